@@ -1,0 +1,44 @@
+# Every task a person or CI runs; `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help test unit lint format chaos demo lock clean
+
+help:  ## List these tasks
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(VENV)/dev-stamp: requirements-dev.lock
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	touch $@
+
+test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test but chaos, on real servers (under ten minutes)
+	$(BIN)/python -m pytest tests --ignore=tests/chaos
+
+unit: $(VENV)/dev-stamp  ## Only the tests that need no server (about a second)
+	$(BIN)/python -m pytest tests/unit
+
+lint: $(VENV)/dev-stamp  ## ruff, mypy --strict and the import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/dev-stamp  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+chaos: $(VENV)/dev-stamp  ## Long torture runs on real servers
+	$(BIN)/python -m pytest tests/chaos --timeout=1800
+
+demo:  ## The whole saga, from nothing, with a verdict
+	./ordersaga demo
+
+lock: $(VENV)/dev-stamp  ## Compile the lock files again (needs uv)
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+clean:  ## Remove the virtual environment and all state of the default stack
+	rm -rf $(VENV) .ordersaga

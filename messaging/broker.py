@@ -1,0 +1,92 @@
+"""RabbitMQ: where the broker is, and the exchanges, queues and bindings that everything else relies on."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel
+
+from messaging.message import PARTITIONS
+
+EVENTS = "events"
+UNROUTED = "unrouted"
+DEAD_LETTERS = "dead_letters"
+DELIVERY_LIMIT = 5
+"""Deliveries before the broker dead-letters a message; RabbitMQ 3.10 breaks order without a limit."""
+
+QUEUE_COUNTS = (1, 2, 4, 8, 16)
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A consumer group: the contracts it hears and the number of queues its partitions are spread over."""
+
+    name: str
+    contracts: tuple[str, ...]
+    """Contract names; `*.*.*` hears every contract."""
+    queues: int
+
+    def __post_init__(self) -> None:
+        if self.queues not in QUEUE_COUNTS:
+            raise ValueError(f"{self.name} cannot have {self.queues} queues; choose one of {QUEUE_COUNTS}")
+
+    @property
+    def queue_names(self) -> list[str]:
+        return [f"{self.name}.{number}" for number in range(self.queues)]
+
+    @property
+    def dead_letters(self) -> str:
+        return f"{self.name}.{DEAD_LETTERS}"
+
+    def bindings(self) -> Iterator[tuple[str, str]]:
+        """(queue, routing key) for each contract and partition; a key's partition always has the same queue."""
+        for contract in self.contracts:
+            for partition in range(PARTITIONS):
+                yield self.queue_names[partition % self.queues], f"{contract}.{partition:02d}"
+
+
+def parameters(amqp_url: str, name: str) -> pika.URLParameters:
+    """Connection parameters; `name` is how the broker's own tools show the connection."""
+    parameters = pika.URLParameters(amqp_url)
+    parameters.heartbeat = 30
+    parameters.blocked_connection_timeout = 60
+    parameters.socket_timeout = 10
+    parameters.stack_timeout = 15
+    parameters.client_properties = {"connection_name": name}
+    return parameters
+
+
+def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:
+    """Declare the whole topology; declaring it again changes nothing.
+
+    Raises:
+        pika.exceptions.ChannelClosedByBroker: something of the same name exists with other arguments.
+    """
+    channel.exchange_declare(UNROUTED, "fanout", durable=True)
+    channel.exchange_declare(EVENTS, "topic", durable=True, arguments={"alternate-exchange": UNROUTED})
+    channel.exchange_declare(DEAD_LETTERS, "direct", durable=True)
+    channel.queue_declare(UNROUTED, durable=True, arguments={"x-queue-type": "quorum"})
+    channel.queue_bind(UNROUTED, UNROUTED)
+    for group in groups:
+        declare_group(channel, group)
+
+
+def declare_group(channel: BlockingChannel, group: Group) -> None:
+    channel.queue_declare(group.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
+    channel.queue_bind(group.dead_letters, DEAD_LETTERS, routing_key=group.name)
+    for queue in group.queue_names:
+        channel.queue_declare(
+            queue,
+            durable=True,
+            arguments={
+                "x-queue-type": "quorum",
+                "x-single-active-consumer": True,
+                "x-delivery-limit": DELIVERY_LIMIT,
+                "x-dead-letter-exchange": DEAD_LETTERS,
+                "x-dead-letter-routing-key": group.name,
+                "x-dead-letter-strategy": "at-least-once",
+                "x-overflow": "reject-publish",
+            },
+        )
+    for queue, routing_key in group.bindings():
+        channel.queue_bind(queue, EVENTS, routing_key=routing_key)

@@ -1,0 +1,147 @@
+"""The envelope: CloudEvents 1.0, to and from AMQP 0-9-1 in binary mode."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Protocol
+from uuid import UUID, uuid5
+from zlib import crc32
+
+from pika import BasicProperties
+
+PARTITIONS = 16
+NAMESPACE = UUID("0c1f7f6e-6f0f-5c0e-9d4a-1d3f5b7a9c2e")
+PERSISTENT = 2
+
+
+class ContractData(Protocol):
+    """What messaging needs of a contract; pydantic models with NAME and KEY satisfy it."""
+
+    NAME: ClassVar[str]
+    KEY: ClassVar[str]
+
+    def model_dump_json(self) -> str: ...
+
+    @classmethod
+    def model_validate_json(cls, json_data: str | bytes) -> "ContractData": ...
+
+
+class UnreadableMessage(ValueError):
+    """The envelope is broken; the text names the part."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """Why something happens and who wants it: carried from the request to the last projection."""
+
+    correlation_id: UUID
+    causation_id: UUID | None = None
+    actor: str = ""
+    traceparent: str = ""
+    """W3C trace context, empty when the first caller sent none and none was begun."""
+    tracestate: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One announcement on its way: an outbox row, an AMQP message and an inbox row are all this."""
+
+    id: UUID
+    contract: str
+    source: str
+    """The announcing service."""
+    key: str
+    sequence: int
+    """Version of the aggregate that the announced event made."""
+    time: datetime
+    event_hash: bytes
+    """SHA-256 of the stored event: the same id with another hash is a forked history."""
+    cause: Cause
+    body: str
+
+    @property
+    def partition(self) -> int:
+        return partition_of(self.key)
+
+    @property
+    def routing_key(self) -> str:
+        return f"{self.contract}.{self.partition:02d}"
+
+    def caused_by_this(self) -> Cause:
+        """The cause of whatever a reaction to this message does."""
+        cause = self.cause
+        return Cause(cause.correlation_id, self.id, cause.actor, cause.traceparent, cause.tracestate)
+
+
+def partition_of(key: str) -> int:
+    """One of 16 fixed logical partitions; CRC-32 because it is the same in every language and version."""
+    return crc32(key.encode()) % PARTITIONS
+
+
+def message_id(service: str, aggregate_id: UUID, version: int, contract: str) -> UUID:
+    """The same announcement has the same id however often it is derived from the store."""
+    return uuid5(NAMESPACE, f"{service}/{aggregate_id}/{version}/{contract}")
+
+
+def to_properties(message: Message) -> BasicProperties:
+    """AMQP properties and `ce-*` headers of a message; the body travels beside them as it is."""
+    cause = message.cause
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": str(message.id),
+        "ce-source": message.source,
+        "ce-type": message.contract,
+        "ce-subject": message.key,
+        "ce-time": message.time.isoformat(),
+        "ce-dataschema": f"urn:contract:{message.contract}",
+        "ce-sequence": str(message.sequence),
+        "ce-partitionkey": message.key,
+        "ce-eventhash": message.event_hash.hex(),
+        "ce-correlationid": str(cause.correlation_id),
+        "ce-actor": cause.actor,
+    }
+    if cause.causation_id is not None:
+        headers["ce-causationid"] = str(cause.causation_id)
+    if cause.traceparent:
+        headers["traceparent"] = cause.traceparent
+    if cause.tracestate:
+        headers["tracestate"] = cause.tracestate
+    return BasicProperties(
+        content_type="application/json",
+        delivery_mode=PERSISTENT,
+        message_id=str(message.id),
+        correlation_id=str(cause.correlation_id),
+        type=message.contract,
+        headers=headers,
+    )
+
+
+def from_headers(headers: Mapping[str, Any], body: bytes) -> Message:
+    """Read an envelope.
+
+    Raises:
+        UnreadableMessage: a header is missing or malformed, or the body is not UTF-8.
+    """
+    try:
+        causation_id = headers.get("ce-causationid")
+        return Message(
+            id=UUID(headers["ce-id"]),
+            contract=headers["ce-type"],
+            source=headers["ce-source"],
+            key=headers["ce-subject"],
+            sequence=int(headers["ce-sequence"]),
+            time=datetime.fromisoformat(headers["ce-time"]),
+            event_hash=bytes.fromhex(headers["ce-eventhash"]),
+            cause=Cause(
+                correlation_id=UUID(headers["ce-correlationid"]),
+                causation_id=UUID(causation_id) if causation_id else None,
+                actor=headers.get("ce-actor", ""),
+                traceparent=headers.get("traceparent", ""),
+                tracestate=headers.get("tracestate", ""),
+            ),
+            body=body.decode(),
+        )
+    except KeyError as missing:
+        raise UnreadableMessage(f"header {missing.args[0]} is missing") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise UnreadableMessage(f"header or body is malformed: {error}") from error

@@ -1,0 +1,88 @@
+"""`python -m messaging.migrate [DATABASE ...]`: bring databases up to date, one process at a time, then grant."""
+
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from psycopg import Connection
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import Connection as SqlaConnection
+from sqlalchemy import create_engine, make_url, text
+
+from messaging.settings import MissingSetting, database_urls
+
+MIGRATION_LOCK = 7_236_843_021
+"""Advisory lock: two processes that start at once migrate one after the other."""
+
+SERVICE_GRANTS = SQL("""
+    grant usage on schema public to {role};
+    grant select, insert on stored_events, snapshots, outbox, inbox, idempotency_keys, deadlines to {role};
+    grant delete on inbox, idempotency_keys, deadlines to {role};
+    grant select, insert, update, delete on parked_messages to {role};
+""")
+RELAY_GRANTS = SQL("""
+    grant usage on schema public to {role};
+    grant select, delete on outbox to {role};
+    grant select, insert, update on relay_cursor to {role};
+""")
+
+
+def migrate(name: str, url: str) -> None:
+    """Upgrade one database: the messaging tables, the package's own if it has a `migrations` folder, the grants."""
+    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    try:
+        with engine.begin() as connection:
+            connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            upgrade(connection, Path(__file__).parent / "migrations", "messaging_version")
+            own = own_migrations(name)
+            if own is not None:
+                upgrade(connection, own, f"{name}_version")
+            driver: Any = connection.connection.driver_connection
+            grant(driver, name, SERVICE_GRANTS)
+            grant(driver, "relay", RELAY_GRANTS)
+    finally:
+        engine.dispose()
+
+
+def own_migrations(name: str) -> Path | None:
+    spec = find_spec(name)
+    if spec is None or spec.origin is None:
+        return None
+    folder = Path(spec.origin).parent / "migrations"
+    return folder if folder.is_dir() else None
+
+
+def upgrade(connection: SqlaConnection, folder: Path, version_table: str) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.attributes["connection"] = connection
+    config.attributes["version_table"] = version_table
+    command.upgrade(config, "head")
+
+
+def grant(connection: Connection[Any], role: str, grants: SQL) -> None:
+    """Least privilege for a role; a database whose server lacks the role is used by its owner alone."""
+    if connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone():
+        connection.execute(grants.format(role=Identifier(role)))
+
+
+def main(arguments: list[str]) -> int:
+    urls = database_urls()
+    for name in arguments or sorted(urls):
+        if name not in urls:
+            raise MissingSetting(f"{name.upper()}_DATABASE_URL is not set; it is needed to migrate {name}")
+        migrate(name, urls[name])
+        sys.stdout.write(f"migrated {name}\n")
+    if not urls:
+        raise MissingSetting("No <NAME>_DATABASE_URL is set, so there is no database to migrate.")
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except MissingSetting as missing:
+        sys.exit(f"migrate: {missing}")

@@ -1,0 +1,171 @@
+"""The tables that every service database has, as SQLAlchemy Core sees them; migrations create them."""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import UserDefinedType
+
+metadata = MetaData()
+
+
+class Xid8(UserDefinedType[str]):
+    """A 64-bit transaction id, which never wraps round."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "xid8"
+
+
+class PgSnapshot(UserDefinedType[str]):
+    """Which transactions were visible at one moment."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        return "pg_snapshot"
+
+
+def xid() -> Column[str]:
+    """The writing transaction: what windows between snapshots are cut by."""
+    return Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()"))
+
+
+def moment(name: str) -> Column[object]:
+    return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+stored_events = Table(
+    "stored_events",
+    metadata,
+    Column("originator_id", Uuid, primary_key=True),
+    Column("originator_version", BigInteger, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("position", BigInteger, Identity(always=True), nullable=False),
+    xid(),
+    moment("recorded_at"),
+    Column("correlation_id", Uuid),
+    Column("causation_id", Uuid),
+    Column("actor", Text, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("position", name="stored_events_position"),
+    Index("stored_events_window", "xid", "position"),
+    Index("stored_events_first", "topic", "position", postgresql_where=text("originator_version = 1")),
+)
+
+snapshots = Table(
+    "snapshots",
+    metadata,
+    Column("originator_id", Uuid, primary_key=True),
+    Column("originator_version", BigInteger, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("state", LargeBinary, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    xid(),
+    Column("message_id", Uuid, nullable=False),
+    Column("contract", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+    Column("time", DateTime(timezone=True), nullable=False),
+    Column("event_hash", LargeBinary, nullable=False),
+    Column("correlation_id", Uuid, nullable=False),
+    Column("causation_id", Uuid),
+    Column("actor", Text, nullable=False),
+    Column("traceparent", Text, nullable=False),
+    Column("tracestate", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Index("outbox_window", "xid", "position"),
+)
+
+relay_cursor = Table(
+    "relay_cursor",
+    metadata,
+    Column("single", Boolean, CheckConstraint("single"), primary_key=True, server_default=text("true")),
+    Column("system_identifier", Text, nullable=False),
+    Column("published", PgSnapshot, nullable=False, comment="S1: everything visible in it is confirmed"),
+    Column("target", PgSnapshot, comment="S2: end of the window under way, null between windows"),
+    Column("confirmed_position", BigInteger, comment="the window is confirmed up to here"),
+    moment("moved_at"),
+)
+
+inbox = Table(
+    "inbox",
+    metadata,
+    Column("message_id", Uuid, primary_key=True),
+    Column("contract", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("event_hash", LargeBinary, nullable=False),
+    moment("received_at"),
+    Index("inbox_received_at", "received_at", postgresql_using="brin"),
+)
+
+parked_messages = Table(
+    "parked_messages",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("message_id", Uuid, nullable=False, unique=True),
+    Column("key", Text, comment="null: nothing waits behind it"),
+    Column("contract", Text),
+    Column("routing_key", Text, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", Text, CheckConstraint("state in ('retrying', 'waiting', 'dead')"), nullable=False),
+    Column("error", Text, nullable=False, server_default=""),
+    Column("place", Text, nullable=False, server_default="", comment="file, line and function that raised"),
+    Column("message", Text, nullable=False, server_default=""),
+    Column("traceback", Text, nullable=False, server_default=""),
+    Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
+    Column("next_attempt_at", DateTime(timezone=True), comment="null: no attempt of its own accord"),
+    moment("parked_at"),
+    Index("parked_messages_key", "key", "position"),
+    Index("parked_messages_due", "next_attempt_at", postgresql_where=text("state = 'retrying'")),
+)
+
+idempotency_keys = Table(
+    "idempotency_keys",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request_hash", LargeBinary, nullable=False),
+    Column("status", SmallInteger, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("body", Text, nullable=False),
+    moment("created_at"),
+)
+
+deadlines = Table(
+    "deadlines",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("aggregate_id", Uuid, primary_key=True),
+    Column("due_at", DateTime(timezone=True), nullable=False),
+    Column("correlation_id", Uuid, nullable=False),
+    Column("causation_id", Uuid),
+    Column("traceparent", Text, nullable=False),
+    Column("tracestate", Text, nullable=False),
+    Index("deadlines_due_at", "due_at"),
+)

@@ -1,0 +1,76 @@
+"""The environment, read once; processes get only the variables they need."""
+
+import os
+from collections.abc import Mapping
+from datetime import timedelta
+
+from pydantic import Field, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+DATABASE_SUFFIX = "_DATABASE_URL"
+
+
+class MissingSetting(SystemExit):
+    """A variable is missing or wrong; the text says which. Ends a process with exit code 2."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(2)
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Settings(BaseSettings):
+    """Every variable that a process of the suite reads, but for `<NAME>_DATABASE_URL`."""
+
+    model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
+
+    amqp_url: str = ""
+    token_public_key: str = ""
+    """Ed25519 public key as PEM; bearer tokens signed with its private half are accepted."""
+    token_issuer: str = "ordersaga"
+    token_audience: str = "ordersaga"
+    payment_gateway: str = Field(default="stripe", pattern="^(stripe|in_process)$")
+    stripe_api_key: str = ""
+    stripe_api_base: str = "https://api.stripe.com"
+    stripe_timeout_seconds: float = Field(default=5.0, gt=0)
+    health_port: int = Field(default=0, ge=0, le=65535)
+    """Loopback port of a worker's /healthz, /readyz and /metrics; 0 is none."""
+    health_host: str = "127.0.0.1"
+    order_deadline_seconds: float = Field(default=900, gt=0)
+    queues_per_group: int = Field(default=2)
+    log_level: str = "INFO"
+    log_format: str = Field(default="console", pattern="^(console|json)$")
+
+    @property
+    def order_deadline(self) -> timedelta:
+        return timedelta(seconds=self.order_deadline_seconds)
+
+
+def read_settings() -> Settings:
+    """Raises MissingSetting when a variable has an impossible value."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
+        raise MissingSetting(f"The environment has an impossible value. {wrong}") from None
+
+
+def database_urls(environment: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Database name -> URL, for every `<NAME>_DATABASE_URL` that is set."""
+    environment = os.environ if environment is None else environment
+    return {
+        name.removesuffix(DATABASE_SUFFIX).lower(): url
+        for name, url in environment.items()
+        if name.endswith(DATABASE_SUFFIX) and url
+    }
+
+
+def database_url(name: str) -> str:
+    """Raises MissingSetting when `<NAME>_DATABASE_URL` is not set."""
+    try:
+        return database_urls()[name]
+    except KeyError:
+        variable = name.upper() + DATABASE_SUFFIX
+        raise MissingSetting(f"{variable} is not set. Set it to postgresql://user:password@host:port/{name}") from None

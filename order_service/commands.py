@@ -1,0 +1,102 @@
+"""What one can ask of the order service; each command decides and saves, the caller's transaction keeps."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+from messaging.reactions import Deadline
+from messaging.transaction import Transaction
+from order_service.order import Line, Order
+from order_service.product import Product, product_id
+
+COMPLETION = "completion"
+"""Name of the deadline by which an order is confirmed or cancelled."""
+
+
+class Wanted(NamedTuple):
+    """How many of which product."""
+
+    sku: str
+    quantity: int
+
+
+class UnknownProduct(LookupError):
+    """The price list has no such SKU; `index` is its place in the order's lines."""
+
+    def __init__(self, sku: str, index: int) -> None:
+        super().__init__(f"no product {sku!r} is on the price list")
+        self.sku = sku
+        self.index = index
+
+
+class MixedCurrencies(ValueError):
+    """The lines are priced in more than one currency, so they have no common total."""
+
+
+class VersionMismatch(Exception):
+    """The order is not at the version that the caller has seen."""
+
+    def __init__(self, current: int) -> None:
+        super().__init__(f"the order is at version {current}")
+        self.current = current
+
+
+def put_product(transaction: Transaction, sku: str, name: str, unit_price: int, currency: str) -> Product:
+    """List a product or change its name and price (`unit_price` in minor units)."""
+    product = transaction.find(Product, product_id(sku))
+    if product is None:
+        product = Product(id=product_id(sku), sku=sku, name=name, unit_price=unit_price, currency=currency)
+    else:
+        product.change(name, unit_price, currency)
+    transaction.save(product)
+    return product
+
+
+def place_order(
+    transaction: Transaction, order_id: UUID, customer: str, wanted: Sequence[Wanted], card: str, deadline: timedelta
+) -> Order:
+    """Place an order at the prices of the list; it is cancelled unless it is confirmed by the deadline.
+
+    Raises:
+        UnknownProduct, MixedCurrencies: the order cannot be priced; nothing is placed.
+    """
+    products = priced(transaction, wanted)
+    currencies = {product.currency for product in products}
+    if len(currencies) > 1:
+        raise MixedCurrencies(f"the products are priced in {' and '.join(sorted(currencies))}; order them separately")
+    lines = [
+        Line(sku=product.sku, quantity=quantity, unit_price=product.unit_price)
+        for product, (_, quantity) in zip(products, wanted, strict=True)
+    ]
+    total = sum(line["quantity"] * line["unit_price"] for line in lines)
+    order = Order(id=order_id, customer=customer, lines=lines, total=total, currency=currencies.pop(), card=card)
+    transaction.save(order)
+    transaction.set_deadline(Deadline(COMPLETION, order_id, deadline))
+    return order
+
+
+def priced(transaction: Transaction, wanted: Sequence[Wanted]) -> list[Product]:
+    transaction.load(product_id(sku) for sku, _ in wanted)
+    products = []
+    for index, (sku, _) in enumerate(wanted):
+        product = transaction.find(Product, product_id(sku))
+        if product is None:
+            raise UnknownProduct(sku, index)
+        products.append(product)
+    return products
+
+
+def cancel_order(transaction: Transaction, order_id: UUID, reason: str, version: int | None = None) -> Order:
+    """Cancel an order, before or after its confirmation; cancelling it again changes nothing.
+
+    Raises:
+        AggregateNotFound: there is no such order.
+        VersionMismatch: `version` is given and the order is at another.
+    """
+    order = transaction.get(Order, order_id)
+    if version is not None and order.version != version:
+        raise VersionMismatch(order.version)
+    order.cancel(reason)
+    transaction.save(order)
+    return order

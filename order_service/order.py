@@ -1,0 +1,76 @@
+"""An order: placed, then confirmed or cancelled, and nothing else."""
+
+from typing import TypedDict
+from uuid import UUID
+
+from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
+
+
+class Line(TypedDict):
+    """A quantity of one product at the price of the moment, in minor units."""
+
+    sku: str
+    quantity: int
+    unit_price: int
+
+
+class Order(BaseAggregate[UUID]):
+    """Its commands return nothing and do nothing when they have been carried out before."""
+
+    TOPIC = "order"
+
+    class Event(AggregateEvent):
+        """Something that happened to an order."""
+
+    class Placed(Event, AggregateCreated):
+        TOPIC = "order.placed"
+        customer: str
+        lines: list[Line]
+        total: int
+        currency: str
+        card: str
+
+    class Confirmed(Event):
+        TOPIC = "order.confirmed"
+        charge_id: str
+
+    class Cancelled(Event):
+        TOPIC = "order.cancelled"
+        reason: str
+
+    @event(Placed)
+    def __init__(self, id: UUID, customer: str, lines: list[Line], total: int, currency: str, card: str) -> None:
+        self._id = id
+        self.customer = customer
+        self.lines = lines
+        self.total = total
+        self.currency = currency
+        self.card = card
+        self.state = "placed"
+        self.charge_id = ""
+        self.reason = ""
+
+    def confirm(self, charge_id: str) -> None:
+        """The payment has come in; too late once the order is cancelled."""
+        if self.state == "placed":
+            self._confirm(charge_id)
+
+    def cancel(self, reason: str) -> None:
+        """Whatever was done for the order is to be undone, even after it was confirmed."""
+        if self.state != "cancelled":
+            self._cancel(reason)
+
+    def time_out(self) -> None:
+        """The deadline has passed; it means nothing to an order that has come to an end."""
+        if self.state == "placed":
+            self._cancel("timed_out")
+
+    @event(Confirmed)
+    def _confirm(self, charge_id: str) -> None:
+        self.state = "confirmed"
+        self.charge_id = charge_id
+
+    @event(Cancelled)
+    def _cancel(self, reason: str) -> None:
+        self.state = "cancelled"
+        self.reason = reason

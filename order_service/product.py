@@ -1,0 +1,54 @@
+"""A line of the price list: prices come from here, never from the customer."""
+
+from uuid import UUID, uuid5
+
+from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
+
+PRODUCTS = UUID("5b2f9f0e-5d0c-5a63-8a8b-0c5f6f3f1d11")
+
+
+def product_id(sku: str) -> UUID:
+    """The same SKU is the same product, whoever asks."""
+    return uuid5(PRODUCTS, sku)
+
+
+class Product(BaseAggregate[UUID]):
+    """Its price is what the next order pays; placed orders keep theirs."""
+
+    TOPIC = "product"
+
+    class Event(AggregateEvent):
+        """Something that happened to a line of the price list."""
+
+    class Listed(Event, AggregateCreated):
+        TOPIC = "product.listed"
+        sku: str
+        name: str
+        unit_price: int
+        currency: str
+
+    class Changed(Event):
+        TOPIC = "product.changed"
+        sku: str
+        name: str
+        unit_price: int
+        currency: str
+
+    @event(Listed)
+    def __init__(self, id: UUID, sku: str, name: str, unit_price: int, currency: str) -> None:
+        self._id = id
+        self.sku = sku
+        self.name = name
+        self.unit_price = unit_price
+        self.currency = currency
+
+    def change(self, name: str, unit_price: int, currency: str) -> None:
+        """Name and price from now on, `unit_price` in minor units; the same again is no event."""
+        if (name, unit_price, currency) != (self.name, self.unit_price, self.currency):
+            self._change(self.sku, name, unit_price, currency)
+
+    @event(Changed)
+    def _change(self, sku: str, name: str, unit_price: int, currency: str) -> None:
+        self.name = name
+        self.unit_price = unit_price
+        self.currency = currency

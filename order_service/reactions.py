@@ -1,0 +1,44 @@
+"""What the order service does when it hears of payments and stock."""
+
+from uuid import UUID
+
+from contracts.inventory import StockRejected
+from contracts.payments import PaymentCaptured, PaymentDeclined
+from messaging.reactions import Reactions
+from messaging.transaction import Transaction
+from order_service.commands import COMPLETION
+from order_service.order import Order
+
+reactions = Reactions("order_service")
+
+
+def the_order(message: StockRejected | PaymentCaptured | PaymentDeclined) -> tuple[UUID]:
+    return (message.order_id,)
+
+
+@reactions.to(PaymentCaptured, loads=the_order)
+def when_payment_captured_confirm_order(message: PaymentCaptured, transaction: Transaction) -> None:
+    order = transaction.get(Order, message.order_id)
+    order.confirm(message.charge_id)
+    transaction.save(order)
+
+
+@reactions.to(StockRejected, loads=the_order)
+def when_stock_rejected_cancel_order(message: StockRejected, transaction: Transaction) -> None:
+    order = transaction.get(Order, message.order_id)
+    order.cancel("out_of_stock")
+    transaction.save(order)
+
+
+@reactions.to(PaymentDeclined, loads=the_order)
+def when_payment_declined_cancel_order(message: PaymentDeclined, transaction: Transaction) -> None:
+    order = transaction.get(Order, message.order_id)
+    order.cancel("payment_declined")
+    transaction.save(order)
+
+
+@reactions.to_deadline(COMPLETION)
+def when_deadline_passed_cancel_order(order_id: UUID, transaction: Transaction) -> None:
+    order = transaction.get(Order, order_id)
+    order.time_out()
+    transaction.save(order)

@@ -1,0 +1,37 @@
+"""Which events of the payment service the world hears of."""
+
+from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
+from messaging.announcements import Announcements
+from payment_service.payment import Payment
+
+announcements = Announcements("payment_service")
+
+
+@announcements.of(Payment.Captured)
+def payment_captured(event: Payment.Captured) -> PaymentCaptured:
+    return PaymentCaptured(
+        order_id=event.originator_id, charge_id=event.charge_id, amount=event.amount, currency=event.currency
+    )
+
+
+@announcements.of(Payment.Declined)
+def payment_declined(event: Payment.Declined) -> PaymentDeclined:
+    return PaymentDeclined(order_id=event.originator_id, reason=event.reason)
+
+
+@announcements.of(Payment.ChargedLate)
+def late_charge_made(event: Payment.ChargedLate) -> LateChargeMade:
+    return LateChargeMade(
+        order_id=event.originator_id, charge_id=event.charge_id, amount=event.amount, currency=event.currency
+    )
+
+
+@announcements.of(Payment.Refunded)
+def payment_refunded(event: Payment.Refunded) -> PaymentRefunded:
+    return PaymentRefunded(
+        order_id=event.originator_id,
+        charge_id=event.charge_id,
+        refund_id=event.refund_id,
+        amount=event.amount,
+        currency=event.currency,
+    )
