@@ -1,0 +1,48 @@
+"""The topology of one test on the shared broker, gone when the test ends."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+
+from messaging import broker
+
+
+class TestBroker:
+    """Declares groups as the provisioner and remembers their queues."""
+
+    __test__ = False
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        """As the provisioner, who may do everything."""
+        self._queues: list[str] = []
+
+    @contextmanager
+    def channel(self) -> Iterator[BlockingChannel]:
+        connection: BlockingConnection = pika.BlockingConnection(pika.URLParameters(self.url))
+        try:
+            yield connection.channel()
+        finally:
+            if connection.is_open:
+                connection.close()
+
+    def declare(self, *groups: broker.Group) -> None:
+        with self.channel() as channel:
+            broker.declare(channel, groups)
+        for group in groups:
+            self._queues += [*group.queue_names, group.dead_letters]
+
+    def depth(self, queue: str) -> int:
+        """Messages ready in the queue."""
+        with self.channel() as channel:
+            count: int = channel.queue_declare(queue, passive=True).method.message_count
+            return count
+
+    def clean(self) -> None:
+        with self.channel() as channel:
+            for queue in self._queues:
+                channel.queue_delete(queue)
+            channel.queue_declare(broker.UNROUTED, durable=True, arguments={"x-queue-type": "quorum"})
+            channel.queue_purge(broker.UNROUTED)
