@@ -1,0 +1,23 @@
+"""The map of every contract, by name."""
+
+from contracts import inventory, orders, payments
+from contracts.contract import Contract
+
+CONTRACTS: dict[str, type[Contract]] = {
+    contract.NAME: contract
+    for contract in (
+        orders.OrderPlaced,
+        orders.OrderConfirmed,
+        orders.OrderCancelled,
+        orders.ProductPriced,
+        payments.PaymentCaptured,
+        payments.PaymentDeclined,
+        payments.PaymentRefunded,
+        payments.LateChargeMade,
+        inventory.StockReserved,
+        inventory.StockRejected,
+        inventory.StockReleased,
+        inventory.StockShipped,
+        inventory.StockReceived,
+    )
+}

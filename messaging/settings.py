@@ -38,6 +38,9 @@ class Settings(BaseSettings):
     health_port: int = Field(default=0, ge=0, le=65535)
     """Loopback port of a worker's /healthz, /readyz and /metrics; 0 is none."""
     health_host: str = "127.0.0.1"
+    http_host: str = "127.0.0.1"
+    http_port: int = Field(default=8000, ge=0, le=65535)
+    """Where gunicorn serves an API, on loopback unless told otherwise."""
     order_deadline_seconds: float = Field(default=900, gt=0)
     queues_per_group: int = Field(default=2)
     log_level: str = "INFO"

@@ -156,7 +156,7 @@ def decide(
     """Run a command in a transaction of its own; when another writer was first, load and decide again.
 
     Raises:
-        Conflict: it lost five times in a row.
+        Conflict, KeyTaken: it lost five times in a row.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
@@ -165,7 +165,7 @@ def decide(
                 result = command(transaction)
                 transaction.flush()
                 return result
-        except Conflict:
+        except (Conflict, KeyTaken):
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")

@@ -49,7 +49,5 @@ def when_order_cancelled_refund_or_bar_payment(
 
 
 @reactions.to(LateChargeMade, loads=the_payment, outside=give_back)
-def when_late_charge_made_refund_it(
-    message: LateChargeMade, transaction: Transaction, answer: Refunded | None
-) -> None:
+def when_late_charge_made_refund_it(message: LateChargeMade, transaction: Transaction, answer: Refunded | None) -> None:
     settle_cancellation(transaction, message.order_id, answer)

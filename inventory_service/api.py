@@ -1,0 +1,63 @@
+"""The inventory service over HTTP: stock received and looked at."""
+
+from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
+
+from inventory_service import commands
+from inventory_service.announcements import announcements
+from inventory_service.stock import StockItem, stock_item_id
+from inventory_service.views import Page, Receipt, StockPage, StockPath, StockView
+from messaging import aggregates, web
+from messaging.endpoints import accept, answer, reading, request_key, respond, show
+from messaging.etags import etag
+from messaging.idempotency import Answer
+from messaging.openapi import Keyed, only, problem
+from messaging.transaction import Transaction
+
+routes = APIBlueprint("stock", __name__, abp_responses={"default": problem()})
+everyone = only("customer", "operator", "auditor")
+
+
+def create_app() -> web.Api:
+    """Raises MissingSetting when the environment lacks something."""
+    return web.create_app("Inventory", routes, announcements)
+
+
+@routes.get("/stock", responses={200: StockPage}, security=everyone)
+def list_stock(query: Page) -> Response:
+    """The stock of every product, a page at a time"""
+    with reading() as transaction:
+        after = stock_item_id(query.after) if query.after else None
+        ids = aggregates.ids_of_kind(transaction.connection, StockItem.Opened, query.limit, after)
+        transaction.load(ids)
+        stock = [StockView.of(transaction.get(StockItem, id_)) for id_ in ids]
+    more = len(stock) == query.limit
+    following = url_for("stock.list_stock", limit=query.limit, after=stock[-1].sku) if more else None
+    return show(StockPage(stock=stock, next=following))
+
+
+@routes.get("/stock/<sku>", responses={200: StockView, 404: problem()}, security=everyone)
+def show_stock(path: StockPath) -> Response:
+    """The stock of one product"""
+    with reading() as transaction:
+        item = transaction.get(StockItem, stock_item_id(path.sku))
+    return show(StockView.of(item), item.version)
+
+
+@routes.post(
+    "/stock/<sku>/receipts",
+    responses={
+        201: StockView,
+        409: problem("The first request with this Idempotency-Key is under way"),
+        422: problem("Not acceptable, or the Idempotency-Key came with another request before"),
+    },
+    security=only("operator"),
+)
+def receive_stock(path: StockPath, header: Keyed, body: Receipt) -> Response:
+    """Goods have come in"""
+
+    def receive(transaction: Transaction) -> Answer:
+        item = commands.receive_stock(transaction, path.sku, body.quantity)
+        return answer(201, StockView.of(item), ETag=etag(item.version), Location=f"/stock/{item.sku}")
+
+    return respond(accept(receive, request_key(header.idempotency_key, body)))

@@ -1,0 +1,113 @@
+"""JSON from strangers: bounded, unambiguous, and nothing in it that Postgres cannot keep."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, NoReturn
+
+DEEPEST = 16
+LARGEST = 2**63 - 1
+"""The largest bigint of Postgres."""
+
+STRING_OR_BRACKET = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+"""A string may lack its end: without the last `?` a body of escaped quotes takes quadratic time."""
+
+
+class UnacceptableJson(ValueError):
+    """The text says what is wrong; `field` says where, empty for the whole."""
+
+    def __init__(self, text: str, field: str = "") -> None:
+        super().__init__(text)
+        self.field = field
+
+
+def parse(data: bytes) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        UnacceptableJson: not JSON, not an object, nested deeper than 16, a name twice in one object,
+            NaN, a number beyond 64 bits, or text with NUL or half a surrogate pair.
+    """
+    require_shallow(data)
+    try:
+        value = json.loads(
+            data.decode("utf-8"),
+            object_pairs_hook=without_duplicates,
+            parse_int=bounded_int,
+            parse_float=number_of,
+            parse_constant=refuse_constant,
+        )
+    except UnicodeDecodeError as error:
+        raise UnacceptableJson(f"byte {error.start} is not UTF-8") from None
+    except json.JSONDecodeError as error:
+        raise UnacceptableJson(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
+    if not isinstance(value, dict):
+        raise UnacceptableJson(f"an object is expected, this is {json_type(value)}")
+    for field, text in texts(value, ""):
+        require_storable(text, field)
+    return value
+
+
+def require_shallow(data: bytes) -> None:
+    depth = 0
+    for match in STRING_OR_BRACKET.finditer(data):
+        if match[0] in b"[{":
+            depth += 1
+            if depth > DEEPEST:
+                raise UnacceptableJson(f"nested deeper than {DEEPEST}")
+        elif match[0] in b"]}":
+            depth -= 1
+
+
+def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise UnacceptableJson("named twice in one object", twice)
+    return members
+
+
+def bounded_int(text: str) -> int:
+    # int() takes quadratic time, so the digits are counted first.
+    if len(text) > 20 or abs(int(text)) > LARGEST:
+        raise UnacceptableJson(f"the number {text[:20]}.. is beyond 64 bits")
+    return int(text)
+
+
+def number_of(text: str) -> float:
+    """2.0 is 2: JSON has one kind of number."""
+    number = float(text)
+    if abs(number) > LARGEST:
+        raise UnacceptableJson(f"the number {text[:20]} is beyond 64 bits")
+    return int(number) if number.is_integer() else number
+
+
+def refuse_constant(text: str) -> NoReturn:
+    raise UnacceptableJson(f"{text} is not JSON")
+
+
+def texts(value: Any, field: str) -> Iterator[tuple[str, str]]:
+    """(field, text) of every string, names of members too; the depth is bounded by now."""
+    match value:
+        case str():
+            yield field, value
+        case dict():
+            for name, member in value.items():
+                yield field, name
+                yield from texts(member, f"{field}.{name}" if field else name)
+        case list():
+            for index, item in enumerate(value):
+                yield from texts(item, f"{field}.{index}" if field else str(index))
+
+
+def require_storable(text: str, field: str) -> None:
+    if "\0" in text:
+        raise UnacceptableJson("NUL characters cannot be kept", field.replace("\0", "?"))
+    if any("\ud800" <= character <= "\udfff" for character in text):
+        raise UnacceptableJson("half a surrogate pair is no character", field.encode(errors="replace").decode())
+
+
+def json_type(value: Any) -> str:
+    names = {list: "an array", str: "a string", int: "a number", float: "a number", bool: "a boolean"}
+    return names.get(type(value), "null")

@@ -1,0 +1,132 @@
+"""Logs that carry the ids of what is being worked on, and a worker's own health endpoints."""
+
+import json
+import logging
+import sys
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from socketserver import ThreadingMixIn
+from typing import Any
+from uuid import UUID
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+from wsgiref.types import StartResponse, WSGIEnvironment
+
+import structlog
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.typing import EventDict, Processor
+
+from messaging.message import Cause
+from messaging.settings import Settings
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+TOO_TALKATIVE = ("pika", "urllib3", "stripe")
+"""Libraries that say at INFO what is only of interest while debugging them."""
+
+
+def configure_logging(settings: Settings, process: str) -> None:
+    """Send every log line of this process, those of libraries too, to stderr in one format."""
+
+    def add_process(_: Any, __: str, line: EventDict) -> EventDict:
+        line["process"] = process
+        return line
+
+    shared: list[Processor] = [
+        merge_contextvars,
+        add_process,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers(settings.log_format)]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
+    for name in TOO_TALKATIVE:
+        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def renderers(log_format: str) -> list[Processor]:
+    if log_format == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    # structlog's default traceback prints the locals of every frame, among them passwords in URLs.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+
+
+def trace_id_of(traceparent: str) -> str:
+    """The 32 hex digits that every span of one trace shares; empty without a trace."""
+    return traceparent.split("-")[1] if traceparent else ""
+
+
+@contextmanager
+def working_on(cause: Cause, message_id: UUID | None = None) -> Iterator[None]:
+    """Put the ids of a request or message on every log line written inside the block."""
+    ids = {
+        "correlation_id": cause.correlation_id,
+        "causation_id": cause.causation_id,
+        "message_id": message_id,
+        "trace_id": trace_id_of(cause.traceparent),
+    }
+    with bound_contextvars(**{name: str(id_) for name, id_ in ids.items() if id_}):
+        yield
+
+
+class HealthServer(ThreadingMixIn, WSGIServer):
+    """One thread a request, so that a slow readiness check does not make the process look dead."""
+
+    daemon_threads = True
+
+
+class SilentHandler(WSGIRequestHandler):
+    """Writes no line for every probe."""
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def serve_health(port: int, host: str, problems: Callable[[], list[str]]) -> None:
+    """Serve /healthz, /readyz and /metrics from a daemon thread; port 0 does nothing.
+
+    `problems` says what keeps the process from its work right now, each in one sentence; none is ready.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    if port == 0:
+        return
+
+    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        status, content_type, body = respond(environ["PATH_INFO"], problems)
+        start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(body)))])
+        return [body]
+
+    server = make_server(host, port, answer, HealthServer, SilentHandler)
+    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
+
+
+def respond(path: str, problems: Callable[[], list[str]]) -> tuple[str, str, bytes]:
+    """Status line, content type and body of one health endpoint."""
+    match path:
+        case "/healthz":
+            return "200 OK", "application/json", b'{"alive": true}'
+        case "/readyz":
+            found = problems()
+            body = json.dumps({"ready": not found, "problems": found}).encode()
+            return "503 Service Unavailable" if found else "200 OK", "application/json", body
+        case "/metrics":
+            return "200 OK", CONTENT_TYPE_LATEST, generate_latest()
+        case _:
+            return "404 Not Found", "text/plain", b"here are /healthz, /readyz and /metrics\n"

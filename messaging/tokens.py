@@ -1,0 +1,106 @@
+"""Bearer tokens: who is calling, in which role, and how a token is made."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal, get_args
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+
+from messaging.settings import MissingSetting, Settings
+
+Role = Literal["customer", "operator", "auditor"]
+ROLES: tuple[Role, ...] = get_args(Role)
+ALGORITHMS = ("EdDSA",)
+REQUIRED = ("exp", "iss", "aud", "sub", "role")
+CLOCK_DIFFERENCE = timedelta(seconds=10)
+"""How far the clock of whoever issues tokens may be from ours."""
+LONGEST_SUBJECT = 200
+
+
+class InvalidToken(Exception):
+    """The token is not one of ours, not for us, or no longer valid; the text says which."""
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who sends a request."""
+
+    subject: str
+    role: Role
+
+
+class Tokens:
+    """Verifies tokens with one public key."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Raises MissingSetting when the public key is missing or is not an Ed25519 key."""
+        self._key = public_key(settings.token_public_key)
+        self._issuer = settings.token_issuer
+        self._audience = settings.token_audience
+
+    def verify(self, token: str) -> Caller:
+        """Raises InvalidToken."""
+        try:
+            claims = jwt.decode(
+                token,
+                self._key,
+                algorithms=ALGORITHMS,
+                issuer=self._issuer,
+                audience=self._audience,
+                leeway=CLOCK_DIFFERENCE,
+                options={"require": list(REQUIRED)},
+            )
+        except (jwt.InvalidTokenError, RecursionError) as error:
+            raise InvalidToken(str(error)) from None
+        return Caller(subject_of(claims["sub"]), role_of(claims["role"]))
+
+
+def subject_of(claim: object) -> str:
+    if not isinstance(claim, str) or not claim.isprintable() or not 0 < len(claim) <= LONGEST_SUBJECT:
+        raise InvalidToken(f"Claim sub must have 1 to {LONGEST_SUBJECT} printable characters")
+    return claim
+
+
+def role_of(claim: object) -> Role:
+    for role in ROLES:
+        if claim == role:
+            return role
+    raise InvalidToken(f"Claim role must be one of {', '.join(ROLES)}")
+
+
+def public_key(pem: str) -> Ed25519PublicKey:
+    try:
+        # Files of variables cannot hold line breaks, so that they are often written as \n there.
+        key = load_pem_public_key(pem.replace("\\n", "\n").encode())
+    except ValueError:
+        key = None
+    if not isinstance(key, Ed25519PublicKey):
+        raise MissingSetting("TOKEN_PUBLIC_KEY must be an Ed25519 public key in PEM; bearer tokens are verified by it")
+    return key
+
+
+def issue(
+    private_key_pem: str,
+    role: str,
+    subject: str,
+    lifetime: timedelta,
+    issuer: str = "ordersaga",
+    audience: str = "ordersaga",
+) -> str:
+    """A signed token.
+
+    Raises:
+        ValueError: the role is unknown, the subject unusable, or the key is not an Ed25519 private key.
+    """
+    key = load_pem_private_key(private_key_pem.encode(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("tokens are signed with an Ed25519 private key; this key is of another kind")
+    now = datetime.now(UTC)
+    try:
+        claims = {"sub": subject_of(subject), "role": role_of(role)}
+    except InvalidToken as error:
+        raise ValueError(str(error)) from None
+    times = {"iat": now, "exp": now + lifetime}
+    return jwt.encode({"iss": issuer, "aud": audience, **claims, **times}, key, algorithm="EdDSA")

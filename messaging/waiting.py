@@ -1,0 +1,52 @@
+"""`Prefer: wait=N` (RFC 7240): an answer that is held back until what it is about has come to an end."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore
+from typing import TypeVar
+
+Result = TypeVar("Result")
+
+LONGEST_SECONDS = 30
+FIRST_PAUSE = 0.005
+LONGEST_PAUSE = 0.1
+WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
+
+
+def preferred_wait(prefer: str) -> int:
+    """Seconds that the header asks for, at most 30; 0 when it does not ask."""
+    match = WAIT.search(prefer)
+    return min(int(match[1]), LONGEST_SECONDS) if match else 0
+
+
+class WaitingRoom:
+    """Lets some threads wait at a time, so that others stay free for new requests."""
+
+    def __init__(self, places: int) -> None:
+        self._places = BoundedSemaphore(places)
+
+    @contextmanager
+    def place(self) -> Iterator[bool]:
+        """Whether there was a place; it is held for the length of the block."""
+        taken = self._places.acquire(blocking=False)
+        try:
+            yield taken
+        finally:
+            if taken:
+                self._places.release()
+
+
+def wait_for(look: Callable[[], Result | None], seconds: float) -> Result | None:
+    """What `look` finds, or None when the time is over.
+
+    Looks after 5 ms, then ever more seldom up to every 100 ms: a saga takes some 20 ms or many seconds.
+    """
+    end, pause = time.monotonic() + seconds, FIRST_PAUSE
+    while True:
+        time.sleep(max(0.0, min(pause, end - time.monotonic())))
+        found = look()
+        if found is not None or time.monotonic() >= end:
+            return found
+        pause = min(pause * 1.3, LONGEST_PAUSE)

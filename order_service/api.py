@@ -1,0 +1,196 @@
+"""The order service over HTTP: the price list, and orders placed, looked at and cancelled."""
+
+from datetime import datetime
+from uuid import UUID
+
+from flask import Response, url_for
+from flask_openapi3.blueprint import APIBlueprint
+from uuid_utils.compat import uuid7
+
+from messaging import aggregates, history, web
+from messaging.as_of import AsOf
+from messaging.endpoints import accept, answer, reading, request_key, respond, respond_at_the_end, show
+from messaging.etags import etag, expected_version, precondition_failed
+from messaging.idempotency import Answer
+from messaging.openapi import only, problem
+from messaging.problems import FieldError, invalid
+from messaging.transaction import AggregateNotFound, Transaction
+from order_service import commands
+from order_service.announcements import announcements
+from order_service.commands import MixedCurrencies, UnknownProduct, VersionMismatch, Wanted
+from order_service.order import Order
+from order_service.product import Product, product_id
+from order_service.views import (
+    Cancellation,
+    Cancelling,
+    Conditional,
+    EventView,
+    NewOrder,
+    OrderHistory,
+    OrderPath,
+    OrderView,
+    Page,
+    Placing,
+    ProductPage,
+    ProductPath,
+    ProductTerms,
+    ProductView,
+)
+
+routes = APIBlueprint("orders", __name__, abp_responses={"default": problem()})
+everyone = only("customer", "operator", "auditor")
+
+
+def create_app() -> web.Api:
+    """Raises MissingSetting when the environment lacks something."""
+    return web.create_app("Orders", routes, announcements)
+
+
+@routes.get("/products", responses={200: ProductPage}, security=everyone)
+def list_products(query: Page) -> Response:
+    """The price list, a page at a time"""
+    with reading() as transaction:
+        after = product_id(query.after) if query.after else None
+        ids = aggregates.ids_of_kind(transaction.connection, Product.Listed, query.limit, after)
+        transaction.load(ids)
+        products = [ProductView.of(transaction.get(Product, id_)) for id_ in ids]
+    more = len(products) == query.limit
+    following = url_for("orders.list_products", limit=query.limit, after=products[-1].sku) if more else None
+    return show(ProductPage(products=products, next=following))
+
+
+@routes.get("/products/<sku>", responses={200: ProductView}, security=everyone)
+def show_product(path: ProductPath) -> Response:
+    """One line of the price list"""
+    with reading() as transaction:
+        product = transaction.get(Product, product_id(path.sku))
+    return show(ProductView.of(product), product.version)
+
+
+@routes.put(
+    "/products/<sku>",
+    responses={200: ProductView, 201: ProductView, 412: problem("It is not at the version that If-Match names")},
+    security=only("operator"),
+)
+def put_product(path: ProductPath, header: Conditional, body: ProductTerms) -> Response:
+    """List a product, or change its name and price for orders to come"""
+    version = expected_version()
+
+    def put(transaction: Transaction) -> Answer:
+        listed = transaction.find(Product, product_id(path.sku))
+        if version is not None and (listed is None or listed.version != version):
+            raise precondition_failed(listed.version if listed else None)
+        product = commands.put_product(transaction, path.sku, body.name, body.unit_price, body.currency)
+        return answer(200 if listed else 201, ProductView.of(product), ETag=etag(product.version))
+
+    return respond(accept(put))
+
+
+@routes.post(
+    "/orders",
+    responses={
+        200: OrderView,
+        202: OrderView,
+        409: problem("The first request with this Idempotency-Key is under way"),
+        422: problem("Not acceptable, or the Idempotency-Key came with another request before"),
+    },
+    security=only("customer"),
+)
+def place_order(header: Placing, body: NewOrder) -> Response:
+    """Place an order at the prices of the list"""
+    order_id, wanted = uuid7(), wanted_lines(body)
+
+    def place(transaction: Transaction) -> Answer:
+        deadline = web.api().settings.order_deadline
+        customer = web.caller().subject
+        order = commands.place_order(transaction, order_id, customer, wanted, body.card, deadline)
+        return answer(202, OrderView.of(order), ETag=etag(order.version), Location=f"/orders/{order.id}")
+
+    try:
+        accepted = accept(place, request_key(header.idempotency_key, body))
+    except UnknownProduct as error:
+        raise invalid(f"{error}.", FieldError(field=f"lines.{error.index}.sku", message=str(error))) from None
+    except MixedCurrencies as error:
+        raise invalid(f"{error}.", FieldError(field="lines", message=str(error))) from None
+    return respond_at_the_end(accepted, lambda: ended(UUID(accepted.headers["Location"].rpartition("/")[2])))
+
+
+def wanted_lines(body: NewOrder) -> list[Wanted]:
+    """Raises Problem when a SKU is named twice: added up or overwritten would both surprise someone."""
+    seen: set[str] = set()
+    for index, line in enumerate(body.lines):
+        if line.sku in seen:
+            twice = FieldError(field=f"lines.{index}.sku", message="is named twice; add the quantities up")
+            raise invalid(f"{line.sku} is named twice.", twice)
+        seen.add(line.sku)
+    return [Wanted(line.sku, line.quantity) for line in body.lines]
+
+
+def ended(order_id: UUID) -> Answer | None:
+    """The order when its saga has come to an end."""
+    with reading() as transaction:
+        if history.latest_version(transaction.connection, order_id) == 1:
+            return None
+        order = transaction.get(Order, order_id)
+    return answer(200, OrderView.of(order), ETag=etag(order.version), Location=f"/orders/{order_id}")
+
+
+@routes.get("/orders/<order_id>", responses={200: OrderView, 404: problem()}, security=everyone)
+def show_order(path: OrderPath, query: AsOf) -> Response:
+    """An order as it is, or as it was at a version or a time"""
+    with reading() as transaction:
+        order = own(order_as_of(transaction, path.order_id, query.as_of))
+    return show(OrderView.of(order), order.version)
+
+
+def order_as_of(transaction: Transaction, order_id: UUID, moment: int | datetime | None) -> Order:
+    if moment is None:
+        return transaction.get(Order, order_id)
+    version, time = (moment, None) if isinstance(moment, int) else (None, moment)
+    order = history.load_as_of(transaction.connection, order_id, version, time)
+    if not isinstance(order, Order) or (version and order.version < version):
+        raise AggregateNotFound(f"order {order_id} had no version {moment}")
+    return order
+
+
+def own(order: Order) -> Order:
+    """Raises AggregateNotFound for another customer's order: that it exists is none of a customer's business."""
+    caller = web.caller()
+    if caller.role == "customer" and order.customer != caller.subject:
+        raise AggregateNotFound(f"{order.id} is not an order of {caller.subject}")
+    return order
+
+
+@routes.get("/orders/<order_id>/events", responses={200: OrderHistory, 404: problem()}, security=everyone)
+def show_events(path: OrderPath) -> Response:
+    """Everything that has happened to an order"""
+    with reading() as transaction:
+        own(transaction.get(Order, path.order_id))
+        events = history.events_of(transaction.connection, path.order_id)
+    return show(OrderHistory(events=[EventView(**event._asdict()) for event in events]), events[-1].version)
+
+
+@routes.post(
+    "/orders/<order_id>/cancellation",
+    responses={
+        200: OrderView,
+        404: problem(),
+        409: problem("The first request with this Idempotency-Key is under way"),
+        412: problem("The order is not at the version that If-Match names"),
+        422: problem("Not acceptable, or the Idempotency-Key came with another request before"),
+    },
+    security=only("customer", "operator"),
+)
+def cancel_order(path: OrderPath, header: Cancelling, body: Cancellation) -> Response:
+    """Cancel an order, before or after its confirmation"""
+    version = expected_version()
+
+    def cancel(transaction: Transaction) -> Answer:
+        own(transaction.get(Order, path.order_id))
+        order = commands.cancel_order(transaction, path.order_id, body.reason, version)
+        return answer(200, OrderView.of(order), ETag=etag(order.version))
+
+    try:
+        return respond(accept(cancel, request_key(header.idempotency_key, body)))
+    except VersionMismatch as error:
+        raise precondition_failed(error.current) from None

@@ -1,0 +1,177 @@
+"""What one sends to the order service over HTTP, and what it shows."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+
+from messaging.openapi import KEY_PATTERN, KEY_TEXT, SEGMENT, Body, Headers, Keyed, Query, View, example
+from order_service.currencies import CURRENCIES
+from order_service.order import Order
+from order_service.product import Product
+
+LARGEST_PRICE = 100_000_000
+LARGEST_QUANTITY = 10_000
+MOST_LINES = 100
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+CARD = r"^[A-Za-z]+_[A-Za-z0-9_]+$"
+"""The processor's names of payment methods, such as pm_card_visa; a card number does not fit."""
+
+
+def known_currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError("is not a currency of ISO 4217, such as EUR")
+    return code
+
+
+Sku = Annotated[str, Field(pattern=SEGMENT)]
+Currency = Annotated[str, AfterValidator(known_currency), WithJsonSchema({"enum": sorted(CURRENCIES)})]
+
+
+class ProductPath(BaseModel):
+    sku: Sku
+
+
+class OrderPath(BaseModel):
+    order_id: UUID
+
+
+class Page(Query):
+    """Products in the order in which they were listed."""
+
+    limit: int = Field(default=100, ge=1, le=1000)
+    after: Sku | None = Field(default=None, description="The last SKU of the page before.")
+
+
+class Placing(Keyed):
+    """Headers of a new order."""
+
+    prefer: str | None = Field(default=None, alias="Prefer", description="`wait=5` answers when the saga has ended.")
+
+
+class Conditional(Headers):
+    """Headers of a change that nobody else may have been ahead of."""
+
+    if_match: str | None = Field(default=None, alias="If-Match", description="The ETag that the decision is based on.")
+
+
+class Cancelling(Conditional):
+    """Headers of a cancellation."""
+
+    idempotency_key: str | None = Field(
+        default=None, alias="Idempotency-Key", pattern=KEY_PATTERN, description=KEY_TEXT
+    )
+
+
+class ProductTerms(Body):
+    """A line of the price list."""
+
+    model_config = example(name="Earl Grey, 250 g", unit_price=890, currency="EUR")
+
+    name: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
+    unit_price: int = Field(ge=1, le=LARGEST_PRICE, description="Minor units.")
+    currency: Currency = Field(description="ISO 4217.")
+
+
+class WantedLine(Body):
+    """How many of which product; the price comes from the price list."""
+
+    sku: Sku
+    quantity: int = Field(ge=1, le=LARGEST_QUANTITY)
+
+
+class NewOrder(Body):
+    """Each SKU once."""
+
+    model_config = example(lines=[{"sku": "tea", "quantity": 2}], card="pm_card_visa")
+
+    lines: list[WantedLine] = Field(min_length=1, max_length=MOST_LINES)
+    card: str = Field(max_length=100, pattern=CARD)
+
+
+class Cancellation(Body):
+    """Why, in the words of whoever cancels."""
+
+    model_config = example(required=False, reason="changed my mind")
+
+    reason: str = Field(default="requested", min_length=1, max_length=200, pattern=PRINTABLE)
+
+
+class ProductView(View):
+    """A line of the price list; `unit_price` in minor units."""
+
+    sku: str
+    name: str
+    unit_price: int
+    currency: str
+    version: int
+
+    @classmethod
+    def of(cls, product: Product) -> "ProductView":
+        return cls(**{name: getattr(product, name) for name in cls.model_fields})
+
+
+class ProductPage(View):
+    """`next` is the address of the next page."""
+
+    products: list[ProductView]
+    next: str | None
+
+
+class LineView(View):
+    """Prices of the moment the order was placed, in minor units."""
+
+    sku: str
+    quantity: int
+    unit_price: int
+
+
+class OrderView(View):
+    """An order; `total` in minor units."""
+
+    order_id: UUID
+    customer: str
+    state: Literal["placed", "confirmed", "cancelled"]
+    reason: str | None
+    lines: list[LineView]
+    total: int
+    currency: str
+    card: str
+    charge_id: str | None
+    version: int
+    placed_at: datetime
+    changed_at: datetime
+
+    @classmethod
+    def of(cls, order: Order) -> "OrderView":
+        return cls(
+            order_id=order.id,
+            customer=order.customer,
+            state=order.state,
+            reason=order.reason or None,
+            lines=[LineView(**line) for line in order.lines],
+            total=order.total,
+            currency=order.currency,
+            card=order.card,
+            charge_id=order.charge_id or None,
+            version=order.version,
+            placed_at=order.created_on,
+            changed_at=order.modified_on,
+        )
+
+
+class EventView(View):
+    """Something that happened to the order, and on whose behalf."""
+
+    topic: str
+    version: int
+    time: datetime
+    actor: str
+    data: dict[str, Any]
+
+
+class OrderHistory(View):
+    """Oldest first."""
+
+    events: list[EventView]

@@ -1,0 +1,26 @@
+"""The payment service over HTTP: payments looked at; everything else comes to it in messages."""
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+
+from messaging import web
+from messaging.endpoints import reading, show
+from messaging.openapi import only, problem
+from payment_service.announcements import announcements
+from payment_service.payment import Payment
+from payment_service.views import PaymentPath, PaymentView
+
+routes = APIBlueprint("payments", __name__, abp_responses={"default": problem()})
+
+
+def create_app() -> web.Api:
+    """Raises MissingSetting when the environment lacks something."""
+    return web.create_app("Payments", routes, announcements)
+
+
+@routes.get("/payments/<order_id>", responses={200: PaymentView, 404: problem()}, security=only("operator", "auditor"))
+def show_payment(path: PaymentPath) -> Response:
+    """The payment of an order"""
+    with reading() as transaction:
+        payment = transaction.get(Payment, path.order_id)
+    return show(PaymentView.of(payment), payment.version)

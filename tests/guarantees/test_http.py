@@ -1,0 +1,234 @@
+"""What the order service promises over HTTP to those who use it rightly."""
+
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from urllib.parse import quote
+from uuid import UUID, uuid4
+
+import pytest
+import requests
+
+from tests.conftest import AnyServers
+from tests.support.api import Api, serving, token
+from tests.support.wait import until
+
+ALICE, BOB = token(subject="alice"), token(subject="bob")
+OPERATOR, AUDITOR = token("operator", "olga"), token("auditor", "aud")
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.fixture(scope="module")
+def api(servers: AnyServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(servers, "order_service", tmp_path_factory.mktemp("api")) as api:
+        for sku, price in (("tea", 890), ("cup", 1200)):
+            body = {"name": sku.title(), "unit_price": price, "currency": "EUR"}
+            assert api.call("PUT", f"/products/{sku}", OPERATOR, json=body).status_code == 201
+        yield api
+
+
+def place(api: Api, caller: str = ALICE, **headers: str) -> requests.Response:
+    body = {"lines": [{"sku": "tea", "quantity": 2}, {"sku": "cup", "quantity": 1}], "card": "pm_card_visa"}
+    return api.call("POST", "/orders", caller, {"Idempotency-Key": str(uuid4()), **headers}, json=body)
+
+
+def cancel(api: Api, order: str, caller: str = ALICE, **headers: str) -> requests.Response:
+    return api.call("POST", f"{order}/cancellation", caller, headers, json={"reason": "changed my mind"})
+
+
+def events_of(api: Api, order_id: str) -> list[tuple[Any, ...]]:
+    return api.database.rows(
+        "select topic, actor from stored_events where originator_id = %s order by position", [order_id]
+    )
+
+
+def test_a_placed_order_is_recorded_announced_and_answered_with_its_address(api: Api) -> None:
+    placed = place(api)
+    order = placed.json()
+    assert placed.status_code == 202
+    assert placed.headers["Location"] == f"/orders/{order['order_id']}"
+    assert UUID(order["order_id"]).version == 7
+    assert (order["customer"], order["state"], order["total"]) == ("alice", "placed", 2 * 890 + 1200)
+    assert events_of(api, order["order_id"]) == [("order.placed", "alice")]
+    announced = "select contract, actor from outbox where key = %s"
+    assert api.database.rows(announced, [order["order_id"]]) == [("orders.order_placed.v1", "alice")]
+    deadline = "select name from deadlines where aggregate_id = %s"
+    assert api.database.rows(deadline, [order["order_id"]]) == [("completion",)]
+    assert api.call("GET", placed.headers["Location"], ALICE).json() == order
+
+
+def test_a_customer_cannot_tell_anothers_order_from_none(api: Api) -> None:
+    order = place(api).headers["Location"]
+    nothing = api.call("GET", f"/orders/{uuid4()}", BOB).json()
+    for method, path in (("GET", order), ("GET", f"{order}/events"), ("POST", f"{order}/cancellation")):
+        refused = api.call(method, path, BOB)
+        assert refused.status_code == 404
+        assert refused.json()["detail"] == nothing["detail"]
+    assert api.call("GET", order, ALICE).json()["state"] == "placed"
+
+
+def test_operator_and_auditor_see_every_order_and_only_the_operator_cancels(api: Api) -> None:
+    order = place(api).headers["Location"]
+    for caller in (OPERATOR, AUDITOR):
+        assert api.call("GET", order, caller).status_code == 200
+        assert api.call("GET", f"{order}/events", caller).status_code == 200
+    assert cancel(api, order, AUDITOR).status_code == 403
+    assert cancel(api, order, OPERATOR).status_code == 200
+    assert events_of(api, order.rpartition("/")[2])[-1] == ("order.cancelled", "olga")
+
+
+def test_an_order_is_shown_as_it_was_at_a_version_and_at_a_time(api: Api) -> None:
+    order = place(api).headers["Location"]
+    cancel(api, order)
+    events = api.call("GET", f"{order}/events", ALICE).json()["events"]
+    assert [(event["topic"], event["version"], event["actor"]) for event in events] == [
+        ("order.placed", 1, "alice"),
+        ("order.cancelled", 2, "alice"),
+    ]
+    assert events[0]["data"]["card"] == "pm_card_visa"
+
+    def state(as_of: object) -> str:
+        return str(api.call("GET", f"{order}?as_of={as_of}", ALICE).json().get("state", "nothing"))
+
+    placed_at, cancelled_at = (event["time"] for event in events)
+    assert [state(moment) for moment in (1, 2, 3)] == ["placed", "cancelled", "nothing"]
+    assert state(placed_at) == "placed"
+    assert state(cancelled_at) == "cancelled"
+    assert state("2020-01-01T00:00:00Z") == "nothing"
+    unescaped_plus = placed_at.replace("Z", "+00:00")
+    assert state(unescaped_plus) == state(quote(unescaped_plus)) == "placed"
+
+
+def test_a_time_between_two_events_shows_the_first_even_if_a_later_transaction_began_earlier(api: Api) -> None:
+    order = place(api).headers["Location"]
+    order_id = order.rpartition("/")[2]
+    copy = """
+        insert into stored_events (originator_id, originator_version, topic, state, actor, hash, recorded_at)
+        select %(new)s, version, topic, state, actor, hash, recorded_at + late * interval '1 second'
+        from stored_events, (values (1, 0), (2, 2), (3, 1)) as later (version, late) where originator_id = %(old)s
+        returning recorded_at
+    """
+    new = uuid4()
+    times = [row[0] for row in api.database.rows(copy, {"old": order_id, "new": new})]
+    between = quote(times[2].isoformat())
+    shown = api.call("GET", f"/orders/{new}?as_of={between}", ALICE)
+    assert shown.json()["version"] == 1
+
+
+def test_what_the_caller_has_already_is_not_sent_again(api: Api) -> None:
+    order = place(api).headers["Location"]
+    tag = api.call("GET", order, ALICE).headers["ETag"]
+    assert tag == '"1"'
+    again = api.call("GET", order, ALICE, {"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    cancel(api, order)
+    assert api.call("GET", order, ALICE, {"If-None-Match": tag}).headers["ETag"] == '"2"'
+    products = api.call("GET", "/products", BOB)
+    assert api.call("GET", "/products", BOB, {"If-None-Match": products.headers["ETag"]}).status_code == 304
+
+
+def test_a_cancellation_based_on_an_old_version_changes_nothing(api: Api) -> None:
+    order = place(api).headers["Location"]
+    for stale in ('"7"', '"nonsense"', '"1", "2"', 'W/"1"', '"' + "9" * 5000 + '"'):
+        refused = cancel(api, order, **{"If-Match": stale})
+        assert refused.status_code == 412, stale
+    assert cancel(api, order, **{"If-Match": '"7"'}).headers["ETag"] == '"1"'
+    assert len(events_of(api, order.rpartition("/")[2])) == 1
+    assert cancel(api, order, **{"If-Match": '"1"'}).headers["ETag"] == '"2"'
+    assert cancel(api, order, **{"If-Match": "*"}).status_code == 200
+    assert len(events_of(api, order.rpartition("/")[2])) == 2
+
+
+def test_trace_and_correlation_of_the_request_are_found_in_the_outbox(api: Api) -> None:
+    correlation = str(uuid4())
+    sent = {"traceparent": TRACE, "tracestate": "vendor=1", "X-Correlation-Id": correlation}
+    placed = place(api, **sent)
+    assert placed.headers["X-Correlation-Id"] == correlation
+    row = "select traceparent, tracestate, correlation_id::text from outbox where key = %s"
+    assert api.database.rows(row, [placed.json()["order_id"]]) == [(TRACE, "vendor=1", correlation)]
+    refused = api.call("GET", "/nowhere", headers=sent)
+    assert refused.json()["trace_id"] == TRACE.split("-")[1]
+
+
+def test_a_request_without_trace_begins_one(api: Api) -> None:
+    placed = place(api, traceparent="nonsense", tracestate="vendor=1")
+    row = "select traceparent, tracestate, correlation_id::text from outbox where key = %s"
+    [(traceparent, tracestate, correlation)] = api.database.rows(row, [placed.json()["order_id"]])
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", traceparent)
+    assert tracestate == ""
+    assert UUID(correlation).version == 7
+    assert placed.headers["X-Correlation-Id"] == correlation
+
+
+def test_a_request_that_prefers_to_wait_is_answered_when_the_order_has_ended(api: Api) -> None:
+    key, correlation = {"Idempotency-Key": str(uuid4())}, str(uuid4())
+    with ThreadPoolExecutor() as pool:
+        waiting = pool.submit(place, api, **key, Prefer="respond-async, wait=20", **{"X-Correlation-Id": correlation})
+        placed = "select originator_id::text from stored_events where correlation_id = %s"
+        [(order_id,)] = until(lambda: api.database.rows(placed, [correlation]))
+        started = time.monotonic()
+        cancel(api, f"/orders/{order_id}")
+        answer = waiting.result()
+    assert time.monotonic() - started < 2
+    assert answer.status_code == 200
+    assert answer.headers["Preference-Applied"] == "wait=20"
+    assert (answer.headers["ETag"], answer.json()["state"]) == ('"2"', "cancelled")
+    repeated = place(api, **key)
+    assert (repeated.status_code, repeated.json()["state"]) == (202, "placed")
+    repeated = place(api, **key, Prefer="wait=20")
+    assert (repeated.status_code, repeated.json()["state"]) == (200, "cancelled")
+
+
+def test_those_who_wait_keep_no_transaction_open_and_leave_threads_free(api: Api) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(place, api, Prefer="wait=2") for _ in range(12)]
+        at_once = until(lambda: [answer.result() for answer in waiting if answer.done()])
+        open_transactions = "select count(*) from pg_stat_activity where datname = %s and state like 'idle in %%'"
+        assert api.database.rows(open_transactions, [api.database.name]) == [(0,)]
+        assert not any("Preference-Applied" in answer.headers for answer in at_once)
+        answers = [answer.result() for answer in waiting]
+    assert {answer.status_code for answer in answers} == {202}
+    assert sum("Preference-Applied" in answer.headers for answer in answers) == 8
+
+
+def test_products_are_listed_page_by_page_and_repriced_in_place(api: Api) -> None:
+    terms = {"name": "Pot", "unit_price": 100, "currency": "EUR"}
+    assert api.call("PUT", "/products/pot", OPERATOR, json=terms).headers["ETag"] == '"1"'
+    again = api.call("PUT", "/products/pot", OPERATOR, json=terms)
+    assert (again.status_code, again.headers["ETag"]) == (200, '"1"')
+    changed = api.call("PUT", "/products/pot", OPERATOR, json={**terms, "unit_price": 101})
+    assert (changed.status_code, changed.json()["version"]) == (200, 2)
+    assert api.call("GET", "/products/pot", ALICE).json() == changed.json()
+    assert api.call("PUT", "/products/pot", OPERATOR, {"If-Match": '"1"'}, json=terms).status_code == 412
+    assert api.call("PUT", "/products/new", OPERATOR, {"If-Match": '"1"'}, json=terms).status_code == 412
+    seen, page = [], "/products?limit=2"
+    while page:
+        listed = api.call("GET", page, ALICE).json()
+        seen += [product["sku"] for product in listed["products"]]
+        page = listed["next"]
+    assert seen == ["tea", "cup", "pot"]
+    assert api.call("GET", "/products?after=unicorn", ALICE).json() == {"products": [], "next": None}
+
+
+def test_metrics_count_requests_by_route_and_know_no_strangers_paths(api: Api) -> None:
+    place(api)
+    api.call("GET", f"/{uuid4()}")
+    api.call("BREW", "/orders")
+    metrics = api.call("GET", "/metrics").text
+    assert re.search(r'_count\{method="POST",route="/orders",status="202"\} [1-9]', metrics)
+    assert re.search(r'_count\{method="",route="",status="404"\} [1-9]', metrics)
+    assert "BREW" not in metrics
+
+
+def test_the_documentation_asks_nothing_of_another_machine(api: Api) -> None:
+    assert api.call("GET", "/openapi.json").json()["openapi"].startswith("3.1")
+    page = api.call("GET", "/docs/swagger")
+    assert page.status_code == 200
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "validator.swagger.io" not in page.text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert assets
+    assert not any("//" in asset for asset in assets)
+    assert {api.call("GET", f"/docs/{asset}").status_code for asset in assets} == {200}

@@ -1,0 +1,99 @@
+"""What the inventory service and the payment service promise over HTTP."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
+
+import pytest
+
+from messaging.message import Cause
+from messaging.transaction import decide
+from payment_service.announcements import announcements
+from payment_service.commands import settle_charge
+from payment_service.gateway import Captured
+from tests.conftest import AnyServers
+from tests.support.api import Api, serving, token
+
+CUSTOMER, OPERATOR, AUDITOR = token(), token("operator", "olga"), token("auditor", "aud")
+
+
+@pytest.fixture(scope="module")
+def inventory(servers: AnyServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(servers, "inventory_service", tmp_path_factory.mktemp("api")) as api:
+        yield api
+
+
+@pytest.fixture(scope="module")
+def payments(servers: AnyServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(servers, "payment_service", tmp_path_factory.mktemp("api")) as api:
+        yield api
+
+
+def receive(api: Api, sku: str, quantity: object, key: str | None = None, caller: str = OPERATOR) -> tuple[int, object]:
+    headers = {"Idempotency-Key": key or str(uuid4())}
+    answer = api.call("POST", f"/stock/{sku}/receipts", caller, headers, json={"quantity": quantity})
+    return answer.status_code, answer.json().get("on_hand")
+
+
+def test_goods_received_twice_under_one_key_came_in_once(inventory: Api) -> None:
+    assert receive(inventory, "tea", 5, "delivery-1") == (201, 5)
+    assert receive(inventory, "tea", 5, "delivery-1") == (201, 5)
+    assert receive(inventory, "tea", 5, "delivery-2") == (201, 10)
+    shown = inventory.call("GET", "/stock/tea", CUSTOMER)
+    assert (shown.json()["on_hand"], shown.json()["reserved"], shown.json()["available"]) == (10, 0, 10)
+    assert shown.headers["ETag"] == f'"{shown.json()["version"]}"'
+
+
+def test_goods_of_one_product_that_come_in_all_at_once_are_all_counted(inventory: Api) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        received = list(pool.map(lambda _: receive(inventory, "cup", 1), range(40)))
+    assert sorted(received, key=str) == sorted([(201, number) for number in range(1, 41)], key=str)
+
+
+def test_stock_is_listed_page_by_page(inventory: Api) -> None:
+    skus = [f"listed-{number}" for number in range(3)]
+    for sku in skus:
+        receive(inventory, sku, 1)
+    seen, page = [], "/stock?limit=2"
+    while page:
+        listed = inventory.call("GET", page, CUSTOMER).json()
+        seen += [item["sku"] for item in listed["stock"]]
+        page = listed["next"]
+    assert seen[-3:] == skus
+    assert len(seen) == len(set(seen))
+
+
+@pytest.mark.parametrize("quantity", [0, -1, 1_000_001, 1.5, "1", True, None])
+def test_a_receipt_of_an_impossible_quantity_leaves_nothing(inventory: Api, quantity: object) -> None:
+    before = inventory.count()
+    headers = {"Idempotency-Key": str(uuid4())}
+    refused = inventory.call("POST", "/stock/tea/receipts", OPERATOR, headers, json={"quantity": quantity})
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "quantity")
+    assert inventory.count() == before
+
+
+def test_only_the_operator_receives_goods_and_only_under_a_key(inventory: Api) -> None:
+    before = inventory.count()
+    assert receive(inventory, "tea", 1, caller=CUSTOMER)[0] == 403
+    assert receive(inventory, "tea", 1, caller=AUDITOR)[0] == 403
+    assert inventory.call("POST", "/stock/tea/receipts", OPERATOR, json={"quantity": 1}).status_code == 400
+    assert inventory.count() == before
+
+
+def test_a_payment_is_shown_to_operator_and_auditor_alone(payments: Api) -> None:
+    order_id = uuid4()
+    charge(payments, order_id)
+    path = f"/payments/{order_id}"
+    for caller in (OPERATOR, AUDITOR):
+        shown = payments.call("GET", path, caller).json()
+        assert (shown["state"], shown["amount"], shown["currency"]) == ("captured", 2980, "EUR")
+        assert (shown["charge_id"], shown["refund_id"]) == ("ch_1", None)
+    assert payments.call("GET", path, CUSTOMER).status_code == 403
+    assert payments.call("GET", path).status_code == 401
+    assert payments.call("GET", f"/payments/{uuid4()}", AUDITOR).status_code == 404
+
+
+def charge(payments: Api, order_id: UUID) -> None:
+    answer = Captured(charge_id="ch_1", amount=2980, currency="EUR")
+    with payments.database.connect() as connection:
+        decide(connection, announcements, Cause(uuid4()), lambda it: settle_charge(it, order_id, answer))
