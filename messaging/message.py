@@ -12,6 +12,7 @@ from pika import BasicProperties
 PARTITIONS = 16
 NAMESPACE = UUID("0c1f7f6e-6f0f-5c0e-9d4a-1d3f5b7a9c2e")
 PERSISTENT = 2
+CONTENT_TYPE = "application/json"
 
 
 class ContractData(Protocol):
@@ -83,8 +84,8 @@ def message_id(service: str, aggregate_id: UUID, version: int, contract: str) ->
     return uuid5(NAMESPACE, f"{service}/{aggregate_id}/{version}/{contract}")
 
 
-def to_properties(message: Message) -> BasicProperties:
-    """AMQP properties and `ce-*` headers of a message; the body travels beside them as it is."""
+def to_headers(message: Message) -> dict[str, str]:
+    """The `ce-*` and trace headers of a message."""
     cause = message.cause
     headers = {
         "ce-specversion": "1.0",
@@ -106,11 +107,17 @@ def to_properties(message: Message) -> BasicProperties:
         headers["traceparent"] = cause.traceparent
     if cause.tracestate:
         headers["tracestate"] = cause.tracestate
+    return headers
+
+
+def to_properties(message: Message) -> BasicProperties:
+    """AMQP properties and headers of a message; the body travels beside them as it is."""
+    headers = to_headers(message)
     return BasicProperties(
-        content_type="application/json",
+        content_type=CONTENT_TYPE,
         delivery_mode=PERSISTENT,
-        message_id=str(message.id),
-        correlation_id=str(cause.correlation_id),
+        message_id=headers["ce-id"],
+        correlation_id=headers["ce-correlationid"],
         type=message.contract,
         headers=headers,
     )
@@ -126,18 +133,18 @@ def from_headers(headers: Mapping[str, Any], body: bytes) -> Message:
         causation_id = headers.get("ce-causationid")
         return Message(
             id=UUID(headers["ce-id"]),
-            contract=headers["ce-type"],
-            source=headers["ce-source"],
-            key=headers["ce-subject"],
+            contract=text(headers["ce-type"]),
+            source=text(headers["ce-source"]),
+            key=text(headers["ce-subject"]),
             sequence=int(headers["ce-sequence"]),
             time=datetime.fromisoformat(headers["ce-time"]),
             event_hash=bytes.fromhex(headers["ce-eventhash"]),
             cause=Cause(
                 correlation_id=UUID(headers["ce-correlationid"]),
                 causation_id=UUID(causation_id) if causation_id else None,
-                actor=headers.get("ce-actor", ""),
-                traceparent=headers.get("traceparent", ""),
-                tracestate=headers.get("tracestate", ""),
+                actor=text(headers.get("ce-actor", "")),
+                traceparent=text(headers.get("traceparent", "")),
+                tracestate=text(headers.get("tracestate", "")),
             ),
             body=body.decode(),
         )
@@ -145,3 +152,10 @@ def from_headers(headers: Mapping[str, Any], body: bytes) -> Message:
         raise UnreadableMessage(f"header {missing.args[0]} is missing") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise UnreadableMessage(f"header or body is malformed: {error}") from error
+
+
+def text(value: Any) -> str:
+    """A header that the database can keep as text."""
+    if not isinstance(value, str) or "\0" in value:
+        raise ValueError(f"{value!r} is not text")
+    return value

@@ -21,6 +21,7 @@ SERVICE_GRANTS = SQL("""
     grant usage on schema public to {role};
     grant select, insert on stored_events, snapshots, outbox, inbox, idempotency_keys, deadlines to {role};
     grant delete on inbox, idempotency_keys, deadlines to {role};
+    grant update on deadlines to {role};
     grant select, insert, update, delete on parked_messages to {role};
 """)
 RELAY_GRANTS = SQL("""

@@ -140,6 +140,7 @@ parked_messages = Table(
     Column("traceback", Text, nullable=False, server_default=""),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
     Column("next_attempt_at", DateTime(timezone=True), comment="null: no attempt of its own accord"),
+    Column("tried_at", DateTime(timezone=True), comment="when the attempt under way began; null when none is"),
     moment("parked_at"),
     Index("parked_messages_key", "key", "position"),
     Index("parked_messages_due", "next_attempt_at", postgresql_where=text("state = 'retrying'")),

@@ -104,11 +104,13 @@ create table parked_messages (
     traceback text not null default '',
     attempts smallint not null default 0,
     next_attempt_at timestamptz,
+    tried_at timestamptz,
     parked_at timestamptz not null default now()
 );
 comment on column parked_messages.key is 'null: nothing waits behind it';
 comment on column parked_messages.place is 'file, line and function that raised';
 comment on column parked_messages.next_attempt_at is 'null: no attempt of its own accord';
+comment on column parked_messages.tried_at is 'when the attempt under way began; null when none is';
 create index parked_messages_key on parked_messages (key, position);
 create index parked_messages_due on parked_messages (next_attempt_at) where state = 'retrying';
 """

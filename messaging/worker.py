@@ -1,0 +1,101 @@
+"""What `python -m <service>` runs: consumer, retries and deadlines of one group, until SIGTERM or SIGINT."""
+
+import gc
+import logging
+import signal
+import sys
+import threading
+from typing import Any
+
+from messaging.announcements import Announcements
+from messaging.background import Background
+from messaging.broker import Group
+from messaging.consumer import Consumer
+from messaging.deadlines import Deadlines
+from messaging.links import DatabaseLink
+from messaging.outside import OutsideSteps
+from messaging.reactions import Reactions
+from messaging.reactor import Reactor
+from messaging.receiver import Handler, Receiver
+from messaging.retries import Retries
+from messaging.settings import MissingSetting, Settings, database_url, read_settings
+from messaging.telemetry import configure_logging, log, serve_health
+
+SAID_BY_LINKS = ("pika", "psycopg.pool")
+"""Libraries that log every failed try; the links log every change."""
+
+
+def run(reactions: Reactions, announcements: Announcements, world: Any = None) -> int:
+    """Run a service's worker; `world` is handed to its outside steps. Returns the exit code."""
+    return serve(reactions, announcements, world, Reactor(reactions, announcements))
+
+
+def run_handler(group: str, handler: Handler) -> int:
+    """Run the worker of a group that does something else with messages than react. Returns the exit code."""
+    return serve(Reactions(group), Announcements(group), None, handler)
+
+
+def serve(reactions: Reactions, announcements: Announcements, world: Any, handler: Handler) -> int:
+    try:
+        settings = read_settings()
+        worker = Worker(settings, reactions, announcements, world, handler)
+        configure_logging(settings, f"{reactions.group} worker")
+        serve_health(settings.health_port, settings.health_host, worker.problems)
+    except (MissingSetting, ValueError, OSError) as wrong:
+        sys.stderr.write(f"{reactions.group}: {wrong}\n")
+        return 2
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: worker.stopping.set())
+    return worker.run()
+
+
+class Worker:
+    """The threads of one process and what they share."""
+
+    def __init__(
+        self, settings: Settings, reactions: Reactions, announcements: Announcements, world: Any, handler: Handler
+    ) -> None:
+        if not settings.amqp_url:
+            raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
+        url = database_url(reactions.group)
+        group = Group(reactions.group, tuple(reactions.contracts), settings.queues_per_group)
+        self.stopping = threading.Event()
+        self.outside = OutsideSteps(reactions, announcements, world, url, self.stopping)
+        self.database = DatabaseLink("database", url)
+        receiver = Receiver(group.name, handler)
+        self.consumer = Consumer(group, settings.amqp_url, receiver, self.outside, self.database, self.stopping)
+        retries = Retries(handler, self.outside)
+        self.background = [Background("retries", url, retries.step, self.stopping, retries.stop)]
+        if reactions.deadlines:
+            step = Deadlines(reactions, announcements).step
+            self.background.append(Background("deadlines", url, step, self.stopping))
+
+    def problems(self) -> list[str]:
+        """What keeps this process from its work right now, each in one sentence."""
+        links = [self.consumer.broker, self.database, *(task.link for task in self.background)]
+        return [link.problem for link in links if link.problem]
+
+    def run(self) -> int:
+        for name in SAID_BY_LINKS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        spare_the_collector()
+        with self.outside:
+            for task in self.background:
+                task.start()
+            try:
+                self.consumer.run()
+                return 0
+            except Exception:  # noqa: BLE001 - the last frame of the process
+                log.exception("the worker cannot go on and ends, to be started again")
+                return 1
+            finally:
+                self.stopping.set()
+                for task in self.background:
+                    task.join()
+                self.database.close()
+
+
+def spare_the_collector() -> None:
+    """A batch makes many objects that live until its commit; looking through them each time took 17 % of the CPU."""
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)

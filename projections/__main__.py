@@ -1,0 +1,9 @@
+"""`python -m projections`: the worker that builds the read side."""
+
+import sys
+
+from messaging import worker
+from projections.projector import Projector
+from projections.reactions import reactions
+
+sys.exit(worker.run_handler(reactions.group, Projector()))

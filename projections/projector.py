@@ -1,0 +1,28 @@
+"""What the read side does with messages: every one of them goes into the event log, once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from contracts import CONTRACTS
+from messaging.delivery import Received
+from messaging.message import ContractData
+from projections import event_log
+
+KNOWN = "select message_id from event_log where message_id = any(%s)"
+
+
+class Projector:
+    """The handler of the group `projections`; its inbox is the event log itself."""
+
+    contracts: Mapping[str, type[ContractData]] = CONTRACTS
+
+    def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> set[UUID]:
+        """Those of these messages that are logged."""
+        return {row[0] for row in connection.execute(KNOWN, (list(ids),))}
+
+    def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
+        """Log new messages."""
+        event_log.append(connection, [received.message for received in messages])

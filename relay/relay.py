@@ -1,0 +1,111 @@
+"""The relay of one database: connects to both servers, waits for the lead, and leads until one of them is gone."""
+
+import threading
+import time
+from typing import Any
+
+import psycopg
+from prometheus_client import Gauge
+from psycopg import Connection
+
+from messaging.links import Link
+from messaging.telemetry import log
+from relay import session, window
+from relay.lead import Lead
+from relay.publisher import BrokerAway, Publisher
+
+STANDBY_REST = 0.25
+"""Seconds between two attempts of a standby to take the lead."""
+
+lag_seconds = Gauge("ordersaga_relay_lag_seconds", "Age of the moment up to which all is confirmed", ["database"])
+active = Gauge("ordersaga_relay_active", "1: the active relay of the database, 0: it stands by", ["database"])
+
+
+class Relay:
+    """Publishes a database while it leads, stands by while another relay does, and outlives both servers."""
+
+    def __init__(
+        self, database: str, database_url: str, amqp_url: str, stop: threading.Event, unsafe_durability: bool = False
+    ) -> None:
+        self.database = database
+        self.lead: Lead | None = None
+        self._url = database_url
+        self._stop = stop
+        self._unsafe_durability = unsafe_durability
+        self._publisher = Publisher(amqp_url, f"relay {database}")
+        self._rabbitmq = Link(f"RabbitMQ for {database}")
+        self._postgres = Link(f"Postgres for {database}")
+        self._up_to_date_at = time.monotonic()
+        lag_seconds.labels(database).set_function(self.lag)
+        active.labels(database).set_function(lambda: self.lead is not None)
+
+    def problems(self) -> list[str]:
+        """What keeps it from publishing or standing by, each in one sentence."""
+        return [link.problem for link in (self._postgres, self._rabbitmq) if link.problem]
+
+    def lag(self) -> float:
+        """Seconds since the moment up to which everything committed is known to be confirmed; 0 for a standby."""
+        lead = self.lead
+        return time.monotonic() - (lead.up_to_date_at if lead else self._up_to_date_at)
+
+    def run(self) -> None:
+        """Publish until told to stop.
+
+        Raises:
+            UnsafeServer, ForeignCursor: the database must not be published as it is.
+        """
+        pause = 0.0
+        while not self._stop.is_set():
+            try:
+                self._wait(pause)
+                self._attempt()
+            except BrokerAway as error:
+                self._rabbitmq.away(error)
+                pause = self._rabbitmq.pause()
+            except psycopg.Error as error:
+                self._postgres.away(error)
+                pause = self._postgres.pause()
+        self._publisher.close()
+        log.info("stopped", database=self.database)
+
+    def _attempt(self) -> None:
+        """Connect where there is no connection, wait for the lead, and publish until something breaks."""
+        self._publisher.connect()
+        self._rabbitmq.up()
+        with session.connect(self._url) as connection:
+            session.prepare(connection, self._unsafe_durability)
+            window.load_cursor(connection)
+            self._postgres.up()
+            if self._stand_by(connection):
+                self._lead(connection)
+
+    def _stand_by(self, connection: Connection[Any]) -> bool:
+        """Wait for the lead; False when told to stop first."""
+        waited = False
+        while not session.try_to_lead(connection):
+            if not waited:
+                log.info("standing by", database=self.database)
+            waited = True
+            self._up_to_date_at = time.monotonic()
+            self._publisher.wait(STANDBY_REST)
+            if self._stop.is_set():
+                return False
+        return True
+
+    def _lead(self, connection: Connection[Any]) -> None:
+        log.info("active", database=self.database)
+        self.lead = Lead(self.database, connection, self._publisher, self._stop)
+        try:
+            self.lead.run()
+        finally:
+            self._up_to_date_at = self.lead.up_to_date_at
+            self.lead = None
+
+    def _wait(self, seconds: float) -> None:
+        """Wait between two attempts, with an eye on the broker's connection while there is one."""
+        end = time.monotonic() + seconds
+        while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
+            if self._publisher.is_open:
+                self._publisher.wait(min(left, STANDBY_REST))
+            else:
+                self._stop.wait(left)

@@ -1,0 +1,134 @@
+"""The SQL of the windows between two snapshots of the outbox, and of the cursor that remembers the first.
+
+What is visible in S2 and was not in S1 is published in the order of positions. For any one key that is the order of
+its commits without a gap, because the next version of an aggregate takes its position after the last was committed.
+So a relay that starts again from what is confirmed, a standby that takes over, and a frozen leader that wakes up all
+send runs that begin at or before the first unconfirmed message: whatever their interleaving, the first copy of each
+message arrives in order, and the later copies are dropped by their id.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+
+from messaging.message import Cause, Message
+
+NOTHING = "1:1:"
+"""A snapshot in which no row is visible: transaction ids begin at 3."""
+
+
+class ForeignCursor(Exception):
+    """The cursor was written on another server: its transaction ids mean nothing on this one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a database is published."""
+
+    published: str
+    """S1: everything visible in it is confirmed."""
+    target: str | None = None
+    """S2 of a window that was left under way."""
+    confirmed_position: int | None = None
+    """That window is confirmed up to here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What became visible between a cursor and `target`; a million positions take 40 MB, their messages a GB."""
+
+    target: str
+    positions: list[int]
+
+
+class Outgoing(NamedTuple):
+    """One row of the outbox."""
+
+    position: int
+    message: Message
+
+
+def load_cursor(connection: Connection[Any]) -> Cursor:
+    """The cursor, made on first use.
+
+    Raises:
+        ForeignCursor: the database was copied or restored from another server.
+    """
+    connection.execute(
+        """insert into relay_cursor (system_identifier, published)
+           select system_identifier, %s from pg_control_system() on conflict do nothing""",
+        (NOTHING,),
+    )
+    row = connection.execute(
+        """select c.published::text, c.target::text, c.confirmed_position, c.system_identifier,
+                  s.system_identifier::text from relay_cursor c, pg_control_system() s"""
+    ).fetchone()
+    assert row is not None
+    *cursor, its_server, this_server = row
+    if its_server != this_server:
+        raise ForeignCursor(f"its cursor was written on server {its_server}, this is server {this_server}")
+    return Cursor(*cursor)
+
+
+# Written with OR instead of the union, 20 new rows among a million took 284 ms, so 0.6 ms.
+POSITIONS = """
+with fresh as materialized (select coalesce(%(target)s::pg_snapshot, pg_current_snapshot()) as snapshot)
+select snapshot::text, array(
+    select position from outbox
+    where xid >= pg_snapshot_xmax(%(published)s) and pg_visible_in_snapshot(xid, snapshot)
+    union all
+    select position from outbox
+    where xid = any(array(select pg_snapshot_xip(%(published)s))) and pg_visible_in_snapshot(xid, snapshot)
+    order by position)
+from fresh
+"""
+
+ROWS = """
+select position, message_id, contract, source, key, sequence, time, event_hash,
+    correlation_id, causation_id, actor, traceparent, tracestate, body
+from outbox where position = any(%s) order by position
+"""
+
+
+def open_window(connection: Connection[Any], cursor: Cursor) -> Window:
+    """List what is to be published, in order: up to now, or up to the target that the cursor keeps.
+
+    It costs the window and not the table. The end of a new window is the snapshot that its own statement runs in.
+    """
+    parameters = {"published": cursor.published, "target": cursor.target}
+    row = connection.execute(POSITIONS, parameters, binary=True).fetchone()
+    assert row is not None
+    target, positions = row
+    if cursor.confirmed_position is not None:
+        positions = positions[bisect_right(positions, cursor.confirmed_position) :]
+    return Window(target, positions)
+
+
+def fetch_page(connection: Connection[Any], positions: list[int]) -> list[Outgoing]:
+    """The rows at these positions, in order."""
+    rows = connection.execute(ROWS, (positions,), binary=True).fetchall()
+    return [outgoing(*row) for row in rows]
+
+
+def outgoing(position: int, *columns: Any) -> Outgoing:
+    id_, contract, source, key, sequence, time, event_hash, *cause, body = columns
+    return Outgoing(position, Message(id_, contract, source, key, sequence, time, event_hash, Cause(*cause), body))
+
+
+def keep_confirmed(connection: Connection[Any], target: str, position: int) -> None:
+    """Remember that the window up to `target` is confirmed up to `position`."""
+    connection.execute(
+        "update relay_cursor set target = %s, confirmed_position = %s, moved_at = now()",
+        (target, position),
+    )
+
+
+def close_window(connection: Connection[Any], target: str) -> Cursor:
+    """Everything visible in `target` is confirmed."""
+    connection.execute(
+        "update relay_cursor set published = %s, target = null, confirmed_position = null, moved_at = now()",
+        (target,),
+    )
+    return Cursor(target)

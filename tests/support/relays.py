@@ -1,0 +1,161 @@
+"""Relays at work in processes of their own, the outbox rows they are given, and the messages that come out."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple
+from uuid import UUID, uuid4
+
+from psycopg import Connection
+
+from messaging.broker import Group
+from messaging.message import message_id
+from relay.session import LEAD
+from tests.support.broker import TestBroker
+from tests.support.databases import Database
+from tests.support.wait import until
+from tests.support.workers import ROOT
+
+EVERYTHING = Group("listener", ("*.*.*",), 1)
+"""A group whose one queue hears every message, in the order in which the broker routed them."""
+
+ROW = """
+insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
+    correlation_id, actor, traceparent, tracestate, body)
+values (%s, 'test.happened.v1', 'test', %s, %s, now(), '\\x00', gen_random_uuid(), 'tester', '', '', '{}')
+"""
+ROWS = """
+insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
+    correlation_id, actor, traceparent, tracestate, body)
+select gen_random_uuid(), 'test.happened.v1', 'test', mod(n, 50)::text, n / 50, now(), '\\x00',
+    gen_random_uuid(), 'tester', '', '', '{}'
+from generate_series(0, %s - 1) as n
+"""
+LEADER = """
+select application_name from pg_locks join pg_stat_activity using (pid)
+where locktype = 'advisory' and classid = %s and objid = %s and objsubid = 2 and granted
+    and datname = current_database()
+"""
+
+
+def announce(connection: Connection[Any], key: str, sequence: int) -> UUID:
+    """Write one outbox row in the transaction that the connection is in."""
+    id_ = message_id("test", uuid4(), sequence, "test.happened.v1")
+    connection.execute(ROW, (id_, key, sequence))
+    return id_
+
+
+def announce_many(database: Database, count: int) -> None:
+    """Write so many rows of 50 keys in one transaction."""
+    with database.connect() as connection:
+        connection.execute(ROWS, (count,))
+
+
+def ids_in_order(database: Database) -> list[UUID]:
+    return [row[0] for row in database.rows("select message_id from outbox order by position")]
+
+
+def all_published(database: Database) -> bool:
+    """Whether the cursor has moved behind every committed row."""
+    behind = "select not exists (select from outbox where not pg_visible_in_snapshot(xid, published)) from relay_cursor"
+    return database.rows(behind) == [(True,)]
+
+
+class Heard(NamedTuple):
+    id: UUID
+    key: str
+    sequence: int
+
+
+def listen(broker: TestBroker) -> list[Heard]:
+    """Take everything that has arrived at the listener, oldest first."""
+    heard: list[Heard] = []
+    count = broker.depth(EVERYTHING.queue_names[0])
+    with broker.channel() as channel:
+        channel.basic_qos(prefetch_count=500)
+        for method, properties, _ in channel.consume(EVERYTHING.queue_names[0], inactivity_timeout=10):
+            assert method is not None, f"only {len(heard)} of {count} messages came"
+            headers = properties.headers
+            heard.append(Heard(UUID(headers["ce-id"]), headers["ce-subject"], int(headers["ce-sequence"])))
+            channel.basic_ack(method.delivery_tag)
+            if len(heard) == count:
+                break
+        channel.cancel()
+    return heard
+
+
+def first_copies(heard: list[Heard]) -> list[Heard]:
+    """What is left when an inbox has dropped every copy but the first."""
+    return list({message.id: message for message in heard}.values())
+
+
+def assert_in_order_per_key(heard: list[Heard]) -> None:
+    last: dict[str, int] = {}
+    for message in heard:
+        assert message.sequence > last.get(message.key, -1), f"{message} came after {last[message.key]}"
+        last[message.key] = message.sequence
+
+
+class RelayProcess(subprocess.Popen[bytes]):
+    """`python -m relay` for one database."""
+
+    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+        self._log = TemporaryFile()  # noqa: SIM115 - closed by end()
+        super().__init__([sys.executable, *command], cwd=ROOT, env={**os.environ, **environment}, stderr=self._log)
+
+    def log(self) -> str:
+        """All that it has written so far."""
+        return os.pread(self._log.fileno(), 1_000_000, 0).decode()
+
+    def end(self) -> None:
+        with suppress(ProcessLookupError):
+            self.send_signal(signal.SIGCONT)
+        self.kill()
+        self.wait()
+        self._log.close()
+
+
+@dataclass
+class Relays:
+    """Relay processes for one database; what is left of them ends with the test."""
+
+    database: Database
+    amqp_url: str
+    processes: list[RelayProcess] = field(default_factory=list)
+
+    def start(self, *options: str, script: str | None = None) -> RelayProcess:
+        """`python -m relay`, or a script that runs the same with a part replaced."""
+        variable = f"{self.database.role.upper()}_DATABASE_URL"
+        command = ["-c", script] if script else ["-m", "relay", self.database.role, *options]
+        process = RelayProcess(command, {variable: self.database.relay_url, "AMQP_URL": self.amqp_url})
+        self.processes.append(process)
+        return process
+
+    def leader(self) -> int | None:
+        """Process id of the active relay."""
+        rows = self.database.rows(LEADER, LEAD)
+        assert len(rows) <= 1
+        return int(rows[0][0].split()[-1]) if rows else None
+
+    def wait_for_leader(self, process: RelayProcess, seconds: float = 20) -> None:
+        until(lambda: self.leader() == process.pid, seconds)
+
+    def connected(self) -> int:
+        """Relays with a session in the database, active or standing by."""
+        query = "select count(*) from pg_stat_activity where datname = current_database() and usename = 'relay'"
+        return int(self.database.rows(query)[0][0])
+
+
+@contextmanager
+def relays_of(database: Database, amqp_url: str) -> Iterator[Relays]:
+    relays = Relays(database, amqp_url)
+    try:
+        yield relays
+    finally:
+        for process in relays.processes:
+            process.end()
