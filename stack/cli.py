@@ -1,0 +1,77 @@
+"""The command line: which commands there are, in groups; each is imported only when it is used."""
+
+from importlib import import_module
+
+import click
+
+COMMANDS = {
+    "Run it": {
+        "demo": ("stack.demo_command:demo", "Start everything, place 65 orders, watch them end, check the books"),
+        "up": ("stack.up:up", "Start everything and keep it running until Ctrl-C"),
+        "down": ("stack.down:down", "Stop it from another terminal"),
+    },
+    "Look at it": {
+        "status": ("stack.status:status", "List the processes; exit code 0 when every one is ready"),
+        "logs": ("stack.logs:logs", "Show what the processes have said"),
+        "token": ("stack.token:token", "Print a bearer token to call the services with"),
+        "doctor": ("stack.doctor:doctor", "Say what this machine has and lacks"),
+    },
+    "Operate it": {
+        "migrate": ("stack.steps_commands:migrate", "Bring the database schemas up to date"),
+        "topology": ("stack.steps_commands:topology", "Declare exchanges and queues on the broker"),
+        "relay": ("stack.steps_commands:relay", "Run a relay that publishes outboxes"),
+    },
+}
+PLACES = {name: place for group in COMMANDS.values() for name, (place, _) in group.items()}
+
+EXAMPLE = """
+  ./ordersaga up                    # servers, migrations, services: about 15 s; prints every address
+  ./ordersaga status                # in a second terminal: who runs, on which port, is it ready
+  ./ordersaga logs -f orders-relay  # watch one process
+  ./ordersaga down                  # stop; the data stays for the next `up`, `up --fresh` forgets it
+  ./ordersaga up --state /tmp/two   # a second stack beside the first
+"""
+
+ENVIRONMENT = """
+  ORDERSAGA_STATE           the state directory, as --state (default: .ordersaga beside this program)
+  ORDER_SERVICE_DATABASE_URL, PAYMENT_SERVICE_DATABASE_URL, INVENTORY_SERVICE_DATABASE_URL,
+  PROJECTIONS_DATABASE_URL  use your own Postgres: set all four
+  AMQP_URL                  use your own RabbitMQ
+  QUEUES_PER_GROUP          queues, and so consumers at work, of each group: 1, 2, 4, 8 or 16 (default 2)
+  ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
+  LOG_LEVEL, LOG_FORMAT     DEBUG to ERROR (default INFO); console or json (default console)
+  STRIPE_API_BASE, STRIPE_API_KEY   set both to charge cards there instead of at the local simulator
+"""
+
+
+class Commands(click.Group):
+    """Click's group, with lazy commands and a help page in sections."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(PLACES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in PLACES:
+            return None
+        module, _, attribute = PLACES[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, group in COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, text) for name, (_, text) in group.items()])
+        for heading, text in (("Example", EXAMPLE), ("Environment", ENVIRONMENT)):
+            with formatter.section(heading):
+                formatter.write(text.lstrip("\n"))
+        formatter.write("\n`./ordersaga COMMAND --help` says more of each; every command takes --state DIR.\n")
+        formatter.write("Exit codes: 0 done, 1 failed, 2 cannot run here or wrong usage.\n")
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+def main() -> None:
+    """Three event-sourced services complete one order without a shared database or a coordinator.
+
+    The stack is a private Postgres and RabbitMQ and eleven processes, all on loopback: an HTTP API, a worker and a
+    relay for each of orders, payments and inventory, a card processor's simulator, and the projections.
+    """

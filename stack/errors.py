@@ -1,0 +1,13 @@
+"""Two ways to fail, both said to a person: what happened, where, and what to do."""
+
+import click
+
+
+class Failed(click.ClickException):
+    """The command could not do what was asked; exit code 1."""
+
+
+class CannotRunHere(click.ClickException):
+    """This machine lacks something that the stack needs; exit code 2."""
+
+    exit_code = 2

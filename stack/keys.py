@@ -1,0 +1,41 @@
+"""The Ed25519 key pair that signs bearer tokens; the processes get the public half alone."""
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from stack.state import State
+
+FILE = "token_private_key.pem"
+
+
+def private_key(state: State) -> Ed25519PrivateKey:
+    """Made on first use, readable by its owner alone."""
+    path: Path = state.directory / FILE
+    if not path.exists():
+        new = Ed25519PrivateKey.generate()
+        pem = new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        state.write_text(FILE, pem.decode())
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError(f"{path} holds another kind of key than Ed25519")
+    return key
+
+
+def public_key(state: State) -> str:
+    """PEM text for TOKEN_PUBLIC_KEY."""
+    public = private_key(state).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def private_key_pem(state: State) -> str:
+    """PEM text to sign tokens with."""
+    private_key(state)
+    return (state.directory / FILE).read_text()

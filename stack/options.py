@@ -1,0 +1,47 @@
+"""The option that every command has, and what commands share."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stack.environment import Environments
+from stack.errors import Failed
+from stack.given import Given
+from stack.records import Records
+from stack.state import ROOT, State
+
+Command = Callable[..., Any]
+
+
+def state_option(command: Command) -> Command:
+    """`--state DIR` as the argument `state` of type State."""
+    return click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        envvar="ORDERSAGA_STATE",
+        default=ROOT / ".ordersaga",
+        callback=lambda _context, _option, directory: State(directory),
+        metavar="DIR",
+        help="Where the stack keeps its data, ports, passwords and logs.  [default: .ordersaga beside this program]",
+    )(command)
+
+
+def environments_of_running(state: State) -> Environments:
+    """For a command beside a running stack, or with all five URLs in its environment.
+
+    Raises:
+        Failed: there is neither.
+    """
+    given = Given.from_environment(os.environ)
+    if given.databases and given.amqp:
+        return Environments(state, given)
+    records = Records(state)
+    if records.supervisor() is None:
+        raise Failed(
+            f"No stack is running in {state.directory}. Start one with `./ordersaga up`, "
+            "or set AMQP_URL and the four *_DATABASE_URL."
+        )
+    return Environments(state, records.given())

@@ -1,0 +1,82 @@
+"""The processes of the stack, in the order in which they start, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+SERVICES = ("order_service", "payment_service", "inventory_service")
+GROUPS = (*SERVICES, "projections")
+"""Packages; the names of their databases, database roles, broker users and consumer groups are the same."""
+RELAY_ROLE = "relay"
+
+TOKENS = {"TOKEN_PUBLIC_KEY": "{token_public_key}", "TOKEN_ISSUER": "ordersaga", "TOKEN_AUDIENCE": "ordersaga"}
+CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_API_BASE": "{card_url}"}
+HEALTH = {"HEALTH_PORT": "{port}"}
+
+
+@dataclass(frozen=True)
+class Process:
+    """One line of the table; `{...}` in arguments and settings is filled in from the state directory."""
+
+    name: str
+    arguments: tuple[str, ...]
+    """What follows the Python interpreter."""
+    databases: Mapping[str, str] = field(default_factory=dict)
+    """Database -> role that the process signs in as."""
+    amqp_user: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    passed_on: tuple[str, ...] = ()
+    """Variables of the caller's environment that reach this process."""
+    outside: bool = False
+    """Stands in for something that is not ours: starts with the servers and outlives the processes."""
+
+
+def api(name: str, package: str) -> Process:
+    """HTTP endpoints of one service."""
+    return Process(
+        name,
+        ("-m", "gunicorn", "--config", "python:messaging.gunicorn_conf", f"{package}.api:create_app()"),
+        databases={package: package},
+        settings={**TOKENS, "HTTP_PORT": "{port}"},
+        passed_on=("ORDER_DEADLINE_SECONDS",),
+    )
+
+
+def worker(name: str, package: str, settings: Mapping[str, str] | None = None) -> Process:
+    """The consumer of one group."""
+    return Process(
+        name,
+        ("-m", package),
+        databases={package: package},
+        amqp_user=package,
+        settings={**HEALTH, **(settings or {})},
+        passed_on=("QUEUES_PER_GROUP", "ORDER_DEADLINE_SECONDS", "STRIPE_TIMEOUT_SECONDS"),
+    )
+
+
+def relay(name: str, package: str) -> Process:
+    """Publishes the outbox of one service."""
+    return Process(
+        name, ("-m", "relay", package), databases={package: RELAY_ROLE}, amqp_user=RELAY_ROLE, settings=HEALTH
+    )
+
+
+SIMULATOR_OPTIONS = ("--port", "{port}", "--ledger", "{ledger}")
+PROCESSES = (
+    Process("simulator", ("-m", "payment_service.simulator", *SIMULATOR_OPTIONS), outside=True),
+    api("orders-api", "order_service"),
+    api("payments-api", "payment_service"),
+    api("inventory-api", "inventory_service"),
+    worker("orders-worker", "order_service"),
+    worker("payments-worker", "payment_service", CARDS),
+    worker("inventory-worker", "inventory_service"),
+    relay("orders-relay", "order_service"),
+    relay("payments-relay", "payment_service"),
+    relay("inventory-relay", "inventory_service"),
+    worker("projections-worker", "projections"),
+)
+
+MIGRATE = Process("migrate", ("-m", "messaging.migrate"), databases=dict.fromkeys(GROUPS, "ordersaga"))
+TOPOLOGY = Process(
+    "topology", ("-m", "messaging.topology", *GROUPS), amqp_user="provisioner", passed_on=("QUEUES_PER_GROUP",)
+)
+RELAY = Process("relay", ("-m", "relay"), databases=dict.fromkeys(SERVICES, RELAY_ROLE), amqp_user=RELAY_ROLE)

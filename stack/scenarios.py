@@ -1,0 +1,82 @@
+"""The demo's mixed set of orders: what is on the shelves, who orders what, and who changes their mind."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, cycle, islice
+
+PRODUCTS = {
+    "tea": ("Earl Grey, 250 g", 890),
+    "coffee": ("Yirgacheffe beans, 500 g", 1450),
+    "cup": ("Stoneware cup", 1200),
+    "pot": ("Cast iron teapot", 6900),
+    "kettle": ("Gooseneck kettle", 8900),
+    "scale": ("Pocket scale", 2450),
+    "filter": ("Paper filters, 100", 690),
+    "lamp": ("Desk lamp, the last ones", 4990),
+}
+"""SKU -> name and unit price in euro cents."""
+
+PLENTY = 500
+SCARCE = {"lamp": 3}
+"""Units that come in before the orders: PLENTY, but for these."""
+
+BASKETS = [
+    [("tea", 1)],
+    [("coffee", 2), ("filter", 1)],
+    [("cup", 4), ("tea", 2), ("pot", 1)],
+    [("scale", 1), ("kettle", 1)],
+    [("filter", 3)],
+]
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One kind of order and what is expected of it."""
+
+    name: str
+    orders: int
+    card: str = "pm_card_visa"
+    basket: tuple[tuple[str, int], ...] = ()
+    """Empty: one of the ordinary baskets in turn."""
+    cancel: str = ""
+    """`at once`, `when confirmed`, or never."""
+
+
+SCENARIOS = [
+    Scenario("paid", 26),
+    Scenario("paid, slow card", 4, card="pm_sim_delay_300"),
+    Scenario("declined", 6, card="pm_card_chargeDeclined"),
+    Scenario("insufficient funds", 4, card="pm_card_chargeDeclinedInsufficientFunds"),
+    Scenario("processor times out after charging", 4, card="pm_sim_timeout_after_charge"),
+    Scenario("race for the last lamps", 6, basket=(("lamp", 1), ("tea", 1))),
+    Scenario("out of stock", 2, basket=(("cup", 1), ("kettle", 9_999))),
+    Scenario("cancelled in flight", 6, card="pm_sim_delay_300", cancel="at once"),
+    Scenario("cancelled after confirmation", 4, cancel="when confirmed"),
+    Scenario("deadline passed", 3, card="pm_sim_error_500_9"),
+]
+"""65 orders. The last card fails nine times before it works, which takes longer than the demo's deadline."""
+
+DEADLINE_SECONDS = 4.0
+CUSTOMERS = ("alice", "bob", "carol", "dave", "erin")
+
+
+@dataclass(frozen=True)
+class Errand:
+    """One order to place."""
+
+    number: int
+    scenario: Scenario
+    customer: str
+    lines: tuple[tuple[str, int], ...]
+
+
+def errands() -> Iterator[Errand]:
+    """Every order of every scenario, the longest-running first and the rest mixed."""
+    baskets, customers, numbers = cycle(BASKETS), cycle(CUSTOMERS), count(1)
+    waiting = [[scenario] * scenario.orders for scenario in reversed(SCENARIOS)]
+    while waiting:
+        for scenarios in waiting:
+            scenario = scenarios.pop()
+            lines = scenario.basket or tuple(next(islice(baskets, 1)))
+            yield Errand(next(numbers), scenario, next(customers), lines)
+        waiting = [scenarios for scenarios in waiting if scenarios]

@@ -1,0 +1,90 @@
+"""The three services as their users see them: over HTTP, with bearer tokens."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+import requests
+from requests.adapters import HTTPAdapter
+from urllib3 import Retry
+
+SECONDS = 30
+ATTEMPTS = Retry(total=5, backoff_factor=0.2, status_forcelist=[409, 502, 503, 504], allowed_methods=None)
+"""Every request here may be repeated: it carries an idempotency key, or only reads."""
+
+
+class Refused(RuntimeError):
+    """A service answered with a problem document; the text is what it said."""
+
+
+@dataclass(frozen=True)
+class Addresses:
+    """Base URLs of the services and of the card processor's simulator."""
+
+    orders: str
+    payments: str
+    inventory: str
+    simulator: str
+
+
+class Shop:
+    """Thread-safe as long as each thread has its own; `token(role, subject)` makes bearer tokens."""
+
+    def __init__(self, addresses: Addresses, token: Callable[[str, str], str], simulator_key: str) -> None:
+        self.addresses = addresses
+        self._operator = token("operator", "demo-operator")
+        self._token = token
+        self._customers: dict[str, str] = {}
+        self._simulator_key = simulator_key
+        self._session = requests.Session()
+        # Not the environment's proxies: everything here is on loopback.
+        self._session.trust_env = False
+        self._session.mount("http://", HTTPAdapter(max_retries=ATTEMPTS))
+
+    def products(self) -> list[dict[str, Any]]:
+        """The first page of the price list."""
+        answer = self._call("GET", f"{self.addresses.orders}/products", self._operator)
+        return list(answer["products"])
+
+    def price(self, sku: str, name: str, unit_price: int, currency: str = "EUR") -> None:
+        body = {"name": name, "unit_price": unit_price, "currency": currency}
+        self._call("PUT", f"{self.addresses.orders}/products/{sku}", self._operator, body)
+
+    def receive(self, sku: str, quantity: int) -> None:
+        url = f"{self.addresses.inventory}/stock/{sku}/receipts"
+        self._call("POST", url, self._operator, {"quantity": quantity}, {"Idempotency-Key": str(uuid4())})
+
+    def order(self, customer: str, lines: Sequence[tuple[str, int]], card: str) -> UUID:
+        """Place an order; returns its id."""
+        body = {"lines": [{"sku": sku, "quantity": quantity} for sku, quantity in lines], "card": card}
+        headers = {"Idempotency-Key": str(uuid4())}
+        answer = self._call("POST", f"{self.addresses.orders}/orders", self._customer(customer), body, headers)
+        return UUID(answer["order_id"])
+
+    def cancel(self, customer: str, order_id: UUID) -> None:
+        url = f"{self.addresses.orders}/orders/{order_id}/cancellation"
+        self._call("POST", url, self._customer(customer), {"reason": "changed_my_mind"})
+
+    def look(self, customer: str, order_id: UUID) -> dict[str, Any]:
+        return self._call("GET", f"{self.addresses.orders}/orders/{order_id}", self._customer(customer))
+
+    def ledger(self) -> dict[str, Any]:
+        """Every charge and refund of the simulated card processor."""
+        return self._call("GET", f"{self.addresses.simulator}/ledger", self._simulator_key)
+
+    def _customer(self, name: str) -> str:
+        if name not in self._customers:
+            self._customers[name] = self._token("customer", name)
+        return self._customers[name]
+
+    def _call(
+        self, method: str, url: str, token: str, body: object = None, headers: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        response = self._session.request(
+            method, url, json=body, headers={"Authorization": f"Bearer {token}", **(headers or {})}, timeout=SECONDS
+        )
+        if not response.ok:
+            raise Refused(f"{method} {url} answered {response.status_code}: {response.text}")
+        answer: dict[str, Any] = response.json()
+        return answer

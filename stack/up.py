@@ -1,0 +1,81 @@
+"""`ordersaga up`: run the whole stack until Ctrl-C."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+from rich.console import Console
+
+from stack.customers import open_shop, shop, token
+from stack.errors import Failed
+from stack.options import state_option
+from stack.running import Stack, running_stack
+from stack.signals import stop_by_signal
+from stack.state import State
+from stack.traffic import Traffic
+
+REPORT_SECONDS = 60
+
+
+@click.command()
+@state_option
+@click.option("--fresh", is_flag=True, help="Forget all data, ports and passwords of the state directory first.")
+@click.option("--docker", is_flag=True, help="Run Postgres and RabbitMQ as containers.")
+@click.option(
+    "--traffic", type=click.FloatRange(0, 200), default=0, metavar="N", help="Place N orders a second all the while."
+)
+def up(state: State, fresh: bool, docker: bool, traffic: float) -> None:
+    """Start servers and services, print every address, and keep them running until Ctrl-C.
+
+    A process that dies is started again. Data survives a restart; --fresh forgets it. The shelves of an empty shop
+    are stocked with the demo's eight products.
+    """
+    console = Console(stderr=True)
+    stop_by_signal()
+    try:
+        with running_stack(state, console, fresh=fresh, in_docker=docker) as stack:
+            open_shop(stack)
+            welcome(stack)
+            with steady_load(stack, traffic) as load:
+                while not stack.supervisor.ended.wait(REPORT_SECONDS):
+                    if load:
+                        console.print(f"{load.placed} orders placed, {load.failed} refused", highlight=False)
+    except KeyboardInterrupt:
+        return
+    if stack.supervisor.failure:
+        raise Failed(str(stack.supervisor.failure))
+
+
+@contextmanager
+def steady_load(stack: Stack, rate: float) -> Iterator[Traffic | None]:
+    """Traffic for as long as the block lasts, none at rate 0."""
+    if not rate:
+        yield None
+        return
+    load = Traffic(lambda: shop(stack), rate)
+    load.start()
+    try:
+        yield load
+    finally:
+        load.stop()
+
+
+def welcome(stack: Stack) -> None:
+    """Where everything is, and an order to paste."""
+    print("\nThe stack is running. Ctrl-C stops it.\n")
+    for process in stack.processes:
+        print(f"  {process.name:20} {stack.url(process.name)}")
+    print(f"\n  logs                 {stack.state.logs}")
+    print(f"  HTTP documentation   {stack.url('orders-api')}/docs\n")
+    print(f"Place an order as alice, and wait until it is paid (the token lasts a day):\n\n{example(stack)}\n")
+    sys.stdout.flush()
+
+
+def example(stack: Stack) -> str:
+    """A command that places an order."""
+    return f"""\
+curl -sS {stack.url("orders-api")}/orders \\
+  -H 'Authorization: Bearer {token(stack.state, "customer", "alice")}' \\
+  -H "Idempotency-Key: $(date +%s%N)" -H 'Prefer: wait=5' -H 'Content-Type: application/json' \\
+  -d '{{"lines": [{{"sku": "tea", "quantity": 2}}], "card": "pm_card_visa"}}'"""

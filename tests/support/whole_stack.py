@@ -1,0 +1,88 @@
+"""The whole stack as a user starts it, for tests that look at it from outside."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import psutil
+import psycopg
+
+from stack.customers import token
+from stack.environment import Environments, simulator_key
+from stack.given import Given
+from stack.ports import LOOPBACK
+from stack.shop import Addresses, Shop
+from stack.state import ROOT, State
+from stack.verdict import Violation, read_books, violations
+from tests.support.wait import until
+
+START_SECONDS = 120
+
+
+class WholeStack:
+    """A stack that `ordersaga up` runs in another process."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+
+    @cached_property
+    def urls(self) -> dict[str, str]:
+        """Database -> URL as its owner."""
+        return Environments(self.state, Given()).owner_urls()
+
+    def url(self, process: str) -> str:
+        return f"http://{LOOPBACK}:{self.state.port(process)}"
+
+    def token(self, role: str, subject: str) -> str:
+        return token(self.state, role, subject)
+
+    def shop(self) -> Shop:
+        addresses = Addresses(*map(self.url, ("orders-api", "payments-api", "inventory-api", "simulator")))
+        return Shop(addresses, self.token, simulator_key(self.state))
+
+    def status(self) -> dict[str, Any]:
+        done = subprocess.run(
+            [sys.executable, "-m", "stack", "status", "--json", "--state", str(self.state.directory)],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+    def kill(self, process: str) -> None:
+        """kill -9, as a crash would."""
+        pids = [line["pid"] for line in self.status()["processes"] if line["name"] == process]
+        os.kill(pids[0], signal.SIGKILL)
+
+    def rows(self, database: str, query: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with psycopg.connect(self.urls[database], autocommit=True) as connection:
+            return connection.execute(query, parameters).fetchall()
+
+    def violations(self) -> list[Violation]:
+        return violations(read_books(self.urls, self.shop().ledger()))
+
+
+@contextmanager
+def whole_stack(directory: Path, **settings: str) -> Iterator[WholeStack]:
+    """`ordersaga up` in this directory, ready, for as long as the block lasts."""
+    command = [sys.executable, "-m", "stack", "up", "--state", str(directory)]
+    with (directory.parent / f"{directory.name}.log").open("w") as log:
+        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings, stdout=log, stderr=log)
+    try:
+        stack = WholeStack(State(directory))
+        until(lambda: process.poll() is not None or stack.status()["ready"], seconds=START_SECONDS, every=0.5)
+        assert process.poll() is None, Path(log.name).read_text()
+        yield stack
+    finally:
+        process.send_signal(signal.SIGINT)
+        psutil.wait_procs([psutil.Process(process.pid)], timeout=60)
+        assert process.wait(60) == 0

@@ -1,0 +1,79 @@
+"""The documents point at what is there: files, headings, functions, tests, commands and their options."""
+
+import ast
+import re
+import shlex
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from stack.cli import PLACES, main
+from stack.state import ROOT
+
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+LINK = re.compile(r"!?\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+NAME = re.compile(r"`(\w+)`")
+COMMAND = re.compile(r"\./ordersaga ([a-z][^#\n|)]*)")
+TASK = re.compile(r"^make ([a-z]+)", re.MULTILINE)
+
+every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def links(document: Path) -> list[tuple[str, Path, str]]:
+    """(text, file, heading) of every link that stays in the repository."""
+    found = []
+    for link in LINK.finditer(document.read_text()):
+        file, _, heading = unquote(link["target"]).partition("#")
+        if "://" not in file:
+            found.append((link["text"], (document.parent / file).resolve() if file else document, heading))
+    return found
+
+
+def slug(heading: str) -> str:
+    """The anchor that a heading gets on GitHub."""
+    return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
+
+
+def defined(file: Path) -> set[str]:
+    """Functions, classes and variables of a module, at any depth."""
+    nodes = list(ast.walk(ast.parse(file.read_text())))
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+    return names | {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+@every_document
+def test_every_link_leads_to_a_file_and_a_heading_that_exist(document: Path) -> None:
+    for text, file, heading in links(document):
+        assert file.exists(), f"[{text}] leads to {file}"
+        if heading:
+            assert heading in map(slug, HEADING.findall(file.read_text())), f"[{text}] leads to #{heading}"
+
+
+@every_document
+def test_a_link_whose_text_is_a_name_leads_to_the_file_that_defines_it(document: Path) -> None:
+    for text, file, _ in links(document):
+        name = NAME.fullmatch(text)
+        if name and file.suffix == ".py":
+            assert name[1] in defined(file), f"{file} does not define {name[1]}"
+
+
+@every_document
+def test_every_command_in_a_shell_block_exists_with_its_options(document: Path) -> None:
+    for block in SHELL.findall(document.read_text()):
+        for line in COMMAND.findall(block):
+            name, *arguments = shlex.split(line)
+            assert name in PLACES, f"there is no command ./ordersaga {name}"
+            command = main.get_command(main.make_context("ordersaga", ["--help"], resilient_parsing=True), name)
+            assert command is not None
+            known = {option for parameter in command.params for option in parameter.opts}
+            assert {argument for argument in arguments if argument.startswith("-")} <= known
+
+
+@every_document
+def test_every_task_in_a_shell_block_is_in_the_makefile(document: Path) -> None:
+    tasks = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    used = {task for block in SHELL.findall(document.read_text()) for task in TASK.findall(block)}
+    assert used <= tasks
