@@ -20,10 +20,15 @@ def settle_charge(transaction: Transaction, order_id: UUID, answer: Captured | D
 
 
 def settle_cancellation(transaction: Transaction, order_id: UUID, answer: Refunded | None) -> None:
-    """Record that the money went back, or that nothing is to be charged from now on."""
+    """Record that the money went back, or that nothing is to be charged from now on.
+
+    `answer` is None when nothing was charged at the moment of asking; what has been charged since goes back next.
+    """
     payment = transaction.find(Payment, order_id) or Payment(id=order_id)
     if payment.may_be_charged:
         payment.bar()
     elif payment.holds_money and answer is not None:
         payment.refund(answer.refund_id)
+    elif payment.holds_money:
+        payment.charge_late(payment.charge_id, payment.amount, payment.currency)
     transaction.save(payment)

@@ -1,0 +1,160 @@
+"""What services say to one another: every contract, its key, its way through JSON, and who announces it."""
+
+import json
+from uuid import UUID
+
+import pytest
+from pydantic import ValidationError
+
+from contracts import CONTRACTS
+from contracts.contract import Contract
+from contracts.inventory import StockLine, StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
+from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
+from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
+from inventory_service.announcements import announcements as inventory_announcements
+from inventory_service.reactions import reactions as inventory_reactions
+from inventory_service.reservation import Reservation
+from inventory_service.stock import Line, StockItem
+from messaging.aggregates import GENESIS, record
+from messaging.announcements import Announcements
+from messaging.message import Cause
+from messaging.reactions import Reactions
+from order_service.announcements import announcements as order_announcements
+from order_service.order import Order
+from order_service.product import Product
+from order_service.reactions import reactions as order_reactions
+from payment_service.announcements import announcements as payment_announcements
+from payment_service.payment import Payment
+from payment_service.reactions import reactions as payment_reactions
+
+ORDER = UUID("01890000-0000-7000-8000-000000000001")
+LINES = (StockLine(sku="Tasse, groß", quantity=2), StockLine(sku="pot", quantity=1))
+MONEY = {"amount": 700, "currency": "EUR"}
+
+SAID: tuple[Contract, ...] = (
+    OrderPlaced(
+        order_id=ORDER,
+        customer="Zoë",
+        lines=(
+            OrderLine(sku="Tasse, groß", quantity=2, unit_price=300),
+            OrderLine(sku="pot", quantity=1, unit_price=1),
+        ),
+        total=601,
+        currency="EUR",
+        card="pm_card_visa",
+    ),
+    OrderConfirmed(order_id=ORDER),
+    OrderCancelled(order_id=ORDER, reason="changed my mind 🙂"),
+    ProductPriced(sku="Tasse, groß", name="Große Tasse", unit_price=300, currency="EUR"),
+    PaymentCaptured(order_id=ORDER, charge_id="ch_1", **MONEY),
+    PaymentDeclined(order_id=ORDER, reason="insufficient_funds"),
+    PaymentRefunded(order_id=ORDER, charge_id="ch_1", refund_id="re_1", **MONEY),
+    LateChargeMade(order_id=ORDER, charge_id="ch_1", **MONEY),
+    StockReserved(order_id=ORDER, lines=LINES, card="pm_card_visa", **MONEY),
+    StockRejected(order_id=ORDER, reason="not enough stock of pot"),
+    StockReleased(order_id=ORDER, lines=LINES, returned=True),
+    StockShipped(order_id=ORDER, lines=LINES),
+    StockReceived(sku="Tasse, groß", quantity=5),
+)
+
+KEYS = {
+    "orders.order_placed.v1": str(ORDER),
+    "orders.order_confirmed.v1": str(ORDER),
+    "orders.order_cancelled.v1": str(ORDER),
+    "orders.product_priced.v1": "Tasse, groß",
+    "payments.payment_captured.v1": str(ORDER),
+    "payments.payment_declined.v1": str(ORDER),
+    "payments.payment_refunded.v1": str(ORDER),
+    "payments.late_charge_made.v1": str(ORDER),
+    "inventory.stock_reserved.v1": str(ORDER),
+    "inventory.stock_rejected.v1": str(ORDER),
+    "inventory.stock_released.v1": str(ORDER),
+    "inventory.stock_shipped.v1": str(ORDER),
+    "inventory.stock_received.v1": "Tasse, groß",
+}
+"""Names and keys, written out: whoever changes one of these changes what other services and old messages rely on."""
+
+
+def name(contract: Contract) -> str:
+    return contract.NAME
+
+
+def test_every_contract_is_on_the_map_and_in_these_tests() -> None:
+    assert set(CONTRACTS) == {contract.NAME for contract in SAID} == set(KEYS)
+    assert all(CONTRACTS[contract.NAME] is type(contract) for contract in SAID)
+
+
+@pytest.mark.parametrize("contract", SAID, ids=name)
+def test_a_contract_comes_back_from_json_as_it_was(contract: Contract) -> None:
+    assert type(contract).model_validate_json(contract.model_dump_json()) == contract
+
+
+@pytest.mark.parametrize("contract", SAID, ids=name)
+def test_a_reader_ignores_fields_that_a_later_writer_adds(contract: Contract) -> None:
+    later = json.dumps({**json.loads(contract.model_dump_json()), "added_later": {"deep": [1]}})
+    assert type(contract).model_validate_json(later) == contract
+
+
+@pytest.mark.parametrize("contract", SAID, ids=name)
+def test_a_contract_without_its_key_is_refused_by_name(contract: Contract) -> None:
+    body = json.loads(contract.model_dump_json())
+    del body[contract.KEY]
+    with pytest.raises(ValidationError, match=f"(?s)validation error.*{contract.KEY}\n.*Field required"):
+        type(contract).model_validate_json(json.dumps(body))
+
+
+@pytest.mark.parametrize("contract", SAID, ids=name)
+def test_what_has_been_said_cannot_be_changed(contract: Contract) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        setattr(contract, contract.KEY, "other")
+
+
+def life_of_an_order() -> list[tuple[Announcements, Order | Product | Payment | Reservation | StockItem]]:
+    """Aggregates that between them have every event that is announced."""
+    product = Product(id=ORDER, sku="Tasse, groß", name="Tasse", unit_price=200, currency="EUR")
+    product.change("Große Tasse", 300, "EUR")
+    order = Order(id=ORDER, customer="Zoë", lines=[], total=700, currency="EUR", card="pm_card_visa")
+    order.confirm("ch_1")
+    order.cancel("changed my mind")
+    item = StockItem(id=ORDER, sku="Tasse, groß")
+    item.receive(5)
+    served, refused = Reservation(id=ORDER), Reservation(id=ORDER)
+    served.reserve([Line(sku="pot", quantity=1)], 700, "EUR", "pm_card_visa")
+    served.ship(served.lines)
+    served.release(served.lines, returned=True)
+    refused.reject("not enough stock of pot")
+    paid, declined, late = Payment(id=ORDER), Payment(id=ORDER), Payment(id=ORDER)
+    paid.capture("ch_1", 700, "EUR")
+    paid.refund("re_1")
+    declined.decline("card_declined")
+    late.charge_late("ch_1", 700, "EUR")
+    return [
+        *((order_announcements, aggregate) for aggregate in (product, order)),
+        *((inventory_announcements, aggregate) for aggregate in (item, served, refused)),
+        *((payment_announcements, aggregate) for aggregate in (paid, declined, late)),
+    ]
+
+
+def test_every_contract_is_announced_under_its_key() -> None:
+    cause, keys = Cause(ORDER), {}
+    for announcements, aggregate in life_of_an_order():
+        events = aggregate.collect_events()
+        for event, row in zip(events, record(events, GENESIS, cause), strict=True):
+            for message in announcements.messages(event, row.hash, cause):
+                keys[message.contract] = message.key
+                assert (message.source, message.event_hash) == (announcements.service, row.hash)
+                assert message.sequence == row.stored.originator_version
+    assert keys == KEYS
+
+
+@pytest.mark.parametrize("reactions", [order_reactions, payment_reactions, inventory_reactions], ids=lambda r: r.group)
+def test_every_reaction_is_to_a_contract_on_the_map(reactions: Reactions) -> None:
+    for contract in reactions.contracts:
+        reaction = reactions.get(contract)
+        assert reaction is not None
+        assert reaction.contract is CONTRACTS[contract]
+
+
+def test_a_group_has_one_reaction_to_a_contract() -> None:
+    with pytest.raises(ValueError, match=r"order_service has two reactions to inventory\.stock_rejected\.v1"):
+        order_reactions.to(StockRejected)(lambda message, transaction: None)

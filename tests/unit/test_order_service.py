@@ -1,0 +1,173 @@
+"""What the order service decides: each command and reaction when it happens, is repeated, and is refused."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from contracts.inventory import StockRejected
+from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
+from contracts.payments import PaymentCaptured, PaymentDeclined
+from messaging.reactions import Deadline
+from messaging.transaction import AggregateNotFound
+from order_service.announcements import announcements
+from order_service.commands import (
+    COMPLETION,
+    MixedCurrencies,
+    UnknownProduct,
+    VersionMismatch,
+    Wanted,
+    cancel_order,
+    place_order,
+    put_product,
+)
+from order_service.order import Line, Order
+from order_service.product import Product
+from order_service.reactions import reactions
+from tests.support.given import Command, Service
+from tests.support.scenario import Happened, Passed, Scenario, Step, happened, heard
+
+ORDER = UUID("01890000-0000-7000-8000-000000000001")
+DEADLINE = timedelta(minutes=15)
+CAPTURED = heard(PaymentCaptured(order_id=ORDER, charge_id="ch_1", amount=700, currency="EUR"))
+DECLINED = heard(PaymentDeclined(order_id=ORDER, reason="insufficient_funds"))
+REJECTED = heard(StockRejected(order_id=ORDER, reason="not enough stock of cup"))
+TIMED_OUT = Passed(COMPLETION, ORDER)
+CONFIRMED = (happened(Order.Confirmed, charge_id="ch_1"), OrderConfirmed(order_id=ORDER))
+
+
+@pytest.fixture
+def orders() -> Service:
+    return Service(announcements, reactions)
+
+
+def product(sku: str, price: int, currency: str = "EUR", name: str = "A thing") -> Command[Product]:
+    return partial(put_product, sku=sku, name=name, unit_price=price, currency=currency)
+
+
+def order(wanted: Sequence[Wanted]) -> Command[Order]:
+    return partial(place_order, order_id=ORDER, customer="alice", wanted=wanted, card="pm_card_visa", deadline=DEADLINE)
+
+
+def cancel(reason: str = "changed my mind", version: int | None = None) -> Command[Order]:
+    return partial(cancel_order, order_id=ORDER, reason=reason, version=version)
+
+
+def cancelled(reason: str) -> tuple[Happened, OrderCancelled]:
+    return happened(Order.Cancelled, reason=reason), OrderCancelled(order_id=ORDER, reason=reason)
+
+
+PRICES = (product("cup", 300), product("pot", 100))
+PLACED = (*PRICES, order([Wanted("cup", 2), Wanted("pot", 1)]))
+
+
+def test_a_product_is_listed_and_its_price_announced(orders: Service) -> None:
+    says = {"sku": "cup", "name": "A thing", "unit_price": 300, "currency": "EUR"}
+    Scenario(orders).when(product("cup", 300)).then(happened(Product.Listed, **says), ProductPriced(**says))
+
+
+def test_a_product_put_again_as_it_is_changes_nothing(orders: Service) -> None:
+    Scenario(orders).given(product("cup", 300)).when(product("cup", 300)).then()
+
+
+@pytest.mark.parametrize(
+    "changed", [{"name": "Large cup"}, {"unit_price": 301}, {"currency": "CHF"}], ids=["name", "price", "currency"]
+)
+def test_a_product_whose_line_changes_is_announced_anew(orders: Service, changed: dict[str, Any]) -> None:
+    says: dict[str, Any] = {"sku": "cup", "name": "A thing", "unit_price": 300, "currency": "EUR", **changed}
+    Scenario(orders).given(product("cup", 300)).when(partial(put_product, **says)).then(
+        happened(Product.Changed, **says), ProductPriced(**says)
+    )
+
+
+def test_an_order_is_placed_at_the_prices_of_the_list(orders: Service) -> None:
+    lines = [Line(sku="cup", quantity=2, unit_price=300), Line(sku="pot", quantity=1, unit_price=100)]
+    says = {"customer": "alice", "total": 700, "currency": "EUR", "card": "pm_card_visa"}
+    Scenario(orders).given(*PRICES).when(PLACED[-1]).then(
+        happened(Order.Placed, lines=lines, **says),
+        OrderPlaced(order_id=ORDER, lines=tuple(OrderLine(**line) for line in lines), **says),
+    )
+    assert orders.deadlines == [Deadline(COMPLETION, ORDER, DEADLINE)]
+
+
+def test_a_placed_order_keeps_its_prices(orders: Service) -> None:
+    Scenario(orders).given(*PLACED, product("cup", 900))
+    placed = orders.find(Order, ORDER)
+    assert placed is not None
+    assert placed.total == 700
+
+
+def test_an_order_of_an_unknown_product_names_its_line(orders: Service) -> None:
+    wanted = [Wanted("cup", 1), Wanted("jug", 1)]
+    Scenario(orders).given(*PRICES).when(order(wanted)).refused(UnknownProduct, "no product 'jug' is on the price list")
+    with pytest.raises(UnknownProduct) as unknown:
+        orders.decide(order(wanted))
+    assert (unknown.value.sku, unknown.value.index) == ("jug", 1)
+
+
+def test_an_order_in_two_currencies_is_refused(orders: Service) -> None:
+    prices = (product("cup", 300, "EUR"), product("pot", 100, "CHF"))
+    wanted = [Wanted("cup", 1), Wanted("pot", 1)]
+    Scenario(orders).given(*prices).when(order(wanted)).refused(MixedCurrencies, "CHF and EUR; order them separately")
+
+
+def test_a_placed_order_is_cancelled_by_its_customer(orders: Service) -> None:
+    Scenario(orders).given(*PLACED).when(cancel()).then(*cancelled("changed my mind"))
+
+
+def test_a_confirmed_order_is_cancelled_by_its_customer(orders: Service) -> None:
+    Scenario(orders).given(*PLACED, CAPTURED).when(cancel()).then(*cancelled("changed my mind"))
+
+
+def test_an_order_cancelled_again_keeps_its_first_reason(orders: Service) -> None:
+    Scenario(orders).given(*PLACED, cancel("too late")).when(cancel("too dear")).then()
+
+
+def test_a_cancellation_of_the_version_that_the_customer_saw_is_taken(orders: Service) -> None:
+    Scenario(orders).given(*PLACED).when(cancel(version=1)).then(*cancelled("changed my mind"))
+
+
+def test_a_cancellation_of_a_version_that_is_past_is_refused(orders: Service) -> None:
+    Scenario(orders).given(*PLACED, CAPTURED).when(cancel(version=1)).refused(VersionMismatch, "at version 2")
+
+
+@pytest.mark.parametrize("step", [cancel(), CAPTURED, DECLINED, REJECTED, TIMED_OUT])
+def test_nothing_can_be_done_about_an_order_that_was_never_placed(orders: Service, step: Step) -> None:
+    Scenario(orders).when(step).refused(AggregateNotFound, f"no Order {ORDER} is recorded in order_service")
+
+
+def test_a_captured_payment_confirms_the_order(orders: Service) -> None:
+    Scenario(orders).given(*PLACED).when(CAPTURED).then(*CONFIRMED)
+
+
+def test_a_confirmed_order_is_not_confirmed_again(orders: Service) -> None:
+    Scenario(orders).given(*PLACED, CAPTURED).when(CAPTURED).then()
+
+
+@pytest.mark.parametrize("end", [cancel(), DECLINED, REJECTED, TIMED_OUT], ids=["customer", "card", "stock", "time"])
+def test_a_payment_that_comes_after_the_cancellation_confirms_nothing(orders: Service, end: Step) -> None:
+    Scenario(orders).given(*PLACED, end).when(CAPTURED).then()
+
+
+def test_an_order_without_stock_is_cancelled(orders: Service) -> None:
+    Scenario(orders).given(*PLACED).when(REJECTED).then(*cancelled("out_of_stock"))
+
+
+def test_an_order_whose_card_is_declined_is_cancelled(orders: Service) -> None:
+    Scenario(orders).given(*PLACED).when(DECLINED).then(*cancelled("payment_declined"))
+
+
+def test_an_order_that_has_not_ended_by_its_deadline_is_cancelled(orders: Service) -> None:
+    Scenario(orders).given(*PLACED).when(TIMED_OUT).then(*cancelled("timed_out"))
+
+
+def test_a_deadline_means_nothing_to_a_confirmed_order(orders: Service) -> None:
+    Scenario(orders).given(*PLACED, CAPTURED).when(TIMED_OUT).then()
+
+
+@pytest.mark.parametrize("again", [DECLINED, REJECTED, TIMED_OUT])
+def test_a_cancelled_order_is_not_cancelled_again(orders: Service, again: Step) -> None:
+    Scenario(orders).given(*PLACED, cancel()).when(again).then()
