@@ -19,10 +19,10 @@ from messaging import worker
 from messaging.broker import EVENTS, Group, declare
 from messaging.message import Message, to_properties
 from messaging.migrate import migrate
-from messaging.reactor import Reactor
+from messaging.receiving.reactor import Reactor
 from messaging.settings import Settings
-from stack.databases import create_databases
-from stack.servers import Servers, private_servers
+from stack.servers.databases import create_databases
+from stack.servers.private import Servers, private_servers
 from tests.support.counting import GROUP, announcements, reactions
 from tests.support.workers import counted
 
@@ -80,9 +80,11 @@ def consume(servers: Servers, number: int, keys: int, profile: bool) -> float:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--messages", type=int, default=30_000)
-    parser.add_argument("--keys", type=int, default=3_000, help="aggregates they are spread over, in turn")
+    parser.add_argument("--keys", type=int, default=10_000, help="aggregates they are spread over, in turn")
     parser.add_argument("--profile", action="store_true", help="print where the time goes (and take twice as long)")
     options = parser.parse_args()
+    if options.messages % options.keys:
+        parser.error("--messages must be a multiple of --keys")
     with tempfile.TemporaryDirectory(prefix="consume-") as directory, private_servers(directory) as servers:
         create_databases(servers.postgres)
         migrate(GROUP, servers.postgres.superuser_url(GROUP))

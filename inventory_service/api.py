@@ -7,12 +7,13 @@ from inventory_service import commands
 from inventory_service.announcements import announcements
 from inventory_service.stock import StockItem, stock_item_id
 from inventory_service.views import Page, Receipt, StockPage, StockPath, StockView
-from messaging import aggregates, web
-from messaging.endpoints import accept, answer, reading, request_key, respond, show
-from messaging.etags import etag
-from messaging.idempotency import Answer
-from messaging.openapi import Keyed, only, problem
+from messaging import aggregates
 from messaging.transaction import Transaction
+from messaging.web import app as web
+from messaging.web.endpoints import accept, answer, reading, request_key, respond, show
+from messaging.web.etags import etag
+from messaging.web.idempotency import Answer
+from messaging.web.openapi import Keyed, only, problem
 
 routes = APIBlueprint("stock", __name__, abp_responses={"default": problem()})
 everyone = only("customer", "operator", "auditor")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
@@ -13,8 +13,17 @@ from messaging.aggregates import EventRow
 from messaging.message import Cause, Message
 from messaging.reactions import Deadline
 
-if TYPE_CHECKING:
-    from messaging.transaction import Remembered
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The answer to a request, kept so that the same request gets it again."""
+
+    caller: str
+    key: str
+    request_hash: bytes
+    status: int
+    headers: dict[str, str]
+    body: str
 
 
 @dataclass(slots=True)
@@ -24,7 +33,7 @@ class Rows:
     events: list[EventRow] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     received: list[Message] = field(default_factory=list)
-    remembered: "list[Remembered]" = field(default_factory=list)
+    remembered: list[Remembered] = field(default_factory=list)
     snapshots: list[tuple[StoredEvent, bytes]] = field(default_factory=list)
     deadlines: list[tuple[Deadline, Cause]] = field(default_factory=list)
 
@@ -44,7 +53,7 @@ INSERTS = {
             correlation_id, causation_id, actor, hash)
         select * from unnest(%(e_id)b::uuid[], %(e_version)b::bigint[], %(e_topic)b::text[], %(e_state)b::bytea[],
             %(e_correlation)b::uuid[], %(e_causation)b::uuid[], %(e_actor)b::text[], %(e_hash)b::bytea[])
-        returning 1""",
+        returning position""",
     "snapshots": """
         insert into snapshots (originator_id, originator_version, topic, state, hash)
         select * from unnest(%(s_id)b::uuid[], %(s_version)b::bigint[], %(s_topic)b::text[], %(s_state)b::bytea[],
@@ -106,7 +115,7 @@ def received(rows: list[Message]) -> dict[str, list[Any]]:
     return columns(names, [(row.id, row.contract, row.source, row.event_hash) for row in rows])
 
 
-def remembered(rows: "list[Remembered]") -> dict[str, list[Any]]:
+def remembered(rows: list[Remembered]) -> dict[str, list[Any]]:
     names = ("k_caller", "k_key", "k_hash", "k_status", "k_headers", "k_body")
     return columns(names, [(k.caller, k.key, k.request_hash, k.status, Jsonb(k.headers), k.body) for k in rows])
 

@@ -1,7 +1,6 @@
 """One unit of work: what it receives, records, announces and remembers is kept together or not at all."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from psycopg.errors import UniqueViolation
 from messaging import aggregates, flush
 from messaging.aggregates import GENESIS, SNAPSHOT_EVERY, History
 from messaging.announcements import Announcements
+from messaging.flush import Remembered
 from messaging.message import Cause, Message
 from messaging.reactions import Deadline
 
@@ -43,18 +43,6 @@ CONSTRAINTS: dict[str, type[Exception]] = {
     "inbox_pkey": AlreadyReceived,
     "idempotency_keys_pkey": KeyTaken,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Remembered:
-    """The answer to a request, kept so that the same request gets it again."""
-
-    caller: str
-    key: str
-    request_hash: bytes
-    status: int
-    headers: dict[str, str]
-    body: str
 
 
 class Transaction:

@@ -8,16 +8,16 @@ import threading
 from typing import Any
 
 from messaging.announcements import Announcements
-from messaging.background import Background
 from messaging.broker import Group
-from messaging.consumer import Consumer
-from messaging.deadlines import Deadlines
 from messaging.links import DatabaseLink
-from messaging.outside import OutsideSteps
 from messaging.reactions import Reactions
-from messaging.reactor import Reactor
-from messaging.receiver import Handler, Receiver
-from messaging.retries import Retries
+from messaging.receiving.background import Background
+from messaging.receiving.consumer import Consumer
+from messaging.receiving.deadlines import Deadlines
+from messaging.receiving.outside import OutsideSteps
+from messaging.receiving.reactor import Reactor
+from messaging.receiving.receiver import Handler, Receiver
+from messaging.receiving.retries import Retries
 from messaging.settings import MissingSetting, Settings, database_url, read_settings
 from messaging.telemetry import configure_logging, log, serve_health
 

@@ -7,14 +7,15 @@ from flask import Response, url_for
 from flask_openapi3.blueprint import APIBlueprint
 from uuid_utils.compat import uuid7
 
-from messaging import aggregates, history, web
-from messaging.as_of import AsOf
-from messaging.endpoints import accept, answer, reading, request_key, respond, respond_at_the_end, show
-from messaging.etags import etag, expected_version, precondition_failed
-from messaging.idempotency import Answer
-from messaging.openapi import only, problem
-from messaging.problems import FieldError, invalid
+from messaging import aggregates, history
 from messaging.transaction import AggregateNotFound, Transaction
+from messaging.web import app as web
+from messaging.web.as_of import AsOf
+from messaging.web.endpoints import accept, answer, reading, request_key, respond, respond_at_the_end, show
+from messaging.web.etags import etag, expected_version, precondition_failed
+from messaging.web.idempotency import Answer
+from messaging.web.openapi import only, problem
+from messaging.web.problems import FieldError, invalid
 from order_service import commands
 from order_service.announcements import announcements
 from order_service.commands import MixedCurrencies, UnknownProduct, VersionMismatch, Wanted

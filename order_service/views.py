@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
-from messaging.openapi import KEY_PATTERN, KEY_TEXT, SEGMENT, Body, Headers, Keyed, Query, View, example
+from messaging.web.openapi import KEY_PATTERN, KEY_TEXT, SEGMENT, Body, Headers, Keyed, Query, View, example
 from order_service.currencies import CURRENCIES
 from order_service.order import Order
 from order_service.product import Product

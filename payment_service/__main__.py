@@ -5,7 +5,7 @@ import sys
 from messaging import worker
 from messaging.settings import MissingSetting, read_settings
 from payment_service.announcements import announcements
-from payment_service.gateway import gateway_from
+from payment_service.choose_gateway import gateway_from
 from payment_service.reactions import reactions
 
 try:

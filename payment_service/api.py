@@ -3,9 +3,9 @@
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from messaging import web
-from messaging.endpoints import reading, show
-from messaging.openapi import only, problem
+from messaging.web import app as web
+from messaging.web.endpoints import reading, show
+from messaging.web.openapi import only, problem
 from payment_service.announcements import announcements
 from payment_service.payment import Payment
 from payment_service.views import PaymentPath, PaymentView

@@ -1,10 +1,8 @@
-"""What the payment service asks of a card processor, what it may hear, and which one the settings choose."""
+"""What the payment service asks of a card processor, and what it may hear."""
 
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
-
-from messaging.settings import MissingSetting, Settings
 
 
 @dataclass(frozen=True)
@@ -45,16 +43,3 @@ class Gateway(Protocol):
     def charge(self, order_id: UUID, amount: int, currency: str, card: str) -> Captured | Declined: ...
 
     def refund(self, order_id: UUID, charge_id: str, amount: int) -> Refunded: ...
-
-
-def gateway_from(settings: Settings) -> Gateway:
-    """Imports only the one chosen (stripe alone takes 0.23 s). Raises MissingSetting."""
-    if settings.payment_gateway == "in_process":
-        from payment_service.in_process_gateway import InProcessGateway
-
-        return InProcessGateway()
-    if not settings.stripe_api_key:
-        raise MissingSetting("STRIPE_API_KEY is not set: the simulator takes any sk_test_ key, Stripe wants yours.")
-    from payment_service.stripe_gateway import StripeGateway
-
-    return StripeGateway(settings.stripe_api_key, settings.stripe_api_base, settings.stripe_timeout_seconds)

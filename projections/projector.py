@@ -7,8 +7,8 @@ from uuid import UUID
 from psycopg import Connection
 
 from contracts import CONTRACTS
-from messaging.delivery import Received
 from messaging.message import ContractData
+from messaging.receiving.delivery import Received
 from projections import event_log
 
 KNOWN = "select message_id from event_log where message_id = any(%s)"

@@ -16,6 +16,8 @@ from relay.publisher import BrokerAway, Publisher
 
 STANDBY_REST = 0.25
 """Seconds between two attempts of a standby to take the lead."""
+PATIENCE = 15.0
+"""Seconds without a confirm after which a relay that has messages in flight no longer counts as ready."""
 
 lag_seconds = Gauge("ordersaga_relay_lag_seconds", "Age of the moment up to which all is confirmed", ["database"])
 active = Gauge("ordersaga_relay_active", "1: the active relay of the database, 0: it stands by", ["database"])
@@ -41,7 +43,12 @@ class Relay:
 
     def problems(self) -> list[str]:
         """What keeps it from publishing or standing by, each in one sentence."""
-        return [link.problem for link in (self._postgres, self._rabbitmq) if link.problem]
+        found = [link.problem for link in (self._postgres, self._rabbitmq) if link.problem]
+        if (lead := self.lead) and (seconds := lead.unanswered_seconds) > PATIENCE:
+            found.append(
+                f"RabbitMQ has confirmed nothing of {self.database} for {seconds:.0f} s: a queue is unavailable"
+            )
+        return found
 
     def lag(self) -> float:
         """Seconds since the moment up to which everything committed is known to be confirmed; 0 for a standby."""

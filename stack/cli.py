@@ -6,7 +6,7 @@ import click
 
 COMMANDS = {
     "Run it": {
-        "demo": ("stack.demo_command:demo", "Start everything, place 65 orders, watch them end, check the books"),
+        "demo": ("stack.demo.command:demo", "Start everything, place 65 orders, watch them end, check the books"),
         "up": ("stack.up:up", "Start everything and keep it running until Ctrl-C"),
         "down": ("stack.down:down", "Stop it from another terminal"),
     },
@@ -37,7 +37,7 @@ ENVIRONMENT = """
   ORDER_SERVICE_DATABASE_URL, PAYMENT_SERVICE_DATABASE_URL, INVENTORY_SERVICE_DATABASE_URL,
   PROJECTIONS_DATABASE_URL  use your own Postgres: set all four
   AMQP_URL                  use your own RabbitMQ
-  QUEUES_PER_GROUP          queues, and so consumers at work, of each group: 1, 2, 4, 8 or 16 (default 2)
+  QUEUES_PER_GROUP          queues of each group: 1, 2, 4, 8 or 16 (default 2)
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
   LOG_LEVEL, LOG_FORMAT     DEBUG to ERROR (default INFO); console or json (default console)
   STRIPE_API_BASE, STRIPE_API_KEY   set both to charge cards there instead of at the local simulator

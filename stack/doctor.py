@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import click
 
-from stack import docker, postgres, rabbitmq_install
-from stack.account import Account
 from stack.errors import CannotRunHere
 from stack.given import Given, variable
 from stack.options import state_option
 from stack.ports import CANDIDATES, is_free
 from stack.records import Records
+from stack.servers import docker, postgres, rabbitmq_install
+from stack.servers.account import Account
 from stack.state import State
 
 DISK_GIB = 1

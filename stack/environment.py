@@ -3,11 +3,11 @@
 import os
 from collections.abc import Mapping
 
-from stack import postgres, rabbitmq
 from stack.given import Given, variable
 from stack.keys import public_key
 from stack.ports import LOOPBACK
 from stack.processes import GROUPS, Process
+from stack.servers import postgres, rabbitmq
 from stack.state import ROOT, State
 
 FOR_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LOG_LEVEL", "LOG_FORMAT")

@@ -34,7 +34,7 @@ def api(name: str, package: str) -> Process:
     """HTTP endpoints of one service."""
     return Process(
         name,
-        ("-m", "gunicorn", "--config", "python:messaging.gunicorn_conf", f"{package}.api:create_app()"),
+        ("-m", "gunicorn", "--config", "python:messaging.web.gunicorn_conf", f"{package}.api:create_app()"),
         databases={package: package},
         settings={**TOKENS, "HTTP_PORT": "{port}"},
         passed_on=("ORDER_DEADLINE_SECONDS",),

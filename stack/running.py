@@ -7,16 +7,16 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from stack import docker, rabbitmq_install
 from stack.display import say_and_keep, show_start
 from stack.environment import Environments
 from stack.given import Given
 from stack.managed import Managed
 from stack.ports import LOOPBACK
-from stack.postgres import Postgres
 from stack.processes import PROCESSES, Process
-from stack.rabbitmq import RabbitMQ
 from stack.records import Records
+from stack.servers import docker, rabbitmq_install
+from stack.servers.postgres import Postgres
+from stack.servers.rabbitmq import RabbitMQ
 from stack.service_process import ServiceProcess
 from stack.state import State
 from stack.steps import steps

@@ -9,9 +9,9 @@ import click
 
 from stack.managed import says_ready
 from stack.options import state_option
-from stack.postgres import Postgres
-from stack.rabbitmq import RabbitMQ
 from stack.records import Record, Records
+from stack.servers.postgres import Postgres
+from stack.servers.rabbitmq import RabbitMQ
 from stack.state import State
 
 

@@ -5,13 +5,13 @@ import time
 from collections.abc import Callable
 
 from stack import children
-from stack.databases import create_databases, create_roles
 from stack.environment import Environments
 from stack.errors import Failed
 from stack.given import Given, variable
 from stack.managed import last_lines
-from stack.postgres import Postgres
 from stack.processes import MIGRATE, TOPOLOGY, Process
+from stack.servers.databases import create_databases, create_roles
+from stack.servers.postgres import Postgres
 from stack.state import ROOT, State
 from stack.supervisor import Step
 

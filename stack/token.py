@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import click
 
-from stack.customers import token as make_token
+from stack.demo.customers import token as make_token
 from stack.errors import Failed
 from stack.options import state_option
 from stack.state import State

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 import click
 from rich.console import Console
 
-from stack.customers import open_shop, shop, token
+from stack.demo.customers import open_shop, shop, token
+from stack.demo.traffic import Traffic
 from stack.errors import Failed
 from stack.options import state_option
 from stack.running import Stack, running_stack
 from stack.signals import stop_by_signal
 from stack.state import State
-from stack.traffic import Traffic
 
 REPORT_SECONDS = 60
 

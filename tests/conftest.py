@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.servers import Servers, private_servers
+from stack.servers.private import Servers, private_servers
 from tests.support.broker import TestBroker
 from tests.support.containers import ContainerServers, container_servers, docker_answers
 from tests.support.databases import Databases, clones

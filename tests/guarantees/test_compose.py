@@ -10,11 +10,11 @@ from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
-from messaging import gunicorn_conf
 from messaging.settings import DATABASE_SUFFIX, Settings
-from stack.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
+from messaging.web import gunicorn_conf
 from stack.processes import MIGRATE, PROCESSES, TOPOLOGY, Process
-from stack.rabbitmq_users import PERMISSIONS, VHOST
+from stack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
+from stack.servers.rabbitmq_users import PERMISSIONS, VHOST
 from stack.state import ROOT
 from tests.support.compose import compose, variables
 

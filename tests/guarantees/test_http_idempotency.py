@@ -11,7 +11,7 @@ import pytest
 import requests
 from psycopg.types.json import Jsonb
 
-from messaging.idempotency import RequestKey
+from messaging.web.idempotency import RequestKey
 from order_service.views import NewOrder
 from tests.conftest import AnyServers
 from tests.support.api import Api, serving, token

@@ -13,10 +13,10 @@ from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
 
 from messaging.migrate import migrate
-from messaging.tokens import public_key
+from messaging.web.tokens import public_key
 from stack.children import python
-from stack.postgres import Postgres, binaries
 from stack.records import Records
+from stack.servers.postgres import Postgres, binaries
 from stack.state import ROOT, State
 from tests.support.compose import compose
 

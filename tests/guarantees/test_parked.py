@@ -9,8 +9,8 @@ import pika
 import psycopg
 import pytest
 
-from messaging import attempts, parked
 from messaging.message import Message, to_properties
+from messaging.receiving import attempts, parked
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked, Counted

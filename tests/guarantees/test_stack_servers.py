@@ -18,21 +18,21 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
 
 from messaging import broker
-from stack.account import UNPRIVILEGED, open_to_all
 from stack.children import Identity
-from stack.databases import create_databases
 from stack.errors import Failed
 from stack.ports import LOOPBACK, answers
-from stack.rabbitmq import RabbitMQ
-from stack.rabbitmq_install import epmd_program
 from stack.records import Records
-from stack.servers import Servers, private_servers
+from stack.servers.account import UNPRIVILEGED, open_to_all
+from stack.servers.databases import create_databases
+from stack.servers.private import Servers, private_servers
+from stack.servers.rabbitmq import RabbitMQ
+from stack.servers.rabbitmq_install import epmd_program
 from stack.state import ROOT, State
 from tests.support.wait import until
 
 HOLD = """
 import sys
-from stack.servers import private_servers
+from stack.servers.private import private_servers
 with private_servers(sys.argv[1]) as servers:
     print(servers.postgres.superuser_url(), servers.amqp_url("provisioner"), flush=True)
     sys.stdin.read()

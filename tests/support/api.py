@@ -16,7 +16,7 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from messaging.tokens import issue
+from messaging.web.tokens import issue
 from stack.children import setpriv
 from stack.ports import LOOPBACK, choose
 from tests.support.databases import Database, Databases
@@ -49,7 +49,7 @@ def gunicorn(package: str) -> list[str]:
         "-m",
         "gunicorn",
         "--config",
-        "python:messaging.gunicorn_conf",
+        "python:messaging.web.gunicorn_conf",
         f"{package}.api:create_app()",
     ]
 

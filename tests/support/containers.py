@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import docker
 import docker.errors
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
-from stack.databases import DATABASES, RELAY
+import docker
 from stack.ports import LOOPBACK, choose
+from stack.servers.databases import DATABASES, RELAY
 
 PASSWORD = "only-for-tests"
 USER = "ordersaga"
@@ -101,7 +101,7 @@ class RabbitMQInContainer(Container):
 
 @dataclass
 class ContainerServers:
-    """Has the surface of stack.servers.Servers."""
+    """Has the surface of stack.servers.private.Servers."""
 
     postgres: PostgresInContainer
     rabbitmq: RabbitMQInContainer

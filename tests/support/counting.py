@@ -12,9 +12,10 @@ from uuid import UUID
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
 
 from contracts.contract import Contract
-from messaging import attempts, deadlines, parked, worker
+from messaging import worker
 from messaging.announcements import Announcements
 from messaging.reactions import Deadline, Reactions
+from messaging.receiving import attempts, deadlines, parked
 from messaging.transaction import Transaction
 
 GROUP = "inventory_service"

@@ -9,10 +9,10 @@ from eventsourcing.domain import BaseAggregate
 from inventory_service.announcements import announcements as inventory_announcements
 from inventory_service.reactions import reactions as inventory_reactions
 from messaging.announcements import Announcements
-from messaging.delivery import Delivery, Received, read
 from messaging.message import Cause, Message, to_properties
 from messaging.reactions import Reactions
-from messaging.reactor import Reactor
+from messaging.receiving.delivery import Delivery, Received, read
+from messaging.receiving.reactor import Reactor
 from messaging.transaction import Transaction, decide
 from order_service.announcements import announcements as order_announcements
 from order_service.reactions import reactions as order_reactions

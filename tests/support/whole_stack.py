@@ -14,13 +14,13 @@ from typing import Any
 import psutil
 import psycopg
 
-from stack.customers import token
+from stack.demo.customers import token
+from stack.demo.shop import Addresses, Shop
+from stack.demo.verdict import Violation, read_books, violations
 from stack.environment import Environments, simulator_key
 from stack.given import Given
 from stack.ports import LOOPBACK
-from stack.shop import Addresses, Shop
 from stack.state import ROOT, State
-from stack.verdict import Violation, read_books, violations
 from tests.support.wait import until
 
 START_SECONDS = 120

@@ -7,7 +7,8 @@ import pytest
 
 from messaging.settings import MissingSetting, Settings
 from payment_service.cards import TestCard, card_named, decline_reason
-from payment_service.gateway import Captured, CardProcessorRefused, Declined, Gateway, gateway_from
+from payment_service.choose_gateway import gateway_from
+from payment_service.gateway import Captured, CardProcessorRefused, Declined, Gateway
 from payment_service.in_process_gateway import InProcessGateway
 from payment_service.stripe_gateway import StripeGateway
 

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from messaging.settings import MissingSetting, Settings
-from messaging.tokens import Caller, InvalidToken, Tokens, issue
+from messaging.web.tokens import Caller, InvalidToken, Tokens, issue
 
 Ed25519PrivateKey = ed25519.Ed25519PrivateKey
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey

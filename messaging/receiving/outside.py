@@ -1,0 +1,79 @@
+"""Outside steps: what a reaction must ask beyond its database, asked before its transaction begins."""
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+from psycopg import Connection
+from psycopg_pool import ConnectionPool
+
+from messaging.announcements import Announcements
+from messaging.failures import Away, Fate, judge
+from messaging.reactions import Reactions
+from messaging.receiving.delivery import NOT_ASKED, Broken, Received
+from messaging.receiving.parked import parked_among
+from messaging.receiving.reactor import received_among
+from messaging.transaction import Transaction
+
+THREADS = 16
+"""Outside steps under way at once in one process, each with a connection to read from."""
+PAUSE_SECONDS = 0.5
+
+
+class OutsideSteps:
+    """Runs outside steps in threads. Their connections are for reading only: each statement is a transaction."""
+
+    def __init__(
+        self, reactions: Reactions, announcements: Announcements, world: Any, url: str, stopping: threading.Event
+    ) -> None:
+        self.steps: Mapping[str, Callable[..., Any]] = {
+            name: reaction.outside
+            for name in reactions.contracts
+            if (reaction := reactions.get(name)) and reaction.outside
+        }
+        self.announcements = announcements
+        self.world = world
+        self.stopping = stopping
+        self.threads = ThreadPoolExecutor(THREADS, "outside")
+        self.pool = ConnectionPool(
+            url,
+            min_size=1,
+            max_size=THREADS,
+            open=False,
+            kwargs={"autocommit": True},
+            check=ConnectionPool.check_connection,
+        )
+
+    def __enter__(self) -> "OutsideSteps":
+        if self.steps:
+            self.pool.open()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.threads.shutdown(cancel_futures=True)
+        self.pool.close()
+
+    def needed(self, message: Received | Broken) -> bool:
+        return isinstance(message, Received) and message.contract in self.steps and not message.delivery.is_suspect
+
+    def start(self, message: Received, fresh: bool) -> "Future[Any]":
+        """Ask in a thread. A fresh message, unlike a parked one, is not asked for while its key is parked."""
+        return self.threads.submit(self.ask_until_database_answers, message, fresh)
+
+    def ask_until_database_answers(self, message: Received, fresh: bool) -> Any:
+        while True:
+            try:
+                with self.pool.connection() as connection:
+                    return self.ask(connection, message, fresh)
+            except Exception as error:
+                if judge(error) is not Fate.AWAY:
+                    raise
+                if self.stopping.wait(PAUSE_SECONDS):
+                    raise Away("stopped while the database was away") from error
+
+    def ask(self, connection: Connection[Any], message: Received, fresh: bool) -> Any:
+        if received_among(connection, [message.id]) or (fresh and parked_among(connection, [message.key])):
+            return NOT_ASKED
+        transaction = Transaction(connection, self.announcements, message.message.caused_by_this())
+        return self.steps[message.contract](message.data, transaction, self.world)

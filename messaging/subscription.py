@@ -1,0 +1,42 @@
+"""A subscription to recorded events that polls, so that writers need not notify anyone."""
+
+import threading
+from collections import deque
+from collections.abc import Sequence
+
+from eventsourcing.persistence import ApplicationRecorder, Notification, Subscription
+
+AT_ONCE = 500
+"""Events that are read ahead."""
+FIRST_PAUSE = 0.005
+LONGEST_PAUSE = 0.1
+
+
+class PollingSubscription(Subscription[ApplicationRecorder]):
+    """Looks for new events after 5 ms, then ever more seldom, up to every 100 ms."""
+
+    def __init__(self, recorder: ApplicationRecorder, gt: int | None = None, topics: Sequence[str] = ()) -> None:
+        super().__init__(recorder, gt, topics)
+        self._page: deque[Notification] = deque()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """May be called from any thread."""
+        super().stop()
+        self._stopped.set()
+
+    def __next__(self) -> Notification:
+        pause = FIRST_PAUSE
+        while not self._page and not self._stopped.is_set():
+            self._page.extend(self._following())
+            if not self._page:
+                self._stopped.wait(pause)
+                pause = min(pause * 1.3, LONGEST_PAUSE)
+        if self._stopped.is_set():
+            raise StopIteration
+        self._last_notification_id = self._page[0].id
+        return self._page.popleft()
+
+    def _following(self) -> Sequence[Notification]:
+        last = self._last_notification_id or 0
+        return self._recorder.select_notifications(last, AT_ONCE, topics=self._topics, inclusive_of_start=False)

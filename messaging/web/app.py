@@ -1,0 +1,150 @@
+"""The app that the three HTTP services share: roles, trace, limits, problems, health, metrics, documentation."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import cast
+
+from flask import Response, current_app, g, redirect, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from prometheus_client import Histogram
+
+from messaging import telemetry
+from messaging.announcements import Announcements
+from messaging.settings import Settings, database_url, read_settings
+from messaging.web import openapi, problems
+from messaging.web.bodies import StrictRequest
+from messaging.web.database import Database
+from messaging.web.problems import Problem
+from messaging.web.tokens import Caller, InvalidToken, Tokens
+from messaging.web.trace_context import cause_of
+from messaging.web.waiting import WaitingRoom
+
+THREADS = 16
+"""Requests at a time, and connections at most; gunicorn_conf starts as many threads."""
+
+SECONDS = Histogram(
+    "http_server_request_duration_seconds", "Time from request to answer", ["method", "route", "status"]
+)
+DOCUMENTATION = "/docs"
+
+
+class Api(OpenAPI):
+    """One service over HTTP: its routes, behind tokens, beside health, metrics and documentation."""
+
+    request_class = StrictRequest
+
+    def __init__(
+        self, title: str, routes: APIBlueprint, announcements: Announcements, settings: Settings, database: Database
+    ) -> None:
+        super().__init__(
+            announcements.service,
+            info=Info(title=title, version="1.0.0"),
+            security_schemes=dict(openapi.SECURITY_SCHEMES),
+            validation_error_status="default",
+            validation_error_model=problems.ProblemDocument,
+            validation_error_callback=lambda error: problems.respond(problems.of_validation(error)),
+            doc_prefix=DOCUMENTATION,
+            static_folder=None,
+        )
+        self.config.update(openapi.PAGE_SETTINGS)
+        self.settings = settings
+        self.announcements = announcements
+        self.database = database
+        self.tokens = Tokens(settings)
+        self.waiting_room = WaitingRoom(THREADS // 2)
+        problems.register(self)
+        self.before_request(begin)
+        self.after_request(finish)
+        self.teardown_request(forget)
+        self.register_api(routes)
+        self.roles = dict(roles_of(self, routes))
+        for path in ("/healthz", "/readyz", "/metrics"):
+            self.add_url_rule(path, path, self.health)
+        self.add_url_rule("/openapi.json", "openapi.json", lambda: self.api_doc)
+        self.add_url_rule("/", "/", lambda: redirect(f"{DOCUMENTATION}/"))
+
+    def health(self) -> Response:
+        status, content_type, body = telemetry.respond(request.path, self.database.problems)
+        return Response(body, status, content_type=content_type)
+
+
+def create_app(title: str, routes: APIBlueprint, announcements: Announcements) -> Api:
+    """The app of one process; it connects, so it is made after gunicorn has forked.
+
+    Raises:
+        MissingSetting: a variable is missing or wrong.
+    """
+    service = announcements.service
+    settings = read_settings()
+    return Api(title, routes, announcements, settings, Database(database_url(service), service, THREADS))
+
+
+def roles_of(app: OpenAPI, routes: APIBlueprint) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:
+    """((endpoint, method), roles that may use it); an operation that names none fails here, at the start."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith(f"{routes.name}."):
+            path = re.sub(r"<(?:[^<:]+:)?([^>]+)>", r"{\1}", rule.rule)
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                operation = getattr(routes.paths[path], method.lower())
+                yield (rule.endpoint, method), frozenset(operation.security[0][openapi.SCHEME])
+
+
+def api() -> Api:
+    return cast(Api, current_app)
+
+
+def caller() -> Caller:
+    """Who sent this request."""
+    return cast(Caller, g.caller)
+
+
+def begin() -> None:
+    """Know the request's cause and caller before anything else looks at it."""
+    g.started = time.perf_counter()
+    g.cause = cause_of(request.headers)
+    g.logging = ExitStack()
+    g.logging.enter_context(telemetry.working_on(g.cause))
+    method = "GET" if request.method == "HEAD" else request.method
+    roles = api().roles.get((request.endpoint or "", method))
+    if roles is not None:
+        g.caller = authenticate()
+        g.cause = replace(g.cause, actor=g.caller.subject)
+        if g.caller.role not in roles:
+            raise Problem(403, "forbidden", f"This is for {' and '.join(sorted(roles))}, not for {g.caller.role}.")
+
+
+def authenticate() -> Caller:
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not token:
+        raise unauthenticated("Send a token: Authorization: Bearer <token>.", 'Bearer realm="ordersaga"')
+    try:
+        return api().tokens.verify(token.strip())
+    except InvalidToken as error:
+        raise unauthenticated(f"{error}.", 'Bearer realm="ordersaga", error="invalid_token"') from None
+
+
+def unauthenticated(detail: str, challenge: str) -> Problem:
+    return Problem(401, "unauthenticated", detail, headers={"WWW-Authenticate": challenge})
+
+
+def finish(response: Response) -> Response:
+    """What every answer carries, and its place in the metrics."""
+    response.headers.setdefault("X-Correlation-Id", str(g.cause.correlation_id))
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if request.path.startswith(DOCUMENTATION):
+        openapi.keep_on_this_machine(response)
+    else:
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+    # Without a rule the method is the stranger's word, and would make a time series each.
+    method, route = (request.method, request.url_rule.rule) if request.url_rule else ("", "")
+    SECONDS.labels(method, route, response.status_code).observe(time.perf_counter() - g.started)
+    return response
+
+
+def forget(_: BaseException | None) -> None:
+    g.pop("logging", ExitStack()).close()

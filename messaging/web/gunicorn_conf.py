@@ -1,0 +1,37 @@
+"""How gunicorn serves an API: `gunicorn --config python:messaging.web.gunicorn_conf PACKAGE.api:create_app()`."""
+
+import sys
+from typing import Any
+
+from messaging.settings import MissingSetting, database_url, read_settings
+from messaging.telemetry import configure_logging
+from messaging.web.app import THREADS
+from messaging.web.tokens import Tokens
+from messaging.web.waiting import LONGEST_SECONDS
+
+
+def on_starting(server: Any) -> None:
+    """Says what is missing and ends: a worker that cannot start would be started again and again."""
+    service, _, _ = server.app.app_uri.partition(".")
+    configure_logging(settings, f"{service} api")
+    # gunicorn's own lines are to look like all others.
+    server.log.error_log.handlers.clear()
+    server.log.error_log.propagate = True
+    try:
+        Tokens(settings)
+        database_url(service)
+    except MissingSetting as missing:
+        sys.exit(f"{service} api: {missing}")
+
+
+settings = read_settings()
+bind = f"{settings.http_host}:{settings.http_port}"
+worker_class = "gthread"
+workers = 1
+threads = THREADS
+# Two gunicorns of one user would take each other's socket: its path is the same for all.
+control_socket_disable = True
+# A request that waits for its saga is not cut off.
+graceful_timeout = LONGEST_SECONDS + 5
+keepalive = 15
+loglevel = settings.log_level.lower()

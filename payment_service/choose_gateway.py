@@ -1,0 +1,17 @@
+"""Which card processor the settings choose."""
+
+from messaging.settings import MissingSetting, Settings
+from payment_service.gateway import Gateway
+
+
+def gateway_from(settings: Settings) -> Gateway:
+    """Imports only the one chosen (stripe alone takes 0.23 s). Raises MissingSetting."""
+    if settings.payment_gateway == "in_process":
+        from payment_service.in_process_gateway import InProcessGateway
+
+        return InProcessGateway()
+    if not settings.stripe_api_key:
+        raise MissingSetting("STRIPE_API_KEY is not set: the simulator takes any sk_test_ key, Stripe wants yours.")
+    from payment_service.stripe_gateway import StripeGateway
+
+    return StripeGateway(settings.stripe_api_key, settings.stripe_api_base, settings.stripe_timeout_seconds)

@@ -1,0 +1,65 @@
+"""Idempotency keys as Stripe documents them: one request at a time, one effect, the same answer ever after."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Lock
+
+from flask import request
+
+from payment_service.simulator.ledger import Answer, Ledger, Transaction
+from payment_service.simulator.shapes import Refusal, error_body
+
+
+class IdempotencyKeys:
+    def __init__(self, ledger: Ledger) -> None:
+        self._ledger = ledger
+        self._in_use: set[str] = set()
+        self._lock = Lock()
+
+    @contextmanager
+    def hold(self, key: str) -> Iterator[None]:
+        with self._lock:
+            if key in self._in_use:
+                raise Refusal(
+                    f"Another request with the idempotency key {key} is under way: try again shortly.",
+                    status=409,
+                    kind="idempotency_error",
+                    code="idempotency_key_in_use",
+                )
+            self._in_use.add(key)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._in_use.remove(key)
+
+    def once(self, key: str, execute: Callable[[Transaction], Answer], failed_attempts: int = 0) -> Answer:
+        """Effect and answer are stored in one transaction; what fails before its effect stores no answer."""
+        with self._ledger.transaction() as transaction:
+            attempt = transaction.add_attempt(key, fingerprint())
+            if attempt.other_request:
+                raise Refusal(
+                    f"The idempotency key {key} was used before with another address or other parameters.",
+                    kind="idempotency_error",
+                )
+            if attempt.answer:
+                return attempt.answer
+            if attempt.number <= failed_attempts:
+                return Answer(500, error_body({"type": "api_error", "message": "The test card asks for this failure."}))
+            answer = execute(transaction)
+            transaction.keep_answer(key, answer)
+            return answer
+
+
+def key_of_request() -> str:
+    key = request.headers.get("Idempotency-Key", "")
+    if not 1 <= len(key) <= 255:
+        raise Refusal("The header Idempotency-Key must be there and have 255 characters at most.")
+    return key
+
+
+def fingerprint() -> str:
+    asked = json.dumps([request.path, sorted(request.form.items(multi=True))])
+    return hashlib.sha256(asked.encode()).hexdigest()

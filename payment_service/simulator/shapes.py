@@ -1,0 +1,148 @@
+"""Stripe's parameters, objects and errors, as far as the simulator speaks them."""
+
+import json
+import re
+from collections.abc import Mapping
+
+from payment_service.cards import OUTCOMES, card_named
+from payment_service.simulator.ledger import Row
+
+MAX_AMOUNT = 99_999_999
+PAYMENT_PARAMETERS = re.compile(
+    r"amount|currency|payment_method|confirm|error_on_requires_action"
+    r"|allowed_payment_method_types\[[0-9]+\]|metadata\[order_id\]"
+)
+REFUND_PARAMETERS = re.compile(r"charge|amount|metadata\[order_id\]")
+CURRENCIES = """
+    aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad cdf chf clp
+    cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl htg huf idr ils inr
+    isk jmd jod jpy kes kgs khr kmf krw kwd kyd kzt lak lbp lkr lrd lsl mad mdl mga mkd mmk mnt mop mur mvr mwk mxn
+    myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek sgd shp sle
+    sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx usd uyu uzs vnd vuv wst xaf xcd xof xpf yer zar zmw
+"""
+
+
+class Refusal(Exception):
+    """An answer that is an error in Stripe's shape."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        kind: str = "invalid_request_error",
+        code: str | None = None,
+        param: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.status = status
+        self.error = {"type": kind, "message": message, "code": code, "param": param}
+
+
+def error_body(error: Row) -> str:
+    return json.dumps({"error": {name: value for name, value in error.items() if value is not None}})
+
+
+def payment_asked(form: Mapping[str, str]) -> Row:
+    _refuse_unknown(form, PAYMENT_PARAMETERS)
+    if form.get("confirm") != "true":
+        raise Refusal("The simulator charges at once or not at all: pass confirm=true.", param="confirm")
+    return {
+        "order_id": form.get("metadata[order_id]"),
+        "amount": _amount(form),
+        "currency": _currency(form),
+        "payment_method": _payment_method(form),
+    }
+
+
+def refund_asked(form: Mapping[str, str]) -> Row:
+    """`amount` is None for all that is left."""
+    _refuse_unknown(form, REFUND_PARAMETERS)
+    return {"charge": _required(form, "charge"), "amount": _amount(form) if "amount" in form else None}
+
+
+def _refuse_unknown(form: Mapping[str, str], known: re.Pattern[str]) -> None:
+    for name in form:
+        if not known.fullmatch(name):
+            raise Refusal(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
+
+
+def _required(form: Mapping[str, str], name: str) -> str:
+    if not (value := form.get(name)):
+        raise Refusal(f"Missing required param: {name}.", code="parameter_missing", param=name)
+    return value
+
+
+def _amount(form: Mapping[str, str]) -> int:
+    text = _required(form, "amount")
+    if not re.fullmatch(r"-?[0-9]{1,18}", text):
+        raise Refusal(f"Invalid integer: {text}", code="parameter_invalid_integer", param="amount")
+    amount = int(text)
+    if amount < 1:
+        raise Refusal(
+            "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount"
+        )
+    if amount > MAX_AMOUNT:
+        raise Refusal(f"Amount must be no more than {MAX_AMOUNT}.", code="amount_too_large", param="amount")
+    return amount
+
+
+def _currency(form: Mapping[str, str]) -> str:
+    currency = _required(form, "currency")
+    if currency not in CURRENCIES.split():
+        raise Refusal(f"Invalid currency: {currency}. Pass an ISO code in lower case, such as eur.", param="currency")
+    return currency
+
+
+def _payment_method(form: Mapping[str, str]) -> str:
+    name = _required(form, "payment_method")
+    if card_named(name) is None:
+        raise Refusal(
+            f"No such PaymentMethod: '{name}'. The simulator knows {OUTCOMES}.",
+            code="resource_missing",
+            param="payment_method",
+        )
+    return name
+
+
+def payment_intent(charge: Row) -> Row:
+    paid = charge["status"] == "succeeded"
+    return {
+        "id": charge["payment_intent"],
+        "object": "payment_intent",
+        "amount": charge["amount"],
+        "amount_received": charge["amount"] if paid else 0,
+        "created": charge["created"],
+        "currency": charge["currency"],
+        "latest_charge": charge["id"],
+        "livemode": False,
+        "metadata": {"order_id": charge["order_id"]} if charge["order_id"] else {},
+        "payment_method": charge["payment_method"] if paid else None,
+        "payment_method_types": ["card"],
+        "status": "succeeded" if paid else "requires_payment_method",
+    }
+
+
+def card_error(charge: Row) -> Row:
+    return {
+        "type": "card_error",
+        "code": "card_declined",
+        "decline_code": charge["decline_code"],
+        "message": "Your card was declined.",
+        "charge": charge["id"],
+        "payment_intent": payment_intent(charge),
+    }
+
+
+def refund(row: Row) -> Row:
+    return {
+        "id": row["id"],
+        "object": "refund",
+        "amount": row["amount"],
+        "charge": row["charge"],
+        "created": row["created"],
+        "currency": row["currency"],
+        "metadata": {"order_id": row["order_id"]} if row["order_id"] else {},
+        "payment_intent": row["payment_intent"],
+        "status": "succeeded",
+    }

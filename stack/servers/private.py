@@ -1,0 +1,50 @@
+"""The stack's own Postgres and RabbitMQ, started together."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from stack.managed import wait_until_ready
+from stack.records import Records
+from stack.servers import rabbitmq_install
+from stack.servers.databases import create_roles
+from stack.servers.postgres import Postgres
+from stack.servers.rabbitmq import START_SECONDS, RabbitMQ
+from stack.state import State
+
+
+@dataclass
+class Servers:
+    directory: Path
+    postgres: Postgres
+    rabbitmq: RabbitMQ
+
+    def amqp_url(self, user: str) -> str:
+        return self.rabbitmq.amqp_url(user)
+
+
+@contextmanager
+def private_servers(state_dir: Path | str) -> Iterator[Servers]:
+    """Both servers, ready, for as long as the block lasts; the roles exist, the databases do not yet.
+
+    Installs RabbitMQ by apt where it is missing and that is possible.
+    Enter it in a thread that stays to the end: the kernel ends the servers when their starting thread ends.
+    """
+    rabbitmq_install.ensure_installed(Console(stderr=True))
+    state = State(state_dir).create()
+    with state.locked():
+        records = Records(state)
+        records.end_leftovers()
+        servers = Servers(state.directory, Postgres(state, records), RabbitMQ(state, records))
+        try:
+            servers.rabbitmq.launch()
+            servers.postgres.start()
+            create_roles(servers.postgres)
+            wait_until_ready(servers.rabbitmq, START_SECONDS)
+            yield servers
+        finally:
+            servers.rabbitmq.stop()
+            servers.postgres.stop()

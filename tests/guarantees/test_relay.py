@@ -1,0 +1,340 @@
+"""Nothing lost, nothing twice, in order: the relay on real servers, under late commits, kills and restarts."""
+
+import random
+import signal
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+
+from messaging import broker as topology
+from relay import lead, session, window
+from tests.conftest import AnyServers
+from tests.support.broker import TestBroker
+from tests.support.databases import Database, Databases
+from tests.support.relays import (
+    EVERYTHING,
+    RelayProcess,
+    Relays,
+    all_published,
+    announce,
+    announce_many,
+    assert_in_order_per_key,
+    first_copies,
+    ids_in_order,
+    listen,
+    relays_of,
+)
+from tests.support.wait import until
+
+
+@pytest.fixture
+def outbox(database: Databases) -> Database:
+    return database("order_service")
+
+
+@pytest.fixture
+def relays(outbox: Database, broker: TestBroker, servers: AnyServers) -> Iterator[Relays]:
+    broker.declare(EVERYTHING)
+    with relays_of(outbox, servers.amqp_url("relay")) as relays:
+        yield relays
+
+
+def test_a_row_that_commits_late_is_published(outbox: Database, broker: TestBroker, relays: Relays) -> None:
+    relays.start()
+    with outbox.connect() as slow, outbox.connect() as fast:
+        with slow.transaction():
+            late = announce(slow, "slow", 1)
+            early = announce(fast, "fast", 1)
+            until(lambda: all_published(outbox))
+            assert [message.id for message in listen(broker)] == [early]
+        until(lambda: all_published(outbox))
+    assert [message.id for message in listen(broker)] == [late]
+
+
+def test_a_row_whose_transaction_began_with_the_inbox_is_published(
+    outbox: Database, broker: TestBroker, relays: Relays
+) -> None:
+    relays.start()
+    with outbox.connect() as reacting, outbox.connect() as other:
+        with reacting.transaction():
+            reacting.execute(
+                "insert into inbox (message_id, contract, source, event_hash) values (%s, '', '', '')", (uuid4(),)
+            )
+            for sequence in range(3):
+                announce(other, "other", sequence)
+                until(lambda: all_published(outbox))
+            late = announce(reacting, "reacting", 1)
+            announce(other, "other", 3)
+            until(lambda: all_published(outbox))
+        until(lambda: all_published(outbox))
+    heard = listen(broker)
+    assert len(heard) == 5
+    assert heard[-1].id == late
+
+
+def test_a_strangers_open_transaction_in_another_database_holds_nothing_up(
+    outbox: Database, broker: TestBroker, relays: Relays, servers: AnyServers
+) -> None:
+    with psycopg.connect(servers.postgres.superuser_url("postgres")) as stranger:
+        stranger.execute("select pg_current_xact_id()")
+        relays.start()
+        announce_many(outbox, 100)
+        until(lambda: all_published(outbox))
+        assert [message.id for message in listen(broker)] == ids_in_order(outbox)
+
+
+def write(outbox: Database, seed: int, rows: int) -> None:
+    """Announce for aggregates that others write too, in transactions of every shape; some are rolled back."""
+    choice = random.Random(seed)
+    with outbox.connect() as connection:
+        for _ in range(rows):
+            key = choice.randrange(40)
+            with connection.transaction(force_rollback=choice.random() < 0.05):
+                if choice.random() < 0.7:
+                    connection.execute(
+                        "insert into inbox (message_id, contract, source, event_hash) values (%s, '', '', '')",
+                        (uuid4(),),
+                    )
+                connection.execute("select pg_advisory_xact_lock(%s)", (key,))
+                (count,) = connection.execute("select count(*) from outbox where key = %s", (str(key),)).fetchone() or (
+                    0,
+                )
+                if choice.random() < 0.3:
+                    time.sleep(choice.random() * 0.01)
+                announce(connection, str(key), count)
+                if choice.random() < 0.3:
+                    time.sleep(choice.random() * 0.01)
+
+
+def test_with_eight_writers_nothing_is_lost_nothing_comes_twice_and_each_key_is_in_order(
+    outbox: Database, broker: TestBroker, relays: Relays
+) -> None:
+    relays.wait_for_leader(relays.start())
+    with ThreadPoolExecutor(8) as writers:
+        for done in [writers.submit(write, outbox, seed, 400) for seed in range(8)]:
+            done.result()
+    until(lambda: all_published(outbox))
+    heard = listen(broker)
+    assert len(heard) > 2500
+    assert sorted(message.id for message in heard) == sorted(ids_in_order(outbox))
+    assert_in_order_per_key(heard)
+
+
+KILLED_BEFORE_ITS_CURSOR_MOVES = """
+import os, signal, sys
+from relay import __main__, window
+window.close_window = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+__main__.main(["order_service"])
+"""
+
+
+def test_a_relay_killed_after_the_confirms_and_before_its_cursor_moves_publishes_the_same_again(
+    outbox: Database, broker: TestBroker, relays: Relays
+) -> None:
+    announce_many(outbox, 500)
+    assert relays.start(script=KILLED_BEFORE_ITS_CURSOR_MOVES).wait(20) == -signal.SIGKILL
+    assert not all_published(outbox)
+    relays.start()
+    until(lambda: all_published(outbox))
+    heard = listen(broker)
+    assert [message.id for message in heard] == 2 * ids_in_order(outbox)
+    assert_in_order_per_key(first_copies(heard))
+
+
+KILLED_INSIDE_A_WINDOW = """
+import os, signal, sys
+from relay import __main__, window
+keep, kept = window.keep_confirmed, []
+def kill_at_the_third(*arguments):
+    kept.append(keep(*arguments))
+    if len(kept) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+window.keep_confirmed = kill_at_the_third
+__main__.main(["order_service"])
+"""
+
+
+def test_a_relay_killed_inside_a_long_window_goes_on_behind_what_was_confirmed(
+    outbox: Database, broker: TestBroker, relays: Relays
+) -> None:
+    announce_many(outbox, 8 * lead.PAGE)
+    assert relays.start(script=KILLED_INSIDE_A_WINDOW).wait(20) == -signal.SIGKILL
+    ((confirmed,),) = outbox.rows("select count(*) from outbox, relay_cursor where position <= confirmed_position")
+    assert confirmed >= 2 * lead.PAGE
+    announce_many(outbox, 100)
+    before = listen(broker)
+    relays.start()
+    until(lambda: all_published(outbox))
+    after = listen(broker)
+    assert [message.id for message in after] == ids_in_order(outbox)[confirmed:]
+    assert [message.id for message in first_copies(before + after)] == ids_in_order(outbox)
+
+
+def test_a_broker_that_restarts_mid_flow_costs_no_message_and_no_order(
+    outbox: Database, broker: TestBroker, relays: Relays, servers: AnyServers
+) -> None:
+    relays.wait_for_leader(relays.start())
+    with ThreadPoolExecutor(1) as writer:
+        writing = writer.submit(write, outbox, 1, 300)
+        until(lambda: broker.depth(EVERYTHING.queue_names[0]) > 20)
+        servers.rabbitmq.stop()
+        writing.result()
+        servers.rabbitmq.start()
+    until(lambda: all_published(outbox), seconds=30)
+    heard = first_copies(listen(broker))
+    assert sorted(message.id for message in heard) == sorted(ids_in_order(outbox))
+    assert_in_order_per_key(heard)
+
+
+def leader_and_standby(relays: Relays) -> tuple[RelayProcess, RelayProcess]:
+    leader = relays.start()
+    relays.wait_for_leader(leader)
+    standby = relays.start()
+    until(lambda: relays.connected() == 2)
+    return leader, standby
+
+
+def test_of_two_relays_one_is_active_and_the_other_takes_over_when_it_is_killed(
+    outbox: Database, broker: TestBroker, relays: Relays
+) -> None:
+    leader, standby = leader_and_standby(relays)
+    announce_many(outbox, 100)
+    until(lambda: all_published(outbox))
+    assert relays.leader() == leader.pid
+    leader.kill()
+    announce_many(outbox, 100)
+    relays.wait_for_leader(standby, seconds=5)
+    until(lambda: all_published(outbox))
+    assert [message.id for message in listen(broker)] == ids_in_order(outbox)
+
+
+def test_a_frozen_leader_is_succeeded_within_five_seconds_and_does_no_harm_when_it_wakes(
+    outbox: Database, broker: TestBroker, relays: Relays
+) -> None:
+    leader, standby = leader_and_standby(relays)
+    leader.send_signal(signal.SIGSTOP)
+    announce_many(outbox, 100)
+    relays.wait_for_leader(standby, seconds=5)
+    until(lambda: all_published(outbox))
+    leader.send_signal(signal.SIGCONT)
+    until(lambda: relays.connected() == 2)
+    announce_many(outbox, 100)
+    until(lambda: all_published(outbox))
+    assert relays.leader() == standby.pid
+    heard = listen(broker)
+    assert [message.id for message in first_copies(heard)] == ids_in_order(outbox)
+
+
+def test_a_relay_told_to_stop_leaves_its_cursor_behind_everything_that_was_confirmed(
+    outbox: Database, broker: TestBroker, relays: Relays
+) -> None:
+    announce_many(outbox, 30_000)
+    relay = relays.start()
+    until(lambda: outbox.rows("select from relay_cursor where confirmed_position is not null"), every=0.005)
+    relay.send_signal(signal.SIGTERM)
+    assert relay.wait(15) == 0
+    ((confirmed,),) = outbox.rows("select count(*) from outbox, relay_cursor where position <= confirmed_position")
+    assert lead.PAGE <= confirmed < 30_000
+    assert broker.depth(EVERYTHING.queue_names[0]) == confirmed
+
+
+def test_a_message_that_no_queue_takes_is_not_called_published_and_tried_again(
+    outbox: Database, broker: TestBroker, relays: Relays, servers: AnyServers
+) -> None:
+    with broker.channel() as channel:
+        channel.queue_declare("full", durable=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
+        channel.queue_bind("full", topology.EVENTS, routing_key="test.#")
+    try:
+        announce_many(outbox, 3)
+        first, *_ = ids_in_order(outbox)
+        relay = relays.start()
+        until(lambda: outbox.rows("select from relay_cursor where confirmed_position is not null"))
+        confirmed = "select message_id from outbox join relay_cursor on position <= confirmed_position"
+        assert outbox.rows(confirmed) == [(first,)]
+    finally:
+        with broker.channel() as channel:
+            channel.queue_delete("full")
+    until(lambda: all_published(outbox))
+    assert relay.log().count("nacked") == 1
+    assert [message.id for message in first_copies(listen(broker))][:1] == [first]
+
+
+def test_an_unroutable_message_is_not_called_published_and_goes_out_when_there_is_a_queue(
+    outbox: Database, broker: TestBroker, servers: AnyServers
+) -> None:
+    broker.declare()
+    with broker.channel() as channel:
+        channel.queue_delete(topology.UNROUTED)
+    with relays_of(outbox, servers.amqp_url("relay")) as relays:
+        announce_many(outbox, 3)
+        relay = relays.start()
+        until(lambda: "returned: 312 NO_ROUTE" in relay.log())
+        assert outbox.rows("select confirmed_position, published::text from relay_cursor") == [(None, window.NOTHING)]
+        broker.declare(EVERYTHING)
+        until(lambda: all_published(outbox))
+    assert [message.id for message in first_copies(listen(broker))] == ids_in_order(outbox)
+
+
+def test_an_idle_relay_writes_nothing(outbox: Database, relays: Relays) -> None:
+    relays.start()
+    announce_many(outbox, 10)
+    until(lambda: all_published(outbox))
+    row_version = "select ctid, xmin, moved_at from relay_cursor"
+    polls = "select query_start from pg_stat_activity where usename = 'relay' and datname = current_database()"
+    before, polled = outbox.rows(row_version), outbox.rows(polls)
+    for _ in range(10):
+        until(lambda last=polled: outbox.rows(polls) != last)  # type: ignore[misc]
+        polled = outbox.rows(polls)
+    assert outbox.rows(row_version) == before
+
+
+def plan_of(connection: psycopg.Connection[Any], statement: str, parameters: Any) -> str:
+    rows = connection.execute(f"explain (analyze, costs off) {statement}", parameters).fetchall()
+    return "\n".join(row[0] for row in rows)
+
+
+def test_new_rows_are_found_by_index_however_many_are_published_and_retained(outbox: Database) -> None:
+    announce_many(outbox, 100_000)
+    with outbox.connect() as open_since_before, session.connect(outbox.relay_url) as connection:
+        with open_since_before.transaction():
+            announce(open_since_before, "late", 1)
+            session.prepare(connection, unsafe_durability=False)
+            cursor = window.load_cursor(connection)
+            opened = window.open_window(connection, cursor)
+            assert len(opened.positions) == 100_000
+            cursor = window.close_window(connection, opened.target)
+        announce_many(outbox, 20)
+        assert len(window.open_window(connection, cursor).positions) == 21
+        finding = plan_of(connection, window.POSITIONS, {"published": cursor.published, "target": None})
+        assert finding.count("outbox_window") == 2
+        assert "Seq Scan" not in finding
+        page = plan_of(connection, window.ROWS, (opened.positions[: lead.PAGE],))
+        assert "outbox_pkey" in page
+        assert "Seq Scan" not in page
+
+
+def exit_of(relays: Relays, *options: str) -> tuple[int, str]:
+    relay = relays.start(*options)
+    return relay.wait(20), relay.log()
+
+
+def test_a_server_that_forgets_commits_is_refused_unless_told_otherwise(outbox: Database, relays: Relays) -> None:
+    with psycopg.connect(outbox.owner_url, autocommit=True) as owner:
+        owner.execute(SQL("alter database {} set synchronous_commit = off").format(Identifier(outbox.name)))
+    code, errors = exit_of(relays)
+    assert code == 2
+    assert "synchronous_commit is off" in errors
+    relays.wait_for_leader(relays.start("--unsafe-durability"))
+
+
+def test_a_cursor_from_another_server_is_refused(outbox: Database, relays: Relays) -> None:
+    outbox.rows("insert into relay_cursor (system_identifier, published) values ('1', '9:9:') returning 1")
+    code, errors = exit_of(relays)
+    assert code == 2
+    assert "written on server 1" in errors
