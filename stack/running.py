@@ -61,6 +61,7 @@ def running_stack(
             say(f"Ended {name}, which a killed stack had left running")
         if fresh:
             forget_all(state, in_docker)
+        say(f"Starting the stack of {state.directory}")
         servers = make_servers(state, records, given, in_docker, console)
         stack = assemble(state, records, given, servers, table, say)
         records.begin(given, [managed.name for managed in (*servers, *stack.processes)])
