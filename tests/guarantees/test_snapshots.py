@@ -4,10 +4,12 @@ import subprocess
 import sys
 from uuid import uuid4
 
+from eventsourcing.persistence import StoredEvent
+
 from inventory_service.announcements import announcements
 from inventory_service.commands import receive_stock
 from inventory_service.stock import StockItem, stock_item_id
-from messaging.aggregates import SNAPSHOT_EVERY
+from messaging.aggregates import SNAPSHOT_EVERY, chain
 from messaging.message import Cause
 from messaging.transaction import Transaction, decide
 from tests.support.databases import Database, Databases
@@ -21,6 +23,11 @@ from messaging import aggregates
 with psycopg.connect(sys.argv[1]) as connection:
     [history] = aggregates.load(connection, [stock_item_id("cup")]).values()
 print(history.aggregate.version, history.aggregate.on_hand, history.hash.hex())
+"""
+
+NEXT = """
+select originator_id, originator_version, topic, state, correlation_id, actor, hash
+from stored_events where originator_version = %s
 """
 
 
@@ -46,8 +53,10 @@ def test_snapshots_are_taken_as_a_history_grows_and_say_the_same_as_it(database:
 def test_the_hash_chain_goes_on_behind_a_snapshot(database: Databases) -> None:
     store = database("inventory_service")
     receive(store, SNAPSHOT_EVERY - 1)
-    assert store.rows("select originator_version from snapshots") == [(SNAPSHOT_EVERY,)]
-    [(snapshot_hash,)] = store.rows("select hash from snapshots")
-    assert store.rows("select hash from stored_events where originator_version = %s", [SNAPSHOT_EVERY]) == [
-        (snapshot_hash,)
-    ]
+    [(snapshot_hash, at)] = store.rows("select hash, originator_version from snapshots")
+    assert at == SNAPSHOT_EVERY
+    receive(store, 1)
+    [(id_, version, topic, state, correlation_id, actor, next_hash)] = store.rows(NEXT, [SNAPSHOT_EVERY + 1])
+    assert next_hash == chain(
+        snapshot_hash, StoredEvent(id_, version, topic, state), Cause(correlation_id, actor=actor)
+    )
