@@ -65,7 +65,9 @@ def run(state: State, console: Console, fresh: bool, docker: bool) -> dict[str, 
         with live(console, run.progress) as screen:
             run.run(lambda: screen.update(run.progress.table("Orders")))
             lap("orders")
-            books, found = run.settle(lambda: screen.update(run.progress.table("Orders")))
+            books, found = run.settle(
+                lambda left: screen.update(run.progress.table(f"Orders; {left} things to follow"))
+            )
         lap("settle")
         if not console.is_terminal:
             console.print(run.progress.table("Orders"))

@@ -99,15 +99,15 @@ class Demo:
         self.progress.states[errand.number] = order["state"]
         self.progress.reasons[errand.number] = order["reason"] or ""
 
-    def settle(self, show: Callable[[], None]) -> tuple[Books, list[Violation]]:
-        """Wait until refunds and releases have followed, then give the verdict."""
+    def settle(self, show: Callable[[int], None]) -> tuple[Books, list[Violation]]:
+        """Wait until refunds and releases have followed, then give the verdict; `show` gets what is left to do."""
         end = time.monotonic() + PATIENCE
         while True:
             books = read_books(self._urls, self.shop.ledger())
             found = violations(books)
             if not found or time.monotonic() > end:
                 return books, found
-            show()
+            show(len(found))
             time.sleep(0.3)
 
 
