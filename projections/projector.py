@@ -11,7 +11,7 @@ from messaging.message import ContractData
 from messaging.receiving.delivery import Received
 from projections import event_log
 
-KNOWN = "select message_id from event_log where message_id = any(%s)"
+KNOWN = "select message_id, event_hash from event_log where message_id = any(%s)"
 
 
 class Projector:
@@ -19,9 +19,9 @@ class Projector:
 
     contracts: Mapping[str, type[ContractData]] = CONTRACTS
 
-    def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> set[UUID]:
-        """Those of these messages that are logged."""
-        return {row[0] for row in connection.execute(KNOWN, (list(ids),))}
+    def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        """Those of these messages that are logged, with the hash of the event that each announced."""
+        return dict(connection.execute(KNOWN, (list(ids),)).fetchall())
 
     def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         """Log new messages."""

@@ -66,6 +66,17 @@ def parked_among(connection: Connection[Any], keys: Iterable[str]) -> set[str]:
     return {row[0] for row in connection.execute(AMONG, (list(set(keys)),))}
 
 
+HASHES = """
+select message_id, decode(headers ->> 'ce-eventhash', 'hex') from parked_messages
+where message_id = any(%s) and headers ->> 'ce-eventhash' ~ '^([0-9a-f]{2})+$'
+"""
+
+
+def hashes(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, bytes]:
+    """Those of these messages that are parked, with the hash of the event that each announces."""
+    return dict(connection.execute(HASHES, (list(ids),)).fetchall())
+
+
 APPEND = """
 insert into parked_messages (message_id, key, contract, routing_key, headers, body, state, error, place, message,
     traceback, attempts, next_attempt_at)

@@ -11,12 +11,12 @@ from messaging.reactions import Reaction, Reactions
 from messaging.receiving.delivery import Received
 from messaging.transaction import Transaction
 
-KNOWN = "select message_id from inbox where message_id = any(%s)"
+KNOWN = "select message_id, event_hash from inbox where message_id = any(%s)"
 
 
-def received_among(connection: Connection[Any], ids: Sequence[UUID]) -> set[UUID]:
-    """Those of these messages that are in the inbox."""
-    return {row[0] for row in connection.execute(KNOWN, (list(ids),))}
+def received_among(connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
+    """Those of these messages that are in the inbox, with the hash of the event that each announced."""
+    return dict(connection.execute(KNOWN, (list(ids),)).fetchall())
 
 
 class Reactor:
@@ -29,7 +29,7 @@ class Reactor:
         }
         self.contracts = {name: reaction.contract for name, reaction in self.reactions.items()}
 
-    def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> set[UUID]:
+    def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
         return received_among(connection, ids)
 
     def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:

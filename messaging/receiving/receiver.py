@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from messaging.failures import Failure, Fate, describe, judge
 from messaging.message import ContractData
-from messaging.receiving import parked
+from messaging.receiving import forks, parked
 from messaging.receiving.delivery import Broken, Delivery, Received, read
 from messaging.receiving.parked import Entry
 from messaging.telemetry import log, working_on
@@ -35,8 +35,8 @@ class Handler(Protocol):
     def contracts(self) -> Mapping[str, type[ContractData]]:
         """By name; a message of any other contract is parked."""
 
-    def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> set[UUID]:
-        """Those of these messages that took effect before."""
+    def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        """Those of these messages that took effect before, with the hash of the event that each announced."""
 
     def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         """Let new messages take effect, in this order, and write down that they have."""
@@ -93,21 +93,25 @@ class Receiver:
             waiting = parked.parked_among(connection, [message.key for message in new])
             if waiting:
                 waiting = still_parked(connection, waiting)
-                parked.append(connection, [entry(message, "waiting") for message in new if message.key in waiting])
+                self.append(connection, [message for message in new if message.key in waiting])
             ready = [message for message in new if message.key not in waiting]
             if ready:
                 self.handler.handle(connection, ready)
         DUPLICATES.labels(self.group).inc(len(messages) - len(new))
 
     def new_among(self, connection: Connection[Any], messages: Sequence[Received]) -> list[Received]:
-        """Each message once, without those that took effect before."""
+        """Each message once, without those that took effect before.
+
+        Raises:
+            ForkedHistory: one of them contradicts what took effect before; alone, it is then quarantined.
+        """
         seen = self.handler.known(connection, [message.id for message in messages])
-        new = []
-        for message in messages:
-            if message.id not in seen:
-                seen.add(message.id)
-                new.append(message)
-        return new
+        return [message for message in messages if forks.is_new(message, seen)]
+
+    def append(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
+        """Park messages behind others of their keys; a copy of one that is parked is dropped."""
+        seen = parked.hashes(connection, [message.id for message in messages])
+        parked.append(connection, [entry(message, "waiting") for message in messages if forks.is_new(message, seen)])
 
     def park_failed(self, connection: Connection[Any], message: Received, error: Exception) -> None:
         if judge(error) is Fate.AWAY:
@@ -126,7 +130,12 @@ class Receiver:
     ) -> None:
         """Park a message; if others of its key are parked before it, it waits behind them, unless it is dead."""
         with connection.transaction():
-            if self.handler.known(connection, [message.id]):
+            known = self.handler.known(connection, [message.id])
+            fork = forks.fork_among(message, known or parked.hashes(connection, [message.id]))
+            if fork and isinstance(message, Received):
+                self.quarantine(connection, message, fork)
+                return
+            if known:
                 return
             if message.key is not None and still_parked(connection, [message.key]) and state == "retrying":
                 parked.append(connection, [entry(message, "waiting")])
@@ -135,6 +144,14 @@ class Receiver:
             parked.append(connection, [entry(message, state, failure, attempts, due)])
         PARKED.labels(self.group).inc()
         self.tell(message, state, failure)
+
+    def quarantine(self, connection: Connection[Any], message: Received, fork: forks.ForkedHistory) -> None:
+        """Park a fork as dead under an id of its own. It blocks its key: what comes next builds on a history that
+        this group has not seen, and to ship or charge on it would make two wrongs of one."""
+        parked.lock(connection, [message.key])
+        quarantined = entry(message, "dead", describe(fork))._replace(id=forks.fork_id(message))
+        parked.append(connection, [quarantined])
+        forks.alarm(self.group, message, fork)
 
     def tell(self, message: Received | Broken, state: str, failure: Failure) -> None:
         said = {"contract": message.contract, "key": message.key, "error": failure.error, "place": failure.place}

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from messaging.failures import Fate, describe, judge
-from messaging.receiving import attempts, parked
+from messaging.receiving import attempts, forks, parked
 from messaging.receiving.attempts import Parked
 from messaging.receiving.delivery import Broken, Received, read
 from messaging.receiving.outside import OutsideSteps
@@ -138,7 +138,7 @@ class Retries:
             if not attempts.still_ours(connection, rows):
                 return
             known = self.handler.known(connection, [attempt.message.id for attempt in tried])
-            new = [attempt.message for attempt in tried if attempt.message.id not in known]
+            new = [attempt.message for attempt in tried if forks.is_new(attempt.message, known)]
             if new:
                 self.handler.handle(connection, new)
             attempts.remove(connection, rows)
