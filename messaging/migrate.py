@@ -26,7 +26,7 @@ SERVICE_GRANTS = SQL("""
 """)
 RELAY_GRANTS = SQL("""
     grant usage on schema public to {role};
-    grant select, delete on outbox to {role};
+    grant select, delete, update (xid) on outbox to {role};
     grant select, insert, update on relay_cursor to {role};
 """)
 

@@ -11,7 +11,6 @@ from messaging.settings import MissingSetting, Settings, database_urls, read_set
 from relay.lead import DRAIN_SECONDS
 from relay.relay import Relay
 from relay.session import UnsafeServer
-from relay.window import ForeignCursor
 
 UNSAFE = "--unsafe-durability"
 MARGIN_SECONDS = 2
@@ -62,7 +61,7 @@ def run(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:
     """The body of a relay's thread; one that cannot go on ends the process."""
     try:
         relay.run()
-    except (UnsafeServer, ForeignCursor) as error:
+    except UnsafeServer as error:
         telemetry.log.error(f"{relay.database} is not published: {error}")
         exit_codes.append(2)
     except Exception:  # noqa: BLE001 - the last frame of the thread

@@ -13,6 +13,7 @@ from messaging.telemetry import log
 from relay import session, window
 from relay.lead import Lead
 from relay.publisher import BrokerAway, Publisher
+from relay.rebase import rebase_if_foreign
 
 STANDBY_REST = 0.25
 """Seconds between two attempts of a standby to take the lead."""
@@ -59,7 +60,7 @@ class Relay:
         """Publish until told to stop.
 
         Raises:
-            UnsafeServer, ForeignCursor: the database must not be published as it is.
+            UnsafeServer: the database must not be published as it is.
         """
         pause = 0.0
         while not self._stop.is_set():
@@ -100,6 +101,7 @@ class Relay:
         return True
 
     def _lead(self, connection: Connection[Any]) -> None:
+        rebase_if_foreign(connection, self.database)
         log.info("active", database=self.database)
         self.lead = Lead(self.database, connection, self._publisher, self._stop)
         try:

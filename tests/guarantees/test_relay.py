@@ -331,10 +331,3 @@ def test_a_server_that_forgets_commits_is_refused_unless_told_otherwise(outbox: 
     assert code == 2
     assert "synchronous_commit is off" in errors
     relays.wait_for_leader(relays.start("--unsafe-durability"))
-
-
-def test_a_cursor_from_another_server_is_refused(outbox: Database, relays: Relays) -> None:
-    outbox.rows("insert into relay_cursor (system_identifier, published) values ('1', '9:9:') returning 1")
-    code, errors = exit_of(relays)
-    assert code == 2
-    assert "written on server 1" in errors

@@ -72,6 +72,7 @@ create table relay_cursor (
     published pg_snapshot not null,
     target pg_snapshot,
     confirmed_position bigint,
+    xid xid8 not null default pg_current_xact_id(),
     moved_at timestamptz not null default now()
 );
 comment on column relay_cursor.published is 'S1: everything visible in it is confirmed';
