@@ -23,6 +23,7 @@ SERVICE_GRANTS = SQL("""
     grant delete on inbox, idempotency_keys, deadlines to {role};
     grant update on deadlines to {role};
     grant select, insert, update, delete on parked_messages to {role};
+    grant select, insert on parked_actions to {role};
 """)
 RELAY_GRANTS = SQL("""
     grant usage on schema public to {role};

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from messaging.message import ContractData
+from messaging.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
@@ -37,8 +38,10 @@ class Reaction:
 class Reactions:
     """The registry of one consumer group."""
 
-    def __init__(self, group: str) -> None:
+    def __init__(self, group: str, world: Callable[[Settings], Any] | None = None) -> None:
+        """`world` opens what the group's outside steps talk to."""
         self.group = group
+        self.world = world
         self.deadlines: dict[str, Callable[..., None]] = {}
         self._reactions: dict[str, Reaction] = {}
 

@@ -143,9 +143,33 @@ parked_messages = Table(
     Column("next_attempt_at", DateTime(timezone=True), comment="null: no attempt of its own accord"),
     Column("tried_at", DateTime(timezone=True), comment="when the attempt under way began; null when none is"),
     moment("parked_at"),
+    Column("edits", SmallInteger, nullable=False, server_default=text("0")),
+    Column("original_body", LargeBinary, comment="as it came; null when nobody has edited it"),
     Index("parked_messages_key", "key", "position"),
     Index("parked_messages_due", "next_attempt_at", postgresql_where=text("state = 'retrying'")),
 )
+
+parked_actions = Table(
+    "parked_actions",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("action", Text, CheckConstraint("action in ('retry', 'edit', 'skip')"), nullable=False),
+    Column("message_id", Uuid, nullable=False),
+    Column("key", Text),
+    Column("contract", Text),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    moment("acted_at"),
+    Column("state", Text, nullable=False, comment="as it was before the action, like the following columns"),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("headers", JSONB, comment="null after a retry, which changes no message"),
+    Column("body", LargeBinary),
+    Column("new_body", LargeBinary, comment="what an edit put in its place"),
+    Index("parked_actions_message", "message_id", "position"),
+)
+"""What people have done to parked messages, append-only: it outlives the messages."""
 
 idempotency_keys = Table(
     "idempotency_keys",

@@ -7,11 +7,12 @@ from contracts.orders import OrderCancelled
 from contracts.payments import LateChargeMade
 from messaging.reactions import Reactions
 from messaging.transaction import Transaction
+from payment_service.choose_gateway import gateway_from
 from payment_service.commands import settle_cancellation, settle_charge
 from payment_service.gateway import Captured, Declined, Gateway, Refunded
 from payment_service.payment import Payment
 
-reactions = Reactions("payment_service")
+reactions = Reactions("payment_service", gateway_from)
 
 
 def the_payment(message: StockReserved | OrderCancelled | LateChargeMade) -> tuple[UUID]:

@@ -11,7 +11,11 @@ from messaging.message import ContractData
 from messaging.receiving.delivery import Received
 from projections import event_log
 
-KNOWN = "select message_id, event_hash from event_log where message_id = any(%s)"
+KNOWN = """
+select message_id, event_hash from event_log where message_id = any(%(ids)s)
+union all select message_id, event_hash from inbox where message_id = any(%(ids)s)
+"""
+"""The group's inbox has those alone that a person skipped."""
 
 
 class Projector:
@@ -20,8 +24,8 @@ class Projector:
     contracts: Mapping[str, type[ContractData]] = CONTRACTS
 
     def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
-        """Those of these messages that are logged, with the hash of the event that each announced."""
-        return dict(connection.execute(KNOWN, (list(ids),)).fetchall())
+        """Those of these messages that are logged or skipped, with the hash of the event that each announced."""
+        return dict(connection.execute(KNOWN, {"ids": list(ids)}).fetchall())
 
     def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         """Log new messages."""

@@ -17,6 +17,7 @@ COMMANDS = {
         "doctor": ("stack.doctor:doctor", "Say what this machine has and lacks"),
     },
     "Operate it": {
+        "parked": ("stack.parked.command:parked", "Look at messages that failed; retry, try out, edit or skip them"),
         "migrate": ("stack.steps_commands:migrate", "Bring the database schemas up to date"),
         "topology": ("stack.steps_commands:topology", "Declare exchanges and queues on the broker"),
         "relay": ("stack.steps_commands:relay", "Run a relay that publishes outboxes"),

@@ -29,6 +29,8 @@ class Parked(NamedTuple):
     body: bytes
     state: str
     attempts: int
+    edits: int
+    """Counted, so that an attempt at the body before an edit cannot end the message."""
     did_not_end: bool = False
     """The attempt before this one was not brought to an end: it may have killed the process."""
 
@@ -37,7 +39,7 @@ class Parked(NamedTuple):
         return Delivery(0, self.routing_key, self.headers, self.body)
 
 
-COLUMNS = "position, message_id, key, contract, routing_key, headers, body, state, attempts"
+COLUMNS = "position, message_id, key, contract, routing_key, headers, body, state, attempts, edits"
 
 CLAIM = f"""
 with due as (
@@ -89,15 +91,20 @@ def count_attempt(connection: Connection[Any], rows: Sequence[Parked]) -> list[P
 
 STILL_OURS = """
 select p.position from parked_messages p
-join unnest(%s::bigint[], %s::smallint[]) as ours (position, attempts) using (position, attempts)
+join unnest(%s::bigint[], %s::smallint[], %s::smallint[]) as ours (position, attempts, edits)
+    using (position, attempts, edits)
 where p.state <> 'dead' order by p.position for update of p
 """
 
 
 def still_ours(connection: Connection[Any], rows: Sequence[Parked]) -> bool:
     """Hold these rows until the transaction ends, unless another process or a person has changed them meanwhile."""
-    claimed = ([row.position for row in rows], [row.attempts for row in rows])
-    return len(connection.execute(STILL_OURS, claimed).fetchall()) == len(rows)
+    return len(connection.execute(STILL_OURS, claims(rows)).fetchall()) == len(rows)
+
+
+def claims(rows: Sequence[Parked]) -> tuple[list[int], list[int], list[int]]:
+    """What has to be unchanged for these rows to be those that were claimed."""
+    return [row.position for row in rows], [row.attempts for row in rows], [row.edits for row in rows]
 
 
 REMOVE = "delete from parked_messages where position = any(%s)"
@@ -123,28 +130,28 @@ POSTPONE = """
 update parked_messages set error = %(error)s, place = %(place)s, message = %(message)s, traceback = %(traceback)s,
     state = case when %(pause)s::interval is null then 'dead' else 'retrying' end, next_attempt_at = now() + %(pause)s,
     tried_at = null
-where position = %(position)s and attempts = %(attempts)s
+where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
 """
 
 
 def postpone(connection: Connection[Any], row: Parked, failure: Failure, pause: timedelta | None) -> None:
     """The attempt failed: the next one after a pause, none when it is None."""
     texts = {name: clean(text) for name, text in failure._asdict().items()}
-    parameters = {**texts, "pause": pause, "position": row.position, "attempts": row.attempts}
+    parameters = {**texts, "pause": pause, "position": row.position, "attempts": row.attempts, "edits": row.edits}
     connection.execute(POSTPONE, parameters)
 
 
 UNCLAIM = """
 update parked_messages p set attempts = p.attempts - 1, tried_at = null,
     next_attempt_at = case p.state when 'retrying' then now() end
-from unnest(%s::bigint[], %s::smallint[]) as ours (position, attempts)
-where p.position = ours.position and p.attempts = ours.attempts
+from unnest(%s::bigint[], %s::smallint[], %s::smallint[]) as ours (position, attempts, edits)
+where p.position = ours.position and p.attempts = ours.attempts and p.edits = ours.edits
 """
 
 
 def unclaim(connection: Connection[Any], rows: Sequence[Parked]) -> None:
-    """Attempts that were not made because a server went away do not count."""
-    connection.execute(UNCLAIM, ([row.position for row in rows], [row.attempts for row in rows]))
+    """Attempts that were not made, because a server went away or a person stepped in, do not count."""
+    connection.execute(UNCLAIM, claims(rows))
 
 
 NEXT_DUE = "select extract(epoch from min(next_attempt_at) - now()) from parked_messages where state = 'retrying'"

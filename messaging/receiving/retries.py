@@ -136,6 +136,7 @@ class Retries:
         with connection.transaction():
             parked.lock(connection, [rows[0].key])
             if not attempts.still_ours(connection, rows):
+                attempts.unclaim(connection, rows)
                 return
             known = self.handler.known(connection, [attempt.message.id for attempt in tried])
             new = [attempt.message for attempt in tried if forks.is_new(attempt.message, known)]

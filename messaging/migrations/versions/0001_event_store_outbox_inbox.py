@@ -141,7 +141,36 @@ create table deadlines (
 create index deadlines_due_at on deadlines (due_at);
 """
 
+PARKED_ACTIONS = """
+alter table parked_messages add column edits smallint not null default 0, add column original_body bytea;
+comment on column parked_messages.original_body is 'as it came; null when nobody has edited it';
+
+create table parked_actions (
+    position bigint generated always as identity primary key,
+    action text not null check (action in ('retry', 'edit', 'skip')),
+    message_id uuid not null,
+    key text,
+    contract text,
+    actor text not null,
+    reason text not null,
+    acted_at timestamptz not null default now(),
+    state text not null,
+    attempts smallint not null,
+    error text not null,
+    place text not null,
+    headers jsonb,
+    body bytea,
+    new_body bytea
+);
+comment on column parked_actions.state is 'as it was before the action, like the following columns';
+comment on column parked_actions.headers is 'null after a retry, which changes no message';
+comment on column parked_actions.new_body is 'what an edit put in its place';
+create index parked_actions_message on parked_actions (message_id, position);
+create trigger parked_actions_append_only before update or delete or truncate on parked_actions
+    for each statement execute function refuse_change();
+"""
+
 
 def upgrade() -> None:
-    for statements in (EVENT_STORE, APPEND_ONLY, OUTBOX, INBOX, WAITING):
+    for statements in (EVENT_STORE, APPEND_ONLY, OUTBOX, INBOX, WAITING, PARKED_ACTIONS):
         op.execute(statements)

@@ -1,0 +1,104 @@
+"""What is parked, as a person looks at it: groups of one failure, their messages, one message with all about it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row, dict_row
+
+from messaging.receiving.operations import UnknownMessage
+
+FAILURE = "left(md5(error || E'\\n' || place), 8)"
+"""The name of a failure group: the same exception raised in the same place."""
+
+
+class FailureGroup(NamedTuple):
+    """Messages that failed of one thing; without an error: not tried since they became the first of their key."""
+
+    failure: str
+    error: str
+    place: str
+    messages: int
+    dead: int
+    keys: int
+    """Held up by these messages."""
+    followers: int
+    """Messages that wait behind these."""
+    oldest: datetime
+    first: UUID
+
+
+GROUPS = f"""
+with heads as (
+    select min(position) as position, count(*) filter (where state = 'waiting') as followers
+    from parked_messages where key is not null group by key
+)
+select {FAILURE} as failure, error, place, count(*) as messages, count(*) filter (where state = 'dead') as dead,
+    count(distinct key) as keys, coalesce(sum(followers), 0)::bigint as followers, min(parked_at) as oldest,
+    (array_agg(message_id order by position))[1] as first
+from parked_messages left join heads using (position)
+where state <> 'waiting' group by error, place order by oldest
+"""  # noqa: S608 - a constant
+
+
+def failure_groups(connection: Connection[Any]) -> list[FailureGroup]:
+    """Oldest first."""
+    with connection.cursor(row_factory=class_row(FailureGroup)) as cursor:
+        return cursor.execute(GROUPS).fetchall()
+
+
+FAILED = f"""
+select message_id from parked_messages
+where state <> 'waiting' and (%(failure)s::text is null or {FAILURE} = %(failure)s) order by position
+"""  # noqa: S608 - a constant
+
+
+def failed(connection: Connection[Any], failure: str | None = None) -> list[UUID]:
+    """Every message that failed, of one failure group or of all, in the order in which they were parked."""
+    return [row[0] for row in connection.execute(FAILED, {"failure": failure})]
+
+
+MESSAGES = f"""
+select message_id, contract, key, state, attempts, {FAILURE} as failure, error, place, message, parked_at,
+    next_attempt_at, edits
+from parked_messages where %(failure)s::text is null or {FAILURE} = %(failure)s order by position limit %(limit)s
+"""  # noqa: S608 - a constant
+
+
+def messages(connection: Connection[Any], failure: str | None, limit: int) -> list[dict[str, Any]]:
+    """The first messages, those that wait among them."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(MESSAGES, {"failure": failure, "limit": limit}).fetchall()
+
+
+ONE = f"select *, {FAILURE} as failure from parked_messages where message_id = %s"  # noqa: S608 - a constant
+OF_KEY = """
+select message_id, state, position < %(position)s as before from parked_messages
+where key = %(key)s and position <> %(position)s order by position limit 1000
+"""
+ACTIONS = """
+select action, actor, reason, acted_at, state, attempts, error, place from parked_actions
+where message_id = %s order by position
+"""
+
+
+def is_parked(connection: Connection[Any], message_id: UUID) -> bool:
+    return connection.execute("select from parked_messages where message_id = %s", (message_id,)).fetchone() is not None
+
+
+def show(connection: Connection[Any], message_id: UUID) -> dict[str, Any]:
+    """All columns, and `before`, `followers` (ids in order, a thousand at most) and `actions`.
+
+    Raises:
+        UnknownMessage: it is not parked here.
+    """
+    with connection.cursor(row_factory=dict_row) as cursor:
+        found = cursor.execute(ONE, (message_id,)).fetchone()
+        if found is None:
+            raise UnknownMessage(f"message {message_id} is not parked here")
+        of_key = cursor.execute(OF_KEY, found).fetchall()
+        found["before"] = [other["message_id"] for other in of_key if other["before"]]
+        found["followers"] = [other["message_id"] for other in of_key if not other["before"]]
+        found["actions"] = cursor.execute(ACTIONS, (message_id,)).fetchall()
+    return found

@@ -1,0 +1,259 @@
+"""What a person may do to parked messages, and what stays true whatever they do."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege
+
+from contracts.orders import OrderConfirmed
+from messaging.receiving import attempts, inspection, operations, parked, rehearsal
+from messaging.receiving.delivery import Delivery, Received, read
+from messaging.receiving.operations import Refused, UnknownMessage
+from messaging.receiving.receiver import Receiver
+from messaging.receiving.retries import Attempt, Retries
+from projections.projector import Projector
+from tests.conftest import AnyServers
+from tests.support.broker import TestBroker
+from tests.support.counting import GROUP, Counted
+from tests.support.databases import Databases
+from tests.support.parking import ALICE, actions, delivery, fail, handler, receive
+from tests.support.wait import until
+from tests.support.workers import Counting, counted
+
+
+@pytest.fixture
+def counting(
+    servers: AnyServers, database: Databases, broker: TestBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Counting]:
+    """The switches work in this process too."""
+    monkeypatch.setenv("COUNTING_SWITCHES", str(tmp_path))
+    with Counting(database(GROUP), broker, servers.amqp_url(GROUP), tmp_path) as counting:
+        yield counting
+
+
+@pytest.fixture
+def connection(counting: Counting) -> Iterator[Connection[Any]]:
+    """With the rights of the service."""
+    with counting.database.connect() as connection:
+        yield connection
+
+
+def test_a_dead_message_that_is_retried_heals_and_its_followers_come_after_it(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counter = uuid4()
+    dead, *_ = fail(counting, connection, counter, 5)
+    assert operations.retry(connection, dead.id, ALICE) == "retrying"
+    assert counting.parked("state, attempts")[:2] == [("retrying", 0), ("waiting", 0)]
+    counting.start()
+    until(lambda: not counting.parked())
+    assert counting.numbers(counter) == [1, 2, 3, 4, 5]
+    assert actions(counting.database) == [("retry", dead.id, *ALICE, "dead")]
+
+
+def test_a_message_behind_others_that_is_retried_does_not_overtake_them(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counter = uuid4()
+    first, second, _ = fail(counting, connection, counter)
+    broken = counted(counter, 4)
+    receive(connection, broken, body=b"{}")
+    assert counting.parked("state") == [("dead",), ("waiting",), ("waiting",), ("dead",)]
+    assert operations.retry(connection, second.id, ALICE) == "waiting"
+    assert operations.retry(connection, broken.id, ALICE) == "waiting"
+    assert attempts.claim(connection, alone=True) is None
+    operations.edit(connection, broken.id, broken.body.encode(), handler.contracts, ALICE)
+    operations.retry(connection, first.id, ALICE)
+    counting.start()
+    until(lambda: not counting.parked())
+    assert counting.numbers(counter) == [1, 2, 3, 4]
+
+
+def test_a_failure_group_is_retried_together_and_others_are_left_alone(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counters = [uuid4() for _ in range(3)]
+    for counter in counters:
+        fail(counting, connection, counter)
+    broken = counted(uuid4(), 1)
+    receive(connection, broken, body=b"not json")
+    failures, unreadable = inspection.failure_groups(connection)
+    assert (failures.error, failures.messages, failures.dead, failures.keys, failures.followers) == (
+        ("ValueError", 3, 3, 3, 6)
+    )
+    assert failures.place.endswith(" obey")
+    assert (unreadable.error, unreadable.messages, unreadable.first) == ("UnreadableMessage", 1, broken.id)
+    for message_id in inspection.failed(connection, failures.failure):
+        operations.retry(connection, message_id, ALICE)
+    counting.start()
+    until(lambda: len(counting.parked()) == 1)
+    assert [counting.numbers(counter) for counter in counters] == [[1, 2, 3]] * 3
+    assert counting.parked("message_id, state") == [(broken.id, "dead")]
+    assert len(actions(counting.database)) == 3
+
+
+def test_a_skipped_message_never_takes_effect_and_its_followers_go_on_in_order(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counter = uuid4()
+    dead, *_ = fail(counting, connection, counter, 5)
+    operations.skip(connection, dead.id, ALICE)
+    assert counting.parked("state") == [("retrying",), ("waiting",), ("waiting",), ("waiting",)]
+    counting.start()
+    until(lambda: not counting.parked())
+    receive(connection, dead)
+    assert counting.numbers(counter) == [2, 3, 4, 5]
+    assert counting.parked() == []
+    assert counting.database.rows("select contract, source from inbox where message_id = %s", [dead.id]) == [
+        (Counted.NAME, "test")
+    ]
+    assert actions(counting.database, "action, message_id, actor, reason, body") == [
+        ("skip", dead.id, *ALICE, dead.body.encode())
+    ]
+
+
+def test_skipping_amid_the_queue_leaves_the_others_waiting_in_order(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counter = uuid4()
+    first, second, _ = fail(counting, connection, counter)
+    operations.skip(connection, second.id, ALICE)
+    assert counting.parked("state") == [("dead",), ("waiting",)]
+    operations.retry(connection, first.id, ALICE)
+    counting.start()
+    until(lambda: not counting.parked())
+    assert counting.numbers(counter) == [1, 3]
+
+
+def test_what_cannot_even_be_read_can_be_skipped_and_stays_away(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    unreadable = read(Delivery(1, "x", {"ce-eventhash": 5}, b"what is this"), handler.contracts)
+    for _ in range(2):
+        Receiver(GROUP, handler).receive(connection, [unreadable])
+    operations.skip(connection, unreadable.id, ALICE)
+    Receiver(GROUP, handler).receive(connection, [unreadable])
+    assert counting.parked() == []
+
+
+def test_an_edit_keeps_the_original_and_the_message_takes_effect_as_edited(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counter = uuid4()
+    message = counted(counter, 1)
+    receive(connection, message, body=b'{"nonsense": 1}')
+    receive(connection, counted(counter, 2))
+    for number in (6, 7):
+        body = counted(counter, number).body.encode()
+        assert operations.edit(connection, message.id, body, handler.contracts, ALICE) == "retrying"
+    assert counting.parked("body, original_body, edits")[0] == (body, b'{"nonsense": 1}', 2)
+    assert inspection.show(connection, message.id)["original_body"] == b'{"nonsense": 1}'
+    counting.start()
+    until(lambda: not counting.parked())
+    assert counting.numbers(counter) == [7, 2]
+    assert actions(counting.database, "action, actor, reason, body, new_body") == [
+        ("edit", *ALICE, b'{"nonsense": 1}', counted(counter, 6).body.encode()),
+        ("edit", *ALICE, counted(counter, 6).body.encode(), body),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"not json", "the body is not a test.counted.v1"),
+        (b"\xff", "header or body is malformed"),
+        (counted(UUID(int=7), 1).body.encode(), f"counter_id would become {UUID(int=7)}"),
+    ],
+)
+def test_an_edit_that_leaves_a_broken_message_or_another_key_is_refused(
+    counting: Counting, connection: Connection[Any], body: bytes, reason: str
+) -> None:
+    dead, *_ = fail(counting, connection, uuid4())
+    before = counting.parked("body, state, attempts, edits")
+    with pytest.raises(Refused, match=reason):
+        operations.edit(connection, dead.id, body, handler.contracts, ALICE)
+    assert counting.parked("body, state, attempts, edits") == before
+    assert actions(counting.database) == []
+
+
+def test_an_attempt_that_began_before_an_edit_cannot_bring_the_old_body_into_effect(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counter = uuid4()
+    dead, *_ = fail(counting, connection, counter, 1)
+    operations.retry(connection, dead.id, ALICE)
+    begun = attempts.claim(connection, alone=True)
+    assert begun is not None
+    operations.edit(connection, dead.id, counted(counter, 5).body.encode(), handler.contracts, ALICE)
+    again = attempts.claim(connection, alone=True)
+    assert again is not None
+    for row in (begun, again):
+        message = read(row.delivery, handler.contracts)
+        assert isinstance(message, Received)
+        Retries(handler, None).attempt_at_once(connection, [Attempt(row, message)])  # type: ignore[arg-type]
+    assert counting.numbers(counter) == [5]
+    assert counting.parked() == []
+
+
+def test_a_message_that_was_skipped_amid_its_attempt_has_no_effect(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counter = uuid4()
+    dead, *_ = fail(counting, connection, counter, 1)
+    operations.retry(connection, dead.id, ALICE)
+    begun = attempts.claim(connection, alone=True)
+    assert begun is not None
+    operations.skip(connection, dead.id, ALICE)
+    message = read(begun.delivery, handler.contracts)
+    assert isinstance(message, Received)
+    Retries(handler, None).attempt_at_once(connection, [Attempt(begun, message)])  # type: ignore[arg-type]
+    assert counting.numbers(counter) == []
+
+
+def test_the_read_side_can_be_rehearsed_and_skipped_too(database: Databases) -> None:
+    store, projector = database("projections"), Projector()
+    body = OrderConfirmed(order_id=uuid4()).model_dump_json()
+    message = replace(counted(uuid4(), 1), contract=OrderConfirmed.NAME, body=body)
+    received = read(delivery(message), projector.contracts)
+    assert isinstance(received, Received)
+    with store.connect() as connection:
+        parked.append(
+            connection, [parked.Entry(received.id, received.key, received.contract, received.delivery, "dead")]
+        )
+        run = rehearsal.dry_run(connection, received.id, projector)
+        assert [(table, row["message_id"]) for table, row in run.rows] == [("event_log", str(received.id))]
+        operations.skip(connection, received.id, ALICE)
+        Receiver("projections", projector).receive(connection, [received])
+    assert store.rows("select * from event_log") == []
+
+
+def test_an_action_on_a_message_that_is_not_parked_says_so(counting: Counting, connection: Connection[Any]) -> None:
+    nobody = uuid4()
+    for action in (
+        lambda: operations.retry(connection, nobody, ALICE),
+        lambda: operations.skip(connection, nobody, ALICE),
+        lambda: operations.edit(connection, nobody, b"{}", handler.contracts, ALICE),
+        lambda: rehearsal.dry_run(connection, nobody, handler),
+        lambda: inspection.show(connection, nobody),
+    ):
+        with pytest.raises(UnknownMessage, match=f"message {nobody} is not parked here"):
+            action()
+    assert actions(counting.database) == []
+
+
+@pytest.mark.parametrize("change", ["update parked_actions set actor = 'bob'", "delete from parked_actions"])
+def test_nobody_changes_what_was_recorded_of_an_action(
+    counting: Counting, connection: Connection[Any], change: str
+) -> None:
+    dead, *_ = fail(counting, connection, uuid4())
+    operations.retry(connection, dead.id, ALICE)
+    for url, reason in ((counting.database.url, "permission denied"), (counting.database.owner_url, "append-only")):
+        with psycopg.connect(url) as other, pytest.raises(InsufficientPrivilege, match=reason):
+            other.execute(change.encode())
+    assert actions(counting.database) == [("retry", dead.id, *ALICE, "dead")]

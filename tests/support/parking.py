@@ -1,0 +1,43 @@
+"""Messages of the counting service that are parked without any worker, and the actions recorded of them."""
+
+from typing import Any
+from uuid import UUID
+
+from psycopg import Connection
+
+from messaging.message import Message, to_properties
+from messaging.receiving.delivery import Delivery, read
+from messaging.receiving.operations import Operator
+from messaging.receiving.reactor import Reactor
+from messaging.receiving.receiver import Receiver
+from tests.support.counting import GROUP, announcements, reactions
+from tests.support.databases import Database
+from tests.support.workers import Counting, counted
+
+ALICE = Operator("alice", "the supplier has mended it")
+handler = Reactor(reactions, announcements)
+
+
+def delivery(message: Message, body: bytes | None = None) -> Delivery:
+    headers: dict[str, Any] = to_properties(message).headers
+    return Delivery(1, message.routing_key, headers, message.body.encode() if body is None else body)
+
+
+def receive(connection: Connection[Any], *messages: Message, body: bytes | None = None) -> None:
+    """As the consumer does, one by one."""
+    for message in messages:
+        Receiver(GROUP, handler).receive(connection, [read(delivery(message, body), handler.contracts)])
+
+
+def fail(counting: Counting, connection: Connection[Any], counter: UUID, messages: int = 3) -> list[Message]:
+    """The first message of the counter is dead, the others wait behind it, and the cause is mended."""
+    made = [counted(counter, number) for number in range(1, messages + 1)]
+    counting.switches.set(counter, "fail:1")
+    receive(connection, *made)
+    connection.execute("update parked_messages set state = 'dead', attempts = 8 where state = 'retrying'")
+    counting.switches.clear(counter)
+    return made
+
+
+def actions(database: Database, columns: str = "action, message_id, actor, reason, state") -> list[tuple[Any, ...]]:
+    return database.rows(f"select {columns} from parked_actions order by position")  # noqa: S608
