@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """Where gunicorn serves an API, on loopback unless told otherwise."""
     order_deadline_seconds: float = Field(default=900, gt=0)
     queues_per_group: int = Field(default=2)
+    relay_retention_hours: float = Field(default=24, gt=0)
+    """A relay deletes published rows that are older from the outbox."""
     log_level: str = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
 

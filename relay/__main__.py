@@ -30,6 +30,7 @@ Environment:
   AMQP_URL             amqp://relay:password@host:port/vhost
                        The user needs to write to the exchange `events` (declared by `python -m messaging.topology`).
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
+  RELAY_RETENTION_HOURS  published rows older than this are deleted from the outbox (default 24)
   LOG_LEVEL, LOG_FORMAT=console|json
 
 Start as many as you like: one leads per database, the others stand by and take over within seconds when it dies.
@@ -54,7 +55,11 @@ def relays(names: list[str], settings: Settings, stop: threading.Event, unsafe_d
     for name in names:
         if name not in urls:
             raise MissingSetting(f"{name.upper()}_DATABASE_URL is not set; it is needed to publish {name}")
-    return [Relay(name, urls[name], settings.amqp_url, stop, unsafe_durability) for name in names or sorted(urls)]
+    retention_seconds = 3600 * settings.relay_retention_hours
+    return [
+        Relay(name, urls[name], settings.amqp_url, stop, unsafe_durability, retention_seconds)
+        for name in names or sorted(urls)
+    ]
 
 
 def run(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:

@@ -12,6 +12,7 @@ from messaging.telemetry import log
 from relay import session, window
 from relay.confirms import Outcome, Refusal
 from relay.publisher import Publisher
+from relay.trim import Trimmer
 from relay.window import Cursor, Window
 
 PAGE = 1000
@@ -55,11 +56,19 @@ class DrainTookTooLong(Exception):
 class Lead:
     """The lead of one database, for as long as its session and the broker's connection last."""
 
-    def __init__(self, database: str, connection: Connection[Any], publisher: Publisher, stop: threading.Event) -> None:
+    def __init__(
+        self,
+        database: str,
+        connection: Connection[Any],
+        publisher: Publisher,
+        trimmer: Trimmer,
+        stop: threading.Event,
+    ) -> None:
         self.up_to_date_at = time.monotonic()
         """Everything committed until then is confirmed."""
         self._connection = connection
         self._publisher = publisher
+        self._trimmer = trimmer
         self._stop = stop
         self._stop_seen_at = 0.0
         self._log = log.bind(database=database)
@@ -84,7 +93,8 @@ class Lead:
             if opened.positions or cursor.target:
                 cursor = self._publish(opened)
                 self._active_at = time.monotonic()
-            else:
+                self._trimmer.trim_if_due(idle=False)
+            elif not self._trimmer.trim_if_due(idle=True):
                 self._rest()
             if not cursor.target:
                 self.up_to_date_at = now

@@ -14,6 +14,7 @@ from relay import session, window
 from relay.lead import Lead
 from relay.publisher import BrokerAway, Publisher
 from relay.rebase import rebase_if_foreign
+from relay.trim import Trimmer
 
 STANDBY_REST = 0.25
 """Seconds between two attempts of a standby to take the lead."""
@@ -28,13 +29,20 @@ class Relay:
     """Publishes a database while it leads, stands by while another relay does, and outlives both servers."""
 
     def __init__(
-        self, database: str, database_url: str, amqp_url: str, stop: threading.Event, unsafe_durability: bool = False
+        self,
+        database: str,
+        database_url: str,
+        amqp_url: str,
+        stop: threading.Event,
+        unsafe_durability: bool = False,
+        retention_seconds: float = 24 * 3600,
     ) -> None:
         self.database = database
         self.lead: Lead | None = None
         self._url = database_url
         self._stop = stop
         self._unsafe_durability = unsafe_durability
+        self._retention_seconds = retention_seconds
         self._publisher = Publisher(amqp_url, f"relay {database}")
         self._rabbitmq = Link(f"RabbitMQ for {database}")
         self._postgres = Link(f"Postgres for {database}")
@@ -103,7 +111,8 @@ class Relay:
     def _lead(self, connection: Connection[Any]) -> None:
         rebase_if_foreign(connection, self.database)
         log.info("active", database=self.database)
-        self.lead = Lead(self.database, connection, self._publisher, self._stop)
+        trimmer = Trimmer(self.database, connection, self._retention_seconds)
+        self.lead = Lead(self.database, connection, self._publisher, trimmer, self._stop)
         try:
             self.lead.run()
         finally:

@@ -40,6 +40,7 @@ ENVIRONMENT = """
   AMQP_URL                  use your own RabbitMQ
   QUEUES_PER_GROUP          queues of each group: 1, 2, 4, 8 or 16 (default 2)
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
+  RELAY_RETENTION_HOURS     published rows older than this leave the outboxes (default 24)
   LOG_LEVEL, LOG_FORMAT     DEBUG to ERROR (default INFO); console or json (default console)
   STRIPE_API_BASE, STRIPE_API_KEY   set both to charge cards there instead of at the local simulator
 """

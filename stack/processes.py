@@ -11,6 +11,7 @@ RELAY_ROLE = "relay"
 TOKENS = {"TOKEN_PUBLIC_KEY": "{token_public_key}", "TOKEN_ISSUER": "ordersaga", "TOKEN_AUDIENCE": "ordersaga"}
 CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_API_BASE": "{card_url}"}
 HEALTH = {"HEALTH_PORT": "{port}"}
+RETENTION = ("RELAY_RETENTION_HOURS",)
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,12 @@ def worker(name: str, package: str, settings: Mapping[str, str] | None = None) -
 def relay(name: str, package: str) -> Process:
     """Publishes the outbox of one service."""
     return Process(
-        name, ("-m", "relay", package), databases={package: RELAY_ROLE}, amqp_user=RELAY_ROLE, settings=HEALTH
+        name,
+        ("-m", "relay", package),
+        databases={package: RELAY_ROLE},
+        amqp_user=RELAY_ROLE,
+        settings=HEALTH,
+        passed_on=RETENTION,
     )
 
 
@@ -79,4 +85,10 @@ MIGRATE = Process("migrate", ("-m", "messaging.migrate"), databases=dict.fromkey
 TOPOLOGY = Process(
     "topology", ("-m", "messaging.topology", *GROUPS), amqp_user="provisioner", passed_on=("QUEUES_PER_GROUP",)
 )
-RELAY = Process("relay", ("-m", "relay"), databases=dict.fromkeys(SERVICES, RELAY_ROLE), amqp_user=RELAY_ROLE)
+RELAY = Process(
+    "relay",
+    ("-m", "relay"),
+    databases=dict.fromkeys(SERVICES, RELAY_ROLE),
+    amqp_user=RELAY_ROLE,
+    passed_on=RETENTION,
+)

@@ -1,0 +1,122 @@
+"""What is published and old leaves the outbox; what is not published never does, however old."""
+
+import psycopg
+import pytest
+
+from messaging.settings import MissingSetting, read_settings
+from relay import session, trim, window
+from tests.conftest import AnyServers
+from tests.support.broker import TestBroker
+from tests.support.databases import Database, Databases
+from tests.support.relays import EVERYTHING, all_published, announce, announce_many, ids_in_order, listen, relays_of
+from tests.support.wait import until
+
+DAY = 24 * 3600
+
+
+@pytest.fixture
+def outbox(database: Databases) -> Database:
+    return database("order_service")
+
+
+def age(outbox: Database, first: int = 1, last: int = 1_000_000) -> None:
+    """Make the rows at these positions two days older."""
+    update = "update outbox set time = time - interval '2 days' where position between %s and %s returning 1"
+    outbox.rows(update, (first, last))
+
+
+def close_a_window(relay: psycopg.Connection[tuple[object, ...]]) -> None:
+    window.close_window(relay, window.open_window(relay, window.load_cursor(relay)).target)
+
+
+def trim_all(relay: psycopg.Connection[tuple[object, ...]]) -> int:
+    """One round without its pauses; returns how many rows went."""
+    deleted, found, last = trim.trim(relay, DAY)
+    total = deleted
+    while deleted and found == trim.BATCH:
+        deleted, found, last = trim.trim(relay, DAY, last)
+        total += deleted
+    return total
+
+
+def test_a_relay_deletes_old_published_rows_in_batches_and_keeps_young_ones(
+    outbox: Database, broker: TestBroker, servers: AnyServers
+) -> None:
+    broker.declare(EVERYTHING)
+    announce_many(outbox, 3 * trim.BATCH)
+    with relays_of(outbox, servers.amqp_url("relay")) as relays:
+        first = relays.start()
+        until(lambda: all_published(outbox))
+        first.end()
+        relays.processes.remove(first)
+        announce_many(outbox, 100)
+        age(outbox, last=2 * trim.BATCH + 10)
+        kept = ids_in_order(outbox)[2 * trim.BATCH + 10 :]
+        relays.start()
+        until(lambda: ids_in_order(outbox) == kept)
+        until(lambda: all_published(outbox))
+    assert len(listen(broker)) == 3 * trim.BATCH + 100
+
+
+def test_nothing_unpublished_is_deleted_however_old(outbox: Database) -> None:
+    with outbox.connect() as late, session.connect(outbox.relay_url) as relay:
+        with late.transaction():
+            open_at_s1 = announce(late, "late", 1)
+            announce_many(outbox, 10)
+            close_a_window(relay)
+        announce_many(outbox, 10)
+        under_way = window.open_window(relay, window.load_cursor(relay))
+        window.keep_confirmed(relay, under_way.target, under_way.positions[5])
+        announce_many(outbox, 10)
+        ids = ids_in_order(outbox)
+        age(outbox)
+        assert trim_all(relay) == 10
+        assert ids_in_order(outbox) == [open_at_s1, *ids[11:]]
+        close_a_window(relay)
+        close_a_window(relay)
+        assert trim_all(relay) == 21
+
+
+def test_before_anything_is_published_nothing_is_deleted(outbox: Database) -> None:
+    announce_many(outbox, 10)
+    age(outbox)
+    with session.connect(outbox.relay_url) as relay:
+        window.load_cursor(relay)
+        assert trim_all(relay) == 0
+    assert len(ids_in_order(outbox)) == 10
+
+
+def test_a_young_row_among_the_oldest_does_not_keep_the_others(outbox: Database) -> None:
+    announce_many(outbox, 3 * trim.BATCH)
+    age(outbox, first=2)
+    with session.connect(outbox.relay_url) as relay:
+        window.load_cursor(relay)
+        close_a_window(relay)
+        assert trim_all(relay) == 3 * trim.BATCH - 1
+
+
+def test_trimming_reads_the_oldest_rows_by_their_key_and_the_window_still_goes_by_its_index(outbox: Database) -> None:
+    announce_many(outbox, 50_000)
+    with session.connect(outbox.relay_url) as relay:
+        session.prepare(relay, unsafe_durability=False)
+        window.load_cursor(relay)
+        close_a_window(relay)
+        age(outbox, last=20_000)
+        parameters = {"after": 0, "batch": trim.BATCH, "retention": DAY}
+        plan = "\n".join(row[0] for row in relay.execute(f"explain {trim.TRIM}", parameters))
+        assert plan.count("outbox_pkey") == 2
+        assert "Seq Scan on outbox" not in plan
+        assert trim_all(relay) == 20_000
+        announce_many(outbox, 20)
+        cursor = window.load_cursor(relay)
+        parameters_of_window = {"published": cursor.published, "target": None}
+        plan = "\n".join(row[0] for row in relay.execute(f"explain {window.POSITIONS}", parameters_of_window))
+        assert plan.count("outbox_window") == 2
+        assert "Seq Scan" not in plan
+        assert len(window.open_window(relay, cursor).positions) == 20
+
+
+def test_a_retention_of_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAY_RETENTION_HOURS", "0")
+    with pytest.raises(MissingSetting, match="RELAY_RETENTION_HOURS"):
+        read_settings()
