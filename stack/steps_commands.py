@@ -1,8 +1,7 @@
-"""`ordersaga migrate`, `topology` and `relay`: the suite's own modules, told where the stack's servers are."""
+"""`ordersaga migrate` and `topology`: the suite's own modules, told where the stack's servers are."""
 
 import os
 import sys
-from dataclasses import replace
 from typing import NoReturn
 
 import click
@@ -32,15 +31,3 @@ def migrate(state: State) -> None:
 def topology(state: State) -> None:
     """Declare exchanges, queues and bindings on the broker."""
     become(processes.TOPOLOGY, state)
-
-
-@click.command()
-@state_option
-@click.argument("services", nargs=-1, type=click.Choice(processes.SERVICES), metavar="[SERVICE]...")
-def relay(state: State, services: tuple[str, ...]) -> None:
-    """Publish the outboxes of services until Ctrl-C: a standby beside a running stack's own relays.
-
-    SERVICE is order_service, payment_service or inventory_service; without one, all three.
-    """
-    chosen = services or processes.SERVICES
-    become(replace(processes.RELAY, arguments=(*processes.RELAY.arguments, *chosen)), state)

@@ -1,0 +1,126 @@
+"""How far a database is published, how fast and by whom: what `relay status` tells."""
+
+import time
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import make_conninfo
+
+from relay import session
+from relay.window import NOTHING, Cursor
+
+
+@dataclass(frozen=True)
+class Process:
+    """A relay's session in a database; host and process id are those of the relay."""
+
+    host: str
+    pid: int | None
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One database; `problem` says why it could not be asked, or why its figures mean nothing yet."""
+
+    database: str
+    active: Process | None = None
+    standbys: tuple[Process, ...] = ()
+    lag_rows: int = 0
+    """Committed rows that no broker has confirmed yet."""
+    lag_seconds: float = 0.0
+    """Age of the oldest of them by its event's time; 0 when there is none."""
+    oldest_message_id: UUID | None = None
+    oldest_contract: str | None = None
+    oldest_time: datetime | None = None
+    published_per_second: float = 0.0
+    problem: str | None = None
+
+
+RELAYS = """
+select a.application_name, a.backend_start, l.pid is not null
+from pg_stat_activity a left join pg_locks l on l.pid = a.pid and l.locktype = 'advisory' and l.granted
+    and l.classid = %s and l.objid = %s and l.objsubid = 2
+where a.datname = current_database() and a.application_name like 'relay %%' order by a.backend_start
+"""
+
+CURSOR = "select published::text, target::text, confirmed_position from relay_cursor"
+FOREIGN = """
+select c.system_identifier <> s.system_identifier::text from relay_cursor c, pg_control_system() s
+"""
+
+# What a cursor read a moment ago had before it, by where it stands now; it costs the backlog, not the table.
+STANDING = """
+with before as (
+    select position, xid from outbox where xid >= pg_snapshot_xmax(%(published)s)
+    union all
+    select position, xid from outbox where xid = any(array(select pg_snapshot_xip(%(published)s)))),
+standing as (
+    select position, coalesce(pg_visible_in_snapshot(before.xid, c.published)
+        or position <= c.confirmed_position and pg_visible_in_snapshot(before.xid, c.target), false) as is_published
+    from before left join relay_cursor c on true
+    where not coalesce(position <= %(confirmed)s and pg_visible_in_snapshot(before.xid, %(target)s), false)),
+total as (
+    select count(*) filter (where is_published) as published,
+        count(*) filter (where not is_published) as unpublished,
+        min(position) filter (where not is_published) as oldest
+    from standing)
+select published, unpublished, message_id, contract, time,
+    coalesce(greatest(0, extract(epoch from clock_timestamp() - time)), 0)::float8
+from total left join outbox on position = oldest
+"""
+
+
+def progress(database: str, url: str, seconds: float) -> Progress:
+    """Ask one database, and watch for so many seconds how fast it is published."""
+    options = {**session.CONNECT, "application_name": "ordersaga relay status"}
+    try:
+        with psycopg.connect(make_conninfo(url, **options), autocommit=True) as connection:
+            return ask(connection, database, seconds)
+    except psycopg.Error as error:
+        return Progress(database, problem=str(error).strip())
+
+
+def ask(connection: Connection[Any], database: str, seconds: float) -> Progress:
+    before = cursor_of(connection)
+    began = time.monotonic()
+    time.sleep(seconds)
+    parameters = {
+        "published": before.published,
+        "target": before.target,
+        "confirmed": before.confirmed_position,
+    }
+    row = connection.execute(STANDING, parameters, binary=True).fetchone()
+    assert row is not None
+    published, unpublished, id_, contract, moment, age = row
+    active, standbys = relays(connection)
+    rate = published / (time.monotonic() - began)
+    return Progress(
+        database, active, standbys, unpublished, age, id_, contract, moment, rate, problem_of(connection, active)
+    )
+
+
+def cursor_of(connection: Connection[Any]) -> Cursor:
+    """The cursor as it stands; of a database that no relay has seen yet, one behind which there is nothing."""
+    row = connection.execute(CURSOR).fetchone()
+    return Cursor(*row) if row else Cursor(NOTHING)
+
+
+def relays(connection: Connection[Any]) -> tuple[Process | None, tuple[Process, ...]]:
+    """The active relay and the standbys, oldest first."""
+    found: dict[bool, list[Process]] = {True: [], False: []}
+    for name, since, leads in connection.execute(RELAYS, session.LEAD):
+        _, host, pid = (*name.split(), "", "")[:3]
+        found[leads].append(Process(host, int(pid) if pid.isdigit() else None, since))
+    return next(iter(found[True]), None), tuple(found[False])
+
+
+def problem_of(connection: Connection[Any], active: Process | None) -> str | None:
+    foreign = connection.execute(FOREIGN).fetchone()
+    if foreign and foreign[0]:
+        return "restored from another server: the figures hold once a relay has re-based it"
+    return None if active else "no relay is active: start one with `./ordersaga relay`"

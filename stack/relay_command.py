@@ -1,0 +1,96 @@
+"""`ordersaga relay`: run relays, or ask the databases how far they are published."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+
+import click
+
+from relay.progress import Process, Progress, progress
+from stack import processes
+from stack.options import environments_of_running, state_option
+from stack.state import State
+from stack.steps_commands import become
+
+services_argument = click.argument("services", nargs=-1, type=click.Choice(processes.SERVICES), metavar="[SERVICE]...")
+
+
+class RunByDefault(click.Group):
+    """A group whose command `run` may be left out."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=RunByDefault)
+def relay() -> None:
+    """Publish the outboxes of services, or see how far they are published.
+
+    `./ordersaga relay [SERVICE]...` is short for `./ordersaga relay run [SERVICE]...`
+    """
+
+
+@relay.command(short_help="Publish until Ctrl-C.")
+@state_option
+@services_argument
+def run(state: State, services: tuple[str, ...]) -> None:
+    """Publish until Ctrl-C: a standby beside a running stack's own relays.
+
+    SERVICE is order_service, payment_service or inventory_service; without one, all three.
+    """
+    chosen = services or processes.SERVICES
+    become(replace(processes.RELAY, arguments=(*processes.RELAY.arguments, *chosen)), state)
+
+
+@relay.command(short_help="Say how far each database is published, and by whom.")
+@state_option
+@services_argument
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0.1, 60),
+    default=1.0,
+    show_default=True,
+    help="For how long to watch how fast each is published.",
+)
+def status(state: State, services: tuple[str, ...], as_json: bool, seconds: float) -> None:
+    """Say for each database who publishes it, how far behind it is and how fast it goes.
+
+    BEHIND counts committed rows that the broker has not confirmed; OLDEST is the age of the first of them.
+    Exit code 0 when every database answers and has an active relay, else 1.
+    """
+    environments = environments_of_running(state)
+    chosen = services or processes.SERVICES
+    with ThreadPoolExecutor(len(chosen)) as askers:
+        urls = [environments.database_url(name, processes.RELAY_ROLE) for name in chosen]
+        found = list(askers.map(progress, chosen, urls, [seconds] * len(chosen)))
+    healthy = not any(line.problem for line in found)
+    if as_json:
+        print(json.dumps({"healthy": healthy, "databases": [asdict(line) for line in found]}, default=as_text))
+    else:
+        print("\n".join(table(found)))
+    raise SystemExit(0 if healthy else 1)
+
+
+def as_text(value: object) -> str:
+    """Times in ISO 8601, ids as they are."""
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+
+
+def table(lines: list[Progress]) -> list[str]:
+    """Columns with a heading, then each problem in a line of its own."""
+    rows = [("DATABASE", "ACTIVE", "STANDBYS", "BEHIND", "OLDEST", "PER SECOND", "OLDEST MESSAGE")]
+    for line in lines:
+        oldest = f"{line.oldest_contract} {line.oldest_message_id}" if line.oldest_message_id else "-"
+        age = f"{line.lag_seconds:.1f} s" if line.oldest_message_id else "-"
+        figures = (str(len(line.standbys)), str(line.lag_rows), age, f"{line.published_per_second:.0f}")
+        rows.append((line.database, name_of(line.active), *figures, oldest))
+    width = max(len(row[1]) for row in rows) + 2
+    texts = [f"{a:20}{b:{width}}{c:>8}{d:>10}{e:>12}{f:>12}  {g}".rstrip() for a, b, c, d, e, f, g in rows]
+    return texts + [f"{line.database}: {line.problem}" for line in lines if line.problem]
+
+
+def name_of(process: Process | None) -> str:
+    return f"{process.host} {process.pid}" if process else "-"

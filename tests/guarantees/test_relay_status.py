@@ -1,0 +1,117 @@
+"""`relay status` tells who publishes a database, how far behind it is, and how fast it goes."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from relay import session, window
+from relay.progress import Progress, progress
+from tests.conftest import AnyServers
+from tests.support.broker import TestBroker
+from tests.support.databases import Database, Databases
+from tests.support.relays import EVERYTHING, all_published, announce, announce_many, relays_of
+from tests.support.wait import until
+from tests.support.workers import ROOT
+
+SERVICES = ("order_service", "payment_service", "inventory_service")
+
+
+@pytest.fixture
+def outbox(database: Databases) -> Database:
+    return database("order_service")
+
+
+def asked(outbox: Database, seconds: float = 0.1) -> Progress:
+    return progress("order_service", outbox.relay_url, seconds)
+
+
+def status(urls: dict[str, str], *options: str) -> tuple[int, str]:
+    environment = {f"{name.upper()}_DATABASE_URL": url for name, url in urls.items()}
+    environment |= {"PROJECTIONS_DATABASE_URL": urls["order_service"], "AMQP_URL": "amqp://nobody@127.0.0.1:1/"}
+    command = [sys.executable, "-m", "stack", "relay", "status", "--seconds", "0.1", *options]
+    done = subprocess.run(
+        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
+    )
+    assert done.stderr == ""
+    return done.returncode, done.stdout
+
+
+def test_before_a_relay_has_run_everything_is_behind(outbox: Database) -> None:
+    with outbox.connect() as connection:
+        first = announce(connection, "first", 1)
+    announce_many(outbox, 9)
+    outbox.rows("update outbox set time = time - interval '1 hour' where position = 1 returning 1")
+    found = asked(outbox)
+    assert (found.lag_rows, found.oldest_message_id, found.oldest_contract) == (10, first, "test.happened.v1")
+    assert 3600 < found.lag_seconds < 3700
+    assert found.active is None
+    assert "no relay is active" in (found.problem or "")
+
+
+def test_what_is_behind_is_counted_within_a_window_and_across_late_commits(outbox: Database) -> None:
+    with outbox.connect() as late, session.connect(outbox.relay_url) as relay:
+        with late.transaction():
+            oldest = announce(late, "late", 1)
+            announce_many(outbox, 20)
+            window.close_window(relay, window.open_window(relay, window.load_cursor(relay)).target)
+            assert asked(outbox).lag_rows == 0
+        assert (asked(outbox).lag_rows, asked(outbox).oldest_message_id) == (1, oldest)
+        announce_many(outbox, 20)
+        under_way = window.open_window(relay, window.load_cursor(relay))
+        window.keep_confirmed(relay, under_way.target, under_way.positions[4])
+        announce_many(outbox, 3)
+        assert asked(outbox).lag_rows == 21 - 5 + 3
+
+
+def test_the_active_relay_its_standbys_and_the_rate_are_told(
+    outbox: Database, broker: TestBroker, servers: AnyServers
+) -> None:
+    broker.declare(EVERYTHING)
+    with relays_of(outbox, servers.amqp_url("relay")) as relays:
+        leader = relays.start()
+        relays.wait_for_leader(leader)
+        standby = relays.start()
+        until(lambda: relays.connected() == 2)
+        announce_many(outbox, 20_000)
+        rates = []
+        while not all_published(outbox):
+            rates.append(asked(outbox).published_per_second)
+        found = asked(outbox)
+    assert max(rates) > 500
+    assert found.active
+    assert (found.active.host, found.active.pid) == (socket.gethostname(), leader.pid)
+    assert [process.pid for process in found.standbys] == [standby.pid]
+    assert (found.lag_rows, found.lag_seconds, found.oldest_message_id, found.problem) == (0, 0.0, None, None)
+
+
+def test_a_foreign_cursor_is_named_and_so_is_a_server_that_is_away(outbox: Database) -> None:
+    outbox.rows("insert into relay_cursor (system_identifier, published) values ('1', '9:9:') returning 1")
+    assert "restored from another server" in (asked(outbox).problem or "")
+    away = progress("order_service", "postgresql://relay@127.0.0.1:1/order_service", 0.1)
+    assert "refused" in (away.problem or "")
+
+
+def test_the_command_answers_for_every_database_and_fails_when_one_has_no_relay(
+    database: Databases, broker: TestBroker, servers: AnyServers
+) -> None:
+    broker.declare(EVERYTHING)
+    databases = {name: database(name) for name in SERVICES}
+    urls = {name: outbox.relay_url for name, outbox in databases.items()}
+    announce_many(databases["payment_service"], 7)
+    with relays_of(databases["order_service"], servers.amqp_url("relay")) as relays:
+        relays.wait_for_leader(leader := relays.start())
+        code, text = status(urls, "--json")
+        found: dict[str, Any] = json.loads(text)
+        assert (code, found["healthy"]) == (1, False)
+        orders, payments, inventory = found["databases"]
+        assert (orders["active"]["pid"], orders["problem"]) == (leader.pid, None)
+        assert (payments["active"], payments["lag_rows"]) == (None, 7)
+        assert "no relay is active" in inventory["problem"]
+        code, text = status(urls, "order_service")
+        assert code == 0
+        assert f"{socket.gethostname()} {leader.pid}" in text
