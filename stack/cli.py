@@ -20,7 +20,10 @@ COMMANDS = {
         "parked": ("stack.parked.command:parked", "Look at messages that failed; retry, try out, edit or skip them"),
         "migrate": ("stack.steps_commands:migrate", "Bring the database schemas up to date"),
         "topology": ("stack.steps_commands:topology", "Declare exchanges and queues on the broker"),
-        "relay": ("stack.relay_command:relay", "Run a relay that publishes outboxes; `relay status`: how far they are"),
+        "relay": (
+            "stack.relay_command:relay",
+            "Run a relay that publishes outboxes; `relay status`, `relay republish`",
+        ),
     },
 }
 PLACES = {name: place for group in COMMANDS.values() for name, (place, _) in group.items()}

@@ -1,4 +1,4 @@
-"""`ordersaga relay`: run relays, or ask the databases how far they are published."""
+"""`ordersaga relay`: run relays, ask how far they are, or let them publish again."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -9,6 +9,7 @@ import click
 from relay.progress import Process, Progress, progress
 from stack import processes
 from stack.options import environments_of_running, state_option
+from stack.relay_republish import republish
 from stack.state import State
 from stack.steps_commands import become
 
@@ -26,10 +27,13 @@ class RunByDefault(click.Group):
 
 @click.group(cls=RunByDefault)
 def relay() -> None:
-    """Publish the outboxes of services, or see how far they are published.
+    """Publish the outboxes of services, see how far they are, or refill a lost broker.
 
     `./ordersaga relay [SERVICE]...` is short for `./ordersaga relay run [SERVICE]...`
     """
+
+
+relay.add_command(republish)
 
 
 @relay.command(short_help="Publish until Ctrl-C.")

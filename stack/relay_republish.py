@@ -1,0 +1,73 @@
+"""`ordersaga relay republish`: refill a lost broker from the event stores."""
+
+import json
+import sys
+from datetime import datetime
+from importlib import import_module
+from uuid import UUID
+
+import click
+import psycopg
+from rich.console import Console
+from rich.progress import Progress
+
+from messaging.announcements import Announcements
+from messaging.republish import announce_again, count_events
+from stack import processes
+from stack.errors import Failed
+from stack.options import environments_of_running, state_option
+from stack.state import State
+
+
+class Moment(click.ParamType[datetime]):
+    """ISO 8601; without an offset it is this machine's time."""
+
+    name = "time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            return datetime.fromisoformat(value).astimezone()
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-03-01T12:00 or 2026-03-01T12:00:00Z", param, ctx)
+
+
+@click.command(short_help="Refill a broker that lost messages, from the event stores.")
+@state_option
+@click.argument("services", nargs=-1, type=click.Choice(processes.SERVICES), metavar="[SERVICE]...")
+@click.option("--since", type=Moment(), help="Only what was recorded at or after this time (ISO 8601).")
+@click.option("--order", type=click.UUID, help="Only the messages of this order.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def republish(
+    state: State, services: tuple[str, ...], since: datetime | None, order: UUID | None, as_json: bool
+) -> None:
+    """Announce again what SERVICEs have recorded; the relays publish it.
+
+    For a broker that lost its messages: declare its topology first. The messages are derived from the event stores
+    and have the ids they had, so consumers that know them drop them. What was lost arrives behind what was announced
+    since. Without --since and --order it is everything, of all three services. Interrupted, it may be run again.
+    """
+    environments = environments_of_running(state)
+    written: dict[str, int] = {}
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as shown:
+        for service in services or processes.SERVICES:
+            url = environments.database_url(service, service)
+            try:
+                written[service] = of_service(service, url, since, str(order) if order else None, shown)
+            except psycopg.Error as error:
+                raise Failed(f"{service} could not be announced again: {error}. Run the command again.") from None
+    if as_json:
+        print(json.dumps({"announced": written}))
+    else:
+        print("\n".join(f"{service:20}{number:>10} messages announced again" for service, number in written.items()))
+
+
+def of_service(service: str, url: str, since: datetime | None, key: str | None, shown: Progress) -> int:
+    """How many messages were announced again."""
+    announcements: Announcements = import_module(f"{service}.announcements").announcements
+    total = 0
+    with psycopg.connect(url, autocommit=True) as store, psycopg.connect(url, autocommit=True) as outbox:
+        task = shown.add_task(service, total=count_events(store, since))
+        for events, messages in announce_again(store, outbox, announcements, since, key):
+            shown.advance(task, events)
+            total += messages
+    return total

@@ -1,0 +1,109 @@
+"""A broker that lost its messages is refilled from the event stores, with the same messages in the same order."""
+
+import json
+import os
+import subprocess
+import sys
+from functools import partial
+from typing import Any
+from uuid import UUID, uuid4
+
+import psycopg
+import pytest
+
+from messaging import republish
+from messaging.message import Cause
+from messaging.transaction import decide
+from order_service.announcements import announcements
+from order_service.commands import put_product
+from tests.conftest import AnyServers
+from tests.support.broker import TestBroker
+from tests.support.databases import Database, Databases
+from tests.support.relays import EVERYTHING, all_published, ids_in_order, listen, relays_of
+from tests.support.wait import until
+from tests.support.workers import ROOT
+
+ROWS = """
+select message_id, contract, source, key, sequence, time, event_hash, correlation_id, causation_id, actor, body
+from outbox order by position
+"""
+CAUSE = Cause(uuid4(), uuid4(), "alice", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
+
+
+@pytest.fixture
+def store(database: Databases) -> Database:
+    return database("order_service")
+
+
+def record(store: Database, products: int, prices: int) -> list[UUID]:
+    """Products that change their price; returns the ids of what announces it, in order."""
+    with store.connect() as connection:
+        for price in range(1, prices + 1):
+            for number in range(products):
+                sku = f"sku-{number}"
+                put = partial(put_product, sku=sku, name=sku, unit_price=price, currency="EUR")
+                decide(connection, announcements, CAUSE, put)
+    return ids_in_order(store)
+
+
+def announce_again(store: Database, **options: Any) -> tuple[int, int]:
+    """How many events were read and messages written."""
+    with store.connect() as reading, store.connect() as writing:
+        counts = list(republish.announce_again(reading, writing, announcements, **options))
+    return sum(events for events, _ in counts), sum(messages for _, messages in counts)
+
+
+def test_a_broker_that_lost_everything_is_refilled_from_the_event_store(
+    store: Database, broker: TestBroker, servers: AnyServers
+) -> None:
+    broker.declare(EVERYTHING)
+    ids = record(store, products=5, prices=4)
+    with relays_of(store, servers.amqp_url("relay")) as relays:
+        relays.start()
+        until(lambda: all_published(store))
+        with broker.channel() as channel:
+            for queue in EVERYTHING.queue_names:
+                channel.queue_delete(queue)
+        broker.declare(EVERYTHING)
+        with psycopg.connect(store.owner_url, autocommit=True) as owner:
+            owner.execute("delete from outbox")
+        assert announce_again(store) == (20, 20)
+        until(lambda: all_published(store))
+    assert [message.id for message in listen(broker)] == ids
+
+
+def test_what_is_announced_again_is_the_same_but_for_the_trace(
+    store: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(republish, "BATCH", 3)
+    record(store, products=5, prices=2)
+    before = store.rows(ROWS)
+    assert announce_again(store) == (10, 10)
+    assert store.rows(ROWS) == before + before
+
+
+def test_a_time_and_a_key_narrow_it_down(store: Database) -> None:
+    record(store, products=3, prices=1)
+    ((since,),) = store.rows("select clock_timestamp()")
+    later = record(store, products=3, prices=2)[3:]
+    assert announce_again(store, since=since) == (3, 3)
+    assert ids_in_order(store)[6:] == later
+    assert announce_again(store, key="sku-1") == (6, 2)
+
+
+def test_the_command_announces_again_and_says_how_much(store: Database) -> None:
+    record(store, products=3, prices=1)
+    names = ("ORDER_SERVICE", "PAYMENT_SERVICE", "INVENTORY_SERVICE", "PROJECTIONS")
+    urls = {f"{name}_DATABASE_URL": store.url for name in names} | {"AMQP_URL": "amqp://nobody@127.0.0.1:1/"}
+
+    def run(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "stack", "relay", "republish", "order_service", *options]
+        environment = {**os.environ, **urls}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    assert json.loads(run("--json").stdout) == {"announced": {"order_service": 3}}
+    assert len(ids_in_order(store)) == 6
+    assert "0 messages announced again" in run("--order", str(uuid4())).stdout
+    assert "0 messages announced again" in run("--since", "2100-01-01").stdout
+    wrong = run("--since", "yesterday")
+    assert (wrong.returncode, "'yesterday' is not a time" in wrong.stderr) == (2, True)
