@@ -103,6 +103,20 @@ def test_a_database_restored_before_any_relay_has_seen_it_is_published_whole(
     assert [message.id for message in listen(broker)] == ids_in_order(copy)
 
 
+def test_where_a_restore_loads_the_cursor_before_the_outbox_rows_come_twice_and_none_is_lost(
+    outbox: Database, broker: TestBroker, servers: AnyServers, elsewhere: Postgres
+) -> None:
+    broker.declare(EVERYTHING)
+    publish_partly(outbox)
+    copy = move(outbox, elsewhere)
+    copy.rows("update outbox set body = body returning 1")
+    announce_anew(copy, 5)
+    with relays_of(copy, servers.amqp_url("relay")) as relays:
+        relays.start()
+        until(lambda: all_published(copy))
+    assert [message.id for message in listen(broker)] == ids_in_order(copy)
+
+
 def test_a_server_with_a_new_identifier_and_the_same_transactions_goes_on_as_before(
     outbox: Database, broker: TestBroker, servers: AnyServers
 ) -> None:

@@ -14,7 +14,7 @@ from relay.progress import Progress, progress
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
-from tests.support.relays import EVERYTHING, all_published, announce, announce_many, relays_of
+from tests.support.relays import EVERYTHING, RelayProcess, all_published, announce, announce_many, relays_of
 from tests.support.wait import until
 from tests.support.workers import ROOT
 
@@ -115,3 +115,15 @@ def test_the_command_answers_for_every_database_and_fails_when_one_has_no_relay(
         code, text = status(urls, "order_service")
         assert code == 0
         assert f"{socket.gethostname()} {leader.pid}" in text
+
+
+def test_the_command_without_a_subcommand_runs_a_relay(
+    outbox: Database, broker: TestBroker, servers: AnyServers
+) -> None:
+    broker.declare(EVERYTHING)
+    names = ("ORDER_SERVICE", "PAYMENT_SERVICE", "INVENTORY_SERVICE", "PROJECTIONS")
+    urls = {f"{name}_DATABASE_URL": outbox.relay_url for name in names} | {"AMQP_URL": servers.amqp_url("relay")}
+    with relays_of(outbox, servers.amqp_url("relay")) as relays:
+        process = RelayProcess(["-m", "stack", "relay", "order_service"], urls)
+        relays.processes.append(process)
+        relays.wait_for_leader(process)
