@@ -78,9 +78,15 @@ select message_id, state, position < %(position)s as before from parked_messages
 where key = %(key)s and position <> %(position)s order by position limit 1000
 """
 ACTIONS = """
-select action, actor, reason, acted_at, state, attempts, error, place from parked_actions
-where message_id = %s order by position
+select message_id, action, actor, reason, acted_at, state, attempts, error, place from parked_actions
+where %(message_id)s::uuid is null or message_id = %(message_id)s order by position desc limit %(limit)s
 """
+
+
+def actions(connection: Connection[Any], message_id: UUID | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+    """What people have done, to one message or to any, also to those that have left; the newest first."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(ACTIONS, {"message_id": message_id, "limit": limit}).fetchall()
 
 
 def is_parked(connection: Connection[Any], message_id: UUID) -> bool:
@@ -100,5 +106,5 @@ def show(connection: Connection[Any], message_id: UUID) -> dict[str, Any]:
         of_key = cursor.execute(OF_KEY, found).fetchall()
         found["before"] = [other["message_id"] for other in of_key if other["before"]]
         found["followers"] = [other["message_id"] for other in of_key if not other["before"]]
-        found["actions"] = cursor.execute(ACTIONS, (message_id,)).fetchall()
+    found["actions"] = actions(connection, message_id)
     return found

@@ -1,9 +1,10 @@
-"""`ordersaga parked list | show | retry | dry-run | edit | skip`."""
+"""`ordersaga parked list | show | actions | retry | dry-run | edit | skip`."""
 
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -106,6 +107,23 @@ def show(state: State, group: str | None, message: UUID, as_json: bool) -> None:
 
 @parked.command()
 @state_option
+@group_option
+@click.argument("message", type=click.UUID, required=False)
+@click.option("--limit", type=click.IntRange(min=1), default=LONGEST_LIST, show_default=True, help="The newest.")
+@json_option
+def actions(state: State, group: str | None, message: UUID | None, limit: int, as_json: bool) -> None:
+    """List who retried, edited or skipped what, when and why; also of messages that are no longer parked."""
+    environments = environments_of_running(state)
+    found: list[dict[str, Any]] = []
+    for name in [group] if group else GROUPS:
+        with connected(environments, name) as connection:
+            found += [{"group": name, **row} for row in inspection.actions(connection, message, limit)]
+    found = sorted(found, key=itemgetter("acted_at"), reverse=True)[:limit]
+    print(display.as_json({"actions": found}) if as_json else "\n".join(display.actions_table(found) or ["None."]))
+
+
+@parked.command()
+@state_option
 @selecting
 @actor_option
 @click.option("--reason", default="", help="Why, for the record.")
@@ -181,18 +199,21 @@ def dry_run(state: State, outside: bool, as_json: bool, **selection: Any) -> Non
     unless --outside is given. Of several messages each is tried as if the others were not there.
     """
     environments = environments_of_running(state)
-    runs = []
+    runs: list[dict[str, Any]] = []
+    failed = False
     chosen = choose(environments, **selection)
     handlers = {found.group: handler_of(found.group) for found in chosen}
     worlds = {found.group: world_of(environments, found.group) if outside else rehearsal.NO_WORLD for found in chosen}
     for group, message, connection in each(environments, chosen):
         with told():
             run = rehearsal.dry_run(connection, message, handlers[group], worlds[group])
-        runs.append(display.dry_run_json(group, run))
-        if not as_json:
+        failed = failed or run.failure is not None
+        if as_json:
+            runs.append(display.dry_run_json(group, run))
+        else:
             print("\n".join(display.dry_run_text(group, run)))
     if as_json:
         print(display.as_json({"dry_runs": runs}))
     else:
         print("Everything was rolled back.")
-    raise SystemExit(1 if any(run["failure"] for run in runs) else 0)
+    raise SystemExit(1 if failed else 0)

@@ -52,9 +52,13 @@ def groups_table(found: Iterable[tuple[str, FailureGroup]]) -> list[str]:
     lines = [f"{'FAILURE':10}{'GROUP':20}{'MESSAGES':>9}{'DEAD':>6}{'KEYS':>6}{'WAITING':>9}  {'OLDEST':12}ERROR"]
     for name, each in found:
         counts = f"{each.messages:>9}{each.dead:>6}{each.keys:>6}{each.followers:>9}"
-        error = f"{each.error} at {each.place}" if each.error else "not tried yet"
-        lines.append(f"{each.failure:10}{name:20}{counts}  {ago(each.oldest):12}{error}")
+        lines.append(f"{each.failure:10}{name:20}{counts}  {ago(each.oldest):12}{raised(each.error, each.place)}")
     return lines
+
+
+def raised(error: str, place: str) -> str:
+    """An exception and where it was raised, which is nowhere for what could not be read."""
+    return f"{error} at {place}" if place else error or "not tried yet"
 
 
 def messages_table(found: Iterable[dict[str, Any]]) -> list[str]:
@@ -69,7 +73,7 @@ def message_text(found: dict[str, Any]) -> list[str]:
     """Everything about one message; what strangers wrote is escaped."""
     lines = [f"{name:16} {found[name]}" for name in ("message_id", "group", "contract", "key", "state", "attempts")]
     lines += [f"{name:16} {found[name] or '-'}" for name in ("parked_at", "next_attempt_at")]
-    lines.append(f"{'failure':16} {found['failure']}  {found['error']} at {found['place']}: {found['message']}")
+    lines.append(f"{'failure':16} {found['failure']}  {raised(found['error'], found['place'])}: {found['message']}")
     for name in ("before", "followers"):
         ids = found[name]
         more = f" and {len(ids) - 20} more" if len(ids) > 20 else ""
@@ -80,10 +84,21 @@ def message_text(found: dict[str, Any]) -> list[str]:
         lines += ["original body", "  " + plain(found["original_body"])]
     if found["actions"]:
         lines.append("actions")
-    for each in found["actions"]:
-        lines.append(f"  {each['acted_at']:%Y-%m-%d %H:%M:%S%z} {each['action']} by {each['actor']}: {each['reason']}")
+    lines += ["  " + action_text(each) for each in found["actions"]]
     lines += ["traceback", *("  " + line for line in found["traceback"].splitlines())] if found["traceback"] else []
-    return [printable(line) for line in lines]
+    return printed(lines)
+
+
+def action_text(each: dict[str, Any]) -> str:
+    return f"{each['acted_at']:%Y-%m-%d %H:%M:%S%z} {each['action']} by {each['actor']}: {each['reason'] or '-'}"
+
+
+def actions_table(found: Iterable[dict[str, Any]]) -> list[str]:
+    return printed(f"{each['message_id']} in {each['group']}: {action_text(each)}" for each in found)
+
+
+def printed(texts: Iterable[str]) -> list[str]:
+    return [printable(line) for text in texts for line in text.splitlines() or [""]]
 
 
 def printable(line: str) -> str:
@@ -102,10 +117,10 @@ def dry_run_text(group: str, run: DryRun) -> list[str]:
     lines = [f"{run.message_id} in {group}"]
     lines += [part for part in OUTSIDE[run.outside].format(answer=repr(run.answer)).splitlines() if part]
     if run.failure:
-        lines += [f"would FAIL: {run.failure.error} at {run.failure.place}: {run.failure.message}"]
+        lines.append(f"would FAIL: {raised(run.failure.error, run.failure.place)}: {run.failure.message}")
     if run.received_before:
         lines.append("has taken effect before: it would only be removed")
     for table, row in run.rows:
         lines += [f"+ {table}", *(f"    {name}: {value}" for name, value in row.items())]
     lines += [f"- {table}: {number} rows removed" for table, number in run.removed.items()]
-    return [printable(line) for line in lines]
+    return printed(lines)

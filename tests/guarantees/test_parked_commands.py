@@ -166,7 +166,10 @@ def test_dry_run_shows_rows_rolls_back_and_leaves_out_outside_steps(stores: dict
 def test_dry_run_of_what_would_fail_again_says_why_and_exits_with_1(stores: dict[str, Database], run: Run) -> None:
     message = replace(placed(), body="{}")
     park(stores["inventory_service"], message)
-    assert "would FAIL: UnreadableMessage" in run("dry-run", message.id, expect=1).stdout
+    assert (
+        "would FAIL: UnreadableMessage: the body is not a orders.order_placed.v1: 6 validation errors"
+        in run("dry-run", message.id, expect=1).stdout
+    )
 
 
 def test_dry_run_with_outside_calls_the_outside_step_with_the_workers_settings(
@@ -224,6 +227,25 @@ def test_skip_asks_before_it_gives_up_several_messages(stores: dict[str, Databas
     assert store.rows("select message_id, state from parked_messages") == [(follower, "retrying")]
     assert answer(run("skip", follower, *why, "--json"))["messages"][0]["state"] == "skipped"
     assert store.rows("select count(*) from inbox") == [(3,)]
+
+
+def test_actions_tells_who_did_what_also_to_messages_that_have_left(stores: dict[str, Database], run: Run) -> None:
+    assert run("actions").stdout == "None.\n"
+    messages = [placed(), placed()]
+    for message, group in zip(messages, ("inventory_service", "payment_service"), strict=True):
+        park(stores[group], message)
+        run("retry", message.id, "--actor", "carol")
+        run("skip", message.id, "--reason", "a\x1btest")
+    found = answer(run("actions", "--json"))["actions"]
+    assert [(each["group"], each["action"], each["actor"]) for each in found] == [
+        ("payment_service", "skip", "alice"),
+        ("payment_service", "retry", "carol"),
+        ("inventory_service", "skip", "alice"),
+        ("inventory_service", "retry", "carol"),
+    ]
+    newest, _ = run("actions", messages[0].id).stdout.splitlines()
+    assert newest.startswith(f"{messages[0].id} in inventory_service: ")
+    assert newest.endswith(r" skip by alice: a\x1btest")
 
 
 @pytest.mark.parametrize(
