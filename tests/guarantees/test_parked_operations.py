@@ -1,7 +1,9 @@
 """What a person may do to parked messages, and what stays true whatever they do."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -129,6 +131,39 @@ def test_skipping_amid_the_queue_leaves_the_others_waiting_in_order(
     counting.start()
     until(lambda: not counting.parked())
     assert counting.numbers(counter) == [1, 3]
+
+
+def test_order_per_key_survives_an_operator_who_retries_and_skips_while_two_workers_run(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    """Every counter fails at its second message; half of these are skipped, the others healed, all under load."""
+    counting.environment = {"COUNTING_ATTEMPTS": "3", "COUNTING_BASE": "0.01"}
+    healed, skipped = [uuid4() for _ in range(5)], [uuid4() for _ in range(5)]
+    for counter in (*healed, *skipped):
+        counting.switches.set(counter, "fail:2")
+    for _ in range(2):
+        counting.start()
+    for number in range(1, 41):
+        counting.publish(counted(counter, number) for counter in (*healed, *skipped))
+        retry_all(connection)
+        if number == 20:
+            for counter in skipped:
+                until(partial(inspection.is_parked, connection, counted(counter, 2).id))
+                operations.skip(connection, counted(counter, 2).id, ALICE)
+            for counter in healed:
+                counting.switches.clear(counter)
+    until(lambda: not retry_all(connection) and counting.in_inbox() == 400, seconds=60)
+    assert [counting.numbers(counter) for counter in healed] == [list(range(1, 41))] * 5
+    assert [counting.numbers(counter) for counter in skipped] == [[1, *range(3, 41)]] * 5
+
+
+def retry_all(connection: Connection[Any]) -> list[UUID]:
+    """What was still parked."""
+    found = inspection.failed(connection)
+    for message_id in found:
+        with suppress(UnknownMessage):
+            operations.retry(connection, message_id, ALICE)
+    return found
 
 
 def test_what_cannot_even_be_read_can_be_skipped_and_stays_away(
