@@ -1,6 +1,7 @@
 """What a person may do to parked messages, and what stays true whatever they do."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -17,7 +18,7 @@ from contracts.orders import OrderConfirmed
 from messaging.receiving import attempts, inspection, operations, parked, rehearsal
 from messaging.receiving.delivery import Delivery, Received, read
 from messaging.receiving.operations import Refused, UnknownMessage
-from messaging.receiving.receiver import Receiver
+from messaging.receiving.receiver import Receiver, entry, still_parked
 from messaging.receiving.retries import Attempt, Retries
 from projections.projector import Projector
 from tests.conftest import AnyServers
@@ -164,6 +165,26 @@ def retry_all(connection: Connection[Any]) -> list[UUID]:
         with suppress(UnknownMessage):
             operations.retry(connection, message_id, ALICE)
     return found
+
+
+def test_a_message_that_is_being_parked_behind_one_that_is_skipped_is_not_forgotten(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    """The skip waits for it; otherwise it would see nobody to release."""
+    counter = uuid4()
+    [dead] = fail(counting, connection, counter, 1)
+    late = read(delivery(counted(counter, 2)), handler.contracts)
+    with counting.database.connect() as other, ThreadPoolExecutor(1) as threads:
+        with other.transaction():
+            assert still_parked(other, [str(counter)])
+            parked.append(other, [entry(late, "waiting")])
+            skipping = threads.submit(operations.skip, connection, dead.id, ALICE)
+            until(lambda: counting.database.rows(WAITING_FOR_A_LOCK, [connection.info.backend_pid]))
+        skipping.result(timeout=20)
+    assert counting.parked("message_id, state") == [(late.id, "retrying")]
+
+
+WAITING_FOR_A_LOCK = "select from pg_stat_activity where pid = %s and wait_event = 'advisory'"
 
 
 def test_what_cannot_even_be_read_can_be_skipped_and_stays_away(
