@@ -11,6 +11,7 @@ from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 
 from messaging.failures import Failure, Fate, describe, judge
+from messaging.receiving import forks
 from messaging.receiving.attempts import COLUMNS, Parked
 from messaging.receiving.delivery import Broken, Received, read
 from messaging.receiving.operations import UnknownMessage
@@ -87,7 +88,7 @@ def rehearse(
 ) -> None:
     try:
         with connection.transaction(force_rollback=True):
-            if handler.known(connection, [message.id]):
+            if not forks.is_new(message, handler.known(connection, [message.id])):
                 result.received_before = True
                 return
             before = touched(connection)

@@ -198,6 +198,24 @@ def test_what_cannot_even_be_read_can_be_skipped_and_stays_away(
     assert counting.parked() == []
 
 
+def test_a_fork_that_was_skipped_stays_away_and_its_key_goes_on(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counter = uuid4()
+    fork = replace(counted(counter, 1), event_hash=bytes(range(32)))
+    receive(connection, counted(counter, 1), fork, counted(counter, 2))
+    [(quarantined,)] = counting.parked("message_id")[:1]
+    run = rehearsal.dry_run(connection, quarantined, handler)
+    assert run.failure is not None
+    assert (run.failure.error, run.received_before) == ("ForkedHistory", False)
+    operations.skip(connection, quarantined, ALICE)
+    counting.start()
+    until(lambda: not counting.parked())
+    receive(connection, fork)
+    assert counting.parked() == []
+    assert counting.numbers(counter) == [1, 2]
+
+
 def test_an_edit_keeps_the_original_and_the_message_takes_effect_as_edited(
     counting: Counting, connection: Connection[Any]
 ) -> None:
