@@ -38,52 +38,70 @@ class Rows:
     deadlines: list[tuple[Deadline, Cause]] = field(default_factory=list)
 
 
+COLUMNS = {
+    "received": "r_id uuid, r_contract text, r_source text, r_hash bytea",
+    "remembered": "k_caller text, k_key text, k_hash bytea, k_status smallint, k_headers jsonb, k_body text",
+    "events": "e_id uuid, e_version bigint, e_topic text, e_state bytea, e_correlation uuid, e_causation uuid, "
+    "e_actor text, e_hash bytea",
+    "snapshots": "s_id uuid, s_version bigint, s_topic text, s_state bytea, s_hash bytea",
+    "messages": "o_id uuid, o_contract text, o_source text, o_key text, o_sequence bigint, o_time timestamptz, "
+    "o_hash bytea, o_correlation uuid, o_causation uuid, o_actor text, o_traceparent text, "
+    "o_tracestate text, o_body text",
+    "deadlines": "d_name text, d_id uuid, d_after interval, d_correlation uuid, d_causation uuid, d_traceparent text, "
+    "d_tracestate text",
+}
+"""Parameters and their types, in the order in which the inserts take them."""
+
+TYPES = {table: dict(column.split() for column in columns.split(", ")) for table, columns in COLUMNS.items()}
+
 INSERTS = {
     "received": """
         insert into inbox (message_id, contract, source, event_hash)
-        select * from unnest(%(r_id)b::uuid[], %(r_contract)b::text[], %(r_source)b::text[], %(r_hash)b::bytea[])
-        returning 1""",
+        select * from {rows} returning 1""",
     "remembered": """
         insert into idempotency_keys (caller, key, request_hash, status, headers, body)
-        select * from unnest(%(k_caller)b::text[], %(k_key)b::text[], %(k_hash)b::bytea[], %(k_status)b::smallint[],
-            %(k_headers)b::jsonb[], %(k_body)b::text[])
-        returning 1""",
+        select * from {rows} returning 1""",
     "events": """
         insert into stored_events (originator_id, originator_version, topic, state,
             correlation_id, causation_id, actor, hash)
-        select * from unnest(%(e_id)b::uuid[], %(e_version)b::bigint[], %(e_topic)b::text[], %(e_state)b::bytea[],
-            %(e_correlation)b::uuid[], %(e_causation)b::uuid[], %(e_actor)b::text[], %(e_hash)b::bytea[])
-        returning position""",
+        select * from {rows} returning position""",
     "snapshots": """
         insert into snapshots (originator_id, originator_version, topic, state, hash)
-        select * from unnest(%(s_id)b::uuid[], %(s_version)b::bigint[], %(s_topic)b::text[], %(s_state)b::bytea[],
-            %(s_hash)b::bytea[])
-        on conflict do nothing returning 1""",
+        select * from {rows} on conflict do nothing returning 1""",
     "messages": """
         insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
             correlation_id, causation_id, actor, traceparent, tracestate, body)
-        select * from unnest(%(o_id)b::uuid[], %(o_contract)b::text[], %(o_source)b::text[], %(o_key)b::text[],
-            %(o_sequence)b::bigint[], %(o_time)b::timestamptz[], %(o_hash)b::bytea[], %(o_correlation)b::uuid[],
-            %(o_causation)b::uuid[], %(o_actor)b::text[], %(o_traceparent)b::text[], %(o_tracestate)b::text[],
-            %(o_body)b::text[])
-        returning 1""",
+        select * from {rows} returning 1""",
     "deadlines": """
         insert into deadlines (name, aggregate_id, due_at, correlation_id, causation_id, traceparent, tracestate)
         select name, id, clock_timestamp() + after, correlation, causation, traceparent, tracestate
-        from unnest(%(d_name)b::text[], %(d_id)b::uuid[], %(d_after)b::interval[], %(d_correlation)b::uuid[],
-            %(d_causation)b::uuid[], %(d_traceparent)b::text[], %(d_tracestate)b::text[])
-            as due (name, id, after, correlation, causation, traceparent, tracestate)
+        from {rows} (name, id, after, correlation, causation, traceparent, tracestate)
         on conflict do nothing returning 1""",
 }
 
 
 @cache
-def statement(tables: tuple[str, ...]) -> str:
-    """One insert as it is, several as data-modifying CTEs of one statement: they commit together or not at all."""
-    if len(tables) == 1:
-        return INSERTS[tables[0]]
+def statement(tables: tuple[str, ...], single: frozenset[str] = frozenset()) -> str:
+    """One insert as it is, several as data-modifying CTEs of one statement: they commit together or not at all.
+
+    Tables in `single` take one row of plain values, the others an array a column.
+    """
+    inserts = {table: INSERTS[table].format(rows=given(table, table in single)) for table in tables}
     *first, last = tables
-    return "with " + ",\n".join(f"{table} as ({INSERTS[table]})" for table in first) + INSERTS[last]
+    if not first:
+        return inserts[last]
+    return "with " + ",\n".join(f"{table} as ({inserts[table]})" for table in first) + inserts[last]
+
+
+def given(table: str, single: bool) -> str:
+    """The rows as a table expression.
+
+    Arrays are made by psycopg in Python: for single rows they took a command 430 µs of CPU, plain values 290.
+    """
+    if single:
+        values = ", ".join(f"%({name})b::{type_}" for name, type_ in TYPES[table].items())
+        return f"(values ({values})) as given"
+    return "unnest(" + ", ".join(f"%({name})b::{type_}[]" for name, type_ in TYPES[table].items()) + ") as given"
 
 
 def write(connection: Connection[Any], rows: Rows) -> None:
@@ -99,31 +117,31 @@ def write(connection: Connection[Any], rows: Rows) -> None:
     filled = tuple(table for table, values in parameters.items() if values)
     if not filled:
         return
-    merged = {name: value for table in filled for name, value in parameters[table].items()}
-    connection.execute(statement(filled), merged, prepare=True)
+    single = frozenset(table for table in filled if len(getattr(rows, table)) == 1)
+    merged = {
+        name: values[0] if table in single else values for table in filled for name, values in parameters[table].items()
+    }
+    connection.execute(statement(filled, single), merged, prepare=True)
     for table in filled:
         getattr(rows, table).clear()
 
 
-def columns(names: Sequence[str], rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
+def columns(table: str, rows: Sequence[tuple[Any, ...]]) -> dict[str, list[Any]]:
     """Rows turned into one array a column, empty when there are no rows."""
-    return dict(zip(names, map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
+    return dict(zip(TYPES[table], map(list, zip(*rows, strict=True)), strict=True)) if rows else {}
 
 
 def received(rows: list[Message]) -> dict[str, list[Any]]:
-    names = ("r_id", "r_contract", "r_source", "r_hash")
-    return columns(names, [(row.id, row.contract, row.source, row.event_hash) for row in rows])
+    return columns("received", [(row.id, row.contract, row.source, row.event_hash) for row in rows])
 
 
 def remembered(rows: list[Remembered]) -> dict[str, list[Any]]:
-    names = ("k_caller", "k_key", "k_hash", "k_status", "k_headers", "k_body")
-    return columns(names, [(k.caller, k.key, k.request_hash, k.status, Jsonb(k.headers), k.body) for k in rows])
+    return columns("remembered", [(k.caller, k.key, k.request_hash, k.status, Jsonb(k.headers), k.body) for k in rows])
 
 
 def events(rows: list[EventRow]) -> dict[str, list[Any]]:
-    names = ("e_id", "e_version", "e_topic", "e_state", "e_correlation", "e_causation", "e_actor", "e_hash")
     return columns(
-        names,
+        "events",
         [
             (e.originator_id, e.originator_version, e.topic, e.state)
             + (cause.correlation_id, cause.causation_id, cause.actor, hash_)
@@ -133,17 +151,12 @@ def events(rows: list[EventRow]) -> dict[str, list[Any]]:
 
 
 def snapshots(rows: list[tuple[StoredEvent, bytes]]) -> dict[str, list[Any]]:
-    names = ("s_id", "s_version", "s_topic", "s_state", "s_hash")
-    return columns(names, [(s.originator_id, s.originator_version, s.topic, s.state, hash_) for s, hash_ in rows])
+    return columns("snapshots", [(s.originator_id, s.originator_version, s.topic, s.state, hash_) for s, hash_ in rows])
 
 
 def messages(rows: list[Message]) -> dict[str, list[Any]]:
-    names = (
-        *("o_id", "o_contract", "o_source", "o_key", "o_sequence", "o_time", "o_hash", "o_correlation"),
-        *("o_causation", "o_actor", "o_traceparent", "o_tracestate", "o_body"),
-    )
     return columns(
-        names,
+        "messages",
         [
             (m.id, m.contract, m.source, m.key, m.sequence, m.time, m.event_hash, m.cause.correlation_id)
             + (m.cause.causation_id, m.cause.actor, m.cause.traceparent, m.cause.tracestate, m.body)
@@ -153,9 +166,8 @@ def messages(rows: list[Message]) -> dict[str, list[Any]]:
 
 
 def deadlines(rows: list[tuple[Deadline, Cause]]) -> dict[str, list[Any]]:
-    names = ("d_name", "d_id", "d_after", "d_correlation", "d_causation", "d_traceparent", "d_tracestate")
     return columns(
-        names,
+        "deadlines",
         [
             (d.name, d.aggregate_id, d.after)
             + (cause.correlation_id, cause.causation_id, cause.traceparent, cause.tracestate)

@@ -1,0 +1,66 @@
+"""A flush writes the same rows whether a table gets one of them, as plain values, or several, as arrays."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from eventsourcing.persistence import StoredEvent
+
+from messaging import flush
+from messaging.aggregates import EventRow
+from messaging.flush import Remembered, Rows
+from messaging.message import Cause, Message
+from messaging.reactions import Deadline
+from tests.support.databases import Databases
+
+CAUSE = Cause(uuid4(), None, "alice", "00-trace", "")
+NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
+
+WRITTEN = {
+    "inbox": "message_id, contract, source, event_hash",
+    "idempotency_keys": "caller, request_hash, status, headers, body",
+    "stored_events": "originator_version, topic, state, correlation_id, causation_id, actor, hash",
+    "snapshots": "originator_version, topic, state, hash",
+    "outbox": "message_id, contract, source, key, sequence, time, event_hash, correlation_id, causation_id, actor, "
+    "traceparent, tracestate, body",
+    "deadlines": "name, due_at > now() + interval '59 s', correlation_id, causation_id, traceparent, tracestate",
+}
+
+
+def message(id_: UUID) -> Message:
+    return Message(id_, "orders.order_placed.v1", "test", str(id_), 2**40, NOW, b"\0hash", CAUSE, '{"a": "\u00e9"}')
+
+
+def rows(ids: list[UUID]) -> Rows:
+    stored = [StoredEvent(id_, 1, "order.placed", b"\0state") for id_ in ids]
+    return Rows(
+        events=[EventRow(event, CAUSE, b"\0hash") for event in stored],
+        messages=[message(id_) for id_ in ids],
+        received=[message(id_) for id_ in ids],
+        remembered=[Remembered("alice", str(id_), b"\0", 202, {"Location": "/x"}, "{}") for id_ in ids],
+        snapshots=[(event, b"\0hash") for event in stored],
+        deadlines=[(Deadline("completion", id_, timedelta(minutes=1)), CAUSE) for id_ in ids],
+    )
+
+
+@pytest.mark.parametrize("number", [1, 3])
+def test_every_table_gets_every_row_with_every_value(database: Databases, number: int) -> None:
+    fresh, ids = database(), [uuid4() for _ in range(number)]
+    with fresh.connect() as connection:
+        flush.write(connection, rows(ids))
+    found = {table: fresh.rows(f"select {columns} from {table}") for table, columns in WRITTEN.items()}  # noqa: S608
+    cause = (CAUSE.correlation_id, None)
+    trace = (CAUSE.traceparent, "")
+    expected = {
+        "inbox": [(id_, "orders.order_placed.v1", "test", b"\0hash") for id_ in ids],
+        "idempotency_keys": [("alice", b"\0", 202, {"Location": "/x"}, "{}")] * number,
+        "stored_events": [(1, "order.placed", b"\0state", *cause, "alice", b"\0hash")] * number,
+        "snapshots": [(1, "order.placed", b"\0state", b"\0hash")] * number,
+        "outbox": [
+            (id_, "orders.order_placed.v1", "test", str(id_), 2**40, NOW, b"\0hash")
+            + (*cause, "alice", *trace, '{"a": "\u00e9"}')
+            for id_ in ids
+        ],
+        "deadlines": [("completion", True, *cause, *trace)] * number,
+    }
+    assert found == expected
