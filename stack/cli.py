@@ -13,6 +13,7 @@ COMMANDS = {
     "Look at it": {
         "status": ("stack.status:status", "List the processes; exit code 0 when every one is ready"),
         "logs": ("stack.logs:logs", "Show what the processes have said"),
+        "reconcile": ("stack.reconcile.command:reconcile", "Name every message that is not where it must be"),
         "token": ("stack.token:token", "Print a bearer token to call the services with"),
         "doctor": ("stack.doctor:doctor", "Say what this machine has and lacks"),
     },
