@@ -40,9 +40,7 @@ class Printed:
 
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
-        self._between = ""
-        if as_json:
-            print('{"findings": [', end="")
+        self._between = '{"findings": ['
 
     def finding(self, finding: Finding) -> None:
         if self._as_json:
@@ -54,7 +52,8 @@ class Printed:
     def end(self, totals: Totals) -> None:
         if self._as_json:
             counted = {"clean": not totals.findings, "events": totals.events, "messages": totals.messages}
-            print(f"], {json.dumps(counted)[1:]}")
+            opened = "" if totals.findings else self._between
+            print(f"{opened}], {json.dumps(counted)[1:]}")
         else:
             verdict = f"Findings: {totals.findings}" if totals.findings else "Clean"
             print(f"{verdict}. {totals.events} events and {totals.messages} messages compared.")
@@ -122,5 +121,7 @@ def compare(
         ).run()
     except psycopg.Error as error:
         raise Failed(f"A database could not be read: {error}. Is the stack up and migrated?") from error
+    if order and not totals.messages:
+        raise Failed(f"Nothing is known of order {order}. Check the id; it is the one that POST /orders answered.")
     printed.end(totals)
     return totals

@@ -17,12 +17,14 @@ TOGETHER = 1000
 LOOK_EVERY = 0.25
 
 NOW = """
-select message_id, coalesce(left(concat_ws(', ', state, nullif(concat_ws(': ', nullif(error, ''),
+select message_id, null from inbox where message_id = any(%(ids)s)
+union all select message_id, coalesce(left(concat_ws(', ', state, nullif(concat_ws(': ', nullif(error, ''),
     nullif(message, '')), '')), 200), '')
 from parked_messages where message_id = any(%(ids)s)
-union all select message_id, null from inbox where message_id = any(%(ids)s)
 """
 LOGGED = " union all select message_id, null from event_log where message_id = any(%(ids)s)"
+PARKED_LAST = " order by 2 nulls first"
+"""Of what is both, which should not be, the finding stays."""
 
 
 class Settling:
@@ -87,5 +89,5 @@ class Settling:
 
     def _states(self, group: str, ids: list[UUID | None]) -> dict[UUID | None, str | None]:
         """Message id -> how it is parked; None once it has been received."""
-        query = NOW + LOGGED if group == READ_SIDE else NOW
+        query = (NOW + LOGGED if group == READ_SIDE else NOW) + PARKED_LAST
         return dict(self._connections[group].execute(query, {"ids": ids}).fetchall())

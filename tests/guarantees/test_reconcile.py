@@ -167,6 +167,8 @@ def test_a_parked_message_is_named_with_its_reason_and_is_not_called_missing(sho
     [found] = shop.findings()
     assert (found.kind, found.place, found.message_id) == ("parked", "inventory_service.parked_messages", parked.id)
     assert found.detail == "dead, ValueError: it would not"
+    shop.parties["inventory_service"].react(parked)
+    assert shop.named() == [("parked", "inventory_service.parked_messages", parked.id)]
 
 
 def test_a_received_message_that_announces_another_event_is_named(shop: Shop) -> None:
@@ -223,6 +225,9 @@ def test_the_command_says_clean_with_exit_code_0_and_names_findings_with_exit_co
     assert said.returncode == 1
     assert said.stdout.startswith(f"missing in projections.event_log: {gone.contract} {gone.id} of {gone.key}: ")
     assert run(shop, "--since", "yesterday").returncode == 2
+    stranger = run(shop, "--order", str(uuid4()))
+    assert (stranger.returncode, stranger.stdout) == (1, "")
+    assert "Nothing is known of order" in stranger.stderr
 
 
 def test_fifty_thousand_events_are_compared_in_bounded_memory(empty_shop: Shop) -> None:
