@@ -24,9 +24,12 @@ select message_id, 'parked_messages', %(database)s::text, parked_at, contract, k
         nullif(left(message, 200), '')), ''))
 from parked_messages where %(key)s::text is null or key = %(key)s order by message_id
 """
+# A skipped fork, or an unreadable message, has an id of its own, which nobody announced.
 INBOX = """
-select message_id, 'inbox', %(database)s::text, received_at, contract, null::text, event_hash from inbox
-where %(ids)s::uuid[] is null or message_id = any(%(ids)s) order by message_id
+select message_id, 'inbox', %(database)s::text, received_at, contract, null::text, event_hash,
+    case when exists (select from parked_actions skipped where skipped.message_id = inbox.message_id
+        and skipped.action = 'skip') then 'skipped' else '' end
+from inbox where %(ids)s::uuid[] is null or message_id = any(%(ids)s) order by message_id
 """
 # What a deadline does has the cause of whoever set it, in a transaction of its own.
 EFFECTS = """

@@ -10,6 +10,8 @@ from stack.reconcile.services import READ_SIDE, hearers
 OUTBOX_KEPT = timedelta(days=1)
 """Older rows may have been trimmed behind the relay's cursor; the groups must have the message all the same."""
 TAKEN = ("inbox", "event_log")
+SKIPPED = "skipped"
+"""By a person, who has it on record."""
 
 
 def judge(rows: Sequence[Row], now: datetime) -> Iterator[Finding | UnderWay]:
@@ -65,7 +67,7 @@ def at_the_groups(announced: Row, rows: Sequence[Row]) -> Iterator[Finding | Und
 def never_announced(rows: Sequence[Row]) -> Iterator[Finding]:
     taken = {row.database for row in rows if row.table in TAKEN}
     for row in rows:
-        if row.table in TAKEN:
+        if row.table in TAKEN and row.note != SKIPPED:
             yield about(row, "unexpected", row.place, "no stored event and no outbox row explains it")
         elif row.table == "effects" and row.database not in taken:
             detail = f"{row.note}: their cause, message {row.id}, was neither announced nor received"

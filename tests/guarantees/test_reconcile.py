@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from inventory_service.commands import receive_stock
 from messaging.failures import Failure
 from messaging.message import Cause, Message, to_properties
 from messaging.receiving.delivery import Delivery
+from messaging.receiving.operations import Operator, skip
 from messaging.receiving.parked import Entry, append
 from messaging.transaction import Transaction
 from order_service.commands import Wanted, put_product
@@ -169,6 +171,20 @@ def test_a_parked_message_is_named_with_its_reason_and_is_not_called_missing(sho
     assert found.detail == "dead, ValueError: it would not"
     shop.parties["inventory_service"].react(parked)
     assert shop.named() == [("parked", "inventory_service.parked_messages", parked.id)]
+
+
+def test_what_a_person_skipped_is_no_finding(shop: Shop) -> None:
+    """A fork stands under an id that nobody announced, and leaves it in the inbox."""
+    announced = shop.message("order_service", "orders.order_confirmed.v1")
+    shop.by_hand("inventory_service", "delete from inbox where message_id = %s returning 1", (announced.id,))
+    fork = replace(announced, id=uuid4())
+    for message in (announced, fork):
+        park(shop, "inventory_service", message, "dead")
+    assert {(f.kind, f.message_id) for f in shop.findings()} == {("parked", announced.id), ("parked", fork.id)}
+    with shop.parties["inventory_service"].database.connect() as connection:
+        for message in (announced, fork):
+            skip(connection, message.id, Operator("alice", "seen to by hand"))
+    assert shop.findings() == []
 
 
 def test_a_received_message_that_announces_another_event_is_named(shop: Shop) -> None:
