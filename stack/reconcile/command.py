@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import click
@@ -12,6 +12,7 @@ import psycopg
 from rich.console import Console
 from rich.status import Status
 
+from messaging.settings import read_settings
 from stack.errors import Failed
 from stack.options import environments_of_running, state_option
 from stack.reconcile.findings import Finding
@@ -115,9 +116,16 @@ def compare(
     progress: Progress,
 ) -> Totals:
     """Raises Failed when a database does not answer or is not migrated."""
+    retention = timedelta(hours=read_settings().relay_retention_hours)
     try:
         totals = Reconciliation(
-            urls, printed.finding, since=since, order=order, patience=patience, progress=progress.show
+            urls,
+            printed.finding,
+            since=since,
+            order=order,
+            patience=patience,
+            retention=retention,
+            progress=progress.show,
         ).run()
     except psycopg.Error as error:
         raise Failed(f"A database could not be read: {error}. Is the stack up and migrated?") from error

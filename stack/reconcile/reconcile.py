@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from heapq import merge
 from itertools import groupby
 from operator import attrgetter
@@ -20,6 +20,8 @@ from stack.reconcile.stores import read_store
 
 PATIENCE = 10.0
 """Seconds for messages that are under way."""
+RETENTION = timedelta(days=1)
+"""How long published rows stay in the outboxes."""
 STEP = 1000
 by_id = attrgetter("id")
 
@@ -48,12 +50,14 @@ class Reconciliation:
         since: datetime | None = None,
         order: UUID | None = None,
         patience: float = PATIENCE,
+        retention: timedelta = RETENTION,
         progress: Callable[[Totals], None] = nothing,
     ) -> None:
         self.urls = urls
         self.since = since
         self.order = order
         self.patience = patience
+        self.retention = retention
         self.totals = Totals()
         self._tell = report
         self._progress = progress
@@ -64,7 +68,7 @@ class Reconciliation:
             settling = stack.enter_context(Settling(self.urls, self.patience, self._report))
             stored = stack.enter_context(SortedRuns(self._announced(snapshots)))
             for rows in self._messages(snapshots, stored):
-                settling.add(rules.judge(rows, datetime.now(UTC)))
+                settling.add(rules.judge(rows, datetime.now(UTC) - self.retention))
             settling.settle()
         self._progress(self.totals)
         return self.totals

@@ -1,26 +1,25 @@
 """What must be true of one message, judged by all rows there are of it."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from stack.reconcile.findings import Finding, UnderWay
 from stack.reconcile.row import Row
 from stack.reconcile.services import READ_SIDE, hearers
 
-OUTBOX_KEPT = timedelta(days=1)
-"""Older rows may have been trimmed behind the relay's cursor; the groups must have the message all the same."""
 TAKEN = ("inbox", "event_log")
 SKIPPED = "skipped"
 """By a person, who has it on record."""
 
 
-def judge(rows: Sequence[Row], now: datetime) -> Iterator[Finding | UnderWay]:
-    """`rows` have one message id in common."""
+def judge(rows: Sequence[Row], trimmed: datetime) -> Iterator[Finding | UnderWay]:
+    """`rows` have one message id in common. What is older than `trimmed` may have left the outbox behind the relay's
+    cursor; the groups must have it all the same."""
     stored = [row for row in rows if row.table == "stored_events"]
     outbox = [row for row in rows if row.table == "outbox"]
     announced = [*stored, *outbox]
     if announced:
-        yield from at_the_source(stored, outbox, now)
+        yield from at_the_source(stored, outbox, trimmed)
         yield from at_the_groups(announced[0], rows)
     else:
         yield from never_announced(rows)
@@ -32,8 +31,8 @@ def judge(rows: Sequence[Row], now: datetime) -> Iterator[Finding | UnderWay]:
             yield about(announced[0] if announced else row, "duplicated", f"{row.database}.stored_events", detail)
 
 
-def at_the_source(stored: Sequence[Row], outbox: Sequence[Row], now: datetime) -> Iterator[Finding]:
-    if not outbox and stored[0].moment > now - OUTBOX_KEPT:
+def at_the_source(stored: Sequence[Row], outbox: Sequence[Row], trimmed: datetime) -> Iterator[Finding]:
+    if not outbox and stored[0].moment > trimmed:
         yield about(stored[0], "missing", f"{stored[0].database}.outbox", "its event is stored, its row is gone")
     if not stored:
         yield about(outbox[0], "unexpected", outbox[0].place, "no stored event explains it")

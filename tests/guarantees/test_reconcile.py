@@ -62,6 +62,7 @@ def test_a_row_deleted_from_an_outbox_is_named(shop: Shop) -> None:
     [found] = shop.findings()
     assert (found.kind, found.place, found.message_id) == ("missing", "payment_service.outbox", gone.id)
     assert (found.contract, found.key) == (gone.contract, gone.key)
+    assert shop.findings(retention=timedelta(0)) == []
 
 
 def test_a_row_deleted_from_an_inbox_is_named(shop: Shop) -> None:
