@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint format chaos demo lock clean
+.PHONY: help test unit lint format chaos bench bench-quick demo lock clean
 
 help:  ## List these tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/dev-stamp: requirements-dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -32,6 +32,12 @@ format: $(VENV)/dev-stamp  ## Format the code
 
 chaos: $(VENV)/dev-stamp  ## Long torture runs on real servers
 	$(BIN)/python -m pytest tests/chaos --timeout=1800
+
+bench: $(VENV)/dev-stamp  ## Every figure beside its reference of the same run (at most ten minutes; docs/BENCHMARKS.md)
+	$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/dev-stamp  ## The same with fewer rounds (about a minute)
+	$(BIN)/python -m benchmarks --quick
 
 demo:  ## The whole saga, from nothing, with a verdict
 	./ordersaga demo

@@ -2,7 +2,6 @@
 
 import argparse
 import cProfile
-import json
 import os
 import pstats
 import sys
@@ -10,24 +9,24 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 from uuid import uuid4
 
 import pika
 import psycopg
 
+from benchmarks.place import Place
+from benchmarks.rows import Row, compare
 from messaging import worker
 from messaging.broker import EVENTS, Group, declare
 from messaging.message import Message, to_properties
-from messaging.migrate import migrate
 from messaging.receiving.reactor import Reactor
 from messaging.settings import Settings
-from stack.servers.databases import create_databases
 from stack.servers.private import Servers, private_servers
 from tests.support.counting import GROUP, announcements, reactions
+from tests.support.databases import Database, Databases
 from tests.support.workers import counted
-
-REACH = 3000
-"""Messages a second, DESIGN 13."""
 
 
 def messages(number: int, keys: int) -> Iterator[Message]:
@@ -56,25 +55,75 @@ def stop_when_done(url: str, number: int, stopping: threading.Event, finished: l
     stopping.set()
 
 
-def consume(servers: Servers, number: int, keys: int, profile: bool) -> float:
-    """Seconds from the start of consuming a full queue to the last commit."""
-    os.environ[f"{GROUP.upper()}_DATABASE_URL"] = servers.postgres.url(GROUP, GROUP)
-    settings = Settings(amqp_url=servers.amqp_url(GROUP))
-    consumer = worker.Worker(settings, reactions, announcements, None, Reactor(reactions, announcements))
-    fill(servers.amqp_url("provisioner"), consumer.consumer.group, number, keys)
-    finished: list[float] = []
-    owner = servers.postgres.superuser_url(GROUP)
-    watcher = threading.Thread(target=stop_when_done, args=(owner, number, consumer.stopping, finished))
-    watcher.start()
-    profiler = cProfile.Profile()
-    began = time.perf_counter()
-    if profile:
+@dataclass(frozen=True)
+class Run:
+    """One consumer, started on full queues in a database of its own."""
+
+    database: Database
+    servers: Servers
+    messages: int
+    keys: int
+    profile: bool = False
+
+    def rate(self, url: str) -> float:
+        """Messages a second, from the start of consuming to the last commit; `url` is the service's."""
+        os.environ[f"{GROUP.upper()}_DATABASE_URL"] = url
+        settings = Settings(amqp_url=self.servers.amqp_url(GROUP))
+        consumer = worker.Worker(settings, reactions, announcements, None, Reactor(reactions, announcements))
+        fill(self.servers.amqp_url("provisioner"), consumer.consumer.group, self.messages, self.keys)
+        finished: list[float] = []
+        arguments = (self.database.owner_url, self.messages, consumer.stopping, finished)
+        watcher = threading.Thread(target=stop_when_done, args=arguments)
+        watcher.start()
+        began = time.perf_counter()
+        self.run(consumer)
+        watcher.join()
+        return self.messages / (finished[0] - began)
+
+    def run(self, consumer: worker.Worker) -> None:
+        if not self.profile:
+            consumer.run()
+            return
+        profiler = cProfile.Profile()
         profiler.runcall(consumer.run)
         pstats.Stats(profiler, stream=sys.stderr).sort_stats("tottime").print_stats(35)
-    else:
-        consumer.run()
-    watcher.join()
-    return finished[0] - began
+
+
+def bare_rate(amqp_url: str, number: int, keys: int) -> float:
+    """Messages a second that pika takes and acknowledges in hundreds when nothing is done with them."""
+    group = Group(GROUP, tuple(reactions.contracts), 2)
+    fill(amqp_url, group, number, keys)
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    channel = connection.channel()
+    channel.basic_qos(prefetch_count=1000)
+    taken = 0
+
+    def take(_: object, method: Any, __: object, ___: bytes) -> None:
+        nonlocal taken
+        taken += 1
+        if taken % 100 == 0:
+            channel.basic_ack(method.delivery_tag, multiple=True)
+        if taken == number:
+            channel.stop_consuming()
+
+    began = time.perf_counter()
+    for queue in group.queue_names:
+        channel.basic_consume(queue, take)
+    channel.start_consuming()
+    seconds = time.perf_counter() - began
+    connection.close()
+    return number / seconds
+
+
+def measure(place: Place) -> list[Row]:
+    ours, bare = [], []
+    number, keys = place.size.consume_messages, place.size.consume_messages // 2
+    for _ in range(place.size.consume_rounds):
+        bare.append(bare_rate(place.amqp_url, number, keys))
+        with place.fresh_databases() as fresh:
+            database = fresh(GROUP)
+            ours.append(Run(database, place.servers, number, keys).rate(database.url))
+    return [compare("consume_per_s", "messages/s", ours, bare)]
 
 
 def main() -> int:
@@ -86,12 +135,9 @@ def main() -> int:
     if options.messages % options.keys:
         parser.error("--messages must be a multiple of --keys")
     with tempfile.TemporaryDirectory(prefix="consume-") as directory, private_servers(directory) as servers:
-        create_databases(servers.postgres)
-        migrate(GROUP, servers.postgres.superuser_url(GROUP))
-        seconds = consume(servers, options.messages, options.keys, options.profile)
-    rate = options.messages / seconds
-    row = {"name": "consume_per_s", "value": round(rate), "unit": "messages/s", "reference": REACH}
-    print(json.dumps({**row, "ratio": round(rate / REACH, 2)}))
+        database = Databases(servers.postgres)(GROUP)
+        rate = Run(database, servers, options.messages, options.keys, options.profile).rate(database.url)
+    print(f"{rate:.0f} messages/s")
     return 0
 
 

@@ -3,18 +3,18 @@
 import argparse
 import logging
 import os
-import statistics
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from operator import truediv
 from typing import Any
 
 import pika
 import psycopg
 from prometheus_client import REGISTRY
 
+from benchmarks.place import Place
+from benchmarks.rows import Row, compare
 from messaging import broker
 from messaging.message import Message, to_properties
 from relay import lead, window
@@ -132,8 +132,8 @@ class RawPublisher:
             self.connection.close()
 
 
-def measure(database_url: str, amqp_url: str, rows: int, rounds: int) -> list[dict[str, object]]:
-    """One row of the benchmark's table: medians over rounds, in each of which the two follow one another."""
+def measure(database_url: str, amqp_url: str, rows: int, rounds: int) -> list[Row]:
+    """Medians over rounds, in each of which the two follow one another."""
     relayed, raw = [], []
     if unpublished(database_url):
         raise SystemExit("The outbox has unpublished rows. Give a database that is there for the benchmark alone.")
@@ -143,15 +143,12 @@ def measure(database_url: str, amqp_url: str, rows: int, rounds: int) -> list[di
             raw.append(RawPublisher(amqp_url, unpublished(database_url)).rate())
         with queues(amqp_url):
             relayed.append(relay_rate(database_url, amqp_url, rows))
-    return [
-        {
-            "name": "relay_vs_raw_publish",
-            "value": round(statistics.median(relayed)),
-            "unit": "messages/s",
-            "reference": round(statistics.median(raw)),
-            "ratio": round(statistics.median(map(truediv, relayed, raw)), 2),
-        }
-    ]
+    return [compare("relay_vs_raw_publish", "messages/s", relayed, raw)]
+
+
+def measure_in(place: Place) -> list[Row]:
+    with place.fresh_databases() as fresh:
+        return measure(fresh("order_service").owner_url, place.amqp_url, place.size.relay_rows, place.size.relay_rounds)
 
 
 def main() -> None:

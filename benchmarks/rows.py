@@ -1,0 +1,57 @@
+"""A row of the benchmarks' table: a figure, the reference measured beside it in the same run, and their ratio."""
+
+from collections.abc import Sequence
+from statistics import median
+from typing import NamedTuple
+
+
+class Row(NamedTuple):
+    """What `latest.json` and `baseline.json` hold."""
+
+    name: str
+    value: float
+    unit: str
+    reference: float | None
+    ratio: float | None
+    """value / reference: above 1 is better for a rate, below 1 is better for the rest; None: a count on its own."""
+
+
+REACH = {
+    "append_vs_psycopg": ("ratio", ">=", 0.75),
+    "append_vs_library": ("ratio", ">=", 3),
+    "relay_vs_raw_publish": ("ratio", ">=", 0.85),
+    "relay_at_1m_vs_20k": ("ratio", ">=", 0.9),
+    "relay_with_foreign_transaction": ("ratio", ">=", 0.9),
+    "idle_poll_ms_at_1m_retained": ("value", "<", 2),
+    "commit_to_consumer_p50_ms": ("value", "<", 5),
+    "commit_to_consumer_p99_ms": ("value", "<", 15),
+    "consume_per_s": ("value", ">=", 3000),
+    "dead_tuples_per_message": ("value", "<=", 0),
+}
+"""What is to be reached on two cores with everything on them, by name."""
+
+
+def compare(name: str, unit: str, values: Sequence[float], references: Sequence[float]) -> Row:
+    """Medians of rounds; the ratio is the median of each round's own, so that a slow minute of the machine cancels.
+
+    Nothing compared with nothing is equal: its ratio is 1.
+    """
+    ratios = [
+        1.0 if value == reference == 0 else value / reference
+        for value, reference in zip(values, references, strict=True)
+    ]
+    return Row(name, shortened(median(values)), unit, shortened(median(references)), shortened(median(ratios)))
+
+
+def shortened(figure: float) -> float:
+    """Four significant digits, whole numbers from a thousand up."""
+    return float(f"{figure:.4g}") if abs(figure) < 1000 else round(figure)
+
+
+def reached(row: Row) -> bool | None:
+    """Whether the row is where it should be; None when nothing is asked of it."""
+    if row.name not in REACH:
+        return None
+    of, sign, bound = REACH[row.name]
+    figure = float(getattr(row, of))
+    return {">=": figure >= bound, "<": figure < bound, "<=": figure <= bound}[sign]
