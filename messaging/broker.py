@@ -66,9 +66,10 @@ def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:
     channel.exchange_declare(EVENTS, "topic", durable=True, arguments={"alternate-exchange": UNROUTED})
     channel.exchange_declare(DEAD_LETTERS, "direct", durable=True)
     channel.queue_declare(UNROUTED, durable=True, arguments={"x-queue-type": "quorum"})
-    channel.queue_bind(UNROUTED, UNROUTED)
     for group in groups:
         declare_group(channel, group)
+    # Last: what is published before the groups are bound is refused and tried again, not set aside.
+    channel.queue_bind(UNROUTED, UNROUTED)
 
 
 def declare_group(channel: BlockingChannel, group: Group) -> None:

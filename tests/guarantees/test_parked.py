@@ -60,7 +60,7 @@ def test_a_bad_message_does_not_hurt_its_neighbours_in_the_batch(counting: Count
         counting.switches.set(bad, "fail")
     counting.publish(counted(counter, 1) for counter in counters)
     counting.start()
-    until(lambda: counting.in_inbox() == 197)
+    until(lambda: counting.in_inbox() == 197 and len(counting.parked("key")) == 3)
     assert {key for (key,) in counting.parked("key")} == {str(counters[0]), str(counters[77]), str(counters[199])}
 
 
