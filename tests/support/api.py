@@ -5,13 +5,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+import psutil
 import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -102,8 +103,20 @@ def running(database: Database, directory: Path, is_up: Callable[[Api], bool] | 
         assert process.poll() is None, log.read_text()
         yield api
     finally:
-        process.send_signal(signal.SIGQUIT)
-        process.wait(20)
+        end(process)
+
+
+def end(process: "subprocess.Popen[bytes]") -> None:
+    """Stopping is not what these tests are about: what has not ended in ten seconds is killed, workers first."""
+    workers = psutil.Process(process.pid).children() if process.poll() is None else []
+    process.send_signal(signal.SIGQUIT)
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        for worker in workers:
+            with suppress(psutil.NoSuchProcess):
+                worker.kill()
+        process.wait(10)
 
 
 @contextmanager
