@@ -1,41 +1,19 @@
 """What a dry run of a parked message promises: it shows what would be made, leaves nothing and calls nobody."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import psycopg
-import pytest
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from messaging.receiving import rehearsal
 from messaging.receiving.delivery import Received, read
 from messaging.receiving.receiver import Receiver
-from tests.conftest import AnyServers
-from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked
-from tests.support.databases import Database, Databases
+from tests.support.databases import Database
 from tests.support.parking import delivery, fail, handler
 from tests.support.workers import Counting, counted
-
-
-@pytest.fixture
-def counting(
-    servers: AnyServers, database: Databases, broker: TestBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Counting]:
-    """The switches work in this process too."""
-    monkeypatch.setenv("COUNTING_SWITCHES", str(tmp_path))
-    with Counting(database(GROUP), broker, servers.amqp_url(GROUP), tmp_path) as counting:
-        yield counting
-
-
-@pytest.fixture
-def connection(counting: Counting) -> Iterator[Connection[Any]]:
-    """With the rights of the service."""
-    with counting.database.connect() as connection:
-        yield connection
 
 
 def contents(database: Database) -> dict[str, list[tuple[Any, ...]]]:

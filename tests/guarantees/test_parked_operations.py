@@ -1,11 +1,9 @@
 """What a person may do to parked messages, and what stays true whatever they do."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,30 +19,11 @@ from messaging.receiving.operations import Refused, UnknownMessage
 from messaging.receiving.receiver import Receiver, entry, still_parked
 from messaging.receiving.retries import Attempt, Retries
 from projections.projector import Projector
-from tests.conftest import AnyServers
-from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Counted
 from tests.support.databases import Databases
 from tests.support.parking import ALICE, actions, delivery, fail, handler, receive
 from tests.support.wait import until
 from tests.support.workers import Counting, counted
-
-
-@pytest.fixture
-def counting(
-    servers: AnyServers, database: Databases, broker: TestBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Counting]:
-    """The switches work in this process too."""
-    monkeypatch.setenv("COUNTING_SWITCHES", str(tmp_path))
-    with Counting(database(GROUP), broker, servers.amqp_url(GROUP), tmp_path) as counting:
-        yield counting
-
-
-@pytest.fixture
-def connection(counting: Counting) -> Iterator[Connection[Any]]:
-    """With the rights of the service."""
-    with counting.database.connect() as connection:
-        yield connection
 
 
 def test_a_dead_message_that_is_retried_heals_and_its_followers_come_after_it(
