@@ -29,5 +29,4 @@ def open_shop(stack: Stack) -> None:
     keeper = shop(stack)
     if not keeper.products():
         for sku, (name, unit_price) in PRODUCTS.items():
-            keeper.price(sku, name, unit_price)
-            keeper.receive(sku, PLENTY)
+            keeper.stock(sku, name, unit_price, PLENTY)

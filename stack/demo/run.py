@@ -63,8 +63,7 @@ class Demo:
 
     def stock_the_shelves(self) -> None:
         for sku, (name, unit_price) in PRODUCTS.items():
-            self.shop.price(sku, name, unit_price)
-            self.shop.receive(sku, SCARCE.get(sku, PLENTY))
+            self.shop.stock(sku, name, unit_price, SCARCE.get(sku, PLENTY))
 
     def run(self, show: Callable[[], None]) -> None:
         """Place every order and wait for its end; `show` is called several times a second."""

@@ -55,6 +55,11 @@ class Shop:
         url = f"{self.addresses.inventory}/stock/{sku}/receipts"
         self._call("POST", url, self._operator, {"quantity": quantity}, {"Idempotency-Key": str(uuid4())})
 
+    def stock(self, sku: str, name: str, unit_price: int, quantity: int) -> None:
+        """A product on the price list and on the shelves."""
+        self.price(sku, name, unit_price)
+        self.receive(sku, quantity)
+
     def order(self, customer: str, lines: Sequence[tuple[str, int]], card: str) -> UUID:
         """Place an order; returns its id."""
         body = {"lines": [{"sku": sku, "quantity": quantity} for sku, quantity in lines], "card": card}
