@@ -1,12 +1,15 @@
 """One unit of work: what it receives, records, announces and remembers is kept together or not at all."""
 
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 from eventsourcing.domain import BaseAggregate
 from psycopg import Connection
 from psycopg.errors import UniqueViolation
+from psycopg.pq import TransactionStatus
 
 from messaging import aggregates, flush
 from messaging.aggregates import GENESIS, SNAPSHOT_EVERY, History
@@ -48,11 +51,19 @@ CONSTRAINTS: dict[str, type[Exception]] = {
 class Transaction:
     """Buffers until `flush`, which is one statement. The caller owns connection, commit and rollback.
 
-    `cause` is what the events saved next are recorded with; a consumer sets it anew for every message.
+    `cause` is what the events saved next are recorded with; a consumer sets it anew for every message. A caller who
+    has not begun a transaction hands in how to `begin` one: locks need it.
     """
 
-    def __init__(self, connection: Connection[Any], announcements: Announcements, cause: Cause) -> None:
+    def __init__(
+        self,
+        connection: Connection[Any],
+        announcements: Announcements,
+        cause: Cause,
+        begin: Callable[[], None] = lambda: None,
+    ) -> None:
         self.connection = connection
+        self.begin = begin
         self.announcements = announcements
         self.cause = cause
         self.rows = flush.Rows()
@@ -62,6 +73,7 @@ class Transaction:
         """Hold these aggregates until the transaction ends, in an order that cannot deadlock."""
         keys = sorted({lock_key(id_) for id_ in ids})
         if keys:
+            self.begin()
             self.connection.execute(LOCK, (keys,))
 
     def load(self, ids: Iterable[UUID]) -> None:
@@ -141,19 +153,28 @@ def lock_key(id_: UUID) -> int:
 def decide(
     connection: Connection[Any], announcements: Announcements, cause: Cause, command: Callable[[Transaction], Result]
 ) -> Result:
-    """Run a command in a transaction of its own; when another writer was first, load and decide again.
+    """Run a command as a unit of its own; when another writer was first, load and decide again.
+
+    On a connection in autocommit the flush alone is the transaction: versions, not locks, guard what was read before
+    it, and BEGIN and COMMIT are two round trips of three. A command that takes a lock begins one, to hold it.
 
     Raises:
         Conflict, KeyTaken: it lost five times in a row.
     """
     for attempt in range(1, ATTEMPTS + 1):
         try:
-            with connection.transaction():
-                transaction = Transaction(connection, announcements, cause)
+            with ExitStack() as held:
+                transaction = Transaction(connection, announcements, cause, partial(begin, connection, held))
                 result = command(transaction)
                 transaction.flush()
-                return result
+            return result
         except (Conflict, KeyTaken):
             if attempt == ATTEMPTS:
                 raise
     raise AssertionError("unreachable")
+
+
+def begin(connection: Connection[Any], held: ExitStack) -> None:
+    """Begin a transaction that ends with `held`, unless one is under way."""
+    if connection.info.transaction_status == TransactionStatus.IDLE:
+        held.enter_context(connection.transaction())

@@ -55,6 +55,7 @@ def once(key: RequestKey, command: Callable[[Transaction], Answer]) -> Callable[
     """
 
     def run(transaction: Transaction) -> Answer:
+        transaction.begin()
         kept, is_ours = find(transaction.connection, key)
         if kept is not None:
             return replay(kept, key)
