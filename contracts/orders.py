@@ -1,5 +1,6 @@
 """What the order service tells the others."""
 
+from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
@@ -29,6 +30,8 @@ class OrderPlaced(Contract):
     """ISO 4217, upper case."""
     card: str
     """The card processor's name for the payment method, never a card number."""
+    complete_by: datetime | None = None
+    """When it is cancelled unless it is confirmed by then."""
 
 
 class OrderConfirmed(Contract):

@@ -17,6 +17,7 @@ def order_placed(event: Order.Placed) -> OrderPlaced:
         total=event.total,
         currency=event.currency,
         card=event.card,
+        complete_by=event.complete_by,
     )
 
 

@@ -1,7 +1,7 @@
 """What one can ask of the order service; each command decides and saves, the caller's transaction keeps."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
@@ -70,7 +70,7 @@ def place_order(
         for product, (_, quantity) in zip(products, wanted, strict=True)
     ]
     total = sum(line["quantity"] * line["unit_price"] for line in lines)
-    order = Order(id=order_id, customer=customer, lines=lines, total=total, currency=currencies.pop(), card=card)
+    order = Order(order_id, customer, lines, total, currencies.pop(), card, datetime.now(UTC) + deadline)
     transaction.save(order)
     transaction.set_deadline(Deadline(COMPLETION, order_id, deadline))
     return order

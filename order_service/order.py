@@ -1,6 +1,7 @@
 """An order: placed, then confirmed or cancelled, and nothing else."""
 
-from typing import TypedDict
+from datetime import datetime
+from typing import Any, TypedDict
 from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
@@ -29,6 +30,14 @@ class Order(BaseAggregate[UUID]):
         total: int
         currency: str
         card: str
+        complete_by: datetime | None
+        """When it is cancelled unless it is confirmed; None in events older than this field."""
+
+        class_version = 2
+
+        @staticmethod
+        def upcast_v1_v2(state: dict[str, Any]) -> None:
+            state["complete_by"] = None
 
     class Confirmed(Event):
         TOPIC = "order.confirmed"
@@ -39,13 +48,23 @@ class Order(BaseAggregate[UUID]):
         reason: str
 
     @event(Placed)
-    def __init__(self, id: UUID, customer: str, lines: list[Line], total: int, currency: str, card: str) -> None:
+    def __init__(
+        self,
+        id: UUID,
+        customer: str,
+        lines: list[Line],
+        total: int,
+        currency: str,
+        card: str,
+        complete_by: datetime | None = None,
+    ) -> None:
         self._id = id
         self.customer = customer
         self.lines = lines
         self.total = total
         self.currency = currency
         self.card = card
+        self.complete_by = complete_by
         self.state = "placed"
         self.charge_id = ""
         self.reason = ""

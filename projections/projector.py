@@ -1,4 +1,4 @@
-"""What the read side does with messages: every one of them goes into the event log, once."""
+"""What the read side does with messages: each goes into the event log, once, and from there into the views."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,6 +10,7 @@ from contracts import CONTRACTS
 from messaging.message import ContractData
 from messaging.receiving.delivery import Received
 from projections import event_log
+from projections.views.fold import fold
 
 KNOWN = """
 select message_id, event_hash from event_log where message_id = any(%(ids)s)
@@ -28,5 +29,8 @@ class Projector:
         return dict(connection.execute(KNOWN, {"ids": list(ids)}).fetchall())
 
     def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
-        """Log new messages."""
-        event_log.append(connection, [received.message for received in messages])
+        """Log new messages and project them."""
+        event_log.lock(connection)
+        positions = event_log.append(connection, [received.message for received in messages])
+        if positions:
+            fold(connection, min(positions), max(positions))

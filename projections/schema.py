@@ -1,9 +1,34 @@
 """The read side's tables, as SQLAlchemy Core sees them; migrations create them."""
 
-from sqlalchemy import BigInteger, Column, DateTime, Index, LargeBinary, MetaData, Table, Text, Uuid, func
+from datetime import datetime
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Computed,
+    DateTime,
+    Identity,
+    Index,
+    LargeBinary,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    Uuid,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 metadata = MetaData()
+
+GENERATED = Computed("see the migration", persisted=True)
+"""Of a column that the database computes from the others; the expression stands in the migration alone."""
+
+
+def moment(name: str) -> Column[datetime]:
+    return Column(name, DateTime(timezone=True))
+
 
 event_log = Table(
     "event_log",
@@ -22,8 +47,101 @@ event_log = Table(
     Column("tracestate", Text, nullable=False),
     Column("body", JSONB, nullable=False),
     Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Index("event_log_key", "key", "time"),
+    Column("position", BigInteger, Identity(always=True), nullable=False),
+    Index("event_log_position", "position", unique=True),
+    Index("event_log_key", "key", "position"),
+    Index("event_log_actor", "actor", "position"),
+    Index("event_log_contract", "contract", "position"),
     Index("event_log_correlation", "correlation_id"),
+    Index("event_log_causation", "causation_id", postgresql_where=text("causation_id is not null")),
     Index("event_log_time", "time"),
 )
 """Every message of every service, once: the inbox of the group `projections` and the table of the audit trail."""
+
+saga_view = Table(
+    "saga_view",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("correlation_id", Uuid),
+    Column("customer", Text),
+    Column("lines", JSONB),
+    Column("total", BigInteger),
+    Column("currency", Text),
+    moment("placed_at"),
+    moment("complete_by"),
+    moment("reserved_at"),
+    moment("rejected_at"),
+    Column("rejection", Text),
+    moment("captured_at"),
+    moment("late_charge_at"),
+    moment("declined_at"),
+    Column("decline", Text),
+    moment("refunded_at"),
+    moment("confirmed_at"),
+    moment("cancelled_at"),
+    Column("reason", Text),
+    moment("released_at"),
+    moment("shipped_at"),
+    Column("last_at", DateTime(timezone=True), nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("state", Text, GENERATED, nullable=False),
+    Column("step", SmallInteger, GENERATED, nullable=False),
+    Column("waits_for", Text, GENERATED),
+    Column("waits_since", DateTime(timezone=True), GENERATED),
+    Column("ended_at", DateTime(timezone=True), GENERATED),
+    Index("saga_view_placed", text("placed_at desc"), text("order_id desc")),
+    Index("saga_view_state", "state", text("placed_at desc"), text("order_id desc")),
+    Index("saga_view_customer", "customer", text("placed_at desc"), text("order_id desc")),
+    Index("saga_view_waiting", "waits_since", "order_id", postgresql_where=text("waits_for is not null")),
+    Index("saga_view_ended", "ended_at"),
+)
+"""Total in minor units. `state` is placed, confirmed or cancelled; `step` counts placed, reserved, charged, confirmed;
+`waits_for` is stock, payment, confirmation, cancellation, shipment, release or refund, and null when it has ended."""
+
+stock_view = Table(
+    "stock_view",
+    metadata,
+    Column("sku", Text, primary_key=True),
+    Column("name", Text),
+    Column("unit_price", BigInteger),
+    Column("currency", Text),
+    Column("priced_sequence", BigInteger),
+    Column("received", BigInteger, nullable=False),
+    Column("reserved", BigInteger, nullable=False),
+    Column("released", BigInteger, nullable=False),
+    Column("shipped", BigInteger, nullable=False),
+    Column("returned", BigInteger, nullable=False),
+    Column("on_hand", BigInteger, GENERATED, nullable=False),
+    Column("set_aside", BigInteger, GENERATED, nullable=False),
+    Column("available", BigInteger, GENERATED, nullable=False),
+)
+"""Prices in minor units; `priced_sequence` is the version of the product that they are from."""
+
+payment_view = Table(
+    "payment_view",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("amount", BigInteger),
+    Column("currency", Text),
+    Column("charge_id", Text),
+    moment("captured_at"),
+    moment("late_charge_at"),
+    moment("declined_at"),
+    Column("decline", Text),
+    Column("refund_id", Text),
+    moment("refunded_at"),
+    Column("refunded", BigInteger),
+    Column("last_at", DateTime(timezone=True), nullable=False),
+    Column("state", Text, GENERATED, nullable=False),
+    Index("payment_view_last", text("last_at desc"), text("order_id desc")),
+    Index("payment_view_state", "state", text("last_at desc"), text("order_id desc")),
+)
+"""Amounts in minor units; `state` is captured, declined, charged_late or refunded."""
+
+minute_view = Table(
+    "minute_view",
+    metadata,
+    Column("minute", DateTime(timezone=True), primary_key=True),
+    Column("contract", Text, primary_key=True),
+    Column("messages", BigInteger, nullable=False),
+)

@@ -102,6 +102,7 @@ def types_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ischema_names, "pg_snapshot", schema.PgSnapshot)
 
 
+@pytest.mark.filterwarnings("ignore:Computed default on")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_migrated_database_is_what_the_code_believes_it_to_be(database: Databases, kind: str) -> None:
     assert differences(database(kind), known_to_the_code(kind)) == []

@@ -1,7 +1,7 @@
 """What the order service decides: each command and reaction when it happens, is repeated, and is refused."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -83,9 +83,20 @@ def test_a_product_whose_line_changes_is_announced_anew(orders: Service, changed
     )
 
 
-def test_an_order_is_placed_at_the_prices_of_the_list(orders: Service) -> None:
+class Noon(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
+        return datetime(2026, 3, 1, 12, tzinfo=tz)
+
+
+def test_an_order_is_placed_at_the_prices_of_the_list(orders: Service, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("order_service.commands.datetime", Noon)
     lines = [Line(sku="cup", quantity=2, unit_price=300), Line(sku="pot", quantity=1, unit_price=100)]
-    says = {"customer": "alice", "total": 700, "currency": "EUR", "card": "pm_card_visa"}
+    complete_by = datetime(2026, 3, 1, 12, tzinfo=UTC) + DEADLINE
+    says: dict[str, Any] = {"customer": "alice", "total": 700, "currency": "EUR", "card": "pm_card_visa"}
+    says["complete_by"] = complete_by
     Scenario(orders).given(*PRICES).when(PLACED[-1]).then(
         happened(Order.Placed, lines=lines, **says),
         OrderPlaced(order_id=ORDER, lines=tuple(OrderLine(**line) for line in lines), **says),

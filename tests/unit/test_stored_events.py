@@ -92,6 +92,18 @@ def test_an_unknown_aggregate_inside_a_snapshot_imports_nothing() -> None:
         mapper.to_domain_event(forged)
 
 
+def test_an_order_placed_before_orders_told_their_deadline_is_still_read() -> None:
+    [created] = Order(ID, "alice", [], 0, "EUR", "pm_card_visa").collect_events()
+    [row] = record([created], GENESIS, CAUSE)
+    old = row.stored.state.replace(b'"complete_by":null,', b"").replace(b'"class_version":2,', b"")
+    old = old.replace(b',"complete_by":null', b"").replace(b',"class_version":2', b"")
+    assert b"complete_by" not in old
+    assert b"class_version" not in old
+    placed = mapper.to_domain_event(replace(row.stored, state=old))
+    assert isinstance(placed, Order.Placed)
+    assert (placed.customer, placed.complete_by) == ("alice", None)
+
+
 def test_an_aggregate_comes_back_from_its_snapshot_and_goes_on() -> None:
     payment = Payment(id=ID)
     payment.capture("ch_1", 700, "EUR")
