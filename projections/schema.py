@@ -52,6 +52,8 @@ event_log = Table(
     Index("event_log_key", "key", "position"),
     Index("event_log_actor", "actor", "position"),
     Index("event_log_contract", "contract", "position"),
+    Index("event_log_actor_contract", "actor", "contract", "position"),
+    Index("event_log_source", "source", "position"),
     Index("event_log_correlation", "correlation_id"),
     Index("event_log_causation", "causation_id", postgresql_where=text("causation_id is not null")),
     Index("event_log_time", "time"),
@@ -93,6 +95,13 @@ saga_view = Table(
     Index("saga_view_state", "state", text("placed_at desc"), text("order_id desc")),
     Index("saga_view_customer", "customer", text("placed_at desc"), text("order_id desc")),
     Index("saga_view_waiting", "waits_since", "order_id", postgresql_where=text("waits_for is not null")),
+    Index(
+        "saga_view_unfinished",
+        "waits_for",
+        text("placed_at desc"),
+        text("order_id desc"),
+        postgresql_where=text("waits_for is not null"),
+    ),
     Index("saga_view_ended", "ended_at"),
 )
 """Total in minor units. `state` is placed, confirmed or cancelled; `step` counts placed, reserved, charged, confirmed;
@@ -145,3 +154,11 @@ minute_view = Table(
     Column("contract", Text, primary_key=True),
     Column("messages", BigInteger, nullable=False),
 )
+
+total_view = Table(
+    "total_view",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("number", BigInteger, nullable=False),
+)
+"""By contract, and `taken_back`: orders that were confirmed and are cancelled."""

@@ -5,13 +5,14 @@ from typing import Any
 from psycopg import Connection
 
 from contracts import CONTRACTS
-from projections.views import minutes, payments, sagas, stock
+from projections.views import minutes, payments, sagas, stock, totals
 
 VIEWS = {
     "saga_view": sagas.FOLD,
     "stock_view": stock.FOLD,
     "payment_view": payments.FOLD,
     "minute_view": minutes.FOLD,
+    "total_view": totals.FOLD,
 }
 """By table. Each statement adds the messages of a stretch that was never folded before, in any order of stretches."""
 

@@ -1,0 +1,163 @@
+"""How many orders, how fast and for how long; what a figure costs does not grow with the tables."""
+
+from datetime import datetime
+from typing import Any, Literal
+
+from psycopg import Connection
+from psycopg.sql import SQL
+
+from projections.queries import sagas
+from projections.queries.rows import Row, select
+from projections.queries.sagas import RECENT, Saga, Waiting
+
+RATE_SECONDS = 10
+MOST_MINUTES = 24 * 60
+
+
+class Counts(Row):
+    """Orders by state, exact; those that ended as confirmed or cancelled, and those still under way by what they
+    wait for."""
+
+    placed: int
+    confirmed: int
+    cancelled: int
+    unfinished: int
+    completed: int
+    rolled_back: int
+    waiting: dict[Waiting, int]
+
+
+class Minute(Row):
+    """What happened in the minute that begins then."""
+
+    minute: datetime
+    placed: int
+    confirmed: int
+    cancelled: int
+    messages: int
+
+
+class Rate(Row):
+    """Per second, over the last seconds."""
+
+    messages: float
+    orders: float
+
+
+class Duration(Row):
+    """From placed to ended, in seconds, of the last orders that ended."""
+
+    state: Literal["confirmed", "cancelled"]
+    orders: int
+    median: float
+    p95: float
+    p99: float
+
+
+class Figures(Row):
+    """`share_completed` is of those that ended, null when none has; `minutes` end with the current one.
+
+    `share_completed_last_hour` is of those confirmed or cancelled within the last sixty minutes.
+    """
+
+    counts: Counts
+    share_completed: float | None
+    share_completed_last_hour: float | None
+    rate: Rate
+    durations: list[Duration]
+    oldest_unfinished: Saga | None
+    minutes: list[Minute]
+
+
+COUNTS = SQL("""
+with totals as (select coalesce(jsonb_object_agg(name, number), '{}') as of from total_view),
+waiting as (select waits_for, count(*) as orders from saga_view where waits_for is not null group by waits_for),
+summed as (
+    select coalesce(sum(orders), 0)::bigint as unfinished,
+        coalesce(sum(orders) filter (where waits_for = 'shipment'), 0)::bigint as unshipped,
+        coalesce(sum(orders) filter (where waits_for in ('release', 'refund')), 0)::bigint as undoing,
+        coalesce(jsonb_object_agg(waits_for, orders), '{}') as waiting
+    from waiting),
+ended as (
+    select coalesce((of ->> 'orders.order_cancelled.v1')::bigint, 0) as cancelled,
+        coalesce((of ->> 'orders.order_confirmed.v1')::bigint, 0) - coalesce((of ->> 'taken_back')::bigint, 0)
+            as confirmed
+    from totals)
+select unfinished - unshipped - undoing as placed, confirmed, cancelled, unfinished,
+    confirmed - unshipped as completed, cancelled - undoing as rolled_back, waiting
+from summed, ended
+""")
+
+
+def counts(connection: Connection[Any]) -> Counts:
+    [row] = select(connection, Counts, COUNTS)
+    return row
+
+
+MINUTES = SQL("""
+select minute,
+    coalesce(sum(messages) filter (where contract = 'orders.order_placed.v1'), 0)::bigint as placed,
+    coalesce(sum(messages) filter (where contract = 'orders.order_confirmed.v1'), 0)::bigint as confirmed,
+    coalesce(sum(messages) filter (where contract = 'orders.order_cancelled.v1'), 0)::bigint as cancelled,
+    coalesce(sum(messages), 0)::bigint as messages
+from generate_series(date_trunc('minute', now(), 'UTC') - make_interval(mins => %(minutes)s - 1),
+        date_trunc('minute', now(), 'UTC'), '1 minute') as minute
+    left join minute_view using (minute)
+group by minute
+order by minute
+""")
+
+
+def minutes(connection: Connection[Any], last: int = 60) -> list[Minute]:
+    """One row for each of the last minutes, those in which nothing happened too; oldest first."""
+    return select(connection, Minute, MINUTES, {"minutes": last})
+
+
+RATE = SQL("""
+select count(*) / %(seconds)s::float8 as messages,
+    count(*) filter (where contract = 'orders.order_placed.v1') / %(seconds)s::float8 as orders
+from event_log where time > now() - make_interval(secs => %(seconds)s)
+""")
+
+
+def rate(connection: Connection[Any], seconds: int = RATE_SECONDS) -> Rate:
+    [row] = select(connection, Rate, RATE, {"seconds": seconds})
+    return row
+
+
+DURATIONS = SQL("""
+select state, count(*) as orders,
+    percentile_cont(0.5) within group (order by seconds) as median,
+    percentile_cont(0.95) within group (order by seconds) as p95,
+    percentile_cont(0.99) within group (order by seconds) as p99
+from (
+    select state, extract(epoch from ended_at - placed_at)::float8 as seconds
+    from saga_view where ended_at is not null order by ended_at desc limit %(sample)s) as recent
+where seconds is not null
+group by state
+order by state
+""")
+
+
+def durations(connection: Connection[Any], sample: int = RECENT) -> list[Duration]:
+    """By how they ended."""
+    return select(connection, Duration, DURATIONS, {"sample": sample})
+
+
+def figures(connection: Connection[Any], last_minutes: int = 60) -> Figures:
+    """Everything at once, for an overview."""
+    now, per_minute = counts(connection), minutes(connection, max(last_minutes, 60))
+    hour = per_minute[-60:]
+    return Figures(
+        counts=now,
+        share_completed=share(now.completed, now.rolled_back),
+        share_completed_last_hour=share(sum(m.confirmed for m in hour), sum(m.cancelled for m in hour)),
+        rate=rate(connection),
+        durations=durations(connection),
+        oldest_unfinished=next(iter(sagas.unfinished(connection, 1)), None),
+        minutes=per_minute[-last_minutes:],
+    )
+
+
+def share(some: int, others: int) -> float | None:
+    return some / (some + others) if some + others else None

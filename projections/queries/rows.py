@@ -1,0 +1,39 @@
+"""How statements become typed rows, and conditions become a statement."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+from psycopg import Connection
+from psycopg.rows import class_row
+from psycopg.sql import SQL, Composed
+from pydantic import BaseModel, ConfigDict
+
+Statement = SQL | Composed
+
+
+class Row(BaseModel):
+    """One row of an answer."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+Kind = TypeVar("Kind", bound=Row)
+
+
+def select(
+    connection: Connection[Any], kind: type[Kind], statement: Statement, values: Mapping[str, Any] | None = None
+) -> list[Kind]:
+    """All rows of a statement, each as a `kind`."""
+    with connection.cursor(row_factory=class_row(kind)) as cursor:
+        return cursor.execute(statement, values).fetchall()
+
+
+def where(conditions: Iterable[Statement]) -> Statement:
+    """A `where` clause of these, or nothing; only what is asked for is in the statement, so that its plan fits."""
+    asked = list(conditions)
+    return SQL("where {}").format(SQL(" and ").join(asked)) if asked else SQL("")
+
+
+def given(known: Mapping[str, Statement], values: Mapping[str, Any]) -> list[Statement]:
+    """The conditions of those values that are not None."""
+    return [condition for name, condition in known.items() if values.get(name) is not None]

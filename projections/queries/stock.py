@@ -1,0 +1,45 @@
+"""Products: their price, and how much of each is where."""
+
+from typing import Any
+
+from psycopg import Connection
+from psycopg.sql import SQL
+
+from projections.queries.rows import Row, given, select, where
+
+
+class Stock(Row):
+    """One product: `unit_price` in minor units, everything else in pieces."""
+
+    sku: str
+    name: str | None
+    unit_price: int | None
+    currency: str | None
+    received: int
+    reserved: int
+    released: int
+    shipped: int
+    returned: int
+    on_hand: int
+    set_aside: int
+    available: int
+
+
+COLUMNS = SQL("""
+    sku, name, unit_price, currency, received, reserved, released, shipped, returned, on_hand, set_aside, available
+""")
+CONDITIONS = {"behind": SQL("sku > %(behind)s")}
+PAGE = SQL("select {} from stock_view {} order by sku limit %(limit)s")
+
+
+def page(connection: Connection[Any], limit: int = 50, behind: str | None = None) -> list[Stock]:
+    """By SKU; `behind` is the last one of the page before."""
+    values = {"limit": limit, "behind": behind}
+    return select(connection, Stock, PAGE.format(COLUMNS, where(given(CONDITIONS, values))), values)
+
+
+ONE = SQL("select {} from stock_view where sku = %(sku)s").format(COLUMNS)
+
+
+def one(connection: Connection[Any], sku: str) -> Stock | None:
+    return next(iter(select(connection, Stock, ONE, {"sku": sku})), None)
