@@ -45,6 +45,10 @@ class Settings(BaseSettings):
     queues_per_group: int = Field(default=2)
     relay_retention_hours: float = Field(default=24, gt=0)
     """A relay deletes published rows that are older from the outbox."""
+    monitored: str = ""
+    """Processes that the dashboard asks for /readyz and /metrics: `name=http://host:port name=http://host:port ...`"""
+    broker_metrics_url: str = ""
+    """Base URL of RabbitMQ's plugin `rabbitmq_prometheus`; without it the dashboard counts by our own processes."""
     log_level: str = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
 

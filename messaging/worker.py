@@ -7,6 +7,8 @@ import sys
 import threading
 from typing import Any
 
+from psycopg import Connection
+
 from messaging.announcements import Announcements
 from messaging.broker import Group
 from messaging.links import DatabaseLink
@@ -15,6 +17,7 @@ from messaging.receiving.background import Background
 from messaging.receiving.consumer import Consumer
 from messaging.receiving.deadlines import Deadlines
 from messaging.receiving.outside import OutsideSteps
+from messaging.receiving.parked_now import ParkedNow
 from messaging.receiving.reactor import Reactor
 from messaging.receiving.receiver import Handler, Receiver
 from messaging.receiving.retries import Retries
@@ -65,7 +68,13 @@ class Worker:
         receiver = Receiver(group.name, handler)
         self.consumer = Consumer(group, settings.amqp_url, receiver, self.outside, self.database, self.stopping)
         retries = Retries(handler, self.outside)
-        self.background = [Background("retries", url, retries.step, self.stopping, retries.stop)]
+        parked_now = ParkedNow(group.name)
+
+        def retry_and_count(connection: Connection[Any]) -> float:
+            parked_now.count_if_due(connection)
+            return retries.step(connection)
+
+        self.background = [Background("retries", url, retry_and_count, self.stopping, retries.stop)]
         if reactions.deadlines:
             step = Deadlines(reactions, announcements).step
             self.background.append(Background("deadlines", url, step, self.stopping))

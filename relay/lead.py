@@ -66,6 +66,8 @@ class Lead:
     ) -> None:
         self.up_to_date_at = time.monotonic()
         """Everything committed until then is confirmed."""
+        self.unconfirmed = 0
+        """Rows of the window under way that the broker has not confirmed."""
         self._connection = connection
         self._publisher = publisher
         self._trimmer = trimmer
@@ -107,6 +109,7 @@ class Lead:
     def _publish(self, opened: Window) -> Cursor:
         """Publish a window and move the cursor: behind it, or inside it when refused or told to stop."""
         self._confirmed = None
+        self.unconfirmed = len(opened.positions)
         refusal = None
         try:
             if self._send(opened):
@@ -160,6 +163,7 @@ class Lead:
         for _ in range(confirmed):
             self._confirmed = self._in_flight.popleft()
         self._published.inc(confirmed)
+        self.unconfirmed -= confirmed
         if outcome.settled:
             self._heard_at = time.monotonic()
 

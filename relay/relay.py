@@ -21,6 +21,7 @@ STANDBY_REST = 0.25
 PATIENCE = 15.0
 """Seconds without a confirm after which a relay that has messages in flight no longer counts as ready."""
 
+lag_rows = Gauge("ordersaga_relay_lag_rows", "Rows of the window under way not confirmed yet", ["database"])
 lag_seconds = Gauge("ordersaga_relay_lag_seconds", "Age of the moment up to which all is confirmed", ["database"])
 active = Gauge("ordersaga_relay_active", "1: the active relay of the database, 0: it stands by", ["database"])
 
@@ -48,6 +49,7 @@ class Relay:
         self._postgres = Link(f"Postgres for {database}")
         self._up_to_date_at = time.monotonic()
         lag_seconds.labels(database).set_function(self.lag)
+        lag_rows.labels(database).set_function(lambda: lead.unconfirmed if (lead := self.lead) else 0)
         active.labels(database).set_function(lambda: self.lead is not None)
 
     def problems(self) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from stack.given import Given, variable
 from stack.keys import public_key
 from stack.ports import LOOPBACK
-from stack.processes import GROUPS, Process
+from stack.processes import GROUPS, PROCESSES, Process
 from stack.servers import postgres, rabbitmq
 from stack.state import ROOT, State
 
@@ -54,11 +54,18 @@ class Environments:
         simulator = f"http://{LOOPBACK}:{self._state.port('simulator')}"
         return text.format(
             port=self._state.port(process.name),
+            monitored=" ".join(f"{one.name}=http://{LOOPBACK}:{self._state.port(one.name)}" for one in PROCESSES),
             ledger=self._state.directory / "ledger.sqlite",
             token_public_key=public_key(self._state),
             card_url=self._caller["STRIPE_API_BASE"] if real else simulator,
+            broker_metrics_url=self._broker_metrics_url(),
             card_key=self._caller["STRIPE_API_KEY"] if real else simulator_key(self._state),
         )
+
+    def _broker_metrics_url(self) -> str:
+        """Of a given broker only the caller knows."""
+        given = self._caller.get("BROKER_METRICS_URL", "")
+        return given or ("" if self._given.amqp else rabbitmq.metrics_url(self._state))
 
 
 def simulator_key(state: State) -> str:

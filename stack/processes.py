@@ -11,6 +11,8 @@ RELAY_ROLE = "relay"
 TOKENS = {"TOKEN_PUBLIC_KEY": "{token_public_key}", "TOKEN_ISSUER": "ordersaga", "TOKEN_AUDIENCE": "ordersaga"}
 CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_API_BASE": "{card_url}"}
 HEALTH = {"HEALTH_PORT": "{port}"}
+WATCHING = {"MONITORED": "{monitored}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
+"""What a process needs that shows how all others are."""
 RETENTION = ("RELAY_RETENTION_HOURS",)
 
 

@@ -12,7 +12,7 @@ from stack import children
 from stack.errors import CannotRunHere
 from stack.ports import LOOPBACK
 from stack.servers.postgres import OWNER, Postgres
-from stack.servers.rabbitmq import RabbitMQ
+from stack.servers.rabbitmq import ADVANCED, METRICS, RabbitMQ
 from stack.servers.rabbitmq_users import definitions
 from stack.state import State
 
@@ -60,7 +60,7 @@ class DockerPostgres(Postgres):
         secret = {"POSTGRES_USER": OWNER, "POSTGRES_PASSWORD": self.password(OWNER), "POSTGRES_DB": "postgres"}
         volumes = [f"{_name(self._state, self.name)}:/var/lib/postgresql"]
         image = [POSTGRES_IMAGE, "-c", "max_connections=200"]
-        self._process = _run(self._state, self.name, f"{self.port}:5432", volumes, secret, image)
+        self._process = _run(self._state, self.name, [f"{self.port}:5432"], volumes, secret, image)
         self._records.add(self.name, self._process.pid, self.port)
 
 
@@ -75,11 +75,17 @@ class DockerRabbitMQ(RabbitMQ):
         )
         self._home.mkdir(mode=0o700, exist_ok=True)
         volumes = [f"{_name(self._state, self.name)}:/var/lib/rabbitmq"]
-        for name, text in (("rabbitmq.conf", configuration), ("definitions.json", definitions(self._state))):
+        files = {
+            "rabbitmq.conf": configuration,
+            "advanced.config": ADVANCED,
+            "definitions.json": definitions(self._state),
+        }
+        for name, text in files.items():
             path = self._state.write_text(f"rabbitmq/{name}", text)
             path.chmod(0o644)
             volumes.append(f"{path}:/etc/rabbitmq/{name}:ro")
-        self._node = _run(self._state, self.name, f"{self.port}:5672", volumes, {}, [RABBITMQ_IMAGE])
+        published = [f"{self.port}:5672", f"{self._state.port(METRICS)}:15692"]
+        self._node = _run(self._state, self.name, published, volumes, {}, [RABBITMQ_IMAGE])
         self._records.add(self.name, self._node.pid, self.port)
 
 
@@ -94,7 +100,7 @@ def _docker(*arguments: str) -> subprocess.CompletedProcess[str]:
 def _run(
     state: State,
     name: str,
-    port: str,
+    published: Sequence[str],
     volumes: Sequence[str],
     variables: Mapping[str, str],
     image: Sequence[str],
@@ -102,7 +108,8 @@ def _run(
     """`docker run` in the foreground: it hands signals on to the container, so it is stopped like a server."""
     container = _name(state, name)
     _docker("rm", "--force", container)
-    options = ["--rm", "--name", container, "--hostname", name, "--publish", f"{LOOPBACK}:{port}"]
+    options = ["--rm", "--name", container, "--hostname", name]
+    options += [f"--publish={LOOPBACK}:{ports}" for ports in published]
     options += [f"--volume={volume}" for volume in volumes] + [f"--env={variable}" for variable in variables]
     command = [*children.setpriv(death_signal=signal.SIGTERM), "docker", "run", *options, *image]
     return children.spawn(command, {**children.plain_environment(), **variables}, state.log(name), state.directory)

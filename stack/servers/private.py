@@ -38,7 +38,7 @@ def private_servers(state_dir: Path | str) -> Iterator[Servers]:
     with state.locked():
         records = Records(state)
         records.end_leftovers()
-        servers = Servers(state.directory, Postgres(state, records), RabbitMQ(state, records))
+        servers = Servers(state.directory, Postgres(state, records), RabbitMQ(state, records, metrics=False))
         try:
             servers.rabbitmq.launch()
             servers.postgres.start()

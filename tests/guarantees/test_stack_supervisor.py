@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from projections.monitor.targets import read_targets
 from stack.children import Identity
 from stack.environment import Environments
 from stack.errors import Failed
 from stack.given import Given
-from stack.processes import GROUPS, Process
+from stack.processes import GROUPS, PROCESSES, WATCHING, Process
 from stack.records import Records
+from stack.servers import rabbitmq
 from stack.service_process import ServiceProcess
 from stack.state import State
 from stack.supervisor import Supervisor
@@ -175,3 +177,16 @@ def test_each_process_is_told_its_own_secrets_alone(tmp_path: Path) -> None:
     cards = environments.of(Process("c", (), settings={"KEY": "{card_key}", "BASE": "{card_url}"}))
     assert cards["KEY"].startswith("sk_test_")
     assert cards["BASE"].startswith("http://127.0.0.1:")
+
+
+def test_a_watching_process_is_told_where_every_process_and_the_broker_tell_how_they_are(tmp_path: Path) -> None:
+    state = State(tmp_path).create()
+    watching = Process("w", (), settings=WATCHING)
+    told = Environments(state, Given(), {}).of(watching)
+    assert [target.name for target in read_targets(told["MONITORED"])] == [process.name for process in PROCESSES]
+    assert f"orders-relay=http://127.0.0.1:{state.port('orders-relay')}" in told["MONITORED"].split()
+    assert told["BROKER_METRICS_URL"] == rabbitmq.metrics_url(state)
+    theirs = Given(amqp="amqp://somewhere")
+    assert Environments(state, theirs, {}).of(watching)["BROKER_METRICS_URL"] == ""
+    named = {"BROKER_METRICS_URL": "http://somewhere:15692"}
+    assert Environments(state, theirs, named).of(watching)["BROKER_METRICS_URL"] == "http://somewhere:15692"

@@ -128,11 +128,12 @@ class Relays:
     amqp_url: str
     processes: list[RelayProcess] = field(default_factory=list)
 
-    def start(self, *options: str, script: str | None = None) -> RelayProcess:
+    def start(self, *options: str, script: str | None = None, health_port: int = 0) -> RelayProcess:
         """`python -m relay`, or a script that runs the same with a part replaced."""
         variable = f"{self.database.role.upper()}_DATABASE_URL"
         command = ["-c", script] if script else ["-m", "relay", self.database.role, *options]
-        process = RelayProcess(command, {variable: self.database.relay_url, "AMQP_URL": self.amqp_url})
+        environment = {variable: self.database.relay_url, "AMQP_URL": self.amqp_url, "HEALTH_PORT": str(health_port)}
+        process = RelayProcess(command, environment)
         self.processes.append(process)
         return process
 

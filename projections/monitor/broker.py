@@ -1,0 +1,109 @@
+"""The broker's queues and traffic: as its own metrics tell them, else as our relays and workers count."""
+
+import time
+from collections import deque
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import requests
+
+from projections.monitor.picture import BrokerPicture, ProcessPicture, QueuePicture
+from projections.monitor.probe import PATIENCE
+from projections.monitor.readings import Reading, per_second, read
+
+TOTALS = "rabbitmq_global_messages_"
+QUEUE = "rabbitmq_detailed_queue_"
+WANTED_TOTALS = {
+    f"{TOTALS}{name}_total": ()
+    for name in ("received", "delivered", "acknowledged", "unroutable_returned", "unroutable_dropped")
+}
+WANTED_OF_QUEUES = {f"{QUEUE}{name}": ("queue",) for name in ("messages_ready", "messages_unacked", "consumers")}
+DETAILED = "/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
+RATE_SECONDS = 5.0
+NOT_SET = "BROKER_METRICS_URL is not set."
+
+
+@dataclass(frozen=True, slots=True)
+class BrokerAnswer:
+    """Both readings, or why there are none."""
+
+    problem: str | None
+    totals: Reading | None = None
+    queues: Reading | None = None
+
+
+class Broker:
+    """Asks RabbitMQ's plugin `rabbitmq_prometheus`, where there is one; one question at a time."""
+
+    def __init__(self, url: str) -> None:
+        self._url = url.rstrip("/")
+        self._http = requests.Session()
+        self._http.trust_env = False
+        self._totals: deque[Reading] = deque()
+
+    def ask(self) -> BrokerAnswer:
+        if not self._url:
+            return BrokerAnswer(NOT_SET)
+        try:
+            totals = read(self._get("/metrics"), time.monotonic(), WANTED_TOTALS)
+            queues = read(self._get(DETAILED), time.monotonic(), WANTED_OF_QUEUES)
+        except (requests.RequestException, ValueError) as error:
+            reason = "answers what cannot be understood" if isinstance(error, ValueError) else "does not answer"
+            return BrokerAnswer(f"The broker {reason} at BROKER_METRICS_URL ({self._url}).")
+        return BrokerAnswer(None, totals, queues)
+
+    def _get(self, path: str) -> str:
+        answer = self._http.get(self._url + path, timeout=PATIENCE, allow_redirects=False)
+        answer.raise_for_status()
+        return answer.text
+
+    def take(self, answer: BrokerAnswer, processes: Sequence[ProcessPicture]) -> BrokerPicture:
+        """Remember an answer and say what it means."""
+        if answer.totals is None or answer.queues is None:
+            return by_processes(answer.problem, processes)
+        now = answer.totals
+        self._totals.append(now)
+        while len(self._totals) > 2 and now.at - self._totals[1].at >= RATE_SECONDS:
+            self._totals.popleft()
+        before = self._totals[0] if len(self._totals) > 1 else None
+        queues = tuple(queue(answer.queues, name) for name in answer.queues.labels(f"{QUEUE}messages_ready"))
+        return BrokerPicture(
+            "broker",
+            None,
+            enqueued_per_second=per_second(before, now, f"{TOTALS}received_total"),
+            delivered_per_second=per_second(before, now, f"{TOTALS}delivered_total"),
+            acknowledged_per_second=per_second(before, now, f"{TOTALS}acknowledged_total"),
+            unroutable=sum(now.total(f"{TOTALS}unroutable_{end}_total") for end in ("returned", "dropped")),
+            ready=sum(queue.ready for queue in queues),
+            unacknowledged=sum(queue.unacknowledged for queue in queues),
+            queues=queues,
+        )
+
+    def close(self) -> None:
+        self._http.close()
+
+
+def queue(reading: Reading, name: str) -> QueuePicture:
+    consumers = reading.get(f"{QUEUE}consumers", name)
+    return QueuePicture(
+        name,
+        ready=reading.total(f"{QUEUE}messages_ready", name),
+        unacknowledged=reading.total(f"{QUEUE}messages_unacked", name),
+        consumers=None if consumers is None else int(consumers),
+    )
+
+
+def by_processes(problem: str | None, processes: Iterable[ProcessPicture]) -> BrokerPicture:
+    """What relays have published and workers have received; of the queues nothing is known."""
+    found = list(processes)
+    return BrokerPicture(
+        "processes",
+        problem,
+        enqueued_per_second=together(relay.published_per_second for process in found for relay in process.relays),
+        delivered_per_second=together(group.received_per_second for process in found for group in process.receiving),
+    )
+
+
+def together(rates: Iterable[float | None]) -> float | None:
+    known = [rate for rate in rates if rate is not None]
+    return sum(known) if known else None

@@ -1,0 +1,114 @@
+"""The figures of one process, from what it counted now and a while ago."""
+
+from collections import deque
+from datetime import UTC, datetime
+
+from projections.monitor.picture import ProcessPicture, ReceivingFigures, RelayFigures, RequestFigures
+from projections.monitor.probe import Answer
+from projections.monitor.readings import SECONDS, Reading, p95, per_second
+from projections.monitor.targets import Target
+
+RATE_SECONDS = 5.0
+"""A rate is taken over so long: short enough to see a change at once, long enough not to jump."""
+P95_SECONDS = 60.0
+
+
+class Recent:
+    """One process's last minute of readings, and the state it is in."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._readings: deque[Reading] = deque()
+        self._picture: ProcessPicture | None = None
+
+    def take(self, answer: Answer) -> ProcessPicture:
+        """Remember an answer and say what it means."""
+        before = self._picture
+        since = before.since if before and before.state == answer.state else datetime.now(UTC)
+        self._picture = self._draw(answer, since)
+        return self._picture
+
+    def _draw(self, answer: Answer, since: datetime) -> ProcessPicture:
+        target, now = self.target, answer.reading
+        if now is None:
+            return ProcessPicture(target.name, target.kind, target.url, answer.state, answer.problems, since)
+        self._keep(now)
+        before = self._before(now, RATE_SECONDS)
+        started, memory = now.get("process_start_time_seconds"), now.get("process_resident_memory_bytes")
+        return ProcessPicture(
+            target.name,
+            target.kind,
+            target.url,
+            answer.state,
+            answer.problems,
+            since,
+            started_at=None if started is None else datetime.fromtimestamp(started, UTC),
+            memory_bytes=None if memory is None else int(memory),
+            cores=per_second(before, now, "process_cpu_seconds_total"),
+            relays=tuple(relay(before, now, name) for name in now.labels("ordersaga_relay_active")),
+            receiving=tuple(
+                receiving(before, now, group)
+                for group in now.labels("ordersaga_received_total", "ordersaga_parked_now", "ordersaga_parked_total")
+            ),
+            requests=self._requests(before, now) if target.kind == "api" or now.labels(f"{SECONDS}_count") else None,
+        )
+
+    def _keep(self, now: Reading) -> None:
+        if self._readings and not now.is_of_the_run_of(self._readings[-1]):
+            self._readings.clear()
+        self._readings.append(now)
+        while now.at - self._readings[0].at > P95_SECONDS:
+            self._readings.popleft()
+
+    def _before(self, now: Reading, seconds: float) -> Reading | None:
+        """The newest reading that is at least so old, else the oldest, if there is one before this."""
+        older = [reading for reading in self._readings if reading is not now]
+        return next((one for one in reversed(older) if now.at - one.at >= seconds), older[0] if older else None)
+
+    def _requests(self, before: Reading | None, now: Reading) -> RequestFigures:
+        name = f"{SECONDS}_count"
+        statuses = now.labels(name)
+        failed = [status for status in statuses if status.startswith("5")]
+        return RequestFigures(
+            answered=sum(now.total(name, status) for status in statuses),
+            per_second=together(before, now, name, statuses),
+            failed=sum(now.total(name, status) for status in failed),
+            failed_per_second=together(before, now, name, failed),
+            p95_seconds=p95(self._before(now, P95_SECONDS), now),
+        )
+
+
+def together(before: Reading | None, now: Reading, name: str, labels: list[str]) -> float | None:
+    if before is None:
+        return None
+    return sum(per_second(before, now, name, label) or 0.0 for label in labels)
+
+
+def relay(before: Reading | None, now: Reading, database: str) -> RelayFigures:
+    published = ("ordersaga_relay_published_total", database)
+    return RelayFigures(
+        database,
+        is_active=bool(now.total("ordersaga_relay_active", database)),
+        lag_seconds=now.get("ordersaga_relay_lag_seconds", database) or 0.0,
+        lag_rows=now.total("ordersaga_relay_lag_rows", database),
+        published=now.total(*published),
+        published_per_second=per_second(before, now, *published),
+    )
+
+
+def receiving(before: Reading | None, now: Reading, group: str) -> ReceivingFigures:
+    names = ("ordersaga_received_total", "ordersaga_duplicates_total", "ordersaga_parked_total")
+    received, duplicates, parked = (now.total(name, group) for name in names)
+    rates = [per_second(before, now, name, group) for name in names]
+    states = [now.get("ordersaga_parked_now", group, state) for state in ("retrying", "waiting", "dead")]
+    return ReceivingFigures(
+        group,
+        received,
+        rates[0],
+        duplicates,
+        rates[1],
+        parked,
+        rates[2],
+        now.total("ordersaga_forks_total", group),
+        *(None if number is None else int(number) for number in states),
+    )

@@ -1,0 +1,61 @@
+"""One process asked over HTTP whether it is ready and what it has counted."""
+
+import time
+from dataclasses import dataclass
+
+import requests
+
+from projections.monitor.picture import State
+from projections.monitor.readings import Reading, read
+from projections.monitor.targets import Target
+
+PATIENCE = (0.5, 2.0)
+"""Seconds to connect, and between two parts of an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a process said; the reading is None where it has no metrics."""
+
+    state: State
+    problems: tuple[str, ...]
+    reading: Reading | None
+
+
+class Probe:
+    """Asks one process, over a connection that it keeps; one question at a time."""
+
+    def __init__(self, target: Target) -> None:
+        self.target = target
+        self._http = requests.Session()
+        self._http.trust_env = False
+
+    def ask(self) -> Answer:
+        try:
+            reading = self._metrics()
+            state, problems = self._readiness()
+        except requests.Timeout:
+            return Answer("down", ("It runs, but does not answer.",), None)
+        except requests.ConnectionError:
+            return Answer("down", ("Nothing listens at its address.",), None)
+        except (requests.RequestException, ValueError) as error:
+            return Answer("not ready", (f"It answers what cannot be understood: {error}.",), None)
+        return Answer(state, problems, reading)
+
+    def _readiness(self) -> tuple[State, tuple[str, ...]]:
+        answer = self._get("/readyz")
+        if answer.status_code == 200:
+            return "up", ()
+        if answer.status_code == 503 and answer.headers["Content-Type"].startswith("application/json"):
+            return "not ready", tuple(str(problem) for problem in answer.json()["problems"])
+        return "not ready", (f"It answers /readyz with {answer.status_code}.",)
+
+    def _metrics(self) -> Reading | None:
+        answer = self._get("/metrics")
+        return read(answer.text, time.monotonic()) if answer.status_code == 200 else None
+
+    def _get(self, path: str) -> requests.Response:
+        return self._http.get(self.target.url + path, timeout=PATIENCE, allow_redirects=False)
+
+    def close(self) -> None:
+        self._http.close()

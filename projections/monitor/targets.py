@@ -1,0 +1,33 @@
+"""Which processes there are to ask, as the setting MONITORED names them."""
+
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from messaging.settings import MissingSetting
+
+EXAMPLE = "Set it to name=http://host:port name=http://host:port ..."
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A process that answers /readyz and /metrics."""
+
+    name: str
+    url: str
+
+    @property
+    def kind(self) -> str:
+        """What the process is: `api`, `worker`, `relay`, `simulator`, ..., the last word of its name."""
+        return self.name.rpartition("-")[2]
+
+
+def read_targets(text: str) -> tuple[Target, ...]:
+    """Raises MissingSetting when the text of MONITORED is not of the form `name=http://host:port ...`."""
+    found: dict[str, Target] = {}
+    for word in text.split():
+        name, _, url = word.partition("=")
+        parts = urlsplit(url)
+        if not name or parts.scheme not in ("http", "https") or not parts.hostname or name in found:
+            raise MissingSetting(f"MONITORED has {word!r}, which is no name=http://host:port of its own. {EXAMPLE}")
+        found[name] = Target(name, url.rstrip("/"))
+    return tuple(found.values())

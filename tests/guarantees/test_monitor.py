@@ -1,0 +1,253 @@
+"""The monitor shows the running processes as they are: which are up, what they have done, how fast, what they lack."""
+
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import islice
+from pathlib import Path
+from typing import Any, ClassVar
+from uuid import uuid4
+
+import psutil
+import psycopg
+import pytest
+
+from projections.monitor import monitor as monitoring
+from projections.monitor.monitor import Monitor
+from projections.monitor.picture import Picture, ProcessPicture, QueuePicture
+from projections.monitor.targets import Target
+from stack.ports import LOOPBACK, choose
+from stack.records import Records
+from stack.servers.rabbitmq import RabbitMQ
+from stack.state import State
+from tests.conftest import AnyServers
+from tests.support.api import is_alive, running, token
+from tests.support.broker import TestBroker
+from tests.support.databases import Databases
+from tests.support.relays import EVERYTHING, announce_many, relays_of
+from tests.support.wait import until
+from tests.support.workers import Counting, counted, publish_one
+
+
+@contextmanager
+def watching(broker_metrics_url: str = "", **urls: str) -> Iterator[Monitor]:
+    """Names of processes have `_` for `-`."""
+    targets = [Target(name.replace("_", "-"), url) for name, url in urls.items()]
+    monitor = Monitor(targets, broker_metrics_url).start()
+    try:
+        yield monitor
+    finally:
+        monitor.stop()
+
+
+def at(port: int) -> str:
+    return f"http://{LOOPBACK}:{port}"
+
+
+def seen(monitor: Monitor, wanted: Callable[[Picture], bool]) -> Picture:
+    """The first picture that is as wanted."""
+
+    def look() -> Picture | None:
+        now = monitor.look().now
+        return now if now and wanted(now) else None
+
+    found = until(look)
+    assert found
+    return found
+
+
+def of(picture: Picture, name: str) -> ProcessPicture:
+    process = picture.process(name)
+    assert process is not None
+    return process
+
+
+def test_an_api_shows_what_it_answers_and_how_fast_but_not_the_questions_of_the_monitor(
+    database: Databases, tmp_path: Path
+) -> None:
+    with running(database("order_service"), tmp_path) as api, watching(orders_api=api.url) as monitor:
+        first = of(seen(monitor, lambda picture: of(picture, "orders-api").cores is not None), "orders-api")
+        assert (first.kind, first.state, first.problems) == ("api", "up", ())
+        assert first.requests is not None
+        assert (first.requests.answered, first.requests.per_second, first.requests.p95_seconds) == (0, 0, None)
+        for _ in range(3):
+            assert api.call("GET", "/products", token()).status_code == 200
+        picture = seen(
+            monitor, lambda picture: (r := of(picture, "orders-api").requests) is not None and r.answered > 2
+        )
+        now = of(picture, "orders-api")
+        assert now.requests is not None
+        assert (now.requests.answered, now.requests.failed) == (3, 0)
+        assert now.requests.per_second
+        assert now.requests.p95_seconds
+        assert now.memory_bytes
+        assert now.started_at
+        assert now.since == first.since
+
+
+def test_of_two_relays_one_is_active_and_what_it_publishes_is_counted(
+    servers: AnyServers, database: Databases, broker: TestBroker
+) -> None:
+    outbox, ports = database("order_service"), (choose(set()), choose(set()))
+    broker.declare(EVERYTHING)
+    with (
+        relays_of(outbox, servers.amqp_url("relay")) as relays,
+        watching(first_relay=at(ports[0]), second_relay=at(ports[1])) as monitor,
+    ):
+        relays.wait_for_leader(relays.start(health_port=ports[0]))
+        relays.start(health_port=ports[1])
+        picture = seen(monitor, lambda picture: all(process.state == "up" for process in picture.processes))
+        assert [process.relays[0].is_active for process in picture.processes] == [True, False]
+        announce_many(outbox, 500)
+        picture = seen(monitor, lambda picture: of(picture, "first-relay").relays[0].published == 500)
+        figures = of(picture, "first-relay").relays[0]
+        assert (figures.database, figures.lag_rows) == ("order_service", 0)
+        assert figures.lag_seconds < 5
+        assert figures.published_per_second
+        assert picture.broker.source == "processes"
+        assert picture.broker.enqueued_per_second == figures.published_per_second
+        assert picture.broker.unacknowledged is None
+
+
+def test_a_worker_shows_what_it_received_and_what_is_parked_now(counting: Counting) -> None:
+    with watching(counting_worker=at(counting.start().health_port)) as monitor:
+        counting.processes[0].wait_until_ready()
+        poisoned, fine = uuid4(), uuid4()
+        counting.switches.set(poisoned, "fail")
+        once = [counted(fine, number) for number in (1, 2, 3)]
+        counting.publish([*once, once[0], counted(poisoned, 1), counted(poisoned, 2)])
+        picture = seen(
+            monitor, lambda picture: any(group.waiting_now for group in of(picture, "counting-worker").receiving)
+        )
+        [group] = of(picture, "counting-worker").receiving
+        assert (group.group, group.received, group.duplicates, group.parked) == ("inventory_service", 6, 1, 1)
+        assert (group.retrying_now, group.waiting_now, group.dead_now) == (1, 1, 0)
+
+
+def test_a_process_that_is_gone_frozen_or_not_ready_is_named_with_the_reason_and_the_others_go_on(
+    database: Databases, servers: AnyServers, tmp_path: Path
+) -> None:
+    outbox, port = database("order_service"), choose(set())
+    urls = {"orders_api": "", "orders_relay": at(port), "absent_worker": at(choose(set()))}
+    with (
+        running(database("order_service"), tmp_path) as api,
+        relays_of(outbox, servers.amqp_url("relay")) as relays,
+        watching(**{**urls, "orders_api": api.url}) as monitor,
+    ):
+        relay = relays.start(health_port=port)
+        picture = seen(monitor, lambda picture: of(picture, "orders-relay").state == "up")
+        absent = of(picture, "absent-worker")
+        assert (absent.state, absent.problems) == ("down", ("Nothing listens at its address.",))
+        relay.send_signal(signal.SIGSTOP)
+        picture = seen(monitor, lambda picture: of(picture, "orders-relay").state == "down")
+        frozen = of(picture, "orders-relay")
+        assert frozen.problems == ("It runs, but does not answer.",)
+        assert frozen.relays == ()
+        assert of(picture, "orders-api").state == "up"
+        relay.send_signal(signal.SIGCONT)
+        assert of(seen(monitor, lambda picture: of(picture, "orders-relay").state == "up"), "orders-relay").relays
+
+
+def test_a_process_that_is_not_ready_says_what_it_lacks(database: Databases, tmp_path: Path) -> None:
+    unmigrated = database("order_service")
+    with psycopg.connect(unmigrated.owner_url, autocommit=True) as owner:
+        owner.execute("drop table idempotency_keys")
+    with running(unmigrated, tmp_path, is_alive) as api, watching(orders_api=api.url) as monitor:
+        process = of(seen(monitor, lambda picture: True), "orders-api")
+    assert process.state == "not ready"
+    assert "lacks idempotency_keys" in process.problems[0]
+    assert process.memory_bytes
+
+
+class Visitors(BaseHTTPRequestHandler):
+    """Ready, without metrics, and counts who asks."""
+
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        self.send_response(200 if self.path == "/readyz" else 404)
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+def test_nobody_is_asked_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitoring, "LOOKED_SECONDS", 0.5)
+    monkeypatch.setattr(monitoring, "PERIOD", 0.05)
+    with ThreadingHTTPServer((LOOPBACK, 0), Visitors) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with watching(simulator=at(server.server_port)) as monitor:
+            time.sleep(0.2)
+            assert Visitors.asked == []
+            picture = seen(monitor, lambda picture: True)
+            assert (picture.processes[0].state, picture.processes[0].requests) == ("up", None)
+            until(lambda: not monitor.is_asking)
+            asked = len(Visitors.asked)
+            time.sleep(0.2)
+            assert len(Visitors.asked) == asked
+            seen(monitor, lambda picture: len(Visitors.asked) > asked)
+            assert len(monitor.look().history) > 1
+        server.shutdown()
+
+
+def test_history_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitoring, "PERIOD", 0.001)
+    with watching(absent_worker=at(choose(set()))) as monitor:
+        seen(monitor, lambda picture: len(monitor.look().history) == monitoring.HISTORY)
+        first = monitor.look().history[0]
+        seen(monitor, lambda picture: monitor.look().history[0].at > first.at)
+        assert len(monitor.look().history) == monitoring.HISTORY
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[RabbitMQ]:
+    """A node as `ordersaga up` starts it."""
+    state = State(tmp_path / "state").create()
+    node = RabbitMQ(state, Records(state))
+    try:
+        node.start()
+        yield node
+    finally:
+        node.stop()
+
+
+def test_the_broker_tells_what_lies_in_its_queues_and_what_is_out_with_consumers(node: RabbitMQ) -> None:
+    assert {connection.laddr.ip for connection in listening(node)} <= {LOOPBACK, "::1"}
+    broker = TestBroker(node.amqp_url("provisioner"))
+    broker.declare(EVERYTHING)
+    [queue] = EVERYTHING.queue_names
+    with watching(node.metrics_url) as monitor, broker.channel() as channel:
+        seen(monitor, lambda picture: picture.broker.enqueued_per_second == 0)
+        channel.confirm_delivery()
+        for number in range(30):
+            publish_one(channel, counted(uuid4(), number))
+        channel.basic_qos(prefetch_count=10)
+        taken = list(islice(channel.consume(queue, inactivity_timeout=10), 10))
+        picture = seen(monitor, lambda picture: picture.broker.unacknowledged == 10)
+        assert (picture.broker.source, picture.broker.problem, picture.broker.ready) == ("broker", None, 20)
+        assert QueuePicture(queue, ready=20, unacknowledged=10, consumers=1) in picture.broker.queues
+        assert picture.broker.enqueued_per_second
+        assert picture.broker.delivered_per_second
+        assert picture.broker.acknowledged_per_second == 0
+        for method, _, _ in taken:
+            assert method is not None
+            channel.basic_ack(method.delivery_tag)
+        seen(monitor, lambda picture: bool(picture.broker.acknowledged_per_second))
+
+
+def listening(node: RabbitMQ) -> "list[Any]":
+    found = psutil.Process(node.pid).net_connections("tcp")
+    return [connection for connection in found if connection.status == psutil.CONN_LISTEN]
+
+
+def test_a_broker_without_metrics_is_told_apart_from_one_without_messages() -> None:
+    with watching(at(choose(set())), absent_worker=at(choose(set()))) as monitor:
+        broker = seen(monitor, lambda picture: True).broker
+    assert broker.source == "processes"
+    assert "does not answer at BROKER_METRICS_URL" in (broker.problem or "")
+    assert (broker.ready, broker.unacknowledged, broker.enqueued_per_second) == (None, None, None)
