@@ -24,6 +24,8 @@ SERVICE_GRANTS = SQL("""
     grant update on deadlines to {role};
     grant select, insert, update, delete on parked_messages to {role};
     grant select, insert on parked_actions to {role};
+    grant select, insert, update (key, erased_at, erased_by, reason) on personal_keys to {role};
+    grant update (request_hash) on idempotency_keys to {role};
 """)
 RELAY_GRANTS = SQL("""
     grant usage on schema public to {role};

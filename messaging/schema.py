@@ -8,6 +8,7 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Index,
+    Integer,
     LargeBinary,
     MetaData,
     SmallInteger,
@@ -195,3 +196,24 @@ deadlines = Table(
     Column("tracestate", Text, nullable=False),
     Index("deadlines_due_at", "due_at"),
 )
+
+personal_keys = Table(
+    "personal_keys",
+    metadata,
+    Column("subject", Text, primary_key=True),
+    Column("generation", Integer, primary_key=True, comment="after an erasure the same person may get a new key"),
+    Column("id", Uuid, nullable=False, server_default=func.gen_random_uuid()),
+    Column(
+        "key",
+        LargeBinary,
+        CheckConstraint("(key is null) = (erased_at is not null and erased_by is not null and reason is not null)"),
+        comment="null: erased",
+    ),
+    moment("created_at"),
+    Column("erased_at", DateTime(timezone=True)),
+    Column("erased_by", Text),
+    Column("reason", Text),
+    UniqueConstraint("id", name="personal_keys_id"),
+    Index("personal_keys_current", "subject", unique=True, postgresql_where=text("key is not null")),
+)
+"""What personal data is sealed with, a key per person; erased once, never brought back."""

@@ -46,6 +46,8 @@ REFUSED = {
         "update inbox set contract = ''",
         "update idempotency_keys set body = ''",
         "select * from relay_cursor",
+        "update personal_keys set subject = ''",
+        "delete from personal_keys",
     ],
     "relay": [
         "select * from stored_events",
