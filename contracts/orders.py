@@ -32,6 +32,8 @@ class OrderPlaced(Contract):
     """The card processor's name for the payment method, never a card number."""
     complete_by: datetime | None = None
     """When it is cancelled unless it is confirmed by then."""
+    contact: str | None = None
+    """Who it goes to, sealed: only the order service opens it."""
 
 
 class OrderConfirmed(Contract):

@@ -1,10 +1,16 @@
-"""Makes the key pair for bearer tokens on first use: one folder for who signs, another for who verifies."""
+"""Makes the keys on first use, a folder for each reader: who signs tokens, who verifies them, who seals contacts."""
 
 import sys
 from pathlib import Path
 
-from stack.keys import public_key
+from stack.keys import personal_key, public_key
 from stack.state import State
 
-signing, verification = map(Path, sys.argv[1:])
+signing, verification, personal = map(Path, sys.argv[1:])
 (verification / "token_public_key.pem").write_text(public_key(State(signing).create()))
+# Not even when the signing key is lost and made anew: without it no contact can be read.
+personal_key_file = personal / "personal_key_encryption_key"
+if not personal_key_file.exists():
+    new = personal_key_file.with_suffix(".new")
+    new.write_text(personal_key(State(signing)))
+    new.replace(personal_key_file)

@@ -41,9 +41,9 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=0, le=65535)
     """Where gunicorn serves an API, on loopback unless told otherwise."""
-    personal_key_encryption_key: str = Field(default="", pattern=r"^[A-Za-z0-9+/_-]{43}=?$")
+    personal_key_encryption_key: str = Field(default="", pattern=r"^([A-Za-z0-9+/_-]{43}=?)?$")
     """32 random bytes in base64 that wrap the keys of personal data; whoever loses it loses the data."""
-    erasures_file: str = ""
+    erasure_list: str = ""
     """Where erasures of personal data are listed, outside the database whose backups have the keys again."""
     order_deadline_seconds: float = Field(default=900, gt=0)
     queues_per_group: int = Field(default=2)

@@ -18,6 +18,7 @@ def order_placed(event: Order.Placed) -> OrderPlaced:
         currency=event.currency,
         card=event.card,
         complete_by=event.complete_by,
+        contact=event.contact,
     )
 
 

@@ -8,6 +8,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from uuid_utils.compat import uuid7
 
 from messaging import aggregates, history
+from messaging.erasure import erase
 from messaging.transaction import AggregateNotFound, Transaction
 from messaging.web import app as web
 from messaging.web.as_of import AsOf
@@ -16,7 +17,7 @@ from messaging.web.etags import etag, expected_version, precondition_failed
 from messaging.web.idempotency import Answer
 from messaging.web.openapi import only, problem
 from messaging.web.problems import FieldError, invalid
-from order_service import commands
+from order_service import commands, contact
 from order_service.announcements import announcements
 from order_service.commands import MixedCurrencies, UnknownProduct, VersionMismatch, Wanted
 from order_service.order import Order
@@ -25,6 +26,9 @@ from order_service.views import (
     Cancellation,
     Cancelling,
     Conditional,
+    CustomerPath,
+    Erasing,
+    ErasureView,
     EventView,
     NewOrder,
     OrderHistory,
@@ -104,7 +108,8 @@ def place_order(header: Placing, body: NewOrder) -> Response:
     def place(transaction: Transaction) -> Answer:
         deadline = web.api().settings.order_deadline
         customer = web.caller().subject
-        order = commands.place_order(transaction, order_id, customer, wanted, body.card, deadline)
+        sealed = contact.seal(web.api().sealer, transaction, order_id, customer, body.contact) if body.contact else None
+        order = commands.place_order(transaction, order_id, customer, wanted, body.card, deadline, sealed)
         return answer(202, OrderView.of(order), ETag=etag(order.version), Location=f"/orders/{order.id}")
 
     try:
@@ -141,7 +146,13 @@ def show_order(path: OrderPath, query: AsOf) -> Response:
     """An order as it is, or as it was at a version or a time"""
     with reading() as transaction:
         order = own(order_as_of(transaction, path.order_id, query.as_of))
-    return show(OrderView.of(order), order.version)
+        if order.contact is None or web.caller().role == "auditor":
+            return show(OrderView.of(order), order.version)
+        opened = contact.unseal(web.api().sealer, transaction, order)
+    if opened is None:
+        # Not conditional: erasing does not change the version that the ETag tells, and this answer is another.
+        return respond(answer(200, OrderView.of(order, contact_erased=True), ETag=etag(order.version)))
+    return show(OrderView.of(order, opened), order.version)
 
 
 def order_as_of(transaction: Transaction, order_id: UUID, moment: int | datetime | None) -> Order:
@@ -195,3 +206,15 @@ def cancel_order(path: OrderPath, header: Cancelling, body: Cancellation) -> Res
         return respond(accept(cancel, request_key(header.idempotency_key, body)))
     except VersionMismatch as error:
         raise precondition_failed(error.current) from None
+
+
+@routes.delete(
+    "/customers/<subject>/personal-data",
+    responses={200: ErasureView},
+    security=only("operator"),
+)
+def erase_personal_data(path: CustomerPath, body: Erasing) -> Response:
+    """Make a customer's personal data unreadable for good; what comes in later is kept under a new key"""
+    with reading() as transaction:
+        erased = erase(transaction.connection, path.subject, web.caller().subject, body.reason, web.api().erasures)
+    return respond(answer(200, ErasureView(subject=path.subject, keys_erased=len(erased.keys))))

@@ -54,9 +54,17 @@ def put_product(transaction: Transaction, sku: str, name: str, unit_price: int, 
 
 
 def place_order(
-    transaction: Transaction, order_id: UUID, customer: str, wanted: Sequence[Wanted], card: str, deadline: timedelta
+    transaction: Transaction,
+    order_id: UUID,
+    customer: str,
+    wanted: Sequence[Wanted],
+    card: str,
+    deadline: timedelta,
+    contact: str | None = None,
 ) -> Order:
     """Place an order at the prices of the list; it is cancelled unless it is confirmed by the deadline.
+
+    `contact` is sealed already.
 
     Raises:
         UnknownProduct, MixedCurrencies: the order cannot be priced; nothing is placed.
@@ -70,7 +78,7 @@ def place_order(
         for product, (_, quantity) in zip(products, wanted, strict=True)
     ]
     total = sum(line["quantity"] * line["unit_price"] for line in lines)
-    order = Order(order_id, customer, lines, total, currencies.pop(), card, datetime.now(UTC) + deadline)
+    order = Order(order_id, customer, lines, total, currencies.pop(), card, datetime.now(UTC) + deadline, contact)
     transaction.save(order)
     transaction.set_deadline(Deadline(COMPLETION, order_id, deadline))
     return order

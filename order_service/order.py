@@ -32,12 +32,18 @@ class Order(BaseAggregate[UUID]):
         card: str
         complete_by: datetime | None
         """When it is cancelled unless it is confirmed; None in events older than this field."""
+        contact: str | None
+        """Sealed; None when none was given, and in events older than this field."""
 
-        class_version = 2
+        class_version = 3
 
         @staticmethod
         def upcast_v1_v2(state: dict[str, Any]) -> None:
             state["complete_by"] = None
+
+        @staticmethod
+        def upcast_v2_v3(state: dict[str, Any]) -> None:
+            state["contact"] = None
 
     class Confirmed(Event):
         TOPIC = "order.confirmed"
@@ -57,6 +63,7 @@ class Order(BaseAggregate[UUID]):
         currency: str,
         card: str,
         complete_by: datetime | None = None,
+        contact: str | None = None,
     ) -> None:
         self._id = id
         self.customer = customer
@@ -65,6 +72,7 @@ class Order(BaseAggregate[UUID]):
         self.currency = currency
         self.card = card
         self.complete_by = complete_by
+        self.contact = contact
         self.state = "placed"
         self.charge_id = ""
         self.reason = ""

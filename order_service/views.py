@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
 from messaging.web.openapi import KEY_PATTERN, KEY_TEXT, SEGMENT, Body, Headers, Keyed, Query, View, example
+from order_service.contact import PRINTABLE, Contact, ContactView
 from order_service.currencies import CURRENCIES
 from order_service.order import Order
 from order_service.product import Product
@@ -14,7 +15,6 @@ from order_service.product import Product
 LARGEST_PRICE = 100_000_000
 LARGEST_QUANTITY = 10_000
 MOST_LINES = 100
-PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 CARD = r"^[A-Za-z]+_[A-Za-z0-9_]+$"
 """The processor's names of payment methods, such as pm_card_visa; a card number does not fit."""
 
@@ -84,10 +84,19 @@ class WantedLine(Body):
 class NewOrder(Body):
     """Each SKU once."""
 
-    model_config = example(lines=[{"sku": "tea", "quantity": 2}], card="pm_card_visa")
+    model_config = example(
+        lines=[{"sku": "tea", "quantity": 2}],
+        card="pm_card_visa",
+        contact={
+            "name": "Ada Byron",
+            "email": "ada@example.com",
+            "address": {"lines": ["12 Dorset St"], "postal_code": "W1U 6QS", "city": "London", "country": "GB"},
+        },
+    )
 
     lines: list[WantedLine] = Field(min_length=1, max_length=MOST_LINES)
     card: str = Field(max_length=100, pattern=CARD)
+    contact: Contact | None = Field(default=None, repr=False)
 
 
 class Cancellation(Body):
@@ -96,6 +105,27 @@ class Cancellation(Body):
     model_config = example(required=False, reason="changed my mind")
 
     reason: str = Field(default="requested", min_length=1, max_length=200, pattern=PRINTABLE)
+
+
+class CustomerPath(BaseModel):
+    """The subject of the customer's tokens; `./ordersaga audit erase` also takes those that do not fit here."""
+
+    subject: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._|@:-]{0,199}$")
+
+
+class Erasing(Body):
+    """Why, for the record."""
+
+    model_config = example(reason="asked for it")
+
+    reason: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
+
+
+class ErasureView(View):
+    """`keys_erased` is 0 when nothing was kept or it had been erased before."""
+
+    subject: str
+    keys_erased: int
 
 
 class ProductView(View):
@@ -128,7 +158,7 @@ class LineView(View):
 
 
 class OrderView(View):
-    """An order; `total` in minor units."""
+    """An order; `total` in minor units. Only GET shows the contact, to the customer and to operators."""
 
     order_id: UUID
     customer: str
@@ -139,12 +169,14 @@ class OrderView(View):
     currency: str
     card: str
     charge_id: str | None
+    contact: ContactView | None
+    contact_erased: bool
     version: int
     placed_at: datetime
     changed_at: datetime
 
     @classmethod
-    def of(cls, order: Order) -> "OrderView":
+    def of(cls, order: Order, contact: ContactView | None = None, contact_erased: bool = False) -> "OrderView":
         return cls(
             order_id=order.id,
             customer=order.customer,
@@ -155,6 +187,8 @@ class OrderView(View):
             currency=order.currency,
             card=order.card,
             charge_id=order.charge_id or None,
+            contact=contact,
+            contact_erased=contact_erased,
             version=order.version,
             placed_at=order.created_on,
             changed_at=order.modified_on,

@@ -2,9 +2,10 @@
 
 import os
 from collections.abc import Mapping
+from pathlib import Path
 
 from stack.given import Given, variable
-from stack.keys import public_key
+from stack.keys import personal_key, public_key
 from stack.ports import LOOPBACK
 from stack.processes import GROUPS, PROCESSES, Process
 from stack.servers import postgres, rabbitmq
@@ -34,6 +35,11 @@ class Environments:
         """Database -> URL that may read and change everything in it."""
         return {database: self.database_url(database, postgres.OWNER) for database in GROUPS}
 
+    def erasure_list(self) -> Path:
+        """The list of erasures, which outlives a database that is restored."""
+        given = self._caller.get("ERASURE_LIST")
+        return Path(given) if given else self._state.directory / "erasures.jsonl"
+
     def of(self, process: Process) -> dict[str, str]:
         environment = {name: self._caller[name] for name in (*FOR_ALL, *process.passed_on) if name in self._caller}
         environment |= {"PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
@@ -57,6 +63,8 @@ class Environments:
             monitored=" ".join(f"{one.name}=http://{LOOPBACK}:{self._state.port(one.name)}" for one in PROCESSES),
             ledger=self._state.directory / "ledger.sqlite",
             token_public_key=public_key(self._state),
+            personal_key=self._caller.get("PERSONAL_KEY_ENCRYPTION_KEY") or personal_key(self._state),
+            erasures=self.erasure_list(),
             card_url=self._caller["STRIPE_API_BASE"] if real else simulator,
             broker_metrics_url=self._broker_metrics_url(),
             card_key=self._caller["STRIPE_API_KEY"] if real else simulator_key(self._state),

@@ -1,4 +1,4 @@
-"""The Ed25519 key pair that signs bearer tokens; the processes get the public half alone."""
+"""The key pair that signs bearer tokens, of which processes get the public half, and the key over personal keys."""
 
 from pathlib import Path
 
@@ -39,3 +39,8 @@ def private_key_pem(state: State) -> str:
     """PEM text to sign tokens with."""
     private_key(state)
     return (state.directory / FILE).read_text()
+
+
+def personal_key(state: State) -> str:
+    """For PERSONAL_KEY_ENCRYPTION_KEY: what it wraps is lost with it."""
+    return state.secret("personal key encryption key", size=32)

@@ -9,6 +9,7 @@ GROUPS = (*SERVICES, "projections")
 RELAY_ROLE = "relay"
 
 TOKENS = {"TOKEN_PUBLIC_KEY": "{token_public_key}", "TOKEN_ISSUER": "ordersaga", "TOKEN_AUDIENCE": "ordersaga"}
+PERSONAL = {"PERSONAL_KEY_ENCRYPTION_KEY": "{personal_key}", "ERASURE_LIST": "{erasures}"}
 CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_API_BASE": "{card_url}"}
 HEALTH = {"HEALTH_PORT": "{port}"}
 WATCHING = {"MONITORED": "{monitored}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
@@ -33,13 +34,13 @@ class Process:
     """Stands in for something that is not ours: starts with the servers and outlives the processes."""
 
 
-def api(name: str, package: str) -> Process:
+def api(name: str, package: str, settings: Mapping[str, str] | None = None) -> Process:
     """HTTP endpoints of one service."""
     return Process(
         name,
         ("-m", "gunicorn", "--config", "python:messaging.web.gunicorn_conf", f"{package}.api:create_app()"),
         databases={package: package},
-        settings={**TOKENS, "HTTP_PORT": "{port}"},
+        settings={**TOKENS, "HTTP_PORT": "{port}", **(settings or {})},
         passed_on=("ORDER_DEADLINE_SECONDS",),
     )
 
@@ -71,7 +72,7 @@ def relay(name: str, package: str) -> Process:
 SIMULATOR_OPTIONS = ("--port", "{port}", "--ledger", "{ledger}")
 PROCESSES = (
     Process("simulator", ("-m", "payment_service.simulator", *SIMULATOR_OPTIONS), outside=True),
-    api("orders-api", "order_service"),
+    api("orders-api", "order_service", PERSONAL),
     api("payments-api", "payment_service"),
     api("inventory-api", "inventory_service"),
     worker("orders-worker", "order_service"),

@@ -74,9 +74,9 @@ class State:
     def log(self, name: str) -> Path:
         return self.logs / f"{name}.log"
 
-    def secret(self, name: str) -> str:
-        """A random password, always the same for the same name."""
-        return str(self._keep("secrets.json", name, lambda kept: secrets.token_urlsafe(24)))
+    def secret(self, name: str, size: int = 24) -> str:
+        """`size` random bytes as text, always the same for the same name."""
+        return str(self._keep("secrets.json", name, lambda kept: secrets.token_urlsafe(size)))
 
     def port(self, name: str) -> int:
         """A loopback port, always the same for the same name while nobody else has taken it."""

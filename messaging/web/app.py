@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from pathlib import Path
 from typing import cast
 
 from flask import Response, current_app, g, redirect, request
@@ -15,6 +16,8 @@ from prometheus_client import Histogram
 
 from messaging import telemetry
 from messaging.announcements import Announcements
+from messaging.erasure import Erasures
+from messaging.personal import Sealer
 from messaging.settings import Settings, database_url, read_settings
 from messaging.web import openapi, problems
 from messaging.web.bodies import StrictRequest
@@ -56,6 +59,8 @@ class Api(OpenAPI):
         self.announcements = announcements
         self.database = database
         self.tokens = Tokens(settings)
+        self.sealer = Sealer(settings.personal_key_encryption_key)
+        self.erasures = Erasures(Path(settings.erasure_list) if settings.erasure_list else None)
         self.waiting_room = WaitingRoom(THREADS // 2)
         problems.register(self)
         self.before_request(begin)

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from rich.table import Table
 
-from stack.demo.scenarios import PLENTY, PRODUCTS, SCARCE, SCENARIOS, Errand, errands
+from stack.demo.scenarios import CONTACTS, PLENTY, PRODUCTS, SCARCE, SCENARIOS, Errand, errands
 from stack.demo.shop import Shop
 from stack.demo.verdict import Books, Violation, read_books, violations
 
@@ -78,7 +78,8 @@ class Demo:
         show()
 
     def _place(self, errand: Errand) -> UUID:
-        order_id = self.shop.order(errand.customer, errand.lines, errand.scenario.card)
+        contact = CONTACTS.get(errand.customer)
+        order_id = self.shop.order(errand.customer, errand.lines, errand.scenario.card, contact)
         if errand.scenario.cancel == "at once":
             self.shop.cancel(errand.customer, order_id)
         return order_id

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import count, cycle, islice
+from typing import Any
 
 PRODUCTS = {
     "tea": ("Earl Grey, 250 g", 890),
@@ -58,6 +59,20 @@ SCENARIOS = [
 
 DEADLINE_SECONDS = 4.0
 CUSTOMERS = ("alice", "bob", "carol", "dave", "erin")
+
+
+def contact(name: str, line: str, postal_code: str, city: str, country: str) -> dict[str, Any]:
+    """The body of POST /orders has it so."""
+    address = {"lines": [line], "postal_code": postal_code, "city": city, "country": country}
+    return {"name": name, "email": f"{name.split()[0].lower()}@example.com", "address": address}
+
+
+CONTACTS = {
+    "alice": contact("Alice Liddell", "3 Looking Glass Lane", "OX1 4EW", "Oxford", "GB"),
+    "bob": contact("Bob Baumeister", "Kirchweg 14", "50667", "Köln", "DE"),
+    "carol": contact("Carol Danvers", "1 Rue de la Paix", "75002", "Paris", "FR"),
+}
+"""Of those customers who say where their orders go; nobody lives there."""
 
 
 @dataclass(frozen=True)

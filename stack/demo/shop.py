@@ -60,9 +60,12 @@ class Shop:
         self.price(sku, name, unit_price)
         self.receive(sku, quantity)
 
-    def order(self, customer: str, lines: Sequence[tuple[str, int]], card: str) -> UUID:
+    def order(
+        self, customer: str, lines: Sequence[tuple[str, int]], card: str, contact: Mapping[str, Any] | None = None
+    ) -> UUID:
         """Place an order; returns its id."""
-        body = {"lines": [{"sku": sku, "quantity": quantity} for sku, quantity in lines], "card": card}
+        wanted = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
+        body = {"lines": wanted, "card": card, "contact": contact}
         headers = {"Idempotency-Key": str(uuid4())}
         answer = self._call("POST", f"{self.addresses.orders}/orders", self._customer(customer), body, headers)
         return UUID(answer["order_id"])

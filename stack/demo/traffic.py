@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from stack.demo.scenarios import BASKETS, CUSTOMERS, PLENTY, PRODUCTS
+from stack.demo.scenarios import BASKETS, CONTACTS, CUSTOMERS, PLENTY, PRODUCTS
 from stack.demo.shop import Refused, Shop
 
 CARDS = ["pm_card_visa"] * 16 + ["pm_card_chargeDeclined"] * 2 + ["pm_sim_delay_200", "pm_sim_timeout_after_charge"]
@@ -58,6 +58,6 @@ class Traffic:
 
     def _order(self, shop: Shop, chance: random.Random) -> None:
         customer = chance.choice(CUSTOMERS)
-        order_id = shop.order(customer, chance.choice(BASKETS), chance.choice(CARDS))
+        order_id = shop.order(customer, chance.choice(BASKETS), chance.choice(CARDS), CONTACTS.get(customer))
         if chance.random() < CANCELLED:
             shop.cancel(customer, order_id)

@@ -18,6 +18,11 @@ from tests.support.wait import until
 CUSTOMER, OPERATOR = token(), token("operator", "olga")
 TERMS = {"name": "Tea", "unit_price": 890, "currency": "EUR"}
 ORDER = {"lines": [{"sku": "tea", "quantity": 1}], "card": "pm_card_visa"}
+CONTACT = {
+    "name": "Ada Byron",
+    "email": "ada@example.com",
+    "address": {"lines": ["12 Dorset St"], "postal_code": "W1U 6QS", "city": "London", "country": "GB"},
+}
 
 
 @pytest.fixture
@@ -78,10 +83,11 @@ def test_a_missing_variable_is_named_and_ends_the_process(database: Databases, v
     assert f"order_service api: {variable}" in done.stderr
 
 
-def test_a_placed_order_costs_five_statements(
-    database: Databases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+@pytest.mark.parametrize("contact", [None, CONTACT], ids=["without contact", "with contact"])
+def test_a_placed_order_costs_five_statements_and_its_contact_one_more(
+    database: Databases, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, contact: object
 ) -> None:
-    """Begin, the key and its lock, the products, one write, commit."""
+    """Begin, the key and its lock, the customer's key, the products, one write, commit."""
     for name, text in environment(database("order_service"), 0).items():
         monkeypatch.setenv(name, text)
     app = create_app()
@@ -93,11 +99,11 @@ def test_a_placed_order_costs_five_statements(
         with app.database.pool.connection() as first, app.database.pool.connection() as second:
             for connection in (first, second):
                 connection.pgconn.trace(wire.fileno())
-        placed = client.post("/orders", headers=headers, json=ORDER)
+        placed = client.post("/orders", headers=headers, json={**ORDER, "contact": contact})
         app.database.pool.close()
     assert placed.status_code == 202
     statements = re.findall(r"\tF\t\d+\t(Query|Execute)\t", (tmp_path / "wire").read_text())
-    assert statements == ["Query", "Execute", "Execute", "Execute", "Query"]
+    assert statements == ["Query", *["Execute"] * (4 if contact else 3), "Query"]
 
 
 def bearer(caller: str) -> dict[str, str]:

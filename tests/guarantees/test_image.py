@@ -3,6 +3,7 @@
 import os
 import subprocess
 import tomllib
+from base64 import urlsafe_b64decode
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,17 +72,20 @@ def entrypoint(files: Mapping[str, Path], *command: str) -> subprocess.Completed
 
 
 def test_the_key_pair_is_made_once_and_split(tmp_path: Path) -> None:
-    signing, verification = tmp_path / "signing", tmp_path / "verification"
+    signing, verification, personal = (tmp_path / name for name in ("signing", "verification", "personal"))
     verification.mkdir()
+    personal.mkdir()
     made = []
     for _ in range(2):
-        command = [*python(), str(ROOT / "docker" / "keys.py"), str(signing), str(verification)]
+        command = [*python(), str(ROOT / "docker" / "keys.py"), *map(str, (signing, verification, personal))]
         subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
         [file] = verification.iterdir()
-        made.append(file.read_text())
-    assert public_key(made[0])
+        [personal_key] = personal.iterdir()
+        made.append((file.read_text(), personal_key.read_text()))
+    assert public_key(made[0][0])
     assert made[0] == made[1]
-    assert "PRIVATE" not in made[0]
+    assert "PRIVATE" not in made[0][0]
+    assert len(urlsafe_b64decode(made[0][1] + "=")) == 32
 
 
 @pytest.fixture

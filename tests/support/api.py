@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 import psutil
@@ -34,12 +35,19 @@ def keys() -> tuple[str, str]:
     return private.decode(), key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+@cache
+def personal_key() -> str:
+    """What wraps the keys of personal data."""
+    return token_urlsafe(32)
+
+
 def token(role: str = "customer", subject: str = "alice") -> str:
     return issue(keys()[0], role, subject, timedelta(minutes=10))
 
 
 def environment(database: Database, port: int) -> dict[str, str]:
     variables = {f"{database.role.upper()}_DATABASE_URL": database.url, "TOKEN_PUBLIC_KEY": keys()[1]}
+    variables |= {"PERSONAL_KEY_ENCRYPTION_KEY": personal_key()}
     return {**os.environ, **variables, "HTTP_PORT": str(port)}
 
 
@@ -96,7 +104,8 @@ def running(database: Database, directory: Path, is_up: Callable[[Api], bool] | 
     port, log = choose(set()), directory / f"{database.name}.log"
     with log.open("wb") as output:
         command = [*setpriv(death_signal=signal.SIGQUIT), *gunicorn(database.role)]
-        process = subprocess.Popen(command, env=environment(database, port), cwd=ROOT, stdout=output, stderr=output)
+        variables = {**environment(database, port), "ERASURE_LIST": str(directory / "erasures.jsonl")}
+        process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=output, stderr=output)
     api = Api(f"http://{LOOPBACK}:{port}", database, log)
     try:
         until(lambda: process.poll() is not None or (is_up or is_ready)(api), seconds=30)

@@ -20,6 +20,7 @@ ORDER = UUID("01890000-0000-7000-8000-000000000001")
 OTHER = UUID("01890000-0000-7000-8000-000000000002")
 CONFIRMED = heard(OrderConfirmed(order_id=ORDER))
 CANCELLED = heard(OrderCancelled(order_id=ORDER, reason="changed my mind"))
+SEALED = "v1.00000000-0000-4000-8000-000000000000.c2VhbGVk"
 DECLINED = heard(PaymentDeclined(order_id=ORDER, reason="card_declined"))
 
 
@@ -41,6 +42,7 @@ def placed(*lines: tuple[str, int], order_id: UUID = ORDER) -> Heard:
             total=700,
             currency="EUR",
             card="pm_card_visa",
+            contact=SEALED,
         )
     )
 
@@ -56,6 +58,13 @@ PLACED = placed(("cup", 2), ("pot", 1))
 LINES = [Line(sku="cup", quantity=2), Line(sku="pot", quantity=1)]
 SAID_LINES = tuple(StockLine(**line) for line in LINES)
 ENDS = {"release": (PLACED, CANCELLED), "never": (CANCELLED,), "return": (PLACED, CONFIRMED, CANCELLED)}
+
+
+def test_where_an_order_goes_is_neither_kept_nor_passed_on(inventory: Service) -> None:
+    Scenario(inventory).given(*STOCKED, PLACED)
+    assert "inventory.stock_reserved.v1" in {message.contract for message in inventory.said}
+    assert all(SEALED.encode() not in row.stored.state for row in inventory.events)
+    assert all(SEALED not in message.body for message in inventory.said)
 
 
 def test_the_first_receipt_opens_the_stock_of_a_product(inventory: Service) -> None:

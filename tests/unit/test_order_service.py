@@ -96,7 +96,7 @@ def test_an_order_is_placed_at_the_prices_of_the_list(orders: Service, monkeypat
     lines = [Line(sku="cup", quantity=2, unit_price=300), Line(sku="pot", quantity=1, unit_price=100)]
     complete_by = datetime(2026, 3, 1, 12, tzinfo=UTC) + DEADLINE
     says: dict[str, Any] = {"customer": "alice", "total": 700, "currency": "EUR", "card": "pm_card_visa"}
-    says["complete_by"] = complete_by
+    says |= {"complete_by": complete_by, "contact": None}
     Scenario(orders).given(*PRICES).when(PLACED[-1]).then(
         happened(Order.Placed, lines=lines, **says),
         OrderPlaced(order_id=ORDER, lines=tuple(OrderLine(**line) for line in lines), **says),

@@ -1,0 +1,70 @@
+"""Who an order goes to and where: personal data, which is sealed on its way in and opened only to be shown."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import ConfigDict, Field
+
+from messaging.personal import Sealer
+from messaging.transaction import Transaction
+from messaging.web.openapi import Body, View
+from order_service.order import Order
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+EMAIL = r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"
+Words = Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
+
+
+class Address(Body):
+    """`lines` as they stand on an envelope, below the name."""
+
+    lines: list[Words] = Field(min_length=1, max_length=5)
+    postal_code: str = Field(min_length=1, max_length=20, pattern=PRINTABLE)
+    city: Words
+    country: str = Field(pattern=r"^[A-Z]{2}$", description="ISO 3166-1, two letters.")
+
+
+class Contact(Body):
+    """Sealed as soon as it is accepted: only GET of the order shows it again, until it is erased."""
+
+    name: Words
+    email: str = Field(max_length=254, pattern=EMAIL)
+    address: Address
+
+
+class AddressView(View):
+    """As it was given."""
+
+    lines: list[str]
+    postal_code: str
+    city: str
+    country: str
+
+
+class ContactView(View):
+    """As it was given."""
+
+    # An error about what is kept would otherwise carry it into the log.
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    name: str
+    email: str
+    address: AddressView
+
+
+def purpose(order_id: UUID) -> str:
+    return f"contact of order {order_id}"
+
+
+def seal(sealer: Sealer, transaction: Transaction, order_id: UUID, customer: str, contact: Contact) -> str:
+    """The one form in which a contact is recorded, announced or remembered."""
+    data = contact.model_dump_json().encode()
+    return sealer.seal(transaction.connection, customer, purpose(order_id), data)
+
+
+def unseal(sealer: Sealer, transaction: Transaction, order: Order) -> ContactView | None:
+    """None when the order has none or it has been erased. Raises Unreadable."""
+    if order.contact is None:
+        return None
+    data = sealer.unseal(transaction.connection, order.customer, purpose(order.id), order.contact)
+    return None if data is None else ContactView.model_validate_json(data)
