@@ -182,6 +182,7 @@ idempotency_keys = Table(
     Column("headers", JSONB, nullable=False),
     Column("body", Text, nullable=False),
     moment("created_at"),
+    Index("idempotency_keys_created_at", "created_at", postgresql_using="brin"),
 )
 
 deadlines = Table(

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     """Processes that the dashboard asks for /readyz and /metrics: `name=http://host:port name=http://host:port ...`"""
     broker_metrics_url: str = ""
     """Base URL of RabbitMQ's plugin `rabbitmq_prometheus`; without it the dashboard counts by our own processes."""
+    inbox_retention_days: float = Field(default=30, gt=0)
+    """A worker forgets received messages and answered requests that are older: what comes again later takes effect."""
     log_level: str = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
 

@@ -5,9 +5,8 @@ import logging
 import signal
 import sys
 import threading
+from datetime import timedelta
 from typing import Any
-
-from psycopg import Connection
 
 from messaging.announcements import Announcements
 from messaging.broker import Group
@@ -16,8 +15,8 @@ from messaging.reactions import Reactions
 from messaging.receiving.background import Background
 from messaging.receiving.consumer import Consumer
 from messaging.receiving.deadlines import Deadlines
+from messaging.receiving.housekeeping import Housekeeping
 from messaging.receiving.outside import OutsideSteps
-from messaging.receiving.parked_now import ParkedNow
 from messaging.receiving.reactor import Reactor
 from messaging.receiving.receiver import Handler, Receiver
 from messaging.receiving.retries import Retries
@@ -68,13 +67,11 @@ class Worker:
         receiver = Receiver(group.name, handler)
         self.consumer = Consumer(group, settings.amqp_url, receiver, self.outside, self.database, self.stopping)
         retries = Retries(handler, self.outside)
-        parked_now = ParkedNow(group.name)
-
-        def retry_and_count(connection: Connection[Any]) -> float:
-            parked_now.count_if_due(connection)
-            return retries.step(connection)
-
-        self.background = [Background("retries", url, retry_and_count, self.stopping, retries.stop)]
+        housekeeping = Housekeeping(group.name, timedelta(days=settings.inbox_retention_days))
+        self.background = [
+            Background("retries", url, retries.step, self.stopping, retries.stop),
+            Background("housekeeping", url, housekeeping.step, self.stopping),
+        ]
         if reactions.deadlines:
             step = Deadlines(reactions, announcements).step
             self.background.append(Background("deadlines", url, step, self.stopping))

@@ -53,7 +53,7 @@ def worker(name: str, package: str, settings: Mapping[str, str] | None = None) -
         databases={package: package},
         amqp_user=package,
         settings={**HEALTH, **(settings or {})},
-        passed_on=("QUEUES_PER_GROUP", "ORDER_DEADLINE_SECONDS", "STRIPE_TIMEOUT_SECONDS"),
+        passed_on=("QUEUES_PER_GROUP", "INBOX_RETENTION_DAYS", "ORDER_DEADLINE_SECONDS", "STRIPE_TIMEOUT_SECONDS"),
     )
 
 

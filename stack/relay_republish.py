@@ -2,7 +2,7 @@
 
 import json
 import sys
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from uuid import UUID
 
@@ -13,10 +13,14 @@ from rich.progress import Progress
 
 from messaging.announcements import Announcements
 from messaging.republish import announce_again, count_events
+from messaging.settings import read_settings
 from stack import processes
 from stack.errors import Failed
 from stack.options import environments_of_running, state_option
 from stack.state import State
+
+MARGIN = timedelta(hours=1)
+"""Between reading an event and its arrival no inbox may forget it."""
 
 
 class Moment(click.ParamType[datetime]):
@@ -44,8 +48,10 @@ def republish(
 
     For a broker that lost its messages: declare its topology first. The messages are derived from the event stores
     and have the ids they had, so consumers that know them drop them. What was lost arrives behind what was announced
-    since. Without --since and --order it is everything, of all three services. Interrupted, it may be run again.
+    since. It goes back as far as the inboxes remember (INBOX_RETENTION_DAYS): anything older would take effect twice.
+    Without --since and --order it is all of that, of all three services. Interrupted, it may be run again.
     """
+    since = remembered_since(since)
     environments = environments_of_running(state)
     written: dict[str, int] = {}
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as shown:
@@ -59,6 +65,18 @@ def republish(
         print(json.dumps({"announced": written}))
     else:
         print("\n".join(f"{service:20}{number:>10} messages announced again" for service, number in written.items()))
+
+
+def remembered_since(since: datetime | None) -> datetime:
+    """From when on a repeat is known everywhere as one. Raises Failed for a time before that."""
+    days = read_settings().inbox_retention_days
+    earliest = datetime.now(UTC) - timedelta(days=days) + MARGIN
+    if since and since < earliest:
+        raise Failed(
+            f"Inboxes remember messages for {days:g} days (INBOX_RETENTION_DAYS); what is older would take effect "
+            f"twice. Take a time after {earliest:%Y-%m-%dT%H:%MZ}."
+        )
+    return since or earliest
 
 
 def of_service(service: str, url: str, since: datetime | None, key: str | None, shown: Progress) -> int:

@@ -116,7 +116,7 @@ def compare(
     progress: Progress,
 ) -> Totals:
     """Raises Failed when a database does not answer or is not migrated."""
-    retention = timedelta(hours=read_settings().relay_retention_hours)
+    settings = read_settings()
     try:
         totals = Reconciliation(
             urls,
@@ -124,7 +124,8 @@ def compare(
             since=since,
             order=order,
             patience=patience,
-            retention=retention,
+            retention=timedelta(hours=settings.relay_retention_hours),
+            inbox_retention=timedelta(days=settings.inbox_retention_days),
             progress=progress.show,
         ).run()
     except psycopg.Error as error:

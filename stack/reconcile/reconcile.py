@@ -22,6 +22,8 @@ PATIENCE = 10.0
 """Seconds for messages that are under way."""
 RETENTION = timedelta(days=1)
 """How long published rows stay in the outboxes."""
+INBOX_RETENTION = timedelta(days=30)
+"""How long inboxes remember what was received."""
 STEP = 1000
 by_id = attrgetter("id")
 
@@ -51,6 +53,7 @@ class Reconciliation:
         order: UUID | None = None,
         patience: float = PATIENCE,
         retention: timedelta = RETENTION,
+        inbox_retention: timedelta = INBOX_RETENTION,
         progress: Callable[[Totals], None] = nothing,
     ) -> None:
         self.urls = urls
@@ -58,6 +61,7 @@ class Reconciliation:
         self.order = order
         self.patience = patience
         self.retention = retention
+        self.inbox_retention = inbox_retention
         self.totals = Totals()
         self._tell = report
         self._progress = progress
@@ -68,7 +72,8 @@ class Reconciliation:
             settling = stack.enter_context(Settling(self.urls, self.patience, self._report))
             stored = stack.enter_context(SortedRuns(self._announced(snapshots)))
             for rows in self._messages(snapshots, stored):
-                settling.add(rules.judge(rows, datetime.now(UTC) - self.retention))
+                now = datetime.now(UTC)
+                settling.add(rules.judge(rows, now - self.retention, now - self.inbox_retention))
             settling.settle()
         self._progress(self.totals)
         return self.totals

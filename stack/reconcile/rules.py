@@ -12,15 +12,15 @@ SKIPPED = "skipped"
 """By a person, who has it on record."""
 
 
-def judge(rows: Sequence[Row], trimmed: datetime) -> Iterator[Finding | UnderWay]:
+def judge(rows: Sequence[Row], trimmed: datetime, forgotten: datetime) -> Iterator[Finding | UnderWay]:
     """`rows` have one message id in common. What is older than `trimmed` may have left the outbox behind the relay's
-    cursor; the groups must have it all the same."""
+    cursor; the groups must have it all the same, but for what an inbox has `forgotten`."""
     stored = [row for row in rows if row.table == "stored_events"]
     outbox = [row for row in rows if row.table == "outbox"]
     announced = [*stored, *outbox]
     if announced:
         yield from at_the_source(stored, outbox, trimmed)
-        yield from at_the_groups(announced[0], rows)
+        yield from at_the_groups(announced[0], rows, forgotten)
     else:
         yield from never_announced(rows)
     for row in rows:
@@ -38,13 +38,13 @@ def at_the_source(stored: Sequence[Row], outbox: Sequence[Row], trimmed: datetim
         yield about(outbox[0], "unexpected", outbox[0].place, "no stored event explains it")
 
 
-def at_the_groups(announced: Row, rows: Sequence[Row]) -> Iterator[Finding | UnderWay]:
+def at_the_groups(announced: Row, rows: Sequence[Row], forgotten: datetime) -> Iterator[Finding | UnderWay]:
     """Taken or parked in every group that reacts to it, and as the event that the store has."""
     present = {row.database for row in rows if row.table in (*TAKEN, "parked_messages")}
     effects = {row.database: row.note for row in rows if row.table == "effects"}
     for group in hearers(announced.contract or ""):
         place = f"{group}.{'event_log' if group == READ_SIDE else 'inbox'}"
-        if group in present:
+        if group in present or (group != READ_SIDE and announced.moment < forgotten):
             continue
         if group in effects:
             detail = f"it took effect ({effects[group]}); delivered again it would do so twice"

@@ -73,6 +73,13 @@ def test_a_row_deleted_from_an_inbox_is_named(shop: Shop) -> None:
     assert "reservation.reserved" in found.detail
 
 
+def test_what_an_inbox_has_forgotten_after_its_retention_is_no_finding(shop: Shop) -> None:
+    gone = shop.message("order_service", "orders.order_placed.v1")
+    shop.by_hand("inventory_service", "delete from inbox where message_id = %s returning 1", (gone.id,))
+    assert shop.findings(inbox_retention=timedelta(0)) == []
+    assert len(shop.findings(inbox_retention=timedelta(hours=1))) == 1
+
+
 def test_a_row_deleted_from_the_event_log_is_named(shop: Shop) -> None:
     gone = shop.message("inventory_service", "inventory.stock_shipped.v1")
     shop.by_hand("projections", "delete from event_log where message_id = %s returning 1", (gone.id,))

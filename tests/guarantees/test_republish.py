@@ -105,5 +105,7 @@ def test_the_command_announces_again_and_says_how_much(store: Database) -> None:
     assert len(ids_in_order(store)) == 6
     assert "0 messages announced again" in run("--order", str(uuid4())).stdout
     assert "0 messages announced again" in run("--since", "2100-01-01").stdout
+    forgotten = run("--since", "2020-01-01")
+    assert (forgotten.returncode, "INBOX_RETENTION_DAYS" in forgotten.stderr) == (1, True)
     wrong = run("--since", "yesterday")
     assert (wrong.returncode, "'yesterday' is not a time" in wrong.stderr) == (2, True)

@@ -1,0 +1,67 @@
+"""What is remembered to drop repeats is forgotten after its retention, and not a row earlier."""
+
+from datetime import timedelta
+
+import pytest
+
+from messaging.receiving.housekeeping import BATCH, FORGET, Housekeeping, forget
+from tests.support.databases import Database, Databases
+from tests.support.wait import until
+from tests.support.workers import Counting
+
+RETENTION = timedelta(days=30)
+RECEIVED = """
+insert into inbox (message_id, contract, source, event_hash, received_at)
+select gen_random_uuid(), 'test.counted.v1', 'test', '', now() - age from unnest(%s::interval[]) as age
+"""
+ANSWERED = """
+insert into idempotency_keys (caller, key, request_hash, status, headers, body, created_at)
+select 'alice', gen_random_uuid(), '', 202, '{}', '', now() - age from unnest(%s::interval[]) as age
+"""
+
+
+@pytest.fixture
+def store(database: Databases) -> Database:
+    return database("order_service")
+
+
+def remember(store: Database, old: int, young: int) -> None:
+    ages = [RETENTION + timedelta(minutes=1)] * old + [RETENTION - timedelta(minutes=1)] * young
+    with store.connect() as connection:
+        for statement in (RECEIVED, ANSWERED):
+            connection.execute(statement, (ages,))
+
+
+def remembered(store: Database) -> dict[str, int]:
+    return {table: store.rows(f"select count(*) from {table}")[0][0] for table in FORGET}  # noqa: S608
+
+
+def test_what_is_older_than_the_retention_is_forgotten_and_nothing_younger(store: Database) -> None:
+    remember(store, old=5, young=7)
+    with store.connect() as connection:
+        assert Housekeeping("order_service", RETENTION).step(connection) > 0
+    assert remembered(store) == {"inbox": 7, "idempotency_keys": 7}
+
+
+@pytest.mark.parametrize("table", FORGET)
+def test_it_is_forgotten_in_batches(store: Database, table: str) -> None:
+    remember(store, old=BATCH + 1, young=0)
+    with store.connect() as connection:
+        assert [forget(connection, table, RETENTION) for _ in range(3)] == [BATCH, 1, 0]
+
+
+def test_after_a_full_batch_the_next_one_follows_at_once(store: Database) -> None:
+    remember(store, old=BATCH + 1, young=0)
+    housekeeping = Housekeeping("order_service", RETENTION)
+    with store.connect() as connection:
+        assert housekeeping.step(connection) == 0
+        assert housekeeping.step(connection) > 0
+    assert remembered(store) == {"inbox": 0, "idempotency_keys": 0}
+
+
+def test_a_worker_forgets_by_itself(counting: Counting) -> None:
+    with counting.database.connect() as connection:
+        connection.execute(RECEIVED, ([timedelta(days=2), timedelta(hours=1)],))
+    counting.environment["INBOX_RETENTION_DAYS"] = "1"
+    counting.start().wait_until_ready()
+    until(lambda: counting.in_inbox() == 1)
