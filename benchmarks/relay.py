@@ -17,7 +17,7 @@ from benchmarks.place import Place
 from benchmarks.rows import Row, compare
 from messaging import broker
 from messaging.message import Message, to_properties
-from relay import lead, window
+from relay import dispatch, window
 from relay.relay import Relay
 
 GROUPS = [broker.Group("benchmark", ("*.*.*",), 2)]
@@ -114,7 +114,7 @@ class RawPublisher:
         self.publish()
 
     def publish(self) -> None:
-        room = lead.IN_FLIGHT - len(self.outstanding)
+        room = dispatch.IN_FLIGHT - len(self.outstanding)
         for routing_key, body, properties in self.prepared[self.sent : self.sent + room]:
             self.channel.basic_publish(broker.EVENTS, routing_key, body, properties, mandatory=True)
             self.sent += 1

@@ -9,7 +9,6 @@ from pika.adapters.blocking_connection import BlockingChannel
 from messaging.message import PARTITIONS
 
 EVENTS = "events"
-UNROUTED = "unrouted"
 DEAD_LETTERS = "dead_letters"
 DELIVERY_LIMIT = 5
 """Deliveries before the broker dead-letters a message; RabbitMQ 3.10 breaks order without a limit."""
@@ -62,14 +61,10 @@ def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:
     Raises:
         pika.exceptions.ChannelClosedByBroker: something of the same name exists with other arguments.
     """
-    channel.exchange_declare(UNROUTED, "fanout", durable=True)
-    channel.exchange_declare(EVENTS, "topic", durable=True, arguments={"alternate-exchange": UNROUTED})
+    channel.exchange_declare(EVENTS, "topic", durable=True)
     channel.exchange_declare(DEAD_LETTERS, "direct", durable=True)
-    channel.queue_declare(UNROUTED, durable=True, arguments={"x-queue-type": "quorum"})
     for group in groups:
         declare_group(channel, group)
-    # Last: what is published before the groups are bound is refused and tried again, not set aside.
-    channel.queue_bind(UNROUTED, UNROUTED)
 
 
 def declare_group(channel: BlockingChannel, group: Group) -> None:

@@ -31,6 +31,8 @@ RELAY_GRANTS = SQL("""
     grant usage on schema public to {role};
     grant select, delete, update (xid) on outbox to {role};
     grant select, insert, update on relay_cursor to {role};
+    grant select, insert, update, delete on undeliverable to {role};
+    grant select, insert on undeliverable_actions to {role};
 """)
 
 

@@ -114,6 +114,44 @@ relay_cursor = Table(
     moment("moved_at"),
 )
 
+undeliverable = Table(
+    "undeliverable",
+    metadata,
+    Column("message_id", Uuid, primary_key=True),
+    Column("position", BigInteger, nullable=False, comment="of its row in the outbox: the order within a key"),
+    *(Column(column.name, column.type, nullable=column.nullable) for column in list(outbox.c)[3:]),
+    Column("kind", Text, CheckConstraint("kind in ('nacked', 'returned', 'too_large', 'waits')"), nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column(
+        "next_attempt_at",
+        DateTime(timezone=True),
+        comment="null: when nothing of its key is before it (waits), or when a person says so (too_large)",
+    ),
+    moment("refused_at"),
+    Index("undeliverable_key", "key", "position"),
+)
+"""What the broker did not take, and what waits behind it: whole copies, so that the outbox can be trimmed."""
+
+undeliverable_actions = Table(
+    "undeliverable_actions",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("action", Text, CheckConstraint("action in ('redrive', 'discard')"), nullable=False),
+    Column("message_id", Uuid, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("contract", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    moment("acted_at"),
+    Column("kind", Text, nullable=False, comment="as it was before the action, like the following columns"),
+    Column("refusal", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("body", Text, comment="null after a redrive, which takes no message away"),
+    Index("undeliverable_actions_message", "message_id", "position"),
+)
+"""What people have done about undeliverable messages, append-only: it outlives the messages."""
+
 inbox = Table(
     "inbox",
     metadata,

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
     queues_per_group: int = Field(default=2)
     relay_retention_hours: float = Field(default=24, gt=0)
     """A relay deletes published rows that are older from the outbox."""
+    relay_max_message_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
+    """A relay offers the broker no larger body; RabbitMQ 4 takes 16 MiB by default, 3.10 takes 128."""
     monitored: str = ""
     """Processes that the dashboard asks for /readyz and /metrics: `name=http://host:port name=http://host:port ...`"""
     broker_metrics_url: str = ""

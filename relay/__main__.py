@@ -8,7 +8,7 @@ import time
 
 from messaging import telemetry
 from messaging.settings import MissingSetting, Settings, database_urls, read_settings
-from relay.lead import DRAIN_SECONDS
+from relay.dispatch import DRAIN_SECONDS
 from relay.relay import Relay
 from relay.session import UnsafeServer
 
@@ -31,9 +31,13 @@ Environment:
                        The user needs to write to the exchange `events` (declared by `python -m messaging.topology`).
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
   RELAY_RETENTION_HOURS  published rows older than this are deleted from the outbox (default 24)
+  RELAY_MAX_MESSAGE_BYTES  a larger body is not offered to the broker but kept as undeliverable (default 16777216,
+                       which is what RabbitMQ 4 takes)
   LOG_LEVEL, LOG_FORMAT=console|json
 
 Start as many as you like: one leads per database, the others stand by and take over within seconds when it dies.
+A message that the broker does not take is kept in the table `undeliverable` and tried again; later ones of its key
+wait behind it: see `ordersaga relay undeliverable`.
 A server that is away is waited for. SIGTERM or Ctrl-C: reads no more, waits up to ten seconds for the confirms of
 what is in flight, moves the cursor, exits 0. Exit 2: something must be changed first, and the text says what.
 """
@@ -56,8 +60,9 @@ def relays(names: list[str], settings: Settings, stop: threading.Event, unsafe_d
         if name not in urls:
             raise MissingSetting(f"{name.upper()}_DATABASE_URL is not set; it is needed to publish {name}")
     retention_seconds = 3600 * settings.relay_retention_hours
+    largest = settings.relay_max_message_bytes
     return [
-        Relay(name, urls[name], settings.amqp_url, stop, unsafe_durability, retention_seconds)
+        Relay(name, urls[name], settings.amqp_url, stop, unsafe_durability, retention_seconds, largest)
         for name in names or sorted(urls)
     ]
 

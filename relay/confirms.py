@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from messaging.message import Message
 
@@ -14,6 +15,8 @@ class Refusal:
     index: int
     """Its place among the settled messages of the outcome."""
     message: Message
+    kind: str
+    """`nacked` or `returned`."""
     reason: str
 
 
@@ -36,7 +39,7 @@ class Confirms:
         self._unsettled: deque[Message] = deque()
         self._ahead: set[int] = set()
         """Tags settled before one that was sent earlier."""
-        self._reasons: dict[int, str] = {}
+        self._reasons: dict[int, tuple[str, str]] = {}
         self._refusals: list[Refusal] = []
 
     @property
@@ -53,11 +56,12 @@ class Confirms:
         self._sent += len(messages)
         self._unsettled.extend(messages)
 
-    def returned(self, message_id: str | None, reason: str) -> None:
+    def returned(self, message_id: str, reason: str) -> None:
         """An unroutable message comes back before it is acked."""
+        id_ = UUID(message_id)
         for tag, message in enumerate(self._unsettled, self._settled + 1):
-            if str(message.id) == message_id and tag not in self._reasons:
-                self._reasons[tag] = reason
+            if message.id == id_ and tag not in self._reasons:
+                self._reasons[tag] = ("returned", reason)
                 return
 
     def acked(self, tag: int, multiple: bool) -> None:
@@ -71,7 +75,7 @@ class Confirms:
         if tag > self._settled:
             for refused in range(self._settled + 1 if multiple else tag, tag + 1):
                 if refused not in self._ahead:
-                    self._reasons.setdefault(refused, "nacked: a queue that it is routed to did not take it")
+                    self._reasons.setdefault(refused, ("nacked", "a queue that it is routed to did not take it"))
         self.acked(tag, multiple)
 
     def _advance(self) -> None:
@@ -81,8 +85,9 @@ class Confirms:
             self._ahead.remove(self._settled)
             message = self._unsettled.popleft()
             if self._settled in self._reasons:
-                reason = self._reasons.pop(self._settled)
-                self._refusals.append(Refusal(self._settled - self._told - 1, message, reason))
+                self._refusals.append(
+                    Refusal(self._settled - self._told - 1, message, *self._reasons.pop(self._settled))
+                )
 
     def outcome(self) -> Outcome:
         """What is new since the last outcome."""

@@ -1,5 +1,6 @@
 """Publishing with pipelined confirms, over one connection to RabbitMQ."""
 
+import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -21,10 +22,19 @@ CONNECT_SECONDS = 20.0
 """Longer than pika's own patience, so that it is pika that gives up and cleans up."""
 CLOSE_SECONDS = 2.0
 NOT_FOUND = 404
+TOO_LARGE = re.compile(r"message size \d+ is larger than (?:configured )?max size (\d+)")
 
 
 class BrokerAway(Exception):
     """There is no connection to RabbitMQ, or no more; the text is the reason."""
+
+
+class TooLarge(BrokerAway):
+    """The broker closed the channel at the first message with a body of more than `limit` bytes."""
+
+    def __init__(self, limit: int, reason: str) -> None:
+        super().__init__(reason)
+        self.limit = limit
 
 
 class Publisher:
@@ -129,6 +139,8 @@ class Publisher:
         self._loop.remove_timeout(timer)
 
     def _check(self) -> None:
+        if self._failure is not None and (found := TOO_LARGE.search(self._failure)):
+            raise TooLarge(int(found[1]), self._failure)
         if self._failure is not None or self._connection is None:
             raise BrokerAway(self._failure or "not connected")
 
@@ -157,7 +169,7 @@ class Publisher:
         channel.exchange_declare(broker.EVENTS, passive=True, callback=ready)
 
     def _on_return(self, _: Any, method: Basic.Return, properties: pika.BasicProperties, __: bytes) -> None:
-        reason = f"returned: {method.reply_code} {method.reply_text} for {method.routing_key}"
+        reason = f"{method.reply_code} {method.reply_text}: no queue is bound for {method.routing_key}"
         self._confirms.returned(properties.message_id, reason)
 
     def _on_confirm(self, frame: Any) -> None:

@@ -12,7 +12,7 @@ from messaging.links import Link
 from messaging.telemetry import log
 from relay import session, window
 from relay.lead import Lead
-from relay.publisher import BrokerAway, Publisher
+from relay.publisher import BrokerAway, Publisher, TooLarge
 from relay.rebase import rebase_if_foreign
 from relay.trim import Trimmer
 
@@ -37,6 +37,7 @@ class Relay:
         stop: threading.Event,
         unsafe_durability: bool = False,
         retention_seconds: float = 24 * 3600,
+        largest: int = 16 * 1024 * 1024,
     ) -> None:
         self.database = database
         self.lead: Lead | None = None
@@ -44,6 +45,8 @@ class Relay:
         self._stop = stop
         self._unsafe_durability = unsafe_durability
         self._retention_seconds = retention_seconds
+        self._largest = largest
+        """Bytes of the largest body that is offered to the broker."""
         self._publisher = Publisher(amqp_url, f"relay {database}")
         self._rabbitmq = Link(f"RabbitMQ for {database}")
         self._postgres = Link(f"Postgres for {database}")
@@ -77,6 +80,8 @@ class Relay:
             try:
                 self._wait(pause)
                 self._attempt()
+            except TooLarge:
+                pause = 0.0
             except BrokerAway as error:
                 self._rabbitmq.away(error)
                 pause = self._rabbitmq.pause()
@@ -114,7 +119,7 @@ class Relay:
         rebase_if_foreign(connection, self.database)
         log.info("active", database=self.database)
         trimmer = Trimmer(self.database, connection, self._retention_seconds)
-        self.lead = Lead(self.database, connection, self._publisher, trimmer, self._stop)
+        self.lead = Lead(self.database, connection, self._publisher, trimmer, self._largest, self._stop)
         try:
             self.lead.run()
         finally:

@@ -14,7 +14,7 @@ CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_AP
 HEALTH = {"HEALTH_PORT": "{port}"}
 WATCHING = {"MONITORED": "{monitored}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
 """What a process needs that shows how all others are."""
-RETENTION = ("RELAY_RETENTION_HOURS",)
+RELAY_SETTINGS = ("RELAY_RETENTION_HOURS", "RELAY_MAX_MESSAGE_BYTES")
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def relay(name: str, package: str) -> Process:
         databases={package: RELAY_ROLE},
         amqp_user=RELAY_ROLE,
         settings=HEALTH,
-        passed_on=RETENTION,
+        passed_on=RELAY_SETTINGS,
     )
 
 
@@ -93,5 +93,5 @@ RELAY = Process(
     ("-m", "relay"),
     databases=dict.fromkeys(SERVICES, RELAY_ROLE),
     amqp_user=RELAY_ROLE,
-    passed_on=RETENTION,
+    passed_on=RELAY_SETTINGS,
 )

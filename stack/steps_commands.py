@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from typing import NoReturn
 
 import click
@@ -28,6 +29,10 @@ def migrate(state: State) -> None:
 
 @click.command()
 @state_option
-def topology(state: State) -> None:
+@click.option(
+    "--replace-events", is_flag=True, help="Delete the exchange `events` first, where an older version made it."
+)
+def topology(state: State, replace_events: bool) -> None:
     """Declare exchanges, queues and bindings on the broker."""
-    become(processes.TOPOLOGY, state)
+    arguments = (*processes.TOPOLOGY.arguments, *(["--replace-events"] if replace_events else []))
+    become(replace(processes.TOPOLOGY, arguments=arguments), state)

@@ -12,7 +12,6 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from messaging import broker as topology
 from relay import lead, session, window
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
@@ -149,13 +148,13 @@ def test_a_relay_killed_after_the_confirms_and_before_its_cursor_moves_publishes
 
 KILLED_INSIDE_A_WINDOW = """
 import os, signal, sys
-from relay import __main__, window
-keep, kept = window.keep_confirmed, []
-def kill_at_the_third(*arguments):
-    kept.append(keep(*arguments))
-    if len(kept) == 3:
+from relay import __main__, lead, window
+keep = window.keep_confirmed
+def kill_behind_two_pages(connection, target, position):
+    keep(connection, target, position)
+    if position >= 2 * lead.PAGE:
         os.kill(os.getpid(), signal.SIGKILL)
-window.keep_confirmed = kill_at_the_third
+window.keep_confirmed = kill_behind_two_pages
 __main__.main(["order_service"])
 """
 
@@ -242,43 +241,6 @@ def test_a_relay_told_to_stop_leaves_its_cursor_behind_everything_that_was_confi
     ((confirmed,),) = outbox.rows("select count(*) from outbox, relay_cursor where position <= confirmed_position")
     assert lead.PAGE <= confirmed < 30_000
     assert broker.depth(EVERYTHING.queue_names[0]) == confirmed
-
-
-def test_a_message_that_no_queue_takes_is_not_called_published_and_tried_again(
-    outbox: Database, broker: TestBroker, relays: Relays, servers: AnyServers
-) -> None:
-    with broker.channel() as channel:
-        channel.queue_declare("full", durable=True, arguments={"x-max-length": 1, "x-overflow": "reject-publish"})
-        channel.queue_bind("full", topology.EVENTS, routing_key="test.#")
-    try:
-        announce_many(outbox, 3)
-        first, *_ = ids_in_order(outbox)
-        relay = relays.start()
-        until(lambda: outbox.rows("select from relay_cursor where confirmed_position is not null"))
-        confirmed = "select message_id from outbox join relay_cursor on position <= confirmed_position"
-        assert outbox.rows(confirmed) == [(first,)]
-    finally:
-        with broker.channel() as channel:
-            channel.queue_delete("full")
-    until(lambda: all_published(outbox))
-    assert relay.log().count("nacked") == 1
-    assert [message.id for message in first_copies(listen(broker))][:1] == [first]
-
-
-def test_an_unroutable_message_is_not_called_published_and_goes_out_when_there_is_a_queue(
-    outbox: Database, broker: TestBroker, servers: AnyServers
-) -> None:
-    broker.declare()
-    with broker.channel() as channel:
-        channel.queue_delete(topology.UNROUTED)
-    with relays_of(outbox, servers.amqp_url("relay")) as relays:
-        announce_many(outbox, 3)
-        relay = relays.start()
-        until(lambda: "returned: 312 NO_ROUTE" in relay.log())
-        assert outbox.rows("select confirmed_position, published::text from relay_cursor") == [(None, window.NOTHING)]
-        broker.declare(EVERYTHING)
-        until(lambda: all_published(outbox))
-    assert [message.id for message in first_copies(listen(broker))] == ids_in_order(outbox)
 
 
 def test_an_idle_relay_writes_nothing(outbox: Database, relays: Relays) -> None:

@@ -44,5 +44,3 @@ class TestBroker:
         with self.channel() as channel:
             for queue in self._queues:
                 channel.queue_delete(queue)
-            channel.queue_declare(broker.UNROUTED, durable=True, arguments={"x-queue-type": "quorum"})
-            channel.queue_purge(broker.UNROUTED)

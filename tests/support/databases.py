@@ -46,6 +46,10 @@ class Database:
         """As the service's own role, in autocommit."""
         return psycopg.connect(self.url, autocommit=True, **options)
 
+    def connect_as_relay(self) -> psycopg.Connection[Any]:
+        """As the role `relay`, in autocommit."""
+        return psycopg.connect(self.relay_url, autocommit=True)
+
     def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
         """What the owner sees."""
         with psycopg.connect(self.owner_url, autocommit=True) as connection:

@@ -27,7 +27,7 @@ EVERYTHING = Group("listener", ("*.*.*",), 1)
 ROW = """
 insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
     correlation_id, actor, traceparent, tracestate, body)
-values (%s, 'test.happened.v1', 'test', %s, %s, now(), '\\x00', gen_random_uuid(), 'tester', '', '', '{}')
+values (%s, %s, 'test', %s, %s, now(), '\\x00', gen_random_uuid(), 'tester', '', '', %s)
 """
 ROWS = """
 insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
@@ -43,10 +43,12 @@ where locktype = 'advisory' and classid = %s and objid = %s and objsubid = 2 and
 """
 
 
-def announce(connection: Connection[Any], key: str, sequence: int) -> UUID:
+def announce(
+    connection: Connection[Any], key: str, sequence: int, contract: str = "test.happened.v1", body: str = "{}"
+) -> UUID:
     """Write one outbox row in the transaction that the connection is in."""
-    id_ = message_id("test", uuid4(), sequence, "test.happened.v1")
-    connection.execute(ROW, (id_, key, sequence))
+    id_ = message_id("test", uuid4(), sequence, contract)
+    connection.execute(ROW, (id_, contract, key, sequence, body))
     return id_
 
 
@@ -101,6 +103,16 @@ def assert_in_order_per_key(heard: list[Heard]) -> None:
         last[message.key] = message.sequence
 
 
+def assert_heard(heard: list[Heard], ids: list[UUID]) -> None:
+    """Each of these once, and those of one key in this order."""
+    assert sorted(message.id for message in heard) == sorted(ids)
+    place = {id_: number for number, id_ in enumerate(ids)}
+    last: dict[str, int] = {}
+    for message in heard:
+        assert place[message.id] > last.get(message.key, -1), f"{message} came too late"
+        last[message.key] = place[message.id]
+
+
 class RelayProcess(subprocess.Popen[bytes]):
     """`python -m relay` for one database."""
 
@@ -128,12 +140,14 @@ class Relays:
     amqp_url: str
     processes: list[RelayProcess] = field(default_factory=list)
 
-    def start(self, *options: str, script: str | None = None, health_port: int = 0) -> RelayProcess:
-        """`python -m relay`, or a script that runs the same with a part replaced."""
+    def start(
+        self, *options: str, script: str | None = None, health_port: int = 0, **settings: str
+    ) -> RelayProcess:
+        """`python -m relay`, or a script that runs the same with a part replaced; `settings` are variables."""
         variable = f"{self.database.role.upper()}_DATABASE_URL"
         command = ["-c", script] if script else ["-m", "relay", self.database.role, *options]
         environment = {variable: self.database.relay_url, "AMQP_URL": self.amqp_url, "HEALTH_PORT": str(health_port)}
-        process = RelayProcess(command, environment)
+        process = RelayProcess(command, {**environment, **settings})
         self.processes.append(process)
         return process
 

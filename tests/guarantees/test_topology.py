@@ -1,0 +1,51 @@
+"""Declaring the topology over what an older version has left."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from messaging import broker as topology
+from tests.conftest import AnyServers
+from tests.support.broker import TestBroker
+from tests.support.workers import ROOT
+
+GROUPS = ("order_service", "payment_service", "inventory_service", "projections")
+
+
+@pytest.fixture
+def older(broker: TestBroker) -> Iterator[TestBroker]:
+    """A broker whose exchange `events` has an alternate exchange."""
+    with broker.channel() as channel:
+        channel.exchange_delete(topology.EVENTS)
+        channel.exchange_declare(topology.EVENTS, "topic", durable=True, arguments={"alternate-exchange": "unrouted"})
+    yield broker
+    with broker.channel() as channel:
+        channel.exchange_delete(topology.EVENTS)
+    broker.declare()
+
+
+def declare(servers: AnyServers, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "messaging.topology", *arguments]
+    environment = {**os.environ, "AMQP_URL": servers.amqp_url("provisioner")}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_an_exchange_of_an_older_version_is_named_and_replaced_when_told_to_and_no_queue_loses_anything(
+    older: TestBroker, servers: AnyServers
+) -> None:
+    refused = declare(servers, *GROUPS)
+    assert refused.returncode == 1
+    command = f"python -m messaging.topology --replace-events {' '.join(GROUPS)}"
+    assert command in refused.stderr
+    kept = topology.Group("kept", ("*.*.*",), 1)
+    with older.channel() as channel:
+        topology.declare_group(channel, kept)
+        channel.confirm_delivery()
+        channel.basic_publish(topology.EVENTS, "test.happened.v1.00", b"", mandatory=True)
+    assert declare(servers, "--replace-events", *GROUPS).returncode == 0
+    assert declare(servers, *GROUPS).returncode == 0
+    older.declare(kept)
+    assert older.depth("kept.0") == 1
