@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
 from relay import session
+from relay.undeliverable import FULL
 from relay.window import NOTHING, Cursor
 
 
@@ -38,6 +39,11 @@ class Progress:
     oldest_contract: str | None = None
     oldest_time: datetime | None = None
     published_per_second: float = 0.0
+    undeliverable: int = 0
+    """Messages that the broker did not take, and those that wait behind them."""
+    undeliverable_since: datetime | None = None
+    undeliverable_reason: str | None = None
+    """Of the one that was refused first."""
     problem: str | None = None
 
 
@@ -49,6 +55,10 @@ where a.datname = current_database() and a.application_name like 'relay %%' orde
 """
 
 CURSOR = "select published::text, target::text, confirmed_position from relay_cursor"
+UNDELIVERABLE = """
+select (select count(*) from undeliverable), refused_at, kind || ': ' || reason
+from undeliverable where kind <> 'waits' order by refused_at, position limit 1
+"""
 FOREIGN = """
 select c.system_identifier <> s.system_identifier::text from relay_cursor c, pg_control_system() s
 """
@@ -99,9 +109,10 @@ def ask(connection: Connection[Any], database: str, seconds: float) -> Progress:
     published, unpublished, id_, contract, moment, age = row
     active, standbys = relays(connection)
     rate = published / (time.monotonic() - began)
-    return Progress(
-        database, active, standbys, unpublished, age, id_, contract, moment, rate, problem_of(connection, active)
-    )
+    refused, since, reason = connection.execute(UNDELIVERABLE).fetchone() or (0, None, None)
+    problem = problem_of(connection, active, refused)
+    figures = (unpublished, age, id_, contract, moment, rate, refused, since, reason)
+    return Progress(database, active, standbys, *figures, problem)
 
 
 def cursor_of(connection: Connection[Any]) -> Cursor:
@@ -119,8 +130,10 @@ def relays(connection: Connection[Any]) -> tuple[Process | None, tuple[Process, 
     return next(iter(found[True]), None), tuple(found[False])
 
 
-def problem_of(connection: Connection[Any], active: Process | None) -> str | None:
+def problem_of(connection: Connection[Any], active: Process | None, undeliverable: int) -> str | None:
     foreign = connection.execute(FOREIGN).fetchone()
     if foreign and foreign[0]:
         return "restored from another server: the figures hold once a relay has re-based it"
+    if undeliverable >= FULL:
+        return f"nothing new is published: {FULL} messages or more are undeliverable"
     return None if active else "no relay is active: start one with `./ordersaga relay`"

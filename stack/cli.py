@@ -23,7 +23,7 @@ COMMANDS = {
         "topology": ("stack.steps_commands:topology", "Declare exchanges and queues on the broker"),
         "relay": (
             "stack.relay_command:relay",
-            "Run a relay that publishes outboxes; `relay status`, `relay republish`",
+            "Run a relay; `relay status | undeliverable | redrive | discard | republish`",
         ),
     },
 }

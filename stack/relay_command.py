@@ -9,7 +9,10 @@ import click
 from relay.progress import Process, Progress, progress
 from stack import processes
 from stack.options import environments_of_running, state_option
+from stack.parked.display import ago
+from stack.relay_redrive import redrive
 from stack.relay_republish import republish
+from stack.relay_undeliverable import discard, undeliverable
 from stack.state import State
 from stack.steps_commands import become
 
@@ -27,13 +30,14 @@ class RunByDefault(click.Group):
 
 @click.group(cls=RunByDefault)
 def relay() -> None:
-    """Publish the outboxes of services, see how far they are, or refill a lost broker.
+    """Publish the outboxes of services, see how far they are and what the broker did not take, refill a lost broker.
 
     `./ordersaga relay [SERVICE]...` is short for `./ordersaga relay run [SERVICE]...`
     """
 
 
-relay.add_command(republish)
+for command in (republish, undeliverable, redrive, discard):
+    relay.add_command(command)
 
 
 @relay.command(short_help="Publish until Ctrl-C.")
@@ -62,7 +66,8 @@ def run(state: State, services: tuple[str, ...]) -> None:
 def status(state: State, services: tuple[str, ...], as_json: bool, seconds: float) -> None:
     """Say for each database who publishes it, how far behind it is and how fast it goes.
 
-    BEHIND counts committed rows that the broker has not confirmed; OLDEST is the age of the first of them.
+    BEHIND counts committed rows that the broker has not answered for; OLDEST is the age of the first of them. REFUSED
+    counts what it did not take and what waits behind that: `./ordersaga relay undeliverable` lists them.
     Exit code 0 when every database answers and has an active relay, else 1.
     """
     environments = environments_of_running(state)
@@ -85,15 +90,25 @@ def as_text(value: object) -> str:
 
 def table(lines: list[Progress]) -> list[str]:
     """Columns with a heading, then each problem in a line of its own."""
-    rows = [("DATABASE", "ACTIVE", "STANDBYS", "BEHIND", "OLDEST", "PER SECOND", "OLDEST MESSAGE")]
+    rows = [("DATABASE", "ACTIVE", "STANDBYS", "BEHIND", "OLDEST", "PER SECOND", "REFUSED", "OLDEST MESSAGE")]
     for line in lines:
         oldest = f"{line.oldest_contract} {line.oldest_message_id}" if line.oldest_message_id else "-"
         age = f"{line.lag_seconds:.1f} s" if line.oldest_message_id else "-"
-        figures = (str(len(line.standbys)), str(line.lag_rows), age, f"{line.published_per_second:.0f}")
+        rate, refused = f"{line.published_per_second:.0f}", str(line.undeliverable)
+        figures = (str(len(line.standbys)), str(line.lag_rows), age, rate, refused)
         rows.append((line.database, name_of(line.active), *figures, oldest))
     width = max(len(row[1]) for row in rows) + 2
-    texts = [f"{a:20}{b:{width}}{c:>8}{d:>10}{e:>12}{f:>12}  {g}".rstrip() for a, b, c, d, e, f, g in rows]
-    return texts + [f"{line.database}: {line.problem}" for line in lines if line.problem]
+    texts = [f"{a:20}{b:{width}}{c:>8}{d:>10}{e:>12}{f:>12}{g:>9}  {h}".rstrip() for a, b, c, d, e, f, g, h in rows]
+    return texts + [text for line in lines for text in remarks(line)]
+
+
+def remarks(line: Progress) -> list[str]:
+    """What is wrong with one database, and why the broker did not take the first that it refused."""
+    found = [f"{line.database}: {line.problem}"] if line.problem else []
+    if line.undeliverable_since:
+        why = f"{line.undeliverable} undeliverable since {ago(line.undeliverable_since)}, the first: "
+        found.append(f"{line.database}: {why}{line.undeliverable_reason}")
+    return found
 
 
 def name_of(process: Process | None) -> str:

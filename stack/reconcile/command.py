@@ -96,8 +96,8 @@ class Progress:
 def reconcile(state: State, as_json: bool, since: datetime | None, order: UUID | None, patience: float) -> None:
     """Compare event stores, outboxes, inboxes and parked messages; name what is not where it must be.
 
-    Finds messages that are missing, unexpected, duplicated in effect or parked, and events that are missing or
-    altered. It only reads. Exit code 0 when there is nothing to find, else 1.
+    Finds messages that are missing, unexpected, duplicated in effect, parked or undeliverable, and events that are
+    missing or altered. It only reads. Exit code 0 when there is nothing to find, else 1.
     """
     urls = environments_of_running(state).owner_urls()
     console = Console(stderr=True)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-KINDS = ("missing", "unexpected", "duplicated", "altered", "parked")
+KINDS = ("missing", "unexpected", "duplicated", "altered", "parked", "undeliverable")
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,10 @@ select message_id, 'parked_messages', %(database)s::text, parked_at, contract, k
         nullif(left(message, 200), '')), ''))
 from parked_messages where %(key)s::text is null or key = %(key)s order by message_id
 """
+UNDELIVERABLE = """
+select message_id, 'undeliverable', %(database)s::text, refused_at, contract, key, event_hash, kind || ': ' || reason
+from undeliverable where %(key)s::text is null or key = %(key)s order by message_id
+"""
 # A skipped fork, or an unreadable message, has an id of its own, which nobody announced.
 INBOX = """
 select message_id, 'inbox', %(database)s::text, received_at, contract, null::text, event_hash,
@@ -47,6 +51,7 @@ def keyed(snapshots: Snapshots, order: UUID | None) -> list[Iterator[Row]]:
     """The places whose rows say which key they belong to."""
     key = {"key": str(order) if order else None}
     streams = [stream(OUTBOX, service, at, key) for service, at in snapshots.announced.items()]
+    streams += [stream(UNDELIVERABLE, service, at, key) for service, at in snapshots.announced.items()]
     streams += [stream(PARKED, group, at, key) for group, at in snapshots.received.items()]
     return [*streams, stream(EVENT_LOG, READ_SIDE, snapshots.received[READ_SIDE], key)]
 

@@ -40,6 +40,7 @@ def at_the_source(stored: Sequence[Row], outbox: Sequence[Row], trimmed: datetim
 
 def at_the_groups(announced: Row, rows: Sequence[Row], forgotten: datetime) -> Iterator[Finding | UnderWay]:
     """Taken or parked in every group that reacts to it, and as the event that the store has."""
+    refused = next((row for row in rows if row.table == "undeliverable"), None)
     present = {row.database for row in rows if row.table in (*TAKEN, "parked_messages")}
     effects = {row.database: row.note for row in rows if row.table == "effects"}
     for group in hearers(announced.contract or ""):
@@ -49,6 +50,8 @@ def at_the_groups(announced: Row, rows: Sequence[Row], forgotten: datetime) -> I
         if group in effects:
             detail = f"it took effect ({effects[group]}); delivered again it would do so twice"
             yield about(announced, "missing", place, detail)
+        elif refused is not None:
+            yield UnderWay(group, about(announced, "undeliverable", refused.place, f"{group} waits; {refused.note}"))
         else:
             detail = f"announced by {announced.database}, neither received nor parked"
             yield UnderWay(group, about(announced, "missing", place, detail))
@@ -66,7 +69,7 @@ def at_the_groups(announced: Row, rows: Sequence[Row], forgotten: datetime) -> I
 def never_announced(rows: Sequence[Row]) -> Iterator[Finding]:
     taken = {row.database for row in rows if row.table in TAKEN}
     for row in rows:
-        if row.table in TAKEN and row.note != SKIPPED:
+        if row.table in (*TAKEN, "undeliverable") and row.note != SKIPPED:
             yield about(row, "unexpected", row.place, "no stored event and no outbox row explains it")
         elif row.table == "effects" and row.database not in taken:
             detail = f"{row.note}: their cause, message {row.id}, was neither announced nor received"

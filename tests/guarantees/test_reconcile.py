@@ -134,6 +134,26 @@ def test_a_message_that_nobody_announced_is_named_where_it_stands(shop: Shop) ->
     ]
 
 
+def test_an_undeliverable_message_is_named_with_its_reason_and_is_not_called_missing(shop: Shop) -> None:
+    refused = shop.message("inventory_service", "inventory.stock_shipped.v1")
+    copy = """
+        insert into undeliverable (message_id, position, contract, source, key, sequence, time, event_hash,
+            correlation_id, actor, traceparent, tracestate, body, kind, reason, attempts)
+        select message_id, position, contract, source, key, sequence, time, event_hash, correlation_id, actor,
+            traceparent, tracestate, body, 'returned', '312 NO_ROUTE', 3 from outbox where message_id = %s returning 1
+    """
+    shop.by_hand("inventory_service", copy, (refused.id,))
+    assert shop.findings() == []
+    shop.by_hand("projections", "delete from event_log where message_id = %s returning 1", (refused.id,))
+    [found] = shop.findings()
+    assert (found.kind, found.place, found.message_id) == (
+        "undeliverable",
+        "inventory_service.undeliverable",
+        refused.id,
+    )
+    assert "projections waits; returned: 312 NO_ROUTE" in found.detail
+
+
 def test_a_message_that_took_effect_twice_is_named(shop: Shop) -> None:
     """Somebody deletes the inbox row, and the broker delivers again: stock comes in for what was cancelled."""
     again = shop.message("order_service", "orders.order_placed.v1")

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import pytest
 
-from relay import trim
+from relay import session, trim
+from relay import undeliverable as table
 from relay.operations import Operator, Selection, discard, redrive
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
@@ -257,6 +258,31 @@ def test_a_relay_holds_when_too_much_is_undeliverable_and_goes_on_when_there_is_
     messages = listen(broker)
     assert len(messages) == 121
     assert_in_order_per_key(messages)
+
+
+def test_looking_for_what_is_due_and_for_what_follows_goes_by_index(outbox: Database) -> None:
+    fill = """
+        insert into undeliverable (message_id, position, contract, source, key, sequence, time, event_hash,
+            correlation_id, actor, traceparent, tracestate, body, kind, reason, attempts)
+        select gen_random_uuid(), n, 'test.happened.v1', 'test', n % 9, n, now(), '', gen_random_uuid(), '', '', '',
+            repeat('x', 500), 'waits', '', 0 from generate_series(1, 10000) as n returning message_id
+    """
+    first, *_ = (id_ for (id_,) in outbox.rows(fill))
+    with session.connect(outbox.relay_url) as connection:
+        session.prepare(connection, unsafe_durability=False)
+        found = table.Undeliverable("order_service", connection)
+        assert (found.count, len(found.keys)) == (10_000, 9)
+        due = found.due(lambda key: key == "0", at_most=100)
+        assert [row.position for row in due] == list(range(1, 9))
+        assert [row.position for row in found.delivered(due[:2])] == [10, 11]
+        for statement, parameters in (
+            (table.HEADS, {}),
+            (table.ROWS, ([first],)),
+            (table.DELIVERED, {"ids": [first], "keys": ["1"], "positions": [1]}),
+        ):
+            plan = "\n".join(row[0] for row in connection.execute(f"explain {statement}", parameters))
+            assert "Seq Scan" not in plan
+            assert "undeliverable_key" in plan or "undeliverable_pkey" in plan
 
 
 def write(outbox: Database, seed: int) -> None:
