@@ -46,7 +46,7 @@ on conflict (message_id) do nothing returning message_id
 REFUSED_AGAIN = f"""
 update undeliverable set kind = %(kind)s, reason = %(reason)s, attempts = attempts + 1,
     next_attempt_at = case when %(kind)s <> 'too_large' then now() + {BACK_OFF.format(attempts="(attempts + 1)")} end
-where message_id = %(id)s
+where message_id = %(id)s returning attempts
 """  # noqa: S608 - constants
 DELIVERED = f"""
 with gone as (delete from undeliverable where message_id = any(%(ids)s))
@@ -114,8 +114,12 @@ class Undeliverable:
     def refused_again(self, refused: Refused) -> None:
         """Put off the next attempt, unless a person has discarded the message meanwhile."""
         row, kind, reason = refused
-        refusals.labels(self._database, kind).inc()
-        self._connection.execute(REFUSED_AGAIN, {"id": row.message.id, "kind": kind, "reason": reason})
+        parameters = {"id": row.message.id, "kind": kind, "reason": reason}
+        attempts = self._connection.execute(REFUSED_AGAIN, parameters).fetchone()
+        if attempts == (1,):
+            self._tell(row, kind, reason)
+        else:
+            refusals.labels(self._database, kind).inc()
 
     def delivered(self, rows: Sequence[Outgoing]) -> list[Outgoing]:
         """Forget what the broker has taken at last. Returns those of the same keys whose turn it is now."""

@@ -140,9 +140,7 @@ class Relays:
     amqp_url: str
     processes: list[RelayProcess] = field(default_factory=list)
 
-    def start(
-        self, *options: str, script: str | None = None, health_port: int = 0, **settings: str
-    ) -> RelayProcess:
+    def start(self, *options: str, script: str | None = None, health_port: int = 0, **settings: str) -> RelayProcess:
         """`python -m relay`, or a script that runs the same with a part replaced; `settings` are variables."""
         variable = f"{self.database.role.upper()}_DATABASE_URL"
         command = ["-c", script] if script else ["-m", "relay", self.database.role, *options]
