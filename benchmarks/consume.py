@@ -70,7 +70,8 @@ class Run:
         os.environ[f"{GROUP.upper()}_DATABASE_URL"] = url
         settings = Settings(amqp_url=self.servers.amqp_url(GROUP))
         consumer = worker.Worker(settings, reactions, announcements, None, Reactor(reactions, announcements))
-        fill(self.servers.amqp_url("provisioner"), consumer.consumer.group, self.messages, self.keys)
+        group = Group(GROUP, tuple(reactions.contracts), 2)
+        fill(self.servers.amqp_url("provisioner"), group, self.messages, self.keys)
         finished: list[float] = []
         arguments = (self.database.owner_url, self.messages, consumer.stopping, finished)
         watcher = threading.Thread(target=stop_when_done, args=arguments)

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import pika
-from pika.adapters.blocking_connection import BlockingChannel
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.exceptions import ChannelClosedByBroker
 
 from messaging.message import PARTITIONS
 
@@ -14,6 +15,8 @@ DELIVERY_LIMIT = 5
 """Deliveries before the broker dead-letters a message; RabbitMQ 3.10 breaks order without a limit."""
 
 QUEUE_COUNTS = (1, 2, 4, 8, 16)
+DEFAULT_QUEUES = 2
+NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +38,33 @@ class Group:
 
     @property
     def dead_letters(self) -> str:
-        return f"{self.name}.{DEAD_LETTERS}"
+        return dead_letters_of(self.name)
 
     def bindings(self) -> Iterator[tuple[str, str]]:
         """(queue, routing key) for each contract and partition; a key's partition always has the same queue."""
         for contract in self.contracts:
             for partition in range(PARTITIONS):
                 yield self.queue_names[partition % self.queues], f"{contract}.{partition:02d}"
+
+
+def dead_letters_of(group: str) -> str:
+    return f"{group}.{DEAD_LETTERS}"
+
+
+def queues_of(connection: BlockingConnection, group: str) -> list[str]:
+    """The queues that a group has on the broker: `<group>.0` and so on up to the first that is missing."""
+    found: list[str] = []
+    channel = connection.channel()
+    try:
+        for number in range(max(QUEUE_COUNTS)):
+            channel.queue_declare(f"{group}.{number}", passive=True)
+            found.append(f"{group}.{number}")
+    except ChannelClosedByBroker as error:
+        if error.reply_code != NOT_FOUND:
+            raise
+    if channel.is_open:
+        channel.close()
+    return found
 
 
 def parameters(amqp_url: str, name: str) -> pika.URLParameters:
@@ -70,19 +93,24 @@ def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:
 def declare_group(channel: BlockingChannel, group: Group) -> None:
     channel.queue_declare(group.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
     channel.queue_bind(group.dead_letters, DEAD_LETTERS, routing_key=group.name)
-    for queue in group.queue_names:
-        channel.queue_declare(
-            queue,
-            durable=True,
-            arguments={
-                "x-queue-type": "quorum",
-                "x-single-active-consumer": True,
-                "x-delivery-limit": DELIVERY_LIMIT,
-                "x-dead-letter-exchange": DEAD_LETTERS,
-                "x-dead-letter-routing-key": group.name,
-                "x-dead-letter-strategy": "at-least-once",
-                "x-overflow": "reject-publish",
-            },
-        )
+    # The first one last: a worker takes the queues that it finds for all, from the first to one that is missing.
+    for queue in reversed(group.queue_names):
+        declare_queue(channel, group, queue)
     for queue, routing_key in group.bindings():
         channel.queue_bind(queue, EVENTS, routing_key=routing_key)
+
+
+def declare_queue(channel: BlockingChannel, group: Group, queue: str) -> None:
+    channel.queue_declare(
+        queue,
+        durable=True,
+        arguments={
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": DEAD_LETTERS,
+            "x-dead-letter-routing-key": group.name,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        },
+    )

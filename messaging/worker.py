@@ -9,12 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 from messaging.announcements import Announcements
-from messaging.broker import Group
-from messaging.links import DatabaseLink
 from messaging.reactions import Reactions
 from messaging.receiving.background import Background
 from messaging.receiving.consumer import Consumer
 from messaging.receiving.deadlines import Deadlines
+from messaging.receiving.gate import GatedLink
 from messaging.receiving.housekeeping import Housekeeping
 from messaging.receiving.outside import OutsideSteps
 from messaging.receiving.reactor import Reactor
@@ -60,12 +59,13 @@ class Worker:
         if not settings.amqp_url:
             raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
         url = database_url(reactions.group)
-        group = Group(reactions.group, tuple(reactions.contracts), settings.queues_per_group)
         self.stopping = threading.Event()
         self.outside = OutsideSteps(reactions, announcements, world, url, self.stopping)
-        self.database = DatabaseLink("database", url)
-        receiver = Receiver(group.name, handler)
-        self.consumer = Consumer(group, settings.amqp_url, receiver, self.outside, self.database, self.stopping)
+        self.database = GatedLink("database", url)
+        receiver = Receiver(reactions.group, handler)
+        self.consumer = Consumer(
+            reactions.group, settings.amqp_url, receiver, self.outside, self.database, self.stopping
+        )
         retries = Retries(handler, self.outside)
         housekeeping = Housekeeping(group.name, timedelta(days=settings.inbox_retention_days))
         self.background = [

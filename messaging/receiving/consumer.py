@@ -1,5 +1,6 @@
 """The loop of a consumer group: take what has arrived, bring it to its end in the database, acknowledge."""
 
+import random
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -9,19 +10,22 @@ from typing import Any
 from pika.exceptions import AMQPError
 from psycopg import Connection
 
-from messaging.broker import Group
 from messaging.failures import Fate, judge
 from messaging.links import DatabaseLink, Link
+from messaging.receiving import gate, sharing
 from messaging.receiving.delivery import Broken, Received
 from messaging.receiving.intake import Intake
 from messaging.receiving.lines import Lines
 from messaging.receiving.outside import OutsideSteps
 from messaging.receiving.receiver import Receiver, runs
+from messaging.telemetry import log
 
 BATCH = 300
 IDLE_SECONDS = 0.2
+LEAVING_SECONDS = 0.02
+"""Longest wait for something to arrive while a queue is being given back."""
 GRACE_SECONDS = 10
-"""At the end, time for the outside steps that are under way."""
+"""At the end, time for what is in hand."""
 
 
 class Stopped(Exception):
@@ -33,7 +37,7 @@ class Consumer:
 
     def __init__(
         self,
-        group: Group,
+        group: str,
         amqp_url: str,
         receiver: Receiver,
         outside: OutsideSteps,
@@ -47,6 +51,8 @@ class Consumer:
         self.database = database
         self.broker = Link("broker")
         self.stopping = stopping
+        self.sent_away = False
+        self.next_look = 0.0
 
     def run(self) -> None:
         """Consume until `stopping` is set, however often the servers go away."""
@@ -59,6 +65,8 @@ class Consumer:
             except (AMQPError, OSError) as error:
                 self.broker.away(error)
                 self.stopping.wait(self.broker.pause())
+            finally:
+                self.database.close()
 
     def await_database(self) -> None:
         """Whoever cannot handle messages must not take any: each delivery counts towards the broker's limit."""
@@ -77,8 +85,12 @@ class Consumer:
         lines = Lines(self.outside, intake.wake)
         try:
             self.broker.up()
-            while not self.stopping.is_set():
+            self.sent_away = False
+            while not self.stopping.is_set() and not self.sent_away:
                 self.turn(intake, lines)
+                self.give_back(intake)
+                if time.monotonic() > self.next_look:
+                    self.look(intake)
             self.finish(intake, lines)
         finally:
             intake.close()
@@ -86,23 +98,45 @@ class Consumer:
 
     def turn(self, intake: Intake, lines: Lines) -> None:
         """Take one batch; what is behind an outside step comes with a later one."""
-        intake.pump(0 if intake.arrived or lines.has_answers else IDLE_SECONDS)
+        patience = LEAVING_SECONDS if intake.is_leaving else IDLE_SECONDS
+        intake.pump(0 if intake.arrived or lines.has_answers else patience)
         intake.gather(BATCH)
         arrived = self.receiver.read(intake.take(BATCH))
         self.end(intake, [*lines.answered(), *lines.admit(arrived)])
         lines.start()
 
+    def give_back(self, intake: Intake) -> None:
+        for queue in intake.let_go():
+            sharing.GIVEN_BACK.labels(self.group).inc()
+            log.info("queue given back", queue=queue, left=len(intake.held))
+
+    def look(self, intake: Intake) -> None:
+        """Whether somebody wants to change the queues, and whether there is more here than a fair share of them."""
+        self.in_database(intake, self.look_at_gate)
+        sharing.HELD.labels(self.group).set(len(intake.held))
+        queue = None
+        if not intake.is_leaving:
+            queue = sharing.to_give_back(intake.held, len(intake.queues), intake.workers())
+        if queue:
+            intake.leave(queue)
+        pause = sharing.NEXT_SECONDS if intake.is_leaving else sharing.LOOK_SECONDS
+        self.next_look = time.monotonic() + pause * random.uniform(0.5, 1.5)
+
+    def look_at_gate(self, connection: Connection[Any]) -> None:
+        self.sent_away = gate.is_wanted(connection)
+
     def finish(self, intake: Intake, lines: Lines) -> None:
-        """Let outside steps that are under way come to their end; everything else goes back to the broker."""
+        """Bring what is in hand to its end, so that nothing goes back; what takes too long does, to its place."""
         last = time.monotonic() + GRACE_SECONDS
-        while lines and time.monotonic() < last:
-            intake.pump(IDLE_SECONDS)
-            self.end(intake, lines.answered())
+        intake.leave_all()
+        while intake.is_leaving and time.monotonic() < last:
+            self.turn(intake, lines)
+            intake.let_go(for_good=True)
 
     def end(self, intake: Intake, messages: Iterable[Received | Broken]) -> None:
         for run in runs(messages):
             self.in_database(intake, partial(self.receiver.receive, run=run))
-            intake.acknowledge(message.delivery.tag for message in run)
+            intake.acknowledge(message.delivery for message in run)
 
     def in_database(self, intake: Intake, work: Callable[[Connection[Any]], None]) -> None:
         """While the database is away the messages stay in hand: giving them back would use up their deliveries."""

@@ -13,7 +13,7 @@ SUSPECT = 2
 
 
 class Delivery(NamedTuple):
-    """Headers and body as they came; `tag` is what acknowledges them."""
+    """Headers and body as they came; `tag` is what acknowledges them on the channel of `queue`."""
 
     tag: int
     routing_key: str
@@ -22,6 +22,7 @@ class Delivery(NamedTuple):
     delivered_before: int = 0
     dead_lettered: str = ""
     """Why the broker gave the message up; empty for one that it has not."""
+    queue: str = ""
 
     @property
     def is_suspect(self) -> bool:

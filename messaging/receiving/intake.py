@@ -1,56 +1,73 @@
 """One connection to the broker: what has arrived over it, and what of that is acknowledged."""
 
 import contextlib
-from collections import deque
-from collections.abc import Iterable, Mapping
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pika
-from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ConnectionWrongStateError, ConsumerCancelled
 from pika.spec import Basic, BasicProperties
 
-from messaging.broker import Group, parameters
+from messaging.broker import dead_letters_of, parameters, queues_of
 from messaging.receiving.delivery import SUSPECT, Delivery
+from messaging.receiving.source import Source, hang_up
 
 IN_HAND = 1000
 """Messages held unacknowledged at most, over all queues of the group."""
 
 
 class Intake:
-    """All queues of a group on one channel. Only `wake` may be called from other threads."""
+    """All queues that a group has on the broker. Only `wake` may be called from other threads."""
 
-    def __init__(self, group: Group, amqp_url: str) -> None:
+    def __init__(self, group: str, amqp_url: str) -> None:
         self.arrived: deque[Delivery] = deque()
-        self._open: dict[int, None] = {}
-        self._cancelled = False
-        self._connection = pika.BlockingConnection(parameters(amqp_url, f"{group.name} worker"))
+        self._sources: dict[str, Source] = {}
+        self._dead_letters = dead_letters_of(group)
+        self._held: dict[str, None] = {}
+        self._connection = pika.BlockingConnection(parameters(amqp_url, f"{group} worker"))
         try:
-            self._channel = self._consume(group)
+            self._subscribe(group)
         except BaseException:
             self.close()
             raise
 
-    def _consume(self, group: Group) -> BlockingChannel:
-        channel: BlockingChannel = self._connection.channel()
-        channel.add_on_cancel_callback(self._on_cancel)
-        channel.basic_qos(prefetch_count=IN_HAND // group.queues)
-        for queue in group.queue_names:
-            channel.basic_consume(queue, self._on_message)
-        channel.basic_consume(group.dead_letters, self._on_dead_letter)
-        return channel
+    def _subscribe(self, group: str) -> None:
+        self.queues = queues_of(self._connection, group)
+        prefetch = IN_HAND // max(1, len(self.queues))
+        for queue in self.queues or [f"{group}.0"]:
+            self._sources[queue] = Source(self._connection, queue, prefetch, from_queue, self._keep)
+        self._sources[self._dead_letters] = Source(
+            self._connection, self._dead_letters, prefetch, from_dead_letters, self.arrived.append
+        )
 
-    def _on_cancel(self, _: Any) -> None:
-        self._cancelled = True
+    def _keep(self, delivery: Delivery) -> None:
+        self._held.setdefault(delivery.queue)
+        self.arrived.append(delivery)
+
+    @property
+    def held(self) -> list[str]:
+        """Queues that have sent something to this worker since it last subscribed to them, the latest last."""
+        return list(self._held)
+
+    def workers(self) -> int:
+        """How many workers of the group are subscribed; every one hears of dead letters."""
+        channel = self._sources[self._dead_letters].channel
+        count: int = channel.queue_declare(self._dead_letters, passive=True).method.consumer_count
+        return max(1, count)
 
     def close(self) -> None:
+        """What is in hand goes back to its place in the queues."""
         with contextlib.suppress(AMQPError, OSError):
+            for source in self._sources.values():
+                if source.channel.is_open:
+                    hang_up(source.channel)
             self._connection.close()
 
     def pump(self, seconds: float) -> None:
         """Exchange data with the broker until something has arrived, `wake` was called or the time is over."""
         self._connection.process_data_events(time_limit=seconds)
-        if self._cancelled:
+        if any(source.cancelled for source in self._sources.values()):
             raise ConsumerCancelled("a queue was deleted")
 
     def gather(self, enough: int) -> None:
@@ -68,32 +85,56 @@ class Intake:
     def take(self, most: int) -> list[Delivery]:
         return [self.arrived.popleft() for _ in range(min(most, len(self.arrived)))]
 
-    def acknowledge(self, tags: Iterable[int]) -> None:
-        """All up to the first one still open with one frame; those beyond it singly, lest it use up the prefetch."""
-        ended = set(tags)
-        first_open = next((tag for tag in self._open if tag not in ended), None)
-        up_to = [tag for tag in ended if first_open is None or tag < first_open]
-        if up_to:
-            self._channel.basic_ack(max(up_to), multiple=True)
-        for tag in ended.difference(up_to):
-            self._channel.basic_ack(tag)
-        for tag in ended:
-            del self._open[tag]
+    def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
+        ended: defaultdict[str, set[int]] = defaultdict(set)
+        for delivery in deliveries:
+            ended[delivery.queue].add(delivery.tag)
+        for queue, tags in ended.items():
+            self._sources[queue].acknowledge(tags)
 
-    def _on_message(self, _: Any, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
-        headers = properties.headers or {}
-        before = delivered_before(headers, method.redelivered)
-        self._keep(Delivery(method.delivery_tag, method.routing_key, headers, body, before))
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a queue is being given back."""
+        return any(self._leaving())
 
-    def _on_dead_letter(self, _: Any, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
-        headers = properties.headers or {}
-        routing_key, reason = death(headers)
-        tag = method.delivery_tag
-        self._keep(Delivery(tag, routing_key or method.routing_key, headers, body, dead_lettered=reason))
+    def _leaving(self) -> Iterator[Source]:
+        return (source for source in self._sources.values() if source.leaving_since)
 
-    def _keep(self, delivery: Delivery) -> None:
-        self._open[delivery.tag] = None
-        self.arrived.append(delivery)
+    def leave(self, queue: str) -> None:
+        """Begin to give a queue back: bring all that it sent to its end, then `let_go`."""
+        self._sources[queue].leave()
+
+    def leave_all(self) -> None:
+        for source in self._sources.values():
+            source.leave()
+
+    def let_go(self, for_good: bool = False) -> list[str]:
+        """Give back those queues whose messages have all ended, and stand by for them, unless it is for good."""
+        if self.is_leaving:
+            self.pump(0)
+        gone = [source for source in self._leaving() if source.may_go]
+        for source in gone:
+            source.give_back()
+            self._held.pop(source.queue, None)
+            if for_good:
+                del self._sources[source.queue]
+            else:
+                source.subscribe()
+        return [source.queue for source in gone]
+
+
+def from_queue(queue: str, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Delivery:
+    headers = properties.headers or {}
+    before = delivered_before(headers, method.redelivered)
+    return Delivery(method.delivery_tag, method.routing_key, headers, body, before, queue=queue)
+
+
+def from_dead_letters(queue: str, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Delivery:
+    headers = properties.headers or {}
+    routing_key, reason = death(headers)
+    return Delivery(
+        method.delivery_tag, routing_key or method.routing_key, headers, body, dead_lettered=reason, queue=queue
+    )
 
 
 def delivered_before(headers: Mapping[str, Any], redelivered: bool) -> int:

@@ -20,6 +20,7 @@ from messaging.receiving.parked import Entry
 from messaging.telemetry import log, working_on
 
 RECEIVED = prometheus_client.Counter("ordersaga_received", "Messages taken from the broker", ["group", "contract"])
+REDELIVERED = prometheus_client.Counter("ordersaga_redelivered", "Messages delivered before without an end", ["group"])
 DUPLICATES = prometheus_client.Counter("ordersaga_duplicates", "Messages dropped: they took effect before", ["group"])
 PARKED = prometheus_client.Counter("ordersaga_parked", "Messages parked after a failure of their own", ["group"])
 BATCH_SECONDS = prometheus_client.Histogram("ordersaga_batch_seconds", "Time a batch takes to be committed", ["group"])
@@ -51,6 +52,7 @@ class Receiver:
 
     def read(self, deliveries: Iterable[Delivery]) -> list[Received | Broken]:
         messages = [read(delivery, self.handler.contracts) for delivery in deliveries]
+        REDELIVERED.labels(self.group).inc(sum(message.delivery.delivered_before > 0 for message in messages))
         for contract, number in Counter(message.contract for message in messages).items():
             RECEIVED.labels(self.group, contract if contract in self.handler.contracts else "unknown").inc(number)
         return messages

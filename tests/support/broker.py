@@ -31,6 +31,10 @@ class TestBroker:
     def declare(self, *groups: broker.Group) -> None:
         with self.channel() as channel:
             broker.declare(channel, groups)
+        self.remember(*groups)
+
+    def remember(self, *groups: broker.Group) -> None:
+        """Their queues go with the test."""
         for group in groups:
             self._queues += [*group.queue_names, group.dead_letters]
 

@@ -1,0 +1,202 @@
+"""What the workers of a group promise when they share its queues: balance, rest, order per key, nothing parked."""
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from uuid import UUID, uuid4
+
+import pytest
+
+from messaging.broker import QUEUE_COUNTS
+from messaging.message import Message, partition_of
+from messaging.receiving.intake import Intake
+from tests.support.counting import GROUP, Asked, Counted
+from tests.support.wait import until
+from tests.support.workers import Counting, Process, counted
+
+HELD = "ordersaga_queues_held"
+GIVEN_BACK = "ordersaga_queues_given_back_total"
+PARKED = "ordersaga_parked_total"
+REDELIVERED = "ordersaga_redelivered_total"
+
+
+def counters_of_all_partitions(each: int) -> list[UUID]:
+    """So many counters of each of the 16 partitions."""
+    found: dict[int, list[UUID]] = {}
+    while min(len(found.get(partition, [])) for partition in range(16)) < each:
+        counter = uuid4()
+        of_partition = found.setdefault(partition_of(str(counter)), [])
+        if len(of_partition) < each:
+            of_partition.append(counter)
+    return [counter for of_partition in found.values() for counter in of_partition]
+
+
+def declared(counting: Counting, queues: int) -> None:
+    counting.broker.clean()
+    counting.queues = queues
+    counting.broker.declare(counting.group)
+
+
+@contextmanager
+def traffic(counting: Counting, counters: list[UUID], messages: int | None = None) -> Iterator[dict[UUID, int]]:
+    """One counter after another is sent its next number, until the block ends or there are so many messages."""
+    sent = dict.fromkeys(counters, 0)
+    enough = threading.Event()
+
+    def plan() -> Iterator[Message]:
+        for number in count(1):
+            for counter in random.sample(counters, len(counters)):
+                if enough.is_set() or (messages is not None and sum(sent.values()) >= messages):
+                    return
+                sent[counter] = number
+                yield counted(counter, number, random.choice([Counted, Counted, Counted, Asked]))
+
+    sender = threading.Thread(target=lambda: counting.publish(plan()))
+    sender.start()
+    try:
+        yield sent
+        if messages is not None:
+            sender.join()
+    finally:
+        enough.set()
+        sender.join()
+
+
+def all_took_effect_once_and_in_order(counting: Counting, sent: dict[UUID, int]) -> bool:
+    until(lambda: counting.in_inbox() == sum(sent.values()), seconds=60)
+    until(lambda: not counting.parked(), seconds=60)
+    return all(counting.numbers(counter) == list(range(1, last + 1)) for counter, last in sent.items())
+
+
+def started(counting: Counting) -> Process:
+    process = counting.start()
+    process.wait_until_ready()
+    return process
+
+
+def shares(processes: list[Process]) -> list[float]:
+    return sorted(process.metric(HELD) for process in processes)
+
+
+def given_back(processes: list[Process]) -> list[float]:
+    return [process.metric(GIVEN_BACK) for process in processes]
+
+
+def wait_for_more(counting: Counting, messages: int) -> None:
+    enough = counting.in_inbox() + messages
+    until(lambda: counting.in_inbox() >= enough, seconds=60)
+
+
+@pytest.mark.parametrize("queues", [4, 16])
+def test_workers_that_come_and_go_share_the_queues_and_then_keep_still(counting: Counting, queues: int) -> None:
+    declared(counting, queues)
+    counters = counters_of_all_partitions(1)
+    with traffic(counting, counters) as sent:
+        workers = [started(counting)]
+        until(lambda: shares(workers) == [queues])
+        workers.append(started(counting))
+        until(lambda: shares(workers) == [queues / 2] * 2, seconds=40)
+        workers += [started(counting), started(counting)]
+        until(lambda: shares(workers) == [queues / 4] * 4, seconds=40)
+        before = given_back(workers)
+        wait_for_more(counting, 500)
+        assert given_back(workers) == before
+        for worker in workers[:2]:
+            worker.kill()
+        until(lambda: shares(workers[2:]) == [queues / 2] * 2, seconds=40)
+        assert workers[2].terminate() == 0
+        until(lambda: shares(workers[3:]) == [queues])
+    assert all_took_effect_once_and_in_order(counting, sent)
+
+
+def test_queues_given_back_under_load_park_nothing_and_repeat_next_to_nothing(counting: Counting) -> None:
+    """Workers come and are told to stop, again and again, so that queues change hands all the time."""
+    declared(counting, 8)
+    counters = counters_of_all_partitions(4)
+    redelivered = 0.0
+    with traffic(counting, counters) as sent:
+        workers = [started(counting), started(counting)]
+        for _ in range(5):
+            workers.append(started(counting))
+            until(lambda: workers[-1].metric(HELD) >= 2, seconds=40)
+            oldest = workers.pop(0)
+            assert oldest.metric(PARKED) == 0
+            redelivered += oldest.metric(REDELIVERED)
+            assert oldest.terminate() == 0
+    assert all_took_effect_once_and_in_order(counting, sent)
+    assert [worker.metric(PARKED) for worker in workers] == [0, 0]
+    redelivered += sum(worker.metric(REDELIVERED) for worker in workers)
+    assert redelivered < sum(sent.values()) / 50
+
+
+def test_order_per_key_is_kept_by_four_workers_that_share_queues_while_they_are_killed(counting: Counting) -> None:
+    declared(counting, 8)
+    counters = counters_of_all_partitions(20)
+    workers = [counting.start() for _ in range(4)]
+    with traffic(counting, counters, 4000) as sent:
+        until(lambda: counting.in_inbox() > 100)
+        while sum(sent.values()) < 4000:
+            wait_for_more(counting, random.randrange(100, 300))
+            workers.pop(random.randrange(4)).kill()
+            workers.append(counting.start())
+    assert all_took_effect_once_and_in_order(counting, sent)
+    assert counting.database.rows("select count(*), count(distinct message_id) from outbox") == [(4000, 4000)]
+
+
+@pytest.mark.parametrize("queues", QUEUE_COUNTS)
+def test_every_number_of_queues_delivers_what_is_published(counting: Counting, queues: int) -> None:
+    declared(counting, queues)
+    counters = counters_of_all_partitions(2)
+    counting.start()
+    with traffic(counting, counters, 160) as sent:
+        pass
+    assert all_took_effect_once_and_in_order(counting, sent)
+
+
+def pumped(intake: Intake, condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20
+    while not condition():
+        assert time.monotonic() < end
+        intake.pump(0.02)
+
+
+def numbers_in(intake: Intake) -> list[int]:
+    return [int(delivery.headers["ce-sequence"]) for delivery in intake.arrived]
+
+
+def test_what_a_closing_intake_has_in_hand_comes_to_the_next_one_in_its_place(counting: Counting) -> None:
+    """With 1000 in hand at most, the later messages of the key are still in the queue."""
+    declared(counting, 1)
+    counter = uuid4()
+    counting.publish(counted(counter, number) for number in range(1, 1101))
+    first, second = Intake(GROUP, counting.amqp_url), Intake(GROUP, counting.amqp_url)
+    try:
+        pumped(first, lambda: len(first.arrived) == 1000)
+        first.close()
+        pumped(second, lambda: len(second.arrived) == 1000)
+        assert numbers_in(second) == list(range(1, 1001))
+    finally:
+        second.close()
+
+
+def test_a_queue_given_back_full_goes_on_where_it_was_with_nothing_delivered_again(counting: Counting) -> None:
+    declared(counting, 1)
+    counter = uuid4()
+    counting.publish(counted(counter, number) for number in range(1, 1101))
+    first, second = Intake(GROUP, counting.amqp_url), Intake(GROUP, counting.amqp_url)
+    try:
+        pumped(first, lambda: len(first.arrived) == 1000)
+        first.leave(first.queues[0])
+        first.acknowledge(first.take(999))
+        assert first.let_go() == []
+        first.acknowledge(first.take(1))
+        assert first.let_go() == second.queues
+        pumped(second, lambda: len(second.arrived) == 100)
+        assert numbers_in(second) == list(range(1001, 1101))
+        assert {delivery.delivered_before for delivery in second.arrived} == {0}
+    finally:
+        first.close()
+        second.close()

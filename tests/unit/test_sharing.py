@@ -1,0 +1,94 @@
+"""Who gives which queue back, and that it comes to rest."""
+
+from collections import deque
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from messaging.broker import QUEUE_COUNTS
+from messaging.receiving.sharing import fair_share, to_give_back
+
+
+class Line:
+    """A queue as the broker sees it: its active worker first, then those that stand by, the longest waiting first."""
+
+    def __init__(self, workers: list[int]) -> None:
+        self.workers = deque(workers)
+
+    def rotate(self) -> None:
+        self.workers.rotate(-1)
+
+
+class Group:
+    """Workers and queues; `held` is in the order in which each worker got its queues."""
+
+    def __init__(self, queues: int, workers: int) -> None:
+        self.lines = {str(queue): Line(list(range(workers))) for queue in range(queues)}
+        self.held: dict[int, list[str]] = {worker: [] for worker in range(workers)}
+        for queue, line in self.lines.items():
+            self.held[line.workers[0]].append(queue)
+
+    def surplus(self) -> dict[int, str]:
+        found = {w: to_give_back(held, len(self.lines), len(self.held)) for w, held in self.held.items()}
+        return {worker: queue for worker, queue in found.items() if queue}
+
+    def give_back(self, worker: int, queue: str) -> None:
+        self.held[worker].remove(queue)
+        self.lines[queue].rotate()
+        self.held[self.lines[queue].workers[0]].append(queue)
+
+    def die(self, worker: int) -> None:
+        for queue, line in self.lines.items():
+            was_active = line.workers[0] == worker
+            line.workers.remove(worker)
+            if was_active:
+                self.held[line.workers[0]].append(queue)
+        del self.held[worker]
+
+    def join(self, worker: int) -> None:
+        self.held[worker] = []
+        for line in self.lines.values():
+            line.workers.append(worker)
+
+
+@pytest.mark.parametrize(
+    ("held", "queues", "workers", "expected"),
+    [
+        (["a"], 1, 1, None),
+        (["a"], 1, 3, None),
+        (["a", "b"], 2, 1, None),
+        (["a", "b"], 2, 2, "b"),
+        (["b", "a"], 2, 2, "a"),
+        (["a", "b"], 4, 3, None),
+        (["a", "b", "c"], 4, 3, "c"),
+        ([], 4, 4, None),
+        (["a"], 4, 0, None),
+    ],
+)
+def test_the_queue_that_came_last_is_given_back_when_there_are_too_many(
+    held: list[str], queues: int, workers: int, expected: str | None
+) -> None:
+    assert to_give_back(held, queues, workers) == expected
+
+
+@given(st.sampled_from(QUEUE_COUNTS), st.lists(st.sampled_from(["join", "die", "give back"]), max_size=40), st.data())
+def test_however_workers_come_and_go_each_surplus_queue_moves_a_bounded_number_of_times(
+    queues: int, acts: list[str], data: st.DataObject
+) -> None:
+    group, newest = Group(queues, 1), 0
+    for act in acts:
+        if act == "join":
+            newest += 1
+            group.join(newest)
+        elif act == "die" and len(group.held) > 1:
+            group.die(data.draw(st.sampled_from(sorted(group.held))))
+        elif surplus := group.surplus():
+            group.give_back(*data.draw(st.sampled_from(sorted(surplus.items()))))
+    moves = 0
+    while surplus := group.surplus():
+        group.give_back(*data.draw(st.sampled_from(sorted(surplus.items()))))
+        moves += 1
+        assert moves <= queues * len(group.held)
+    assert max(map(len, group.held.values())) <= fair_share(queues, len(group.held))
+    assert sum(map(len, group.held.values())) == queues
