@@ -46,7 +46,8 @@ class Settings(BaseSettings):
     erasure_list: str = ""
     """Where erasures of personal data are listed, outside the database whose backups have the keys again."""
     order_deadline_seconds: float = Field(default=900, gt=0)
-    queues_per_group: int = Field(default=2)
+    queues_per_group: int | None = Field(default=None)
+    """What `topology` declares for a new group, 2 if unset; `ordersaga queues set` changes a group that exists."""
     relay_retention_hours: float = Field(default=24, gt=0)
     """A relay deletes published rows that are older from the outbox."""
     relay_max_message_bytes: int = Field(default=16 * 1024 * 1024, gt=0)

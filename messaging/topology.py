@@ -13,9 +13,13 @@ from messaging.settings import MissingSetting, read_settings
 PRECONDITION_FAILED = 406
 USAGE = """usage: python -m messaging.topology [--replace-events] GROUP ...
 
-Declares what the groups need on the broker at AMQP_URL. A group is a package with a module `reactions`
-that has a registry of the same name, such as order_service. QUEUES_PER_GROUP (1, 2, 4, 8 or 16) says
-over how many queues a group's partitions are spread.
+Declares exchanges, queues and bindings on the broker at AMQP_URL, as a user who may declare. Declaring
+them again changes nothing. A GROUP is a package whose module `reactions` has a registry of reactions
+called `reactions`, such as order_service.
+
+QUEUES_PER_GROUP (1, 2, 4, 8 or 16; default 2) is the number of queues over which a new group is spread.
+A group that exists keeps what it has; if QUEUES_PER_GROUP is set and says otherwise, nothing is declared
+and the exit code is 1: `./ordersaga queues set` changes the number without breaking the order of messages.
 
   --replace-events  delete the exchange `events` first, which an older version made with other arguments.
                     Name every group: bindings of those that are not named are lost. Queues and what is in them
@@ -28,20 +32,46 @@ class OtherArguments(Exception):
     """The exchange `events` is there with other arguments than ours."""
 
 
+class OtherQueues(ValueError):
+    """A group exists with another number of queues than it is to be declared with."""
+
+
 def group_of(name: str, queues: int) -> broker.Group:
     """The consumer group that a package's registry of reactions describes."""
     registry: Reactions = import_module(f"{name}.reactions").reactions
     return broker.Group(registry.group, tuple(registry.contracts), queues)
 
 
-def declare(amqp_url: str, groups: list[broker.Group], replace_events: bool = False) -> None:
+def queues_to_declare(found: int, wanted: int | None, group: str) -> int:
+    """As many as there are, else as many as are wanted.
+
+    Raises:
+        OtherQueues: there are others, or a change of their number was interrupted.
+    """
+    if found and found not in broker.QUEUE_COUNTS:
+        raise OtherQueues(
+            f"{group} has {found} queues: a change of their number was interrupted. "
+            f"Run `./ordersaga queues set {wanted or broker.DEFAULT_QUEUES}` to complete it"
+        )
+    if found and wanted and found != wanted:
+        raise OtherQueues(
+            f"{group} has {found} queues and QUEUES_PER_GROUP is {wanted}. Run `./ordersaga queues set {wanted}`, "
+            f"which waits until they are empty, or set QUEUES_PER_GROUP to {found} or to nothing"
+        )
+    return found or wanted or broker.DEFAULT_QUEUES
+
+
+def declare(amqp_url: str, names: list[str], wanted: int | None, replace_events: bool = False) -> list[broker.Group]:
     """Connect as the provisioner and declare the whole topology.
 
     Raises:
+        OtherQueues: a group exists with another number of queues; nothing was declared.
         OtherArguments: the exchange is there with other arguments.
     """
     connection = pika.BlockingConnection(broker.parameters(amqp_url, "topology"))
     try:
+        found = {name: len(broker.queues_of(connection, name)) for name in names}
+        groups = [group_of(name, queues_to_declare(found[name], wanted, name)) for name in names]
         channel = connection.channel()
         if replace_events:
             channel.exchange_delete(broker.EVENTS)
@@ -53,6 +83,7 @@ def declare(amqp_url: str, groups: list[broker.Group], replace_events: bool = Fa
     finally:
         if connection.is_open:
             connection.close()
+    return groups
 
 
 def main(arguments: list[str]) -> int:
@@ -63,8 +94,7 @@ def main(arguments: list[str]) -> int:
     settings = read_settings()
     if not settings.amqp_url:
         raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
-    groups = [group_of(name, settings.queues_per_group) for name in names]
-    declare(settings.amqp_url, groups, replace_events=REPLACE in arguments)
+    groups = declare(settings.amqp_url, names, settings.queues_per_group, replace_events=REPLACE in arguments)
     sys.stdout.write(f"declared {sum(len(group.queue_names) + 1 for group in groups)} queues\n")
     return 0
 

@@ -67,7 +67,7 @@ class Worker:
             reactions.group, settings.amqp_url, receiver, self.outside, self.database, self.stopping
         )
         retries = Retries(handler, self.outside)
-        housekeeping = Housekeeping(group.name, timedelta(days=settings.inbox_retention_days))
+        housekeeping = Housekeeping(reactions.group, timedelta(days=settings.inbox_retention_days))
         self.background = [
             Background("retries", url, retries.step, self.stopping, retries.stop),
             Background("housekeeping", url, housekeeping.step, self.stopping),

@@ -20,6 +20,7 @@ COMMANDS = {
     "Operate it": {
         "parked": ("stack.parked.command:parked", "Look at messages that failed; retry, try out, edit or skip them"),
         "migrate": ("stack.steps_commands:migrate", "Bring the database schemas up to date"),
+        "queues": ("stack.queues.command:queues", "Show the queues of each group, or change how many there are"),
         "topology": ("stack.steps_commands:topology", "Declare exchanges and queues on the broker"),
         "relay": (
             "stack.relay_command:relay",
@@ -42,7 +43,7 @@ ENVIRONMENT = """
   ORDER_SERVICE_DATABASE_URL, PAYMENT_SERVICE_DATABASE_URL, INVENTORY_SERVICE_DATABASE_URL,
   PROJECTIONS_DATABASE_URL  use your own Postgres: set all four
   AMQP_URL                  use your own RabbitMQ
-  QUEUES_PER_GROUP          queues of each group: 1, 2, 4, 8 or 16 (default 2)
+  QUEUES_PER_GROUP          queues of each new group: 1, 2, 4, 8 or 16 (default 2); then `queues set`
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
   RELAY_RETENTION_HOURS     published rows older than this leave the outboxes (default 24)
   RELAY_MAX_MESSAGE_BYTES   larger messages are kept as undeliverable (default 16777216)

@@ -1,7 +1,7 @@
 """The processes of the stack, in the order in which they start, as data."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 SERVICES = ("order_service", "payment_service", "inventory_service")
 GROUPS = (*SERVICES, "projections")
@@ -53,7 +53,7 @@ def worker(name: str, package: str, settings: Mapping[str, str] | None = None) -
         databases={package: package},
         amqp_user=package,
         settings={**HEALTH, **(settings or {})},
-        passed_on=("QUEUES_PER_GROUP", "INBOX_RETENTION_DAYS", "ORDER_DEADLINE_SECONDS", "STRIPE_TIMEOUT_SECONDS"),
+        passed_on=("INBOX_RETENTION_DAYS", "ORDER_DEADLINE_SECONDS", "STRIPE_TIMEOUT_SECONDS"),
     )
 
 
@@ -83,6 +83,17 @@ PROCESSES = (
     relay("inventory-relay", "inventory_service"),
     worker("projections-worker", "projections"),
 )
+
+
+def with_workers(number: int) -> tuple[Process, ...]:
+    """The table with so many of each worker: `orders-worker`, `orders-worker-2` and so on."""
+    table: list[Process] = []
+    for process in PROCESSES:
+        table.append(process)
+        if process.amqp_user in GROUPS:
+            table += [replace(process, name=f"{process.name}-{which}") for which in range(2, number + 1)]
+    return tuple(table)
+
 
 MIGRATE = Process("migrate", ("-m", "messaging.migrate"), databases=dict.fromkeys(GROUPS, "ordersaga"))
 TOPOLOGY = Process(

@@ -11,6 +11,7 @@ from stack.demo.customers import open_shop, shop, token
 from stack.demo.traffic import Traffic
 from stack.errors import Failed
 from stack.options import state_option
+from stack.processes import with_workers
 from stack.running import Stack, running_stack
 from stack.signals import stop_by_signal
 from stack.state import State
@@ -25,16 +26,19 @@ REPORT_SECONDS = 60
 @click.option(
     "--traffic", type=click.FloatRange(0, 200), default=0, metavar="N", help="Place N orders a second all the while."
 )
-def up(state: State, fresh: bool, docker: bool, traffic: float) -> None:
+@click.option(
+    "--workers", type=click.IntRange(1, 16), default=1, metavar="N", help="Run N workers of each group.  [default: 1]"
+)
+def up(state: State, fresh: bool, docker: bool, traffic: float, workers: int) -> None:
     """Start servers and services, print every address, and keep them running until Ctrl-C.
 
     A process that dies is started again. Data survives a restart; --fresh forgets it. The shelves of an empty shop
-    are stocked with the demo's eight products.
+    are stocked with the demo's eight products. Several workers of a group share its queues: see `./ordersaga queues`.
     """
     console = Console(stderr=True)
     stop_by_signal()
     try:
-        with running_stack(state, console, fresh=fresh, in_docker=docker) as stack:
+        with running_stack(state, console, fresh=fresh, in_docker=docker, table=with_workers(workers)) as stack:
             open_shop(stack)
             welcome(stack)
             with steady_load(stack, traffic) as load:

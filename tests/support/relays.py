@@ -151,9 +151,14 @@ class Relays:
 
     def leader(self) -> int | None:
         """Process id of the active relay."""
+        name = self.leader_name()
+        return int(name.split()[-1]) if name else None
+
+    def leader_name(self) -> str:
+        """What the session that has the lead calls itself; empty when there is none."""
         rows = self.database.rows(LEADER, LEAD)
         assert len(rows) <= 1
-        return int(rows[0][0].split()[-1]) if rows else None
+        return str(rows[0][0]) if rows else ""
 
     def wait_for_leader(self, process: RelayProcess, seconds: float = 20) -> None:
         until(lambda: self.leader() == process.pid, seconds)
