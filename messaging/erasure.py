@@ -21,6 +21,7 @@ class Erasure(NamedTuple):
     erased_at: datetime
 
 
+COUNT = "select count(*) from personal_keys where subject = %s and key is not null"
 HOLD = "select id from personal_keys where subject = %s and key is not null for update"
 ERASE = """
 update personal_keys set key = null, erased_at = %(erased_at)s, erased_by = %(actor)s, reason = %(reason)s
@@ -45,7 +46,7 @@ class Erasures:
         """On the disk when this returns, whole or not at all, whoever else appends."""
         if self.path is None:
             return
-        line = json.dumps(erasure._asdict(), default=str) + "\n"
+        line = "\n" + json.dumps(erasure._asdict(), default=str) + "\n"
         with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb", buffering=0) as file:
             file.write(line.encode())
             os.fsync(file.fileno())
@@ -54,6 +55,9 @@ class Erasures:
         if self.path is None or not self.path.exists():
             return
         for line in self.path.read_text().splitlines():
+            # A line that was cut off, by a full disk say, is of an erasure that did not happen.
+            if not line.endswith("}"):
+                continue
             said = json.loads(line)
             said |= {"keys": [UUID(key) for key in said["keys"]]}
             yield Erasure(**said | {"erased_at": datetime.fromisoformat(said["erased_at"])})
@@ -90,6 +94,13 @@ def erase_again(connection: Connection[Any], erasures: Sequence[Erasure]) -> lis
         for erasure in repeated:
             carry_out(connection, erasure)
     return repeated
+
+
+def count(connection: Connection[Any], subject: str) -> int:
+    """Keys of a person that are not erased; more than one of a person there never is."""
+    row = connection.execute(COUNT, (subject,)).fetchone()
+    assert row is not None
+    return int(row[0])
 
 
 def latest(connection: Connection[Any], subject: str) -> Erasure | None:

@@ -5,6 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from psycopg import Connection
@@ -12,7 +13,8 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection as SqlaConnection
 from sqlalchemy import create_engine, make_url, text
 
-from messaging.settings import MissingSetting, database_urls
+from messaging.erasure import Erasure, Erasures, erase_again
+from messaging.settings import MissingSetting, database_urls, read_settings
 
 MIGRATION_LOCK = 7_236_843_021
 """Advisory lock: two processes that start at once migrate one after the other."""
@@ -75,13 +77,24 @@ def grant(connection: Connection[Any], role: str, grants: SQL) -> None:
         connection.execute(grants.format(role=Identifier(role)))
 
 
+def erase_what_came_back(name: str, url: str, erasures: list[Erasure]) -> None:
+    """A restored backup has the keys of personal data that was erased since; this step runs before every start."""
+    if erasures:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for done in erase_again(connection, erasures):
+                sys.stdout.write(f"erased personal keys of {done.subject} in {name} again\n")
+
+
 def main(arguments: list[str]) -> int:
     urls = database_urls()
+    path = read_settings().erasure_list
+    erasures = list(Erasures(Path(path) if path else None))
     for name in arguments or sorted(urls):
         if name not in urls:
             raise MissingSetting(f"{name.upper()}_DATABASE_URL is not set; it is needed to migrate {name}")
         migrate(name, urls[name])
         sys.stdout.write(f"migrated {name}\n")
+        erase_what_came_back(name, urls[name], erasures)
     if not urls:
         raise MissingSetting("No <NAME>_DATABASE_URL is set, so there is no database to migrate.")
     return 0

@@ -95,7 +95,12 @@ def with_workers(number: int) -> tuple[Process, ...]:
     return tuple(table)
 
 
-MIGRATE = Process("migrate", ("-m", "messaging.migrate"), databases=dict.fromkeys(GROUPS, "ordersaga"))
+MIGRATE = Process(
+    "migrate",
+    ("-m", "messaging.migrate"),
+    databases=dict.fromkeys(GROUPS, "ordersaga"),
+    settings={"ERASURE_LIST": "{erasures}"},
+)
 TOPOLOGY = Process(
     "topology", ("-m", "messaging.topology", *GROUPS), amqp_user="provisioner", passed_on=("QUEUES_PER_GROUP",)
 )

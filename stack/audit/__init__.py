@@ -1,0 +1,1 @@
+"""`ordersaga audit`: what is kept, and how personal data is erased."""
