@@ -6,6 +6,7 @@ import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
+import click
 import pytest
 
 from stack.cli import PLACES, main
@@ -67,6 +68,8 @@ def test_every_command_in_a_shell_block_exists_with_its_options(document: Path) 
             name, *arguments = shlex.split(line)
             assert name in PLACES, f"there is no command ./ordersaga {name}"
             command = main.get_command(main.make_context("ordersaga", ["--help"], resilient_parsing=True), name)
+            while isinstance(command, click.Group) and arguments and arguments[0] in command.commands:
+                command = command.commands[arguments.pop(0)]
             assert command is not None
             known = {option for parameter in command.params for option in parameter.opts}
             assert {argument for argument in arguments if argument.startswith("-")} <= known
