@@ -48,7 +48,8 @@ ENVIRONMENT = """
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
   RELAY_RETENTION_HOURS     published rows older than this leave the outboxes (default 24)
   RELAY_MAX_MESSAGE_BYTES   larger messages are kept as undeliverable (default 16777216)
-  PERSONAL_KEY_ENCRYPTION_KEY   wraps the keys of personal data: 32 bytes in base64 (default: the state's own)
+  PERSONAL_KEY_ENCRYPTION_KEY   wraps the keys of personal data: 32 bytes in base64 (default: the state directory
+                            keeps one; with your own Postgres none)
   ERASURE_LIST              lists erased personal data (default: erasures.jsonl in the state directory)
   LOG_LEVEL, LOG_FORMAT     DEBUG to ERROR (default INFO); console or json (default console)
   STRIPE_API_BASE, STRIPE_API_KEY   set both to charge cards there instead of at the local simulator

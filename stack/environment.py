@@ -9,7 +9,7 @@ from stack.keys import personal_key, public_key
 from stack.ports import LOOPBACK
 from stack.processes import GROUPS, PROCESSES, Process
 from stack.servers import postgres, rabbitmq
-from stack.state import ROOT, State
+from stack.state import ERASURES, ROOT, State
 
 FOR_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LOG_LEVEL", "LOG_FORMAT")
 """Variables of the caller that every process gets."""
@@ -38,7 +38,12 @@ class Environments:
     def erasure_list(self) -> Path:
         """The list of erasures, which outlives a database that is restored."""
         given = self._caller.get("ERASURE_LIST")
-        return Path(given) if given else self._state.directory / "erasures.jsonl"
+        return Path(given) if given else self._state.directory / ERASURES
+
+    def personal_key(self) -> str:
+        """Empty, so that nothing is wrapped, for databases of somebody's own: they may outlive the state directory."""
+        given = self._caller.get("PERSONAL_KEY_ENCRYPTION_KEY")
+        return given or ("" if self._given.databases else personal_key(self._state))
 
     def of(self, process: Process) -> dict[str, str]:
         environment = {name: self._caller[name] for name in (*FOR_ALL, *process.passed_on) if name in self._caller}
@@ -63,7 +68,7 @@ class Environments:
             monitored=" ".join(f"{one.name}=http://{LOOPBACK}:{self._state.port(one.name)}" for one in PROCESSES),
             ledger=self._state.directory / "ledger.sqlite",
             token_public_key=public_key(self._state),
-            personal_key=self._caller.get("PERSONAL_KEY_ENCRYPTION_KEY") or personal_key(self._state),
+            personal_key=self.personal_key(),
             erasures=self.erasure_list(),
             card_url=self._caller["STRIPE_API_BASE"] if real else simulator,
             broker_metrics_url=self._broker_metrics_url(),

@@ -16,6 +16,8 @@ from stack.errors import Failed
 ROOT = Path(__file__).resolve().parent.parent
 MARKER = "this-is-an-ordersaga-state-directory"
 LOCK = "lock"
+ERASURES = "erasures.jsonl"
+"""Which keys of personal data were erased: it outlives the data, which may come back with a backup."""
 CHOOSE = "Choose another directory with --state."
 
 
@@ -44,11 +46,11 @@ class State:
         return (self.directory / MARKER).is_file()
 
     def clear(self) -> None:
-        """Forget everything; only a directory with our marker is ever emptied."""
+        """Forget everything but erasures; only a directory with our marker is ever emptied."""
         if not self.exists():
             return
         for path in self.directory.iterdir():
-            if path.name not in (MARKER, LOCK):
+            if path.name not in (MARKER, LOCK, ERASURES):
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.create()
 

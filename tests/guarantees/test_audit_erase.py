@@ -15,9 +15,10 @@ from click.testing import CliRunner, Result
 from messaging.erasure import Erasures
 from messaging.personal import Sealer
 from stack.cli import main
-from stack.given import variable
+from stack.environment import Environments
+from stack.given import Given, variable
 from stack.processes import GROUPS
-from stack.state import ROOT
+from stack.state import ROOT, State
 from tests.conftest import AnyServers
 from tests.support.databases import Database, Databases
 
@@ -176,3 +177,23 @@ def test_a_line_of_the_list_that_was_cut_off_harms_no_other(tmp_path: Path, run:
     (tmp_path / "list").write_text('{"subject": "bob", "keys": ["0')
     run("alice", "--reason", "asked for it", "--yes", "--actor", "olga")
     assert erasures(tmp_path) == [("alice", "olga", "asked for it")] * 2
+
+
+def test_starting_afresh_forgets_the_wrapping_key_and_not_who_was_erased(tmp_path: Path) -> None:
+    state = State(tmp_path / "state").create()
+    with state.locked():
+        environments = Environments(state, Given(), {})
+        key = environments.personal_key()
+        environments.erasure_list().write_text("{}")
+        assert Environments(state, Given(), {}).personal_key() == key
+        state.clear()
+        assert environments.erasure_list().read_text() == "{}"
+        assert environments.personal_key() != key
+
+
+def test_keys_in_somebodys_own_database_are_wrapped_only_with_a_key_that_they_keep(tmp_path: Path) -> None:
+    theirs = Given(dict.fromkeys(GROUPS, "postgresql://somewhere/db"))
+    state = State(tmp_path / "state").create()
+    assert Environments(state, theirs, {}).personal_key() == ""
+    assert Environments(state, theirs, {"PERSONAL_KEY_ENCRYPTION_KEY": "theirs"}).personal_key() == "theirs"
+    assert Environments(state, Given(), {"PERSONAL_KEY_ENCRYPTION_KEY": "theirs"}).personal_key() == "theirs"

@@ -67,9 +67,10 @@ def test_every_command_in_a_shell_block_exists_with_its_options(document: Path) 
         for line in COMMAND.findall(block):
             name, *arguments = shlex.split(line)
             assert name in PLACES, f"there is no command ./ordersaga {name}"
-            command = main.get_command(main.make_context("ordersaga", ["--help"], resilient_parsing=True), name)
-            while isinstance(command, click.Group) and arguments and arguments[0] in command.commands:
-                command = command.commands[arguments.pop(0)]
+            context = main.make_context("ordersaga", ["--help"], resilient_parsing=True)
+            command = main.get_command(context, name)
+            while isinstance(command, click.Group) and arguments and command.get_command(context, arguments[0]):
+                command = command.get_command(context, arguments.pop(0))
             assert command is not None
             known = {option for parameter in command.params for option in parameter.opts}
             assert {argument for argument in arguments if argument.startswith("-")} <= known
