@@ -82,6 +82,7 @@ PROCESSES = (
     relay("payments-relay", "payment_service"),
     relay("inventory-relay", "inventory_service"),
     worker("projections-worker", "projections"),
+    api("projections-api", "projections"),
 )
 
 

@@ -13,6 +13,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from prometheus_client import Histogram
+from sqlalchemy import MetaData
 
 from messaging import telemetry
 from messaging.announcements import Announcements
@@ -66,27 +67,34 @@ class Api(OpenAPI):
         self.before_request(begin)
         self.after_request(finish)
         self.teardown_request(forget)
-        self.register_api(routes)
-        self.roles = dict(roles_of(self, routes))
+        self.roles: dict[tuple[str, str], frozenset[str]] = {}
+        self.mount(routes)
         for path in ("/healthz", "/readyz", "/metrics"):
             self.add_url_rule(path, path, self.health)
         self.add_url_rule("/openapi.json", "openapi.json", lambda: self.api_doc)
         self.add_url_rule("/", "/", lambda: redirect(f"{DOCUMENTATION}/"))
+
+    def mount(self, routes: APIBlueprint) -> None:
+        """Serve these too, each operation behind the roles that it names."""
+        self.register_api(routes)
+        self.roles |= roles_of(self, routes)
 
     def health(self) -> Response:
         status, content_type, body = telemetry.respond(request.path, self.database.problems)
         return Response(body, status, content_type=content_type)
 
 
-def create_app(title: str, routes: APIBlueprint, announcements: Announcements) -> Api:
+def create_app(title: str, routes: APIBlueprint, announcements: Announcements, *tables: MetaData) -> Api:
     """The app of one process; it connects, so it is made after gunicorn has forked.
+
+    `tables` are those that it needs beside the messaging ones.
 
     Raises:
         MissingSetting: a variable is missing or wrong.
     """
     service = announcements.service
     settings = read_settings()
-    return Api(title, routes, announcements, settings, Database(database_url(service), service, THREADS))
+    return Api(title, routes, announcements, settings, Database(database_url(service), service, THREADS, *tables))
 
 
 def roles_of(app: OpenAPI, routes: APIBlueprint) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:

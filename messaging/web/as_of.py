@@ -24,6 +24,17 @@ def version_or_time(text: object) -> int | datetime:
     raise ValueError("must be a version such as 2, or an RFC 3339 time such as 2026-03-01T12:00:00Z")
 
 
+def time_alone(text: object) -> datetime:
+    moment = version_or_time(text)
+    if not isinstance(moment, datetime):
+        raise ValueError("must be an RFC 3339 time such as 2026-03-01T12:00:00Z")
+    return moment
+
+
+Time = Annotated[datetime, BeforeValidator(time_alone), WithJsonSchema({"type": "string", "format": "date-time"})]
+"""An RFC 3339 time in a query string."""
+
+
 class AsOf(Query):
     """Without it, as it is now."""
 

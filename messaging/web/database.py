@@ -1,12 +1,13 @@
 """A process's connections to its database, and what keeps that database from being used."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from select import POLLIN, poll
 from typing import Any
 
 from psycopg import Connection, OperationalError
 from psycopg_pool import ConnectionPool
+from sqlalchemy import MetaData
 
 from messaging.schema import metadata
 
@@ -26,9 +27,10 @@ group by wanted.tab order by wanted.tab
 class Database:
     """A pool in autocommit mode: single statements are their own transaction, others begin one."""
 
-    def __init__(self, url: str, name: str, size: int) -> None:
+    def __init__(self, url: str, name: str, size: int, *tables: MetaData) -> None:
         """Connects in the background: a database that is away is a matter of readiness, not of starting."""
         self.name = name
+        self.tables = (metadata, *tables)
         self.pool = ConnectionPool(
             url,
             kwargs={"autocommit": True, "connect_timeout": CONNECTION_SECONDS, "application_name": f"{name} api"},
@@ -59,7 +61,7 @@ class Database:
         """What keeps this database from being used, each in one sentence."""
         try:
             with self.connection(timeout=1) as connection:
-                missing = missing_columns(connection)
+                missing = missing_columns(connection, self.tables)
         except OperationalError:
             return [f"The database {self.name} does not answer. Start it, or correct {self.name.upper()}_DATABASE_URL."]
         remedy = f"Run python -m messaging.migrate {self.name}."
@@ -81,8 +83,8 @@ def is_disturbed(connection: Connection[Any]) -> bool:
     return bool(poller.poll(0))
 
 
-def missing_columns(connection: Connection[Any]) -> list[tuple[str, list[str]]]:
+def missing_columns(connection: Connection[Any], known: Iterable[MetaData]) -> list[tuple[str, list[str]]]:
     """Tables with the columns they lack of those that the code knows."""
-    wanted = [(table.name, column.name) for table in metadata.sorted_tables for column in table.columns]
+    wanted = [(table.name, column.name) for each in known for table in each.sorted_tables for column in table.columns]
     tables, columns = map(list, zip(*wanted, strict=True))
     return connection.execute(MISSING, (tables, columns)).fetchall()

@@ -24,6 +24,7 @@ SECRETS = {name: f"{name.lower()}-secret" for name in variables() if name.endswi
 COMPOSE = compose(SECRETS)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = {name for name, service in SERVICES.items() if service["image"] != "ordersaga"}
+APIS = {"orders-api", "payments-api", "inventory-api", "projections-api"}
 STEPS = {"migrate", "topology", "keys", "token"}
 IN_CONTAINER = {"{port}": str(PORT), "{ledger}": "/ledger/ledger.sqlite"}
 
@@ -170,14 +171,14 @@ def test_servers_have_health_checks_and_the_versions_of_the_private_ones() -> No
 
 
 def test_an_api_is_open_to_its_network_and_has_the_time_that_its_last_requests_may_take() -> None:
-    for name in ("orders-api", "payments-api", "inventory-api"):
+    for name in APIS:
         assert environment(name)["HTTP_HOST"] == "0.0.0.0"
         assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > gunicorn_conf.graceful_timeout
 
 
 def test_every_published_port_is_on_loopback_and_no_server_is_published() -> None:
     published = {name: port for name, service in SERVICES.items() for port in service.get("ports", [])}
-    assert published.keys() == {"orders-api", "payments-api", "inventory-api"}
+    assert published.keys() == APIS
     assert all(port.startswith("127.0.0.1:") for port in published.values())
 
 

@@ -1,0 +1,13 @@
+"""The read side's process over HTTP: what it serves beside health, metrics and documentation."""
+
+from messaging.announcements import Announcements
+from messaging.web import app as web
+from projections.routes import routes
+from projections.schema import metadata
+
+
+def create_app() -> web.Api:
+    """Raises MissingSetting when the environment lacks something."""
+    app = web.create_app("Read side", routes, Announcements("projections"), metadata)
+    # The audit's routes and the dashboard are mounted here: app.mount(audit.routes), dashboard.mount(app).
+    return app  # noqa: RET504

@@ -1,0 +1,171 @@
+"""The read side over HTTP: orders and their stories, the event log, stock, payments, figures, search."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, TypeVar
+from urllib.parse import urlencode
+from uuid import UUID
+
+from flask import Response, request
+from flask_openapi3.blueprint import APIBlueprint
+from psycopg import Connection
+
+from messaging.transaction import AggregateNotFound
+from messaging.web.app import api, caller
+from messaging.web.endpoints import show
+from messaging.web.openapi import only, problem
+from projections.cursors import cursor_of
+from projections.queries import events, figures, payments, sagas, search, stock, story
+from projections.queries.figures import Figures
+from projections.queries.rows import Row
+from projections.queries.sagas import Saga
+from projections.queries.story import Story
+from projections.shapes import (
+    EventPage,
+    EventQuery,
+    EventView,
+    FiguresQuery,
+    MessagePath,
+    OrderPath,
+    PageView,
+    PaymentPage,
+    PaymentQuery,
+    SagaPage,
+    SagaQuery,
+    SearchQuery,
+    SearchView,
+    StockPage,
+    StockQuery,
+    UnfinishedPage,
+    UnfinishedQuery,
+)
+
+Kind = TypeVar("Kind", bound=Row)
+routes = APIBlueprint("read", __name__, url_prefix="/api", abp_responses={"default": problem()})
+everyone = only("customer", "operator", "auditor")
+staff = only("operator", "auditor")
+
+
+@contextmanager
+def reading() -> Iterator[Connection[Any]]:
+    with api().database.connection() as connection:
+        yield connection
+
+
+def cut(rows: Sequence[Kind], limit: int, place: Callable[[Kind], Any]) -> tuple[list[Kind], str | None]:
+    """A page, and the address of the next one; `rows` has one more than the page when there is one."""
+    page = list(rows[:limit])
+    if len(rows) <= limit:
+        return page, None
+    return page, f"{request.path}?{urlencode({**request.args.to_dict(), 'after': cursor_of(place(page[-1]))})}"
+
+
+def show_page(view: PageView) -> Response:
+    response = show(view)
+    if view.next:
+        response.headers["Link"] = f'<{view.next}>; rel="next"'
+    return response
+
+
+@routes.get("/sagas", responses={200: SagaPage}, security=everyone)
+def list_sagas(query: SagaQuery) -> Response:
+    """Orders, newest first; a customer's own ones"""
+    wanted, own = query.wanted(), own_customer()
+    if own and wanted.customer not in (None, own):
+        return show_page(SagaPage(sagas=[], next=None))
+    with reading() as connection:
+        found = sagas.page(connection, wanted._replace(customer=own or wanted.customer), query.limit + 1, query.after)
+    page, following = cut(found, query.limit, lambda saga: (saga.placed_at, saga.order_id))
+    return show_page(SagaPage(sagas=page, next=following))
+
+
+def own_customer() -> str | None:
+    """The customer whose orders alone the caller may see; None sees all."""
+    return caller().subject if caller().role == "customer" else None
+
+
+@routes.get("/unfinished", responses={200: UnfinishedPage}, security=staff)
+def list_unfinished(query: UnfinishedQuery) -> Response:
+    """Orders under way, oldest waiting first, and how long others waited"""
+    with reading() as connection:
+        found = sagas.unfinished(connection, query.limit + 1, query.after, query.waits_for)
+        usual = sagas.usual(connection)
+    page, following = cut(found, query.limit, lambda saga: (saga.waits_since, saga.order_id))
+    return show_page(UnfinishedPage(sagas=page, usual=usual, next=following))
+
+
+@routes.get("/sagas/<order_id>", responses={200: Saga, 404: problem()}, security=everyone)
+def show_saga(path: OrderPath) -> Response:
+    """One order: how far it is, what it waits for and since when"""
+    with reading() as connection:
+        return show(own(sagas.one(connection, path.order_id), path.order_id))
+
+
+@routes.get("/sagas/<order_id>/story", responses={200: Story, 404: problem()}, security=everyone)
+def show_story(path: OrderPath) -> Response:
+    """One order with its payment, its four steps with the way back, and its messages with their causes"""
+    with reading() as connection:
+        own(sagas.one(connection, path.order_id), path.order_id)
+        told = story.tell(connection, path.order_id)
+    if told is None:
+        raise AggregateNotFound(f"nothing is known of order {path.order_id}")
+    return show(told)
+
+
+def own(saga: Saga | None, order_id: UUID) -> Saga:
+    """Raises AggregateNotFound for another customer's order too: that it exists is none of a customer's business."""
+    if saga is None or own_customer() not in (None, saga.customer):
+        raise AggregateNotFound(f"{order_id} is not an order that {caller().subject} may see")
+    return saga
+
+
+@routes.get("/events", responses={200: EventPage}, security=staff)
+def list_events(query: EventQuery) -> Response:
+    """Messages of the log, newest first"""
+    with reading() as connection:
+        found = events.page(connection, query.wanted(), query.limit + 1, query.after)
+    page, following = cut(found, query.limit, lambda event: (event.time, event.position))
+    return show_page(EventPage(events=page, next=following))
+
+
+@routes.get("/events/<message_id>", responses={200: EventView, 404: problem()}, security=staff)
+def show_event(path: MessagePath) -> Response:
+    """One message, everything that led to it and everything that came of it"""
+    with reading() as connection:
+        event = events.one(connection, path.message_id)
+        linked = events.linked(connection, path.message_id)
+    if event is None:
+        raise AggregateNotFound(f"there is no message {path.message_id}")
+    return show(EventView(event=event, linked=linked))
+
+
+@routes.get("/stock", responses={200: StockPage}, security=staff)
+def list_stock(query: StockQuery) -> Response:
+    """Products: prices and pieces"""
+    with reading() as connection:
+        found = stock.page(connection, query.limit + 1, query.after)
+    page, following = cut(found, query.limit, lambda product: product.sku)
+    return show_page(StockPage(products=page, next=following))
+
+
+@routes.get("/payments", responses={200: PaymentPage}, security=staff)
+def list_payments(query: PaymentQuery) -> Response:
+    """Payments, those that changed last first"""
+    with reading() as connection:
+        found = payments.page(connection, query.state, query.limit + 1, query.after)
+    page, following = cut(found, query.limit, lambda payment: (payment.last_at, payment.order_id))
+    return show_page(PaymentPage(payments=page, next=following))
+
+
+@routes.get("/figures", responses={200: Figures}, security=staff)
+def show_figures(query: FiguresQuery) -> Response:
+    """How many orders, how fast, for how long"""
+    with reading() as connection:
+        return show(figures.figures(connection, query.minutes))
+
+
+@routes.get("/search", responses={200: SearchView}, security=staff)
+def find(query: SearchQuery) -> Response:
+    """What an id, the beginning of one, a customer or a SKU stands for"""
+    with reading() as connection:
+        return show(SearchView(found=search.search(connection, query.q)))

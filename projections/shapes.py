@@ -1,0 +1,152 @@
+"""What one may ask the read side over HTTP, and how its pages look."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from messaging.web.as_of import Time
+from messaging.web.openapi import Query, View
+from projections.cursors import SCHEMA, reads
+from projections.queries import events, payments, sagas
+from projections.queries.events import Event, LinkedEvent
+from projections.queries.payments import Payment
+from projections.queries.sagas import Saga, Usual
+from projections.queries.search import Found
+from projections.queries.stock import Stock
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+Name = Annotated[str, Field(pattern=PRINTABLE, max_length=200)]
+Contract = Annotated[str, Field(pattern=r"^[a-z0-9_.]+$", max_length=200)]
+AFTER = Field(default=None, description="The cursor out of `next` of the page before.")
+
+
+class OrderPath(BaseModel):
+    order_id: UUID
+
+
+class MessagePath(BaseModel):
+    message_id: UUID
+
+
+class Page(Query):
+    """So many rows."""
+
+    limit: int = Field(default=50, ge=1, le=200)
+
+
+class SagaQuery(Page):
+    """Newest first. `since` is included, `until` is not; both are about when the order was placed."""
+
+    after: Annotated[sagas.Place, reads(sagas.Place), SCHEMA] | None = AFTER
+    state: sagas.State | None = None
+    waits_for: sagas.Waiting | None = None
+    overdue: bool | None = None
+    customer: Name | None = None
+    since: Time | None = None
+    until: Time | None = None
+
+    def wanted(self) -> sagas.SagaFilter:
+        return sagas.SagaFilter(**{name: getattr(self, name) for name in sagas.SagaFilter._fields})
+
+
+class UnfinishedQuery(Page):
+    """Oldest waiting first."""
+
+    after: Annotated[sagas.Place, reads(sagas.Place), SCHEMA] | None = AFTER
+    waits_for: sagas.Waiting | None = None
+
+
+class EventFilters(Query):
+    """Which messages of the log."""
+
+    contract: Contract | None = None
+    key: Name | None = Field(default=None, description="Of orders their id, of products their SKU.")
+    source: Name | None = None
+    actor: Name | None = None
+    correlation_id: UUID | None = None
+
+    def wanted(self) -> events.EventFilter:
+        return events.EventFilter(**{name: getattr(self, name, None) for name in events.EventFilter._fields})
+
+
+class EventQuery(EventFilters, Page):
+    """Newest first: by position, or by time when a time is asked for. `since` is included, `until` is not."""
+
+    after: Annotated[events.Place, reads(events.Place), SCHEMA] | None = AFTER
+    since: Time | None = None
+    until: Time | None = None
+
+
+class StockQuery(Page):
+    """By SKU."""
+
+    after: Annotated[str, reads(Name), SCHEMA] | None = AFTER
+
+
+class PaymentQuery(Page):
+    """Those to which something happened last come first."""
+
+    after: Annotated[payments.Place, reads(payments.Place), SCHEMA] | None = AFTER
+    state: payments.State | None = None
+
+
+class FiguresQuery(Query):
+    """How many minutes the series has."""
+
+    minutes: int = Field(default=60, ge=1, le=1440)
+
+
+class SearchQuery(Query):
+    """An id, its first four digits or more, a customer or a SKU."""
+
+    q: Name
+
+
+class PageView(View):
+    """`next` is the address of the next page, null on the last."""
+
+    next: str | None
+
+
+class SagaPage(PageView):
+    """Orders."""
+
+    sagas: list[Saga]
+
+
+class UnfinishedPage(SagaPage):
+    """Orders under way; `usual` tells how long others waited, by what they waited for."""
+
+    usual: dict[sagas.Waiting, Usual]
+
+
+class EventPage(PageView):
+    """Messages of the log."""
+
+    events: list[Event]
+
+
+class EventView(View):
+    """A message, and with it everything that led to it or came of it, from the first cause to the last effect."""
+
+    event: Event
+    linked: list[LinkedEvent]
+
+
+class StockPage(PageView):
+    """Products."""
+
+    products: list[Stock]
+
+
+class PaymentPage(PageView):
+    """Payments."""
+
+    payments: list[Payment]
+
+
+class SearchView(View):
+    """Everything that the text may stand for."""
+
+    found: list[Found]
