@@ -45,6 +45,8 @@ class Settings(BaseSettings):
     """32 random bytes in base64 that wrap the keys of personal data; whoever loses it loses the data."""
     erasure_list: str = ""
     """Where erasures of personal data are listed, outside the database whose backups have the keys again."""
+    http_streams: int = Field(default=0, ge=0, le=1000)
+    """Live streams that an API may serve at a time; each holds a thread beside those for requests."""
     order_deadline_seconds: float = Field(default=900, gt=0)
     queues_per_group: int | None = Field(default=None)
     """What `topology` declares for a new group, 2 if unset; `ordersaga queues set` changes a group that exists."""

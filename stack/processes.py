@@ -82,7 +82,7 @@ PROCESSES = (
     relay("payments-relay", "payment_service"),
     relay("inventory-relay", "inventory_service"),
     worker("projections-worker", "projections"),
-    api("projections-api", "projections"),
+    api("projections-api", "projections", {**WATCHING, "HTTP_STREAMS": "32"}),
 )
 
 

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
+from threading import Event
 from pathlib import Path
 from typing import cast
 
@@ -20,7 +21,7 @@ from messaging.announcements import Announcements
 from messaging.erasure import Erasures
 from messaging.personal import Sealer
 from messaging.settings import Settings, database_url, read_settings
-from messaging.web import openapi, problems
+from messaging.web import cookies, openapi, problems
 from messaging.web.bodies import StrictRequest
 from messaging.web.database import Database
 from messaging.web.problems import Problem
@@ -67,6 +68,8 @@ class Api(OpenAPI):
         self.before_request(begin)
         self.after_request(finish)
         self.teardown_request(forget)
+        self.browsers_sign_in = False
+        self.stopping = Event()
         self.roles: dict[tuple[str, str], frozenset[str]] = {}
         self.mount(routes)
         for path in ("/healthz", "/readyz", "/metrics"):
@@ -132,7 +135,10 @@ def begin() -> None:
 
 
 def authenticate() -> Caller:
+    """Who sends this request, by its token or, where browsers sign in, by its cookie."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not scheme and api().browsers_sign_in:
+        scheme, token = "bearer", cookies.token(request)
     if scheme.lower() != "bearer" or not token:
         raise unauthenticated("Send a token: Authorization: Bearer <token>.", 'Bearer realm="ordersaga"')
     try:

@@ -1,6 +1,8 @@
 """How gunicorn serves an API: `gunicorn --config python:messaging.web.gunicorn_conf PACKAGE.api:create_app()`."""
 
+import signal
 import sys
+from types import FrameType
 from typing import Any
 
 from messaging.settings import MissingSetting, database_url, read_settings
@@ -24,11 +26,23 @@ def on_starting(server: Any) -> None:
         sys.exit(f"{service} api: {missing}")
 
 
+def post_worker_init(worker: Any) -> None:
+    """Streams end at SIGTERM, which else would wait for the last of them."""
+    stop = signal.getsignal(signal.SIGTERM)
+
+    def stop_streams(number: int, frame: FrameType | None) -> None:
+        worker.wsgi.stopping.set()
+        if callable(stop):
+            stop(number, frame)
+
+    signal.signal(signal.SIGTERM, stop_streams)
+
+
 settings = read_settings()
 bind = f"{settings.http_host}:{settings.http_port}"
 worker_class = "gthread"
 workers = 1
-threads = THREADS
+threads = THREADS + settings.http_streams
 # Two gunicorns of one user would take each other's socket: its path is the same for all.
 control_socket_disable = True
 # A request that waits for its saga is not cut off.

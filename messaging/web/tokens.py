@@ -1,6 +1,6 @@
 """Bearer tokens: who is calling, in which role, and how a token is made."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Literal, get_args
 
@@ -29,6 +29,8 @@ class Caller:
 
     subject: str
     role: Role
+    expires: datetime = field(default=datetime.max.replace(tzinfo=UTC), compare=False)
+    """When the token that says so ends."""
 
 
 class Tokens:
@@ -54,13 +56,20 @@ class Tokens:
             )
         except (jwt.InvalidTokenError, RecursionError) as error:
             raise InvalidToken(str(error)) from None
-        return Caller(subject_of(claims["sub"]), role_of(claims["role"]))
+        return Caller(subject_of(claims["sub"]), role_of(claims["role"]), end_of(claims["exp"]))
 
 
 def subject_of(claim: object) -> str:
     if not isinstance(claim, str) or not claim.isprintable() or not 0 < len(claim) <= LONGEST_SUBJECT:
         raise InvalidToken(f"Claim sub must have 1 to {LONGEST_SUBJECT} printable characters")
     return claim
+
+
+def end_of(claim: object) -> datetime:
+    try:
+        return datetime.fromtimestamp(float(str(claim)), UTC)
+    except (ValueError, OverflowError, OSError):
+        raise InvalidToken("Claim exp must be a time") from None
 
 
 def role_of(claim: object) -> Role:

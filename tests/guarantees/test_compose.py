@@ -25,6 +25,7 @@ COMPOSE = compose(SECRETS)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = {name for name, service in SERVICES.items() if service["image"] != "ordersaga"}
 APIS = {"orders-api", "payments-api", "inventory-api", "projections-api"}
+ACCOUNTS = (DATABASE_SUFFIX, "AMQP_URL")
 STEPS = {"migrate", "topology", "keys", "token"}
 IN_CONTAINER = {"{port}": str(PORT), "{ledger}": "/ledger/ledger.sqlite"}
 
@@ -37,7 +38,7 @@ def environment(name: str) -> dict[str, str]:
 
 
 def urls(name: str) -> dict[str, SplitResult]:
-    return {variable: urlsplit(value) for variable, value in environment(name).items() if variable.endswith("_URL")}
+    return {variable: urlsplit(value) for variable, value in environment(name).items() if variable.endswith(ACCOUNTS)}
 
 
 def test_compose_runs_the_process_table_one_to_one() -> None:
@@ -74,7 +75,7 @@ def test_a_process_has_the_settings_of_the_table(process: Process) -> None:
     accounts = {database.upper() + DATABASE_SUFFIX for database in process.databases}
     accounts |= {"AMQP_URL"} if process.amqp_user else set()
     assert given >= {*process.settings, *accounts}
-    assert {variable for variable in given if variable.endswith("_URL")} == accounts
+    assert {variable for variable in given if variable.endswith(ACCOUNTS)} == accounts
 
 
 @every_process

@@ -1,0 +1,88 @@
+"""How a browser signs in to the read side, and who does not get in."""
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.conftest import AnyServers
+from tests.support.api import Api, serving, token
+
+OPERATOR, AUDITOR, CUSTOMER = token("operator", "olga"), token("auditor", "aud"), token()
+SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
+
+
+@pytest.fixture(scope="module")
+def api(servers: AnyServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(servers, "projections", tmp_path_factory.mktemp("api")) as api:
+        yield api
+
+
+def sign_in(api: Api, token: str, following: str = "", **headers: str) -> requests.Response:
+    return api.call("POST", "/sign-in", headers=headers, data={"token": token, "next": following})
+
+
+def cookie_of(answer: requests.Response) -> dict[str, str]:
+    return {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+
+
+def test_a_token_becomes_a_cookie_that_no_script_reads_and_no_other_site_sends(api: Api) -> None:
+    answer = sign_in(api, OPERATOR, "/orders?page=2", **SAME_ORIGIN)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/orders?page=2")
+    _, *attributes = answer.headers["Set-Cookie"].split("; ")
+    named = dict(attribute.partition("=")[::2] for attribute in attributes)
+    assert {"HttpOnly", "Path", "SameSite", "Max-Age"} <= named.keys()
+    assert (named["SameSite"], named["Path"]) == ("Strict", "/")
+    assert 500 < int(named["Max-Age"]) <= 600
+    assert api.call("GET", "/api/events", headers=cookie_of(answer)).status_code == 200
+
+
+def test_over_https_the_cookie_is_kept_from_plain_http(api: Api) -> None:
+    assert "Secure" in sign_in(api, OPERATOR, **{"X-Forwarded-Proto": "https"}).headers["Set-Cookie"]
+    assert "Secure" not in sign_in(api, OPERATOR).headers["Set-Cookie"]
+
+
+def test_the_cookie_of_another_port_is_not_ours(api: Api) -> None:
+    name, _, value = cookie_of(sign_in(api, AUDITOR))["Cookie"].partition("=")
+    assert name == f"session_{urlsplit(api.url).port}"
+    assert api.call("GET", "/api/events", headers={"Cookie": f"session_1={value}"}).status_code == 401
+
+
+@pytest.mark.parametrize("token", ["", "nonsense", CUSTOMER, OPERATOR[:-3] + "abc"])
+def test_who_is_neither_operator_nor_auditor_does_not_get_in(api: Api, token: str) -> None:
+    refused = sign_in(api, token)
+    assert refused.status_code in (401, 403)
+    assert 'role="alert"' in refused.text
+    assert "Set-Cookie" not in refused.headers
+    assert token == "" or token not in refused.text
+
+
+@pytest.mark.parametrize(
+    "origin", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://127.0.0.1:1"}, {"Origin": "null"}]
+)
+def test_a_page_of_another_site_signs_nobody_in_or_out(api: Api, origin: dict[str, str]) -> None:
+    refused = sign_in(api, OPERATOR, **origin)
+    assert (refused.status_code, refused.json()["type"]) == (403, "urn:problem:cross-site")
+    assert api.call("POST", "/sign-out", headers=origin).status_code == 403
+
+
+@pytest.mark.parametrize(
+    "following", ["//evil.example", "https://evil.example", "/\\evil.example", "/a\r\nSet-Cookie: b=c", ""]
+)
+def test_after_signing_in_one_stays_on_this_host(api: Api, following: str) -> None:
+    assert sign_in(api, OPERATOR, following).headers["Location"] == "/"
+
+
+def test_signing_out_takes_the_cookie_back(api: Api) -> None:
+    answer = api.call("POST", "/sign-out", headers={**cookie_of(sign_in(api, OPERATOR)), **SAME_ORIGIN})
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/sign-in")
+    assert "Max-Age=0" in answer.headers["Set-Cookie"]
+
+
+def test_the_page_takes_a_token_without_leaving_it_in_an_address(api: Api) -> None:
+    page = api.call("GET", "/sign-in?next=%22%3E%3Cscript%3E")
+    assert "<script>" not in page.text
+    assert 'method="post"' in page.text
+    assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+    assert {api.call("GET", f"/sign-in.{kind}").status_code for kind in ("js", "css")} == {200}
