@@ -5,8 +5,8 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from threading import Event
 from pathlib import Path
+from threading import Event
 from typing import cast
 
 from flask import Response, current_app, g, redirect, request
