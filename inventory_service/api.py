@@ -5,15 +5,18 @@ from flask_openapi3.blueprint import APIBlueprint
 
 from inventory_service import commands
 from inventory_service.announcements import announcements
+from inventory_service.reactions import reactions
 from inventory_service.stock import StockItem, stock_item_id
 from inventory_service.views import Page, Receipt, StockPage, StockPath, StockView
 from messaging import aggregates
+from messaging.receiving.reactor import Reactor
 from messaging.transaction import Transaction
 from messaging.web import app as web
 from messaging.web.endpoints import accept, answer, reading, request_key, respond, show
 from messaging.web.etags import etag
 from messaging.web.idempotency import Answer
 from messaging.web.openapi import Keyed, only, problem
+from messaging.web.parked import mount_parked
 
 routes = APIBlueprint("stock", __name__, abp_responses={"default": problem()})
 everyone = only("customer", "operator", "auditor")
@@ -21,7 +24,9 @@ everyone = only("customer", "operator", "auditor")
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    return web.create_app("Inventory", routes, announcements)
+    app = web.create_app("Inventory", routes, announcements)
+    mount_parked(app, Reactor(reactions, announcements))
+    return app
 
 
 @routes.get("/stock", responses={200: StockPage}, security=everyone)

@@ -9,6 +9,7 @@ from uuid_utils.compat import uuid7
 
 from messaging import aggregates, history
 from messaging.erasure import erase
+from messaging.receiving.reactor import Reactor
 from messaging.transaction import AggregateNotFound, Transaction
 from messaging.web import app as web
 from messaging.web.as_of import AsOf
@@ -16,12 +17,14 @@ from messaging.web.endpoints import accept, answer, reading, request_key, respon
 from messaging.web.etags import etag, expected_version, precondition_failed
 from messaging.web.idempotency import Answer
 from messaging.web.openapi import only, problem
+from messaging.web.parked import mount_parked
 from messaging.web.problems import FieldError, invalid
 from order_service import commands, contact
 from order_service.announcements import announcements
 from order_service.commands import MixedCurrencies, UnknownProduct, VersionMismatch, Wanted
 from order_service.order import Order
 from order_service.product import Product, product_id
+from order_service.reactions import reactions
 from order_service.views import (
     Cancellation,
     Cancelling,
@@ -48,7 +51,9 @@ everyone = only("customer", "operator", "auditor")
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    return web.create_app("Orders", routes, announcements)
+    app = web.create_app("Orders", routes, announcements)
+    mount_parked(app, Reactor(reactions, announcements))
+    return app
 
 
 @routes.get("/products", responses={200: ProductPage}, security=everyone)

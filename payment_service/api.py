@@ -3,11 +3,14 @@
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
+from messaging.receiving.reactor import Reactor
 from messaging.web import app as web
 from messaging.web.endpoints import reading, show
 from messaging.web.openapi import only, problem
+from messaging.web.parked import mount_parked
 from payment_service.announcements import announcements
 from payment_service.payment import Payment
+from payment_service.reactions import reactions
 from payment_service.views import PaymentPath, PaymentView
 
 routes = APIBlueprint("payments", __name__, abp_responses={"default": problem()})
@@ -15,7 +18,9 @@ routes = APIBlueprint("payments", __name__, abp_responses={"default": problem()}
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    return web.create_app("Payments", routes, announcements)
+    app = web.create_app("Payments", routes, announcements)
+    mount_parked(app, Reactor(reactions, announcements))
+    return app
 
 
 @routes.get("/payments/<order_id>", responses={200: PaymentView, 404: problem()}, security=only("operator", "auditor"))

@@ -49,27 +49,46 @@ def failure_groups(connection: Connection[Any]) -> list[FailureGroup]:
 
 
 FAILED = f"""
-select message_id from parked_messages
-where state <> 'waiting' and (%(failure)s::text is null or {FAILURE} = %(failure)s) order by position
+select position, message_id from parked_messages
+where state <> 'waiting' and position > %(after)s and (%(failure)s::text is null or {FAILURE} = %(failure)s)
+order by position limit %(limit)s
 """  # noqa: S608 - a constant
+
+
+def failed_batch(
+    connection: Connection[Any], failure: str | None, after: int, limit: int | None
+) -> list[tuple[int, UUID]]:
+    """Position and id of the first messages behind a position that failed, of one failure group or of all."""
+    return connection.execute(FAILED, {"failure": failure, "after": after, "limit": limit}).fetchall()
 
 
 def failed(connection: Connection[Any], failure: str | None = None) -> list[UUID]:
     """Every message that failed, of one failure group or of all, in the order in which they were parked."""
-    return [row[0] for row in connection.execute(FAILED, {"failure": failure})]
+    return [message_id for _, message_id in failed_batch(connection, failure, 0, None)]
 
 
 MESSAGES = f"""
-select message_id, contract, key, state, attempts, {FAILURE} as failure, error, place, message, parked_at,
+select position, message_id, contract, key, state, attempts, {FAILURE} as failure, error, place, message, parked_at,
     next_attempt_at, edits
-from parked_messages where %(failure)s::text is null or {FAILURE} = %(failure)s order by position limit %(limit)s
+from parked_messages
+where position > %(after)s and (%(failure)s::text is null or {FAILURE} = %(failure)s)
+    and (%(state)s::text is null or state = %(state)s) and (%(key)s::text is null or key = %(key)s)
+order by position limit %(limit)s
 """  # noqa: S608 - a constant
 
 
-def messages(connection: Connection[Any], failure: str | None, limit: int) -> list[dict[str, Any]]:
-    """The first messages, those that wait among them."""
+def messages(
+    connection: Connection[Any],
+    failure: str | None,
+    limit: int,
+    state: str | None = None,
+    key: str | None = None,
+    after: int = 0,
+) -> list[dict[str, Any]]:
+    """The first messages behind a position, those that wait among them."""
+    wanted = {"failure": failure, "limit": limit, "state": state, "key": key, "after": after}
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(MESSAGES, {"failure": failure, "limit": limit}).fetchall()
+        return cursor.execute(MESSAGES, wanted).fetchall()
 
 
 ONE = f"select *, {FAILURE} as failure from parked_messages where message_id = %s"  # noqa: S608 - a constant
@@ -78,15 +97,20 @@ select message_id, state, position < %(position)s as before from parked_messages
 where key = %(key)s and position <> %(position)s order by position limit 1000
 """
 ACTIONS = """
-select message_id, action, actor, reason, acted_at, state, attempts, error, place from parked_actions
-where %(message_id)s::uuid is null or message_id = %(message_id)s order by position desc limit %(limit)s
+select position, message_id, action, actor, reason, acted_at, state, attempts, error, place from parked_actions
+where (%(message_id)s::uuid is null or message_id = %(message_id)s)
+    and (%(before)s::bigint is null or position < %(before)s)
+order by position desc limit %(limit)s
 """
 
 
-def actions(connection: Connection[Any], message_id: UUID | None = None, limit: int = 1000) -> list[dict[str, Any]]:
+def actions(
+    connection: Connection[Any], message_id: UUID | None = None, limit: int = 1000, before: int | None = None
+) -> list[dict[str, Any]]:
     """What people have done, to one message or to any, also to those that have left; the newest first."""
+    wanted = {"message_id": message_id, "limit": limit, "before": before}
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(ACTIONS, {"message_id": message_id, "limit": limit}).fetchall()
+        return cursor.execute(ACTIONS, wanted).fetchall()
 
 
 def is_parked(connection: Connection[Any], message_id: UUID) -> bool:

@@ -22,6 +22,10 @@ class Refused(ValueError):
     """The action would leave a message that cannot be handled."""
 
 
+class Changed(Exception):
+    """The message is no longer as the person saw it who decided."""
+
+
 class Operator(NamedTuple):
     """Who does it and why."""
 
@@ -33,11 +37,19 @@ KEY = "select key from parked_messages where message_id = %s"
 HOLD = f"select {attempts.COLUMNS} from parked_messages where message_id = %s for update"  # noqa: S608 - a constant
 
 
-def hold(connection: Connection[Any], message_id: UUID) -> Parked:
+def version(state: str, attempts: int, edits: int) -> str:
+    """Changes with every attempt at a message and everything that is done to it."""
+    return f"{state}.{attempts}.{edits}"
+
+
+def hold(connection: Connection[Any], message_id: UUID, seen: str | None = None) -> Parked:
     """The message, its row and the queue of its key, until the transaction ends.
+
+    `seen`, here and below, is the version at which somebody decided; None is any.
 
     Raises:
         UnknownMessage: it is not parked here.
+        Changed: it is at another version.
     """
     key = connection.execute(KEY, (message_id,)).fetchone()
     if key is not None:
@@ -45,6 +57,8 @@ def hold(connection: Connection[Any], message_id: UUID) -> Parked:
         with connection.cursor(row_factory=class_row(Parked)) as cursor:
             row = cursor.execute(HOLD, (message_id,)).fetchone()
         if row is not None:
+            if seen is not None and seen != (now := version(row.state, row.attempts, row.edits)):
+                raise Changed(f"message {message_id} was at {seen} when this was decided, and is at {now} now")
             return row
     raise UnknownMessage(f"message {message_id} is not parked here")
 
@@ -83,14 +97,15 @@ def make_due(connection: Connection[Any], row: Parked) -> str:
     return str(next(connection.execute(MAKE_DUE, {"position": row.position}))[0])
 
 
-def retry(connection: Connection[Any], message_id: UUID, operator: Operator) -> str:
+def retry(connection: Connection[Any], message_id: UUID, operator: Operator, seen: str | None = None) -> str:
     """All attempts anew, also for a dead message. Returns its state: `retrying`, or `waiting` behind others.
 
     Raises:
         UnknownMessage: it is not parked here.
+        Changed: it is at another version.
     """
     with connection.transaction():
-        row = hold(connection, message_id)
+        row = hold(connection, message_id, seen)
         record(connection, "retry", row, operator)
         return make_due(connection, row)
 
@@ -101,14 +116,15 @@ values (%s, %s, %s, %s) on conflict (message_id) do nothing
 """
 
 
-def skip(connection: Connection[Any], message_id: UUID, operator: Operator) -> None:
+def skip(connection: Connection[Any], message_id: UUID, operator: Operator, seen: str | None = None) -> None:
     """It never takes effect here: received for good, removed, and the next message of its key is due.
 
     Raises:
         UnknownMessage: it is not parked here.
+        Changed: it is at another version.
     """
     with connection.transaction():
-        row = hold(connection, message_id)
+        row = hold(connection, message_id, seen)
         record(connection, "skip", row, operator)
         connection.execute(SKIP, (row.message_id, row.contract or "", *origin(row.headers)))
         attempts.remove(connection, [row])
@@ -136,6 +152,7 @@ def edit(
     body: bytes,
     contracts: Mapping[str, type[ContractData]],
     operator: Operator,
+    seen: str | None = None,
 ) -> str:
     """Another body, valid by its contract and of the same key, and all attempts anew. The original is kept.
 
@@ -143,10 +160,11 @@ def edit(
 
     Raises:
         UnknownMessage: it is not parked here.
+        Changed: it is at another version.
         Refused: the body, or an envelope that no body mends.
     """
     with connection.transaction():
-        row = hold(connection, message_id)
+        row = hold(connection, message_id, seen)
         require_valid(row, body, contracts)
         record(connection, "edit", row, operator, body)
         connection.execute(EDIT, {"body": body, "position": row.position})

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,15 @@ class DryRun:
     """Table and columns of every row made or changed."""
     removed: dict[str, int] = field(default_factory=dict)
     """Table -> rows removed."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The same, with the outside step's answer as text."""
+        return {
+            **asdict(self),
+            "answer": None if self.answer is None else repr(self.answer),
+            "failure": self.failure and self.failure._asdict(),
+            "rows": [{"table": table, "row": row} for table, row in self.rows],
+        }
 
 
 ONE = f"select {COLUMNS} from parked_messages where message_id = %s"  # noqa: S608 - a constant

@@ -209,7 +209,7 @@ def dry_run(state: State, outside: bool, as_json: bool, **selection: Any) -> Non
             run = rehearsal.dry_run(connection, message, handlers[group], worlds[group])
         failed = failed or run.failure is not None
         if as_json:
-            runs.append(display.dry_run_json(group, run))
+            runs.append({"group": group, **run.as_json()})
         else:
             print("\n".join(display.dry_run_text(group, run)))
     if as_json:

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -104,13 +103,6 @@ def printed(texts: Iterable[str]) -> list[str]:
 def printable(line: str) -> str:
     """Without what would steer the terminal."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
-
-
-def dry_run_json(group: str, run: DryRun) -> dict[str, Any]:
-    found = asdict(run) | {"group": group, "answer": run.answer and repr(run.answer)}
-    found["failure"] = run.failure and run.failure._asdict()
-    found["rows"] = [{"table": table, "row": row} for table, row in run.rows]
-    return found
 
 
 def dry_run_text(group: str, run: DryRun) -> list[str]:

@@ -1,0 +1,167 @@
+"""Parked messages over HTTP: looked at by operators and auditors, acted on by operators, as on the command line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+from psycopg import Connection
+
+from messaging.receiving import inspection, operations, rehearsal
+from messaging.receiving.operations import Changed, Operator, Refused, UnknownMessage
+from messaging.receiving.receiver import Handler
+from messaging.web.app import Api, api, caller
+from messaging.web.endpoints import answer, respond
+from messaging.web.openapi import View, only, problem
+from messaging.web.parked_views import (
+    ActionsList,
+    ActionsPage,
+    ActionView,
+    Done,
+    DryRun,
+    DryRunView,
+    Edit,
+    FailureView,
+    ParkedList,
+    ParkedPage,
+    ParkedPath,
+    ParkedRow,
+    ParkedView,
+    Retries,
+    RetriesDone,
+    Retry,
+    Skip,
+)
+from messaging.web.problems import Problem, invalid
+
+routes = APIBlueprint("parked", __name__, abp_responses={"default": problem()})
+readers, operators = only("operator", "auditor"), only("operator")
+NOT_PARKED = problem("It is not parked here, or has left meanwhile")
+CHANGED = problem("It has changed since it was looked at")
+EXTENSION = "parked messages"
+
+
+@dataclass(frozen=True)
+class Parking:
+    """What the service does with messages; without a world its outside steps cannot be called from here."""
+
+    handler: Handler
+    world: Any
+
+
+def mount_parked(app: Api, handler: Handler, world: Any = rehearsal.NO_WORLD) -> None:
+    """Serve /parked of this handler's group; `world` is what its outside steps would talk to in a dry run."""
+    app.extensions[EXTENSION] = Parking(handler, world)
+    app.mount(routes)
+
+
+def parking() -> Parking:
+    return cast(Parking, api().extensions[EXTENSION])
+
+
+@contextmanager
+def connected() -> Iterator[Connection[Any]]:
+    """What the library refuses becomes a problem document."""
+    try:
+        with api().database.connection() as connection:
+            yield connection
+    except UnknownMessage as error:
+        raise Problem(404, "not-parked", f"Nothing was done: {error}.") from None
+    except Changed as error:
+        raise Problem(409, "changed-meanwhile", f"Nothing was done: {error}. Look again, then decide.") from None
+    except Refused as error:
+        raise Problem(422, "edit-refused", f"Nothing was done: {error}.") from None
+
+
+def operator(reason: str) -> Operator:
+    return Operator(caller().subject, reason)
+
+
+def shown(view: View) -> Response:
+    return respond(answer(200, view))
+
+
+@routes.get("/parked", responses={200: ParkedList}, security=readers)
+def list_parked(query: ParkedPage) -> Response:
+    """Failures, and parked messages a page at a time"""
+    with connected() as connection:
+        failures = inspection.failure_groups(connection)
+        rows = inspection.messages(connection, query.failure, query.limit, query.state, query.key, query.after)
+    following = rows[-1]["position"] if len(rows) == query.limit else None
+    groups = [FailureView.model_validate(group._asdict()) for group in failures]
+    return shown(ParkedList(failures=groups, messages=[ParkedRow.of(row) for row in rows], next=following))
+
+
+@routes.get("/parked/actions", responses={200: ActionsList}, security=readers)
+def list_actions(query: ActionsPage) -> Response:
+    """Who did what to parked messages, and why; also to those that have left"""
+    with connected() as connection:
+        rows = inspection.actions(connection, query.message_id, query.limit, query.before)
+    following = rows[-1]["position"] if len(rows) == query.limit else None
+    return shown(ActionsList(actions=[ActionView.model_validate(row) for row in rows], next=following))
+
+
+@routes.post("/parked/retries", responses={200: RetriesDone}, security=operators)
+def retry_many(body: Retries) -> Response:
+    """Try a failure group, or all that failed, again now; a batch at a time"""
+    gone = 0
+    with connected() as connection:
+        found = inspection.failed_batch(connection, body.failure, body.after, body.limit)
+        for _, message_id in found:
+            try:
+                operations.retry(connection, message_id, operator(body.reason))
+            except UnknownMessage:
+                gone += 1
+    following = found[-1][0] if len(found) == body.limit else None
+    return shown(RetriesDone(retried=len(found) - gone, gone=gone, next=following))
+
+
+@routes.get("/parked/<uuid:message_id>", responses={200: ParkedView, 404: NOT_PARKED}, security=readers)
+def show_parked(path: ParkedPath) -> Response:
+    """One parked message: headers, body, failure with traceback, what waits behind it, what was done to it"""
+    with connected() as connection:
+        return shown(ParkedView.of(inspection.show(connection, path.message_id)))
+
+
+@routes.post(
+    "/parked/<uuid:message_id>/retry", responses={200: Done, 404: NOT_PARKED, 409: CHANGED}, security=operators
+)
+def retry_parked(path: ParkedPath, body: Retry) -> Response:
+    """Try a message again now, with all its attempts"""
+    with connected() as connection:
+        state = operations.retry(connection, path.message_id, operator(body.reason), body.seen)
+    return shown(Done.model_validate({"message_id": path.message_id, "state": state}))
+
+
+@routes.post("/parked/<uuid:message_id>/skip", responses={200: Done, 404: NOT_PARKED, 409: CHANGED}, security=operators)
+def skip_parked(path: ParkedPath, body: Skip) -> Response:
+    """Give a message up: it never takes effect here. This cannot be undone"""
+    with connected() as connection:
+        operations.skip(connection, path.message_id, operator(body.reason), body.seen)
+    return shown(Done(message_id=path.message_id, state="skipped"))
+
+
+@routes.put(
+    "/parked/<uuid:message_id>/body",
+    responses={200: Done, 404: NOT_PARKED, 409: CHANGED, 422: problem("Not acceptable, or not by the contract")},
+    security=operators,
+)
+def edit_parked(path: ParkedPath, body: Edit) -> Response:
+    """Replace the body of a message and try it again; the original is kept"""
+    new, contracts = body.body.encode(), parking().handler.contracts
+    with connected() as connection:
+        state = operations.edit(connection, path.message_id, new, contracts, operator(body.reason), body.seen)
+    return shown(Done.model_validate({"message_id": path.message_id, "state": state}))
+
+
+@routes.post("/parked/<uuid:message_id>/dry-run", responses={200: DryRunView, 404: NOT_PARKED}, security=operators)
+def dry_run_parked(path: ParkedPath, body: DryRun) -> Response:
+    """Run the reaction, show the rows it makes, roll everything back; outside steps are left out unless asked for"""
+    handler, world = parking().handler, parking().world
+    if body.outside and world is rehearsal.NO_WORLD:
+        raise invalid("Outside steps cannot be called from here. Use `ordersaga parked dry-run --outside`.")
+    with connected() as connection:
+        run = rehearsal.dry_run(connection, path.message_id, handler, world if body.outside else rehearsal.NO_WORLD)
+    return shown(DryRunView.model_validate(run.as_json()))
