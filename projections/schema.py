@@ -4,6 +4,7 @@ from datetime import datetime
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Computed,
     DateTime,
@@ -162,3 +163,19 @@ total_view = Table(
     Column("number", BigInteger, nullable=False),
 )
 """By contract, and `taken_back`: orders that were confirmed and are cancelled."""
+
+rebuilds = Table(
+    "rebuilds",
+    metadata,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("began_at", DateTime(timezone=True), nullable=False),
+    Column("ended_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
+    Column("view", Text),
+    Column("dry_run", Boolean, nullable=False),
+    Column("events", BigInteger, nullable=False),
+    Column("messages", BigInteger, nullable=False),
+    Column("findings", BigInteger, nullable=False),
+    Column("left_out", BigInteger, nullable=False),
+)
+"""Every rebuild that came to its end; `view` is null when it was of everything, `left_out` counts messages of the old
+log that no stored event announces."""

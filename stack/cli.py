@@ -20,6 +20,10 @@ COMMANDS = {
     "Operate it": {
         "parked": ("stack.parked.command:parked", "Look at messages that failed; retry, try out, edit or skip them"),
         "audit": ("stack.audit.command:audit", "Make a customer's personal data unreadable: `audit erase`"),
+        "projections": (
+            "stack.projections_command:projections",
+            "Rebuild the read side from the event stores, or say how far it is",
+        ),
         "migrate": ("stack.steps_commands:migrate", "Bring the database schemas up to date"),
         "queues": ("stack.queues.command:queues", "Show the queues of each group, or change how many there are"),
         "topology": ("stack.steps_commands:topology", "Declare exchanges and queues on the broker"),

@@ -1,0 +1,239 @@
+"""The whole of it: derive, load, fold, compare, catch up, swap; the live tables change in the last moment alone."""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from secrets import token_hex
+from typing import Any
+
+from psycopg import Connection
+
+from projections.rebuild import comparison, log, session, shadow, stores
+from projections.rebuild.derivation import derive
+from projections.rebuild.derivers import derive_all, tasks
+from projections.rebuild.findings import Finding
+from projections.rebuild.history import remember
+from projections.rebuild.progress import Progress
+from projections.rebuild.swap import put_in_place
+from projections.views.fold import VIEWS, fold
+
+LOG = "event_log"
+READ_SIDE = "projections"
+TABLES = (LOG, *VIEWS)
+PATIENCE = 10.0
+"""Seconds that a message may be under way before it counts as lost."""
+LOOK_EVERY = 0.1
+FEW = 10_000
+"""Messages that can be added while the projector waits; more are added before."""
+SMALL = 1000
+"""New messages of a round after which the rest is left for the last moment."""
+ROUNDS = 20
+
+
+@dataclass
+class Result:
+    """What came of a rebuild; findings are told one by one as they are made."""
+
+    began_at: datetime
+    view: str | None
+    dry_run: bool
+    events: int = 0
+    messages: int = 0
+    findings: int = 0
+    left_out: int = 0
+    """Messages of the old log that no stored event announces: they are in the schema `replaced` alone."""
+    recovered: int = 0
+    """Messages that the stores had and the log had not."""
+    seconds: float = 0.0
+
+
+class Rebuild:
+    """One rebuild; `urls` are those of the owners of the read side's database and of the stores."""
+
+    def __init__(
+        self,
+        urls: Mapping[str, str],
+        report: Callable[[Finding], None],
+        *,
+        dry_run: bool = False,
+        keep: bool = False,
+        patience: float = PATIENCE,
+        progress: Progress | None = None,
+    ) -> None:
+        self._urls = {name: url for name, url in urls.items() if name != READ_SIDE}
+        self._target = urls[READ_SIDE]
+        self._tell = report
+        self._keep = keep
+        self._patience = patience
+        self._progress = progress or Progress()
+        self._derived = f"derived_{token_hex(4)}"
+        self._snapshots: dict[str, str] = {}
+        self._stores: dict[str, Connection[Any]] = {}
+        self._started = time.monotonic()
+        self.result = Result(datetime.now(UTC), None, dry_run)
+
+    def run(self) -> Result:
+        """Raises Refused when it cannot be done. Whatever happens, the live tables are whole."""
+        with session.only_one(self._target) as connection:
+            try:
+                self._run(connection)
+            finally:
+                if not connection.closed:
+                    shadow.drop(connection)
+        return self.result
+
+    def _run(self, connection: Connection[Any]) -> None:
+        shadow.begin(connection)
+        with self._progress.during("freeze"):
+            self._end = log.freeze(connection, list(VIEWS))
+        with ExitStack() as opened:
+            for service, url in self._urls.items():
+                self._stores[service] = opened.enter_context(stores.open_store(url))
+            self._derive(connection)
+            self._load(connection)
+            self._compare(connection)
+            self._await_what_is_under_way(connection)
+            if not self.result.dry_run:
+                self._catch_up(connection)
+                self._swap(connection)
+            self._end_of(connection)
+
+    def _derive(self, connection: Connection[Any]) -> None:
+        log.make_derived(connection, self._derived)
+        moments = {service: stores.take_moment(store) for service, store in self._stores.items()}
+        self._snapshots = {service: moment.snapshot for service, moment in moments.items()}
+        self._progress.begin("derive", sum(moment.last_position for moment in moments.values()))
+        derive_all(self._urls, self._target, self._derived, tasks(moments), self._progress.advance)
+        for store in self._stores.values():
+            store.rollback()
+
+    def _load(self, connection: Connection[Any]) -> None:
+        shadow.make(connection, TABLES)
+        shadow.add_keys(connection, list(VIEWS))
+        with self._progress.during("load"):
+            connection.execute(f"analyze rebuild.{self._derived}".encode())
+            log.load(connection, self._derived, self._end)
+        with session.connect(self._target) as other:
+            indexing = Beside(lambda: shadow.finish(other, [LOG]))
+            self._progress.begin("fold", len(VIEWS))
+            connection.execute("set search_path = rebuild")
+            for view in VIEWS:
+                fold(connection, 0, self._end, [view])
+                self._progress.advance()
+            with self._progress.during("index"):
+                shadow.finish(connection, list(VIEWS))
+                indexing.end()
+        log.keep_pending(connection, self._derived)
+        connection.execute(f"truncate rebuild.{self._derived}".encode())
+
+    def _compare(self, connection: Connection[Any]) -> None:
+        self._progress.begin("compare", len(TABLES) + 1)
+        for view in VIEWS:
+            self._report(comparison.view(connection, view))
+            self._progress.advance()
+        self._report(comparison.altered(connection, self._end))
+        self._progress.advance()
+        self._leave_out(comparison.unexplained(connection, 0, self._end))
+        self._progress.advance()
+
+    def _leave_out(self, unexplained: Iterable[Finding]) -> None:
+        self.result.left_out += self._report(unexplained)
+
+    def _await_what_is_under_way(self, connection: Connection[Any]) -> None:
+        """What was announced before the rebuild began has its time to arrive; what has not by then is lost."""
+        self._catch_up_and_report(connection)
+        while log.lost(connection) and time.monotonic() < self._started + self._patience:
+            time.sleep(LOOK_EVERY)
+            self._catch_up_and_report(connection)
+        self._report(comparison.lost(connection))
+
+    def _catch_up(self, connection: Connection[Any]) -> None:
+        with self._progress.during("catch up"):
+            if log.lost(connection) > FEW:
+                self._adopt(connection)
+            for _ in range(ROUNDS):
+                if self._catch_up_and_report(connection) < SMALL:
+                    return
+
+    def _catch_up_and_report(self, connection: Connection[Any]) -> int:
+        new, unexplained = self._catch_up_once(connection)
+        self._leave_out(unexplained)
+        return new
+
+    def _catch_up_once(self, connection: Connection[Any]) -> tuple[int, list[Finding]]:
+        """Bring the shadow to where the live log is: how many messages the stores had more, and what they had not."""
+        end = log.end(connection)
+        new = 0
+        for service, store in self._stores.items():
+            with store.transaction():
+                moment = stores.take_moment(store)
+                events = stores.since(store, self._snapshots[service])
+                new += derive(connection, self._derived, service, events)[1]
+            self._snapshots[service] = moment.snapshot
+        log.add_pending(connection, self._derived)
+        log.move(connection, self._end, end)
+        connection.execute("set search_path = rebuild")
+        fold(connection, self._end + 1, end)
+        unexplained = list(comparison.unexplained(connection, self._end, end))
+        self._end = end
+        return new, unexplained
+
+    def _adopt(self, connection: Connection[Any]) -> None:
+        first, last, number = log.adopt(connection)
+        connection.execute("set search_path = rebuild")
+        fold(connection, first, last)
+        self.result.recovered += number
+
+    def _swap(self, connection: Connection[Any]) -> None:
+        end, snapshots, recovered = self._end, dict(self._snapshots), self.result.recovered
+        unexplained: list[Finding] = []
+
+        def prepare() -> None:
+            self._end, self._snapshots, self.result.recovered = end, dict(snapshots), recovered
+            unexplained[:] = self._catch_up_once(connection)[1]
+            self._adopt(connection)
+            log.continue_positions(connection)
+
+        with self._progress.during("swap"):
+            put_in_place(connection, TABLES, prepare)
+            self._leave_out(unexplained)
+        if not (self._keep or self.result.left_out):
+            connection.execute("drop schema replaced cascade")
+
+    def _end_of(self, connection: Connection[Any]) -> None:
+        self.result.events, self.result.messages = self._progress.events, self._progress.messages
+        self.result.seconds = time.monotonic() - self._started
+        remember(connection, self.result)
+
+    def _report(self, findings: Iterable[Finding]) -> int:
+        number = 0
+        for finding in findings:
+            number += 1
+            self._progress.findings += 1
+            self._tell(finding)
+        self.result.findings += number
+        return number
+
+
+class Beside(threading.Thread):
+    """Work in a thread of its own, whose failure is raised at `end`."""
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        super().__init__(daemon=True)
+        self._work = work
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:  # noqa: BLE001 - raised at `end`
+            self._error = error
+
+    def end(self) -> None:
+        self.join()
+        if self._error:
+            raise self._error
