@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-STEPS = ("freeze", "derive", "load", "index", "fold", "compare", "catch up", "swap")
+STEPS = ("freeze", "derive", "load", "fold", "index", "compare", "catch up", "swap")
 
 
 @dataclass

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
+from uuid import UUID
 
 import psycopg
 
@@ -27,7 +28,7 @@ class ReadSide:
     parties: dict[str, DatabaseParty]
     database: Database
     saga: Saga
-    projected: dict[str, int] = field(default_factory=dict)
+    heard: set[UUID] = field(default_factory=set)
     projector: Projector = field(default_factory=Projector)
 
     @property
@@ -48,12 +49,10 @@ class ReadSide:
 
     def unheard(self) -> list[Message]:
         """What was announced since it was last asked, in the order of time."""
-        new: list[Message] = []
-        for name, party in self.parties.items():
-            said = party.said_after(self.projected.get(name, 0))
-            self.projected[name] = self.projected.get(name, 0) + len(said)
-            new += said
-        return sorted(new, key=attrgetter("time"))
+        said = (message for party in self.parties.values() for message in party.said_after(0))
+        new = sorted((message for message in said if message.id not in self.heard), key=attrgetter("time"))
+        self.heard |= {message.id for message in new}
+        return new
 
     def project(self, messages: Sequence[Message] | None = None) -> None:
         """The projector receives these messages, or all that it has not heard."""
