@@ -12,8 +12,8 @@ from projections.rebuild.progress import STEPS
 from stack.given import variable
 from stack.state import ROOT
 from tests.support.databases import Databases
-from tests.support.trading_read_side import ReadSide
 from tests.support.saga_on_postgres import open_shop, parties_on_postgres
+from tests.support.trading_read_side import ReadSide
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from projections.rebuild.one_view import rebuild_view
 from projections.rebuild.progress import STEPS, Progress
 from projections.rebuild.rebuild import Rebuild
 from tests.support.databases import Databases
-from tests.support.trading_read_side import ReadSide
 from tests.support.saga_on_postgres import open_shop, parties_on_postgres
+from tests.support.trading_read_side import ReadSide
 
 POLLED = """
 select (select count(*) from event_log) as logged, (select max(position) from event_log) as position,
