@@ -56,6 +56,8 @@ class Settings(BaseSettings):
     """A relay offers the broker no larger body; RabbitMQ 4 takes 16 MiB by default, 3.10 takes 128."""
     monitored: str = ""
     """Processes that the dashboard asks for /readyz and /metrics: `name=http://host:port name=http://host:port ...`"""
+    services: str = ""
+    """APIs that the dashboard acts through: `order_service=http://host:port payment_service=...`"""
     broker_metrics_url: str = ""
     """Base URL of RabbitMQ's plugin `rabbitmq_prometheus`; without it the dashboard counts by our own processes."""
     inbox_retention_days: float = Field(default=30, gt=0)

@@ -65,7 +65,8 @@ class Environments:
         simulator = f"http://{LOOPBACK}:{self._state.port('simulator')}"
         return text.format(
             port=self._state.port(process.name),
-            monitored=" ".join(f"{one.name}=http://{LOOPBACK}:{self._state.port(one.name)}" for one in PROCESSES),
+            monitored=" ".join(f"{one.name}={self._url(one)}" for one in PROCESSES),
+            services=" ".join(f"{name}={self._url(one)}" for one in PROCESSES if one.is_api for name in one.databases),
             ledger=self._state.directory / "ledger.sqlite",
             token_public_key=public_key(self._state),
             personal_key=self.personal_key(),
@@ -74,6 +75,9 @@ class Environments:
             broker_metrics_url=self._broker_metrics_url(),
             card_key=self._caller["STRIPE_API_KEY"] if real else simulator_key(self._state),
         )
+
+    def _url(self, process: Process) -> str:
+        return f"http://{LOOPBACK}:{self._state.port(process.name)}"
 
     def _broker_metrics_url(self) -> str:
         """Of a given broker only the caller knows."""

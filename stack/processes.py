@@ -12,7 +12,7 @@ TOKENS = {"TOKEN_PUBLIC_KEY": "{token_public_key}", "TOKEN_ISSUER": "ordersaga",
 PERSONAL = {"PERSONAL_KEY_ENCRYPTION_KEY": "{personal_key}", "ERASURE_LIST": "{erasures}"}
 CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_API_BASE": "{card_url}"}
 HEALTH = {"HEALTH_PORT": "{port}"}
-WATCHING = {"MONITORED": "{monitored}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
+WATCHING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
 """What a process needs that shows how all others are."""
 RELAY_SETTINGS = ("RELAY_RETENTION_HOURS", "RELAY_MAX_MESSAGE_BYTES")
 
@@ -30,6 +30,8 @@ class Process:
     settings: Mapping[str, str] = field(default_factory=dict)
     passed_on: tuple[str, ...] = ()
     """Variables of the caller's environment that reach this process."""
+    is_api: bool = False
+    """Serves its one database over HTTP."""
     outside: bool = False
     """Stands in for something that is not ours: starts with the servers and outlives the processes."""
 
@@ -42,6 +44,7 @@ def api(name: str, package: str, settings: Mapping[str, str] | None = None) -> P
         databases={package: package},
         settings={**TOKENS, "HTTP_PORT": "{port}", **(settings or {})},
         passed_on=("ORDER_DEADLINE_SECONDS",),
+        is_api=True,
     )
 
 

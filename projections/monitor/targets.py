@@ -1,4 +1,4 @@
-"""Which processes there are to ask, as the setting MONITORED names them."""
+"""Where processes are to be asked: those to be watched (MONITORED), and the APIs of the services (SERVICES)."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -23,11 +23,24 @@ class Target:
 
 def read_targets(text: str) -> tuple[Target, ...]:
     """Raises MissingSetting when the text of MONITORED is not of the form `name=http://host:port ...`."""
-    found: dict[str, Target] = {}
+    return tuple(Target(name, url) for name, url in addresses("MONITORED", text).items())
+
+
+def read_services(text: str) -> dict[str, str]:
+    """Service, such as `order_service`, -> base URL of its API, as the setting SERVICES names them.
+
+    Raises:
+        MissingSetting: the text is not of the form `name=http://host:port ...`.
+    """
+    return addresses("SERVICES", text)
+
+
+def addresses(variable: str, text: str) -> dict[str, str]:
+    found: dict[str, str] = {}
     for word in text.split():
         name, _, url = word.partition("=")
         parts = urlsplit(url)
         if not name or parts.scheme not in ("http", "https") or not parts.hostname or name in found:
-            raise MissingSetting(f"MONITORED has {word!r}, which is no name=http://host:port of its own. {EXAMPLE}")
-        found[name] = Target(name, url.rstrip("/"))
-    return tuple(found.values())
+            raise MissingSetting(f"{variable} has {word!r}, which is no name=http://host:port of its own. {EXAMPLE}")
+        found[name] = url.rstrip("/")
+    return found

@@ -12,7 +12,7 @@ import pytest
 
 from messaging.settings import DATABASE_SUFFIX, Settings
 from messaging.web import gunicorn_conf
-from projections.monitor.targets import read_targets
+from projections.monitor.targets import read_services, read_targets
 from stack.processes import MIGRATE, PROCESSES, TOPOLOGY, Process
 from stack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
 from stack.servers.rabbitmq_users import PERMISSIONS, VHOST
@@ -158,6 +158,10 @@ def test_a_process_is_healthy_when_the_port_it_listens_on_says_ready(process: Pr
 def test_the_watched_processes_are_those_of_the_table_and_their_health_is_open_to_their_network() -> None:
     watched = {target.name: target.url for target in read_targets(COMPOSE["x-watching"]["MONITORED"])}
     assert watched == {process.name: f"http://{process.name}:{PORT}" for process in PROCESSES}
+    apis = {
+        name: f"http://{process.name}:{PORT}" for process in PROCESSES if process.is_api for name in process.databases
+    }
+    assert read_services(COMPOSE["x-watching"]["SERVICES"]) == apis
     for process in PROCESSES:
         hosts = {"HTTP_PORT": "HTTP_HOST", "HEALTH_PORT": "HEALTH_HOST"}
         for port in hosts.keys() & process.settings.keys():

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from projections.monitor.targets import read_targets
+from projections.monitor.targets import read_services, read_targets
 from stack.children import Identity
 from stack.environment import Environments
 from stack.errors import Failed
@@ -185,6 +185,7 @@ def test_a_watching_process_is_told_where_every_process_and_the_broker_tell_how_
     told = Environments(state, Given(), {}).of(watching)
     assert [target.name for target in read_targets(told["MONITORED"])] == [process.name for process in PROCESSES]
     assert f"orders-relay=http://127.0.0.1:{state.port('orders-relay')}" in told["MONITORED"].split()
+    assert read_services(told["SERVICES"])["order_service"] == f"http://127.0.0.1:{state.port('orders-api')}"
     assert told["BROKER_METRICS_URL"] == rabbitmq.metrics_url(state)
     theirs = Given(amqp="amqp://somewhere")
     assert Environments(state, theirs, {}).of(watching)["BROKER_METRICS_URL"] == ""
