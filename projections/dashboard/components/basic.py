@@ -1,0 +1,72 @@
+"""The smallest parts: icons, cards, figures in tiles, marks, and the states without data."""
+
+from collections.abc import Sequence
+from typing import Any, Literal, TypeAlias
+
+from dash import html
+from dash.development.base_component import Component
+
+Content: TypeAlias = Component | str | Sequence[Component | str] | None
+Tone = Literal["good", "warn", "bad", "info", "idle"]
+
+
+def aria(**attributes: str) -> dict[str, Any]:
+    """`aria(label="x")` -> {"aria-label": "x"}."""
+    return {f"aria-{name}": value for name, value in attributes.items()}
+
+
+def icon(name: str) -> html.Span:
+    """A picture beside a text that says the same."""
+    return html.Span(className=f"icon icon-{name}", **aria(hidden="true"))
+
+
+def mark(text: str, tone: Tone, picture: str) -> html.Span:
+    """A status: tone, picture and word, so that it does not hang on the colour."""
+    return html.Span([icon(picture), text], className=f"mark tone-{tone}")
+
+
+def card(
+    title: str, body: Content, *, note: str = "", aside: Content = None, wide: int = 12, flush: bool = False
+) -> html.Section:
+    """A titled box, `wide` twelfths of the page; `flush` lets a table reach its edges."""
+    head: list[Component] = [html.H2(title)]
+    if note:
+        head.append(html.P(note))
+    if aside is not None:
+        head.append(html.Div(aside, className="card-aside"))
+    return html.Section(
+        [html.Div(head, className="card-head"), html.Div(body, className=f"card-body{' flush' if flush else ''}")],
+        className=f"card w{wide}",
+    )
+
+
+def tile(name: str, value: str, unit: str = "", note: Content = "") -> html.Div:
+    """One figure with its unit."""
+    figure: list[Component | str] = [value]
+    if unit:
+        figure.append(html.Span(unit, className="unit"))
+    return html.Div([html.Dt(name), html.Dd(figure), html.Dd(note, className="tile-note")], className="tile")
+
+
+def tiles(*each: html.Div) -> html.Dl:
+    return html.Dl(each, className="tiles")
+
+
+def empty(title: str, text: str = "", picture: str = "empty") -> html.Div:
+    """There is nothing, and that is no fault."""
+    return html.Div([icon(picture), html.B(title), html.P(text)], className="state")
+
+
+def failed(title: str, text: str) -> html.Div:
+    """Something is wrong; the text says what to do."""
+    return html.Div([icon("warning"), html.B(title), html.P(text)], className="state state-error", role="alert")
+
+
+def skeleton(height: int) -> html.Div:
+    """Holds the place of what is being loaded, in its height in pixels."""
+    return html.Div(className="skeleton", style={"height": height}, **aria(hidden="true"))
+
+
+def pairs(*each: tuple[str, Content]) -> html.Dl:
+    """Names and their values, one below the other."""
+    return html.Dl([part for name, value in each for part in (html.Dt(name), html.Dd(value))], className="pairs")

@@ -1,0 +1,62 @@
+"""What caused what, as a graph from top to bottom."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+from uuid import UUID
+
+import dash_cytoscape as cyto  # type: ignore[import-untyped]
+from dash import html
+
+from projections.dashboard.components.basic import aria
+from projections.dashboard.components.kinds import kind_of
+from projections.queries.events import Event
+from projections.queries.story import Edge
+
+ACROSS, DOWN = 174, 68
+"""Pixels from one message to the next."""
+
+
+def graph(id_: str, height: int) -> html.Div:
+    """The place of a graph; its colours come from assets/graph.js. The list beside it says the same in words."""
+    drawn = cyto.Cytoscape(
+        id=id_,
+        elements=[],
+        stylesheet=[],
+        layout={"name": "preset", "fit": True, "padding": 16},
+        style={"width": "100%", "height": f"{height}px"},
+        userZoomingEnabled=False,
+        autoungrabify=True,
+        autounselectify=True,
+        responsive=True,
+        maxZoom=1.2,
+        wheelSensitivity=1,
+    )
+    return html.Div(drawn, role="img", **aria(label="Which message caused which; the list of messages says the same"))
+
+
+def elements(events: Sequence[Event], edges: Iterable[Edge]) -> list[dict[str, Any]]:
+    """Nodes with their places, and arrows."""
+    pairs = [(each.cause, each.effect) for each in edges]
+    places = arrange([event.message_id for event in events], {effect: cause for cause, effect in pairs})
+    nodes = [
+        {
+            "data": {"id": str(event.message_id), "label": kind_of(event.contract).text},
+            "classes": kind_of(event.contract).tone,
+            "position": {"x": places[event.message_id][0] * ACROSS, "y": places[event.message_id][1] * DOWN},
+        }
+        for event in events
+    ]
+    return nodes + [{"data": {"source": str(cause), "target": str(effect)}} for cause, effect in pairs]
+
+
+def arrange(ids: Sequence[UUID], cause_of: dict[UUID, UUID]) -> dict[UUID, tuple[float, int]]:
+    """A place for each: effects below their cause, the first straight below, others beside it."""
+    places: dict[UUID, tuple[float, int]] = {}
+    widths: dict[int, int] = {}
+    for id_ in ids:
+        cause = places.get(cause_of[id_]) if id_ in cause_of else None
+        depth = cause[1] + 1 if cause else 0
+        column = max(widths.get(depth, 0), int(cause[0]) if cause else 0)
+        places[id_] = (column, depth)
+        widths[depth] = column + 1
+    return places

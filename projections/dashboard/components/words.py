@@ -1,0 +1,91 @@
+"""Times, durations, amounts and counts as a person reads them."""
+
+from datetime import UTC, datetime, timedelta
+
+from dash import html
+
+from projections.dashboard.viewer import zone
+
+DECIMALS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "UGX": 0, "XAF": 0, "XOF": 0, "XPF": 0, "PYG": 0}
+DECIMALS |= {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3}
+"""ISO 4217 minor units where they are not two."""
+SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
+SERVICES = {"order_service": "Orders", "payment_service": "Payments", "inventory_service": "Inventory"}
+NOTHING = "\N{EN DASH}"
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
+
+
+def counted(number: int, what: str) -> str:
+    """1 row, 2 rows."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def service(package: str) -> str:
+    """`order_service` -> Orders."""
+    return SERVICES.get(package, plainly(package))
+
+
+def money(amount: int | None, currency: str | None) -> str:
+    """`amount` in minor units."""
+    if amount is None or currency is None:
+        return NOTHING
+    decimals = DECIMALS.get(currency, 2)
+    figure = f"{abs(amount) / 10**decimals:,.{decimals}f}"
+    return f"{'-' if amount < 0 else ''}{SIGNS.get(currency, f'{currency} ')}{figure}"
+
+
+def percent(share: float) -> str:
+    """`share` from 0 to 1."""
+    return f"{share * 100:.1f}".removesuffix(".0")
+
+
+def duration(length: timedelta | float) -> str:
+    """Two figures at most: 40 ms, 3.2 s, 4 min 10 s, 2 h 5 min, 3 d 4 h."""
+    seconds = length.total_seconds() if isinstance(length, timedelta) else length
+    if seconds < 1:
+        return f"{max(0, seconds) * 1000:.0f} ms"
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    for name, size, part, smaller in (("min", 60, "s", 1), ("h", 3600, "min", 60), ("d", 86400, "h", 3600)):
+        if seconds < size * (24 if name == "h" else 60) or name == "d":
+            whole, rest = divmod(int(seconds), size)
+            return f"{whole} {name} {rest // smaller} {part}" if rest // smaller else f"{whole} {name}"
+    raise AssertionError
+
+
+def age(since: datetime, now: datetime | None = None) -> timedelta:
+    return (now or datetime.now(UTC)) - since
+
+
+def moment(at: datetime | None, *, fine: bool = False) -> html.Time | str:
+    """In the viewer's zone, with the exact UTC in its title; `fine` adds milliseconds. Other days carry their date."""
+    return html.Time(clock(at, fine=fine), dateTime=at.isoformat(), title=utc(at)) if at else NOTHING
+
+
+def clock(at: datetime, *, fine: bool = False) -> str:
+    local = at.astimezone(zone())
+    today = datetime.now(UTC).astimezone(zone()).date()
+    text = f"{local:%H:%M:%S}" + (f".{local.microsecond // 1000:03}" if fine else "")
+    return text if local.date() == today else f"{local:%-d %b %Y} {text}"
+
+
+def utc(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S.%f} UTC"
+
+
+def ago(at: datetime) -> html.Time:
+    """How long since, with the exact UTC in its title."""
+    return html.Time(f"{duration(age(at))} ago", dateTime=at.isoformat(), title=utc(at))
+
+
+def short(identifier: object) -> html.Span:
+    """The end of a long id, which is where ids of one moment differ; all of it in the title."""
+    return html.Span(str(identifier)[-8:], title=str(identifier), className="mono")
+
+
+def plainly(name: str) -> str:
+    """`payment_declined` -> Payment declined."""
+    return name.replace("_", " ").capitalize()

@@ -1,0 +1,151 @@
+"""The stream of messages, newest first, as they come."""
+
+from typing import Any, TypedDict
+from uuid import UUID
+
+import dash_mantine_components as dmc  # type: ignore[import-untyped]
+from dash import Dash, Input, Output, State, dcc, html, no_update
+from dash.development.base_component import Component
+
+from contracts import CONTRACTS
+from projections.dashboard.components.basic import aria, empty, icon, skeleton
+from projections.dashboard.components.event import event_detail, is_of_order
+from projections.dashboard.components.kinds import kind_of
+from projections.dashboard.page import Page, in_browser
+from projections.dashboard.places import place
+from projections.dashboard.reading import Reader
+from projections.dashboard.shell import TICK, page_frame
+from projections.queries.events import Event, EventFilter
+
+FIRST_ROWS = 100
+MOST_NEW = 300
+"""Rows kept in the browser; what is more than that has scrolled away."""
+
+
+class News(TypedDict):
+    """What goes to the browser: rows to put on top, or all of them after a change of filter."""
+
+    reset: bool
+    rows: list[dict[str, Any]]
+
+
+class Known(TypedDict):
+    """What the browser has: of which filter, and up to which position."""
+
+    wanted: list[str | None]
+    position: int
+
+
+def layout(message_id: str) -> Component:
+    contracts = [{"value": name, "label": kind_of(name).text} for name in CONTRACTS]
+    tools = [
+        dmc.Select(
+            id="events-contract",
+            data=contracts,
+            placeholder="Every kind",
+            clearable=True,
+            searchable=True,
+            **aria(label="Kind"),
+        ),
+        dmc.TextInput(id="events-key", placeholder="Order id or SKU", debounce=400, **aria(label="Order id or SKU")),
+        html.Button(
+            [icon("pause"), "Pause"], id="events-pause", className="plain-button with-icon", **aria(pressed="false")
+        ),
+    ]
+    return page_frame(
+        "Live events",
+        html.Section(
+            [
+                html.Div(
+                    [html.Span(name) for name in ("Kind", "About", "Actor", "Time", "Arrived in")],
+                    className="event-row event-head",
+                    **aria(hidden="true"),
+                ),
+                html.Ol(id="events-list", className="event-list", **aria(label="Events, newest first")),
+                html.Div([skeleton(34) for _ in range(12)], id="events-none", className="event-none"),
+            ],
+            className="card",
+        ),
+        dcc.Store(id="events-news"),
+        dcc.Store(id="events-known"),
+        dcc.Store(id="events-paused", data=False),
+        dcc.Store(id="events-opened", data=message_id or None),
+        dmc.Drawer(
+            id="events-drawer",
+            position="right",
+            size="lg",
+            title="Event",
+            keepMounted=False,
+            closeButtonProps={"aria-label": "Close"},
+        ),
+        tools=tools,
+    )
+
+
+def callbacks(app: Dash, reader: Reader) -> None:
+    in_browser(app, "events", "show", Output("events-none", "className"), Input("events-news", "data"))
+    in_browser(app, "events", "pause", Output("events-paused", "data"), Input("events-pause", "n_clicks"))
+
+    @app.callback(
+        Output("events-news", "data"),
+        Output("events-known", "data"),
+        Output("events-none", "children"),
+        Input(TICK, "n_intervals"),
+        Input("events-contract", "value"),
+        Input("events-key", "value"),
+        Input("events-paused", "data"),
+        State("events-known", "data"),
+    )
+    def follow(
+        _: int, contract: str | None, key: str | None, paused: bool, before: Known | None
+    ) -> tuple[Any, Any, Any]:
+        wanted = EventFilter(contract=contract or None, key=(key or "").strip() or None)
+        known = before["position"] if before and before["wanted"] == [wanted.contract, wanted.key] else None
+        if known is not None and paused:
+            return no_update, no_update, no_update
+        found = reader.events(wanted, known, FIRST_ROWS)
+        if known is not None and not found:
+            return no_update, no_update, no_update
+        latest = found[0].position if found else 0
+        now: Known = {"wanted": [wanted.contract, wanted.key], "position": latest}
+        return update(found, known is None), now, nothing(wanted)
+
+    @app.callback(
+        Output("events-drawer", "opened"), Output("events-drawer", "children"), Input("events-opened", "data")
+    )
+    def open_event(message_id: str | None) -> tuple[bool, Component | None]:
+        if not message_id:
+            return False, None
+        event = reader.event(UUID(message_id))
+        return True, event_detail(event) if event else empty("There is no such event", "It may not have arrived yet.")
+
+
+def update(rows: list[Event], reset: bool) -> News:
+    """`rows` are newest first; `reset` puts them in the place of those that are there."""
+    return {"reset": reset, "rows": [row(event) for event in rows]}
+
+
+def row(event: Event) -> dict[str, Any]:
+    """What the list shows of an event; assets/events.js puts it into the page as text."""
+    kind = kind_of(event.contract)
+    return {
+        "position": event.position,
+        "id": str(event.message_id),
+        "kind": kind.text,
+        "tone": kind.tone,
+        "icon": kind.icon,
+        "key": event.key,
+        "order": place(f"orders/{event.key}") if is_of_order(event) else None,
+        "actor": event.actor,
+        "time": event.time.isoformat(),
+        "lapse": round((event.received_at - event.time).total_seconds() * 1000),
+    }
+
+
+def nothing(wanted: EventFilter) -> Component:
+    if wanted.contract or wanted.key:
+        return empty("No event matches", "Those that do will appear here as they come.", "search")
+    return empty("No events yet", "They appear here as they come: ./ordersaga up --traffic 5 makes some.", "events")
+
+
+PAGE = Page("events", "Live events", "events", layout, callbacks)

@@ -1,0 +1,225 @@
+"""All orders: search, filter, and page by page; an id below leads to the order's story."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import dash_ag_grid as dag  # type: ignore[import-untyped]
+import dash_mantine_components as dmc  # type: ignore[import-untyped]
+from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash.development.base_component import Component
+
+from projections.dashboard.components import orders, words
+from projections.dashboard.components.basic import aria
+from projections.dashboard.page import Page
+from projections.dashboard.pages import story
+from projections.dashboard.places import place
+from projections.dashboard.reading import Reader
+from projections.dashboard.shell import TICK, page_frame
+from projections.queries.sagas import Place, Saga, SagaFilter, Usual, Waiting
+
+PAGE_ROWS = 50
+COLUMNS = [
+    {
+        "field": "state",
+        "headerName": "Status",
+        "cellRenderer": "Mark",
+        "cellDataType": False,
+        "minWidth": 132,
+        "maxWidth": 150,
+    },
+    {"field": "id", "headerName": "Order", "cellRenderer": "OrderLink", "minWidth": 120, "flex": 1},
+    {"field": "customer", "headerName": "Customer", "minWidth": 110, "flex": 1},
+    {"field": "total", "headerName": "Amount", "type": "rightAligned", "minWidth": 100, "maxWidth": 130},
+    {"field": "waits", "headerName": "Waits for, or why it was cancelled", "minWidth": 190, "flex": 2},
+    {
+        "field": "lasted",
+        "headerName": "Lasted",
+        "type": "rightAligned",
+        "minWidth": 110,
+        "maxWidth": 150,
+        "tooltipField": "usual",
+    },
+    {
+        "field": "placed",
+        "headerName": "Placed",
+        "type": "rightAligned",
+        "minWidth": 150,
+        "maxWidth": 190,
+        "tooltipField": "placed_utc",
+    },
+]
+GRID = {
+    "suppressCellFocus": False,
+    "rowHeight": 36,
+    "headerHeight": 34,
+    "animateRows": False,
+    "tooltipShowDelay": 300,
+    "localeText": {"noRowsToShow": "No order matches. Clear a filter to see more.", "loadingOoo": "Loading orders"},
+    "suppressMovableColumns": True,
+}
+
+
+def layout(order_id: str) -> Component:
+    if order_id:
+        return story.layout(order_id)
+    stores = html.Div([dcc.Store(id="orders-behind", data=[]), dcc.Store(id="orders-end")], hidden=True)
+    return page_frame("Orders", filters(), rows(), pager(), stores)
+
+
+def filters() -> html.Div:
+    return html.Div(
+        [
+            dmc.TextInput(id="orders-search", label="Find", placeholder="Order id or customer", debounce=400, w=280),
+            dmc.Select(
+                id="orders-state",
+                label="State",
+                placeholder="Any",
+                clearable=True,
+                data=[{"value": name, "label": name.capitalize()} for name in ("placed", "confirmed", "cancelled")],
+                w=150,
+            ),
+            dmc.Select(
+                id="orders-waits",
+                label="Waits for",
+                placeholder="Anything or nothing",
+                clearable=True,
+                data=[{"value": name, "label": name.capitalize()} for name in orders.WAITS],
+                w=200,
+            ),
+            dmc.Checkbox(id="orders-overdue", label="Overdue only", checked=False, pb=8),
+        ],
+        className="toolbar",
+    )
+
+
+def rows() -> html.Section:
+    grid = dag.AgGrid(
+        id="orders-grid",
+        columnDefs=COLUMNS,
+        defaultColDef={"sortable": False, "resizable": True, "suppressHeaderMenuButton": True},
+        getRowId="params.data.id",
+        dashGridOptions=GRID,
+        eventListeners={"cellKeyDown": ["open_row(params)"]},
+        columnSize="responsiveSizeToFit",
+        style={"height": "100%"},
+    )
+    return html.Section(grid, className="rows-grid", **aria(label="Orders, newest first"))
+
+
+def pager() -> html.Div:
+    return html.Div(
+        [
+            html.Span(id="orders-said", className="muted", role="status"),
+            html.Span(className="top-space"),
+            html.Button("Newer", id="orders-newer", className="plain-button"),
+            html.Button("Older", id="orders-older", className="plain-button"),
+        ],
+        className="pager",
+    )
+
+
+def callbacks(app: Dash, reader: Reader) -> None:
+    wanted = ("search", "value"), ("state", "value"), ("waits", "value"), ("overdue", "checked")
+    story.callbacks(app, reader)
+
+    @app.callback(
+        Output("orders-behind", "data"),
+        *(Input(f"orders-{name}", prop) for name, prop in wanted),
+        Input("orders-older", "n_clicks"),
+        Input("orders-newer", "n_clicks"),
+        State("orders-behind", "data"),
+        State("orders-end", "data"),
+        prevent_initial_call=True,
+    )
+    def turn(*values: Any) -> list[dict[str, str]]:
+        behind, end = values[-2:]
+        return turned(str(ctx.triggered_id), behind, end)
+
+    @app.callback(
+        Output("orders-grid", "rowData"),
+        Output("orders-end", "data"),
+        Output("orders-said", "children"),
+        Output("orders-newer", "disabled"),
+        Output("orders-older", "disabled"),
+        Input(TICK, "n_intervals"),
+        Input("orders-behind", "data"),
+        *(State(f"orders-{name}", prop) for name, prop in wanted),
+    )
+    def refresh(
+        _: int, behind: list[dict[str, str]], search: str, state: Any, waits: Any, overdue: bool
+    ) -> tuple[Any, ...]:
+        chosen = SagaFilter(state=state, waits_for=waits, overdue=overdue or None, customer=customer(search))
+        found, usual = reader.orders(chosen, PAGE_ROWS + 1, where(behind))
+        return update(found, usual, len(behind))
+
+    @app.callback(
+        Output("url", "pathname", allow_duplicate=True), Input("orders-search", "value"), prevent_initial_call=True
+    )
+    def open_found(search: str) -> Any:
+        return place(f"orders/{UUID(search.strip())}") if is_id(search) else no_update
+
+
+def turned(by: str, behind: list[dict[str, str]], end: dict[str, str] | None) -> list[dict[str, str]]:
+    """The ends of the pages before the one to show; a filter begins at the first page again."""
+    if by == "orders-older" and end:
+        return [*behind, end]
+    return behind[:-1] if by == "orders-newer" else []
+
+
+def where(behind: list[dict[str, str]]) -> Place | None:
+    return Place(datetime.fromisoformat(behind[-1]["time"]), UUID(behind[-1]["order_id"])) if behind else None
+
+
+def customer(search: str | None) -> str | None:
+    return None if not search or not search.strip() or is_id(search) else search.strip()
+
+
+def is_id(text: str | None) -> bool:
+    try:
+        return bool(UUID((text or "").strip()))
+    except ValueError:
+        return False
+
+
+def update(found: list[Saga], usual: dict[Waiting, Usual], pages_before: int) -> tuple[Any, ...]:
+    """`found` has one row more than is shown when there is a further page."""
+    shown = found[:PAGE_ROWS]
+    first = pages_before * PAGE_ROWS
+    said = f"Orders {first + 1:,} to {first + len(shown):,}, newest first" if shown else "No orders"
+    return [row(saga, usual) for saga in shown], end_of(shown), said, not pages_before, len(found) <= PAGE_ROWS
+
+
+def end_of(shown: list[Saga]) -> dict[str, str] | None:
+    """Where the next page begins."""
+    last = shown[-1] if shown else None
+    return {"time": last.placed_at.isoformat(), "order_id": str(last.order_id)} if last and last.placed_at else None
+
+
+def row(saga: Saga, usual: dict[Waiting, Usual]) -> dict[str, Any]:
+    text, tone, picture = orders.look(saga)
+    usually = usual.get(saga.waits_for) if saga.waits_for else None
+    return {
+        "id": str(saga.order_id),
+        "href": place(f"orders/{saga.order_id}"),
+        "state": {"text": text, "tone": tone, "icon": picture},
+        "customer": saga.customer,
+        "total": orders.total(saga),
+        "waits": orders.WAITS[saga.waits_for] if saga.waits_for else orders.why(saga),
+        "lasted": lasted(saga),
+        "usual": f"usually {orders.usual_time(usually)}" if usually else "",
+        "placed": words.clock(saga.placed_at) if saga.placed_at else words.NOTHING,
+        "placed_utc": words.utc(saga.placed_at) if saga.placed_at else "",
+    }
+
+
+def lasted(saga: Saga) -> str:
+    """From placed to its end, or how long it has waited for what it waits for."""
+    if saga.waited_seconds is not None:
+        return f"{words.duration(saga.waited_seconds)} so far"
+    if saga.ended_at and saga.placed_at:
+        return words.duration(saga.ended_at - saga.placed_at)
+    return words.NOTHING
+
+
+PAGE = Page("orders", "Orders", "orders", layout, callbacks)

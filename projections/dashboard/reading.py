@@ -1,0 +1,96 @@
+"""What pages read: one method for each, of a few queries; everything comes back as typed rows."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+from uuid import UUID
+
+from messaging.web.database import Database
+from projections.monitor.monitor import Monitor
+from projections.monitor.picture import Sight
+from projections.queries import events, figures, sagas, story
+from projections.queries.events import Event, EventFilter
+from projections.queries.figures import Figures, Minute
+from projections.queries.sagas import Place, Saga, SagaFilter, Usual, Waiting
+from projections.queries.story import Story
+
+Value = TypeVar("Value")
+RECENT_ORDERS = 10
+LONGEST_WAITING = 10
+USUAL_SECONDS = 10.0
+"""What is usual changes slowly, and costs a look at the last thousands of orders."""
+
+
+@dataclass(frozen=True)
+class Overview:
+    """The whole at one moment."""
+
+    figures: Figures
+    recent: list[Saga]
+    waiting: list[Saga]
+    usual: dict[Waiting, Usual]
+    sight: Sight
+
+
+class Kept(Generic[Value]):
+    """A value that is read again when it is older than so many seconds, by one thread for all."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._read_at = -seconds
+        self._value: Value | None = None
+
+    def get(self, read: Callable[[], Value]) -> Value:
+        with self._lock:
+            if self._value is None or time.monotonic() - self._read_at >= self._seconds:
+                self._value = read()
+                self._read_at = time.monotonic()
+            return self._value
+
+
+class Reader:
+    """Reads for pages; made once in a process, used by all its threads."""
+
+    def __init__(self, database: Database, monitor: Monitor) -> None:
+        self._database = database
+        self._monitor = monitor
+        self._usual: Kept[dict[Waiting, Usual]] = Kept(USUAL_SECONDS)
+
+    def overview(self) -> Overview:
+        with self._database.connection() as connection:
+            return Overview(
+                figures.figures(connection),
+                sagas.page(connection, limit=RECENT_ORDERS),
+                sagas.unfinished(connection, LONGEST_WAITING),
+                self._usual.get(lambda: sagas.usual(connection)),
+                self.sight(),
+            )
+
+    def minutes(self) -> list[Minute]:
+        with self._database.connection() as connection:
+            return figures.minutes(connection)
+
+    def events(self, wanted: EventFilter, known: int | None, first: int) -> list[Event]:
+        """Newest first: those behind position `known`, or the newest `first` when nothing is known yet."""
+        with self._database.connection() as connection:
+            if known is None:
+                return events.page(connection, wanted, first)
+            return events.after(connection, known, wanted)[::-1]
+
+    def event(self, message_id: UUID) -> Event | None:
+        with self._database.connection() as connection:
+            return events.one(connection, message_id)
+
+    def orders(self, wanted: SagaFilter, limit: int, behind: Place | None) -> tuple[list[Saga], dict[Waiting, Usual]]:
+        with self._database.connection() as connection:
+            return sagas.page(connection, wanted, limit, behind), self._usual.get(lambda: sagas.usual(connection))
+
+    def story(self, order_id: UUID) -> Story | None:
+        with self._database.connection() as connection:
+            return story.tell(connection, order_id)
+
+    def sight(self) -> Sight:
+        return self._monitor.look()
