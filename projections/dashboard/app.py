@@ -5,15 +5,15 @@ from functools import partial
 from pathlib import Path
 
 from dash import Dash
-from flask import Flask
+from flask import Flask, Response
 
 from projections.dashboard import guard, shell
-from projections.dashboard.pages import live_events, orders, overview
+from projections.dashboard.pages import infrastructure, live_events, orders, overview, parked
 from projections.dashboard.places import ROOT
 from projections.dashboard.reading import Reader
 from projections.dashboard.viewer import Viewer
 
-PAGES = (overview.PAGE, live_events.PAGE, orders.PAGE)
+PAGES = (overview.PAGE, live_events.PAGE, orders.PAGE, parked.PAGE, infrastructure.PAGE)
 ASSETS = Path(__file__).with_name("assets")
 INDEX = f"""<!doctype html>
 <html lang="en">
@@ -32,15 +32,14 @@ INDEX = f"""<!doctype html>
 </html>"""
 
 
-def mount(server: Flask, reader: Reader, signed_in: Callable[[], Viewer | None], sign_in: str, sign_out: str) -> Dash:
+def mount(server: Flask, reader: Reader, signed_in: Callable[[], Viewer | Response], sign_out: str) -> Dash:
     """Serve the dashboard below its root.
 
     Args:
-        signed_in: who sends the present request, None when nobody known does.
-        sign_in: where a browser is sent that nobody has signed in with.
+        signed_in: who sends the present request, or the answer to who may not.
         sign_out: where the form behind the button "Sign out" posts to.
     """
-    guard.let_in(server, signed_in, sign_in)
+    guard.let_in(server, signed_in)
     app = Dash(
         "ordersaga",
         server=server,  # type: ignore[arg-type]

@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 from uuid import UUID
 
 from messaging.web.database import Database
+from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.monitor.picture import Sight
 from projections.queries import events, figures, sagas, story
@@ -54,7 +55,8 @@ class Kept(Generic[Value]):
 class Reader:
     """Reads for pages; made once in a process, used by all its threads."""
 
-    def __init__(self, database: Database, monitor: Monitor) -> None:
+    def __init__(self, database: Database, monitor: Monitor, services: Services) -> None:
+        self.services = services
         self._database = database
         self._monitor = monitor
         self._usual: Kept[dict[Waiting, Usual]] = Kept(USUAL_SECONDS)

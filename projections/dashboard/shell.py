@@ -46,7 +46,7 @@ def page_frame(title: str, *body: Component, tools: Content = None, intro: str =
     if tools is not None:
         head.append(html.Div(tools, className="page-tools"))
     if intro:
-        head.append(html.P(intro))
+        head.append(html.P(html.Span(intro)))
     return html.Div([html.Div(head, className="page-head"), *body], className="page")
 
 

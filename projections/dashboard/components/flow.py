@@ -26,20 +26,14 @@ class Step:
     late: bool = False
 
 
-def flow(forward: Sequence[Step], back: Sequence[Step | None], label: str) -> html.Div:
-    """`back` stands under `forward`, from left to right as it is seen; it is walked from right to left."""
-    steps = [box(step, "forward") for step in forward]
-    first = next((place for place, step in enumerate(back) if step), 0)
-    steps += [
-        box(step, "back flow-back-last" if place == first else "back")
-        if step
-        else html.Li(className="flow-gap", **aria(hidden="true"))
-        for place, step in enumerate(back)
-    ]
+def flow(forward: Sequence[Step], back: Sequence[Step], label: str) -> html.Div:
+    """`back` is in the order in which it is walked: from right to left, and ends below the second step."""
+    steps = [box(step, "forward", place) for place, step in enumerate(forward, 1)]
+    steps += [box(step, "back", len(back) + 1 - place) for place, step in enumerate(back)]
     return html.Div(html.Ol(steps, className="flow", **aria(label=label)))
 
 
-def box(step: Step, way: str) -> html.Li:
+def box(step: Step, way: str, column: int) -> html.Li:
     name: list[Component | str] = [icon(step.picture or PICTURES[step.look]), step.name]
     if not step.picture:
         name.append(html.Span(f" ({SAID[step.look]})", className="hidden-text"))
@@ -51,4 +45,5 @@ def box(step: Step, way: str) -> html.Li:
             html.Span(step.note, className="flow-note"),
         ],
         className=f"flow-step flow-{way} flow-{step.look}{late}",
+        style={"gridColumn": column},
     )

@@ -27,6 +27,9 @@ ENQUEUED = ("Enqueued a second", charts.BLUE)
 DELIVERED = ("Delivered a second", charts.GREEN)
 UNACKNOWLEDGED = ("Unacknowledged", charts.AMBER)
 
+Behind = tuple[str, Content, Content]
+"""Who, how far behind, and whether that is well."""
+
 
 def layout(_: str) -> Component:
     return page_frame(
@@ -154,10 +157,9 @@ def counts_flow(counts: Counts) -> Component:
             step("Confirmed", "shipment", "wait for shipment", "truck"),
         ],
         [
-            None,
-            step("Release stock", "release", "wait for release", "box", back=True),
-            step("Refund", "refund", "wait for their money", "card", back=True),
             step("Cancel", "cancellation", "declined or out of stock", "back", back=True),
+            step("Refund", "refund", "wait for their money", "card", back=True),
+            step("Release stock", "release", "wait for release", "box", back=True),
         ],
         "Orders by step, and the way back",
     )
@@ -201,19 +203,18 @@ def lag(picture: Picture | None) -> Component:
     """How far each relay and each group is behind."""
     if picture is None:
         return empty("Asking the processes", "The first answers take about a second.", "clock")
-    columns: list[Column[tuple[str, str, Content, Content]]] = [
+    columns: list[Column[Behind]] = [
         Column("Who", lambda row: row[0]),
-        Column("Does", lambda row: row[1], "muted"),
-        Column("Behind", lambda row: row[2], "number"),
-        Column("State", lambda row: row[3], "number"),
+        Column("Behind", lambda row: row[1], "number"),
+        Column("State", lambda row: row[2], "number"),
     ]
     return table("Lag of relays and groups", columns, [*relay_rows(picture), *group_rows(picture)])
 
 
-def relay_rows(picture: Picture) -> list[tuple[str, str, Content, Content]]:
+def relay_rows(picture: Picture) -> list[Behind]:
     relays = {each.database: each for process in picture.processes for each in process.relays if each.is_active}
     databases = sorted({each.database for process in picture.processes for each in process.relays})
-    return [(words.service(database), "publishes", *relay_lag(relays.get(database))) for database in databases]
+    return [(f"{words.service(database)} relay", *relay_lag(relays.get(database))) for database in databases]
 
 
 def relay_lag(relay: RelayFigures | None) -> tuple[Content, Content]:
@@ -224,7 +225,7 @@ def relay_lag(relay: RelayFigures | None) -> tuple[Content, Content]:
     return behind, mark("Late", "warn", "warning") if late else mark("Current", "good", "check")
 
 
-def group_rows(picture: Picture) -> list[tuple[str, str, Content, Content]]:
+def group_rows(picture: Picture) -> list[Behind]:
     """A group is as far behind as its queues are long."""
     ready: dict[str, int] = {}
     for queue in picture.broker.queues:
@@ -232,10 +233,10 @@ def group_rows(picture: Picture) -> list[tuple[str, str, Content, Content]]:
         if part.isdigit():
             ready[group] = ready.get(group, 0) + queue.ready + queue.unacknowledged
     groups = sorted({each.group for process in picture.processes for each in process.receiving})
-    rows: list[tuple[str, str, Content, Content]] = []
+    rows: list[Behind] = []
     for group in groups:
         behind = words.counted(ready[group], "message") if group in ready else words.NOTHING
-        rows.append((words.service(group), "receives", behind, group_state(picture, group)))
+        rows.append((f"{words.service(group)} group", behind, group_state(picture, group)))
     return rows
 
 

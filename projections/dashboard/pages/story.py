@@ -123,16 +123,14 @@ def because(step: Told) -> list[Component | str]:
     return [", ", words.plainly(step.reason).lower()] if step.state == "failed" and step.reason else []
 
 
-def back(saga: Saga) -> list[Step | None]:
-    """What was undone, from right to left; it begins below the step that failed."""
+def back(saga: Saga) -> list[Step]:
+    """What was undone; it is drawn below the step that failed and those before it."""
     if not saga.cancelled_at:
         return []
-    cancelled = Step(
-        "Order cancelled", "undone", note=[words.moment(saga.cancelled_at, fine=True), f", {orders.why(saga).lower()}"]
-    )
-    undone = [undoing("Stock released", saga.reserved_at, saga.released_at)]
-    undone.append(undoing("Money given back", saga.captured_at or saga.late_charge_at, saga.refunded_at))
-    return [None, *(step for step in undone if step), cancelled]
+    note = [words.moment(saga.cancelled_at, fine=True), f", {orders.why(saga).lower()}"]
+    refund = undoing("Money given back", saga.captured_at or saga.late_charge_at, saga.refunded_at)
+    release = undoing("Stock released", saga.reserved_at, saga.released_at)
+    return [Step("Order cancelled", "undone", note=note), *(step for step in (refund, release) if step)]
 
 
 def undoing(name: str, done_at: Any, undone_at: Any) -> Step | None:

@@ -1,0 +1,151 @@
+"""The running system: its processes as a picture and as a table, and the broker's queues."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from dash import html
+from dash.development.base_component import Component
+
+from projections.dashboard.components import words
+from projections.dashboard.components.basic import Content, Tone, aria, empty, icon, mark
+from projections.dashboard.components.table import Column, table
+from projections.monitor.picture import BrokerPicture, Picture, ProcessPicture, QueuePicture
+
+STATES: dict[str, tuple[str, Tone, str]] = {
+    "up": ("Up", "good", "check"),
+    "not ready": ("Not ready", "warn", "warning"),
+    "down": ("Down", "bad", "cross"),
+}
+ROWS = ("orders", "payments", "inventory", "projections")
+
+
+def state_mark(process: ProcessPicture) -> html.Span:
+    return mark(*STATES[process.state])
+
+
+def topology(picture: Picture) -> Component:
+    """Each service's way to the broker and back; the read side below."""
+    nodes: list[Component] = [heading(name) for name in ("API", "Relay", "Broker", "Worker")]
+    for place, name in enumerate(ROWS, 2):
+        nodes += [
+            node(picture, f"{name}-api", place, 1),
+            node(picture, f"{name}-relay", place, 2),
+            node(picture, f"{name}-worker", place, 4),
+        ]
+    nodes.append(broker_node(picture.broker, len(ROWS)))
+    return html.Div(nodes, className="topology")
+
+
+def heading(name: str) -> html.Div:
+    return html.Div(name, className="topology-head muted small")
+
+
+def node(picture: Picture, name: str, row: int, column: int) -> Component:
+    """A process; those named alike after it are its further copies."""
+    found = [each for each in picture.processes if each.name == name or each.name.startswith(f"{name}-")]
+    style = {"gridRow": row, "gridColumn": column}
+    if not found:
+        return html.Div(className="topology-none", style=style, **aria(hidden="true"))
+    worst = max(found, key=lambda each: ("up", "not ready", "down").index(each.state))
+    text, tone, picture_name = STATES[worst.state]
+    title = [
+        icon(picture_name),
+        name,
+        html.Span(f" ({text.lower()})", className="hidden-text" if worst.state == "up" else ""),
+    ]
+    return html.Div(
+        [html.Div(title, className=f"topology-name text-{tone}"), html.Div(does(worst), className="muted small")],
+        className=f"topology-node topology-{column}",
+        style=style,
+    )
+
+
+def does(process: ProcessPicture) -> str:
+    """What it does at the moment, in figures."""
+    if process.state == "down":
+        return "; ".join(process.problems) or "does not answer"
+    if process.relays:
+        return "; ".join(
+            f"{'active' if each.is_active else 'stands by'}, {words.counted(each.lag_rows, 'row')} behind, "
+            f"{rate(each.published_per_second)}"
+            for each in process.relays
+        )
+    if process.receiving:
+        return "; ".join(f"{rate(each.received_per_second)} received, {parked(process)}" for each in process.receiving)
+    if process.requests:
+        p95 = process.requests.p95_seconds
+        return f"{rate(process.requests.per_second)} answered" + (f", 95 % in {words.duration(p95)}" if p95 else "")
+    return "; ".join(process.problems) or "answers"
+
+
+def parked(process: ProcessPicture) -> str:
+    number = sum(
+        (each.retrying_now or 0) + (each.waiting_now or 0) + (each.dead_now or 0) for each in process.receiving
+    )
+    return f"{number} parked"
+
+
+def rate(per_second: float | None) -> str:
+    return f"{words.NOTHING if per_second is None else f'{per_second:.1f}'}/s"
+
+
+def broker_node(broker: BrokerPicture, rows: int) -> Component:
+    figures = [
+        ("enqueued", rate(broker.enqueued_per_second)),
+        ("delivered", rate(broker.delivered_per_second)),
+        ("ready", words.NOTHING if broker.ready is None else words.count(broker.ready)),
+        ("unacknowledged", words.NOTHING if broker.unacknowledged is None else words.count(broker.unacknowledged)),
+    ]
+    said = html.Dl(
+        [part for name, value in figures for part in (html.Dt(name), html.Dd(value))], className="topology-figures"
+    )
+    return html.Div(
+        [html.Div([icon("broker"), "RabbitMQ"], className="topology-name"), said],
+        className="topology-node topology-broker",
+        style={"gridRow": f"2 / span {rows}", "gridColumn": 3},
+    )
+
+
+def processes_table(processes: Iterable[ProcessPicture]) -> Component:
+    columns: list[Column[ProcessPicture]] = [
+        Column("Process", lambda each: html.B(each.name)),
+        Column("State", state_mark),
+        Column("Does", does, "muted"),
+        Column("Up since", lambda each: words.moment(each.started_at), "number"),
+        Column("For", lambda each: up_for(each), "number wide-only"),
+        Column("Memory", lambda each: memory(each.memory_bytes), "number"),
+        Column("Processor", lambda each: processor(each.cores), "number"),
+    ]
+    return table("Processes", columns, processes)
+
+
+def up_for(process: ProcessPicture) -> Content:
+    return words.duration(datetime.now(UTC) - process.started_at) if process.started_at else words.NOTHING
+
+
+def memory(size: int | None) -> str:
+    return words.NOTHING if size is None else f"{size / 2**20:,.0f} MiB"
+
+
+def processor(cores: float | None) -> str:
+    return words.NOTHING if cores is None else f"{cores * 100:.0f} %"
+
+
+def queues_table(broker: BrokerPicture) -> Component:
+    if not broker.queues:
+        return empty("The broker tells nothing of its queues", broker.problem or "It has not answered yet.", "broker")
+    columns: list[Column[QueuePicture]] = [
+        Column("Queue", lambda queue: html.Span(queue.name, className="mono")),
+        Column("Ready", lambda queue: words.count(queue.ready), "number"),
+        Column("Unacknowledged", lambda queue: words.count(queue.unacknowledged), "number"),
+        Column("Consumers", consumers, "number"),
+    ]
+    return table("Queues of the broker", columns, broker.queues)
+
+
+def consumers(queue: QueuePicture) -> Content:
+    """A queue of a group that nobody consumes fills up."""
+    if queue.consumers is None:
+        return words.NOTHING
+    is_of_group = queue.name.rpartition(".")[2].isdigit()
+    return mark("None", "bad", "warning") if is_of_group and not queue.consumers else words.count(queue.consumers)

@@ -1,0 +1,82 @@
+"""What runs, how it is, and how messages go through it."""
+
+from typing import Any
+
+from dash import Dash, Input, Output, html
+from dash.development.base_component import Component
+
+from projections.dashboard.components import processes, words
+from projections.dashboard.components.basic import card, empty, skeleton, tile, tiles
+from projections.dashboard.page import Page
+from projections.dashboard.reading import Reader
+from projections.dashboard.shell import TICK, page_frame
+from projections.monitor.picture import Picture
+
+REGIONS = ("tiles", "topology", "processes", "queues")
+
+
+def layout(_: str) -> Component:
+    return page_frame(
+        "Infrastructure",
+        html.Div(skeleton(88), id="infra-tiles"),
+        card(
+            "How messages go",
+            html.Div(skeleton(360), id="infra-topology"),
+            note="From each service through the broker to all",
+        ),
+        card("Processes", html.Div(skeleton(420), id="infra-processes"), flush=True),
+        card("Broker queues", html.Div(skeleton(300), id="infra-queues"), flush=True),
+    )
+
+
+def callbacks(app: Dash, reader: Reader) -> None:
+    @app.callback([Output(f"infra-{name}", "children") for name in REGIONS], Input(TICK, "n_intervals"))
+    def refresh(_: int) -> list[Any]:
+        return update(reader.sight().now)
+
+
+def update(picture: Picture | None) -> list[Component]:
+    """What the regions show, in their order."""
+    if picture is None:
+        asking = empty("Asking the processes", "The first answers take about a second.", "clock")
+        return [html.Div(skeleton(88)), asking, asking, asking]
+    return [
+        summary(picture),
+        processes.topology(picture),
+        processes.processes_table(picture.processes),
+        processes.queues_table(picture.broker),
+    ]
+
+
+def summary(picture: Picture) -> Component:
+    up = sum(process.state == "up" for process in picture.processes)
+    memory = sum(process.memory_bytes or 0 for process in picture.processes)
+    cores = sum(process.cores or 0 for process in picture.processes)
+    lag = max(
+        (each.lag_seconds for process in picture.processes for each in process.relays if each.is_active), default=None
+    )
+    broker = picture.broker
+    return tiles(
+        tile("Processes up", f"{up} of {len(picture.processes)}", note=away(picture)),
+        tile("Memory", f"{memory / 2**20:,.0f}", "MiB", "all processes"),
+        tile("Processor", f"{cores * 100:.0f}", "%", "of one core, all processes"),
+        tile(
+            "Longest relay lag",
+            words.NOTHING if lag is None else words.duration(round(lag, 1)),
+            note="outbox to broker",
+        ),
+        tile("Ready in queues", words.NOTHING if broker.ready is None else words.count(broker.ready), note="messages"),
+        tile(
+            "Unroutable",
+            words.NOTHING if broker.unroutable is None else words.count(broker.unroutable),
+            note="since the broker started",
+        ),
+    )
+
+
+def away(picture: Picture) -> str:
+    names = [process.name for process in picture.processes if process.state != "up"]
+    return f"not up: {', '.join(names)}" if names else "all that are watched"
+
+
+PAGE = Page("infrastructure", "Infrastructure", "infrastructure", layout, callbacks)
