@@ -7,10 +7,10 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 import requests
-from messaging.web.parked_views import Done, DryRunView, ParkedList, ParkedView, RetriesDone
 from requests.adapters import HTTPAdapter
 
 from messaging.web.openapi import View
+from messaging.web.parked_views import Done, DryRunView, ParkedList, ParkedView, RetriesDone
 
 Answer = TypeVar("Answer", bound=View)
 LIST_SECONDS = 2.0

@@ -5,8 +5,8 @@ from typing import Any
 
 from dash import html
 from dash.development.base_component import Component
-from messaging.web.parked_views import ActionView, DryRunView, FailureView, ParkedRow, ParkedView
 
+from messaging.web.parked_views import ActionView, DryRunView, FailureView, ParkedRow, ParkedView
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, Tone, empty, icon, mark, pairs
 from projections.dashboard.components.event import whole

@@ -7,8 +7,8 @@ from uuid import UUID
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
-from messaging.web.parked_views import ParkedView
 
+from messaging.web.parked_views import ParkedView
 from projections.dashboard.components import parked, words
 from projections.dashboard.components.basic import card, skeleton
 from projections.dashboard.page import Page
