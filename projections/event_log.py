@@ -7,7 +7,7 @@ from psycopg import Connection
 
 from messaging.message import Message
 
-LOCK = "select pg_advisory_xact_lock(7236, 844)"
+LOCK = "select pg_advisory_xact_lock(7236, 846)"
 
 
 def lock(connection: Connection[Any]) -> None:
