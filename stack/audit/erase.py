@@ -58,7 +58,7 @@ def erase(state: State, customer: str | None, reason: str, actor: str, yes: bool
         click.echo("\n".join((found.text(), CONTACTS, *NOT_TOUCHED_LINES)), err=True)
         click.confirm("Erase?", abort=True, err=True)
     erased = {name: erase_in(name, urls[name], customer, actor, reason.strip(), erasures) for name in found.keys}
-    report(found, erased, erasures, as_json)
+    report(found, erased, erasures, as_json, told=not yes)
     return None
 
 

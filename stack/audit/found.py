@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from messaging.erasure import Erasure, Erasures
 
-CONTACTS = "The contact of these orders becomes unreadable for good, in event stores, outboxes, messages on the broker,"
+CONTACTS = "Their contact becomes unreadable for good, in event stores, outboxes, messages on the broker,"
 CONTACTS += " parked messages, views and every copy of them."
 NOT_TOUCHED = (
     "the customer's subject (a pseudonym), what was ordered when and for how much: the books need it",
@@ -36,7 +36,8 @@ class Found:
         return f"{self.customer}: keys: {keys or 'none'}; {orders} on the read side."
 
 
-def report(found: Found, erased: Mapping[str, Erasure], erasures: Erasures, as_json: bool) -> None:
+def report(found: Found, erased: Mapping[str, Erasure], erasures: Erasures, as_json: bool, told: bool) -> None:
+    """`told`: what is not touched has been said already."""
     if as_json:
         said = {
             "customer": found.customer,
@@ -55,8 +56,8 @@ def report(found: Found, erased: Mapping[str, Erasure], erasures: Erasures, as_j
             f"{name}: {before.actor} had erased earlier data at {before.erased_at:%Y-%m-%d %H:%M:%S%z}: {before.reason}"
         )
     if not erased:
-        print(f"There is no key of {found.customer}, so there is nothing to erase.")
-    else:
+        print(f"{found.customer} has no key that is not erased, so there is nothing to do.")
+    elif not told:
         print("\n".join(NOT_TOUCHED_LINES))
 
 
