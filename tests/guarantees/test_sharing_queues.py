@@ -136,8 +136,9 @@ def test_order_per_key_is_kept_by_four_workers_that_share_queues_while_they_are_
     declared(counting, 8)
     counters = counters_of_all_partitions(20)
     workers = [counting.start() for _ in range(4)]
+    until(lambda: not any(worker.problems() for worker in workers), seconds=90)
     with traffic(counting, counters, 4000) as sent:
-        until(lambda: counting.in_inbox() > 100)
+        wait_for_more(counting, 100)
         while sum(sent.values()) < 4000:
             wait_for_more(counting, random.randrange(100, 300))
             workers.pop(random.randrange(4)).kill()
