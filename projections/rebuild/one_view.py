@@ -66,7 +66,12 @@ def replace(
             report(finding)
     if not result.dry_run:
         with progress.during("swap"):
-            put_in_place(connection, [view], lambda: fold_live(connection, view, end, log.end(connection)))
+            put_in_place(
+                connection,
+                [view],
+                lambda: None,
+                lambda: fold_live(connection, view, end, log.end(connection)),
+            )
         if not keep:
             connection.execute("drop schema replaced cascade")
 

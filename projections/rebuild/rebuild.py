@@ -26,8 +26,8 @@ TABLES = (LOG, *VIEWS)
 PATIENCE = 10.0
 """Seconds that a message may be under way before it counts as lost."""
 LOOK_EVERY = 0.1
-FEW = 10_000
-"""Messages that can be added while the projector waits; more are added before."""
+FEW = 1000
+"""Messages that can be added while everybody waits; more are added before."""
 SMALL = 1000
 """New messages of a round after which the rest is left for the last moment."""
 ROUNDS = 20
@@ -188,17 +188,22 @@ class Rebuild:
         self.result.recovered += number
 
     def _swap(self, connection: Connection[Any]) -> None:
-        end, snapshots, recovered = self._end, dict(self._snapshots), self.result.recovered
+        reached: list[tuple[int, dict[str, str], int]] = []
         unexplained: list[Finding] = []
 
+        def approach() -> None:
+            if reached:
+                self._end, self._snapshots, self.result.recovered = reached.pop()
+            self._catch_up_and_report(connection)
+            reached.append((self._end, dict(self._snapshots), self.result.recovered))
+
         def prepare() -> None:
-            self._end, self._snapshots, self.result.recovered = end, dict(snapshots), recovered
             unexplained[:] = self._catch_up_once(connection)[1]
             self._adopt(connection)
             log.continue_positions(connection)
 
         with self._progress.during("swap"):
-            put_in_place(connection, TABLES, prepare)
+            put_in_place(connection, TABLES, approach, prepare)
             self._leave_out(unexplained)
         if not (self._keep or self.result.left_out):
             connection.execute("drop schema replaced cascade")

@@ -8,10 +8,11 @@ from psycopg import Connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 from psycopg.sql import SQL, Identifier
 
-from projections import event_log
 from projections.rebuild import shadow
 from projections.rebuild.session import Refused
 
+LOG = "event_log"
+"""Locked in any case: whoever writes to a view has written to the log before."""
 LONGEST_WAIT = "200ms"
 """For readers to end; so long do new readers wait at most. Shorter than deadlock_timeout: none is ever a victim."""
 TRIES = 60
@@ -23,24 +24,26 @@ where relation = any(%s::regclass[]) and pid <> pg_backend_pid() and granted
 """
 
 
-def put_in_place(connection: Connection[Any], tables: Sequence[str], prepare: Callable[[], None]) -> None:
-    """In one transaction, in which nobody writes to the log: `prepare` completes the shadow, then the tables change.
+def put_in_place(
+    connection: Connection[Any], tables: Sequence[str], approach: Callable[[], None], prepare: Callable[[], None]
+) -> None:
+    """In one transaction, which nobody else has a part of: `prepare` completes the shadow, then the tables change.
 
-    `prepare` is called anew on every try. Raises Refused when readers keep hold of the tables all the time.
+    `approach` is called before each try, so that little is left for `prepare`. What is locked is the tables and not
+    the log's own lock: the projector takes that one after it has read the log, so whoever holds it and waits for the
+    tables waits for the projector, which waits for him. 30 tries in a row failed so, beside 40 messages a second.
+
+    Raises Refused when readers keep hold of the tables all the time.
     """
+    names = SQL(", ").join(Identifier("public", table) for table in dict.fromkeys((LOG, *tables)))
     for _ in range(TRIES):
+        approach()
         try:
             with connection.transaction():
                 connection.execute("set local synchronous_commit = on")
-                connection.execute("set local lock_timeout = '10s'")
-                event_log.lock(connection)
-                prepare()
                 connection.execute(SQL("set local lock_timeout = {}").format(LONGEST_WAIT))
-                connection.execute(
-                    SQL("lock table {} in access exclusive mode").format(
-                        SQL(", ").join(Identifier("public", table) for table in tables)
-                    )
-                )
+                connection.execute(SQL("lock table {} in access exclusive mode").format(names))
+                prepare()
                 shadow.swap(connection, tables)
             return
         except (LockNotAvailable, DeadlockDetected):
