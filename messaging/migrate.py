@@ -1,6 +1,7 @@
 """`python -m messaging.migrate [DATABASE ...]`: bring databases up to date, one process at a time, then grant."""
 
 import sys
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,9 @@ from sqlalchemy import Connection as SqlaConnection
 from sqlalchemy import create_engine, make_url, text
 
 from messaging.erasure import Erasure, Erasures, erase_again
+from messaging.schema import metadata
 from messaging.settings import MissingSetting, database_urls, read_settings
+from messaging.web.database import missing_columns
 
 MIGRATION_LOCK = 7_236_843_021
 """Advisory lock: two processes that start at once migrate one after the other."""
@@ -38,8 +41,16 @@ RELAY_GRANTS = SQL("""
 """)
 
 
+class UnknownSchema(Exception):
+    """Migrations alone cannot make the database what the code needs."""
+
+
 def migrate(name: str, url: str) -> None:
-    """Upgrade one database: the messaging tables, the package's own if it has a `migrations` folder, the grants."""
+    """Upgrade one database: the messaging tables, the package's own if it has a `migrations` folder, the grants.
+
+    Raises:
+        UnknownSchema: it still lacks something then, and nothing was changed.
+    """
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
         with engine.begin() as connection:
@@ -49,10 +60,24 @@ def migrate(name: str, url: str) -> None:
             if own is not None:
                 upgrade(connection, own, f"{name}_version")
             driver: Any = connection.connection.driver_connection
+            require_whole(driver, name)
             grant(driver, name, SERVICE_GRANTS)
             grant(driver, "relay", RELAY_GRANTS)
     finally:
         engine.dispose()
+
+
+def require_whole(connection: Connection[Any], name: str) -> None:
+    """Raises UnknownSchema when the newest revision has not what the code knows."""
+    known = [metadata]
+    if own_migrations(name) is not None and find_spec(f"{name}.schema"):
+        known.append(import_module(f"{name}.schema").metadata)
+    lacking = [f"{table} ({', '.join(columns)})" for table, columns in missing_columns(connection, known)]
+    if lacking:
+        raise UnknownSchema(
+            f"the database {name} is at the newest revision, but lacks {', '.join(lacking)}: an unreleased version "
+            "made it. Start with an empty database; `./ordersaga up --fresh` forgets all data"
+        )
 
 
 def own_migrations(name: str) -> Path | None:
@@ -103,5 +128,5 @@ def main(arguments: list[str]) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1:]))
-    except MissingSetting as missing:
-        sys.exit(f"migrate: {missing}")
+    except (MissingSetting, UnknownSchema) as wrong:
+        sys.exit(f"migrate: {wrong}")

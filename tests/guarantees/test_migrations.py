@@ -215,3 +215,28 @@ def test_processes_that_migrate_at_once_all_succeed(empty: str) -> None:
     assert [process.returncode for process in running] == [0] * 3
     with psycopg.connect(empty) as connection:
         assert connection.execute("select count(*) from messaging_version").fetchone() == (1,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "damage", "named"),
+    [
+        ("order_service", "drop table idempotency_keys", "idempotency_keys ("),
+        ("projections", "alter table event_log drop column actor", "event_log (actor)"),
+    ],
+)
+def test_a_database_of_an_unreleased_version_is_refused_at_once_with_what_it_lacks(
+    database: Databases, kind: str, damage: str, named: str
+) -> None:
+    outdated = database(kind)
+    with psycopg.connect(outdated.owner_url, autocommit=True) as owner:
+        owner.execute(damage)
+    done = subprocess.run(
+        [sys.executable, "-m", "messaging.migrate", kind],
+        env={**os.environ, f"{kind.upper()}_DATABASE_URL": outdated.owner_url},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert f"the database {kind} is at the newest revision, but lacks {named}" in done.stderr
+    assert "--fresh" in done.stderr

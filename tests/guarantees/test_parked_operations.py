@@ -280,7 +280,8 @@ def test_the_read_side_can_be_rehearsed_and_skipped_too(database: Databases) -> 
             connection, [parked.Entry(received.id, received.key, received.contract, received.delivery, "dead")]
         )
         run = rehearsal.dry_run(connection, received.id, projector)
-        assert [(table, row["message_id"]) for table, row in run.rows] == [("event_log", str(received.id))]
+        table, row = run.rows[0]
+        assert (table, row["message_id"]) == ("event_log", str(received.id))
         operations.skip(connection, received.id, ALICE)
         Receiver("projections", projector).receive(connection, [received])
     assert store.rows("select * from event_log") == []
