@@ -3,6 +3,7 @@
 from messaging.announcements import Announcements
 from messaging.web import app as web
 from messaging.web import sign_in
+from projections.live import stream
 from projections.routes import routes
 from projections.schema import metadata
 
@@ -10,6 +11,7 @@ from projections.schema import metadata
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
     app = web.create_app("Read side", routes, Announcements("projections"), metadata)
+    app.mount(stream.routes)
     sign_in.mount(app)
     # The audit's routes and the dashboard are mounted here: app.mount(audit.routes), dashboard.mount(app).
     return app

@@ -71,9 +71,16 @@ def welcome(stack: Stack) -> None:
     for process in stack.processes:
         print(f"  {process.name:20} {stack.url(process.name)}")
     print(f"\n  logs                 {stack.state.logs}")
-    print(f"  HTTP documentation   {stack.url('orders-api')}/docs\n")
+    print(f"  HTTP documentation   {stack.url('orders-api')}/docs")
+    print(f"  read side            {stack.url('projections-api')}/docs")
+    print(f"  sign in as operator  {sign_in_link(stack)}\n")
     print(f"Place an order as alice, and wait until it is paid (the token lasts a day):\n\n{example(stack)}\n")
     sys.stdout.flush()
+
+
+def sign_in_link(stack: Stack) -> str:
+    """What is behind the # stays in the browser, so that no log has the token."""
+    return f"{stack.url('projections-api')}/sign-in#token={token(stack.state, 'operator', 'operator')}"
 
 
 def example(stack: Stack) -> str:

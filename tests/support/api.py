@@ -70,6 +70,7 @@ class Api:
     url: str
     database: Database
     log: Path
+    process: "subprocess.Popen[bytes]"
 
     def call(
         self,
@@ -99,14 +100,16 @@ class Api:
 
 
 @contextmanager
-def running(database: Database, directory: Path, is_up: Callable[[Api], bool] | None = None) -> Iterator[Api]:
+def running(
+    database: Database, directory: Path, is_up: Callable[[Api], bool] | None = None, **settings: str
+) -> Iterator[Api]:
     """The API of the database's service, up (by default: ready) for as long as the block lasts."""
     port, log = choose(set()), directory / f"{database.name}.log"
     with log.open("wb") as output:
         command = [*setpriv(death_signal=signal.SIGQUIT), *gunicorn(database.role)]
         variables = {**environment(database, port), "ERASURE_LIST": str(directory / "erasures.jsonl")}
-        process = subprocess.Popen(command, env=variables, cwd=ROOT, stdout=output, stderr=output)
-    api = Api(f"http://{LOOPBACK}:{port}", database, log)
+        process = subprocess.Popen(command, env=variables | settings, cwd=ROOT, stdout=output, stderr=output)
+    api = Api(f"http://{LOOPBACK}:{port}", database, log, process)
     try:
         until(lambda: process.poll() is not None or (is_up or is_ready)(api), seconds=30)
         assert process.poll() is None, log.read_text()

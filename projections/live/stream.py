@@ -1,0 +1,148 @@
+"""`GET /api/events/stream`: the log as it grows, as server-sent events that can be resumed without gap or repeat."""
+
+import select
+import socket
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from functools import cache
+from time import monotonic
+from typing import Any
+
+from flask import Response, request
+from flask_openapi3.blueprint import APIBlueprint
+from pydantic import Field
+
+from messaging.web.app import Api, api, caller
+from messaging.web.openapi import Headers, only, problem
+from messaging.web.problems import Problem
+from projections.live.hub import PAGE, Hub, frame_of
+from projections.live.listener import Ended, Frame
+from projections.queries import events
+from projections.queries.events import EventFilter
+from projections.shapes import EventFilters
+
+HEARTBEAT_SECONDS = 5
+LOOK_SECONDS = 0.5
+"""Between two looks at whether client, token and process are still there."""
+RETRY_MILLISECONDS = 1000
+SEND_SECONDS = 20
+"""How long a client may keep a send waiting before its thread is taken back."""
+LAST_POSITION = 2**63 - 1
+
+routes = APIBlueprint("live", __name__, url_prefix="/api", abp_responses={"default": problem()})
+
+
+class StreamQuery(EventFilters):
+    """`after` is a position; without it, and without Last-Event-ID, the stream begins now."""
+
+    after: int | None = Field(default=None, ge=0, le=LAST_POSITION)
+
+
+class StreamHeaders(Headers):
+    """What a browser sends by itself when it connects again."""
+
+    last_event_id: int | None = Field(default=None, alias="Last-Event-ID", ge=0, le=LAST_POSITION)
+
+
+STREAM: dict[str, Any] = {
+    "description": "`id` is the position in the log, `event` the contract, `data` a row as of /api/events.",
+    "content": {"text/event-stream": {"schema": {"type": "string"}}},
+}
+
+
+@cache
+def hub_of(app: Api) -> Hub:
+    """The one of this process."""
+    return Hub(app.database.connection, app.stopping, app.settings.http_streams)
+
+
+@routes.get(
+    "/events/stream",
+    responses={200: STREAM, 503: problem("All places are taken")},
+    security=only("operator", "auditor"),
+)
+def stream_events(query: StreamQuery, header: StreamHeaders) -> Response:
+    """The log as it grows"""
+    hub = hub_of(api())
+    if hub.places is None or not hub.places.acquire(blocking=False):
+        raise full(api().settings.http_streams)
+    try:
+        with hub.connect() as connection:
+            head = events.head(connection)
+    except BaseException:
+        hub.places.release()
+        raise
+    asked = query.after if header.last_event_id is None else header.last_event_id
+    # Behind the end is who comes from a log that is no more: they go on with this one.
+    position = head if asked is None else min(asked, head)
+    sending = Sending(hub, query.wanted(), position, caller().expires, request.environ.get("gunicorn.socket"))
+    response = Response(sending.texts(), mimetype="text/event-stream")
+    response.headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
+    response.call_on_close(hub.places.release)
+    return response
+
+
+def full(places: int) -> Problem:
+    detail = f"All {places} places for live streams are taken (HTTP_STREAMS). Ask again later, or read /api/events."
+    return Problem(503, "too-many-streams", detail, headers={"Retry-After": "5"})
+
+
+class Sending:
+    """One client's stream: what it has missed, then what comes."""
+
+    def __init__(
+        self, hub: Hub, wanted: EventFilter, position: int, expires: datetime, connection: socket.socket | None
+    ) -> None:
+        self.hub = hub
+        self.wanted = wanted
+        self.position = position
+        self.expires = expires
+        self.socket = connection
+        if connection:
+            connection.settimeout(SEND_SECONDS)
+
+    def texts(self) -> Iterator[str]:
+        """Ends with the token, with the process, and when the client is too slow."""
+        yield f"retry: {RETRY_MILLISECONDS}\nid: {self.position}\n\n"
+        yield from self.missed(LAST_POSITION)
+        with self.hub.listening(self.wanted, self.hang_up) as listener, suppress(Ended):
+            yield from self.missed(listener.joined_at)
+            heartbeat = monotonic()
+            while not self.is_over():
+                frames = [frame for frame in listener.take(LOOK_SECONDS) if frame.position > self.position]
+                if frames or monotonic() - heartbeat >= HEARTBEAT_SECONDS:
+                    heartbeat = monotonic()
+                    yield self.joined(frames) or ": still here\n\n"
+
+    def missed(self, up_to: int) -> Iterator[str]:
+        """Read from the log itself, page by page, until a page is not full."""
+        more = self.position < up_to
+        while more and not self.is_over():
+            with self.hub.connect() as connection:
+                found = events.after(connection, self.position, self.wanted, PAGE)
+            frames = [frame_of(event) for event in found if event.position <= up_to]
+            more = len(frames) == PAGE
+            if frames:
+                yield self.joined(frames)
+
+    def joined(self, frames: list[Frame]) -> str:
+        self.position = frames[-1].position if frames else self.position
+        return "".join(frame.text for frame in frames)
+
+    def is_over(self) -> bool:
+        return self.hub.stopping.is_set() or datetime.now(UTC) >= self.expires or self.has_gone()
+
+    def has_gone(self) -> bool:
+        """Whether the client has hung up; a write would tell only with the next heartbeat."""
+        if self.socket is None:
+            return False
+        poller = select.poll()
+        poller.register(self.socket, select.POLLRDHUP)
+        return bool(poller.poll(0))
+
+    def hang_up(self) -> None:
+        """A thread that waits for a client to read is freed at once."""
+        if self.socket:
+            with suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
