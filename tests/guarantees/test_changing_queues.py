@@ -36,6 +36,9 @@ from tests.support.relays import Relays, relays_of
 from tests.support.wait import until
 from tests.support.workers import ROOT, Counting, counted
 
+pytestmark = pytest.mark.timeout(300)
+"""A dozen changes one after the other."""
+
 INSERT = """
 insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
     correlation_id, actor, traceparent, tracestate, body)
