@@ -1,5 +1,7 @@
 """How gunicorn serves an API: `gunicorn --config python:messaging.web.gunicorn_conf PACKAGE.api:create_app()`."""
 
+import atexit
+import os
 import signal
 import sys
 from types import FrameType
@@ -36,6 +38,25 @@ def post_worker_init(worker: Any) -> None:
             stop(number, frame)
 
     signal.signal(signal.SIGTERM, stop_streams)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    # The master calls it too, of a worker that has died.
+    if os.getpid() == worker.pid:
+        end_at_once()
+
+
+def on_exit(server: Any) -> None:
+    end_at_once()
+
+
+def end_at_once() -> None:
+    """Without taking the interpreter apart: that is 0.35 s of CPU for nothing, seen to take 9 s on a busy machine."""
+    ending = sys.exc_info()[1]
+    if getattr(ending, "code", 0) or getattr(ending, "exit_status", 0):
+        return
+    atexit._run_exitfuncs()
+    os._exit(0)
 
 
 settings = read_settings()
