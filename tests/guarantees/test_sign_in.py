@@ -1,10 +1,12 @@
 """How a browser signs in to the read side, and who does not get in."""
 
+import shutil
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 import pytest
 import requests
+from playwright.sync_api import sync_playwright
 
 from tests.conftest import AnyServers
 from tests.support.api import Api, serving, token
@@ -86,3 +88,18 @@ def test_the_page_takes_a_token_without_leaving_it_in_an_address(api: Api) -> No
     assert 'method="post"' in page.text
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
     assert {api.call("GET", f"/sign-in.{kind}").status_code for kind in ("js", "css")} == {200}
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_a_link_with_a_token_behind_the_hash_signs_a_browser_in_and_no_request_names_the_token(api: Api) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page, asked, errors = browser.new_page(), list[str](), list[str]()
+        page.on("request", lambda request: asked.append(request.url))
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.goto(f"{api.url}/sign-in?next=/api/stock#token={OPERATOR}", wait_until="commit")
+        page.wait_for_url("**/api/stock")
+        assert '"products"' in page.content()
+        assert not any(OPERATOR in url.partition("#")[0] for url in asked)
+        assert errors == []
+        browser.close()
