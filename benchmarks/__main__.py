@@ -14,7 +14,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import append, backlog, consume, costs, latency, relay
+from benchmarks import append, backlog, consume, costs, latency, rebuild, relay
 from benchmarks.place import FULL, QUICK, Place
 from benchmarks.rows import REACH, Row, reached
 from stack.servers.private import private_servers
@@ -31,6 +31,7 @@ STEPS: list[tuple[str, Callable[[Place], list[Row]]]] = [
     ("relay with a million rows waiting", backlog.measure_million),
     ("from commit to consumer", latency.measure),
     ("consume, react, announce", consume.measure),
+    ("rebuild the read side", rebuild.measure),
     ("statements, round trips, WAL", costs.measure),
 ]
 
