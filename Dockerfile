@@ -5,7 +5,8 @@ ENV PYTHONPATH=/app PYTHONUNBUFFERED=1
 
 # Directories that become volumes: a new volume takes over their owner.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ordersaga \
-    && install -d -o ordersaga -g ordersaga -m 700 /ledger /erasures /keys/signing /keys/verification /keys/personal
+    && install -d -o ordersaga -g ordersaga -m 700 /ledger /audit /erasures /keys/signing /keys/verification \
+    /keys/personal /keys/sealing
 
 WORKDIR /app
 COPY requirements.lock .

@@ -5,6 +5,12 @@ create role :"service" login password :'service_password';
 revoke all on database :"service" from public;
 grant connect on database :"service" to :"service";
 
+\getenv auditor_password AUDITOR_PASSWORD
+\if :{?auditor_password}
+    create role auditor login password :'auditor_password';
+    grant connect on database :"service" to auditor;
+\endif
+
 \getenv relay_password RELAY_PASSWORD
 \if :{?relay_password}
     create role relay login password :'relay_password';

@@ -39,6 +39,10 @@ RELAY_GRANTS = SQL("""
     grant select, insert, update, delete on undeliverable to {role};
     grant select, insert on undeliverable_actions to {role};
 """)
+AUDITOR_GRANTS = SQL("""
+    grant usage on schema public to {role};
+    grant select on stored_events, outbox, parked_actions to {role};
+""")
 
 
 class UnknownSchema(Exception):
@@ -63,6 +67,7 @@ def migrate(name: str, url: str) -> None:
             require_whole(driver, name)
             grant(driver, name, SERVICE_GRANTS)
             grant(driver, "relay", RELAY_GRANTS)
+            grant(driver, "auditor", AUDITOR_GRANTS)
     finally:
         engine.dispose()
 

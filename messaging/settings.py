@@ -62,6 +62,11 @@ class Settings(BaseSettings):
     """Base URL of RabbitMQ's plugin `rabbitmq_prometheus`; without it the dashboard counts by our own processes."""
     inbox_retention_days: float = Field(default=30, gt=0)
     """A worker forgets received messages and answered requests that are older: what comes again later takes effect."""
+    audit_signing_key: str = ""
+    """Ed25519 private key as PEM; the sealer signs its checkpoints with it."""
+    audit_checkpoints: str = ""
+    """Directory of the logs of sealed events, outside every database."""
+    audit_seal_seconds: float = Field(default=5, gt=0)
     log_level: str = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
 

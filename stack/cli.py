@@ -88,6 +88,6 @@ class Commands(click.Group):
 def main() -> None:
     """Three event-sourced services complete one order without a shared database or a coordinator.
 
-    The stack is a private Postgres and RabbitMQ and eleven processes, all on loopback: an HTTP API, a worker and a
+    The stack is a private Postgres and RabbitMQ and twelve processes, all on loopback: an HTTP API, a worker and a
     relay for each of orders, payments and inventory, a card processor's simulator, and the projections.
     """

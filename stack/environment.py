@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from stack.given import Given, variable
-from stack.keys import personal_key, public_key
+from stack.keys import audit_key_pem, personal_key, public_key
 from stack.ports import LOOPBACK
 from stack.processes import GROUPS, PROCESSES, Process
 from stack.servers import postgres, rabbitmq
@@ -71,6 +71,8 @@ class Environments:
             token_public_key=public_key(self._state),
             personal_key=self.personal_key(),
             erasures=self.erasure_list(),
+            audit_key=audit_key_pem(self._state),
+            audit_directory=audit_directory(self._state),
             card_url=self._caller["STRIPE_API_BASE"] if real else simulator,
             broker_metrics_url=self._broker_metrics_url(),
             card_key=self._caller["STRIPE_API_KEY"] if real else simulator_key(self._state),
@@ -83,6 +85,11 @@ class Environments:
         """Of a given broker only the caller knows."""
         given = self._caller.get("BROKER_METRICS_URL", "")
         return given or ("" if self._given.amqp else rabbitmq.metrics_url(self._state))
+
+
+def audit_directory(state: State) -> Path:
+    """Where the sealer keeps its logs and checkpoints."""
+    return state.directory / "audit"
 
 
 def simulator_key(state: State) -> str:

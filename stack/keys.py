@@ -1,4 +1,4 @@
-"""The key pair that signs bearer tokens, of which processes get the public half, and the key over personal keys."""
+"""The keys of a stack: one signs bearer tokens, one the checkpoints of the audit log, one seals personal keys."""
 
 from pathlib import Path
 
@@ -14,15 +14,16 @@ from cryptography.hazmat.primitives.serialization import (
 from stack.state import State
 
 FILE = "token_private_key.pem"
+AUDIT_FILE = "audit_private_key.pem"
 
 
-def private_key(state: State) -> Ed25519PrivateKey:
+def private_key(state: State, file: str = FILE) -> Ed25519PrivateKey:
     """Made on first use, readable by its owner alone."""
-    path: Path = state.directory / FILE
+    path: Path = state.directory / file
     if not path.exists():
         new = Ed25519PrivateKey.generate()
         pem = new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        state.write_text(FILE, pem.decode())
+        state.write_text(file, pem.decode())
     key = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError(f"{path} holds another kind of key than Ed25519")
@@ -44,3 +45,9 @@ def private_key_pem(state: State) -> str:
 def personal_key(state: State) -> str:
     """For PERSONAL_KEY_ENCRYPTION_KEY: what it wraps is lost with it."""
     return state.secret("personal key encryption key", size=32)
+
+
+def audit_key_pem(state: State) -> str:
+    """PEM text for AUDIT_SIGNING_KEY, which the sealer alone gets."""
+    private_key(state, AUDIT_FILE)
+    return (state.directory / AUDIT_FILE).read_text()

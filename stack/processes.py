@@ -7,6 +7,8 @@ SERVICES = ("order_service", "payment_service", "inventory_service")
 GROUPS = (*SERVICES, "projections")
 """Packages; the names of their databases, database roles, broker users and consumer groups are the same."""
 RELAY_ROLE = "relay"
+AUDITOR_ROLE = "auditor"
+"""Reads what has to be proved, in every database, and changes nothing."""
 
 TOKENS = {"TOKEN_PUBLIC_KEY": "{token_public_key}", "TOKEN_ISSUER": "ordersaga", "TOKEN_AUDIENCE": "ordersaga"}
 PERSONAL = {"PERSONAL_KEY_ENCRYPTION_KEY": "{personal_key}", "ERASURE_LIST": "{erasures}"}
@@ -86,6 +88,13 @@ PROCESSES = (
     relay("inventory-relay", "inventory_service"),
     worker("projections-worker", "projections"),
     api("projections-api", "projections", {**WATCHING, "HTTP_STREAMS": "32"}),
+    Process(
+        "audit-sealer",
+        ("-m", "projections.audit"),
+        databases=dict.fromkeys(SERVICES, AUDITOR_ROLE),
+        settings={**HEALTH, "AUDIT_SIGNING_KEY": "{audit_key}", "AUDIT_CHECKPOINTS": "{audit_directory}"},
+        passed_on=("AUDIT_SEAL_SECONDS",),
+    ),
 )
 
 

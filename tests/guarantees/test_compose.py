@@ -103,7 +103,8 @@ def accounts_of(server: str) -> dict[str | None, str]:
     given = environment(server)
     accounts: dict[str | None, str] = {given["POSTGRES_USER"]: given["POSTGRES_PASSWORD"]}
     accounts |= {given["POSTGRES_DB"]: given["SERVICE_PASSWORD"]}
-    return accounts | ({"relay": given["RELAY_PASSWORD"]} if "RELAY_PASSWORD" in given else {})
+    roles = {"relay": "RELAY_PASSWORD", "auditor": "AUDITOR_PASSWORD"}
+    return accounts | {role: given[password] for role, password in roles.items() if password in given}
 
 
 def definitions() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from messaging.migrate import migrate
 from messaging.web.tokens import public_key
+from projections.audit.note import Signer
 from stack.children import python
 from stack.records import Records
 from stack.servers.postgres import Postgres, binaries
@@ -72,12 +73,14 @@ def entrypoint(files: Mapping[str, Path], *command: str) -> subprocess.Completed
 
 
 def test_the_key_pair_is_made_once_and_split(tmp_path: Path) -> None:
-    signing, verification, personal = (tmp_path / name for name in ("signing", "verification", "personal"))
+    folders = signing, verification, personal, sealing = tuple(
+        tmp_path / name for name in ("signing", "verification", "personal", "sealing")
+    )
     verification.mkdir()
     personal.mkdir()
     made = []
     for _ in range(2):
-        command = [*python(), str(ROOT / "docker" / "keys.py"), *map(str, (signing, verification, personal))]
+        command = [*python(), str(ROOT / "docker" / "keys.py"), *map(str, folders)]
         subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
         [file] = verification.iterdir()
         [personal_key] = personal.iterdir()
@@ -86,6 +89,8 @@ def test_the_key_pair_is_made_once_and_split(tmp_path: Path) -> None:
     assert made[0] == made[1]
     assert "PRIVATE" not in made[0][0]
     assert len(urlsafe_b64decode(made[0][1] + "=")) == 32
+    assert Signer.from_pem((sealing / "audit_private_key.pem").read_text())
+    assert not (sealing / "token_private_key.pem").exists()
 
 
 @pytest.fixture
@@ -103,7 +108,7 @@ def new_server(tmp_path: Path) -> Iterator[Postgres]:
 
 
 def test_a_new_container_has_the_roles_that_migrations_grant_to(new_server: Postgres) -> None:
-    passwords = {"SERVICE_PASSWORD": "it's-secret", "RELAY_PASSWORD": "another"}
+    passwords = {"SERVICE_PASSWORD": "it's-secret", "RELAY_PASSWORD": "another", "AUDITOR_PASSWORD": "a third"}
     owner = new_server.superuser_url("order_service")
     script = str(ROOT / "docker" / "roles.sql")
     subprocess.run(
@@ -118,6 +123,10 @@ def test_a_new_container_has_the_roles_that_migrations_grant_to(new_server: Post
         assert relay.execute("select count(*) from outbox").fetchone() == (0,)
         with pytest.raises(InsufficientPrivilege):
             relay.execute("select count(*) from stored_events")
+    with sign_in(new_server, "auditor", passwords["AUDITOR_PASSWORD"]) as auditor:
+        assert auditor.execute("select count(*) from stored_events").fetchone() == (0,)
+        with pytest.raises(InsufficientPrivilege):
+            auditor.execute("delete from outbox")
 
 
 def sign_in(server: Postgres, user: str, password: str) -> psycopg.Connection[Any]:

@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 import docker
 from stack.ports import LOOPBACK, choose
-from stack.servers.databases import DATABASES, RELAY
+from stack.servers.databases import AUDITOR, DATABASES, RELAY
 
 PASSWORD = "only-for-tests"
 USER = "ordersaga"
@@ -74,7 +74,7 @@ class PostgresInContainer(Container):
 
     def create_roles(self) -> None:
         with psycopg.connect(self.superuser_url(), autocommit=True) as connection:
-            for role in (*DATABASES, RELAY):
+            for role in (*DATABASES, RELAY, AUDITOR):
                 statement = SQL("create role {} login password {}")
                 connection.execute(statement.format(Identifier(role), Literal(PASSWORD)))
 

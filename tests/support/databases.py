@@ -42,6 +42,10 @@ class Database:
     def relay_url(self) -> str:
         return self.server.url("relay", self.name)
 
+    @property
+    def auditor_url(self) -> str:
+        return self.server.url("auditor", self.name)
+
     def connect(self, **options: Any) -> psycopg.Connection[Any]:
         """As the service's own role, in autocommit."""
         return psycopg.connect(self.url, autocommit=True, **options)
@@ -70,7 +74,15 @@ class Databases:
         with psycopg.connect(self.server.superuser_url(), autocommit=True) as connection:
             if template not in self._templates:
                 self._make_template(connection, template, kind)
-            name = f"{kind}_{next(numbers)}"
+        return self._clone(template, kind)
+
+    def copy(self, database: Database) -> Database:
+        """Another with the same content; nobody may be connected to it."""
+        return self._clone(database.name, database.role)
+
+    def _clone(self, template: str, kind: str) -> Database:
+        name = f"{kind}_{next(numbers)}"
+        with psycopg.connect(self.server.superuser_url(), autocommit=True) as connection:
             connection.execute(
                 SQL("create database {} template {} strategy file_copy").format(Identifier(name), Identifier(template))
             )
@@ -83,16 +95,22 @@ class Databases:
         migrate(kind, self.server.superuser_url(template))
         self._templates.add(template)
 
-    def drop_clones(self) -> None:
+    @property
+    def number(self) -> int:
+        return len(self._clones)
+
+    def drop_clones(self, but: int = 0) -> None:
+        """All but the first ones."""
         with psycopg.connect(self.server.superuser_url(), autocommit=True) as connection:
-            while self._clones:
+            while len(self._clones) > but:
                 name = Identifier(self._clones.pop())
                 connection.execute(SQL("drop database if exists {} with (force)").format(name))
 
 
 def clones(databases: Databases) -> Iterator[Databases]:
-    """The factory for one test; its databases go with the test."""
+    """The factory for one test; its databases go with the test, those of its module stay."""
+    before = databases.number
     try:
         yield databases
     finally:
-        databases.drop_clones()
+        databases.drop_clones(but=before)

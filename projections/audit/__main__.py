@@ -1,0 +1,95 @@
+"""`python -m projections.audit`: seal what the services record, until told to stop."""
+
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+from messaging import telemetry
+from messaging.settings import MissingSetting, Settings, database_urls, read_settings
+from projections.audit.log import LogFiles
+from projections.audit.note import BadKey, Signer
+from projections.audit.sealing import Sealing
+
+STOP_SECONDS = 10
+
+USAGE = """usage: python -m projections.audit
+
+Seals every event of the services' stores into a log outside the databases, with a signed checkpoint behind each
+window, and verifies the stores against it from time to time.
+
+Environment:
+  <NAME>_DATABASE_URL  ORDER_SERVICE_DATABASE_URL=postgresql://auditor:password@host:port/order_service
+                       The role needs what `python -m messaging.migrate` grants to `auditor`.
+  AUDIT_SIGNING_KEY    Ed25519 private key as PEM
+  AUDIT_CHECKPOINTS    directory of the logs; keep copies of its *.checkpoints where no administrator of this
+                       machine can change them
+  AUDIT_SEAL_SECONDS   between two windows (default 5)
+  HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
+  LOG_LEVEL, LOG_FORMAT=console|json
+
+Servers that are away are waited for; a log that is not as it was signed is reported on /readyz and not added to.
+SIGTERM or Ctrl-C: finishes the window under way, exits 0. Exit 2: something must be set first.
+"""
+
+
+def sealings(settings: Settings, stop: threading.Event) -> list[Sealing]:
+    """One for each database of the environment. Raises MissingSetting."""
+    urls = database_urls()
+    if not urls:
+        raise MissingSetting("No <NAME>_DATABASE_URL is set, so there is nothing to seal.")
+    if not settings.audit_checkpoints:
+        raise MissingSetting("AUDIT_CHECKPOINTS is not set. Set it to the directory that is to hold the logs.")
+    try:
+        signer = Signer.from_pem(settings.audit_signing_key)
+    except BadKey as error:
+        raise MissingSetting(f"AUDIT_SIGNING_KEY is {error}") from None
+    directory = Path(settings.audit_checkpoints)
+    return [
+        Sealing(LogFiles(directory, name), urls[name], signer, settings.audit_seal_seconds, stop)
+        for name in sorted(urls)
+    ]
+
+
+def serve() -> int:
+    """Run until SIGTERM or SIGINT. Returns the exit code."""
+    settings = read_settings()
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    all_sealings = sealings(settings, stop)
+    telemetry.configure_logging(settings, "audit sealer")
+    telemetry.serve_health(
+        settings.health_port, settings.health_host, lambda: [text for each in all_sealings for text in each.problems()]
+    )
+    crashes: list[BaseException] = []
+    tasks = [task for each in all_sealings for task in (each.run, each.keep_verifying)]
+    threads = [threading.Thread(target=run, args=(task, stop, crashes), daemon=True) for task in tasks]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    for thread in threads:
+        thread.join(STOP_SECONDS)
+    return 1 if crashes else 0
+
+
+def run(task: Callable[[], None], stop: threading.Event, crashes: list[BaseException]) -> None:
+    """The body of a thread; one that cannot go on ends the process."""
+    try:
+        task()
+    except Exception as error:  # noqa: BLE001 - the last frame of the thread
+        telemetry.log.exception("the sealer cannot go on and ends, to be started again")
+        crashes.append(error)
+        stop.set()
+
+
+if __name__ == "__main__":
+    if {"-h", "--help"} & set(sys.argv[1:]):
+        sys.stdout.write(USAGE)
+        sys.exit(0)
+    try:
+        sys.exit(serve())
+    except (MissingSetting, OSError) as wrong:
+        sys.stderr.write(f"audit sealer: {wrong}\n")
+        sys.exit(2)

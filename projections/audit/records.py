@@ -1,0 +1,131 @@
+"""What there is to verify, as one stream: given by the databases and the log, or read from an export; a line each."""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, TextIO
+from uuid import UUID
+
+from projections.audit.store import Event
+
+FORMAT = "ordersaga audit export 1"
+
+
+class BadExport(ValueError):
+    """The file is not an export; the text says where and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Begins:
+    """What follows is of this store, as it was at this time; without a time it was never sealed."""
+
+    store: str
+    server: str
+    time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """A leaf in the order of the log, and the event of its name as the store has it now."""
+
+    line: bytes
+    event: Event | None
+
+
+@dataclass(frozen=True, slots=True)
+class Signed:
+    """A checkpoint over all leaves before it."""
+
+    note: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unsealed:
+    """An event of the store that is not in its log."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """How much there was, so that a file that was cut off is known by it."""
+
+    store: str
+    events: int
+
+
+Record = Begins | Sealed | Signed | Unsealed | Ends
+
+
+def to_line(record: Record) -> str:
+    """JSON in one line."""
+    match record:
+        case Begins():
+            content: dict[str, Any] = {"format": FORMAT, "store": record.store, "server": record.server}
+            content["time"] = record.time.isoformat()
+        case Sealed():
+            content = {"leaf": record.line.decode(), "event": record.event and to_json(record.event)}
+        case Signed():
+            content = {"checkpoint": record.note}
+        case Unsealed():
+            content = {"event": to_json(record.event)}
+        case Ends():
+            content = {"end": record.store, "events": record.events}
+    return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+
+
+def from_line(line: str) -> Record:
+    """Raises ValueError, KeyError, TypeError, AttributeError."""
+    content = json.loads(line)
+    if "format" in content:
+        if content["format"] != FORMAT:
+            raise ValueError(f"the format is {content['format']!r}, not {FORMAT!r}")
+        return Begins(content["store"], content["server"], datetime.fromisoformat(content["time"]))
+    if "leaf" in content:
+        return Sealed(content["leaf"].encode(), content["event"] and from_json(content["event"]))
+    if "checkpoint" in content:
+        return Signed(content["checkpoint"])
+    if "end" in content:
+        return Ends(content["end"], int(content["events"]))
+    return Unsealed(from_json(content["event"]))
+
+
+def read(file: TextIO) -> Iterator[Record]:
+    """Raises BadExport: a line is not what `to_line` makes."""
+    for number, line in enumerate(file, start=1):
+        try:
+            yield from_line(line)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise BadExport(f"line {number} is not a line of an audit export: {error!r}") from None
+
+
+def to_json(event: Event) -> dict[str, Any]:
+    """The columns of stored_events; the state as text where it is text, so that a person can read it."""
+    columns: dict[str, Any] = event._asdict()
+    try:
+        columns["state"] = event.state.decode()
+    except UnicodeDecodeError:
+        del columns["state"]
+        columns["state_base64"] = b64encode(event.state).decode()
+    columns["recorded_at"] = event.recorded_at.isoformat()
+    columns["hash"] = event.hash.hex()
+    return {name: str(value) if isinstance(value, UUID) else value for name, value in columns.items()}
+
+
+def from_json(columns: dict[str, Any]) -> Event:
+    state = b64decode(columns["state_base64"]) if "state_base64" in columns else columns["state"].encode()
+    return Event(
+        UUID(columns["originator_id"]),
+        int(columns["version"]),
+        columns["topic"],
+        state,
+        int(columns["position"]),
+        int(columns["xid"]),
+        datetime.fromisoformat(columns["recorded_at"]),
+        columns["correlation_id"] and UUID(columns["correlation_id"]),
+        columns["causation_id"] and UUID(columns["causation_id"]),
+        columns["actor"],
+        bytes.fromhex(columns["hash"]),
+    )
