@@ -1,4 +1,4 @@
-"""Makes the keys on first use, a folder for each reader: who signs tokens, verifies them, seals contacts, seals events."""
+"""Makes the keys on first use, a folder for each reader: token signer and verifier, contacts, sealed events."""
 
 import sys
 from pathlib import Path

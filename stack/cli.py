@@ -14,6 +14,7 @@ COMMANDS = {
         "status": ("stack.status:status", "List the processes; exit code 0 when every one is ready"),
         "logs": ("stack.logs:logs", "Show what the processes have said"),
         "reconcile": ("stack.reconcile.command:reconcile", "Name every message that is not where it must be"),
+        "audit": ("stack.audit.command:audit", "Ask who did what and why; prove that nothing was altered"),
         "token": ("stack.token:token", "Print a bearer token to call the services with"),
         "doctor": ("stack.doctor:doctor", "Say what this machine has and lacks"),
     },
@@ -55,6 +56,7 @@ ENVIRONMENT = """
   PERSONAL_KEY_ENCRYPTION_KEY   wraps the keys of personal data: 32 bytes in base64 (default: the state directory
                             keeps one; with your own Postgres none)
   ERASURE_LIST              lists erased personal data (default: erasures.jsonl in the state directory)
+  AUDIT_SEAL_SECONDS        between two windows of events that are sealed and signed (default 5)
   LOG_LEVEL, LOG_FORMAT     DEBUG to ERROR (default INFO); console or json (default console)
   STRIPE_API_BASE, STRIPE_API_KEY   set both to charge cards there instead of at the local simulator
 """
@@ -89,5 +91,6 @@ def main() -> None:
     """Three event-sourced services complete one order without a shared database or a coordinator.
 
     The stack is a private Postgres and RabbitMQ and twelve processes, all on loopback: an HTTP API, a worker and a
-    relay for each of orders, payments and inventory, a card processor's simulator, and the projections.
+    relay for each of orders, payments and inventory, a card processor's simulator, the projections, and the sealer of
+    the audit log.
     """

@@ -1,1 +1,1 @@
-"""`ordersaga audit`: what is kept, and how personal data is erased."""
+"""`ordersaga audit`: who did what and why, the proof that nothing was altered, and how personal data is erased."""

@@ -73,7 +73,7 @@ def entrypoint(files: Mapping[str, Path], *command: str) -> subprocess.Completed
 
 
 def test_the_key_pair_is_made_once_and_split(tmp_path: Path) -> None:
-    folders = signing, verification, personal, sealing = tuple(
+    folders = _, verification, personal, sealing = tuple(
         tmp_path / name for name in ("signing", "verification", "personal", "sealing")
     )
     verification.mkdir()

@@ -1,0 +1,35 @@
+"""An order as the read side knew it at a time: its row of saga_view, folded from the messages said until then."""
+
+from datetime import datetime
+from random import randrange
+from typing import Any
+from uuid import UUID, uuid4
+
+from psycopg import Connection
+from psycopg.rows import dict_row
+
+from projections.views import sagas
+from projections.views.fold import OF_ORDERS
+
+# Under another key and at positions below zero, where nobody else is: the live rows are neither read nor locked.
+COPY = """
+insert into event_log (message_id, contract, source, key, sequence, time, event_hash, correlation_id, causation_id,
+    actor, traceparent, tracestate, body, position)
+overriding system value
+select gen_random_uuid(), contract, source, %(stand_in)s, sequence, time, event_hash, correlation_id, causation_id,
+    actor, traceparent, tracestate, body, %(first)s - 1 + row_number() over (order by position)
+from event_log where key = %(order)s and time <= %(time)s and contract = any(%(of_orders)s)
+"""
+ROW = "select * from saga_view where order_id = %s"
+
+
+def saga_as_of(connection: Connection[Any], order: UUID, time: datetime) -> dict[str, Any] | None:
+    """The columns of saga_view; None when nothing had been said of the order. Leaves nothing behind."""
+    first, stand_in = -randrange(1 << 40, 1 << 60), uuid4()
+    stretch = {"first": first, "last": first + (1 << 32), "of_orders": OF_ORDERS}
+    with connection.transaction(force_rollback=True):
+        connection.execute(COPY, {**stretch, "stand_in": str(stand_in), "order": str(order), "time": time})
+        connection.execute(sagas.FOLD, stretch)
+        with connection.cursor(row_factory=dict_row) as cursor:
+            row = cursor.execute(ROW, (stand_in,)).fetchone()
+    return {**row, "order_id": order} if row else None

@@ -1,0 +1,152 @@
+"""The audit trail: who did what, when, why, from where, and what came of it; operators' actions included."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+
+from projections.views.fold import OF_ORDERS
+
+PAGE = 500
+READ_SIDE = "projections"
+OPERATOR = "operator."
+"""Begins the type of what a person did: operator.retry, operator.edit, operator.skip, operator.erase."""
+OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "erase"))
+
+
+class Entry(NamedTuple):
+    """One line of the trail."""
+
+    time: datetime
+    id: str
+    """Of a message its id; of an operator's action the database and its number there."""
+    who: str
+    what: str
+    """A contract, or one of OPERATIONS."""
+    key: str | None
+    """The order, or the SKU."""
+    why: str
+    where: str
+    """The service; for an operator's action the group."""
+    cause: UUID | None
+    """The message that this reacts to, or that the operator treated."""
+    correlation: UUID | None
+    outcome: str
+    """Of an order how it stands now; of an operator's action what the message had failed with."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """What is asked for; nothing is everything. `since` is included, `until` is not."""
+
+    order: str | None = None
+    actor: str | None = None
+    correlation: UUID | None = None
+    type: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+MESSAGES = """
+select m.time, m.message_id::text, m.actor, m.contract, m.key,
+    concat_ws(', ', m.body ->> 'reason', 'after ' || cause.contract), m.source, m.causation_id, m.correlation_id,
+    coalesce(saga.state || coalesce(', waits for ' || saga.waits_for, ''), '')
+from event_log m
+left join event_log cause on cause.message_id = m.causation_id
+left join saga_view saga on saga.order_id = case when m.contract = any(%(of_orders)s) then m.key::uuid end
+where {where} order by m.time, m.message_id limit %(limit)s
+"""
+MESSAGE_CLAUSES = {
+    "order": "m.key = %(order)s",
+    "actor": "m.actor = %(actor)s",
+    "correlation": "m.correlation_id = %(correlation)s",
+    "type": "m.contract = %(type)s",
+    "since": "m.time >= %(since)s",
+    "until": "m.time < %(until)s",
+    "after": 'm.time >= %(time)s and (m.time, m.message_id::text collate "C") > (%(time)s, %(id)s)',
+}
+ACTIONS = """
+select acted_at, id, actor, 'operator.' || action, key, reason, %(group)s::text, message_id,
+    (headers ->> 'ce-correlationid')::uuid, concat_ws(': ', nullif(error, ''), contract)
+from (select *, %(group)s || ':' || lpad(position::text, 20, '0') as id from parked_actions) m
+where {where} order by acted_at, id limit %(limit)s
+"""
+ACTION_CLAUSES = {
+    "order": "key = %(order)s",
+    "actor": "actor = %(actor)s",
+    "correlation": "message_id = any(%(messages)s)",
+    "type": "action = %(action)s",
+    "since": "acted_at >= %(since)s",
+    "until": "acted_at < %(until)s",
+    "after": 'acted_at >= %(time)s and (acted_at, id collate "C") > (%(time)s, %(id)s)',
+}
+ERASURES = """
+select erased_at, id, erased_by, 'operator.erase', subject, reason, %(group)s::text, null::uuid, null::uuid, 'erased'
+from (select erased_at, erased_by, reason, subject, %(group)s || ':' || min(id::text) as id from personal_keys
+    where erased_at is not null group by 1, 2, 3, 4) m
+where {where} order by erased_at, id limit %(limit)s
+"""
+ERASURE_CLAUSES = {
+    "order": "false",
+    "actor": "erased_by = %(actor)s",
+    "correlation": "false",
+    "type": "%(action)s = 'erase'",
+    "since": "erased_at >= %(since)s",
+    "until": "erased_at < %(until)s",
+    "after": '(erased_at, id collate "C") > (%(time)s, %(id)s)',
+}
+OF_CORRELATION = "select message_id from event_log where correlation_id = %s"
+
+
+class Trail:
+    """Over the read side's database and those of the groups whose operators acted, all of them only read."""
+
+    def __init__(self, databases: Mapping[str, Connection[Any]]) -> None:
+        """By name; `projections` is among them. Without the others their operators' actions are missing."""
+        self._databases = databases
+
+    def entries(self, asked: Filter) -> Iterator[Entry]:
+        """All, oldest first, a page at a time."""
+        after: Entry | None = None
+        while page := self.page(asked, after):
+            yield from page
+            after = page[-1]
+
+    def page(self, asked: Filter, after: Entry | None = None, limit: int = PAGE) -> list[Entry]:
+        """At most `limit` entries behind `after`, of which time and id count."""
+        values: dict[str, Any] = {**vars(asked), "limit": limit, "of_orders": OF_ORDERS}
+        if after:
+            values |= {"time": after.time, "id": after.id}
+        operation = (asked.type or "").removeprefix(OPERATOR)
+        is_operation = asked.type in OPERATIONS
+        found: list[Entry] = []
+        if not is_operation:
+            found += self._rows(READ_SIDE, MESSAGES, MESSAGE_CLAUSES, values)
+        if asked.type is None or is_operation:
+            values["action"] = operation
+            if asked.correlation:
+                rows = self._databases[READ_SIDE].execute(OF_CORRELATION, (asked.correlation,))
+                values["messages"] = [id_ for (id_,) in rows]
+            for group in self._databases:
+                found += self._rows(group, ACTIONS, ACTION_CLAUSES, values)
+                found += self._rows(group, ERASURES, ERASURE_CLAUSES, values)
+        return sorted(found, key=lambda entry: (entry.time, entry.id))[:limit]
+
+    def _rows(self, database: str, query: str, clauses: Mapping[str, str], values: dict[str, Any]) -> list[Entry]:
+        wanted = [text for name, text in clauses.items() if values.get("time" if name == "after" else name) is not None]
+        statement = query.format(where=" and ".join(wanted) or "true")
+        rows = self._databases[database].execute(statement, {**values, "group": database})
+        return [Entry(*row) for row in rows]
+
+
+def is_known(connection: Connection[Any], order: str) -> bool:
+    """Whether anything was ever said of the order."""
+    return connection.execute("select from event_log where key = %s limit 1", (order,)).fetchone() is not None
+
+
+def place(time: datetime, id_: str) -> Entry:
+    """What stands for an entry where only its place counts."""
+    return Entry(time, id_, "", "", None, "", "", None, None, "")

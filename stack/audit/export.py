@@ -1,0 +1,91 @@
+"""`ordersaga audit export`: everything that a verifier needs, or a table for people."""
+
+import csv
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TextIO
+
+import click
+
+from projections.audit.records import Sealed, Unsealed, to_line
+from projections.audit.trail import Entry, Filter
+from stack.audit.options import asked, directory_of, filter_options, log_option, opened_trail
+from stack.audit.progress import Progress, progress
+from stack.audit.stores import records
+from stack.audit.trail import as_text
+from stack.errors import Failed
+from stack.options import environments_of_running, state_option
+from stack.state import State
+
+STEP = 1000
+
+
+@click.command()
+@state_option
+@click.option("--format", "format_", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@filter_options
+@log_option
+@click.option(
+    "-o", "--output", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE", help="Instead of stdout."
+)
+def export(state: State, format_: str, log_directory: Path | None, output: Path | None, **filters: Any) -> None:
+    """Write what was recorded.
+
+    jsonl without filters holds every stored event, leaf and checkpoint: `audit verify --export FILE --key KEY` proves
+    it on any machine. With filters, and as csv, it is the trail of `audit trail`, for people.
+    """
+    wanted = asked(**filters)
+    with written(output) as file, progress("exporting") as shown:
+        if format_ == "jsonl" and wanted == Filter():
+            everything(state, log_directory, file, shown)
+        else:
+            the_trail(state, wanted, format_, file, shown)
+
+
+def everything(state: State, log_directory: Path | None, file: TextIO, shown: Progress) -> None:
+    number = 0
+    for record in records(environments_of_running(state), directory_of(state, log_directory)):
+        file.write(to_line(record) + "\n")
+        number += isinstance(record, (Sealed, Unsealed))
+        if number % STEP == 0:
+            shown.show("exporting", number)
+
+
+def the_trail(state: State, wanted: Filter, format_: str, file: TextIO, shown: Progress) -> None:
+    table = csv.writer(file)
+    if format_ == "csv":
+        table.writerow(Entry._fields)
+    with opened_trail(state, wanted) as trail:
+        for number, entry in enumerate(trail.entries(wanted)):
+            if format_ == "csv":
+                table.writerow([cell(value) for value in entry])
+            else:
+                file.write(json.dumps(entry._asdict(), default=as_text) + "\n")
+            if number % STEP == 0:
+                shown.show("exporting", number)
+
+
+def cell(value: object) -> str:
+    """A spreadsheet takes what begins so for a formula."""
+    text = "" if value is None else as_text(value)
+    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
+
+
+@contextmanager
+def written(path: Path | None) -> Iterator[TextIO]:
+    """A file that is there when it is whole. Raises Failed."""
+    if path is None:
+        yield sys.stdout
+        return
+    new = path.with_name(path.name + ".new")
+    try:
+        with new.open("w", encoding="utf-8", newline="") as file:
+            yield file
+        new.replace(path)
+    except OSError as error:
+        raise Failed(f"{path} cannot be written: {error.strerror}.") from error
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,115 @@
+"""What the audit's commands share: filters, times, databases, the log and its key."""
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import click
+import psycopg
+from psycopg import Connection
+
+from contracts import CONTRACTS
+from projections.audit.note import Signer, VerifierKey
+from projections.audit.trail import OPERATIONS, READ_SIDE, Filter, Trail, is_known
+from stack.environment import Environments, audit_directory
+from stack.errors import Failed
+from stack.keys import AUDIT_FILE, audit_key_pem
+from stack.options import environments_of_running
+from stack.state import State
+
+Command = Callable[..., Any]
+
+
+class Moment(click.ParamType[datetime]):
+    """An ISO 8601 time; without an offset it is UTC."""
+
+    name = "time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a time such as 2026-03-01T12:00:00+00:00", param, ctx)
+        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+class KnownType(click.ParamType[str]):
+    """A contract, or what an operator does."""
+
+    name = "type"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        known = (*sorted(CONTRACTS), *OPERATIONS)
+        if value not in known:
+            self.fail(f"{value!r} is none of: {', '.join(known)}", param, ctx)
+        return value
+
+
+FILTERS = (
+    click.option("--order", type=click.UUID, metavar="ID", help="Only what concerns this order."),
+    click.option("--actor", metavar="NAME", help="Only what this customer, operator or process wanted."),
+    click.option("--correlation", type=click.UUID, metavar="ID", help="Only what came of one request."),
+    click.option(
+        "--type", "type_", type=KnownType(), help="Only this contract, or operator.retry, .edit, .skip, .erase."
+    ),
+    click.option("--since", type=Moment(), help="Only what happened then or later (ISO 8601, UTC)."),
+    click.option("--until", type=Moment(), help="Only what happened before."),
+)
+
+
+def filter_options(command: Command) -> Command:
+    for option in reversed(FILTERS):
+        command = option(command)
+    return command
+
+
+log_option = click.option(
+    "--log",
+    "log_directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Where the sealer keeps leaves and checkpoints.  [default: audit in the state directory]",
+)
+
+
+def asked(order: UUID | None, type_: str | None, **others: Any) -> Filter:
+    return Filter(order=str(order) if order else None, type=type_, **others)
+
+
+def directory_of(state: State, given: Path | None) -> Path:
+    return given or audit_directory(state)
+
+
+def key_of(state: State) -> VerifierKey:
+    """Raises Failed where no stack has run."""
+    if not (state.directory / AUDIT_FILE).exists():
+        raise Failed(f"No audit key is in {state.directory}: no stack has run there. Give the public key with --key.")
+    return Signer.from_pem(audit_key_pem(state)).verifier
+
+
+@contextmanager
+def databases(environments: Environments, *names: str) -> Iterator[dict[str, Connection[Any]]]:
+    """With every right, in autocommit. Raises Failed when one does not answer."""
+    urls = environments.owner_urls()
+    try:
+        with ExitStack() as stack:
+            yield {
+                name: stack.enter_context(psycopg.connect(urls[name], autocommit=True, connect_timeout=10))
+                for name in names or urls
+            }
+    except psycopg.Error as error:
+        raise Failed(f"A database could not be read: {error}. Is the stack up and migrated?") from error
+
+
+@contextmanager
+def opened_trail(state: State, wanted: Filter) -> Iterator[Trail]:
+    """Raises Failed when nothing is known of the order."""
+    with databases(environments_of_running(state)) as connections:
+        if wanted.order and not is_known(connections[READ_SIDE], wanted.order):
+            raise Failed(
+                f"Nothing is known of order {wanted.order}. Check the id; it is the one that POST /orders answered."
+            )
+        yield Trail(connections)

@@ -1,0 +1,68 @@
+"""`ordersaga audit state`: an order as it was."""
+
+import json
+from datetime import datetime
+from importlib import import_module
+from typing import Any
+from uuid import UUID
+
+import click
+
+from messaging.history import load_as_of
+from projections.audit.known import saga_as_of
+from projections.audit.trail import READ_SIDE
+from stack.audit.options import Moment, databases
+from stack.audit.trail import as_text
+from stack.errors import Failed
+from stack.options import environments_of_running, state_option
+from stack.state import State
+
+SERVICE = "order_service"
+
+
+class VersionOrTime(click.ParamType[int | datetime]):
+    """A version such as 2, or a time."""
+
+    name = "version or time"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> int | datetime:
+        if value.isascii() and value.isdigit():
+            if not 0 < int(value) < 1 << 63:
+                self.fail("versions begin at 1", param, ctx)
+            return int(value)
+        return Moment().convert(value, param, ctx)
+
+
+@click.command("state")
+@state_option
+@click.argument("order", type=click.UUID)
+@click.option("--as-of", type=VersionOrTime(), required=True, help="A version of the order, or a time (ISO 8601, UTC).")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def state_as_of(state: State, order: UUID, as_of: int | datetime, as_json: bool) -> None:
+    """Print what the order service had recorded of ORDER, and for a time also what everybody had said of it."""
+    import_module(f"{SERVICE}.announcements")
+    at: dict[str, Any] = {"time": as_of} if isinstance(as_of, datetime) else {"version": as_of}
+    with databases(environments_of_running(state), SERVICE, READ_SIDE) as connections:
+        recorded = load_as_of(connections[SERVICE], order, **at)
+        known = saga_as_of(connections[READ_SIDE], order, as_of) if isinstance(as_of, datetime) else None
+    if recorded is None and known is None:
+        raise Failed(f"There was nothing of order {order} at {as_of}. Check the id and the moment.")
+    if as_json:
+        print(json.dumps({"recorded": fields(recorded), "known": known}, default=as_text))
+    else:
+        for title, values in (("Recorded by the order service", fields(recorded)), ("Known of the saga", known)):
+            if values:
+                print(title)
+                print("\n".join(f"  {name:14}{shown(value)}" for name, value in values.items() if value is not None))
+
+
+def fields(aggregate: Any) -> dict[str, Any] | None:
+    """What the aggregate holds, without the library's own."""
+    if aggregate is None:
+        return None
+    held = {name: value for name, value in vars(aggregate).items() if not name.startswith("_")}
+    return {"version": aggregate.version, **held}
+
+
+def shown(value: Any) -> str:
+    return json.dumps(value, default=as_text) if isinstance(value, (list, dict, tuple)) else as_text(value)

@@ -1,0 +1,45 @@
+"""`ordersaga audit trail`: who did what, when, why, from where, and what came of it."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from projections.audit.trail import Entry
+from stack.audit.options import asked, filter_options, opened_trail
+from stack.options import state_option
+from stack.state import State
+
+
+@click.command()
+@state_option
+@filter_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def trail(state: State, as_json: bool, **filters: Any) -> None:
+    """Print the messages of all services and what operators did to them, oldest first.
+
+    WHO is the actor that the first request came from, WHY the reason given and the message that this reacts to, and
+    OUTCOME how the order stands now, or what a message had failed with that an operator treated.
+
+    Example: ./ordersaga audit trail --actor alice --since 2026-03-01
+    """
+    wanted = asked(**filters)
+    with opened_trail(state, wanted) as found:
+        if not as_json:
+            click.echo(HEADING)
+        for entry in found.entries(wanted):
+            click.echo(json.dumps(entry._asdict(), default=as_text) if as_json else line(entry))
+
+
+HEADING = f"{'WHEN':27}{'WHO':16}{'WHAT':34}{'FROM':20}{'KEY':38}WHY | OUTCOME"
+
+
+def line(entry: Entry) -> str:
+    when = entry.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    because = " | ".join(text for text in (entry.why, entry.outcome) if text)
+    return f"{when:27}{entry.who or '-':16}{entry.what:34}{entry.where:20}{entry.key or '-':38}{because}".rstrip()
+
+
+def as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

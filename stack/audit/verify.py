@@ -1,0 +1,138 @@
+"""`ordersaga audit verify`: name whatever was altered since it was recorded."""
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from projections.audit import records as export
+from projections.audit.findings import Finding
+from projections.audit.log import read_notes
+from projections.audit.note import BadKey, BadNote, VerifierKey
+from projections.audit.records import BadExport, Record
+from projections.audit.verify import PATIENCE, Kept, Totals
+from projections.audit.verify import verify as judge
+from stack.audit.options import directory_of, key_of, log_option
+from stack.audit.progress import progress
+from stack.audit.stores import records
+from stack.audit.trail import as_text
+from stack.errors import Failed
+from stack.options import environments_of_running, state_option
+from stack.state import State
+
+a_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@state_option
+@click.option(
+    "--export", "exported", type=a_file, help="Verify this `audit export --format jsonl`, without any server."
+)
+@click.option("--key", "key_text", help="The public key, or a file with it.  [default: of this state directory]")
+@click.option(
+    "--checkpoints", type=a_file, multiple=True, help="Checkpoints that were kept elsewhere; may be given again."
+)
+@log_option
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=PATIENCE.total_seconds(),
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an event may take to be sealed.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verify(
+    state: State,
+    exported: Path | None,
+    key_text: str | None,
+    checkpoints: Sequence[Path],
+    log_directory: Path | None,
+    patience: float,
+    as_json: bool,
+) -> None:
+    """Compare every event with what was sealed and signed of it; name what is edited, deleted, inserted, reordered,
+    truncated or re-stamped.
+
+    Without --export it looks at the databases as they are now. It only reads. Exit code 0 when all is as it was
+    signed, else 1.
+    """
+    key = given_key(key_text) if key_text else key_of(state)
+    kept = kept_checkpoints(checkpoints, key)
+    printed = Printed(as_json)
+    with source(state, exported, log_directory) as found, progress("verifying") as shown:
+        try:
+            totals = judge(
+                found,
+                key,
+                printed.finding,
+                kept=kept,
+                patience=timedelta(seconds=patience),
+                progress=lambda each: shown.show(each.store, each.events),
+            )
+        except BadExport as error:
+            raise Failed(f"{exported}: {error}") from None
+    if not totals:
+        raise Failed(f"{exported} is empty: it is not an audit export.")
+    printed.end(totals)
+    raise SystemExit(1 if any(each.findings for each in totals) else 0)
+
+
+@contextmanager
+def source(state: State, exported: Path | None, log_directory: Path | None) -> Iterator[Iterable[Record]]:
+    if exported is None:
+        yield records(environments_of_running(state), directory_of(state, log_directory))
+        return
+    with exported.open(encoding="utf-8") as file:
+        yield export.read(file)
+
+
+def given_key(text: str) -> VerifierKey:
+    """Raises Failed."""
+    try:
+        return VerifierKey.parse(Path(text).read_text() if "+" not in text else text)
+    except (BadKey, OSError, UnicodeDecodeError) as error:
+        raise Failed(f"--key: {error}") from None
+
+
+def kept_checkpoints(paths: Sequence[Path], key: VerifierKey) -> Kept:
+    """Raises Failed."""
+    kept = Kept()
+    for path in paths:
+        try:
+            kept.checkpoints |= Kept.of((note.text for note in read_notes(path)), key).checkpoints
+        except BadNote as error:
+            raise Failed(f"{path}: a checkpoint is not good: {error}") from None
+    if paths and not kept.checkpoints:
+        raise Failed(f"{paths[0]} holds no checkpoint.")
+    return kept
+
+
+class Printed:
+    """Findings as they come, as lines or as the items of one JSON object: none is kept."""
+
+    def __init__(self, as_json: bool) -> None:
+        self._as_json = as_json
+        self._between = '{"findings": ['
+
+    def finding(self, finding: Finding) -> None:
+        if self._as_json:
+            click.echo(self._between + json.dumps(asdict(finding), default=as_text), nl=False)
+            self._between = ", "
+        else:
+            click.echo(str(finding))
+
+    def end(self, totals: Sequence[Totals]) -> None:
+        findings = sum(each.findings for each in totals)
+        if self._as_json:
+            end = {"clean": not findings, "stores": [asdict(each) for each in totals]}
+            click.echo(f"{'' if findings else self._between}], {json.dumps(end, default=as_text)[1:]}")
+            return
+        for each in totals:
+            signed = f"{each.checkpoints} checkpoints from {each.since} to {each.until}" if each.until else "unsigned"
+            click.echo(f"{each.store:20}{each.events:>10} events, {each.sealed} sealed, {signed}")
+        click.echo(f"Findings: {findings}" if findings else "Clean: every sealed event is as it was signed.")

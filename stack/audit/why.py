@@ -1,0 +1,52 @@
+"""`ordersaga audit why`: what a message came from and all that came of it."""
+
+import json
+import sys
+from dataclasses import asdict
+from uuid import UUID
+
+import click
+from rich.console import Console
+from rich.markup import escape
+from rich.tree import Tree
+
+from projections.audit import why as causes
+from projections.audit.trail import READ_SIDE
+from projections.audit.why import Node
+from stack.audit.options import databases
+from stack.audit.trail import as_text
+from stack.errors import Failed
+from stack.options import environments_of_running, state_option
+from stack.state import State
+
+
+@click.command()
+@state_option
+@click.argument("message_id", type=click.UUID)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object, effects inside their cause.")
+def why(state: State, message_id: UUID, as_json: bool) -> None:
+    """Print the causes of MESSAGE_ID up to the request that began it, and everything that it caused.
+
+    Message ids are shown by `./ordersaga audit trail --json` and in every log line.
+    """
+    with databases(environments_of_running(state), READ_SIDE) as connections:
+        first = causes.why(connections[READ_SIDE], message_id)
+    if first is None:
+        raise Failed(f"No message {message_id} is in the event log. `./ordersaga audit trail --json` shows the ids.")
+    if as_json:
+        print(json.dumps(asdict(first), default=as_text))
+    else:
+        console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+        actor = escape(first.actor) or "nobody named"
+        root = Tree(f"request {first.correlation} by {actor}")
+        grow(root, first)
+        console.print(root)
+
+
+def grow(tree: Tree, node: Node) -> None:
+    reason = f", {escape(node.reason)}" if node.reason else ""
+    time = node.time.strftime("%H:%M:%S.%f")
+    text = f"{node.contract} {node.id} of {escape(node.key)} at {time}{reason}"
+    below = tree.add(f"[bold]{text}  <- asked for[/]" if node.asked else text)
+    for effect in node.effects:
+        grow(below, effect)

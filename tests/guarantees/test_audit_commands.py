@@ -1,0 +1,251 @@
+"""`./ordersaga audit`: what its commands answer, and what they say when they cannot."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from click.testing import CliRunner, Result
+
+from messaging.failures import Failure
+from messaging.message import to_properties
+from messaging.receiving.delivery import Delivery
+from messaging.receiving.operations import Operator, skip
+from messaging.receiving.parked import Entry, append
+from projections.audit.note import Signer, VerifierKey
+from projections.views.fold import fold
+from stack.cli import main
+from stack.given import variable
+from stack.keys import audit_key_pem
+from stack.state import ROOT, State
+from tests.support.audited import Audited
+from tests.support.databases import Databases, clones
+from tests.support.reconciled_shop import Shop
+from tests.support.saga_on_postgres import open_shop, parties_on_postgres
+
+Run = Callable[..., Result]
+
+
+@pytest.fixture(scope="module")
+def databases(all_databases: Databases) -> Iterator[Databases]:
+    yield from clones(all_databases)
+
+
+@pytest.fixture(scope="module")
+def shop(databases: Databases) -> Iterator[Shop]:
+    """Orders that have ended, a parked message that somebody skipped, and views of all of it."""
+    parties = parties_on_postgres(databases)
+    shop = Shop(parties, databases("projections"), open_shop(parties))
+    shop.trade()
+    with shop.projections.connect() as connection, connection.transaction():
+        fold(connection, 1, 1_000_000)
+    message = shop.message("payment_service", "payments.payment_captured.v1")
+    delivery = Delivery(0, message.routing_key, to_properties(message).headers, message.body.encode())
+    failure = Failure("ValueError", "somewhere", "no", "")
+    with parties["order_service"].database.connect() as connection:
+        append(connection, [Entry(message.id, message.key, message.contract, delivery, "dead", failure, 8)])
+        skip(connection, message.id, Operator("bob", "sent twice"))
+    yield shop
+    for party in parties.values():
+        party.close()
+
+
+@pytest.fixture(scope="module")
+def state(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> State:
+    """With a key and a log, as a stack leaves them."""
+    state = State(tmp_path_factory.mktemp("state")).create()
+    audited(shop, state).seal()
+    return state
+
+
+def audited(shop: Shop, state: State) -> Audited:
+    stores = {name: party.database for name, party in shop.parties.items()}
+    return Audited(stores, state.directory / "audit", Signer.from_pem(audit_key_pem(state)))
+
+
+@pytest.fixture
+def run(shop: Shop, state: State, monkeypatch: pytest.MonkeyPatch) -> Run:
+    for name, url in shop.urls.items():
+        monkeypatch.setenv(variable(name), url)
+    monkeypatch.setenv("AMQP_URL", "amqp://nobody@127.0.0.1:1/none")
+    monkeypatch.setenv("ORDERSAGA_STATE", str(state.directory))
+    return lambda *arguments: CliRunner().invoke(main, ["audit", *map(str, arguments)])
+
+
+def lines(result: Result) -> list[dict[str, Any]]:
+    assert result.exit_code == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def test_the_trail_of_an_order_says_who_what_when_why_from_where_and_what_came_of_it(run: Run, shop: Shop) -> None:
+    order = shop.saga.orders[1]
+    entries = lines(run("trail", "--order", order, "--json"))
+    assert {entry["key"] for entry in entries} == {str(order)}
+    assert [entry["time"] for entry in entries] == sorted(entry["time"] for entry in entries)
+    assert len(entries) == len(shop.messages_of(order))
+    cancelled = next(entry for entry in entries if entry["what"] == "orders.order_cancelled.v1")
+    assert cancelled["outcome"].startswith("cancelled")
+    captured = next(entry for entry in entries if entry["what"] == "payments.payment_captured.v1")
+    assert captured["why"] == "after inventory.stock_reserved.v1"
+    assert captured["where"] == "payment_service"
+    said = run("trail", "--order", order)
+    assert said.stdout.splitlines()[0].split()[:5] == ["WHEN", "WHO", "WHAT", "FROM", "KEY"]
+    assert len(said.stdout.splitlines()) == 1 + len(entries)
+
+
+def test_what_operators_did_is_part_of_the_trail(run: Run, shop: Shop) -> None:
+    treated = shop.message("payment_service", "payments.payment_captured.v1")
+    [action] = lines(run("trail", "--actor", "bob", "--json"))
+    assert (action["what"], action["why"], action["key"]) == ("operator.skip", "sent twice", treated.key)
+    assert action["where"] == "order_service"
+    assert action["cause"] == str(treated.id)
+    for narrowed in (
+        ("--type", "operator.skip"),
+        ("--order", treated.key),
+        ("--correlation", treated.cause.correlation_id),
+    ):
+        assert action in lines(run("trail", *narrowed, "--json"))
+
+
+def test_the_trail_is_narrowed_by_type_and_time(run: Run, shop: Shop) -> None:
+    placed = lines(run("trail", "--type", "orders.order_placed.v1", "--json"))
+    assert {entry["key"] for entry in placed} == {str(order) for order in shop.saga.orders}
+    whole = lines(run("trail", "--json"))
+    middle = whole[len(whole) // 2]["time"]
+    before, after = lines(run("trail", "--until", middle, "--json")), lines(run("trail", "--since", middle, "--json"))
+    assert before + after == whole
+    assert lines(run("trail", "--since", "2999-01-01", "--json")) == []
+
+
+def test_what_is_wrong_with_a_question_is_said(run: Run) -> None:
+    unknown = run("trail", "--order", uuid4())
+    assert (unknown.exit_code, unknown.stdout) == (1, "")
+    assert "Nothing is known of order" in unknown.stderr
+    for wrong, said in (
+        (("trail", "--since", "yesterday"), "is not a time such as"),
+        (("trail", "--type", "order_placed"), "is none of: "),
+        (("trail", "--order", "42"), "not a valid UUID"),
+        (("state", uuid4(), "--as-of", "0"), "versions begin at 1"),
+        (("state", uuid4(), "--as-of", "noon"), "is not a time such as"),
+    ):
+        result = run(*wrong)
+        assert result.exit_code == 2
+        assert said in result.stderr
+    nothing = run("why", uuid4())
+    assert nothing.exit_code == 1
+    assert "is in the event log" in nothing.stderr
+
+
+def test_why_shows_the_way_from_the_request_and_everything_below(run: Run, shop: Shop) -> None:
+    order = shop.saga.orders[0]
+    asked = next(m for m in shop.messages_of(order) if m.contract == "inventory.stock_reserved.v1")
+    first = json.loads(run("why", asked.id, "--json").stdout)
+    assert (first["contract"], first["asked"]) == ("orders.order_placed.v1", False)
+    [reserved] = first["effects"]
+    assert (reserved["id"], reserved["asked"]) == (str(asked.id), True)
+    assert [effect["contract"] for effect in reserved["effects"]] == ["payments.payment_captured.v1"]
+    said = run("why", asked.id).stdout
+    assert said.startswith("request ")
+    assert f"inventory.stock_reserved.v1 {asked.id}" in said
+    assert said.index("orders.order_placed.v1") < said.index("<- asked for") < said.index("orders.order_confirmed.v1")
+
+
+def test_an_order_is_shown_as_it_was(run: Run, shop: Shop) -> None:
+    order = shop.saga.orders[0]
+    reserved = next(m for m in shop.messages_of(order) if m.contract == "inventory.stock_reserved.v1")
+    then = json.loads(run("state", order, "--as-of", reserved.time.isoformat(), "--json").stdout)
+    assert (then["known"]["state"], then["known"]["waits_for"]) == ("placed", "payment")
+    assert then["known"]["order_id"] == str(order)
+    now = json.loads(run("state", order, "--as-of", (datetime.now(UTC) + timedelta(1)).isoformat(), "--json").stdout)
+    [(state_now,)] = shop.projections.rows("select state from saga_view where order_id = %s", (order,))
+    assert now["known"]["state"] == state_now
+    first = json.loads(run("state", order, "--as-of", "1", "--json").stdout)
+    assert (first["recorded"]["version"], first["recorded"]["state"], first["known"]) == (1, "placed", None)
+    assert "state         placed" in run("state", order, "--as-of", 1).stdout
+    assert run("state", order, "--as-of", "2000-01-01").exit_code == 1
+    assert shop.projections.rows("select count(*) from saga_view where order_id <> all(%s)", (shop.saga.orders,)) == [
+        (0,)
+    ]
+
+
+def test_an_export_is_verified_on_a_machine_that_has_nothing_else(run: Run, tmp_path: Path) -> None:
+    key = run("key").stdout.strip()
+    assert str(VerifierKey.parse(key)) == key
+    exported = tmp_path / "export.jsonl"
+    assert run("export", "-o", exported).exit_code == 0
+    proven = elsewhere(tmp_path, "--export", str(exported), "--key", key, "--json")
+    assert proven.returncode == 0, proven.stderr
+    said = json.loads(proven.stdout)
+    assert (said["clean"], said["findings"]) == (True, [])
+    assert {store["store"] for store in said["stores"]} == {"order_service", "payment_service", "inventory_service"}
+    exported.write_text(exported.read_text().replace('"actor":""', '"actor":"mallory"', 1))
+    found = elsewhere(tmp_path, "--export", str(exported), "--key", key)
+    assert found.returncode == 1
+    assert found.stdout.startswith("edited in order_service: ")
+    stranger = Audited({}, tmp_path).signer.verifier
+    assert "bad signature" in elsewhere(tmp_path, "--export", str(exported), "--key", str(stranger)).stdout
+
+
+def elsewhere(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """With no server, no state and no environment."""
+    command = [sys.executable, "-m", "stack", "audit", "verify", "--state", str(directory / "none"), *arguments]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_the_table_for_people_is_csv_that_no_spreadsheet_takes_for_a_formula(run: Run, shop: Shop) -> None:
+    rows = list(csv.DictReader(io.StringIO(run("export", "--format", "csv", "--order", shop.saga.orders[0]).stdout)))
+    assert {row["key"] for row in rows} == {str(shop.saga.orders[0])}
+    from stack.audit.export import cell
+
+    assert [cell(text) for text in ("=1+1", "-1", "one", None)] == ["'=1+1", "'-1", "one", ""]
+
+
+def test_live_databases_are_verified_and_what_was_altered_is_named(run: Run, shop: Shop, state: State) -> None:
+    clean = run("verify", "--json")
+    assert clean.exit_code == 0, clean.stdout
+    assert run("verify").stdout.endswith("Clean: every sealed event is as it was signed.\n")
+    order = shop.saga.orders[2]
+    update = (
+        "update stored_events set recorded_at = recorded_at - interval '{}1 s' where originator_id = %s returning 1"
+    )
+    shop.by_hand("payment_service", update.format(""), (order,))
+    found = run("verify")
+    shop.by_hand("payment_service", update.format("-"), (order,))
+    assert found.exit_code == 1
+    assert found.stdout.startswith("re-stamped in payment_service: payment.")
+    assert str(order) in found.stdout
+
+
+def test_checkpoints_kept_elsewhere_are_compared(run: Run, state: State, tmp_path: Path) -> None:
+    kept = tmp_path / "kept"
+    kept.write_text((state.directory / "audit" / "order_service.checkpoints").read_text())
+    assert run("verify", "--checkpoints", kept).exit_code == 0
+    kept.write_text(kept.read_text().replace("ordersaga/order_service", "ordersaga/another"))
+    assert "a checkpoint is not good" in run("verify", "--checkpoints", kept).stderr
+
+
+def test_what_keeps_a_log_from_being_verified_is_said(run: Run, tmp_path: Path) -> None:
+    for arguments, said in (
+        (("verify", "--log", tmp_path), "Nothing of order_service has been sealed into"),
+        (("verify", "--key", "hello+you"), "--key: not a verifier key"),
+        (("verify", "--key", "/nowhere"), "--key: "),
+        (("verify", "--state", tmp_path / "none"), "No audit key is in"),
+        (("export", "-o", tmp_path / "none" / "file"), "cannot be written: No such file or directory"),
+    ):
+        result = run(*arguments)
+        assert result.exit_code == 1, result.stdout
+        assert said in result.stderr
+    empty = tmp_path / "empty"
+    empty.write_text("")
+    assert "is empty: it is not an audit export" in run("verify", "--export", empty).stderr
+    empty.write_text("nothing of the kind\n")
+    assert "line 1 is not a line of an audit export" in run("verify", "--export", empty).stderr
