@@ -1,7 +1,5 @@
 """`ordersaga audit export`: everything that a verifier needs, or a table for people."""
 
-import csv
-import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,11 +9,11 @@ from typing import Any, TextIO
 import click
 
 from projections.audit.records import Sealed, Unsealed, to_line
-from projections.audit.trail import Entry, Filter
+from projections.audit.text import to_csv, to_json_line
+from projections.audit.trail import Filter
 from stack.audit.options import asked, directory_of, filter_options, log_option, opened_trail
 from stack.audit.progress import Progress, progress
 from stack.audit.stores import records
-from stack.audit.trail import as_text
 from stack.errors import Failed
 from stack.options import environments_of_running, state_option
 from stack.state import State
@@ -55,23 +53,12 @@ def everything(state: State, log_directory: Path | None, file: TextIO, shown: Pr
 
 
 def the_trail(state: State, wanted: Filter, format_: str, file: TextIO, shown: Progress) -> None:
-    table = csv.writer(file)
-    if format_ == "csv":
-        table.writerow(Entry._fields)
     with opened_trail(state, wanted) as trail:
-        for number, entry in enumerate(trail.entries(wanted)):
-            if format_ == "csv":
-                table.writerow([cell(value) for value in entry])
-            else:
-                file.write(json.dumps(entry._asdict(), default=as_text) + "\n")
+        entries = trail.entries(wanted)
+        for number, line in enumerate(to_csv(entries) if format_ == "csv" else map(to_json_line, entries)):
+            file.write(line)
             if number % STEP == 0:
                 shown.show("exporting", number)
-
-
-def cell(value: object) -> str:
-    """A spreadsheet takes what begins so for a formula."""
-    text = "" if value is None else as_text(value)
-    return f"'{text}" if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 @contextmanager

@@ -10,9 +10,9 @@ import click
 
 from messaging.history import load_as_of
 from projections.audit.known import saga_as_of
+from projections.audit.text import as_text, fields
 from projections.audit.trail import READ_SIDE
 from stack.audit.options import Moment, databases
-from stack.audit.trail import as_text
 from stack.errors import Failed
 from stack.options import environments_of_running, state_option
 from stack.state import State
@@ -54,14 +54,6 @@ def state_as_of(state: State, order: UUID, as_of: int | datetime, as_json: bool)
             if values:
                 print(title)
                 print("\n".join(f"  {name:14}{shown(value)}" for name, value in values.items() if value is not None))
-
-
-def fields(aggregate: Any) -> dict[str, Any] | None:
-    """What the aggregate holds, without the library's own."""
-    if aggregate is None:
-        return None
-    held = {name: value for name, value in vars(aggregate).items() if not name.startswith("_")}
-    return {"version": aggregate.version, **held}
 
 
 def shown(value: Any) -> str:

@@ -1,11 +1,11 @@
 """`ordersaga audit trail`: who did what, when, why, from where, and what came of it."""
 
-import json
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Any
 
 import click
 
+from projections.audit.text import to_json_line
 from projections.audit.trail import Entry
 from stack.audit.options import asked, filter_options, opened_trail
 from stack.options import state_option
@@ -29,7 +29,7 @@ def trail(state: State, as_json: bool, **filters: Any) -> None:
         if not as_json:
             click.echo(HEADING)
         for entry in found.entries(wanted):
-            click.echo(json.dumps(entry._asdict(), default=as_text) if as_json else line(entry))
+            click.echo(to_json_line(entry) if as_json else line(entry) + "\n", nl=False)
 
 
 HEADING = f"{'WHEN':27}{'WHO':16}{'WHAT':34}{'FROM':20}{'KEY':38}WHY | OUTCOME"
@@ -39,7 +39,3 @@ def line(entry: Entry) -> str:
     when = entry.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     because = " | ".join(text for text in (entry.why, entry.outcome) if text)
     return f"{when:27}{entry.who or '-':16}{entry.what:34}{entry.where:20}{entry.key or '-':38}{because}".rstrip()
-
-
-def as_text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)

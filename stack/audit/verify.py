@@ -10,16 +10,18 @@ from pathlib import Path
 import click
 
 from projections.audit import records as export
+from projections.audit.announced import Announced
 from projections.audit.findings import Finding
 from projections.audit.log import read_notes
 from projections.audit.note import BadKey, BadNote, VerifierKey
 from projections.audit.records import BadExport, Record
+from projections.audit.text import as_text
+from projections.audit.trail import READ_SIDE
 from projections.audit.verify import PATIENCE, Kept, Totals
 from projections.audit.verify import verify as judge
-from stack.audit.options import directory_of, key_of, log_option
+from stack.audit.options import databases, directory_of, key_of, log_option
 from stack.audit.progress import progress
 from stack.audit.stores import records
-from stack.audit.trail import as_text
 from stack.errors import Failed
 from stack.options import environments_of_running, state_option
 from stack.state import State
@@ -64,7 +66,7 @@ def verify(
     key = given_key(key_text) if key_text else key_of(state)
     kept = kept_checkpoints(checkpoints, key)
     printed = Printed(as_json)
-    with source(state, exported, log_directory) as found, progress("verifying") as shown:
+    with source(state, exported, log_directory, printed) as found, progress("verifying") as shown:
         try:
             totals = judge(
                 found,
@@ -79,16 +81,22 @@ def verify(
     if not totals:
         raise Failed(f"{exported} is empty: it is not an audit export.")
     printed.end(totals)
-    raise SystemExit(1 if any(each.findings for each in totals) else 0)
+    raise SystemExit(1 if printed.findings else 0)
 
 
 @contextmanager
-def source(state: State, exported: Path | None, log_directory: Path | None) -> Iterator[Iterable[Record]]:
-    if exported is None:
-        yield records(environments_of_running(state), directory_of(state, log_directory))
+def source(
+    state: State, exported: Path | None, log_directory: Path | None, printed: "Printed"
+) -> Iterator[Iterable[Record]]:
+    """An export as it is; the live databases compared with what the read side was told."""
+    if exported:
+        with exported.open(encoding="utf-8") as file:
+            yield export.read(file)
         return
-    with exported.open(encoding="utf-8") as file:
-        yield export.read(file)
+    environments = environments_of_running(state)
+    with databases(environments, READ_SIDE) as connections:
+        found = records(environments, directory_of(state, log_directory))
+        yield Announced(connections[READ_SIDE], printed.finding).watch(found)
 
 
 def given_key(text: str) -> VerifierKey:
@@ -118,8 +126,10 @@ class Printed:
     def __init__(self, as_json: bool) -> None:
         self._as_json = as_json
         self._between = '{"findings": ['
+        self.findings = 0
 
     def finding(self, finding: Finding) -> None:
+        self.findings += 1
         if self._as_json:
             click.echo(self._between + json.dumps(asdict(finding), default=as_text), nl=False)
             self._between = ", "
@@ -127,7 +137,7 @@ class Printed:
             click.echo(str(finding))
 
     def end(self, totals: Sequence[Totals]) -> None:
-        findings = sum(each.findings for each in totals)
+        findings = self.findings
         if self._as_json:
             end = {"clean": not findings, "stores": [asdict(each) for each in totals]}
             click.echo(f"{'' if findings else self._between}], {json.dumps(end, default=as_text)[1:]}")

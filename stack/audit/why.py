@@ -11,10 +11,10 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from projections.audit import why as causes
+from projections.audit.text import as_text
 from projections.audit.trail import READ_SIDE
 from projections.audit.why import Node
 from stack.audit.options import databases
-from stack.audit.trail import as_text
 from stack.errors import Failed
 from stack.options import environments_of_running, state_option
 from stack.state import State

@@ -15,21 +15,15 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner, Result
 
-from messaging.failures import Failure
-from messaging.message import to_properties
-from messaging.receiving.delivery import Delivery
-from messaging.receiving.operations import Operator, skip
-from messaging.receiving.parked import Entry, append
-from projections.audit.note import Signer, VerifierKey
-from projections.views.fold import fold
+from projections.audit.note import VerifierKey
+from projections.audit.text import cell
 from stack.cli import main
 from stack.given import variable
-from stack.keys import audit_key_pem
 from stack.state import ROOT, State
 from tests.support.audited import Audited
+from tests.support.audited_shop import audited_shop
 from tests.support.databases import Databases, clones
 from tests.support.reconciled_shop import Shop
-from tests.support.saga_on_postgres import open_shop, parties_on_postgres
 
 Run = Callable[..., Result]
 
@@ -40,35 +34,14 @@ def databases(all_databases: Databases) -> Iterator[Databases]:
 
 
 @pytest.fixture(scope="module")
-def shop(databases: Databases) -> Iterator[Shop]:
-    """Orders that have ended, a parked message that somebody skipped, and views of all of it."""
-    parties = parties_on_postgres(databases)
-    shop = Shop(parties, databases("projections"), open_shop(parties))
-    shop.trade()
-    with shop.projections.connect() as connection, connection.transaction():
-        fold(connection, 1, 1_000_000)
-    message = shop.message("payment_service", "payments.payment_captured.v1")
-    delivery = Delivery(0, message.routing_key, to_properties(message).headers, message.body.encode())
-    failure = Failure("ValueError", "somewhere", "no", "")
-    with parties["order_service"].database.connect() as connection:
-        append(connection, [Entry(message.id, message.key, message.contract, delivery, "dead", failure, 8)])
-        skip(connection, message.id, Operator("bob", "sent twice"))
-    yield shop
-    for party in parties.values():
-        party.close()
+def state(tmp_path_factory: pytest.TempPathFactory) -> State:
+    return State(tmp_path_factory.mktemp("state")).create()
 
 
 @pytest.fixture(scope="module")
-def state(shop: Shop, tmp_path_factory: pytest.TempPathFactory) -> State:
-    """With a key and a log, as a stack leaves them."""
-    state = State(tmp_path_factory.mktemp("state")).create()
-    audited(shop, state).seal()
-    return state
-
-
-def audited(shop: Shop, state: State) -> Audited:
-    stores = {name: party.database for name, party in shop.parties.items()}
-    return Audited(stores, state.directory / "audit", Signer.from_pem(audit_key_pem(state)))
+def shop(databases: Databases, state: State) -> Iterator[Shop]:
+    with audited_shop(databases, state) as shop:
+        yield shop
 
 
 @pytest.fixture
@@ -204,8 +177,6 @@ def elsewhere(directory: Path, *arguments: str) -> subprocess.CompletedProcess[s
 def test_the_table_for_people_is_csv_that_no_spreadsheet_takes_for_a_formula(run: Run, shop: Shop) -> None:
     rows = list(csv.DictReader(io.StringIO(run("export", "--format", "csv", "--order", shop.saga.orders[0]).stdout)))
     assert {row["key"] for row in rows} == {str(shop.saga.orders[0])}
-    from stack.audit.export import cell
-
     assert [cell(text) for text in ("=1+1", "-1", "one", None)] == ["'=1+1", "'-1", "one", ""]
 
 
@@ -223,6 +194,17 @@ def test_live_databases_are_verified_and_what_was_altered_is_named(run: Run, sho
     assert found.exit_code == 1
     assert found.stdout.startswith("re-stamped in payment_service: payment.")
     assert str(order) in found.stdout
+
+
+def test_a_message_that_told_of_another_event_is_named(run: Run, shop: Shop) -> None:
+    told = shop.message("order_service", "orders.order_placed.v1")
+    update = "update event_log set event_hash = %s where message_id = %s returning 1"
+    shop.by_hand("projections", update, (bytes(32), told.id))
+    found = run("verify")
+    shop.by_hand("projections", update, (told.event_hash, told.id))
+    assert found.exit_code == 1
+    assert found.stdout.startswith(f"contradicted in order_service: order.placed, version 1 of {told.key}, position ")
+    assert f"message {told.id} announced an event with another hash" in found.stdout
 
 
 def test_checkpoints_kept_elsewhere_are_compared(run: Run, state: State, tmp_path: Path) -> None:
