@@ -41,7 +41,7 @@ RELAY_GRANTS = SQL("""
 """)
 AUDITOR_GRANTS = SQL("""
     grant usage on schema public to {role};
-    grant select on stored_events, outbox, parked_actions to {role};
+    grant select on stored_events, outbox, parked_actions, undeliverable_actions to {role};
     grant select (id, subject, created_at, erased_at, erased_by, reason) on personal_keys to {role};
 """)
 

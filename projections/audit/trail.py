@@ -13,8 +13,8 @@ from projections.views.fold import OF_ORDERS
 PAGE = 500
 READ_SIDE = "projections"
 OPERATOR = "operator."
-"""Begins the type of what a person did: operator.retry, operator.edit, operator.skip, operator.erase."""
-OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "erase"))
+"""Begins the type of what a person did, such as operator.skip."""
+OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "redrive", "discard", "erase"))
 
 
 class Entry(NamedTuple):
@@ -83,6 +83,12 @@ ACTION_CLAUSES = {
     "until": "acted_at < %(until)s",
     "after": 'acted_at >= %(time)s and (acted_at, id collate "C") > (%(time)s, %(id)s)',
 }
+RELAY_ACTIONS = """
+select acted_at, id, actor, 'operator.' || action, key, reason, %(group)s::text, message_id, null::uuid,
+    concat_ws(': ', refusal, contract)
+from (select *, %(group)s || ':relay:' || lpad(position::text, 20, '0') as id from undeliverable_actions) m
+where {where} order by acted_at, id limit %(limit)s
+"""
 ERASURES = """
 select erased_at, id, erased_by, 'operator.erase', subject, reason, %(group)s::text, null::uuid, null::uuid, 'erased'
 from (select erased_at, erased_by, reason, subject, %(group)s || ':' || min(id::text) as id from personal_keys
@@ -132,6 +138,7 @@ class Trail:
                 values["messages"] = [id_ for (id_,) in rows]
             for group in self._databases:
                 found += self._rows(group, ACTIONS, ACTION_CLAUSES, values)
+                found += self._rows(group, RELAY_ACTIONS, ACTION_CLAUSES, values)
                 found += self._rows(group, ERASURES, ERASURE_CLAUSES, values)
         return sorted(found, key=lambda entry: (entry.time, entry.id))[:limit]
 

@@ -53,7 +53,7 @@ FILTERS = (
     click.option("--actor", metavar="NAME", help="Only what this customer, operator or process wanted."),
     click.option("--correlation", type=click.UUID, metavar="ID", help="Only what came of one request."),
     click.option(
-        "--type", "type_", type=KnownType(), help="Only this contract, or operator.retry, .edit, .skip, .erase."
+        "--type", "type_", type=KnownType(), help="Only this contract, or what operators do, such as operator.skip."
     ),
     click.option("--since", type=Moment(), help="Only what happened then or later (ISO 8601, UTC)."),
     click.option("--until", type=Moment(), help="Only what happened before."),
