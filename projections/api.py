@@ -3,6 +3,7 @@
 from messaging.announcements import Announcements
 from messaging.web import app as web
 from messaging.web import sign_in
+from projections.audit import api as audit
 from projections.live import stream
 from projections.routes import routes
 from projections.schema import metadata
@@ -13,5 +14,6 @@ def create_app() -> web.Api:
     app = web.create_app("Read side", routes, Announcements("projections"), metadata)
     app.mount(stream.routes)
     sign_in.mount(app)
-    # The audit's routes and the dashboard are mounted here: app.mount(audit.routes), dashboard.mount(app).
+    app.mount(audit.routes)
+    # The dashboard is mounted here: dashboard.mount(app).
     return app

@@ -14,13 +14,12 @@ COMMANDS = {
         "status": ("stack.status:status", "List the processes; exit code 0 when every one is ready"),
         "logs": ("stack.logs:logs", "Show what the processes have said"),
         "reconcile": ("stack.reconcile.command:reconcile", "Name every message that is not where it must be"),
-        "audit": ("stack.audit.command:audit", "Ask who did what and why; prove that nothing was altered"),
+        "audit": ("stack.audit.command:audit", "Who did what and why; proof that nothing was altered; `audit erase`"),
         "token": ("stack.token:token", "Print a bearer token to call the services with"),
         "doctor": ("stack.doctor:doctor", "Say what this machine has and lacks"),
     },
     "Operate it": {
         "parked": ("stack.parked.command:parked", "Look at messages that failed; retry, try out, edit or skip them"),
-        "audit": ("stack.audit.command:audit", "Make a customer's personal data unreadable: `audit erase`"),
         "projections": (
             "stack.projections_command:projections",
             "Rebuild the read side from the event stores, or say how far it is",
@@ -90,7 +89,7 @@ class Commands(click.Group):
 def main() -> None:
     """Three event-sourced services complete one order without a shared database or a coordinator.
 
-    The stack is a private Postgres and RabbitMQ and twelve processes, all on loopback: an HTTP API, a worker and a
+    The stack is a private Postgres and RabbitMQ and thirteen processes, all on loopback: an HTTP API, a worker and a
     relay for each of orders, payments and inventory, a card processor's simulator, the projections, and the sealer of
     the audit log.
     """

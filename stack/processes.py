@@ -17,6 +17,8 @@ HEALTH = {"HEALTH_PORT": "{port}"}
 WATCHING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
 """What a process needs that shows how all others are."""
 RELAY_SETTINGS = ("RELAY_RETENTION_HOURS", "RELAY_MAX_MESSAGE_BYTES")
+AUDIT_LOG = {"AUDIT_CHECKPOINTS": "{audit_directory}"}
+AUDITED = dict.fromkeys(SERVICES, AUDITOR_ROLE)
 
 
 @dataclass(frozen=True)
@@ -38,12 +40,17 @@ class Process:
     """Stands in for something that is not ours: starts with the servers and outlives the processes."""
 
 
-def api(name: str, package: str, settings: Mapping[str, str] | None = None) -> Process:
-    """HTTP endpoints of one service."""
+def api(
+    name: str,
+    package: str,
+    settings: Mapping[str, str] | None = None,
+    databases: Mapping[str, str] | None = None,
+) -> Process:
+    """HTTP endpoints of one service; `databases` are those that it has beside its own."""
     return Process(
         name,
         ("-m", "gunicorn", "--config", "python:messaging.web.gunicorn_conf", f"{package}.api:create_app()"),
-        databases={package: package},
+        databases={package: package, **(databases or {})},
         settings={**TOKENS, "HTTP_PORT": "{port}", **(settings or {})},
         passed_on=("ORDER_DEADLINE_SECONDS",),
         is_api=True,
@@ -87,12 +94,12 @@ PROCESSES = (
     relay("payments-relay", "payment_service"),
     relay("inventory-relay", "inventory_service"),
     worker("projections-worker", "projections"),
-    api("projections-api", "projections", {**WATCHING, "HTTP_STREAMS": "32"}),
+    api("projections-api", "projections", {**WATCHING, **AUDIT_LOG, "HTTP_STREAMS": "32"}, AUDITED),
     Process(
         "audit-sealer",
         ("-m", "projections.audit"),
-        databases=dict.fromkeys(SERVICES, AUDITOR_ROLE),
-        settings={**HEALTH, "AUDIT_SIGNING_KEY": "{audit_key}", "AUDIT_CHECKPOINTS": "{audit_directory}"},
+        databases=AUDITED,
+        settings={**HEALTH, **AUDIT_LOG, "AUDIT_SIGNING_KEY": "{audit_key}"},
         passed_on=("AUDIT_SEAL_SECONDS",),
     ),
 )

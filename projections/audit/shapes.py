@@ -9,19 +9,12 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
 
 from contracts import CONTRACTS
-from messaging.web.as_of import AsOf, version_or_time
+from messaging.web.as_of import SCHEMA, Time, version_or_time
 from messaging.web.openapi import Parameters, Query, View
 from projections.audit.trail import OPERATIONS, Entry, Filter, place
 
 TYPES = (*sorted(CONTRACTS), *OPERATIONS)
 PLACE: TypeAdapter[tuple[datetime, str]] = TypeAdapter(tuple[datetime, str])
-
-
-def time_alone(text: object) -> datetime:
-    moment = version_or_time(text)
-    if not isinstance(moment, datetime):
-        raise ValueError("must be an RFC 3339 time such as 2026-03-01T12:00:00Z")
-    return moment
 
 
 def known_type(text: str) -> str:
@@ -41,7 +34,6 @@ def cursor_of(entry: Entry) -> str:
     return urlsafe_b64encode(json.dumps([entry.time.isoformat(), entry.id]).encode()).decode().rstrip("=")
 
 
-Time = Annotated[datetime, BeforeValidator(time_alone), WithJsonSchema({"type": "string", "format": "date-time"})]
 TypeName = Annotated[str, AfterValidator(known_type), WithJsonSchema({"type": "string", "enum": list(TYPES)})]
 Cursor = Annotated[Any, BeforeValidator(entry_at), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})]
 
@@ -74,8 +66,10 @@ class ExportQuery(Asked):
     format: Literal["jsonl", "csv"] = "jsonl"
 
 
-class StateQuery(AsOf):
-    """A version or a time."""
+class StateQuery(Query):
+    """A version of the order, or an RFC 3339 time."""
+
+    as_of: Annotated[int | datetime, BeforeValidator(version_or_time), WithJsonSchema(SCHEMA)]
 
 
 class MessagePath(Parameters):
@@ -123,14 +117,14 @@ class NodeView(View):
 
 
 class StateView(View):
-    """What the order service had recorded; of a time also what everybody had said of the order."""
+    """What the order service had recorded, where this process may read it; of a time also what all had said of it."""
 
     recorded: dict[str, Any] | None
     known: dict[str, Any] | None
 
 
 class VerificationView(View):
-    """The sealer's last verification of each store; `clean` is null before all of them have one."""
+    """The sealer's last verification of each store; `clean` is null until each has one."""
 
     clean: bool | None
     stores: dict[str, dict[str, Any] | None]

@@ -25,7 +25,7 @@ headers = {{ Authorization = "Bearer {operator}" }}
 
 # Nor which texts are cursors.
 [[operations]]
-include-path-regex = "^/api/[a-z]+$"
+include-path-regex = "^/api/(audit/)?[a-z]+$"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422]
 """
 STREAM = "/api/events/stream"
