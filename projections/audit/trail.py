@@ -138,8 +138,9 @@ class Trail:
                 values["messages"] = [id_ for (id_,) in rows]
             for group in self._databases:
                 found += self._rows(group, ACTIONS, ACTION_CLAUSES, values)
-                found += self._rows(group, RELAY_ACTIONS, ACTION_CLAUSES, values)
                 found += self._rows(group, ERASURES, ERASURE_CLAUSES, values)
+                if group != READ_SIDE:  # it announces nothing that a relay could be refused
+                    found += self._rows(group, RELAY_ACTIONS, ACTION_CLAUSES, values)
         return sorted(found, key=lambda entry: (entry.time, entry.id))[:limit]
 
     def _rows(self, database: str, query: str, clauses: Mapping[str, str], values: dict[str, Any]) -> list[Entry]:
