@@ -66,7 +66,7 @@ class Environments:
         return text.format(
             port=self._state.port(process.name),
             monitored=" ".join(f"{one.name}={self._url(one)}" for one in PROCESSES),
-            services=" ".join(f"{name}={self._url(one)}" for one in PROCESSES if one.is_api for name in one.databases),
+            services=" ".join(f"{name}={self._url(one)}" for one in PROCESSES if one.is_api for name in one.serves),
             ledger=self._state.directory / "ledger.sqlite",
             token_public_key=public_key(self._state),
             personal_key=self.personal_key(),

@@ -35,9 +35,14 @@ class Process:
     passed_on: tuple[str, ...] = ()
     """Variables of the caller's environment that reach this process."""
     is_api: bool = False
-    """Serves its one database over HTTP."""
+    """Serves its own database over HTTP."""
     outside: bool = False
     """Stands in for something that is not ours: starts with the servers and outlives the processes."""
+
+    @property
+    def serves(self) -> list[str]:
+        """The services as which it signs in; at other databases it only looks."""
+        return [database for database, role in self.databases.items() if role == database]
 
 
 def api(

@@ -159,9 +159,7 @@ def test_a_process_is_healthy_when_the_port_it_listens_on_says_ready(process: Pr
 def test_the_watched_processes_are_those_of_the_table_and_their_health_is_open_to_their_network() -> None:
     watched = {target.name: target.url for target in read_targets(COMPOSE["x-watching"]["MONITORED"])}
     assert watched == {process.name: f"http://{process.name}:{PORT}" for process in PROCESSES}
-    apis = {
-        name: f"http://{process.name}:{PORT}" for process in PROCESSES if process.is_api for name in process.databases
-    }
+    apis = {name: f"http://{process.name}:{PORT}" for process in PROCESSES if process.is_api for name in process.serves}
     assert read_services(COMPOSE["x-watching"]["SERVICES"]) == apis
     for process in PROCESSES:
         hosts = {"HTTP_PORT": "HTTP_HOST", "HEALTH_PORT": "HEALTH_HOST"}
