@@ -1,6 +1,6 @@
 """Judges the records of the stores: chains, leaves, roots and signatures; names all that does not fit."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -115,7 +115,7 @@ class StoreCheck:
         with closing(self._streams):
             for leaf, present in self._streams.missed():
                 kind = "truncated" if 0 < present < leaf.version else "deleted"
-                self._report_leaf(kind, leaf, f"it was sealed on {self._until()}, and is gone")
+                self._report_leaf(kind, leaf, "it was sealed, and is gone")
             for size, checkpoint in sorted(self._kept.items()):
                 self._report("cut log", f"{size} leaves were signed on {checkpoint.time}, and are not all there")
             if not self.totals.checkpoints:
@@ -237,9 +237,6 @@ class StoreCheck:
             return f"its time is {event.recorded_at}, and it was not there when {last.time} was signed"
         return None
 
-    def _until(self) -> str:
-        return str(self._last.time) if self._last else "an unknown day"
-
     def _report_leaf(self, kind: str, leaf: Leaf, detail: str) -> None:
         self._report(kind, detail, leaf)
 
@@ -247,8 +244,3 @@ class StoreCheck:
         self.totals.findings += 1
         name = (leaf.originator_id, leaf.version, leaf.topic, leaf.position) if leaf else ()
         self._tell(Finding(kind, self.totals.store, detail, *name))
-
-
-def found(totals: Iterable[Totals]) -> Mapping[str, int]:
-    """Findings by store."""
-    return {each.store: each.findings for each in totals}
