@@ -14,7 +14,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import append, backlog, consume, costs, latency, rebuild, relay
+from benchmarks import append, backlog, consume, costs, latency, read_side, rebuild, relay
 from benchmarks.place import FULL, QUICK, Place
 from benchmarks.rows import REACH, Row, reached
 from stack.servers.private import private_servers
@@ -32,6 +32,7 @@ STEPS: list[tuple[str, Callable[[Place], list[Row]]]] = [
     ("from commit to consumer", latency.measure),
     ("consume, react, announce", consume.measure),
     ("rebuild the read side", rebuild.measure),
+    ("dashboard and audit with a million events", read_side.measure),
     ("statements, round trips, WAL", costs.measure),
 ]
 
