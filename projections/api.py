@@ -3,8 +3,11 @@
 from messaging.announcements import Announcements
 from messaging.web import app as web
 from messaging.web import sign_in
+from messaging.web.parked import mount_parked
 from projections.audit import api as audit
+from projections.dashboard import app as dashboard
 from projections.live import stream
+from projections.projector import Projector
 from projections.routes import routes
 from projections.schema import metadata
 
@@ -15,5 +18,6 @@ def create_app() -> web.Api:
     app.mount(stream.routes)
     sign_in.mount(app)
     app.mount(audit.routes)
-    # The dashboard is mounted here: dashboard.mount(app).
+    mount_parked(app, Projector())
+    dashboard.mount(app)
     return app

@@ -1,17 +1,19 @@
 """Puts the dashboard on a Flask app."""
 
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 from dash import Dash
-from flask import Flask, Response
+from flask import Flask, redirect
 
+from messaging.web.app import Api
 from projections.dashboard import guard, shell
 from projections.dashboard.pages import infrastructure, live_events, orders, overview, parked
 from projections.dashboard.places import ROOT
 from projections.dashboard.reading import Reader
-from projections.dashboard.viewer import Viewer
+from projections.dashboard.services import Services
+from projections.monitor.monitor import Monitor
+from projections.monitor.targets import read_services, read_targets
 
 PAGES = (overview.PAGE, live_events.PAGE, orders.PAGE, parked.PAGE, infrastructure.PAGE)
 ASSETS = Path(__file__).with_name("assets")
@@ -32,15 +34,18 @@ INDEX = f"""<!doctype html>
 </html>"""
 
 
-def mount(server: Flask, reader: Reader, signed_in: Callable[[], Viewer | Response], sign_out: str) -> Dash:
-    """Serve the dashboard below its root.
+def mount(app: Api) -> None:
+    """Serve the dashboard below its root, to who has signed in, and lead there from the front page."""
+    monitor = Monitor(read_targets(app.settings.monitored), app.settings.broker_metrics_url).start()
+    guard.let_in(app)
+    dash = make(app, Reader(app.database, monitor, Services(read_services(app.settings.services))))
+    guard.keep_in(app, dash.csp_hashes())
+    app.view_functions["/"] = lambda: redirect(ROOT)
 
-    Args:
-        signed_in: who sends the present request, or the answer to who may not.
-        sign_out: where the form behind the button "Sign out" posts to.
-    """
-    guard.let_in(server, signed_in)
-    app = Dash(
+
+def make(server: Flask, reader: Reader) -> Dash:
+    """Dash with every page."""
+    dash = Dash(
         "ordersaga",
         server=server,  # type: ignore[arg-type]
         url_base_pathname=ROOT,
@@ -54,9 +59,8 @@ def mount(server: Flask, reader: Reader, signed_in: Callable[[], Viewer | Respon
         add_log_handler=False,
         enable_mcp=False,
     )
-    app.layout = partial(shell.shell, PAGES, sign_out)
-    shell.callbacks(app, PAGES)
+    dash.layout = partial(shell.shell, PAGES)
+    shell.callbacks(dash, PAGES)
     for page in PAGES:
-        page.callbacks(app, reader)
-    guard.keep_in(server, app.csp_hashes())
-    return app
+        page.callbacks(dash, reader)
+    return dash

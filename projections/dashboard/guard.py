@@ -1,14 +1,17 @@
 """Who may see the dashboard, and what the browser may do with it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from flask import Flask, Response, request
 
+from messaging.web import cookies
+from messaging.web.sign_in import signed_in
+from messaging.web.tokens import Caller
 from projections.dashboard.places import ROOT
 from projections.dashboard.viewer import Viewer, enter
 
 
-def let_in(server: Flask, signed_in: Callable[[], Viewer | Response]) -> None:
+def let_in(server: Flask) -> None:
     """Guard all paths below the dashboard's root on this server, and no others; before Dash is put on it."""
 
     @server.before_request
@@ -16,9 +19,9 @@ def let_in(server: Flask, signed_in: Callable[[], Viewer | Response]) -> None:
         if not of_dashboard(request.path):
             return None
         found = signed_in()
-        if not isinstance(found, Viewer):
+        if not isinstance(found, Caller):
             return found
-        enter(found)
+        enter(Viewer(found.subject, found.role, cookies.token(request)))
         return None
 
 

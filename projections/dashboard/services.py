@@ -34,7 +34,7 @@ class ParkedAt:
 
 
 class Services:
-    """Every service that keeps parked messages, by the name of its API's process."""
+    """Every service that keeps parked messages, by its name, such as `order_service`."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self.urls = dict(urls)
@@ -88,17 +88,17 @@ class Services:
                 method, self.urls[service] + path, headers=headers, timeout=seconds, allow_redirects=False, **more
             )
         except requests.RequestException:
-            raise Refused(f"{service} does not answer. Nothing is known of what became of it; look again.") from None
+            raise Refused("It does not answer. Nothing is known of what became of this; look again.") from None
         if response.status_code != 200:
-            raise Refused(said(service, response))
+            raise Refused(said(response))
         return kind.model_validate_json(response.content)
 
 
-def said(service: str, response: requests.Response) -> str:
+def said(response: requests.Response) -> str:
     """The detail of a problem document, with its fields."""
     try:
         document = response.json()
         fields = "; ".join(f"{each['field']}: {each['message']}" for each in document.get("errors", []))
         return f"{document['detail']} {fields}".strip()
     except (ValueError, KeyError, TypeError):
-        return f"{service} answered with {response.status_code}."
+        return f"It answered with {response.status_code}."

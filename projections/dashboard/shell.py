@@ -17,6 +17,7 @@ TICK_MILLISECONDS = 800
 SLOW = "slow"
 """The interval of charts."""
 SLOW_MILLISECONDS = 2000
+SIGN_OUT = "/sign-out"
 
 THEME = {
     "fontFamily": "var(--font)",
@@ -50,14 +51,14 @@ def page_frame(title: str, *body: Component, tools: Content = None, intro: str =
     return html.Div([html.Div(head, className="page-head"), *body], className="page")
 
 
-def shell(pages: Sequence[Page], sign_out: str) -> Component:
+def shell(pages: Sequence[Page]) -> Component:
     """Everything but the page itself."""
     frame = html.Div(
         [
             html.A("Skip to content", href="#main", className="skip"),
-            top(viewer(), sign_out),
+            top(viewer()),
             html.Nav(html.Ul([html.Li(nav_link(page)) for page in pages]), className="side", **aria(label="Pages")),
-            html.Main([*away(sign_out), html.Div(id="page")], id="main", tabIndex=-1),
+            html.Main([*away(), html.Div(id="page")], id="main", tabIndex=-1),
             dcc.Location(id="url", refresh="callback-nav"),
             dcc.Interval(id=TICK, interval=TICK_MILLISECONDS),
             dcc.Interval(id=SLOW, interval=SLOW_MILLISECONDS),
@@ -68,7 +69,7 @@ def shell(pages: Sequence[Page], sign_out: str) -> Component:
     return provider
 
 
-def top(person: Viewer, sign_out: str) -> html.Header:
+def top(person: Viewer) -> html.Header:
     return html.Header(
         [
             dcc.Link([icon("logo"), "OrderSaga"], href=ROOT, className="brand"),
@@ -84,7 +85,7 @@ def top(person: Viewer, sign_out: str) -> html.Header:
                 size="lg",
                 **aria(label="Switch between light and dark"),
             ),
-            html.Form(html.Button("Sign out", className="plain-button"), action=sign_out, method="post"),
+            html.Form(html.Button("Sign out", className="plain-button"), action=SIGN_OUT, method="post"),
         ],
         className="top",
     )
@@ -94,7 +95,7 @@ def nav_link(page: Page) -> dcc.Link:
     return dcc.Link([icon(page.icon), html.Span(page.name)], href=place(page.path))
 
 
-def away(sign_out: str) -> list[Component]:
+def away() -> list[Component]:
     """One of these shows by itself when something is away; see assets/server.js."""
     notes: list[Component] = []
     for name, (what, then) in AWAY.items():

@@ -1,6 +1,7 @@
 """Parked messages: failures, rows, one in full, and what an attempt would do."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from dash import html
@@ -8,7 +9,7 @@ from dash.development.base_component import Component
 
 from messaging.web.parked_views import ActionView, DryRunView, FailureView, ParkedRow, ParkedView
 from projections.dashboard.components import words
-from projections.dashboard.components.basic import Content, Tone, empty, icon, mark, pairs
+from projections.dashboard.components.basic import Content, Tone, aria, empty, icon, mark, pairs
 from projections.dashboard.components.event import whole
 from projections.dashboard.components.kinds import kind_mark
 from projections.dashboard.components.table import Column, table
@@ -37,11 +38,6 @@ def button(
     )
 
 
-def service_name(process: str) -> str:
-    """`orders-api` -> Orders."""
-    return process.removesuffix("-api").capitalize()
-
-
 def failure_name(failure: FailureView | ParkedRow) -> str:
     return failure.error or NOT_TRIED
 
@@ -60,7 +56,7 @@ def failures_table(found: list[FailureOf], may_act: bool, why_not: str) -> Compo
 
     columns: list[Column[FailureOf]] = [
         Column("Failure", lambda row: [html.B(failure_name(row[1])), html.Div(row[1].place, className="mono muted")]),
-        Column("Service", lambda row: service_name(row[0])),
+        Column("Service", lambda row: words.service(row[0])),
         Column("Messages", lambda row: words.count(row[1].messages), "number"),
         Column("Dead", lambda row: words.count(row[1].dead), "number wide-only"),
         Column("Wait behind", lambda row: words.count(row[1].followers), "number wide-only"),
@@ -73,7 +69,7 @@ def failures_table(found: list[FailureOf], may_act: bool, why_not: str) -> Compo
 def rows_table(found: list[RowOf]) -> Component:
     columns: list[Column[RowOf]] = [
         Column("Message", open_button),
-        Column("Service", lambda row: service_name(row[0]), "wide-only"),
+        Column("Service", lambda row: words.service(row[0]), "wide-only"),
         Column("About", lambda row: words.short(row[1].key) if row[1].key else words.NOTHING),
         Column("State", lambda row: mark(*STATES[row[1].state])),
         Column("Attempts", lambda row: words.count(row[1].attempts), "number"),
@@ -88,14 +84,15 @@ def open_button(row: RowOf) -> Component:
     service, message = row
     id_ = {"type": "parked-open", "message": f"{service} {message.message_id}"}
     shown = kind_mark(message.contract) if message.contract else mark("Unreadable", "bad", "warning")
-    return html.Button(shown, id=id_, className="bare-button", **{"aria-haspopup": "dialog"})
+    return html.Button(shown, id=id_, className="bare-button", **aria(haspopup="dialog"))
 
 
-def problems(found: list[ParkedAt]) -> list[Component]:
+def problems(found: Sequence[ParkedAt]) -> list[Component]:
     """One line for each service that cannot be asked."""
     return [
         html.Div(
-            [icon("warning"), html.B(service_name(each.service)), html.Span(each.problem)], className="notice tone-warn"
+            [icon("warning"), html.B(words.service(each.service)), html.Span(each.problem)],
+            className="notice tone-warn",
         )
         for each in found
         if each.found is None
@@ -115,7 +112,7 @@ def detail(service: str, message: ParkedView) -> Component:
                 className="toolbar",
             ),
             pairs(
-                ("At", f"{service_name(service)}, where it could not be handled"),
+                ("At", f"{words.service(service)}, where it could not be handled"),
                 ("Failure", failure_name(message)),
                 ("Says", message.message or words.NOTHING),
                 ("Attempts", words.count(message.attempts)),

@@ -48,7 +48,7 @@ def node(picture: Picture, name: str, row: int, column: int) -> Component:
         return html.Div(className="topology-none", style=style, **aria(hidden="true"))
     worst = max(found, key=lambda each: ("up", "not ready", "down").index(each.state))
     text, tone, picture_name = STATES[worst.state]
-    title = [
+    title: list[Component | str] = [
         icon(picture_name),
         name,
         html.Span(f" ({text.lower()})", className="hidden-text" if worst.state == "up" else ""),

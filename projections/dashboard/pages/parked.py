@@ -1,6 +1,6 @@
 """Messages that could not be handled: by failure, one by one, tried out, tried again, or given up."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 from uuid import UUID
 
@@ -98,8 +98,8 @@ def looking(app: Dash, services: Services) -> None:
         Input("parked-result", "children"),
         Input("parked-done", "children"),
     )
-    def refresh(_: int, failure: str | None, *__: Any) -> list[Any]:
-        service, _, wanted = (failure or "").partition(" ")
+    def refresh(_: int, failure: str | None, *also: Any) -> list[Any]:
+        service, wanted = (failure or " ").split(" ")
         return update(services.parked(viewer().token, wanted or None), viewer(), service if wanted else "")
 
     @app.callback(
@@ -171,7 +171,7 @@ def whole_group(app: Dash, services: Services) -> None:
         group = pressed("failure")
         if group is None:
             return (no_update,) * 3
-        service = parked.service_name(group.partition(" ")[0])
+        service = words.service(group.partition(" ")[0])
         return group, f"Every message of this failure at {service} is tried again now, in order.", True
 
     @app.callback(
@@ -194,7 +194,7 @@ def whole_group(app: Dash, services: Services) -> None:
         return parked.notice(f"{words.counted(number, 'message')} due now.", "good", "check"), False
 
 
-def update(found: list[ParkedAt], person: Viewer, only: str) -> list[Any]:
+def update(found: Sequence[ParkedAt], person: Viewer, only: str) -> list[Any]:
     """The problems, the failures, the messages, and a word on which messages these are."""
     known = [(each.service, each.found) for each in found if each.found]
     failures = [(service, failure) for service, listed in known for failure in listed.failures]
