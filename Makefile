@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint format chaos bench bench-quick demo lock clean
+.PHONY: help test unit lint format chaos bench bench-quick screenshots demo lock clean
 
 help:  ## List these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ bench: $(VENV)/dev-stamp  ## Every figure beside its reference of the same run (
 
 bench-quick: $(VENV)/dev-stamp  ## The same with fewer rounds (about a minute)
 	$(BIN)/python -m benchmarks --quick
+
+screenshots: $(VENV)/dev-stamp  ## Pictures of the dashboard in docs/screenshots (needs chromium, takes some minutes)
+	$(BIN)/python -m tests.support.screenshots
 
 demo:  ## The whole saga, from nothing, with a verdict
 	./ordersaga demo

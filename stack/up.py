@@ -73,7 +73,7 @@ def welcome(stack: Stack) -> None:
     print(f"\n  logs                 {stack.state.logs}")
     print(f"  HTTP documentation   {stack.url('orders-api')}/docs")
     print(f"  read side            {stack.url('projections-api')}/docs")
-    print(f"  sign in as operator  {sign_in_link(stack)}\n")
+    print(f"  dashboard            {sign_in_link(stack)}\n")
     print(f"Place an order as alice, and wait until it is paid (the token lasts a day):\n\n{example(stack)}\n")
     sys.stdout.flush()
 

@@ -8,14 +8,14 @@ from flask import Flask, redirect
 
 from messaging.web.app import Api
 from projections.dashboard import guard, shell
-from projections.dashboard.pages import infrastructure, live_events, orders, overview, parked
+from projections.dashboard.pages import audit, infrastructure, live_events, orders, overview, parked
 from projections.dashboard.places import ROOT
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.monitor.targets import read_services, read_targets
 
-PAGES = (overview.PAGE, live_events.PAGE, orders.PAGE, parked.PAGE, infrastructure.PAGE)
+PAGES = (overview.PAGE, live_events.PAGE, orders.PAGE, parked.PAGE, audit.PAGE, infrastructure.PAGE)
 ASSETS = Path(__file__).with_name("assets")
 INDEX = f"""<!doctype html>
 <html lang="en">

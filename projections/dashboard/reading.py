@@ -4,10 +4,15 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 from uuid import UUID
 
 from messaging.web.database import Database
+from projections.audit import api as audit
+from projections.audit.log import LogFiles
+from projections.audit.sealing import last_verification
+from projections.audit.trail import Entry, Filter, Trail
+from projections.audit.why import Node, why
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.monitor.picture import Sight
@@ -93,6 +98,20 @@ class Reader:
     def story(self, order_id: UUID) -> Story | None:
         with self._database.connection() as connection:
             return story.tell(connection, order_id)
+
+    def trail(self, asked: Filter, after: Entry | None, limit: int) -> list[Entry]:
+        """Oldest first; what operators did is read from the services' own databases."""
+        with audit.databases() as connections:
+            return Trail(connections).page(asked, after, limit)
+
+    def why(self, message_id: UUID) -> Node | None:
+        with self._database.connection() as connection:
+            return why(connection, message_id)
+
+    def verification(self) -> dict[str, dict[str, Any] | None]:
+        """By store what the sealer's last verification found, None before its first."""
+        directory = audit.directory()
+        return {store: last_verification(LogFiles(directory, store)) for store in sorted(audit.service_urls())}
 
     def sight(self) -> Sight:
         return self._monitor.look()

@@ -39,6 +39,8 @@ class Services:
     def __init__(self, urls: Mapping[str, str]) -> None:
         self.urls = dict(urls)
         self._session = requests.Session()
+        # Not the environment's proxies: services are asked directly.
+        self._session.trust_env = False
         self._session.mount("http://", HTTPAdapter(pool_maxsize=16))
         self._pool = ThreadPoolExecutor(max(1, len(self.urls)), thread_name_prefix="parked")
 

@@ -17,6 +17,7 @@ def event_detail(event: Event) -> Component:
     return html.Div(
         [
             html.P([kind_mark(event.contract), html.Span(event.contract, className="mono muted")], className="toolbar"),
+            html.P(dcc.Link("Why it was sent, and what came of it", href=place(f"audit/{event.message_id}"))),
             pairs(
                 ("Time", words.moment(event.time, fine=True)),
                 ("Received", [words.moment(event.received_at, fine=True), f", {lapse(event)} later"]),

@@ -1,0 +1,148 @@
+"""Who did what, when and why; what caused what; and whether history is as it was written."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import dash_mantine_components as dmc  # type: ignore[import-untyped]
+from dash import Dash, Input, Output, State, ctx, dcc, html
+from dash.development.base_component import Component
+
+from projections.audit.trail import Entry, Filter, place
+from projections.dashboard.components import audit, words
+from projections.dashboard.components.basic import card, empty, skeleton
+from projections.dashboard.page import Page
+from projections.dashboard.places import place as address
+from projections.dashboard.reading import Reader
+from projections.dashboard.shell import SLOW, page_frame
+
+PAGE_ROWS = 50
+SPANS = {"15 minutes": 900, "Hour": 3600, "Day": 86400, "Week": 604800, "Everything": 0}
+"""The last so many seconds; 0 is no limit."""
+FIELDS = (("order", "value"), ("actor", "value"), ("correlation", "value"), ("type", "value"), ("span", "value"))
+
+
+def layout(message_id: str) -> Component:
+    return why_layout(message_id) if message_id else trail_layout()
+
+
+def trail_layout() -> Component:
+    return page_frame(
+        "Audit",
+        card(
+            "Proof",
+            html.Div(skeleton(150), id="audit-stores"),
+            note="Every event is in a hash chain and a signed log outside the databases",
+            aside=html.Span(id="audit-badge"),
+            flush=True,
+        ),
+        filters(),
+        card("Trail", html.Div(skeleton(400), id="audit-trail"), note="Oldest first", flush=True),
+        html.Div(
+            [
+                html.Span(id="audit-said", className="muted", role="status"),
+                html.Span(className="top-space"),
+                html.Button("Earlier", id="audit-earlier", className="plain-button"),
+                html.Button("Later", id="audit-later", className="plain-button"),
+            ],
+            className="pager",
+        ),
+        dcc.Store(id="audit-behind", data=[]),
+        dcc.Store(id="audit-end"),
+    )
+
+
+def filters() -> html.Div:
+    return html.Div(
+        [
+            dmc.TextInput(id="audit-order", label="Order or SKU", placeholder="Whole id", debounce=400, w=250),
+            dmc.TextInput(id="audit-actor", label="Actor", placeholder="Customer or operator", debounce=400, w=170),
+            dmc.TextInput(id="audit-correlation", label="Correlation", placeholder="Whole id", debounce=400, w=250),
+            dmc.Select(id="audit-type", label="What", data=audit.TYPES, placeholder="Anything", clearable=True, w=190),
+            dmc.Select(
+                id="audit-span", label="Of the last", data=list(SPANS), value="15 minutes", allowDeselect=False, w=130
+            ),
+        ],
+        className="toolbar",
+    )
+
+
+def why_layout(message_id: str) -> Component:
+    return page_frame(
+        "Why a message was sent",
+        card("From the first cause to all that came of it", html.Div(skeleton(300), id="audit-why")),
+        dcc.Store(id="audit-message", data=message_id),
+        tools=dcc.Link("Audit trail", href=address("audit")),
+    )
+
+
+def callbacks(app: Dash, reader: Reader) -> None:
+    @app.callback(Output("audit-stores", "children"), Output("audit-badge", "children"), Input(SLOW, "n_intervals"))
+    def verified(_: int) -> tuple[Component, Component]:
+        stores = reader.verification()
+        return audit.stores_table(stores), audit.badge(stores)
+
+    @app.callback(
+        Output("audit-behind", "data"),
+        *(Input(f"audit-{name}", prop) for name, prop in FIELDS),
+        Input("audit-later", "n_clicks"),
+        Input("audit-earlier", "n_clicks"),
+        State("audit-behind", "data"),
+        State("audit-end", "data"),
+        prevent_initial_call=True,
+    )
+    def turn(*values: Any) -> list[list[str]]:
+        behind, end = values[-2:]
+        if ctx.triggered_id == "audit-later" and end:
+            return [*behind, end]
+        return behind[:-1] if ctx.triggered_id == "audit-earlier" else []
+
+    @app.callback(
+        Output("audit-trail", "children"),
+        Output("audit-said", "children"),
+        Output("audit-end", "data"),
+        Output("audit-earlier", "disabled"),
+        Output("audit-later", "disabled"),
+        Input("audit-behind", "data"),
+        *(State(f"audit-{name}", prop) for name, prop in FIELDS),
+    )
+    def ask(behind: list[list[str]], *fields: str | None) -> tuple[Any, ...]:
+        try:
+            wanted = asked(*fields)
+        except ValueError:
+            problem = empty("A correlation is a whole id", "Copy it from an event or an order.", "warning")
+            return problem, "", None, True, True
+        after = place(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
+        return update(reader.trail(wanted, after, PAGE_ROWS + 1), len(behind))
+
+    @app.callback(Output("audit-why", "children"), Input("audit-message", "data"))
+    def explain(message_id: str) -> Component:
+        try:
+            first = reader.why(UUID(message_id))
+        except ValueError:
+            first = None
+        return audit.tree(first) if first else empty("This message is not known here", message_id, "search")
+
+
+def asked(order: str | None, actor: str | None, correlation: str | None, kind: str | None, span: str | None) -> Filter:
+    """Raises ValueError for a correlation that is no id."""
+    seconds = SPANS.get(span or "", 0)
+    return Filter(
+        order=(order or "").strip() or None,
+        actor=(actor or "").strip() or None,
+        correlation=UUID(correlation.strip()) if correlation and correlation.strip() else None,
+        type=kind or None,
+        since=datetime.now(UTC) - timedelta(seconds=seconds) if seconds else None,
+    )
+
+
+def update(found: list[Entry], pages_before: int) -> tuple[Any, ...]:
+    """`found` has one entry more than is shown when there is a further page."""
+    shown = found[:PAGE_ROWS]
+    first = pages_before * PAGE_ROWS
+    said = f"Entries {words.count(first + 1)} to {words.count(first + len(shown))}" if shown else ""
+    end = [shown[-1].time.isoformat(), shown[-1].id] if shown else None
+    return audit.trail_table(shown), said, end, not pages_before, len(found) <= PAGE_ROWS
+
+
+PAGE = Page("audit", "Audit", "audit", layout, callbacks)

@@ -1,0 +1,199 @@
+"""The dashboard in a browser, against the running stack."""
+
+import re
+from collections.abc import Iterator
+from uuid import UUID
+
+import psycopg
+import pytest
+import requests
+from playwright.sync_api import Browser, Locator, expect
+
+from tests.support.browser import CHROMIUM, PATIENCE, WITHOUT_CHROMIUM, Scheme, Visit, chromium, visit
+from tests.support.wait import until
+from tests.support.whole_stack import WholeStack
+
+pytestmark = [
+    pytest.mark.skipif(CHROMIUM is None, reason=WITHOUT_CHROMIUM),
+    pytest.mark.timeout(300),
+]
+PAGES = ("", "events", "orders", "parked", "audit", "infrastructure")
+FAIL = """
+create or replace function fail_on_purpose() returns trigger language plpgsql as $$
+begin
+    raise exception 'the shelves fail on purpose';
+end $$;
+create trigger on_purpose before insert on stored_events for each row execute function fail_on_purpose()
+"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as browser:
+        yield browser
+
+
+def ordered(stack: WholeStack, card: str = "pm_card_visa") -> str:
+    return str(stack.shop().order("alice", [("tea", 2), ("cup", 1)], card))
+
+
+def opened(visited: Visit, order: str) -> Locator:
+    """The parked message of this order."""
+    page = visited.open("parked")
+    page.locator("#parked-rows tr", has_text=order[-8:]).get_by_role("button").click(timeout=PATIENCE)
+    dialog = page.get_by_role("dialog", name="Parked message")
+    expect(dialog).to_contain_text("the shelves fail on purpose", timeout=PATIENCE)
+    return dialog
+
+
+def test_an_order_placed_over_http_appears_and_walks_through_its_steps_without_reload(
+    stack: WholeStack, browser: Browser
+) -> None:
+    with visit(browser, stack) as visited:
+        page = visited.open("")
+        page.evaluate("window.not_reloaded = true")
+        order = ordered(stack)
+        page.locator(f"#overview-recent a[href$='{order}']").click(timeout=PATIENCE)
+        for step in ("Placed", "Stock reserved", "Payment captured", "Confirmed"):
+            expect(page.locator(".flow-done", has_text=step)).to_have_count(1, timeout=PATIENCE)
+        expect(page.locator("#story-timeline")).to_contain_text("Stock shipped", timeout=PATIENCE)
+        expect(page.locator("#story-head")).to_contain_text("€10.50")
+        assert page.evaluate("window.not_reloaded")
+        assert visited.complaints == []
+
+
+def test_a_declined_order_shows_its_way_back(stack: WholeStack, browser: Browser) -> None:
+    order = ordered(stack, "pm_card_chargeDeclined")
+    with visit(browser, stack) as visited:
+        page = visited.open(f"orders/{order}")
+        expect(page.locator(".flow-failed")).to_contain_text("Payment declined", timeout=PATIENCE)
+        for undone in ("Order cancelled", "Stock released"):
+            expect(page.locator(".flow-back.flow-undone", has_text=undone)).to_have_count(1, timeout=PATIENCE)
+        assert page.locator(".flow-back").count() == 2
+
+
+def test_live_events_come_by_themselves_stop_for_a_pause_and_open_as_text(stack: WholeStack, browser: Browser) -> None:
+    with visit(browser, stack) as visited:
+        page = visited.open("events")
+        order = ordered(stack)
+        rows = page.locator(f"#events-list li:has(a[href$='{order}'])")
+        expect(rows).to_have_count(5, timeout=PATIENCE)
+        page.locator("#events-pause").click()
+        rows.last.locator("button").click()
+        detail = page.get_by_role("dialog")
+        expect(detail).to_contain_text("orders.order_placed.v1", timeout=PATIENCE)
+        expect(detail.locator("pre")).to_contain_text('"customer": "alice"')
+        later = ordered(stack)
+        until(lambda: stack.rows("projections", "select from event_log where key = %s", later))
+        page.keyboard.press("Escape")
+        assert page.locator(f"#events-list a[href$='{later}']").count() == 0
+        page.locator("#events-pause").click()
+        expect(page.locator(f"#events-list a[href$='{later}']").first).to_be_visible(timeout=PATIENCE)
+
+
+def test_a_parked_message_is_dry_run_and_retried_from_the_page_by_an_operator_alone(
+    stack: WholeStack, browser: Browser
+) -> None:
+    with psycopg.connect(stack.urls["inventory_service"], autocommit=True) as inventory:
+        inventory.execute(FAIL)
+        try:
+            order = ordered(stack)
+            parked = "select from parked_messages where key = %s"
+            until(lambda: inventory.execute(parked, (order,)).fetchall(), seconds=60)
+        finally:
+            inventory.execute("drop trigger on_purpose on stored_events")
+        inventory.execute("update parked_messages set state = 'dead', attempts = 8 where key = %s", (order,))
+        with visit(browser, stack, role="auditor") as visited:
+            expect(opened(visited, order).get_by_role("button", name="Retry")).to_be_disabled(timeout=PATIENCE)
+        with visit(browser, stack) as visited:
+            dialog = opened(visited, order)
+            dialog.get_by_role("button", name="Dry run").click()
+            expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=PATIENCE)
+            assert inventory.execute(parked, (order,)).fetchall()
+            dialog.get_by_label("Reason").fill("the shelves are mended")
+            dialog.get_by_role("button", name="Retry").click()
+            expect(dialog.locator("#parked-result")).to_contain_text("It is due now", timeout=PATIENCE)
+        done = "select actor, reason from parked_actions where key = %s and action = 'retry'"
+        assert inventory.execute(done, (order,)).fetchall() == [("olivia", "the shelves are mended")]
+    until(lambda: stack.shop().look("alice", UUID(order))["state"] == "confirmed", seconds=60)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("path", PAGES)
+def test_every_page_passes_axe_complains_of_nothing_and_asks_nobody_else(
+    stack: WholeStack, browser: Browser, path: str, scheme: Scheme
+) -> None:
+    with visit(browser, stack, scheme=scheme) as visited:
+        visited.open(path)
+        assert visited.serious() == []
+        assert visited.complaints == []
+        assert visited.elsewhere == []
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_no_page_is_wider_than_a_telephone(stack: WholeStack, browser: Browser, path: str) -> None:
+    with visit(browser, stack, width=400) as visited:
+        visited.open(path)
+        assert visited.width() == 400
+
+
+def test_the_story_of_an_order_passes_axe_and_fits_a_telephone(stack: WholeStack, browser: Browser) -> None:
+    order = ordered(stack, "pm_card_chargeDeclined")
+    with visit(browser, stack, width=400, scheme="dark") as visited:
+        page = visited.open(f"orders/{order}")
+        expect(page.locator("#story-timeline")).to_contain_text("Order cancelled", timeout=PATIENCE)
+        assert visited.serious() == []
+        assert visited.width() == 400
+
+
+def test_a_colour_scheme_that_is_chosen_stays(stack: WholeStack, browser: Browser) -> None:
+    with visit(browser, stack, scheme="light") as visited:
+        page = visited.open("")
+        page.get_by_role("button", name="Switch between light and dark").click()
+        expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+        page.reload()
+        expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
+
+
+def test_the_keyboard_leads_past_the_navigation_and_to_every_page(stack: WholeStack, browser: Browser) -> None:
+    with visit(browser, stack) as visited:
+        page = visited.open("")
+        page.keyboard.press("Tab")
+        expect(page.locator(":focus")).to_have_text("Skip to content")
+        page.locator(".side a", has_text="Orders").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("main h1")).to_have_text("Orders", timeout=PATIENCE)
+        expect(page).to_have_title(re.compile("^Orders"))
+
+
+def test_a_server_that_is_away_is_said_and_its_return_too(stack: WholeStack, browser: Browser) -> None:
+    with visit(browser, stack) as visited:
+        page = visited.open("")
+        page.route("**/_dash-update-component**", lambda route: route.abort())
+        expect(page.locator(".away-away")).to_be_visible(timeout=PATIENCE)
+        page.unroute("**/_dash-update-component**")
+        expect(page.locator(".away-away")).to_be_hidden(timeout=PATIENCE)
+
+
+def test_nobody_sees_the_dashboard_unless_signed_in_and_nothing_may_frame_it(stack: WholeStack) -> None:
+    address = f"{stack.url('projections-api')}/dashboard/"
+    page = requests.get(address, allow_redirects=False, timeout=10)
+    assert (page.status_code, page.headers["Location"].partition("?")[0]) == (303, "/sign-in")
+    update = requests.post(f"{address}_dash-update-component", json={}, timeout=10)
+    assert update.status_code == 401
+
+
+def test_a_page_of_another_site_cannot_act_with_the_cookie(stack: WholeStack) -> None:
+    address = stack.url("projections-api")
+    port = address.rpartition(":")[2]
+    cookies = {f"session_{port}": stack.token("operator", "olivia")}
+    page = requests.get(f"{address}/dashboard/", cookies=cookies, timeout=10)
+    assert page.status_code == 200
+    policy = page.headers["Content-Security-Policy"]
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-eval" not in policy
+    forged = {"Sec-Fetch-Site": "cross-site", "Origin": "https://elsewhere.example"}
+    update = requests.post(
+        f"{address}/dashboard/_dash-update-component", json={}, cookies=cookies, headers=forged, timeout=10
+    )
+    assert update.status_code == 403
