@@ -42,18 +42,19 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f}".removesuffix(".0")
 
 
+UNITS = (("d", 86400, "h", 3600), ("h", 3600, "min", 60), ("min", 60, "s", 1))
+
+
 def duration(length: timedelta | float) -> str:
     """Two figures at most: 40 ms, 3.2 s, 4 min 10 s, 2 h 5 min, 3 d 4 h."""
     seconds = length.total_seconds() if isinstance(length, timedelta) else length
-    if seconds < 1:
+    if seconds < 0.9995:
         return f"{max(0, seconds) * 1000:.0f} ms"
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    for name, size, part, smaller in (("min", 60, "s", 1), ("h", 3600, "min", 60), ("d", 86400, "h", 3600)):
-        if seconds < size * (24 if name == "h" else 60) or name == "d":
-            whole, rest = divmod(int(seconds), size)
-            return f"{whole} {name} {rest // smaller} {part}" if rest // smaller else f"{whole} {name}"
-    raise AssertionError
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+    unit, size, smaller, part = next(each for each in UNITS if seconds >= each[1] - 0.5)
+    whole, rest = divmod(round(seconds), size)
+    return f"{whole} {unit} {rest // part} {smaller}" if rest // part else f"{whole} {unit}"
 
 
 def age(since: datetime, now: datetime | None = None) -> timedelta:

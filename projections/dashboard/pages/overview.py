@@ -19,6 +19,7 @@ from projections.queries.sagas import Saga, Usual, Waiting
 LAG_SECONDS = 5.0
 """From here on a lag is marked."""
 BROKER_SECONDS = 300
+LEAST_MINUTES = 20
 
 MESSAGES = ("Messages", charts.BLUE)
 CONFIRMED = ("Orders confirmed", charts.GREEN)
@@ -55,9 +56,9 @@ def layout(_: str) -> Component:
                     charts.chart("overview-broker", "Messages enqueued, delivered and unacknowledged, last minutes"),
                     note="While somebody looks",
                     aside=charts.legend(ENQUEUED, DELIVERED, UNACKNOWLEDGED),
-                    wide=8,
+                    wide=7,
                 ),
-                card("Lag", html.Div(skeleton(180), id="overview-lag"), wide=4, flush=True),
+                card("Lag", html.Div(skeleton(180), id="overview-lag"), wide=5, flush=True),
                 card(
                     "Recent orders",
                     html.Div(skeleton(330), id="overview-recent"),
@@ -280,7 +281,8 @@ def waiting(rows: list[Saga], usual: dict[Waiting, Usual]) -> Component:
     return table("Unfinished orders", columns, rows)
 
 
-def minutes_figure(minutes: list[Minute]) -> Figure:
+def minutes_figure(hour: list[Minute]) -> Figure:
+    minutes = since_something_happened(hour)
     return charts.figure(
         [each.minute for each in minutes],
         [
@@ -290,6 +292,12 @@ def minutes_figure(minutes: list[Minute]) -> Figure:
         ],
         {"yaxis": {"domain": [0.55, 1]}, "yaxis2": {"domain": [0, 0.45]}, "xaxis": {"anchor": "y2"}},
     )
+
+
+def since_something_happened(hour: list[Minute]) -> list[Minute]:
+    """Without the empty minutes before, but for as many as a chart needs."""
+    first = next((place for place, each in enumerate(hour) if each.messages), len(hour))
+    return hour[min(first, max(len(hour) - LEAST_MINUTES, 0)) :]
 
 
 def broker_figure(sight: Sight) -> Figure:
