@@ -17,7 +17,6 @@ from tests.support.whole_stack import WholeStack, whole_stack
 PICTURES = ROOT / "docs" / "screenshots"
 ORDERS_A_SECOND = 2
 ORDERS = 180
-HEIGHTS = {1300: 1000, 400: 900}
 MISHAP = """
 create or replace function fail_on_purpose() returns trigger language plpgsql as $$
 begin
@@ -39,18 +38,19 @@ class Picture(NamedTuple):
     path: str
     width: int = 1300
     scheme: Scheme = "light"
+    height: int = 900
 
 
 ALL = (
-    Picture("overview-light", ""),
+    Picture("overview-light", "", height=1100),
     Picture("overview-narrow-dark", "", 400, "dark"),
-    Picture("events-dark", "events", scheme="dark"),
-    Picture("orders-light", "orders"),
-    Picture("story-light", "orders/{declined}"),
+    Picture("events-dark", "events", scheme="dark", height=580),
+    Picture("orders-light", "orders", height=800),
+    Picture("story-light", "orders/{declined}", height=980),
     Picture("story-narrow-light", "orders/{declined}", 400),
-    Picture("parked-dark", "parked", scheme="dark"),
-    Picture("audit-light", "audit"),
-    Picture("infrastructure-dark", "infrastructure", scheme="dark"),
+    Picture("parked-dark", "parked", scheme="dark", height=700),
+    Picture("audit-light", "audit", height=800),
+    Picture("infrastructure-dark", "infrastructure", scheme="dark", height=800),
 )
 
 
@@ -85,7 +85,7 @@ def take(browser: Browser, stack: WholeStack, picture: Picture) -> None:
     [(declined,)] = stack.rows("projections", DECLINED)
     with visit(browser, stack, scheme=picture.scheme, width=picture.width) as visited:
         page = visited.open(picture.path.format(declined=declined))
-        page.set_viewport_size({"width": picture.width, "height": HEIGHTS[picture.width]})
+        page.set_viewport_size({"width": picture.width, "height": picture.height})
         page.wait_for_timeout(20_000 if picture.path == "" else 3_000)
         file = PICTURES / f"{picture.name}.png"
         page.screenshot(path=file)

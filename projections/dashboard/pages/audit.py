@@ -77,7 +77,7 @@ def why_layout(message_id: str) -> Component:
 
 
 def callbacks(app: Dash, reader: Reader) -> None:
-    @app.callback(Output("audit-stores", "children"), Output("audit-badge", "children"), Input(SLOW, "n_intervals"))
+    @app.callback(Output("audit-stores", "children"), Output("audit-badge", "children"), Input(SLOW, "data"))
     def verified(_: int) -> tuple[Component, Component]:
         stores = reader.verification()
         return audit.stores_table(stores), audit.badge(stores)

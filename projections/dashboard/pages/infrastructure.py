@@ -30,7 +30,7 @@ def layout(_: str) -> Component:
 
 
 def callbacks(app: Dash, reader: Reader) -> None:
-    @app.callback([Output(f"infra-{name}", "children") for name in REGIONS], Input(TICK, "n_intervals"))
+    @app.callback([Output(f"infra-{name}", "children") for name in REGIONS], Input(TICK, "data"))
     def refresh(_: int) -> list[Any]:
         return update(reader.sight().now)
 

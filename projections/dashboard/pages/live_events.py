@@ -90,7 +90,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
         Output("events-news", "data"),
         Output("events-known", "data"),
         Output("events-none", "children"),
-        Input(TICK, "n_intervals"),
+        Input(TICK, "data"),
         Input("events-contract", "value"),
         Input("events-key", "value"),
         Input("events-paused", "data"),

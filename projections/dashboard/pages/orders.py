@@ -142,7 +142,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
         Output("orders-said", "children"),
         Output("orders-newer", "disabled"),
         Output("orders-older", "disabled"),
-        Input(TICK, "n_intervals"),
+        Input(TICK, "data"),
         Input("orders-behind", "data"),
         *(State(f"orders-{name}", prop) for name, prop in wanted),
     )

@@ -82,11 +82,11 @@ def layout(_: str) -> Component:
 def callbacks(app: Dash, reader: Reader) -> None:
     regions = ("tiles", "flow", "share", "lag", "recent", "waiting")
 
-    @app.callback([Output(f"overview-{name}", "children") for name in regions], Input(TICK, "n_intervals"))
+    @app.callback([Output(f"overview-{name}", "children") for name in regions], Input(TICK, "data"))
     def refresh(_: int) -> list[Component]:
         return update(reader.overview())
 
-    @app.callback(Output("overview-minutes", "figure"), Output("overview-broker", "figure"), Input(SLOW, "n_intervals"))
+    @app.callback(Output("overview-minutes", "figure"), Output("overview-broker", "figure"), Input(SLOW, "data"))
     def redraw(_: int) -> tuple[Figure, Figure]:
         return minutes_figure(reader.minutes()), broker_figure(reader.sight())
 

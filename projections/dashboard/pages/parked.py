@@ -93,7 +93,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
 def looking(app: Dash, services: Services) -> None:
     @app.callback(
         [Output(f"parked-{name}", "children") for name in ("problems", "failures", "rows", "shown")],
-        Input(SLOW, "n_intervals"),
+        Input(SLOW, "data"),
         Input("parked-failure", "data"),
         Input("parked-result", "children"),
         Input("parked-done", "children"),

@@ -65,7 +65,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
         Output("story-timeline", "children"),
         Output("story-graph", "elements"),
         Output("story-told", "data"),
-        Input(TICK, "n_intervals"),
+        Input(TICK, "data"),
         State("story-order", "data"),
         State("story-told", "data"),
     )
@@ -83,7 +83,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
         "paint",
         Output("story-graph", "stylesheet"),
         Input("story-told", "data"),
-        Input(TICK, "n_intervals"),
+        Input(TICK, "data"),
     )
 
 
