@@ -1,5 +1,6 @@
 """What the workers of a group promise when they share its queues: balance, rest, order per key, nothing parked."""
 
+import math
 import random
 import threading
 import time
@@ -88,8 +89,8 @@ def given_back(processes: list[Process]) -> list[float]:
     return [process.metric(GIVEN_BACK) for process in processes]
 
 
-def wait_for_more(counting: Counting, messages: int) -> None:
-    enough = counting.in_inbox() + messages
+def wait_for_more(counting: Counting, messages: int, of: float = math.inf) -> None:
+    enough = min(counting.in_inbox() + messages, of)
     until(lambda: counting.in_inbox() >= enough, seconds=60)
 
 
@@ -141,9 +142,9 @@ def test_order_per_key_is_kept_by_four_workers_that_share_queues_while_they_are_
     workers = [counting.start() for _ in range(4)]
     until(lambda: not any(worker.problems() for worker in workers), seconds=90)
     with traffic(counting, counters, 3000) as sent:
-        wait_for_more(counting, 100)
+        wait_for_more(counting, 100, of=3000)
         while sum(sent.values()) < 3000:
-            wait_for_more(counting, random.randrange(250, 500))
+            wait_for_more(counting, random.randrange(250, 500), of=3000)
             workers.pop(random.randrange(4)).kill()
             workers.append(counting.start())
     assert all_took_effect_once_and_in_order(counting, sent)

@@ -25,6 +25,8 @@ from tests.support.databases import Database, Databases
 from tests.support.wait import until
 
 ROOT = Path(__file__).resolve().parents[2]
+LIFETIME = timedelta(hours=2)
+"""Of a token: longer than any test run."""
 
 
 @cache
@@ -42,7 +44,7 @@ def personal_key() -> str:
 
 
 def token(role: str = "customer", subject: str = "alice") -> str:
-    return issue(keys()[0], role, subject, timedelta(minutes=10))
+    return issue(keys()[0], role, subject, LIFETIME)
 
 
 def environment(database: Database, port: int) -> dict[str, str]:
