@@ -73,11 +73,16 @@ def rows_table(found: list[RowOf]) -> Component:
         Column("About", lambda row: words.short(row[1].key) if row[1].key else words.NOTHING),
         Column("State", lambda row: mark(*STATES[row[1].state])),
         Column("Attempts", lambda row: words.count(row[1].attempts), "number"),
-        Column("Next attempt", lambda row: words.moment(row[1].next_attempt_at), "number"),
+        Column("Next attempt", lambda row: next_attempt(row[1]), "number"),
         Column("Parked", lambda row: words.ago(row[1].parked_at), "number"),
         Column("Error", lambda row: row[1].message or failure_name(row[1]), "muted shrink"),
     ]
     return table("Parked messages", columns, found)
+
+
+def next_attempt(message: ParkedRow) -> Content:
+    """The dead wait for a person."""
+    return words.NOTHING if message.state == "dead" else words.moment(message.next_attempt_at)
 
 
 def open_button(row: RowOf) -> Component:
@@ -116,7 +121,7 @@ def detail(service: str, message: ParkedView) -> Component:
                 ("Failure", failure_name(message)),
                 ("Says", message.message or words.NOTHING),
                 ("Attempts", words.count(message.attempts)),
-                ("Next attempt", words.moment(message.next_attempt_at)),
+                ("Next attempt", next_attempt(message)),
                 ("Parked", [words.moment(message.parked_at), ", ", words.ago(message.parked_at)]),
                 ("Key", whole(message.key or words.NOTHING)),
                 ("Message", whole(message.message_id)),
