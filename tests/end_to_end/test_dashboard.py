@@ -166,6 +166,36 @@ def test_the_keyboard_leads_past_the_navigation_and_to_every_page(stack: WholeSt
         expect(page).to_have_title(re.compile("^Orders"))
 
 
+def test_links_and_the_enter_key_lead_to_a_story_in_place_and_the_way_back_leads_back(
+    stack: WholeStack, browser: Browser
+) -> None:
+    order = ordered(stack)
+    with visit(browser, stack) as visited:
+        page = visited.open("orders")
+        page.evaluate("window.not_reloaded = true")
+        row = page.locator(f".ag-row[row-id='{order}']")
+        row.locator("a").click(timeout=PATIENCE)
+        expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=PATIENCE)
+        page.go_back()
+        expect(page.locator("main h1")).to_have_text("Orders", timeout=PATIENCE)
+        row.locator("[col-id=customer]").click(timeout=PATIENCE)
+        page.keyboard.press("Enter")
+        expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=PATIENCE)
+        assert page.evaluate("window.not_reloaded")
+
+
+def test_an_event_that_was_closed_opens_again(stack: WholeStack, browser: Browser) -> None:
+    ordered(stack)
+    with visit(browser, stack) as visited:
+        page = visited.open("events")
+        page.locator("#events-pause").click()
+        for _ in range(2):
+            page.locator("#events-list button").first.click()
+            expect(page.get_by_role("dialog")).to_be_visible(timeout=PATIENCE)
+            page.keyboard.press("Escape")
+            expect(page.get_by_role("dialog")).to_be_hidden(timeout=PATIENCE)
+
+
 def test_a_server_that_is_away_is_said_and_its_return_too(stack: WholeStack, browser: Browser) -> None:
     with visit(browser, stack) as visited:
         page = visited.open("")

@@ -7,10 +7,10 @@ window.dashAgGridComponentFunctions.Mark = function (props) {
 };
 window.dashAgGridComponentFunctions.OrderLink = function (props) {
   const text = props.value.slice(-8);
-  return React.createElement("a", { href: props.data.href, className: "mono", title: props.value, tabIndex: -1 }, text);
+  return React.createElement("a", { href: props.data.href, className: "mono", title: props.value, tabIndex: -1, "data-in-place": "" }, text);
 };
 
 window.dashAgGridFunctions = window.dashAgGridFunctions || {};
 window.dashAgGridFunctions.open_row = function (params) {
-  if (params.event.key === "Enter" && params.data && params.data.href) window.location.assign(params.data.href);
+  if (params.event.key === "Enter" && params.data && params.data.href) window.dash_clientside.navigation.go(params.data.href);
 };

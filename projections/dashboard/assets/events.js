@@ -34,7 +34,10 @@ window.dash_clientside = window.dash_clientside || {};
     kind.onclick = () => window.dash_clientside.set_props("events-opened", { data: event.id });
     const key = element(event.order ? "a" : "span", "event-key mono", event.key);
     key.title = event.key;
-    if (event.order) key.href = event.order;
+    if (event.order) {
+      key.href = event.order;
+      key.dataset.inPlace = "";
+    }
     row.append(
       element("span", "event-kind"), key, element("span", "event-actor", event.actor),
       time_of(event.time), element("span", "event-lapse number", lapse_of(event.lapse)),

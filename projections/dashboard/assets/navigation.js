@@ -18,7 +18,20 @@ window.dash_clientside = window.dash_clientside || {};
     document.title = title ? title + " · OrderSaga" : "OrderSaga";
   }
 
+  // Links that are not Dash's own lead to their page in place too; with a modifier the browser does what it always does.
+  document.addEventListener("click", function (click) {
+    const link = click.target.closest && click.target.closest("a[data-in-place]");
+    if (!link || click.ctrlKey || click.metaKey || click.shiftKey || click.altKey || click.button) return;
+    click.preventDefault();
+    go(link.getAttribute("href"));
+  });
+
+  function go(pathname) {
+    window.dash_clientside.set_props("url", { pathname: pathname });
+  }
+
   window.dash_clientside.navigation = {
+    go: go,
     arrived: function (pathname) {
       mark_place(pathname);
       if (before !== null && before !== pathname) {
