@@ -110,7 +110,7 @@ def processes_table(processes: Iterable[ProcessPicture]) -> Component:
     columns: list[Column[ProcessPicture]] = [
         Column("Process", lambda each: html.B(each.name)),
         Column("State", state_mark),
-        Column("Does", does, "muted"),
+        Column("Does", does, "muted wide-only"),
         Column("Up since", lambda each: words.moment(each.started_at), "number"),
         Column("For", lambda each: up_for(each), "number wide-only"),
         Column("Memory", lambda each: memory(each.memory_bytes), "number"),
