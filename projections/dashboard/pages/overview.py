@@ -313,7 +313,7 @@ def broker_figure(sight: Sight) -> Figure:
         ],
         {
             "yaxis": {"ticksuffix": "/s"},
-            "yaxis2": {"overlaying": "y", "side": "right", "showgrid": False, "minallowed": 0, "tickformat": ",d"},
+            "yaxis2": {"overlaying": "y", "side": "right", "showgrid": False, "minallowed": 0},
             "xaxis": {"tickformat": "%H:%M:%S", "nticks": 6},
         },
         margin={"l": 48, "r": 40, "t": 8, "b": 22},
