@@ -3,33 +3,17 @@
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
-from projections.dashboard.components import charts, orders, words
-from projections.dashboard.components.basic import Content, card, empty, mark, skeleton, tile, tiles
-from projections.dashboard.components.charts import Figure, Series
+from projections.dashboard.components import charts, lag, orders, traffic, words
+from projections.dashboard.components.basic import Content, card, empty, skeleton, tile, tiles
+from projections.dashboard.components.charts import Figure
 from projections.dashboard.components.flow import Step, flow
 from projections.dashboard.components.table import Column, table
 from projections.dashboard.page import Page
 from projections.dashboard.places import place
 from projections.dashboard.reading import Overview, Reader
 from projections.dashboard.shell import SLOW, TICK, page_frame
-from projections.monitor.picture import Picture, RelayFigures, Sight
-from projections.queries.figures import Counts, Figures, Minute
+from projections.queries.figures import Counts, Figures
 from projections.queries.sagas import Saga, Usual, Waiting
-
-LAG_SECONDS = 5.0
-"""From here on a lag is marked."""
-BROKER_SECONDS = 300
-LEAST_MINUTES = 20
-
-MESSAGES = ("Messages", charts.BLUE)
-CONFIRMED = ("Orders confirmed", charts.GREEN)
-CANCELLED = ("Orders cancelled", charts.AMBER)
-ENQUEUED = ("Enqueued a second", charts.BLUE)
-DELIVERED = ("Delivered a second", charts.GREEN)
-UNACKNOWLEDGED = ("Unacknowledged", charts.AMBER)
-
-Behind = tuple[str, Content, Content]
-"""Who, how far behind, and whether that is well."""
 
 
 def layout(_: str) -> Component:
@@ -47,7 +31,7 @@ def layout(_: str) -> Component:
                     "Throughput",
                     charts.chart("overview-minutes", "Messages and orders of the last hour, by minute"),
                     note="A minute, of the last hour",
-                    aside=charts.legend(MESSAGES, CONFIRMED, CANCELLED),
+                    aside=charts.legend(traffic.MESSAGES, traffic.CONFIRMED, traffic.CANCELLED),
                     wide=8,
                 ),
                 card("How orders end", html.Div(skeleton(132), id="overview-share"), wide=4),
@@ -55,7 +39,7 @@ def layout(_: str) -> Component:
                     "Broker queues",
                     charts.chart("overview-broker", "Messages enqueued, delivered and unacknowledged, last minutes"),
                     note="While somebody looks",
-                    aside=charts.legend(ENQUEUED, DELIVERED, UNACKNOWLEDGED),
+                    aside=charts.legend(traffic.ENQUEUED, traffic.DELIVERED, traffic.UNACKNOWLEDGED),
                     wide=7,
                 ),
                 card("Lag", html.Div(skeleton(180), id="overview-lag"), wide=5, flush=True),
@@ -88,7 +72,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
 
     @app.callback(Output("overview-minutes", "figure"), Output("overview-broker", "figure"), Input(SLOW, "data"))
     def redraw(_: int) -> tuple[Figure, Figure]:
-        return minutes_figure(reader.minutes()), broker_figure(reader.sight())
+        return traffic.minutes_figure(reader.minutes()), traffic.broker_figure(reader.sight())
 
 
 def update(now: Overview) -> list[Component]:
@@ -97,7 +81,7 @@ def update(now: Overview) -> list[Component]:
         figures_tiles(now.figures),
         counts_flow(now.figures.counts),
         share(now.figures),
-        lag(now.sight.now),
+        lag.lag(now.sight.now),
         recent(now.recent),
         waiting(now.waiting, now.usual),
     ]
@@ -200,58 +184,6 @@ def legend_line(name: str, number: int, colour: str) -> html.Li:
     return html.Li([swatch, name, html.Span(words.count(number), className="legend-value")])
 
 
-def lag(picture: Picture | None) -> Component:
-    """How far each relay and each group is behind."""
-    if picture is None:
-        return empty("Asking the processes", "The first answers take about a second.", "clock")
-    columns: list[Column[Behind]] = [
-        Column("Who", lambda row: row[0]),
-        Column("Behind", lambda row: row[1], "number"),
-        Column("State", lambda row: row[2], "number"),
-    ]
-    return table("Lag of relays and groups", columns, [*relay_rows(picture), *group_rows(picture)])
-
-
-def relay_rows(picture: Picture) -> list[Behind]:
-    relays = {each.database: each for process in picture.processes for each in process.relays if each.is_active}
-    databases = sorted({each.database for process in picture.processes for each in process.relays})
-    return [(f"{words.service(database)} relay", *relay_lag(relays.get(database))) for database in databases]
-
-
-def relay_lag(relay: RelayFigures | None) -> tuple[Content, Content]:
-    if relay is None:
-        return words.NOTHING, mark("No relay", "bad", "warning")
-    late = relay.lag_seconds > LAG_SECONDS
-    behind = f"{words.counted(relay.lag_rows, 'row')}, {words.duration(round(relay.lag_seconds, 1))}"
-    return behind, mark("Late", "warn", "warning") if late else mark("Current", "good", "check")
-
-
-def group_rows(picture: Picture) -> list[Behind]:
-    """A group is as far behind as its queues are long."""
-    ready: dict[str, int] = {}
-    for queue in picture.broker.queues:
-        group, _, part = queue.name.rpartition(".")
-        if part.isdigit():
-            ready[group] = ready.get(group, 0) + queue.ready + queue.unacknowledged
-    groups = sorted({each.group for process in picture.processes for each in process.receiving})
-    rows: list[Behind] = []
-    for group in groups:
-        behind = words.counted(ready[group], "message") if group in ready else words.NOTHING
-        rows.append((f"{words.service(group)} group", behind, group_state(picture, group)))
-    return rows
-
-
-def group_state(picture: Picture, group: str) -> Content:
-    parts = [(process, each) for process in picture.processes for each in process.receiving if each.group == group]
-    if not any(process.state == "up" for process, _ in parts):
-        return mark("Down", "bad", "warning")
-    dead = max((each.dead_now or 0 for _, each in parts), default=0)
-    parked = max(((each.retrying_now or 0) + (each.waiting_now or 0) for _, each in parts), default=0) + dead
-    if dead:
-        return mark(f"{dead} dead", "bad", "parked")
-    return mark(f"{parked} parked", "warn", "parked") if parked else mark("Current", "good", "check")
-
-
 def recent(rows: list[Saga]) -> Component:
     if not rows:
         return empty("No orders yet", "Start some with ./ordersaga up --traffic 5, or place one over HTTP.")
@@ -279,45 +211,6 @@ def waiting(rows: list[Saga], usual: dict[Waiting, Usual]) -> Component:
         Column("Usually", lambda saga: orders.usual_time(usual_of(saga)), "number"),
     ]
     return table("Unfinished orders", columns, rows)
-
-
-def minutes_figure(hour: list[Minute]) -> Figure:
-    minutes = since_something_happened(hour)
-    return charts.figure(
-        [each.minute for each in minutes],
-        [
-            Series(*MESSAGES, [each.messages for each in minutes], "y", bars=True),
-            Series(*CONFIRMED, [each.confirmed for each in minutes], "y2", bars=True),
-            Series(*CANCELLED, [each.cancelled for each in minutes], "y2", bars=True),
-        ],
-        {"yaxis": {"domain": [0.55, 1]}, "yaxis2": {"domain": [0, 0.45]}, "xaxis": {"anchor": "y2"}},
-    )
-
-
-def since_something_happened(hour: list[Minute]) -> list[Minute]:
-    """Without the empty minutes before, but for as many as a chart needs."""
-    first = next((place for place, each in enumerate(hour) if each.messages), len(hour))
-    return hour[min(first, max(len(hour) - LEAST_MINUTES, 0)) :]
-
-
-def broker_figure(sight: Sight) -> Figure:
-    """Every other second of the last minutes."""
-    pictures = sight.history[-BROKER_SECONDS::2]
-    brokers = [picture.broker for picture in pictures]
-    return charts.figure(
-        [picture.at for picture in pictures],
-        [
-            Series(*ENQUEUED, [each.enqueued_per_second for each in brokers], unit="/s"),
-            Series(*DELIVERED, [each.delivered_per_second for each in brokers], unit="/s"),
-            Series(*UNACKNOWLEDGED, [each.unacknowledged for each in brokers], "y2", dotted=True),
-        ],
-        {
-            "yaxis": {"ticksuffix": "/s"},
-            "yaxis2": {"overlaying": "y", "side": "right", "showgrid": False, "minallowed": 0},
-            "xaxis": {"tickformat": "%H:%M:%S", "nticks": 6},
-        },
-        margin={"l": 48, "r": 40, "t": 8, "b": 22},
-    )
 
 
 PAGE = Page("", "Overview", "overview", layout, callbacks)

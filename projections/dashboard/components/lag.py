@@ -1,0 +1,66 @@
+"""How far each relay and each group is behind."""
+
+from dash.development.base_component import Component
+
+from projections.dashboard.components import words
+from projections.dashboard.components.basic import Content, empty, mark
+from projections.dashboard.components.table import Column, table
+from projections.monitor.picture import Picture, RelayFigures
+
+LAG_SECONDS = 5.0
+"""From here on a lag is marked."""
+
+Behind = tuple[str, Content, Content]
+"""Who, how far behind, and whether that is well."""
+
+
+def lag(picture: Picture | None) -> Component:
+    """How far each relay and each group is behind."""
+    if picture is None:
+        return empty("Asking the processes", "The first answers take about a second.", "clock")
+    columns: list[Column[Behind]] = [
+        Column("Who", lambda row: row[0]),
+        Column("Behind", lambda row: row[1], "number"),
+        Column("State", lambda row: row[2], "number"),
+    ]
+    return table("Lag of relays and groups", columns, [*relay_rows(picture), *group_rows(picture)])
+
+
+def relay_rows(picture: Picture) -> list[Behind]:
+    relays = {each.database: each for process in picture.processes for each in process.relays if each.is_active}
+    databases = sorted({each.database for process in picture.processes for each in process.relays})
+    return [(f"{words.service(database)} relay", *relay_lag(relays.get(database))) for database in databases]
+
+
+def relay_lag(relay: RelayFigures | None) -> tuple[Content, Content]:
+    if relay is None:
+        return words.NOTHING, mark("No relay", "bad", "warning")
+    late = relay.lag_seconds > LAG_SECONDS
+    behind = f"{words.counted(relay.lag_rows, 'row')}, {words.duration(round(relay.lag_seconds, 1))}"
+    return behind, mark("Late", "warn", "warning") if late else mark("Current", "good", "check")
+
+
+def group_rows(picture: Picture) -> list[Behind]:
+    """A group is as far behind as its queues are long."""
+    ready: dict[str, int] = {}
+    for queue in picture.broker.queues:
+        group, _, part = queue.name.rpartition(".")
+        if part.isdigit():
+            ready[group] = ready.get(group, 0) + queue.ready + queue.unacknowledged
+    groups = sorted({each.group for process in picture.processes for each in process.receiving})
+    rows: list[Behind] = []
+    for group in groups:
+        behind = words.counted(ready[group], "message") if group in ready else words.NOTHING
+        rows.append((f"{words.service(group)} group", behind, group_state(picture, group)))
+    return rows
+
+
+def group_state(picture: Picture, group: str) -> Content:
+    parts = [(process, each) for process in picture.processes for each in process.receiving if each.group == group]
+    if not any(process.state == "up" for process, _ in parts):
+        return mark("Down", "bad", "warning")
+    dead = max((each.dead_now or 0 for _, each in parts), default=0)
+    parked = max(((each.retrying_now or 0) + (each.waiting_now or 0) for _, each in parts), default=0) + dead
+    if dead:
+        return mark(f"{dead} dead", "bad", "parked")
+    return mark(f"{parked} parked", "warn", "parked") if parked else mark("Current", "good", "check")
