@@ -3,12 +3,13 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 
 from projections.rebuild import comparison, log, session, shadow, stores
@@ -80,10 +81,17 @@ class Rebuild:
         with session.only_one(self._target) as connection:
             try:
                 self._run(connection)
-            finally:
-                if not connection.closed:
-                    shadow.drop(connection)
+            except BaseException:
+                connection.close()
+                self._leave_nothing()
+                raise
+            shadow.drop(connection)
         return self.result
+
+    def _leave_nothing(self) -> None:
+        """On another connection: that of an interrupted rebuild may be in the middle of a transaction."""
+        with suppress(session.Refused, psycopg.Error), session.only_one(self._target) as connection:
+            shadow.drop(connection)
 
     def _run(self, connection: Connection[Any]) -> None:
         shadow.begin(connection)
