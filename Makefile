@@ -15,7 +15,7 @@ $(VENV)/dev-stamp: requirements-dev.lock
 	touch $@
 
 test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test but chaos, on real servers (under ten minutes)
-	$(BIN)/python -m pytest tests --ignore=tests/chaos
+	$(BIN)/python -m pytest tests --ignore=tests/chaos -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/dev-stamp  ## Only the tests that need no server (about a second)
 	$(BIN)/python -m pytest tests/unit
