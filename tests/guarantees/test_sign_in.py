@@ -51,7 +51,9 @@ def test_the_cookie_of_another_port_is_not_ours(api: Api) -> None:
     assert api.call("GET", "/api/events", headers={"Cookie": f"session_1={value}"}).status_code == 401
 
 
-@pytest.mark.parametrize("token", ["", "nonsense", CUSTOMER, OPERATOR[:-3] + "abc"])
+@pytest.mark.parametrize(
+    "token", ["", "nonsense", CUSTOMER, OPERATOR[:-3] + "abc"], ids=["none", "nonsense", "customer", "forged"]
+)
 def test_who_is_neither_operator_nor_auditor_does_not_get_in(api: Api, token: str) -> None:
     refused = sign_in(api, token)
     assert refused.status_code in (401, 403)
