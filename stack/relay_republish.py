@@ -16,29 +16,17 @@ from messaging.republish import announce_again, count_events
 from messaging.settings import read_settings
 from stack import processes
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
+from stack.options import Moment, environments_of_running, state_option
 from stack.state import State
 
 MARGIN = timedelta(hours=1)
 """Between reading an event and its arrival no inbox may forget it."""
 
 
-class Moment(click.ParamType[datetime]):
-    """ISO 8601; without an offset it is this machine's time."""
-
-    name = "time"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            return datetime.fromisoformat(value).astimezone()
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2026-03-01T12:00 or 2026-03-01T12:00:00Z", param, ctx)
-
-
 @click.command(short_help="Refill a broker that lost messages, from the event stores.")
 @state_option
 @click.argument("services", nargs=-1, type=click.Choice(processes.SERVICES), metavar="[SERVICE]...")
-@click.option("--since", type=Moment(), help="Only what was recorded at or after this time (ISO 8601).")
+@click.option("--since", type=Moment(), help="Only what was recorded at or after this time (ISO 8601, UTC).")
 @click.option("--order", type=click.UUID, help="Only the messages of this order.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def republish(

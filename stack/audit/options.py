@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,23 +16,10 @@ from projections.audit.trail import OPERATIONS, READ_SIDE, Filter, Trail, is_kno
 from stack.environment import Environments, audit_directory
 from stack.errors import Failed
 from stack.keys import AUDIT_FILE, audit_key_pem
-from stack.options import environments_of_running
+from stack.options import Moment, environments_of_running
 from stack.state import State
 
 Command = Callable[..., Any]
-
-
-class Moment(click.ParamType[datetime]):
-    """An ISO 8601 time; without an offset it is UTC."""
-
-    name = "time"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2026-03-01T12:00:00+00:00", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class KnownType(click.ParamType[str]):

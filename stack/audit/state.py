@@ -12,9 +12,9 @@ from messaging.history import load_as_of
 from projections.audit.known import saga_as_of
 from projections.audit.text import as_text, fields
 from projections.audit.trail import READ_SIDE
-from stack.audit.options import Moment, databases
+from stack.audit.options import databases
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
+from stack.options import Moment, environments_of_running, state_option
 from stack.state import State
 
 SERVICE = "order_service"

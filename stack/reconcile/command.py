@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import click
@@ -14,26 +14,13 @@ from rich.status import Status
 
 from messaging.settings import read_settings
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
+from stack.options import Moment, environments_of_running, state_option
 from stack.reconcile.findings import Finding
 from stack.reconcile.reconcile import PATIENCE, Reconciliation, Totals
 from stack.state import State
 
 SAY_EVERY = 5.0
 """Seconds between two lines of progress where there is no terminal."""
-
-
-class Moment(click.ParamType[datetime]):
-    """An ISO 8601 time; without an offset it is UTC."""
-
-    name = "time"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        try:
-            moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2025-11-30T12:00:00+00:00", param, ctx)
-        return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 class Printed:
