@@ -26,13 +26,13 @@ class Size:
     consume_rounds: int
     consume_messages: int
     rebuild_events: tuple[int, int]
-    """Few and many; both enough to be worth processes."""
+    """Few and many."""
     read_side_orders: int
     """Some five events each."""
 
 
-FULL = Size(5, 300, 5, 50_000, 2, 500_000, 1200, 5, 20_000, (50_000, 500_000), 200_000)
-QUICK = Size(2, 80, 1, 20_000, 1, 75_000, 60, 1, 6_000, (35_000, 70_000), 20_000)
+FULL = Size(5, 300, 5, 50_000, 2, 500_000, 1200, 5, 20_000, (20_000, 200_000), 200_000)
+QUICK = Size(2, 80, 1, 20_000, 1, 75_000, 60, 1, 6_000, (5_000, 10_000), 5_000)
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,10 @@ REACH = {
     "commit_to_consumer_p99_ms": ("value", "<", 15),
     "consume_per_s": ("value", ">=", 3000),
     "dead_tuples_per_message": ("value", "<=", 0),
+    "rebuild_events_per_s": ("value", ">=", 20_000),
+    "rebuild_memory_mb_ratio": ("ratio", "<=", 1.25),
+    "dashboard_slowest_query_ms_at_1m": ("value", "<", 200),
+    "audit_slowest_query_ms_at_1m": ("value", "<", 200),
 }
 """What is to be reached on two cores with everything on them, by name."""
 

@@ -19,6 +19,7 @@ from stack.errors import Failed
 from stack.options import environments_of_running, state_option
 from stack.processes import SERVICES
 from stack.rebuild_display import Printed, shown
+from stack.signals import stop_by_signal
 from stack.state import State
 
 READ_SIDE = "projections"
@@ -51,6 +52,7 @@ def rebuild(state: State, dry_run: bool, view: str | None, keep: bool, as_json: 
     the new tables in place in one transaction. Readers notice nothing. Killed at any point, it leaves the live tables
     as they are, and the next run begins anew. Exit code 0 when it is done, 1 when a dry run has findings.
     """
+    stop_by_signal()
     urls = environments_of_running(state).owner_urls()
     printed = Printed(as_json)
     with told(), shown(Console(stderr=True)) as progress:

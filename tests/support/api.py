@@ -121,16 +121,16 @@ def running(
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """Raises TimeoutExpired when it takes more than ten seconds; nothing of it is left then either."""
+    """Raises TimeoutExpired when it takes more than thirty seconds; nothing of it is left then either."""
     workers = psutil.Process(process.pid).children() if process.poll() is None else []
     process.send_signal(signal.SIGQUIT)
     try:
-        process.wait(10)
+        process.wait(30)
     except subprocess.TimeoutExpired:
         for worker in workers:
             with suppress(psutil.NoSuchProcess):
                 worker.kill()
-        process.wait(10)
+        process.wait(30)
         raise
 
 
