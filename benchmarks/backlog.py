@@ -13,7 +13,6 @@ from benchmarks.rows import Row, compare
 from relay import session, window
 from tests.support.databases import Database
 
-MILLION = 1_000_000
 FEW = 20_000
 POLLS = 200
 
@@ -24,13 +23,13 @@ def rate_of(place: Place, database: Database, rows: int) -> float:
         return relay_rate(database.relay_url, place.amqp_url, rows)
 
 
-def fill_with_a_million(database: Database) -> None:
+def fill_with_many(database: Database, rows: int) -> None:
     """Makes the window's index afterwards, which takes half the time."""
     with psycopg.connect(database.owner_url, autocommit=True) as connection:
         found = connection.execute("select indexdef from pg_indexes where indexname = 'outbox_window'").fetchone()
         assert found is not None
         connection.execute("drop index outbox_window")
-        fill(database.owner_url, MILLION)
+        fill(database.owner_url, rows)
         connection.execute(found[0])
 
 
@@ -74,14 +73,14 @@ def idle_polls(database: Database) -> list[float]:
 
 
 def measure_million(place: Place) -> list[Row]:
-    """The rate with a million rows waiting, between two rates with few; then polls over what is left of them."""
+    """The rate with very many rows waiting, between two rates with few; then polls over what is left of them."""
     few, many, dead, polls, empty_polls = [], [], [], [], []
     with place.fresh_databases() as fresh:
         small, empty = fresh("order_service"), fresh("order_service")
         for _ in range(place.size.backlog_rounds):
             large = fresh("order_service")
             before = rate_of_few(place, small)
-            fill_with_a_million(large)
+            fill_with_many(large, place.size.backlog_rows)
             many.append(rate_of(place, large, place.size.backlog_published))
             few.append(statistics.mean((before, rate_of_few(place, small))))
             dead.append(made_dead(large, ["outbox"]) / place.size.backlog_published)

@@ -20,19 +20,20 @@ class Size:
     relay_rounds: int
     relay_rows: int
     backlog_rounds: int
+    backlog_rows: int
     backlog_published: int
-    """Rows of the million that a round publishes."""
+    """Rows of these that a round publishes."""
     latency_messages: int
     consume_rounds: int
     consume_messages: int
-    rebuild_events: tuple[int, int]
-    """Few and many."""
-    read_side_orders: int
-    """Some five events each."""
+    rebuild_events: tuple[int, int] | None
+    """Few and many; None: not measured."""
+    read_side_orders: int | None
+    """Some five events each; None: not measured."""
 
 
-FULL = Size(5, 300, 5, 50_000, 2, 500_000, 1200, 5, 20_000, (20_000, 200_000), 200_000)
-QUICK = Size(2, 80, 1, 20_000, 1, 75_000, 60, 1, 6_000, (5_000, 10_000), 5_000)
+FULL = Size(5, 300, 5, 50_000, 2, 1_000_000, 500_000, 1200, 5, 20_000, (20_000, 200_000), 200_000)
+QUICK = Size(1, 80, 1, 20_000, 1, 200_000, 75_000, 60, 1, 6_000, None, None)
 
 
 @dataclass(frozen=True)

@@ -122,6 +122,8 @@ def announced(stores: Mapping[str, Database], service: str) -> list[Message]:
 
 def measure(place: Place) -> list[Row]:
     """At some events, and at many more."""
+    if place.size.rebuild_events is None:
+        return []
     small: list[float] = []
     large: list[float] = []
     with place.fresh_databases() as fresh:
