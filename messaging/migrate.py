@@ -15,12 +15,10 @@ from sqlalchemy import Connection as SqlaConnection
 from sqlalchemy import create_engine, make_url, text
 
 from messaging.erasure import Erasure, Erasures, erase_again
+from messaging.locks import MIGRATION
 from messaging.schema import metadata
 from messaging.settings import MissingSetting, database_urls, read_settings
 from messaging.web.database import missing_columns
-
-MIGRATION_LOCK = 7_236_843_021
-"""Advisory lock: two processes that start at once migrate one after the other."""
 
 SERVICE_GRANTS = SQL("""
     grant usage on schema public to {role};
@@ -59,7 +57,7 @@ def migrate(name: str, url: str) -> None:
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
         with engine.begin() as connection:
-            connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION_LOCK})
+            connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION})
             upgrade(connection, Path(__file__).parent / "migrations", "messaging_version")
             own = own_migrations(name)
             if own is not None:

@@ -5,9 +5,10 @@ from typing import Any
 
 from psycopg import Connection
 
+from messaging.locks import EVENT_LOG
 from messaging.message import Message
 
-LOCK = "select pg_advisory_xact_lock(7236, 846)"
+LOCK = "select pg_advisory_xact_lock(%s, %s)"
 
 
 def lock(connection: Connection[Any]) -> None:
@@ -16,7 +17,7 @@ def lock(connection: Connection[Any]) -> None:
     So positions become visible in their order: who reads behind a position misses nothing that commits late. And
     batches that meet on a product or a minute wait here, instead of for one another in a deadlock.
     """
-    connection.execute(LOCK)
+    connection.execute(LOCK, EVENT_LOG)
 
 
 INSERT = """

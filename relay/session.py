@@ -8,8 +8,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
-LEAD = (7236, 843)
-"""Advisory lock of two 32-bit keys: never meets those of one 64-bit key that writers take on aggregates."""
+from messaging.locks import RELAY_LEAD
+
+LEAD = RELAY_LEAD
 
 SILENCE_SECONDS = 3
 """The server ends a session that says nothing for so long, and with it the lead of a frozen or unreachable relay."""

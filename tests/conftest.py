@@ -41,6 +41,12 @@ def database(all_databases: Databases) -> Iterator[Databases]:
     yield from clones(all_databases)
 
 
+@pytest.fixture(scope="module")
+def databases(all_databases: Databases) -> Iterator[Databases]:
+    """The same, for all tests of a file."""
+    yield from clones(all_databases)
+
+
 @pytest.fixture
 def broker(servers: AnyServers) -> Iterator[TestBroker]:
     """`broker.declare(Group(...))` declares a topology that goes with the test."""

@@ -7,12 +7,9 @@ from psycopg import Connection
 
 from messaging.failures import Away
 from messaging.links import DatabaseLink
+from messaging.locks import GROUP_GATE
 
-GATE = (7236, 844)
-"""Advisory lock of two 32-bit keys in the group's database; 843 is the relay's, 845 and 846 are of the read side.
-
-Whoever else waited for this one would be taken for a change of queues, and the workers would leave.
-"""
+GATE = GROUP_GATE
 
 ENTER = "select pg_advisory_lock_shared(%s, %s)"
 IS_WANTED = """

@@ -8,6 +8,8 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from messaging.locks import MIGRATION, REBUILD
+
 NAME = "ordersaga projections rebuild"
 OPTIONS = " ".join(
     f"-c {setting}"
@@ -23,12 +25,12 @@ OPTIONS = " ".join(
 LEFTOVER_SECONDS = 5.0
 LOOK_EVERY = 0.1
 
-TAKE = "select pg_try_advisory_lock(7236, 845) and pg_try_advisory_lock_shared(7236843021)"
+TAKE = "select pg_try_advisory_lock(%s, %s) and pg_try_advisory_lock_shared(%s)"
 """The second is the migrations' lock: nothing is migrated while tables are being made like the live ones."""
 HOLDER = """
-select coalesce(string_agg(format('process %s since %s', pid, date_trunc('second', backend_start)), ', '), '')
+select coalesce(string_agg(format('process %%s since %%s', pid, date_trunc('second', backend_start)), ', '), '')
 from pg_locks join pg_stat_activity using (pid)
-where locktype = 'advisory' and classid = 7236 and objid = 845 and granted and pid <> pg_backend_pid()
+where locktype = 'advisory' and classid = %s and objid = %s and granted and pid <> pg_backend_pid()
 """
 
 
@@ -51,7 +53,7 @@ def only_one(url: str) -> Iterator[Connection[Any]]:
         last = time.monotonic() + LEFTOVER_SECONDS
         while not taken(connection):
             if time.monotonic() > last:
-                [holder] = connection.execute(HOLDER).fetchone() or ("",)
+                [holder] = connection.execute(HOLDER, REBUILD).fetchone() or ("",)
                 who = f"Another rebuild runs (database {holder})" if holder else "A migration runs"
                 raise Refused(f"{who}. Wait for its end, or stop it, and try again.")
             time.sleep(LOOK_EVERY)
@@ -59,7 +61,7 @@ def only_one(url: str) -> Iterator[Connection[Any]]:
 
 
 def taken(connection: Connection[Any]) -> bool:
-    row = connection.execute(TAKE).fetchone()
+    row = connection.execute(TAKE, (*REBUILD, MIGRATION)).fetchone()
     got = row is not None and bool(row[0])
     if not got:
         connection.execute("select pg_advisory_unlock_all()")

@@ -22,15 +22,10 @@ from stack.given import variable
 from stack.state import ROOT, State
 from tests.support.audited import Audited
 from tests.support.audited_shop import audited_shop
-from tests.support.databases import Databases, clones
+from tests.support.databases import Databases
 from tests.support.reconciled_shop import Shop
 
 Run = Callable[..., Result]
-
-
-@pytest.fixture(scope="module")
-def databases(all_databases: Databases) -> Iterator[Databases]:
-    yield from clones(all_databases)
 
 
 @pytest.fixture(scope="module")

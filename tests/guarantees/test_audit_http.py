@@ -23,18 +23,13 @@ from stack.state import State
 from tests.support.api import keys, token
 from tests.support.audited import judged
 from tests.support.audited_shop import audited_shop
-from tests.support.databases import Databases, clones
+from tests.support.databases import Databases
 from tests.support.reconciled_shop import Shop
 from tests.support.wait import until
 
 NOBODYS = UUID("85c68938-b582-4580-875a-10b202bbf0a8")
 
 Get = Callable[..., TestResponse]
-
-
-@pytest.fixture(scope="module")
-def databases(all_databases: Databases) -> Iterator[Databases]:
-    yield from clones(all_databases)
 
 
 @pytest.fixture(scope="module")

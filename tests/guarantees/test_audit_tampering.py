@@ -1,7 +1,7 @@
 """What somebody with every right in the databases does to history is named, live and from an export."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -18,16 +18,11 @@ from projections.audit.log import read_notes
 from projections.audit.store import COLUMNS, Event
 from projections.audit.verify import Kept
 from tests.support.audited import Audited, judged_offline
-from tests.support.databases import Databases, clones
+from tests.support.databases import Databases
 from tests.support.saga import Saga
 from tests.support.saga_on_postgres import open_shop, parties_on_postgres
 
 STORE = "order_service"
-
-
-@pytest.fixture(scope="module")
-def databases(all_databases: Databases) -> Iterator[Databases]:
-    yield from clones(all_databases)
 
 
 @pytest.fixture(scope="module")

@@ -12,18 +12,13 @@ from psycopg import Connection
 from projections.queries import events, figures, payments, sagas, search, stock, story
 from projections.queries.events import EventFilter
 from projections.queries.sagas import Saga, SagaFilter
-from tests.support.databases import Database, Databases, clones
+from tests.support.databases import Database, Databases
 from tests.support.read_side import filled
 
 ORDERS = 10_000
 COMES_IN = """
 insert into saga_view (order_id, placed_at, last_at, messages) values (gen_random_uuid(), now(), now(), 1)
 """
-
-
-@pytest.fixture(scope="module")
-def databases(all_databases: Databases) -> Iterator[Databases]:
-    yield from clones(all_databases)
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ from projections.rebuild.one_view import rebuild_view
 from projections.rebuild.rebuild import TABLES
 from projections.views.fold import VIEWS
 from tests.support.databases import Database, Databases
-from tests.support.saga_on_postgres import open_shop, parties_on_postgres
-from tests.support.trading_read_side import ReadSide
+from tests.support.trading_read_side import ReadSide, trading
 
 CATALOGUE = {
     "columns": """select attrelid::regclass::text, attnum, attname, format_type(atttypid, atttypmod), attnotnull,
@@ -37,14 +36,8 @@ def catalogue(database: Database) -> dict[str, list[str]]:
 
 @pytest.fixture
 def side(database: Databases) -> Iterator[ReadSide]:
-    """A read side that has heard of everything."""
-    parties = parties_on_postgres(database)
-    side = ReadSide(parties, database("projections"), open_shop(parties))
-    side.trade()
-    side.project()
-    yield side
-    for party in parties.values():
-        party.close()
+    with trading(database) as side:
+        yield side
 
 
 def named(found: list[Finding]) -> list[tuple[str, str, list[str]]]:

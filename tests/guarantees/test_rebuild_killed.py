@@ -12,25 +12,13 @@ from projections.rebuild.progress import STEPS
 from stack.given import variable
 from stack.state import ROOT
 from tests.support.databases import Databases
-from tests.support.saga_on_postgres import open_shop, parties_on_postgres
-from tests.support.trading_read_side import ReadSide
-
-
-@pytest.fixture(scope="module")
-def databases(all_databases: Databases) -> Iterator[Databases]:
-    yield all_databases
-    all_databases.drop_clones()
+from tests.support.trading_read_side import ReadSide, trading
 
 
 @pytest.fixture(scope="module")
 def side(databases: Databases) -> Iterator[ReadSide]:
-    parties = parties_on_postgres(databases)
-    side = ReadSide(parties, databases("projections"), open_shop(parties))
-    side.trade()
-    side.project()
-    yield side
-    for party in parties.values():
-        party.close()
+    with trading(databases) as side:
+        yield side
 
 
 def environment(side: ReadSide) -> dict[str, str]:

@@ -17,8 +17,7 @@ from projections.rebuild.one_view import rebuild_view
 from projections.rebuild.progress import STEPS, Progress
 from projections.rebuild.rebuild import Rebuild
 from tests.support.databases import Databases
-from tests.support.saga_on_postgres import open_shop, parties_on_postgres
-from tests.support.trading_read_side import ReadSide
+from tests.support.trading_read_side import ReadSide, trading
 
 POLLED = """
 select (select count(*) from event_log) as logged, (select max(position) from event_log) as position,
@@ -30,13 +29,8 @@ select (select count(*) from event_log) as logged, (select max(position) from ev
 
 @pytest.fixture
 def side(database: Databases) -> Iterator[ReadSide]:
-    parties = parties_on_postgres(database)
-    side = ReadSide(parties, database("projections"), open_shop(parties))
-    side.trade()
-    side.project()
-    yield side
-    for party in parties.values():
-        party.close()
+    with trading(database) as side:
+        yield side
 
 
 class Reader(threading.Thread):

@@ -13,23 +13,18 @@ from hypothesis import strategies as st
 from psycopg import Connection
 
 from inventory_service.stock import StockItem, stock_item_id
-from messaging.message import Message, to_headers
-from messaging.receiving.delivery import Delivery, Received, read
+from messaging.message import Message
 from order_service.commands import Wanted
 from order_service.order import Order
 from projections.projector import Projector
 from projections.views.fold import VIEWS
-from tests.support.databases import Database, Databases, clones
+from tests.support.databases import Database, Databases
 from tests.support.saga import Saga
 from tests.support.saga_on_postgres import DatabaseParty, open_shop, parties_on_postgres
+from tests.support.trading_read_side import arrived
 
 CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
 projector = Projector()
-
-
-@pytest.fixture(scope="module")
-def databases(all_databases: Databases) -> Iterator[Databases]:
-    yield from clones(all_databases)
 
 
 @pytest.fixture(scope="module")
@@ -61,13 +56,6 @@ def trade(saga: Saga) -> Saga:
 def announced(saga: Saga) -> list[Message]:
     messages = (party.said_after(0) for party in saga.parties.values() if isinstance(party, DatabaseParty))
     return sorted((message for said in messages for message in said), key=attrgetter("time"))
-
-
-def arrived(message: Message) -> Received:
-    delivery = Delivery(0, message.routing_key, to_headers(message), message.body.encode())
-    received = read(delivery, projector.contracts)
-    assert isinstance(received, Received)
-    return received
 
 
 def connected(database: Database) -> Connection[Any]:

@@ -1,6 +1,7 @@
 """Three services that trade, and the read side that hears of it when a test says so."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
 from typing import Any
@@ -14,9 +15,9 @@ from order_service.commands import Wanted
 from projections.projector import Projector
 from projections.rebuild.findings import Finding
 from projections.rebuild.rebuild import TABLES, Rebuild, Result
-from tests.support.databases import Database
+from tests.support.databases import Database, Databases
 from tests.support.saga import Saga
-from tests.support.saga_on_postgres import DatabaseParty
+from tests.support.saga_on_postgres import DatabaseParty, open_shop, parties_on_postgres
 
 CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
 
@@ -82,6 +83,20 @@ class ReadSide:
             done = connection.execute(statement, parameters).fetchall()
         assert done
         return done
+
+
+@contextmanager
+def trading(databases: Databases) -> Iterator[ReadSide]:
+    """A read side that has heard of everything so far."""
+    parties = parties_on_postgres(databases)
+    side = ReadSide(parties, databases("projections"), open_shop(parties))
+    side.trade()
+    side.project()
+    try:
+        yield side
+    finally:
+        for party in parties.values():
+            party.close()
 
 
 def arrived(message: Message) -> Received:
