@@ -29,7 +29,11 @@ def on_starting(server: Any) -> None:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Streams end at SIGTERM, which else would wait for the last of them."""
+    """Streams end at SIGTERM, which else would wait for the last of them; SIGQUIT and SIGINT end it at once.
+
+    gunicorn's own handler of the latter shuts the thread pool down, and waits for ever if the signal came while
+    the main thread held the pool's lock.
+    """
     stop = signal.getsignal(signal.SIGTERM)
 
     def stop_streams(number: int, frame: FrameType | None) -> None:
@@ -37,7 +41,12 @@ def post_worker_init(worker: Any) -> None:
         if callable(stop):
             stop(number, frame)
 
+    def quit_now(number: int, frame: FrameType | None) -> None:
+        sys.exit()
+
     signal.signal(signal.SIGTERM, stop_streams)
+    for number in (signal.SIGQUIT, signal.SIGINT):
+        signal.signal(number, quit_now)
 
 
 def worker_exit(server: Any, worker: Any) -> None:

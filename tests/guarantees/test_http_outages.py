@@ -1,9 +1,14 @@
 """What the HTTP services do when something they need is missing, and what a placed order costs when nothing is."""
 
 import re
+import signal
+import socket
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 from uuid import uuid4
 
 import psycopg
@@ -71,6 +76,32 @@ def test_readiness_names_what_an_unmigrated_database_lacks(database: Databases, 
     keys, outbox = answer.json()["problems"]
     assert "lacks idempotency_keys (" in keys
     assert "lacks outbox (tracestate). Run python -m messaging.migrate order_service." in outbox
+
+
+@pytest.mark.parametrize("asked", [signal.SIGQUIT, signal.SIGINT])
+def test_one_asked_to_end_at_once_while_connections_pour_in_ends(
+    database: Databases, tmp_path: Path, asked: signal.Signals
+) -> None:
+    """Each new connection may start a thread, and a signal may come at any point of that: three times of three."""
+    whole, over = database("order_service"), Event()
+
+    def pour(address: tuple[str, int]) -> None:
+        while not over.is_set():
+            with suppress(OSError):
+                socket.create_connection(address, 1).close()
+
+    for _ in range(3):
+        over.clear()
+        with running(whole, tmp_path) as api, ThreadPoolExecutor(3) as callers:
+            try:
+                host, port = api.url.removeprefix("http://").split(":")
+                for _ in range(3):
+                    callers.submit(pour, (host, int(port)))
+                api.call("GET", "/healthz")
+                api.process.send_signal(asked)
+                assert api.process.wait(10) == 0
+            finally:
+                over.set()
 
 
 @pytest.mark.parametrize("variable", ["ORDER_SERVICE_DATABASE_URL", "TOKEN_PUBLIC_KEY"])
