@@ -12,7 +12,7 @@ from projections.rebuild.findings import Finding
 from projections.rebuild.history import remember
 from projections.rebuild.progress import Progress
 from projections.rebuild.rebuild import Result
-from projections.rebuild.swap import put_in_place
+from projections.rebuild.swap import clear_away, put_in_place
 from projections.views.fold import fold
 
 
@@ -32,9 +32,11 @@ def rebuild_view(
     result, started = Result(datetime.now(UTC), view, dry_run), time.monotonic()
     with session.only_one(url) as connection:
         try:
-            replace(connection, result, view, report, keep, progress or Progress())
+            replace(connection, result, view, report, progress or Progress())
             result.seconds = time.monotonic() - started
             remember(connection, result)
+            if not (dry_run or keep):
+                clear_away(connection)
         finally:
             if not connection.closed:
                 shadow.drop(connection)
@@ -46,7 +48,6 @@ def replace(
     result: Result,
     view: str,
     report: Callable[[Finding], None],
-    keep: bool,
     progress: Progress,
 ) -> None:
     shadow.begin(connection)
@@ -72,8 +73,6 @@ def replace(
                 lambda: None,
                 lambda: fold_live(connection, view, end, log.end(connection)),
             )
-        if not keep:
-            connection.execute("drop schema replaced cascade")
 
 
 def fold_live(connection: Connection[Any], view: str, after: int, end: int) -> None:

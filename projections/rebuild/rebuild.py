@@ -18,7 +18,7 @@ from projections.rebuild.derivers import derive_all, tasks
 from projections.rebuild.findings import Finding
 from projections.rebuild.history import remember
 from projections.rebuild.progress import Progress
-from projections.rebuild.swap import put_in_place
+from projections.rebuild.swap import clear_away, put_in_place
 from projections.views.fold import VIEWS, fold
 
 LOG = "event_log"
@@ -108,6 +108,8 @@ class Rebuild:
                 self._catch_up(connection)
                 self._swap(connection)
             self._end_of(connection)
+            if not (self.result.dry_run or self._keep or self.result.left_out):
+                clear_away(connection)
 
     def _derive(self, connection: Connection[Any]) -> None:
         log.make_derived(connection, self._derived)
@@ -213,8 +215,6 @@ class Rebuild:
         with self._progress.during("swap"):
             put_in_place(connection, TABLES, approach, prepare)
             self._leave_out(unexplained)
-        if not (self._keep or self.result.left_out):
-            connection.execute("drop schema replaced cascade")
 
     def _end_of(self, connection: Connection[Any]) -> None:
         self.result.events, self.result.messages = self._progress.events, self._progress.messages

@@ -1,4 +1,4 @@
-"""The moment in which the shadow takes the place of the live tables."""
+"""The moment in which the shadow takes the place of the live tables, and the end of those."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -50,3 +50,18 @@ def put_in_place(
             time.sleep(PAUSE)
     row = connection.execute(USERS, ([f"public.{table}" for table in tables],)).fetchone()
     raise Refused(f"The tables are in use all the time, so nothing was changed. Used by {row and row[0]}. Try again.")
+
+
+def clear_away(connection: Connection[Any]) -> None:
+    """Drop the replaced tables as soon as nobody reads them; if somebody does all the time, the next rebuild will.
+
+    A statement that was planned before the swap still reads them, and takes its locks in an order of its own.
+    """
+    for _ in range(TRIES):
+        try:
+            with connection.transaction():
+                connection.execute(SQL("set local lock_timeout = {}").format(LONGEST_WAIT))
+                connection.execute("drop schema if exists replaced cascade")
+            return
+        except (LockNotAvailable, DeadlockDetected):
+            time.sleep(PAUSE)

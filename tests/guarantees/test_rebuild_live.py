@@ -16,8 +16,10 @@ from order_service.commands import put_product
 from projections.rebuild.one_view import rebuild_view
 from projections.rebuild.progress import STEPS, Progress
 from projections.rebuild.rebuild import Rebuild
+from projections.rebuild.swap import clear_away
 from tests.support.databases import Databases
 from tests.support.trading_read_side import ReadSide, trading
+from tests.support.wait import until
 
 POLLED = """
 select (select count(*) from event_log) as logged, (select max(position) from event_log) as position,
@@ -179,6 +181,24 @@ def test_while_a_reader_stays_on_the_tables_nobody_else_waits_for_long_and_the_s
         assert not rebuilding.is_alive()
     never_backwards(reader)
     assert side.database.rows("select count(*) from rebuilds") == [(1,)]
+
+
+@pytest.mark.parametrize(("first", "second"), [("saga_view", "stock_view"), ("stock_view", "saga_view")])
+def test_a_reader_of_the_replaced_tables_is_let_through_before_they_go(side: ReadSide, first: str, second: str) -> None:
+    """A statement planned before the swap locks what was replaced, in an order of its own."""
+    side.rebuild(keep=True)
+    url = side.database.owner_url
+    with psycopg.connect(url) as reader, psycopg.connect(url, autocommit=True) as cleaner:
+        reader.execute(f"select from replaced.{first}".encode())
+        cleaning = threading.Thread(target=clear_away, args=[cleaner])
+        cleaning.start()
+        waits = "select 1 from pg_locks where pid = %s and not granted"
+        for _ in range(5):
+            until(lambda: side.database.rows(waits, [cleaner.info.backend_pid]))
+            reader.execute(f"select from replaced.{second}".encode())
+        reader.commit()
+        cleaning.join(60)
+    assert side.database.rows("select 1 from pg_namespace where nspname = 'replaced'") == []
 
 
 def test_steps_are_told_in_their_order(side: ReadSide) -> None:
