@@ -1,6 +1,7 @@
 """The documents point at what is there: files, headings, functions, tests, commands and their options."""
 
 import ast
+import json
 import re
 import shlex
 from pathlib import Path
@@ -16,6 +17,7 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"!?\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
+PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 NAME = re.compile(r"`(\w+)`")
 COMMAND = re.compile(r"\./ordersaga ([a-z][^#\n|)]*)")
 TASK = re.compile(r"^make ([a-z]+)", re.MULTILINE)
@@ -81,3 +83,25 @@ def test_every_task_in_a_shell_block_is_in_the_makefile(document: Path) -> None:
     tasks = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     used = {task for block in SHELL.findall(document.read_text()) for task in TASK.findall(block)}
     assert used <= tasks
+
+
+def test_the_code_in_the_readme_stands_in_the_services() -> None:
+    code = "\n".join(file.read_text() for file in sorted(ROOT.glob("*_service/*.py")))
+    for block in PYTHON.findall((ROOT / "README.md").read_text()):
+        assert block in code
+
+
+def test_the_figures_in_the_readme_are_those_of_the_committed_baseline() -> None:
+    rows = json.loads((ROOT / "benchmarks" / "baseline.json").read_text())["rows"]
+    measured = {
+        said for row in rows for figure in (row["value"], row["reference"]) if figure for said in spelled(figure)
+    }
+    _, _, section = (ROOT / "README.md").read_text().partition("## How fast")
+    figures = re.findall(r"(\d[\d,.]*)(?:/s| ms| events/s)", section.partition("\n## ")[0])
+    assert len(figures) > 10
+    assert set(figures) <= measured
+
+
+def spelled(figure: float) -> set[str]:
+    """As a reader is told it: whole, or to a tenth."""
+    return {f"{figure:,.0f}", f"{figure:,.1f}"}
