@@ -12,6 +12,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from projections import event_log
 from projections.rebuild import comparison, log, session, shadow, stores
 from projections.rebuild.derivation import derive
 from projections.rebuild.derivers import derive_all, tasks
@@ -163,7 +164,10 @@ class Rebuild:
     def _catch_up(self, connection: Connection[Any]) -> None:
         with self._progress.during("catch up"):
             if log.lost(connection) > FEW:
-                self._adopt(connection)
+                with connection.transaction():
+                    event_log.lock(connection)
+                    self._catch_up_and_report(connection)
+                    self._adopt(connection)
             for _ in range(ROUNDS):
                 if self._catch_up_and_report(connection) < SMALL:
                     return
@@ -175,7 +179,7 @@ class Rebuild:
 
     def _catch_up_once(self, connection: Connection[Any]) -> tuple[int, list[Finding]]:
         """Bring the shadow to where the live log is: how many messages the stores had more, and what they had not."""
-        end = log.end(connection)
+        end = max(self._end, log.end(connection))
         new = 0
         for service, store in self._stores.items():
             with store.transaction():
@@ -192,9 +196,11 @@ class Rebuild:
         return new, unexplained
 
     def _adopt(self, connection: Connection[Any]) -> None:
+        """Only where the shadow has caught up and nobody else gives positions: what is adopted comes behind all."""
         first, last, number = log.adopt(connection)
         connection.execute("set search_path = rebuild")
         fold(connection, first, last)
+        self._end = max(self._end, last)
         self.result.recovered += number
 
     def _swap(self, connection: Connection[Any]) -> None:

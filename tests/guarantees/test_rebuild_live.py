@@ -13,6 +13,7 @@ from psycopg.rows import namedtuple_row
 from messaging.message import Cause
 from messaging.transaction import Transaction
 from order_service.commands import put_product
+from projections.rebuild import rebuild
 from projections.rebuild.one_view import rebuild_view
 from projections.rebuild.progress import STEPS, Progress
 from projections.rebuild.rebuild import Rebuild
@@ -158,6 +159,23 @@ def test_a_message_that_arrives_while_it_is_being_recovered_is_logged_once(side:
 
     result = Rebuild(side.urls, print, patience=0, progress=Progress(show=arrive)).run()
     assert (result.findings, result.recovered) == (1, 0)
+    assert side.rebuild()[1] == []
+
+
+def test_many_lost_messages_are_counted_once_while_others_arrive(
+    side: ReadSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "FEW", 3)
+    side.trade()
+    lost = side.unheard()
+
+    def trade_on(progress: Progress) -> None:
+        if progress.step == "swap" and not progress.done:
+            side.trade()
+            side.project([message for message in side.unheard() if message not in lost])
+
+    result = Rebuild(side.urls, print, patience=0, progress=Progress(show=trade_on)).run()
+    assert result.recovered == len(lost) > rebuild.FEW
     assert side.rebuild()[1] == []
 
 
