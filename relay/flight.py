@@ -32,6 +32,11 @@ class Flight:
         return len(self._sent) - len(self._redriven) + self._waiting
 
     @property
+    def is_settled(self) -> bool:
+        """Whether every row of the window that was read is confirmed or kept as undeliverable."""
+        return len(self._settled) == len(self._window)
+
+    @property
     def with_the_broker(self) -> Sequence[Outgoing]:
         """In the order in which they were sent."""
         return self._sent

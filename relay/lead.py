@@ -128,7 +128,8 @@ class Lead:
             if not self._dispatch.settle(IN_FLIGHT, outstanding - PAGE):
                 return False
             self._keep()
-        return self._dispatch.settle(IN_FLIGHT, 0)
+        self._dispatch.settle(IN_FLIGHT, 0)
+        return self._dispatch.flight.is_settled
 
     def _keep(self) -> None:
         """Move the cursor to the last place inside the window up to which all is settled.

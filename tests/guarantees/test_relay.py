@@ -2,9 +2,11 @@
 
 import random
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import count
 from typing import Any
 from uuid import uuid4
 
@@ -241,6 +243,74 @@ def test_a_relay_told_to_stop_leaves_its_cursor_behind_everything_that_was_confi
     ((confirmed,),) = outbox.rows("select count(*) from outbox, relay_cursor where position <= confirmed_position")
     assert lead.PAGE <= confirmed < 30_000
     assert broker.depth(EVERYTHING.queue_names[0]) == confirmed
+
+
+STOPPED_BETWEEN_TWO_OF_A_KEY = """
+import os, signal, time
+from relay import __main__, dispatch
+take = dispatch.Dispatch._take
+def take_and_stop(self, outcome):
+    if outcome.settled and not self._stop.is_set():
+        os.kill(os.getpid(), signal.SIGTERM)
+        while not self._stop.is_set():
+            time.sleep(0.001)
+    take(self, outcome)
+dispatch.Dispatch._take = take_and_stop
+__main__.main(["order_service"])
+"""
+
+
+def test_a_relay_told_to_stop_before_the_second_message_of_a_key_leaves_it_to_the_next(
+    outbox: Database, broker: TestBroker, relays: Relays
+) -> None:
+    with outbox.connect() as connection, connection.transaction():
+        ids = [announce(connection, "same", 1), announce(connection, "same", 2)]
+    assert relays.start(script=STOPPED_BETWEEN_TWO_OF_A_KEY).wait(20) == 0
+    heard = listen(broker)
+    assert [message.id for message in heard] == ids[:1]
+    relays.start()
+    until(lambda: all_published(outbox))
+    assert [message.id for message in first_copies(heard + listen(broker))] == ids
+
+
+def test_relays_told_to_stop_again_and_again_under_load_lose_nothing(
+    outbox: Database, broker: TestBroker, relays: Relays
+) -> None:
+    over = threading.Event()
+
+    def write_pairs() -> None:
+        with outbox.connect() as connection:
+            for number in count():
+                if over.wait(0.004):
+                    return
+                with connection.transaction():
+                    announce(connection, str(number), 1)
+                    announce(connection, str(number), 2)
+
+    with ThreadPoolExecutor(1) as threads:
+        writing = threads.submit(write_pairs)
+        try:
+            for _ in range(6):
+                relay = relays.start()
+                relays.wait_for_leader(relay)
+                published = count_of_published(outbox)
+                more = random.randrange(20, 200)
+                until(lambda least=published + more: count_of_published(outbox) > least)  # type: ignore[misc]
+                relay.send_signal(signal.SIGTERM)
+                assert relay.wait(20) == 0
+        finally:
+            over.set()
+        writing.result()
+    relays.start()
+    until(lambda: all_published(outbox))
+    heard = first_copies(listen(broker))
+    assert_in_order_per_key(heard)
+    assert sorted(message.id for message in heard) == sorted(ids_in_order(outbox))
+
+
+def count_of_published(outbox: Database) -> int:
+    query = "select count(*) from outbox, relay_cursor where pg_visible_in_snapshot(outbox.xid, published)"
+    return int(outbox.rows(query)[0][0])
 
 
 def test_an_idle_relay_writes_nothing(outbox: Database, relays: Relays) -> None:

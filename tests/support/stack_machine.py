@@ -108,14 +108,15 @@ class StackMachine(RuleBasedStateMachine):
             order = pick(self.orders, number)
             until(lambda: self.shop.look("alice", order)["state"] != "placed", seconds=60)
 
-    @rule(process=st.sampled_from(MORTAL))
-    def crash(self, process: str) -> None:
-        """kill -9; the supervisor starts it again. Customers come when the door is open again."""
+    @rule(process=st.sampled_from(MORTAL), how=st.sampled_from([signal.SIGKILL, signal.SIGTERM]))
+    def end(self, process: str, how: signal.Signals) -> None:
+        """Killed, or told to stop; the supervisor starts it again. Customers come when the door is open again."""
         self.frozen.pop(process, None)
-        killed = self.pid(process)
-        os.kill(killed, signal.SIGKILL)
+        ended = self.pid(process)
+        os.kill(ended, how)
+        os.kill(ended, signal.SIGCONT)
         if process.endswith("api"):
-            until(lambda: self.line(process).pid != killed and self.line(process).ready, seconds=60, every=0.1)
+            until(lambda: self.line(process).pid != ended and self.line(process).ready, seconds=60, every=0.1)
 
     @rule(process=st.sampled_from(FREEZABLE))
     def freeze(self, process: str) -> None:
