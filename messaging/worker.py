@@ -2,7 +2,6 @@
 
 import gc
 import logging
-import signal
 import sys
 import threading
 from datetime import timedelta
@@ -20,6 +19,7 @@ from messaging.receiving.reactor import Reactor
 from messaging.receiving.receiver import Handler, Receiver
 from messaging.receiving.retries import Retries
 from messaging.settings import MissingSetting, Settings, database_url, read_settings
+from messaging.signals import set_by_signal
 from messaging.telemetry import configure_logging, log, serve_health
 
 SAID_BY_LINKS = ("pika", "psycopg.pool")
@@ -45,8 +45,7 @@ def serve(reactions: Reactions, announcements: Announcements, world: Any, handle
     except (MissingSetting, ValueError, OSError) as wrong:
         sys.stderr.write(f"{reactions.group}: {wrong}\n")
         return 2
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: worker.stopping.set())
+    set_by_signal(worker.stopping)
     return worker.run()
 
 

@@ -1,13 +1,13 @@
 """`python -m relay [DATABASE ...]`: publish what services have announced, until told to stop."""
 
 import logging
-import signal
 import sys
 import threading
 import time
 
 from messaging import telemetry
 from messaging.settings import MissingSetting, Settings, database_urls, read_settings
+from messaging.signals import set_by_signal
 from relay.dispatch import DRAIN_SECONDS
 from relay.relay import Relay
 from relay.session import UnsafeServer
@@ -21,7 +21,7 @@ Publishes the outbox of service databases to RabbitMQ: every message at least on
 remembers as published only what the broker has confirmed. Consumers drop the copies that a crash can cause.
 
   DATABASE             such as order_service; without any, all that the environment names
-  --unsafe-durability  publish even from a standby, or with fsync or synchronous_commit off,
+  --unsafe-durability  publish even with fsync or synchronous_commit off,
                        where a crash can take back what the world has already heard
 
 Environment:
@@ -85,8 +85,7 @@ def serve(names: list[str], unsafe_durability: bool) -> int:
     """Run the relays until SIGTERM or SIGINT. Returns the exit code."""
     settings = read_settings()
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    set_by_signal(stop)
     all_relays = relays(names, settings, stop, unsafe_durability)
     telemetry.configure_logging(settings, " ".join(("relay", *(relay.database for relay in all_relays))))
     logging.getLogger("pika").setLevel(logging.CRITICAL)

@@ -13,7 +13,8 @@ from messaging.locks import RELAY_LEAD
 LEAD = RELAY_LEAD
 
 SILENCE_SECONDS = 3
-"""The server ends a session that says nothing for so long, and with it the lead of a frozen or unreachable relay."""
+"""The server ends a session that says nothing or takes nothing for so long, and with it the lead of a frozen or
+unreachable relay."""
 
 CONNECT = {
     "connect_timeout": "5",
@@ -31,7 +32,9 @@ select set_config('synchronous_commit', 'off', false),
        set_config('plan_cache_mode', 'force_custom_plan', false),
        set_config('enable_seqscan', 'off', false),
        set_config('jit', 'off', false),
-       set_config('idle_session_timeout', %s, false)
+       set_config('idle_session_timeout', %(silence)s, false),
+       set_config('idle_in_transaction_session_timeout', %(silence)s, false),
+       set_config('tcp_user_timeout', %(silence)s, false)
 """
 
 
@@ -53,32 +56,41 @@ def prepare(connection: Connection[Any], unsafe_durability: bool) -> None:
     """Refuse an unsafe server, then set what the session needs.
 
     Raises:
-        UnsafeServer: a standby, or a server that forgets commits when it crashes.
+        UnsafeServer: a standby, which takes no cursor either, or a server that forgets commits when it crashes.
     """
+    if one(connection, "select pg_is_in_recovery()"):
+        raise UnsafeServer("the server is a standby: point the relay at the primary")
     found = dangers(connection)
     if found and not unsafe_durability:
         raise UnsafeServer("; ".join(found))
-    connection.execute(SETTINGS, (f"{SILENCE_SECONDS}s",))
+    connection.execute(SETTINGS, {"silence": f"{SILENCE_SECONDS}s"})
+
+
+# A role's own setting goes before the database's and the server's; the relay sees only its own.
+FORGETFUL_ROLES = """
+select string_agg(distinct rolname, ', ') from pg_db_role_setting join pg_roles r on r.oid = setrole
+where 'synchronous_commit=off' = any (setconfig) and rolname <> current_user
+    and setdatabase in (0, (select oid from pg_database where datname = current_database()))
+"""
+TAKEN_BACK = "a crash would take back what is already published"
 
 
 def dangers(connection: Connection[Any]) -> list[str]:
     """What is wrong with the server, each in one sentence with what to do."""
-    row = connection.execute(
-        "select pg_is_in_recovery(), current_setting('fsync'), current_setting('synchronous_commit')"
-    ).fetchone()
-    assert row is not None
-    in_recovery, fsync, synchronous_commit = row
     found = []
-    if in_recovery:
-        found.append("the server is a standby: point the relay at the primary")
-    if fsync == "off":
-        found.append("fsync is off: a crash would take back what is already published. Set fsync = on")
-    if synchronous_commit == "off":
-        found.append(
-            "synchronous_commit is off: a crash would take back what is already published. "
-            "Set it to on for this database"
-        )
+    if one(connection, "select current_setting('fsync')") == "off":
+        found.append(f"fsync is off: {TAKEN_BACK}. Set fsync = on")
+    if one(connection, "select current_setting('synchronous_commit')") == "off":
+        found.append(f"synchronous_commit is off: {TAKEN_BACK}. Set it to on for this database")
+    if roles := one(connection, FORGETFUL_ROLES):
+        found.append(f"synchronous_commit is off for the role {roles}: {TAKEN_BACK}. Reset it")
     return found
+
+
+def one(connection: Connection[Any], query: str) -> Any:
+    row = connection.execute(query.encode()).fetchone()
+    assert row is not None
+    return row[0]
 
 
 def try_to_lead(connection: Connection[Any]) -> bool:

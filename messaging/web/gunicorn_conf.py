@@ -8,6 +8,7 @@ from types import FrameType
 from typing import Any
 
 from messaging.settings import MissingSetting, database_url, read_settings
+from messaging.signals import setting
 from messaging.telemetry import configure_logging
 from messaging.web.app import THREADS
 from messaging.web.tokens import Tokens
@@ -34,10 +35,10 @@ def post_worker_init(worker: Any) -> None:
     gunicorn's own handler of the latter shuts the thread pool down, and waits for ever if the signal came while
     the main thread held the pool's lock.
     """
-    stop = signal.getsignal(signal.SIGTERM)
+    stop, set_stopping = signal.getsignal(signal.SIGTERM), setting(worker.wsgi.stopping)
 
     def stop_streams(number: int, frame: FrameType | None) -> None:
-        worker.wsgi.stopping.set()
+        set_stopping(number, frame)
         if callable(stop):
             stop(number, frame)
 

@@ -1,6 +1,5 @@
 """`python -m projections.audit`: seal what the services record, until told to stop."""
 
-import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from messaging import telemetry
 from messaging.settings import MissingSetting, Settings, database_urls, read_settings
+from messaging.signals import set_by_signal
 from projections.audit.log import LogFiles
 from projections.audit.note import BadKey, Signer
 from projections.audit.sealing import Sealing
@@ -56,8 +56,7 @@ def serve() -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code."""
     settings = read_settings()
     stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    set_by_signal(stop)
     all_sealings = sealings(settings, stop)
     telemetry.configure_logging(settings, "audit sealer")
     telemetry.serve_health(

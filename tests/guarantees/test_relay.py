@@ -10,9 +10,9 @@ from itertools import count
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import psycopg
 import pytest
-from psycopg.sql import SQL, Identifier
 
 from relay import lead, session, window
 from tests.conftest import AnyServers
@@ -232,6 +232,39 @@ def test_a_frozen_leader_is_succeeded_within_five_seconds_and_does_no_harm_when_
     assert [message.id for message in first_copies(heard)] == ids_in_order(outbox)
 
 
+FROZEN_AMID_AN_ANSWER = """
+import os, signal
+from relay import __main__, window
+def open_window(connection, cursor):
+    connection.pgconn.send_query(b"select repeat('x', 1000000) from generate_series(1, 100)")
+    os.kill(os.getpid(), signal.SIGSTOP)
+window.open_window = open_window
+__main__.main(["order_service"])
+"""
+FROZEN_AMID_A_TRANSACTION = """
+import os, signal
+from relay import __main__, window
+def open_window(connection, cursor):
+    connection.execute("begin")
+    os.kill(os.getpid(), signal.SIGSTOP)
+window.open_window = open_window
+__main__.main(["order_service"])
+"""
+
+
+@pytest.mark.parametrize("script", [FROZEN_AMID_AN_ANSWER, FROZEN_AMID_A_TRANSACTION], ids=["answer", "transaction"])
+def test_a_leader_frozen_amid_an_answer_or_a_transaction_is_succeeded(
+    outbox: Database, broker: TestBroker, relays: Relays, script: str
+) -> None:
+    leader = relays.start(script=script)
+    until(lambda: psutil.Process(leader.pid).status() == psutil.STATUS_STOPPED)
+    standby = relays.start()
+    announce_many(outbox, 100)
+    relays.wait_for_leader(standby)
+    until(lambda: all_published(outbox))
+    assert [message.id for message in listen(broker)] == ids_in_order(outbox)
+
+
 def test_a_relay_told_to_stop_leaves_its_cursor_behind_everything_that_was_confirmed(
     outbox: Database, broker: TestBroker, relays: Relays
 ) -> None:
@@ -349,17 +382,3 @@ def test_new_rows_are_found_by_index_however_many_are_published_and_retained(out
         page = plan_of(connection, window.ROWS, (opened.positions[: lead.PAGE],))
         assert "outbox_pkey" in page
         assert "Seq Scan" not in page
-
-
-def exit_of(relays: Relays, *options: str) -> tuple[int, str]:
-    relay = relays.start(*options)
-    return relay.wait(20), relay.log()
-
-
-def test_a_server_that_forgets_commits_is_refused_unless_told_otherwise(outbox: Database, relays: Relays) -> None:
-    with psycopg.connect(outbox.owner_url, autocommit=True) as owner:
-        owner.execute(SQL("alter database {} set synchronous_commit = off").format(Identifier(outbox.name)))
-    code, errors = exit_of(relays)
-    assert code == 2
-    assert "synchronous_commit is off" in errors
-    relays.wait_for_leader(relays.start("--unsafe-durability"))
