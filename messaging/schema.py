@@ -160,7 +160,7 @@ inbox = Table(
     Column("source", Text, nullable=False),
     Column("event_hash", LargeBinary, nullable=False),
     moment("received_at"),
-    Index("inbox_received_at", "received_at", postgresql_using="brin"),
+    Index("inbox_received_at", "received_at"),
 )
 
 parked_messages = Table(
@@ -220,7 +220,7 @@ idempotency_keys = Table(
     Column("headers", JSONB, nullable=False),
     Column("body", Text, nullable=False),
     moment("created_at"),
-    Index("idempotency_keys_created_at", "created_at", postgresql_using="brin"),
+    Index("idempotency_keys_created_at", "created_at"),
 )
 
 deadlines = Table(

@@ -18,10 +18,11 @@ FORGOTTEN = prometheus_client.Counter("ordersaga_forgotten", "Rows deleted after
 FORGET = {
     "inbox": """
         delete from inbox where message_id = any(array(
-            select message_id from inbox where received_at < now() - %s::interval limit %s))""",
+            select message_id from inbox where received_at < now() - %s::interval order by received_at limit %s))""",
     "idempotency_keys": """
         delete from idempotency_keys where (caller, key) in (
-            select caller, key from idempotency_keys where created_at < now() - %s::interval limit %s)""",
+            select caller, key from idempotency_keys
+            where created_at < now() - %s::interval order by created_at limit %s)""",
 }
 """They are kept to drop repeats: a message or request that comes again after the retention takes effect again."""
 

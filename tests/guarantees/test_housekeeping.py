@@ -1,7 +1,9 @@
 """What is remembered to drop repeats is forgotten after its retention, and not a row earlier."""
 
+import re
 from datetime import timedelta
 
+import psycopg
 import pytest
 
 from messaging.receiving.housekeeping import BATCH, FORGET, Housekeeping, forget
@@ -57,6 +59,24 @@ def test_after_a_full_batch_the_next_one_follows_at_once(store: Database) -> Non
         assert housekeeping.step(connection) == 0
         assert housekeeping.step(connection) > 0
     assert remembered(store) == {"inbox": 0, "idempotency_keys": 0}
+
+
+@pytest.mark.parametrize(("table", "column"), [("inbox", "received_at"), ("idempotency_keys", "created_at")])
+def test_nothing_is_read_to_find_that_nothing_is_to_be_forgotten(store: Database, table: str, column: str) -> None:
+    """On pages too from which older rows have gone."""
+    for _ in range(3):
+        remember(store, old=2000, young=2000)
+        with store.connect() as connection:
+            while forget(connection, table, RETENTION):
+                pass
+        with psycopg.connect(store.owner_url, autocommit=True) as owner:
+            owner.execute(f"vacuum analyze {table}".encode())
+    with store.connect() as connection:
+        plan = connection.execute(f"explain (analyze, buffers) {FORGET[table]}".encode(), (RETENTION, BATCH)).fetchall()
+    found = next(line for (line,) in plan if f"using {table}_{column}" in line)
+    assert "rows=0" in found.partition("actual")[2]
+    pages = next(line for (line,) in plan if "Buffers: shared" in line)
+    assert sum(map(int, re.findall(r"=(\d+)", pages))) < 20
 
 
 def test_a_worker_forgets_by_itself(counting: Counting) -> None:
