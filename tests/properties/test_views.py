@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
+from contracts import CONTRACTS
 from inventory_service.stock import StockItem, stock_item_id
 from messaging.message import Message
 from order_service.commands import Wanted
@@ -34,7 +35,8 @@ def projections(databases: Databases) -> Database:
 
 @pytest.fixture(scope="module")
 def saga(databases: Databases) -> Iterator[Saga]:
-    """Orders paid, declined, rejected, cancelled on their way and after shipping, and one under way."""
+    """Orders paid, declined, rejected, cancelled on their way, after shipping and too late for their charge, and one
+    under way."""
     parties = parties_on_postgres(databases)
     yield trade(open_shop(parties))
     for party in parties.values():
@@ -49,8 +51,24 @@ def trade(saga: Saga) -> Saga:
     saga.settle()
     saga.cancel(saga.orders[0])
     saga.settle()
+    charge_late(saga)
+    for unit_price in (250, 300):
+        saga.price("cup", unit_price)
     saga.place([Wanted("cup", 2)], CARDS[0])
     return saga
+
+
+def charge_late(saga: Saga) -> None:
+    """The card is charged while the cancellation of the order is being recorded."""
+    key = str(saga.place([Wanted("cup", 1)], CARDS[0]))
+    saga.react(saga.arrive(("inventory_service", "order_service", key)))
+    saga.cancel(saga.orders[-1])
+    saga.arrive(("payment_service", "order_service", key))
+    line = saga.arrive(("payment_service", "inventory_service", key))
+    saga.asks_early = True
+    saga.ask(line, 1)
+    saga.asks_early = False
+    saga.settle()
 
 
 def announced(saga: Saga) -> list[Message]:
@@ -83,6 +101,7 @@ def test_every_interleaving_and_every_batching_gives_the_same_rows(
     saga: Saga, projections: Database, chance: random.Random
 ) -> None:
     messages = announced(saga)
+    assert {message.contract for message in messages} == set(CONTRACTS)
     with connected(projections) as connection:
         in_order = project(connection, [messages])
         chance.shuffle(messages)
@@ -108,6 +127,7 @@ def test_the_views_say_what_the_services_know(saga: Saga, projections: Database)
             assert (on_hand, set_aside, available) == (item.on_hand, item.reserved, item.on_hand - item.reserved)
         assert paid[saga.orders[0]] == "refunded"
         assert paid[saga.orders[2]] == "declined"
+        assert connection.execute("select unit_price from stock_view where received > 0").fetchall() == [(100,)]
         assert set(paid) == {id_ for id_, state in states.items() if state == "confirmed"} | declined_or_refunded(paid)
 
 

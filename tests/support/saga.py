@@ -83,11 +83,17 @@ class Saga:
         self.received[sku] = self.received.get(sku, 0) + quantity
         self.route()
 
+    def price(self, name: str, unit_price: int) -> None:
+        sku = self.sku(name)
+        put = partial(put_product, sku=sku, name=sku, unit_price=unit_price, currency="EUR")
+        self.parties["order_service"].decide(put)
+        self.route()
+
     def place(self, wanted: Sequence[Wanted], card: str) -> UUID:
         orders, number = self.parties["order_service"], len(self.orders) + 1
+        for name, _ in wanted:
+            self.price(name, 100)
         wanted = [Wanted(self.sku(name), quantity) for name, quantity in wanted]
-        for sku, _ in wanted:
-            orders.decide(partial(put_product, sku=sku, name=sku, unit_price=100, currency="EUR"))
         order_id = UUID(f"01890000-0000-7000-{0x8000 + self.shop:x}-{number:012}")
         orders.decide(
             partial(place_order, order_id=order_id, customer="alice", wanted=wanted, card=card, deadline=DEADLINE)
