@@ -24,7 +24,7 @@ everyone = only("customer", "operator", "auditor")
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    app = web.create_app("Inventory", routes, announcements)
+    app = web.create_app("Inventory", routes, announcements, roles=("customer",))
     mount_parked(app, Reactor(reactions, announcements))
     return app
 

@@ -54,7 +54,7 @@ class TopicMapper(Mapper[UUID]):
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         if "." not in stored_event.topic:
-            raise UnknownTopic(f"{stored_event.topic!r} is not the topic of an event, such as 'order.placed'")
+            raise UnknownTopic(f"{stored_event.topic!r} is not the topic of an event, such as 'loan.begun'")
         require_topic(stored_event.topic)
         event = super().to_domain_event(stored_event)
         if isinstance(event, AggregateCreated):

@@ -17,7 +17,7 @@ from sqlalchemy import create_engine, make_url, text
 from messaging.erasure import Erasure, Erasures, erase_again
 from messaging.locks import MIGRATION
 from messaging.schema import metadata
-from messaging.settings import MissingSetting, database_urls, read_settings
+from messaging.settings import MissingSetting, Settings, database_urls, read_settings
 from messaging.web.database import missing_columns
 
 SERVICE_GRANTS = SQL("""
@@ -116,7 +116,7 @@ def erase_what_came_back(name: str, url: str, erasures: list[Erasure]) -> None:
 
 def main(arguments: list[str]) -> int:
     urls = database_urls()
-    path = read_settings().erasure_list
+    path = read_settings(Settings).erasure_list
     erasures = list(Erasures(Path(path) if path else None))
     for name in arguments or sorted(urls):
         if name not in urls:

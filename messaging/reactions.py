@@ -20,6 +20,10 @@ def no_locks(_: Any, __: Any) -> Iterable[UUID]:
     return ()
 
 
+def no_world(_: Any) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """A function and what must be fetched, locked and asked before it runs."""
@@ -38,9 +42,10 @@ class Reaction:
 class Reactions:
     """The registry of one consumer group."""
 
-    def __init__(self, group: str, world: Callable[[Settings], Any] | None = None) -> None:
-        """`world` opens what the group's outside steps talk to."""
+    def __init__(self, group: str, settings: type[Settings] = Settings, world: Callable[[Any], Any] = no_world) -> None:
+        """`world` opens what the group's outside steps talk to, by the `settings` that its worker has read."""
         self.group = group
+        self.settings = settings
         self.world = world
         self.deadlines: dict[str, Callable[..., None]] = {}
         self._reactions: dict[str, Reaction] = {}

@@ -1,8 +1,8 @@
-"""The environment, read once; processes get only the variables they need."""
+"""The environment, read once; a package with variables of its own adds them in a `settings.py` of its own."""
 
 import os
 from collections.abc import Mapping
-from datetime import timedelta
+from typing import TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -22,7 +22,7 @@ class MissingSetting(SystemExit):
 
 
 class Settings(BaseSettings):
-    """Every variable that a process of the suite reads, but for `<NAME>_DATABASE_URL`."""
+    """What every worker and API reads, but for `<NAME>_DATABASE_URL`."""
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -31,10 +31,6 @@ class Settings(BaseSettings):
     """Ed25519 public key as PEM; bearer tokens signed with its private half are accepted."""
     token_issuer: str = "ordersaga"
     token_audience: str = "ordersaga"
-    payment_gateway: str = Field(default="stripe", pattern="^(stripe|in_process)$")
-    stripe_api_key: str = ""
-    stripe_api_base: str = "https://api.stripe.com"
-    stripe_timeout_seconds: float = Field(default=5.0, gt=0)
     health_port: int = Field(default=0, ge=0, le=65535)
     """Loopback port of a worker's /healthz, /readyz and /metrics; 0 is none."""
     health_host: str = "127.0.0.1"
@@ -47,38 +43,21 @@ class Settings(BaseSettings):
     """Where erasures of personal data are listed, outside the database whose backups have the keys again."""
     http_streams: int = Field(default=0, ge=0, le=1000)
     """Live streams that an API may serve at a time; each holds a thread beside those for requests."""
-    order_deadline_seconds: float = Field(default=900, gt=0)
     queues_per_group: int | None = Field(default=None)
     """What `topology` declares for a new group, 2 if unset; `ordersaga queues set` changes a group that exists."""
-    relay_retention_hours: float = Field(default=24, gt=0)
-    """A relay deletes published rows that are older from the outbox."""
-    relay_max_message_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
-    """A relay offers the broker no larger body; RabbitMQ 4 takes 16 MiB by default, 3.10 takes 128."""
-    monitored: str = ""
-    """Processes that the dashboard asks for /readyz and /metrics: `name=http://host:port name=http://host:port ...`"""
-    services: str = ""
-    """APIs that the dashboard acts through: `order_service=http://host:port payment_service=...`"""
-    broker_metrics_url: str = ""
-    """Base URL of RabbitMQ's plugin `rabbitmq_prometheus`; without it the dashboard counts by our own processes."""
     inbox_retention_days: float = Field(default=30, gt=0)
     """A worker forgets received messages and answered requests that are older: what comes again later takes effect."""
-    audit_signing_key: str = ""
-    """Ed25519 private key as PEM; the sealer signs its checkpoints with it."""
-    audit_checkpoints: str = ""
-    """Directory of the logs of sealed events, outside every database."""
-    audit_seal_seconds: float = Field(default=5, gt=0)
     log_level: str = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
-    @property
-    def order_deadline(self) -> timedelta:
-        return timedelta(seconds=self.order_deadline_seconds)
+
+Own = TypeVar("Own", bound=Settings)
 
 
-def read_settings() -> Settings:
+def read_settings(kind: type[Own]) -> Own:
     """Raises MissingSetting when a variable has an impossible value."""
     try:
-        return Settings()
+        return kind()
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         raise MissingSetting(f"The environment has an impossible value. {wrong}") from None

@@ -22,8 +22,7 @@ from messaging.settings import Settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
-TOO_TALKATIVE = ("pika", "urllib3", "stripe")
-"""Libraries that say at INFO what is only of interest while debugging them."""
+TOO_TALKATIVE = ("pika", "urllib3")
 
 
 def configure_logging(settings: Settings, process: str) -> None:
@@ -55,7 +54,12 @@ def configure_logging(settings: Settings, process: str) -> None:
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     logging.basicConfig(handlers=[handler], level=settings.log_level.upper(), force=True)
     for name in TOO_TALKATIVE:
-        logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLogger().level))
+        quieten(name)
+
+
+def quieten(library: str) -> None:
+    """For a library that says at INFO what is only of interest while debugging it; once logging is configured."""
+    logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
 def renderers(log_format: str) -> list[Processor]:

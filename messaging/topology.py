@@ -8,14 +8,14 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from messaging import broker
 from messaging.reactions import Reactions
-from messaging.settings import MissingSetting, read_settings
+from messaging.settings import MissingSetting, Settings, read_settings
 
 PRECONDITION_FAILED = 406
 USAGE = """usage: python -m messaging.topology [--replace-events] GROUP ...
 
 Declares exchanges, queues and bindings on the broker at AMQP_URL, as a user who may declare. Declaring
 them again changes nothing. A GROUP is a package whose module `reactions` has a registry of reactions
-called `reactions`, such as order_service.
+called `reactions`.
 
 QUEUES_PER_GROUP (1, 2, 4, 8 or 16; default 2) is the number of queues over which a new group is spread.
 A group that exists keeps what it has; if QUEUES_PER_GROUP is set and says otherwise, nothing is declared
@@ -91,7 +91,7 @@ def main(arguments: list[str]) -> int:
     if not names or names[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)
         return 0 if names else 2
-    settings = read_settings()
+    settings = read_settings(Settings)
     if not settings.amqp_url:
         raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
     groups = declare(settings.amqp_url, names, settings.queues_per_group, replace_events=REPLACE in arguments)

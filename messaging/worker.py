@@ -26,21 +26,21 @@ SAID_BY_LINKS = ("pika", "psycopg.pool")
 """Libraries that log every failed try; the links log every change."""
 
 
-def run(reactions: Reactions, announcements: Announcements, world: Any = None) -> int:
-    """Run a service's worker; `world` is handed to its outside steps. Returns the exit code."""
-    return serve(reactions, announcements, world, Reactor(reactions, announcements))
+def run(reactions: Reactions, announcements: Announcements) -> int:
+    """Run a service's worker. Returns the exit code."""
+    return serve(reactions, announcements, Reactor(reactions, announcements))
 
 
 def run_handler(group: str, handler: Handler) -> int:
     """Run the worker of a group that does something else with messages than react. Returns the exit code."""
-    return serve(Reactions(group), Announcements(group), None, handler)
+    return serve(Reactions(group), Announcements(group), handler)
 
 
-def serve(reactions: Reactions, announcements: Announcements, world: Any, handler: Handler) -> int:
+def serve(reactions: Reactions, announcements: Announcements, handler: Handler) -> int:
     try:
-        settings = read_settings()
-        worker = Worker(settings, reactions, announcements, world, handler)
+        settings = read_settings(reactions.settings)
         configure_logging(settings, f"{reactions.group} worker")
+        worker = Worker(settings, reactions, announcements, reactions.world(settings), handler)
         serve_health(settings.health_port, settings.health_host, worker.problems)
     except (MissingSetting, ValueError, OSError) as wrong:
         sys.stderr.write(f"{reactions.group}: {wrong}\n")

@@ -25,6 +25,7 @@ from order_service.commands import MixedCurrencies, UnknownProduct, VersionMisma
 from order_service.order import Order
 from order_service.product import Product, product_id
 from order_service.reactions import reactions
+from order_service.settings import OrderSettings
 from order_service.views import (
     Cancellation,
     Cancelling,
@@ -51,7 +52,7 @@ everyone = only("customer", "operator", "auditor")
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    app = web.create_app("Orders", routes, announcements)
+    app = web.create_app("Orders", routes, announcements, roles=("customer",), settings=OrderSettings)
     mount_parked(app, Reactor(reactions, announcements))
     return app
 
@@ -111,7 +112,7 @@ def place_order(header: Placing, body: NewOrder) -> Response:
     order_id, wanted = uuid7(), wanted_lines(body)
 
     def place(transaction: Transaction) -> Answer:
-        deadline = web.api().settings.order_deadline
+        deadline = web.api().own_settings(OrderSettings).order_deadline
         customer = web.caller().subject
         sealed = contact.seal(web.api().sealer, transaction, order_id, customer, body.contact) if body.contact else None
         order = commands.place_order(transaction, order_id, customer, wanted, body.card, deadline, sealed)

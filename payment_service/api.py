@@ -18,7 +18,7 @@ routes = APIBlueprint("payments", __name__, abp_responses={"default": problem()}
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    app = web.create_app("Payments", routes, announcements)
+    app = web.create_app("Payments", routes, announcements, roles=("customer",))
     mount_parked(app, Reactor(reactions, announcements))
     return app
 

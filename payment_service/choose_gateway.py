@@ -1,10 +1,11 @@
 """Which card processor the settings choose."""
 
-from messaging.settings import MissingSetting, Settings
+from messaging.settings import MissingSetting
 from payment_service.gateway import Gateway
+from payment_service.settings import PaymentSettings
 
 
-def gateway_from(settings: Settings) -> Gateway:
+def gateway_from(settings: PaymentSettings) -> Gateway:
     """Imports only the one chosen (stripe alone takes 0.23 s). Raises MissingSetting."""
     if settings.payment_gateway == "in_process":
         from payment_service.in_process_gateway import InProcessGateway

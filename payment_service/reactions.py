@@ -11,8 +11,9 @@ from payment_service.choose_gateway import gateway_from
 from payment_service.commands import settle_cancellation, settle_charge
 from payment_service.gateway import Captured, Declined, Gateway, Refunded
 from payment_service.payment import Payment
+from payment_service.settings import PaymentSettings
 
-reactions = Reactions("payment_service", gateway_from)
+reactions = Reactions("payment_service", settings=PaymentSettings, world=gateway_from)
 
 
 def the_payment(message: StockReserved | OrderCancelled | LateChargeMade) -> tuple[UUID]:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import stripe
 
+from messaging.telemetry import quieten
 from payment_service.cards import decline_reason
 from payment_service.gateway import (
     Captured,
@@ -30,6 +31,7 @@ class StripeGateway:
     def __init__(
         self, api_key: str, api_base: str = stripe.DEFAULT_API_BASE, timeout: float = 5, retries: int = 2
     ) -> None:
+        quieten("stripe")
         stripe.enable_telemetry = False  # it writes an id into the user's home directory
         self._base = api_base.rstrip("/")
         self._client = stripe.StripeClient(

@@ -10,11 +10,13 @@ from projections.live import stream
 from projections.projector import Projector
 from projections.routes import routes
 from projections.schema import metadata
+from projections.settings import ProjectionsSettings
 
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    app = web.create_app("Read side", routes, Announcements("projections"), metadata)
+    announcements, roles = Announcements("projections"), ("customer",)
+    app = web.create_app("Read side", routes, announcements, metadata, roles=roles, settings=ProjectionsSettings)
     app.mount(stream.routes)
     sign_in.mount(app)
     app.mount(audit.routes)

@@ -6,11 +6,12 @@ import threading
 import time
 
 from messaging import telemetry
-from messaging.settings import MissingSetting, Settings, database_urls, read_settings
+from messaging.settings import MissingSetting, database_urls, read_settings
 from messaging.signals import set_by_signal
 from relay.dispatch import DRAIN_SECONDS
 from relay.relay import Relay
 from relay.session import UnsafeServer
+from relay.settings import RelaySettings
 
 UNSAFE = "--unsafe-durability"
 MARGIN_SECONDS = 2
@@ -20,12 +21,12 @@ USAGE = """usage: python -m relay [--unsafe-durability] [DATABASE ...]
 Publishes the outbox of service databases to RabbitMQ: every message at least once, in order per key, and
 remembers as published only what the broker has confirmed. Consumers drop the copies that a crash can cause.
 
-  DATABASE             such as order_service; without any, all that the environment names
+  DATABASE             a <NAME> of the environment in small letters; without any, all that it names
   --unsafe-durability  publish even with fsync or synchronous_commit off,
                        where a crash can take back what the world has already heard
 
 Environment:
-  <NAME>_DATABASE_URL  ORDER_SERVICE_DATABASE_URL=postgresql://relay:password@host:port/order_service
+  <NAME>_DATABASE_URL  postgresql://relay:password@host:port/<name>
                        The role needs what `python -m messaging.migrate` grants to `relay`.
   AMQP_URL             amqp://relay:password@host:port/vhost
                        The user needs to write to the exchange `events` (declared by `python -m messaging.topology`).
@@ -43,7 +44,7 @@ what is in flight, moves the cursor, exits 0. Exit 2: something must be changed 
 """
 
 
-def relays(names: list[str], settings: Settings, stop: threading.Event, unsafe_durability: bool) -> list[Relay]:
+def relays(names: list[str], settings: RelaySettings, stop: threading.Event, unsafe_durability: bool) -> list[Relay]:
     """One for each database.
 
     Raises:
@@ -83,7 +84,7 @@ def run(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:
 
 def serve(names: list[str], unsafe_durability: bool) -> int:
     """Run the relays until SIGTERM or SIGINT. Returns the exit code."""
-    settings = read_settings()
+    settings = read_settings(RelaySettings)
     stop = threading.Event()
     set_by_signal(stop)
     all_relays = relays(names, settings, stop, unsafe_durability)

@@ -13,7 +13,7 @@ from rich.progress import Progress
 
 from messaging.announcements import Announcements
 from messaging.republish import announce_again, count_events
-from messaging.settings import read_settings
+from messaging.settings import Settings, read_settings
 from stack import processes
 from stack.errors import Failed
 from stack.options import Moment, environments_of_running, state_option
@@ -57,7 +57,7 @@ def republish(
 
 def remembered_since(since: datetime | None) -> datetime:
     """From when on a repeat is known everywhere as one. Raises Failed for a time before that."""
-    days = read_settings().inbox_retention_days
+    days = read_settings(Settings).inbox_retention_days
     earliest = datetime.now(UTC) - timedelta(days=days) + MARGIN
     if since and since < earliest:
         raise Failed(

@@ -1,8 +1,8 @@
-"""The app that the three HTTP services share: roles, trace, limits, problems, health, metrics, documentation."""
+"""The app that HTTP services share: roles, trace, limits, problems, health, metrics, documentation."""
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from messaging import telemetry
 from messaging.announcements import Announcements
 from messaging.erasure import Erasures
 from messaging.personal import Sealer
-from messaging.settings import Settings, database_url, read_settings
+from messaging.settings import Own, Settings, database_url, read_settings
 from messaging.web import cookies, openapi, problems
 from messaging.web.bodies import StrictRequest
 from messaging.web.database import Database
@@ -44,7 +44,13 @@ class Api(OpenAPI):
     request_class = StrictRequest
 
     def __init__(
-        self, title: str, routes: APIBlueprint, announcements: Announcements, settings: Settings, database: Database
+        self,
+        title: str,
+        routes: APIBlueprint,
+        announcements: Announcements,
+        settings: Settings,
+        database: Database,
+        roles: Collection[str],
     ) -> None:
         super().__init__(
             announcements.service,
@@ -60,7 +66,7 @@ class Api(OpenAPI):
         self.settings = settings
         self.announcements = announcements
         self.database = database
-        self.tokens = Tokens(settings)
+        self.tokens = Tokens(settings, roles)
         self.sealer = Sealer(settings.personal_key_encryption_key)
         self.erasures = Erasures(Path(settings.erasure_list) if settings.erasure_list else None)
         self.waiting_room = WaitingRoom(THREADS // 2)
@@ -82,32 +88,47 @@ class Api(OpenAPI):
         self.register_api(routes)
         self.roles |= roles_of(self, routes)
 
+    def own_settings(self, kind: type[Own]) -> Own:
+        """The settings as those of the service that this app was made for."""
+        assert isinstance(self.settings, kind)
+        return self.settings
+
     def health(self) -> Response:
         status, content_type, body = telemetry.respond(request.path, self.database.problems)
         return Response(body, status, content_type=content_type)
 
 
-def create_app(title: str, routes: APIBlueprint, announcements: Announcements, *tables: MetaData) -> Api:
+def create_app(
+    title: str,
+    routes: APIBlueprint,
+    announcements: Announcements,
+    *tables: MetaData,
+    roles: Collection[str] = (),
+    settings: type[Settings] = Settings,
+) -> Api:
     """The app of one process; it connects, so it is made after gunicorn has forked.
 
-    `tables` are those that it needs beside the messaging ones.
+    `tables` are those that it needs beside the messaging ones, `roles` those that its callers may have beside STAFF.
 
     Raises:
         MissingSetting: a variable is missing or wrong.
     """
     service = announcements.service
-    settings = read_settings()
-    return Api(title, routes, announcements, settings, Database(database_url(service), service, THREADS, *tables))
+    known = read_settings(settings)
+    return Api(title, routes, announcements, known, Database(database_url(service), service, THREADS, *tables), roles)
 
 
-def roles_of(app: OpenAPI, routes: APIBlueprint) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:
-    """((endpoint, method), roles that may use it); an operation that names none fails here, at the start."""
+def roles_of(app: Api, routes: APIBlueprint) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:
+    """((endpoint, method), roles that may use it); an operation that names none, or an unknown one, fails."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith(f"{routes.name}."):
             path = re.sub(r"<(?:[^<:]+:)?([^>]+)>", r"{\1}", rule.rule)
             for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
                 operation = getattr(routes.paths[path], method.lower())
-                yield (rule.endpoint, method), frozenset(operation.security[0][openapi.SCHEME])
+                named = frozenset(operation.security[0][openapi.SCHEME])
+                if unknown := named - {*app.tokens.roles}:
+                    raise ValueError(f"{method} {rule.rule} is for {', '.join(unknown)}, which no token says")
+                yield (rule.endpoint, method), named
 
 
 def api() -> Api:

@@ -9,7 +9,7 @@ from messaging.web.problems import FieldError, Problem
 from messaging.web.strict_json import UnacceptableJson, parse
 
 LARGEST = 64 * 1024
-"""Bytes; 100 order lines take a tenth of it."""
+"""Bytes; a hundred lines take a tenth of it."""
 
 
 class StrictRequest(Request):

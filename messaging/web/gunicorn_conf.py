@@ -7,26 +7,23 @@ import sys
 from types import FrameType
 from typing import Any
 
-from messaging.settings import MissingSetting, database_url, read_settings
+from messaging.settings import MissingSetting, Settings, read_settings
 from messaging.signals import setting
 from messaging.telemetry import configure_logging
 from messaging.web.app import THREADS
-from messaging.web.tokens import Tokens
 from messaging.web.waiting import LONGEST_SECONDS
 
 
 def on_starting(server: Any) -> None:
-    """Says what is missing and ends: a worker that cannot start would be started again and again."""
-    service, _, _ = server.app.app_uri.partition(".")
-    configure_logging(settings, f"{service} api")
-    # gunicorn's own lines are to look like all others.
+    """gunicorn's own lines are to look like all others."""
+    configure_logging(settings, process_of(server.app))
     server.log.error_log.handlers.clear()
     server.log.error_log.propagate = True
-    try:
-        Tokens(settings)
-        database_url(service)
-    except MissingSetting as missing:
-        sys.exit(f"{service} api: {missing}")
+
+
+def process_of(app: Any) -> str:
+    service, _, _ = app.app_uri.partition(".")
+    return f"{service} api"
 
 
 def post_worker_init(worker: Any) -> None:
@@ -51,8 +48,13 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
+    """Says what is missing and ends the master too, which would start such a worker again and again."""
     # The master calls it too, of a worker that has died.
     if os.getpid() == worker.pid:
+        ending = sys.exc_info()[1]
+        if isinstance(ending, MissingSetting):
+            sys.stderr.write(f"{process_of(worker.app)}: {ending}\n")
+            os._exit(server.APP_LOAD_ERROR)
         end_at_once()
 
 
@@ -69,7 +71,7 @@ def end_at_once() -> None:
     os._exit(0)
 
 
-settings = read_settings()
+settings = read_settings(Settings)
 bind = f"{settings.http_host}:{settings.http_port}"
 worker_class = "gthread"
 workers = 1

@@ -7,7 +7,6 @@ from flask import Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from messaging.web.problems import MEDIA_TYPE, ProblemDocument, of_validation
-from messaging.web.tokens import Role
 
 SCHEME = "bearer"
 SECURITY_SCHEMES = {SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
@@ -83,7 +82,7 @@ class View(BaseModel):
     model_config = ConfigDict(frozen=True)
 
 
-def only(*roles: Role) -> list[dict[str, list[Any]]]:
+def only(*roles: str) -> list[dict[str, list[Any]]]:
     """The operation's `security`: described in OpenAPI and enforced by web.Api."""
     return [{SCHEME: list(roles)}]
 

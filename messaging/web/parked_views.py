@@ -56,7 +56,7 @@ class Skip(Body):
 
 
 class Edit(Body):
-    model_config = example(reason="the SKU was misspelt", body='{"order_id": "..."}')
+    model_config = example(reason="a name was misspelt", body='{"name": "..."}')
 
     reason: GivenReason
     body: str = Field(pattern=r"^[^\x00]*$", description="The whole new body, as text; it has to meet the contract.")

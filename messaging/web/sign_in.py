@@ -9,10 +9,9 @@ from flask import Response, g, make_response, redirect, render_template_string, 
 from messaging.web import cookies
 from messaging.web.app import Api, api, authenticate
 from messaging.web.problems import Problem
-from messaging.web.tokens import Caller, InvalidToken, Role
+from messaging.web.tokens import STAFF, Caller, InvalidToken
 
 PAGES = Path(__file__).parent / "pages"
-STAFF: tuple[Role, ...] = ("operator", "auditor")
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
@@ -74,7 +73,7 @@ def sign_out() -> Response:
     return response
 
 
-def signed_in(roles: Collection[Role] = STAFF) -> Caller | Response:
+def signed_in(roles: Collection[str] = STAFF) -> Caller | Response:
     """Who is at the browser, or the way to the sign-in page for who is not signed in as one of these.
 
     Call it before every page and every request of a page's script, and return what is not a Caller.

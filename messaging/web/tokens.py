@@ -1,8 +1,8 @@
 """Bearer tokens: who is calling, in which role, and how a token is made."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Literal, get_args
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 
 from messaging.settings import MissingSetting, Settings
 
-Role = Literal["customer", "operator", "auditor"]
-ROLES: tuple[Role, ...] = get_args(Role)
+STAFF = ("operator", "auditor")
+"""Roles that every service knows: who may act on parked messages, and who may look at everything."""
 ALGORITHMS = ("EdDSA",)
 REQUIRED = ("exp", "iss", "aud", "sub", "role")
 CLOCK_DIFFERENCE = timedelta(seconds=10)
@@ -28,19 +28,20 @@ class Caller:
     """Who sends a request."""
 
     subject: str
-    role: Role
+    role: str
     expires: datetime = field(default=datetime.max.replace(tzinfo=UTC), compare=False)
     """When the token that says so ends."""
 
 
 class Tokens:
-    """Verifies tokens with one public key."""
+    """Verifies tokens with one public key; `roles` are those that callers may have beside STAFF."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, roles: Collection[str] = ()) -> None:
         """Raises MissingSetting when the public key is missing or is not an Ed25519 key."""
         self._key = public_key(settings.token_public_key)
         self._issuer = settings.token_issuer
         self._audience = settings.token_audience
+        self.roles = (*roles, *STAFF)
 
     def verify(self, token: str) -> Caller:
         """Raises InvalidToken."""
@@ -56,7 +57,13 @@ class Tokens:
             )
         except (jwt.InvalidTokenError, RecursionError) as error:
             raise InvalidToken(str(error)) from None
-        return Caller(subject_of(claims["sub"]), role_of(claims["role"]), end_of(claims["exp"]))
+        return Caller(subject_of(claims["sub"]), self.role_of(claims["role"]), end_of(claims["exp"]))
+
+    def role_of(self, claim: object) -> str:
+        for role in self.roles:
+            if claim == role:
+                return role
+        raise InvalidToken(f"Claim role must be one of {', '.join(self.roles)}")
 
 
 def subject_of(claim: object) -> str:
@@ -70,13 +77,6 @@ def end_of(claim: object) -> datetime:
         return datetime.fromtimestamp(float(str(claim)), UTC)
     except (ValueError, OverflowError, OSError):
         raise InvalidToken("Claim exp must be a time") from None
-
-
-def role_of(claim: object) -> Role:
-    for role in ROLES:
-        if claim == role:
-            return role
-    raise InvalidToken(f"Claim role must be one of {', '.join(ROLES)}")
 
 
 def public_key(pem: str) -> Ed25519PublicKey:
@@ -98,17 +98,17 @@ def issue(
     issuer: str = "ordersaga",
     audience: str = "ordersaga",
 ) -> str:
-    """A signed token.
+    """A signed token; the services that it is for know its role.
 
     Raises:
-        ValueError: the role is unknown, the subject unusable, or the key is not an Ed25519 private key.
+        ValueError: the subject is unusable, or the key is not an Ed25519 private key.
     """
     key = load_pem_private_key(private_key_pem.encode(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise ValueError("tokens are signed with an Ed25519 private key; this key is of another kind")
     now = datetime.now(UTC)
     try:
-        claims = {"sub": subject_of(subject), "role": role_of(role)}
+        claims = {"sub": subject_of(subject), "role": role}
     except InvalidToken as error:
         raise ValueError(str(error)) from None
     times = {"iat": now, "exp": now + lifetime}

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 from messaging import telemetry
-from messaging.settings import MissingSetting, Settings, database_urls, read_settings
+from messaging.settings import MissingSetting, database_urls, read_settings
 from messaging.signals import set_by_signal
 from projections.audit.log import LogFiles
 from projections.audit.note import BadKey, Signer
 from projections.audit.sealing import Sealing
+from projections.settings import ProjectionsSettings
 
 STOP_SECONDS = 10
 
@@ -34,7 +35,7 @@ SIGTERM or Ctrl-C: finishes the window under way, exits 0. Exit 2: something mus
 """
 
 
-def sealings(settings: Settings, stop: threading.Event) -> list[Sealing]:
+def sealings(settings: ProjectionsSettings, stop: threading.Event) -> list[Sealing]:
     """One for each database of the environment. Raises MissingSetting."""
     urls = database_urls()
     if not urls:
@@ -54,7 +55,7 @@ def sealings(settings: Settings, stop: threading.Event) -> list[Sealing]:
 
 def serve() -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code."""
-    settings = read_settings()
+    settings = read_settings(ProjectionsSettings)
     stop = threading.Event()
     set_by_signal(stop)
     all_sealings = sealings(settings, stop)

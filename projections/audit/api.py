@@ -40,6 +40,7 @@ from projections.audit.shapes import (
 )
 from projections.audit.text import fields, to_csv, to_json_line
 from projections.audit.trail import READ_SIDE, Entry, Filter, Trail, is_known
+from projections.settings import ProjectionsSettings
 
 ORDERS = "order_service"
 
@@ -148,9 +149,10 @@ def service_urls() -> dict[str, str]:
 
 def directory() -> Path:
     """Raises Problem: 503."""
-    if not api().settings.audit_checkpoints:
+    checkpoints = api().own_settings(ProjectionsSettings).audit_checkpoints
+    if not checkpoints:
         raise Problem(503, "unavailable", "This process was not given AUDIT_CHECKPOINTS, the directory of the logs.")
-    return Path(api().settings.audit_checkpoints)
+    return Path(checkpoints)
 
 
 def check_logs() -> None:

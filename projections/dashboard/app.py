@@ -14,6 +14,7 @@ from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.monitor.targets import read_services, read_targets
+from projections.settings import ProjectionsSettings
 
 PAGES = (overview.PAGE, live_events.PAGE, orders.PAGE, parked.PAGE, audit.PAGE, infrastructure.PAGE)
 ASSETS = Path(__file__).with_name("assets")
@@ -36,9 +37,10 @@ INDEX = f"""<!doctype html>
 
 def mount(app: Api) -> None:
     """Serve the dashboard below its root, to who has signed in, and lead there from the front page."""
-    monitor = Monitor(read_targets(app.settings.monitored), app.settings.broker_metrics_url).start()
+    settings = app.own_settings(ProjectionsSettings)
+    monitor = Monitor(read_targets(settings.monitored), settings.broker_metrics_url).start()
     guard.let_in(app)
-    dash = make(app, Reader(app.database, monitor, Services(read_services(app.settings.services))))
+    dash = make(app, Reader(app.database, monitor, Services(read_services(settings.services))))
     guard.keep_in(app, dash.csp_hashes())
     app.view_functions["/"] = lambda: redirect(ROOT)
 

@@ -44,5 +44,5 @@ def world_of(environments: Environments, group: str) -> Any:
     worker = next(process for process in PROCESSES if process.arguments == ("-m", group))
     os.environ.update({name: text for name, text in environments.of(worker).items() if name in worker.settings})
     sys.stderr.write(f"Outside steps of {group} are called for real.\n")
-    open_world = import_module(f"{group}.reactions").reactions.world
-    return open_world(read_settings()) if open_world else None
+    reactions: Reactions = import_module(f"{group}.reactions").reactions
+    return reactions.world(read_settings(reactions.settings))

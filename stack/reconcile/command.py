@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.status import Status
 
 from messaging.settings import read_settings
+from relay.settings import RelaySettings
 from stack.errors import Failed
 from stack.options import Moment, environments_of_running, state_option
 from stack.reconcile.findings import Finding
@@ -103,7 +104,7 @@ def compare(
     progress: Progress,
 ) -> Totals:
     """Raises Failed when a database does not answer or is not migrated."""
-    settings = read_settings()
+    settings = read_settings(RelaySettings)
     try:
         totals = Reconciliation(
             urls,

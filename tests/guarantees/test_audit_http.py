@@ -17,6 +17,7 @@ from projections.audit.api import routes
 from projections.audit.log import LogFiles
 from projections.audit.note import Signer
 from projections.audit.sealing import Sealing
+from projections.settings import ProjectionsSettings
 from stack.given import variable
 from stack.keys import audit_key_pem
 from stack.state import State
@@ -51,7 +52,8 @@ def get(shop: Shop, state: State, monkeypatch: pytest.MonkeyPatch) -> Iterator[G
     monkeypatch.setenv(variable("projections"), shop.projections.url)
     monkeypatch.setenv("TOKEN_PUBLIC_KEY", keys()[1])
     monkeypatch.setenv("AUDIT_CHECKPOINTS", str(state.directory / "audit"))
-    app = web.create_app("Audit", routes, Announcements("projections"))
+    announcements, roles = Announcements("projections"), ["customer"]
+    app = web.create_app("Audit", routes, announcements, roles=roles, settings=ProjectionsSettings)
     client = app.test_client()
 
     def get(path: str, role: str = "auditor", **query: Any) -> TestResponse:

@@ -10,9 +10,13 @@ from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
-from messaging.settings import DATABASE_SUFFIX, Settings
+from messaging.settings import DATABASE_SUFFIX
 from messaging.web import gunicorn_conf
+from order_service.settings import OrderSettings
+from payment_service.settings import PaymentSettings
 from projections.monitor.targets import read_services, read_targets
+from projections.settings import ProjectionsSettings
+from relay.settings import RelaySettings
 from stack.processes import MIGRATE, PROCESSES, TOPOLOGY, Process
 from stack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
 from stack.servers.rabbitmq_users import PERMISSIONS, VHOST
@@ -25,6 +29,7 @@ COMPOSE = compose(SECRETS)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = {name for name, service in SERVICES.items() if service["image"] != "ordersaga"}
 APIS = {"orders-api", "payments-api", "inventory-api", "projections-api"}
+SETTINGS = (OrderSettings, PaymentSettings, ProjectionsSettings, RelaySettings)
 ACCOUNTS = (DATABASE_SUFFIX, "AMQP_URL")
 STEPS = {"migrate", "topology", "keys", "token"}
 IN_CONTAINER = {"{port}": str(PORT), "{ledger}": "/ledger/ledger.sqlite"}
@@ -63,7 +68,7 @@ def test_a_command_names_modules_and_applications_that_exist(process: Process) -
 
 @every_own_service
 def test_every_variable_is_one_that_the_code_reads(name: str) -> None:
-    known = {field.upper() for field in Settings.model_fields}
+    known = {field.upper() for kind in SETTINGS for field in kind.model_fields}
     packages = {process.arguments[-1].partition(".")[0] for process in PROCESSES}
     known |= {package.upper() + DATABASE_SUFFIX for package in packages}
     assert {variable.removesuffix("_FILE") for variable in environment(name)} <= known

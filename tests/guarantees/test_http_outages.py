@@ -104,14 +104,19 @@ def test_one_asked_to_end_at_once_while_connections_pour_in_ends(
                 over.set()
 
 
-@pytest.mark.parametrize("variable", ["ORDER_SERVICE_DATABASE_URL", "TOKEN_PUBLIC_KEY"])
-def test_a_missing_variable_is_named_and_ends_the_process(database: Databases, variable: str) -> None:
-    variables = {name: text for name, text in environment(database("order_service"), 0).items() if name != variable}
+@pytest.mark.parametrize(
+    ("variable", "text"),
+    [("ORDER_SERVICE_DATABASE_URL", ""), ("TOKEN_PUBLIC_KEY", ""), ("ORDER_DEADLINE_SECONDS", "0")],
+)
+def test_a_missing_or_impossible_variable_is_named_and_ends_the_process(
+    database: Databases, variable: str, text: str
+) -> None:
+    variables = environment(database("order_service"), 0) | {variable: text}
     done = subprocess.run(
         gunicorn("order_service"), env=variables, cwd=ROOT, capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode != 0
-    assert f"order_service api: {variable}" in done.stderr
+    assert re.search(f"^order_service api: .*{variable}", done.stderr, re.MULTILINE)
 
 
 @pytest.mark.parametrize("contact", [None, CONTACT], ids=["without contact", "with contact"])

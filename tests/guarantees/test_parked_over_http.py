@@ -28,7 +28,7 @@ def api(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
     """The API of a service that does nothing else, with the rights of the service."""
     for name, text in environment(counting.database, 0).items():
         monkeypatch.setenv(name, text)
-    app = create_app("Counting", APIBlueprint("nothing", __name__), announcements)
+    app = create_app("Counting", APIBlueprint("nothing", __name__), announcements, roles=["customer"])
     yield app
     app.database.pool.close()
 

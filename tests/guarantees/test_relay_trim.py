@@ -5,6 +5,7 @@ import pytest
 
 from messaging.settings import MissingSetting, read_settings
 from relay import session, trim, window
+from relay.settings import RelaySettings
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -119,4 +120,4 @@ def test_trimming_reads_the_oldest_rows_by_their_key_and_the_window_still_goes_b
 def test_a_retention_of_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RELAY_RETENTION_HOURS", "0")
     with pytest.raises(MissingSetting, match="RELAY_RETENTION_HOURS"):
-        read_settings()
+        read_settings(RelaySettings)

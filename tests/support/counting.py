@@ -71,7 +71,7 @@ class Counter(BaseAggregate[UUID]):
 
 
 announcements = Announcements(GROUP)
-reactions = Reactions(GROUP)
+reactions = Reactions(GROUP, world=lambda _: "hello")
 
 
 @announcements.of(Counter.Kept)
@@ -172,7 +172,7 @@ def main() -> int:
     parked.BASE = timedelta(seconds=float(os.environ.get("COUNTING_BASE", 0.1)))
     deadlines.IDLE_SECONDS = 0.02
     threading.excepthook = lambda failed: os._exit(70)
-    return worker.run(reactions, announcements, "hello")
+    return worker.run(reactions, announcements)
 
 
 if __name__ == "__main__":

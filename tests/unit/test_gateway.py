@@ -5,11 +5,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from messaging.settings import MissingSetting, Settings
+from messaging.settings import MissingSetting
 from payment_service.cards import TestCard, card_named, decline_reason
 from payment_service.choose_gateway import gateway_from
 from payment_service.gateway import Captured, CardProcessorRefused, Declined, Gateway
 from payment_service.in_process_gateway import InProcessGateway
+from payment_service.settings import PaymentSettings
 from payment_service.stripe_gateway import StripeGateway
 
 
@@ -29,13 +30,15 @@ def captured(answer: Captured | Declined) -> Captured:
 
 
 def test_the_settings_choose_the_gateway() -> None:
-    assert isinstance(gateway_from(Settings(payment_gateway="in_process")), InProcessGateway)
-    assert isinstance(gateway_from(Settings(payment_gateway="stripe", stripe_api_key="sk_test_1")), StripeGateway)
+    assert isinstance(gateway_from(PaymentSettings(payment_gateway="in_process")), InProcessGateway)
+    assert isinstance(
+        gateway_from(PaymentSettings(payment_gateway="stripe", stripe_api_key="sk_test_1")), StripeGateway
+    )
 
 
 def test_stripe_without_a_key_is_refused_before_the_first_charge() -> None:
     with pytest.raises(MissingSetting, match="STRIPE_API_KEY is not set"):
-        gateway_from(Settings(payment_gateway="stripe", stripe_api_key=""))
+        gateway_from(PaymentSettings(payment_gateway="stripe", stripe_api_key=""))
 
 
 @pytest.mark.parametrize(

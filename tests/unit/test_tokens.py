@@ -46,16 +46,16 @@ def signed(key: PrivateKey = KEY, algorithm: str = "EdDSA", **changes: Any) -> s
 
 @pytest.fixture
 def tokens() -> Tokens:
-    return Tokens(Settings(token_public_key=public_pem(KEY)))
+    return Tokens(Settings(token_public_key=public_pem(KEY)), ["customer"])
 
 
 @pytest.mark.parametrize("role", ["customer", "operator", "auditor"])
 def test_an_issued_token_names_its_caller(tokens: Tokens, role: str) -> None:
-    assert tokens.verify(issue(private_pem(KEY), role, "alice", MINUTE)) == Caller("alice", role)  # type: ignore[arg-type]
+    assert tokens.verify(issue(private_pem(KEY), role, "alice", MINUTE)) == Caller("alice", role)
 
 
 def test_a_key_with_escaped_line_breaks_is_read() -> None:
-    tokens = Tokens(Settings(token_public_key=public_pem(KEY).replace("\n", "\\n")))
+    tokens = Tokens(Settings(token_public_key=public_pem(KEY).replace("\n", "\\n")), ["customer"])
     assert tokens.verify(signed()).subject == "alice"
 
 
@@ -104,7 +104,7 @@ def test_only_an_ed25519_public_key_verifies(pem: str) -> None:
     assert "TOKEN_PUBLIC_KEY" in str(missing.value)
 
 
-def test_a_token_is_not_issued_for_an_unknown_role_or_nobody() -> None:
-    for role, subject in (("admin", "alice"), ("customer", ""), ("customer", "a\n")):
-        with pytest.raises(ValueError, match="Claim"):
-            issue(private_pem(KEY), role, subject, MINUTE)
+@pytest.mark.parametrize("subject", ["", "a\n"])
+def test_a_token_is_not_issued_for_nobody(subject: str) -> None:
+    with pytest.raises(ValueError, match="Claim"):
+        issue(private_pem(KEY), "customer", subject, MINUTE)

@@ -1,0 +1,15 @@
+"""What the order service reads from the environment beside what every service does."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from messaging.settings import Settings
+
+
+class OrderSettings(Settings):
+    order_deadline_seconds: float = Field(default=900, gt=0)
+
+    @property
+    def order_deadline(self) -> timedelta:
+        return timedelta(seconds=self.order_deadline_seconds)

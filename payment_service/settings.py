@@ -1,0 +1,12 @@
+"""What the payment service reads from the environment beside what every service does."""
+
+from pydantic import Field
+
+from messaging.settings import Settings
+
+
+class PaymentSettings(Settings):
+    payment_gateway: str = Field(default="stripe", pattern="^(stripe|in_process)$")
+    stripe_api_key: str = ""
+    stripe_api_base: str = "https://api.stripe.com"
+    stripe_timeout_seconds: float = Field(default=5.0, gt=0)
