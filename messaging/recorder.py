@@ -26,7 +26,7 @@ SELECT = """
 select originator_id, originator_version, topic, state from {table}
 where originator_id = %(id)s and (%(gt)s::bigint is null or originator_version > %(gt)s)
     and (%(lte)s::bigint is null or originator_version <= %(lte)s)
-order by originator_version {order} limit %(limit)s
+order by originator_version {direction} limit %(limit)s
 """
 
 
@@ -86,7 +86,7 @@ class StreamRecorder(AggregateRecorder):
     ) -> list[StoredEvent]:
         wanted = {"id": originator_id, "gt": gt, "lte": lte, "limit": limit}
         with connected(self.pool) as connection:
-            statement = SELECT.format(table=self.table, order="desc" if desc else "asc")
+            statement = SELECT.format(table=self.table, direction="desc" if desc else "asc")
             return [StoredEvent(*row) for row in connection.execute(statement, wanted, prepare=True)]
 
 

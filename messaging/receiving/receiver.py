@@ -149,7 +149,7 @@ class Receiver:
 
     def quarantine(self, connection: Connection[Any], message: Received, fork: forks.ForkedHistory) -> None:
         """Park a fork as dead under an id of its own. It blocks its key: what comes next builds on a history that
-        this group has not seen, and to ship or charge on it would make two wrongs of one.
+        this group has not seen, and to act on it would make two wrongs of one.
         One that a person has skipped does not come back."""
         parked.lock(connection, [message.key])
         quarantined = entry(message, "dead", describe(fork))._replace(id=forks.fork_id(message))

@@ -42,7 +42,7 @@ class ActionsPage(Query):
 
 
 class Retry(Body):
-    model_config = example(required=False, reason="the supplier has mended it")
+    model_config = example(required=False, reason="its cause is mended")
 
     reason: Reason = ""
     seen: Seen = None
@@ -72,7 +72,7 @@ class DryRun(Body):
 class Retries(Body):
     """One failure group, or all; a batch at a time."""
 
-    model_config = example(required=False, reason="the supplier has mended it")
+    model_config = example(required=False, reason="its cause is mended")
 
     failure: Failure | None = Field(default=None, description="Without it, every message that failed.")
     reason: Reason = ""
