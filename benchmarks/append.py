@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
 from messaging.flush import Remembered
-from messaging.message import Cause
+from messaging.message import COLUMNS, Cause
 from messaging.transaction import Transaction, decide
 from order_service.announcements import announcements
 from order_service.order import Line, Order
@@ -52,11 +52,7 @@ INSERT_EVENT = """
 insert into stored_events (originator_id, originator_version, topic, state, correlation_id, causation_id, actor, hash)
 values (%s, %s, %s, %s, %s, %s, %s, %s)
 """
-INSERT_OUTBOX = """
-insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
-    correlation_id, causation_id, actor, traceparent, tracestate, body)
-values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)
-"""
+INSERT_OUTBOX = f"insert into outbox ({', '.join(COLUMNS)}) values ({', '.join('%s' for _ in COLUMNS)})"  # noqa: S608
 INSERT_KEY = """
 insert into idempotency_keys (caller, key, request_hash, status, headers, body) values (%s, %s, %s, %s, %s, %s)
 """

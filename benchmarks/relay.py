@@ -16,22 +16,21 @@ from prometheus_client import REGISTRY
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
 from messaging import broker
-from messaging.message import Message, to_properties
+from messaging.message import COLUMNS, Message, to_properties
 from relay import dispatch, window
 from relay.relay import Relay
 
 GROUPS = [broker.Group("benchmark", ("*.*.*",), 2)]
 NAME = "benchmark"
 
-FILL = """
-insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
-    correlation_id, causation_id, actor, traceparent, tracestate, body)
+FILL = f"""
+insert into outbox ({", ".join(COLUMNS)})
 select gen_random_uuid(), 'orders.order_placed.v1', 'order_service', key, 1, now(), sha256(key::bytea),
     gen_random_uuid(), gen_random_uuid(), 'alice', '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01', '',
-    json_build_object('order_id', key, 'customer', 'alice', 'lines', '[{"sku": "tea", "quantity": 2}]'::json,
+    json_build_object('order_id', key, 'customer', 'alice', 'lines', '[{{"sku": "tea", "quantity": 2}}]'::json,
         'total', 1998, 'currency', 'EUR')::text
 from (select gen_random_uuid()::text as key from generate_series(1, %s)) as orders
-"""
+"""  # noqa: S608
 
 
 def fill(database_url: str, rows: int) -> None:

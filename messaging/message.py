@@ -1,6 +1,6 @@
-"""The envelope: CloudEvents 1.0, to and from AMQP 0-9-1 in binary mode."""
+"""The envelope: CloudEvents 1.0, to and from rows of a table, and AMQP 0-9-1 in binary mode."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
@@ -82,6 +82,37 @@ def partition_of(key: str) -> int:
 def message_id(service: str, aggregate_id: UUID, version: int, contract: str) -> UUID:
     """The same announcement has the same id however often it is derived from the store."""
     return uuid5(NAMESPACE, f"{service}/{aggregate_id}/{version}/{contract}")
+
+
+COLUMNS = {
+    "message_id": "uuid",
+    "contract": "text",
+    "source": "text",
+    "key": "text",
+    "sequence": "bigint",
+    "time": "timestamptz",
+    "event_hash": "bytea",
+    "correlation_id": "uuid",
+    "causation_id": "uuid",
+    "actor": "text",
+    "traceparent": "text",
+    "tracestate": "text",
+    "body": "text",
+}
+"""What every table that keeps messages has of one, and its type; in the order of the rows below."""
+
+
+def to_row(message: Message) -> tuple[Any, ...]:
+    m, cause = message, message.cause
+    return (
+        *(m.id, m.contract, m.source, m.key, m.sequence, m.time, m.event_hash),
+        *(cause.correlation_id, cause.causation_id, cause.actor, cause.traceparent, cause.tracestate, m.body),
+    )
+
+
+def from_row(row: Iterable[Any]) -> Message:
+    id_, contract, source, key, sequence, time, event_hash, *cause, body = row
+    return Message(id_, contract, source, key, sequence, time, event_hash, Cause(*cause), body)
 
 
 def to_headers(message: Message) -> dict[str, str]:

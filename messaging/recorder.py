@@ -18,10 +18,6 @@ from messaging.message import Cause
 from messaging.settled import look, settled_end, unbroken_end
 from messaging.subscription import PollingSubscription
 
-RECORD = flush.statement(("events",))
-RECORD_AND_ANNOUNCE = flush.statement(("messages", "events"))
-"""Events come last: positions are what the statement returns."""
-
 SELECT = """
 select originator_id, originator_version, topic, state from {table}
 where originator_id = %(id)s and (%(gt)s::bigint is null or originator_version > %(gt)s)
@@ -66,9 +62,9 @@ class StreamRecorder(AggregateRecorder):
             return []
         with connected(self.pool) as connection:
             rows = list(chained(connection, stored_events, cause))
-            parameters = flush.events(rows) | flush.messages(list(self.announced(rows)))
-            statement = RECORD_AND_ANNOUNCE if "o_id" in parameters else RECORD
-            return [position for (position,) in connection.execute(statement, parameters, prepare=True)]
+            tables = {"messages": list(self.announced(rows)), "events": rows}
+            filled = {table: of_table for table, of_table in tables.items() if of_table}
+            return [position for (position,) in flush.insert(connection, filled)]
 
     def announced(self, rows: list[EventRow]) -> Iterator[Any]:
         if self.announcements:

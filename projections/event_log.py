@@ -6,7 +6,7 @@ from typing import Any
 from psycopg import Connection
 
 from messaging.locks import EVENT_LOG
-from messaging.message import Message
+from messaging.message import COLUMNS, Message, to_row
 
 LOCK = "select pg_advisory_xact_lock(%s, %s)"
 
@@ -20,32 +20,18 @@ def lock(connection: Connection[Any]) -> None:
     connection.execute(LOCK, EVENT_LOG)
 
 
-INSERT = """
-insert into event_log (message_id, contract, source, key, sequence, time, event_hash,
-    correlation_id, causation_id, actor, traceparent, tracestate, body)
-select * from unnest(%(id)b::uuid[], %(contract)b::text[], %(source)b::text[], %(key)b::text[],
-    %(sequence)b::bigint[], %(time)b::timestamptz[], %(hash)b::bytea[], %(correlation)b::uuid[],
-    %(causation)b::uuid[], %(actor)b::text[], %(traceparent)b::text[], %(tracestate)b::text[], %(body)s::jsonb[])
+TYPES = COLUMNS | {"body": "jsonb"}
+INSERT = f"""
+insert into event_log ({", ".join(TYPES)})
+select * from unnest({", ".join(f"%b::{type_}[]" for type_ in TYPES.values())})
 on conflict (message_id) do nothing
 returning position
-"""
+"""  # noqa: S608
 
 
 def append(connection: Connection[Any], messages: Sequence[Message]) -> list[int]:
     """Log these messages in one statement; returns the positions of those that were new."""
-    parameters = {
-        "id": [m.id for m in messages],
-        "contract": [m.contract for m in messages],
-        "source": [m.source for m in messages],
-        "key": [m.key for m in messages],
-        "sequence": [m.sequence for m in messages],
-        "time": [m.time for m in messages],
-        "hash": [m.event_hash for m in messages],
-        "correlation": [m.cause.correlation_id for m in messages],
-        "causation": [m.cause.causation_id for m in messages],
-        "actor": [m.cause.actor for m in messages],
-        "traceparent": [m.cause.traceparent for m in messages],
-        "tracestate": [m.cause.tracestate for m in messages],
-        "body": [m.body for m in messages],
-    }
-    return [position for (position,) in connection.execute(INSERT, parameters)]
+    if not messages:
+        return []
+    columns = [list(column) for column in zip(*map(to_row, messages), strict=True)]
+    return [position for (position,) in connection.execute(INSERT, columns)]

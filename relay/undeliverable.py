@@ -13,8 +13,9 @@ from uuid import UUID
 from prometheus_client import Counter, Gauge
 from psycopg import Connection
 
+from messaging.message import COLUMNS, from_row
 from messaging.telemetry import log
-from relay.window import Outgoing, outgoing
+from relay.window import Outgoing
 
 KINDS = ("nacked", "returned", "too_large", "waits")
 FULL = 10_000
@@ -22,8 +23,7 @@ FULL = 10_000
 LOOK_EVERY = 1.0
 """Seconds between two looks at what is due, while there are rows; people may have changed them."""
 
-MESSAGE = """message_id, contract, source, key, sequence, time, event_hash,
-    correlation_id, causation_id, actor, traceparent, tracestate, body"""
+MESSAGE = ", ".join(COLUMNS)
 # 0.75 to 1.25 of 1, 2, 4 ... seconds, and of five minutes from the ninth refusal on.
 BACK_OFF = "make_interval(secs => least(300, 2 ^ least({attempts} - 1, 20)) * (0.75 + random() / 2))"
 
@@ -129,7 +129,8 @@ class Undeliverable:
         parameters = {"ids": ids, "keys": keys, "positions": positions}
         following = self._connection.execute(DELIVERED, parameters, binary=True).fetchall()
         self.count = max(0, self.count - len(rows))
-        found = {row.message.key: (due, row) for due, row in ((due, outgoing(*row)) for due, *row in following)}
+        turns = ((due, Outgoing(position, from_row(row))) for due, position, *row in following)
+        found = {row.message.key: (due, row) for due, row in turns}
         self.keys.difference_update(key for key in keys if key not in found)
         if not self.keys:
             self._look(busy=lambda _: False)
@@ -143,7 +144,8 @@ class Undeliverable:
         ids = [self._due.popleft() for _ in range(min(at_most, len(self._due)))]
         if not ids:
             return []
-        rows = [outgoing(*row) for row in self._connection.execute(ROWS, (ids,), binary=True)]
+        found = self._connection.execute(ROWS, (ids,), binary=True)
+        rows = [Outgoing(position, from_row(row)) for position, *row in found]
         return [row for row in rows if not busy(row.message.key)]
 
     def _look(self, busy: Callable[[str], bool]) -> None:

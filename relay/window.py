@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from messaging.message import Cause, Message
+from messaging.message import COLUMNS, Message, from_row
 
 NOTHING = "3:3:"
 """A snapshot in which no transaction is visible: their ids begin at 3."""
@@ -71,11 +71,7 @@ select snapshot::text, array(
 from fresh
 """
 
-ROWS = """
-select position, message_id, contract, source, key, sequence, time, event_hash,
-    correlation_id, causation_id, actor, traceparent, tracestate, body
-from outbox where position = any(%s) order by position
-"""
+ROWS = f"select position, {', '.join(COLUMNS)} from outbox where position = any(%s) order by position"  # noqa: S608
 
 
 def open_window(connection: Connection[Any], cursor: Cursor) -> Window:
@@ -95,12 +91,7 @@ def open_window(connection: Connection[Any], cursor: Cursor) -> Window:
 def fetch_page(connection: Connection[Any], positions: list[int]) -> list[Outgoing]:
     """The rows at these positions, in order."""
     rows = connection.execute(ROWS, (positions,), binary=True).fetchall()
-    return [outgoing(*row) for row in rows]
-
-
-def outgoing(position: int, *columns: Any) -> Outgoing:
-    id_, contract, source, key, sequence, time, event_hash, *cause, body = columns
-    return Outgoing(position, Message(id_, contract, source, key, sequence, time, event_hash, Cause(*cause), body))
+    return [Outgoing(position, from_row(row)) for position, *row in rows]
 
 
 def keep_confirmed(connection: Connection[Any], target: str, position: int) -> None:

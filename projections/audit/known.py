@@ -8,18 +8,17 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from messaging.message import COLUMNS
 from projections.views import sagas
 from projections.views.fold import OF_ORDERS
 
 # Under another key and at positions below zero, where nobody else is: the live rows are neither read nor locked.
-COPY = """
-insert into event_log (message_id, contract, source, key, sequence, time, event_hash, correlation_id, causation_id,
-    actor, traceparent, tracestate, body, position)
-overriding system value
-select gen_random_uuid(), contract, source, %(stand_in)s, sequence, time, event_hash, correlation_id, causation_id,
-    actor, traceparent, tracestate, body, %(first)s - 1 + row_number() over (order by position)
+STANDS_IN = {"message_id": "gen_random_uuid()", "key": "%(stand_in)s"}
+COPY = f"""
+insert into event_log ({", ".join(COLUMNS)}, position) overriding system value
+select {", ".join(STANDS_IN.get(name, name) for name in COLUMNS)}, %(first)s - 1 + row_number() over (order by position)
 from event_log where key = %(order)s and time <= %(time)s and contract = any(%(of_orders)s)
-"""
+"""  # noqa: S608
 ROW = "select * from saga_view where order_id = %s"
 
 

@@ -6,23 +6,11 @@ from typing import Any
 
 from psycopg import Connection, sql
 
+from messaging import message
 from messaging.announcements import Announcements
-from messaging.message import Message
 from messaging.republish import messages
 
-COLUMNS = {
-    "message_id": "uuid",
-    "contract": "text",
-    "source": "text",
-    "key": "text",
-    "sequence": "int8",
-    "time": "timestamptz",
-    "event_hash": "bytea",
-    "correlation_id": "uuid",
-    "causation_id": "uuid",
-    "actor": "text",
-    "body": "text",
-}
+COLUMNS = {name: type_ for name, type_ in message.COLUMNS.items() if name not in ("traceparent", "tracestate")}
 """Those columns of the event log that follow from the stored event; the others only the live row knows."""
 
 
@@ -43,15 +31,8 @@ def derive(connection: Connection[Any], table: str, service: str, events: Iterab
         copy.set_types([*COLUMNS.values()])
         for event in events:
             read += 1
-            for message in messages(announcements, *event):
-                copy.write_row(row(message))
+            for derived in messages(announcements, *event):
+                *known, _, _, body = message.to_row(derived)
+                copy.write_row((*known, body))
                 written += 1
     return read, written
-
-
-def row(m: Message) -> tuple[Any, ...]:
-    cause = m.cause
-    return (
-        *(m.id, m.contract, m.source, m.key, m.sequence, m.time, m.event_hash),
-        *(cause.correlation_id, cause.causation_id, cause.actor, m.body),
-    )

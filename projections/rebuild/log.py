@@ -15,10 +15,8 @@ LIVE = "traceparent, tracestate, received_at, position"
 """Not in the stores; the body is text until it is in its place."""
 INTO = f"insert into rebuild.event_log ({', '.join(COLUMNS)}, {LIVE}) overriding system value"
 
-MAKE = """
-create unlogged table rebuild.{table} (message_id uuid, contract text, source text, key text, sequence bigint,
-    time timestamptz, event_hash bytea, correlation_id uuid, causation_id uuid, actor text, body text)
-"""
+TYPED = ", ".join(f"{name} {type_}" for name, type_ in COLUMNS.items())
+MAKE = f"create unlogged table rebuild.{{table}} ({TYPED})"
 FREEZE = "create unlogged table rebuild.live_{view} as select * from public.{view}"
 COUNT = "select count(*) from public.event_log where position <= %s"
 END = "select coalesce(max(position), 0) from public.event_log"

@@ -8,14 +8,17 @@ from uuid import UUID
 import pytest
 
 from messaging.message import (
+    COLUMNS,
     PARTITIONS,
     Cause,
     Message,
     UnreadableMessage,
     from_headers,
+    from_row,
     message_id,
     partition_of,
     to_properties,
+    to_row,
 )
 
 MESSAGE = Message(
@@ -61,6 +64,12 @@ MALFORMED = {
 def headers_of(message: Message) -> dict[str, Any]:
     headers: dict[str, Any] = to_properties(message).headers
     return headers
+
+
+def test_a_row_has_every_part_of_a_message_in_the_order_of_the_columns() -> None:
+    row = dict(zip(COLUMNS, to_row(MESSAGE), strict=True))
+    assert (row["key"], row["tracestate"], row["body"]) == (MESSAGE.key, MESSAGE.cause.tracestate, MESSAGE.body)
+    assert from_row(row.values()) == MESSAGE
 
 
 @pytest.mark.parametrize(
