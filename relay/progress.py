@@ -10,9 +10,10 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
+from messaging.window import NOTHING, unseen
 from relay import session
 from relay.undeliverable import FULL
-from relay.window import NOTHING, Cursor
+from relay.window import Cursor
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,8 @@ select c.system_identifier <> s.system_identifier::text from relay_cursor c, pg_
 """
 
 # What a cursor read a moment ago had before it, by where it stands now; it costs the backlog, not the table.
-STANDING = """
-with before as (
-    select position, xid from outbox where xid >= pg_snapshot_xmax(%(published)s)
-    union all
-    select position, xid from outbox where xid = any(array(select pg_snapshot_xip(%(published)s)))),
+STANDING = f"""
+with before as ({unseen("position, xid", "outbox")}),
 standing as (
     select position, coalesce(pg_visible_in_snapshot(before.xid, c.published)
         or position <= c.confirmed_position and pg_visible_in_snapshot(before.xid, c.target), false) as is_published
@@ -82,7 +80,7 @@ total as (
 select published, unpublished, message_id, contract, time,
     coalesce(greatest(0, extract(epoch from clock_timestamp() - time)), 0)::float8
 from total left join outbox on position = oldest
-"""
+"""  # noqa: S608 - constants
 
 
 def progress(database: str, url: str, seconds: float) -> Progress:
@@ -100,7 +98,7 @@ def ask(connection: Connection[Any], database: str, seconds: float) -> Progress:
     began = time.monotonic()
     time.sleep(seconds)
     parameters = {
-        "published": before.published,
+        "since": before.published,
         "target": before.target,
         "confirmed": before.confirmed_position,
     }

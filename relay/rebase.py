@@ -18,7 +18,7 @@ from typing import Any
 from psycopg import Connection
 
 from messaging.telemetry import log
-from relay.window import NOTHING
+from messaging.window import NOTHING
 
 LOCK = "select from relay_cursor for update"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from messaging import window
 from projections.audit.note import BadNote, VerifierKey
 
 ORIGIN = "ordersaga/"
@@ -25,7 +26,7 @@ class Snapshot(NamedTuple):
         return xid < int(begin) or (xid < int(end) and str(xid) not in under_way.split(","))
 
 
-NOTHING = Snapshot("3:3:")
+NOTHING = Snapshot(window.NOTHING)
 
 
 @dataclass(frozen=True)

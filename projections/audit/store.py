@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from messaging.aggregates import chain
 from messaging.message import Cause
+from messaging.window import window_of
 from projections.audit.checkpoint import Snapshot
 from projections.audit.leaf import Leaf
 
@@ -53,18 +54,7 @@ class Moment(NamedTuple):
 COLUMNS = """originator_id, originator_version, topic, state, position, xid::text::bigint, recorded_at,
     correlation_id, causation_id, actor, hash"""
 MOMENT = "select system_identifier::text, pg_current_snapshot()::text from pg_control_system()"
-# The shape is explained where the relay's window is: relay/window.py.
-WINDOW = """
-with fresh as materialized (select pg_current_snapshot() as snapshot)
-select snapshot::text, array(
-    select position from stored_events
-    where xid >= pg_snapshot_xmax(%(sealed)s) and pg_visible_in_snapshot(xid, snapshot)
-    union all
-    select position from stored_events
-    where xid = any(array(select pg_snapshot_xip(%(sealed)s))) and pg_visible_in_snapshot(xid, snapshot)
-    order by position)
-from fresh
-"""
+WINDOW = window_of("stored_events")
 AT = f"select {COLUMNS} from stored_events where position = any(%s) order by position"  # noqa: S608
 NAMED = f"""
 select {COLUMNS} from unnest(%s::uuid[], %s::bigint[]) as wanted (id, version)
@@ -90,7 +80,7 @@ def moment(connection: Connection[Any]) -> Moment:
 
 def window(connection: Connection[Any], sealed: Snapshot) -> tuple[Snapshot, list[int]]:
     """What became visible since a snapshot, in the order of positions, and the snapshot that it was seen in."""
-    row = connection.execute(WINDOW, {"sealed": sealed.text}, binary=True).fetchone()
+    row = connection.execute(WINDOW, {"since": sealed.text, "until": None}, binary=True).fetchone()
     assert row is not None
     return Snapshot(row[0]), row[1]
 

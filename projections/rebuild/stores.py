@@ -8,18 +8,15 @@ import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.sql import SQL
 
+from messaging import window
 from projections.rebuild.session import NAME
 
 AT_ONCE = 2000
 """Rows that a cursor fetches in a round trip."""
 COLUMNS = "originator_id, originator_version, topic, state, hash, correlation_id, causation_id, actor"
 STRETCH = f"select {COLUMNS} from stored_events where position > %(after)s and position <= %(last)s"  # noqa: S608
-# Whoever was still open at the first snapshot, and whoever came later; the transaction's own snapshot is the second.
-SINCE = f"""
-select {COLUMNS} from stored_events where xid >= pg_snapshot_xmax(%(snapshot)s)
-union all
-select {COLUMNS} from stored_events where xid = any(array(select pg_snapshot_xip(%(snapshot)s)))
-"""  # noqa: S608
+SINCE = window.unseen(COLUMNS, "stored_events")
+"""The transaction's own snapshot is the second."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,7 @@ def stretch(store: Connection[Any], after: int, last: int) -> Iterator[tuple[Any
 
 def since(store: Connection[Any], snapshot: str) -> Iterator[tuple[Any, ...]]:
     """The events that were not visible in the snapshot and are in the store's transaction."""
-    return read(store, SINCE, {"snapshot": snapshot})
+    return read(store, SINCE, {"since": snapshot})
 
 
 def read(store: Connection[Any], query: str, parameters: dict[str, Any]) -> Iterator[tuple[Any, ...]]:

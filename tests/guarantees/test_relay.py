@@ -376,7 +376,7 @@ def test_new_rows_are_found_by_index_however_many_are_published_and_retained(out
             cursor = window.close_window(connection, opened.target)
         announce_many(outbox, 20)
         assert len(window.open_window(connection, cursor).positions) == 21
-        finding = plan_of(connection, window.POSITIONS, {"published": cursor.published, "target": None})
+        finding = plan_of(connection, window.POSITIONS, {"since": cursor.published, "until": None})
         assert finding.count("outbox_window") == 2
         assert "Seq Scan" not in finding
         page = plan_of(connection, window.ROWS, (opened.positions[: lead.PAGE],))

@@ -110,7 +110,7 @@ def test_trimming_reads_the_oldest_rows_by_their_key_and_the_window_still_goes_b
         assert trim_all(relay) == 20_000
         announce_many(outbox, 20)
         cursor = window.load_cursor(relay)
-        parameters_of_window = {"published": cursor.published, "target": None}
+        parameters_of_window = {"since": cursor.published, "until": None}
         plan = "\n".join(row[0] for row in relay.execute(f"explain {window.POSITIONS}", parameters_of_window))
         assert plan.count("outbox_window") == 2
         assert "Seq Scan" not in plan
