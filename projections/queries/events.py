@@ -141,13 +141,14 @@ effects (message_id, distance) as (
     select e.message_id, distance + 1
     from effects join event_log e on e.causation_id = effects.message_id where distance < %(deepest)s)
 select distance, {}
-from (select message_id, distance from causes union select message_id, distance from effects limit %(limit)s) as linked
+from (select message_id, distance from causes
+    union all (select message_id, distance from effects where distance > 0 limit %(limit)s)) as linked
     join event_log using (message_id)
 order by distance, time, position
 """).format(COLUMNS)
 
 
 def linked(connection: Connection[Any], message_id: UUID, limit: int = 1000) -> list[LinkedEvent]:
-    """A message with all its causes and effects, from the first cause to the last effect."""
+    """A message with its causes and at most `limit` effects, the nearest; each behind the one that caused it."""
     values = {"message_id": message_id, "deepest": DEEPEST, "limit": limit}
     return select(connection, LinkedEvent, LINKED, values)
