@@ -1,7 +1,8 @@
 """What is parked, as a person looks at it: groups of one failure, their messages, one message with all about it."""
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
@@ -13,8 +14,9 @@ FAILURE = "left(md5(error || E'\\n' || place), 8)"
 """The name of a failure group: the same exception raised in the same place."""
 
 
-class FailureGroup(NamedTuple):
-    """Messages that failed of one thing; without an error: not tried since they became the first of their key."""
+@dataclass(frozen=True)
+class FailureGroup:
+    """An exception and the place that raised it; without an error: not tried yet as the first of their key."""
 
     failure: str
     error: str

@@ -23,7 +23,6 @@ from messaging.web.parked_views import (
     DryRun,
     DryRunView,
     Edit,
-    FailureView,
     ParkedList,
     ParkedPage,
     ParkedPath,
@@ -90,8 +89,7 @@ def list_parked(query: ParkedPage) -> Response:
         failures = inspection.failure_groups(connection)
         rows = inspection.messages(connection, query.failure, query.limit, query.state, query.key, query.after)
     following = rows[-1]["position"] if len(rows) == query.limit else None
-    groups = [FailureView.model_validate(group._asdict()) for group in failures]
-    return shown(ParkedList(failures=groups, messages=[ParkedRow.of(row) for row in rows], next=following))
+    return shown(ParkedList(failures=failures, messages=[ParkedRow.of(row) for row in rows], next=following))
 
 
 @routes.get("/parked/actions", responses={200: ActionsList}, security=readers)

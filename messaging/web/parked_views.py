@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from messaging.receiving import operations
+from messaging.receiving.inspection import FailureGroup
 from messaging.web.openapi import Body, Query, View, example
 
 State = Literal["retrying", "waiting", "dead"]
@@ -80,20 +81,6 @@ class Retries(Body):
     limit: int = Field(default=100, ge=1, le=500)
 
 
-class FailureView(View):
-    """An exception and the place that raised it; without an error: not tried yet as the first of their key."""
-
-    failure: str
-    error: str
-    place: str
-    messages: int
-    dead: int
-    keys: int
-    followers: int
-    oldest: datetime
-    first: UUID
-
-
 class ParkedRow(View):
     """One parked message in a list."""
 
@@ -121,7 +108,7 @@ class ParkedRow(View):
 class ParkedList(View):
     """`next` is there when there may be more."""
 
-    failures: list[FailureView]
+    failures: list[FailureGroup]
     messages: list[ParkedRow]
     next: int | None
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -28,18 +27,17 @@ from projections.audit.sealing import last_verification
 from projections.audit.shapes import (
     ExportQuery,
     MessagePath,
-    NodeView,
     OrderPath,
     StateQuery,
     StateView,
     TrailPage,
     TrailQuery,
     VerificationView,
-    cursor_of,
-    rows,
 )
 from projections.audit.text import fields, to_csv, to_json_line
 from projections.audit.trail import READ_SIDE, Entry, Filter, Trail, is_known
+from projections.audit.why import Node
+from projections.cursors import cursor_of
 from projections.settings import ProjectionsSettings
 
 ORDERS = "order_service"
@@ -58,18 +56,19 @@ def show_trail(query: TrailQuery) -> Response:
         entries = Trail(connections).page(asked, query.after, query.limit)
     following = None
     if len(entries) == query.limit:
-        following = f"{request.path}?{urlencode({**request.args.to_dict(), 'after': cursor_of(entries[-1])})}"
-    return show(TrailPage(entries=rows(entries), next=following))
+        last = entries[-1]
+        following = f"{request.path}?{urlencode({**request.args.to_dict(), 'after': cursor_of((last.time, last.id))})}"
+    return show(TrailPage(entries=entries, next=following))
 
 
-@routes.get("/why/<uuid:message_id>", responses={200: NodeView, 404: problem()}, security=staff)
+@routes.get("/why/<uuid:message_id>", responses={200: Node, 404: problem()}, security=staff)
 def show_why(path: MessagePath) -> Response:
     """What a message came from and all that came of it"""
     with api().database.connection() as connection:
         first = causes.why(connection, path.message_id)
     if first is None:
         raise Problem(404, "not-found", f"No message {path.message_id} is in the event log.")
-    return show(NodeView(**asdict(first)))
+    return show(first)
 
 
 @routes.get("/state/<uuid:order>", responses={200: StateView, 404: problem()}, security=staff)

@@ -1,20 +1,18 @@
 """What the audit's endpoints take and give."""
 
-import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
 from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BeforeValidator, Field, TypeAdapter, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from contracts import CONTRACTS
 from messaging.web.as_of import SCHEMA, Time, version_or_time
 from messaging.web.openapi import Parameters, Query, View
-from projections.audit.trail import OPERATIONS, Entry, Filter, place
+from projections import cursors
+from projections.audit.trail import OPERATIONS, Entry, Filter, Place
 
 TYPES = (*sorted(CONTRACTS), *OPERATIONS)
-PLACE: TypeAdapter[tuple[datetime, str]] = TypeAdapter(tuple[datetime, str])
 
 
 def known_type(text: str) -> str:
@@ -23,19 +21,7 @@ def known_type(text: str) -> str:
     return text
 
 
-def entry_at(text: object) -> Entry:
-    try:
-        return place(*PLACE.validate_json(urlsafe_b64decode(f"{text}==")))
-    except ValueError:
-        raise ValueError("is not a cursor of this list; begin again without it") from None
-
-
-def cursor_of(entry: Entry) -> str:
-    return urlsafe_b64encode(json.dumps([entry.time.isoformat(), entry.id]).encode()).decode().rstrip("=")
-
-
 TypeName = Annotated[str, AfterValidator(known_type), WithJsonSchema({"type": "string", "enum": list(TYPES)})]
-Cursor = Annotated[Any, BeforeValidator(entry_at), WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]+$"})]
 
 
 class Asked(Query):
@@ -57,7 +43,7 @@ class TrailQuery(Asked):
     """A page of the trail."""
 
     limit: int = Field(default=100, ge=1, le=500)
-    after: Cursor | None = None
+    after: Annotated[Place, cursors.reads(Place), cursors.SCHEMA] | None = None
 
 
 class ExportQuery(Asked):
@@ -80,40 +66,9 @@ class OrderPath(Parameters):
     order: UUID
 
 
-class EntryView(View):
-    """Who did what, when, why, from where, and what came of it."""
-
-    time: datetime
-    id: str
-    who: str
-    what: str
-    key: str | None
-    why: str
-    where: str
-    cause: UUID | None
-    correlation: UUID | None
-    outcome: str
-
-
 class TrailPage(View):
-    entries: list[EntryView]
+    entries: list[Entry]
     next: str | None
-
-
-class NodeView(View):
-    """A message, and what it caused; `asked` marks the one that was asked about."""
-
-    id: UUID
-    cause: UUID | None
-    contract: str
-    source: str
-    key: str
-    time: datetime
-    actor: str
-    reason: str | None
-    correlation: UUID
-    asked: bool
-    effects: list["NodeView"]
 
 
 class StateView(View):
@@ -128,7 +83,3 @@ class VerificationView(View):
 
     clean: bool | None
     stores: dict[str, dict[str, Any] | None]
-
-
-def rows(entries: list[Entry]) -> list[EntryView]:
-    return [EntryView(**entry._asdict()) for entry in entries]

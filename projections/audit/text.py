@@ -18,14 +18,14 @@ def as_text(value: object) -> str:
 
 
 def to_json_line(entry: Entry) -> str:
-    return json.dumps(entry._asdict(), default=as_text) + "\n"
+    return json.dumps(entry.model_dump(), default=as_text) + "\n"
 
 
 def to_csv(entries: Iterable[Entry]) -> Iterator[str]:
     """The heading, then a line each."""
-    yield csv_line(Entry._fields)
+    yield csv_line(Entry.model_fields)
     for entry in entries:
-        yield csv_line(map(cell, entry))
+        yield csv_line(cell(value) for _, value in entry)
 
 
 def csv_line(cells: Iterable[str]) -> str:

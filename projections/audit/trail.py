@@ -7,7 +7,9 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection
+from pydantic import ConfigDict
 
+from projections.queries.rows import Row
 from projections.views.fold import OF_ORDERS
 
 PAGE = 500
@@ -17,15 +19,17 @@ OPERATOR = "operator."
 OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "redrive", "discard", "erase"))
 
 
-class Entry(NamedTuple):
-    """One line of the trail."""
+class Entry(Row):
+    """Who did what, when, why, from where, and what came of it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
     time: datetime
     id: str
     """Of a message its id; of an operator's action the database and its number there."""
     who: str
     what: str
-    """A contract, or one of OPERATIONS."""
+    """A contract, or what an operator did, such as operator.skip."""
     key: str | None
     """The order, or the SKU."""
     why: str
@@ -36,6 +40,13 @@ class Entry(NamedTuple):
     correlation: UUID | None
     outcome: str
     """Of an order how it stands now; of an operator's action what the message had failed with."""
+
+
+class Place(NamedTuple):
+    """Where a page ended: the next one goes on behind it."""
+
+    time: datetime
+    id: str
 
 
 @dataclass(frozen=True)
@@ -116,16 +127,16 @@ class Trail:
 
     def entries(self, asked: Filter) -> Iterator[Entry]:
         """All, oldest first, a page at a time."""
-        after: Entry | None = None
+        after: Place | None = None
         while page := self.page(asked, after):
             yield from page
-            after = page[-1]
+            after = Place(page[-1].time, page[-1].id)
 
-    def page(self, asked: Filter, after: Entry | None = None, limit: int = PAGE) -> list[Entry]:
-        """At most `limit` entries behind `after`, of which time and id count."""
+    def page(self, asked: Filter, after: Place | None = None, limit: int = PAGE) -> list[Entry]:
+        """At most `limit` entries behind `after`."""
         values: dict[str, Any] = {**vars(asked), "limit": limit, "of_orders": OF_ORDERS}
         if after:
-            values |= {"time": after.time, "id": after.id}
+            values |= after._asdict()
         operation = (asked.type or "").removeprefix(OPERATOR)
         is_operation = asked.type in OPERATIONS
         found: list[Entry] = []
@@ -147,14 +158,9 @@ class Trail:
         wanted = [text for name, text in clauses.items() if values.get("time" if name == "after" else name) is not None]
         statement = query.format(where=" and ".join(wanted) or "true")
         rows = self._databases[database].execute(statement, {**values, "group": database})
-        return [Entry(*row) for row in rows]
+        return [Entry(**dict(zip(Entry.model_fields, row, strict=True))) for row in rows]
 
 
 def is_known(connection: Connection[Any], order: str) -> bool:
     """Whether anything was ever said of the order."""
     return connection.execute("select from event_log where key = %s limit 1", (order,)).fetchone() is not None
-
-
-def place(time: datetime, id_: str) -> Entry:
-    """What stands for an entry where only its place counts."""
-    return Entry(time, id_, "", "", None, "", "", None, None, "")

@@ -1,6 +1,5 @@
 """Why a message was sent: the messages it comes from, up to the first, and all that came of it."""
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,14 +7,14 @@ from uuid import UUID
 from psycopg import Connection
 
 from projections.queries.events import LinkedEvent, linked
+from projections.queries.rows import Row
 
 AT_MOST = 2000
 """Messages shown below one; a saga has a dozen."""
 
 
-@dataclass
-class Node:
-    """A message and what was caused by it."""
+class Node(Row):
+    """A message, and what it caused; `asked` marks the one that was asked about."""
 
     id: UUID
     cause: UUID | None
@@ -27,7 +26,7 @@ class Node:
     reason: str | None
     correlation: UUID
     asked: bool
-    effects: list["Node"] = field(default_factory=list)
+    effects: list["Node"]
 
 
 def why(connection: Connection[Any], message_id: UUID) -> Node | None:
@@ -41,5 +40,16 @@ def why(connection: Connection[Any], message_id: UUID) -> Node | None:
 
 
 def node(e: LinkedEvent) -> Node:
-    says = (e.contract, e.source, e.key, e.time, e.actor, e.body.get("reason"))
-    return Node(e.message_id, e.causation_id, *says, e.correlation_id, asked=e.distance == 0)
+    return Node(
+        id=e.message_id,
+        cause=e.causation_id,
+        contract=e.contract,
+        source=e.source,
+        key=e.key,
+        time=e.time,
+        actor=e.actor,
+        reason=e.body.get("reason"),
+        correlation=e.correlation_id,
+        asked=e.distance == 0,
+        effects=[],
+    )

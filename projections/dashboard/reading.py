@@ -9,6 +9,7 @@ from uuid import UUID
 
 from messaging.web.database import Database
 from projections.audit import api as audit
+from projections.audit import trail
 from projections.audit.log import LogFiles
 from projections.audit.sealing import last_verification
 from projections.audit.trail import Entry, Filter, Trail
@@ -99,7 +100,7 @@ class Reader:
         with self._database.connection() as connection:
             return story.tell(connection, order_id)
 
-    def trail(self, asked: Filter, after: Entry | None, limit: int) -> list[Entry]:
+    def trail(self, asked: Filter, after: trail.Place | None, limit: int) -> list[Entry]:
         """Oldest first; what operators did is read from the services' own databases."""
         with audit.databases() as connections:
             return Trail(connections).page(asked, after, limit)

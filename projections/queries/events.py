@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from projections.queries.rows import Row, given, select, where
+from projections.queries.rows import Row, columns, given, select, where
 
 DEEPEST = 100
 """Links that a chain of causes is followed for; a saga has about six."""
@@ -59,10 +59,7 @@ class Place(NamedTuple):
     position: int
 
 
-COLUMNS = SQL("""
-    position, message_id, contract, source, key, sequence, time, received_at, correlation_id, causation_id, actor,
-    split_part(traceparent, '-', 2) as trace_id, body
-""")
+COLUMNS = columns(Event, trace_id="split_part(traceparent, '-', 2)")
 
 CONDITIONS = {
     "contract": SQL("contract = %(contract)s"),

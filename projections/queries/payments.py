@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from projections.queries.rows import Row, given, select, where
+from projections.queries.rows import Row, columns, given, select, where
 
 State = Literal["captured", "declined", "charged_late", "refunded"]
 
@@ -37,10 +37,7 @@ class Place(NamedTuple):
     order_id: UUID
 
 
-COLUMNS = SQL("""
-    order_id, amount, currency, charge_id, captured_at, late_charge_at, declined_at, decline, refund_id, refunded_at,
-    refunded, last_at, state
-""")
+COLUMNS = columns(Payment)
 CONDITIONS = {"state": SQL("state = %(state)s"), "time": SQL("(last_at, order_id) < (%(time)s, %(order_id)s)")}
 PAGE = SQL("select {} from payment_view {} order by last_at desc, order_id desc limit %(limit)s")
 

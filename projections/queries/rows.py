@@ -1,11 +1,11 @@
 """How statements become typed rows, and conditions become a statement."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any, LiteralString, TypeVar
 
 from psycopg import Connection
 from psycopg.rows import class_row
-from psycopg.sql import SQL, Composed
+from psycopg.sql import SQL, Composed, Identifier
 from pydantic import BaseModel, ConfigDict
 
 Statement = SQL | Composed
@@ -15,6 +15,14 @@ class Row(BaseModel):
     """One row of an answer."""
 
     model_config = ConfigDict(frozen=True)
+
+
+def columns(kind: type[Row], **made: LiteralString) -> Composed:
+    """What to select for a row: of each field the column of its name, or what it is made of."""
+    return SQL(", ").join(
+        SQL("{} as {}").format(SQL(made[name]), Identifier(name)) if name in made else Identifier(name)
+        for name in kind.model_fields
+    )
 
 
 Kind = TypeVar("Kind", bound=Row)

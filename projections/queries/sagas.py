@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from projections.queries.rows import Row, given, select, where
+from projections.queries.rows import Row, columns, given, select, where
 
 State = Literal["placed", "confirmed", "cancelled"]
 Waiting = Literal["stock", "payment", "confirmation", "cancellation", "shipment", "release", "refund"]
@@ -91,13 +91,11 @@ class Usual(Row):
     p95: float
 
 
-COLUMNS = SQL("""
-    order_id, correlation_id, customer, lines, total, currency, placed_at, complete_by, reserved_at, rejected_at,
-    rejection, captured_at, late_charge_at, declined_at, decline, refunded_at, confirmed_at, cancelled_at, reason,
-    released_at, shipped_at, last_at, messages, state, step, waits_for, waits_since, ended_at,
-    state = 'placed' and coalesce(complete_by < now(), false) as overdue,
-    extract(epoch from now() - waits_since)::float8 as waited_seconds
-""")
+COLUMNS = columns(
+    Saga,
+    overdue="state = 'placed' and coalesce(complete_by < now(), false)",
+    waited_seconds="extract(epoch from now() - waits_since)::float8",
+)
 
 CONDITIONS = {
     "state": SQL("state = %(state)s"),

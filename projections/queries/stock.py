@@ -5,7 +5,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from projections.queries.rows import Row, given, select, where
+from projections.queries.rows import Row, columns, given, select, where
 
 
 class Stock(Row):
@@ -25,9 +25,7 @@ class Stock(Row):
     available: int
 
 
-COLUMNS = SQL("""
-    sku, name, unit_price, currency, received, reserved, released, shipped, returned, on_hand, set_aside, available
-""")
+COLUMNS = columns(Stock)
 CONDITIONS = {"behind": SQL("sku > %(behind)s")}
 PAGE = SQL("select {} from stock_view {} order by sku limit %(limit)s")
 

@@ -2,7 +2,6 @@
 
 import json
 import sys
-from dataclasses import asdict
 from uuid import UUID
 
 import click
@@ -34,7 +33,7 @@ def why(state: State, message_id: UUID, as_json: bool) -> None:
     if first is None:
         raise Failed(f"No message {message_id} is in the event log. `./ordersaga audit trail --json` shows the ids.")
     if as_json:
-        print(json.dumps(asdict(first), default=as_text))
+        print(json.dumps(first.model_dump(), default=as_text))
     else:
         console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
         actor = escape(first.actor) or "nobody named"

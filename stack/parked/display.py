@@ -43,7 +43,7 @@ def ago(moment: datetime) -> str:
 
 
 def groups_json(found: Iterable[tuple[str, FailureGroup]]) -> list[dict[str, Any]]:
-    return [{"group": name, **each._asdict()} for name, each in found]
+    return [{"group": name, **vars(each)} for name, each in found]
 
 
 def groups_table(found: Iterable[tuple[str, FailureGroup]]) -> list[str]:

@@ -7,7 +7,8 @@ from typing import Any
 from dash import html
 from dash.development.base_component import Component
 
-from messaging.web.parked_views import ActionView, DryRunView, FailureView, ParkedRow, ParkedView
+from messaging.receiving.inspection import FailureGroup
+from messaging.web.parked_views import ActionView, DryRunView, ParkedRow, ParkedView
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, Tone, aria, empty, icon, mark, pairs
 from projections.dashboard.components.event import whole
@@ -21,7 +22,7 @@ STATES: dict[str, tuple[str, Tone, str]] = {
     "dead": ("Dead", "bad", "cross"),
 }
 NOT_TRIED = "Not tried yet: behind others of its key"
-FailureOf = tuple[str, FailureView]
+FailureOf = tuple[str, FailureGroup]
 RowOf = tuple[str, ParkedRow]
 
 
@@ -38,7 +39,7 @@ def button(
     )
 
 
-def failure_name(failure: FailureView | ParkedRow) -> str:
+def failure_name(failure: FailureGroup | ParkedRow) -> str:
     return failure.error or NOT_TRIED
 
 

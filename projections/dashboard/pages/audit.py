@@ -8,7 +8,7 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 
-from projections.audit.trail import Entry, Filter, place
+from projections.audit.trail import Entry, Filter, Place
 from projections.dashboard.components import audit, words
 from projections.dashboard.components.basic import card, empty, skeleton
 from projections.dashboard.page import Page
@@ -112,7 +112,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
         except ValueError:
             problem = empty("A correlation is a whole id", "Copy it from an event or an order.", "warning")
             return problem, "", None, True, True
-        after = place(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
+        after = Place(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
         return update(reader.trail(wanted, after, PAGE_ROWS + 1), len(behind))
 
     @app.callback(Output("audit-why", "children"), Input("audit-message", "data"))
