@@ -24,7 +24,8 @@ from order_service.order import Order
 from payment_service.payment import Payment
 from projections.projector import Projector
 from projections.rebuild.derivation import announcements_of
-from projections.rebuild.rebuild import Rebuild, Result
+from projections.rebuild.rebuild import Rebuild
+from projections.rebuild.result import Result
 from stack.servers.private import private_servers
 from tests.support.databases import Database, Databases
 from tests.support.trading_read_side import arrived

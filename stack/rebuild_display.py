@@ -11,7 +11,7 @@ from rich.console import Console
 
 from projections.rebuild.findings import Finding
 from projections.rebuild.progress import STEPS, Progress
-from projections.rebuild.rebuild import Result
+from projections.rebuild.result import Result
 
 MOST_LINES = 200
 """Findings that a person is shown; --json has them all."""

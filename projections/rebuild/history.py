@@ -1,10 +1,12 @@
 """The table `rebuilds`: what rebuilds there were."""
 
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from psycopg import Connection
 from psycopg.rows import class_row
+
+from projections.rebuild.result import Result
 
 REMEMBER = """
 insert into public.rebuilds (began_at, ended_at, view, dry_run, events, messages, findings, left_out)
@@ -15,13 +17,6 @@ select began_at, extract(epoch from ended_at - began_at)::float8 as seconds, vie
     findings, left_out
 from rebuilds order by number desc limit 1
 """
-
-
-class Outcome(Protocol):
-    """What there is to remember of a rebuild."""
-
-    @property
-    def began_at(self) -> datetime: ...
 
 
 class Past(NamedTuple):
@@ -37,8 +32,8 @@ class Past(NamedTuple):
     left_out: int
 
 
-def remember(connection: Connection[Any], outcome: Outcome) -> None:
-    connection.execute(REMEMBER, vars(outcome))
+def remember(connection: Connection[Any], result: Result) -> None:
+    connection.execute(REMEMBER, vars(result))
 
 
 def last(connection: Connection[Any]) -> Past | None:

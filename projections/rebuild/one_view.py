@@ -11,7 +11,7 @@ from projections.rebuild import comparison, log, session, shadow
 from projections.rebuild.findings import Finding
 from projections.rebuild.history import remember
 from projections.rebuild.progress import Progress
-from projections.rebuild.rebuild import Result
+from projections.rebuild.result import Result
 from projections.rebuild.swap import clear_away, put_in_place
 from projections.views.fold import fold
 
@@ -68,10 +68,7 @@ def replace(
     if not result.dry_run:
         with progress.during("swap"):
             put_in_place(
-                connection,
-                [view],
-                lambda: None,
-                lambda: fold_live(connection, view, end, log.end(connection)),
+                connection, [view], lambda: None, lambda: fold_live(connection, view, end, log.end(connection))
             )
 
 

@@ -1,10 +1,9 @@
 """The whole of it: derive, load, fold, compare, catch up, swap; the live tables change in the last moment alone."""
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from secrets import token_hex
 from typing import Any
@@ -14,11 +13,13 @@ from psycopg import Connection
 
 from projections import event_log
 from projections.rebuild import comparison, log, session, shadow, stores
+from projections.rebuild.beside import Beside
 from projections.rebuild.derivation import derive
 from projections.rebuild.derivers import derive_all, tasks
 from projections.rebuild.findings import Finding
 from projections.rebuild.history import remember
 from projections.rebuild.progress import Progress
+from projections.rebuild.result import Result
 from projections.rebuild.swap import clear_away, put_in_place
 from projections.views.fold import VIEWS, fold
 
@@ -35,21 +36,14 @@ SMALL = 1000
 ROUNDS = 20
 
 
-@dataclass
-class Result:
-    """What came of a rebuild; findings are told one by one as they are made."""
+@dataclass(frozen=True)
+class Reached:
+    """How far the shadow is."""
 
-    began_at: datetime
-    view: str | None
-    dry_run: bool
-    events: int = 0
-    messages: int = 0
-    findings: int = 0
-    left_out: int = 0
-    """Messages of the old log that no stored event announces: they are in the schema `replaced` alone."""
-    recovered: int = 0
-    """Messages that the stores had and the log had not."""
-    seconds: float = 0.0
+    end: int
+    """The last position of the live log that it has."""
+    snapshots: Mapping[str, str]
+    """What of each store is derived."""
 
 
 class Rebuild:
@@ -72,7 +66,6 @@ class Rebuild:
         self._patience = patience
         self._progress = progress or Progress()
         self._derived = f"derived_{token_hex(4)}"
-        self._snapshots: dict[str, str] = {}
         self._stores: dict[str, Connection[Any]] = {}
         self._started = time.monotonic()
         self.result = Result(datetime.now(UTC), None, dry_run)
@@ -97,7 +90,7 @@ class Rebuild:
     def _run(self, connection: Connection[Any]) -> None:
         shadow.begin(connection)
         with self._progress.during("freeze"):
-            self._end = log.freeze(connection, list(VIEWS))
+            self._reached = Reached(log.freeze(connection, list(VIEWS)), {})
         with ExitStack() as opened:
             for service, url in self._urls.items():
                 self._stores[service] = opened.enter_context(stores.open_store(url))
@@ -115,7 +108,8 @@ class Rebuild:
     def _derive(self, connection: Connection[Any]) -> None:
         log.make_derived(connection, self._derived)
         moments = {service: stores.take_moment(store) for service, store in self._stores.items()}
-        self._snapshots = {service: moment.snapshot for service, moment in moments.items()}
+        snapshots = {service: moment.snapshot for service, moment in moments.items()}
+        self._reached = replace(self._reached, snapshots=snapshots)
         self._progress.begin("derive", sum(moment.last_position for moment in moments.values()))
         derive_all(self._urls, self._target, self._derived, tasks(moments), self._progress.advance)
         for store in self._stores.values():
@@ -126,13 +120,13 @@ class Rebuild:
         shadow.add_keys(connection, list(VIEWS))
         with self._progress.during("load"):
             connection.execute(f"analyze rebuild.{self._derived}".encode())
-            log.load(connection, self._derived, self._end)
+            log.load(connection, self._derived, self._reached.end)
         with session.connect(self._target) as other:
             indexing = Beside(lambda: shadow.finish(other, [LOG]))
             self._progress.begin("fold", len(VIEWS))
             connection.execute("set search_path = rebuild")
             for view in VIEWS:
-                fold(connection, 0, self._end, [view])
+                fold(connection, 0, self._reached.end, [view])
                 self._progress.advance()
             with self._progress.during("index"):
                 shadow.finish(connection, list(VIEWS))
@@ -145,9 +139,9 @@ class Rebuild:
         for view in VIEWS:
             self._report(comparison.view(connection, view))
             self._progress.advance()
-        self._report(comparison.altered(connection, self._end))
+        self._report(comparison.altered(connection, self._reached.end))
         self._progress.advance()
-        self._leave_out(comparison.unexplained(connection, 0, self._end))
+        self._leave_out(comparison.unexplained(connection, 0, self._reached.end))
         self._progress.advance()
 
     def _leave_out(self, unexplained: Iterable[Finding]) -> None:
@@ -167,59 +161,59 @@ class Rebuild:
                 with connection.transaction():
                     event_log.lock(connection)
                     self._catch_up_and_report(connection)
-                    self._adopt(connection)
+                    last, recovered = self._adopt(connection)
+                self._reached = Reached(last, self._reached.snapshots)
+                self.result.recovered += recovered
             for _ in range(ROUNDS):
                 if self._catch_up_and_report(connection) < SMALL:
                     return
 
     def _catch_up_and_report(self, connection: Connection[Any]) -> int:
-        new, unexplained = self._catch_up_once(connection)
+        self._reached, new, unexplained = self._catch_up_once(connection)
         self._leave_out(unexplained)
         return new
 
-    def _catch_up_once(self, connection: Connection[Any]) -> tuple[int, list[Finding]]:
-        """Bring the shadow to where the live log is: how many messages the stores had more, and what they had not."""
-        end = max(self._end, log.end(connection))
-        new = 0
+    def _catch_up_once(self, connection: Connection[Any]) -> tuple[Reached, int, list[Finding]]:
+        """Bring the shadow to where the live log is: how many messages the stores had more, and what they had not.
+
+        Keeps nothing: within a swap that fails it is undone.
+        """
+        before = self._reached
+        end = max(before.end, log.end(connection))
+        snapshots, new = {}, 0
         for service, store in self._stores.items():
             with store.transaction():
-                moment = stores.take_moment(store)
-                events = stores.since(store, self._snapshots[service])
+                snapshots[service] = stores.take_moment(store).snapshot
+                events = stores.since(store, before.snapshots[service])
                 new += derive(connection, self._derived, service, events)[1]
-            self._snapshots[service] = moment.snapshot
         log.add_pending(connection, self._derived)
-        log.move(connection, self._end, end)
+        log.move(connection, before.end, end)
         connection.execute("set search_path = rebuild")
-        fold(connection, self._end + 1, end)
-        unexplained = list(comparison.unexplained(connection, self._end, end))
-        self._end = end
-        return new, unexplained
+        fold(connection, before.end + 1, end)
+        return Reached(end, snapshots), new, list(comparison.unexplained(connection, before.end, end))
 
-    def _adopt(self, connection: Connection[Any]) -> None:
-        """Only where the shadow has caught up and nobody else gives positions: what is adopted comes behind all."""
+    def _adopt(self, connection: Connection[Any]) -> tuple[int, int]:
+        """Add what was lost, where the shadow has caught up and nobody else gives positions: it comes behind all.
+
+        Returns the last position and how many messages were recovered.
+        """
         first, last, number = log.adopt(connection)
         connection.execute("set search_path = rebuild")
         fold(connection, first, last)
-        self._end = max(self._end, last)
-        self.result.recovered += number
+        return last, number
 
     def _swap(self, connection: Connection[Any]) -> None:
-        reached: list[tuple[int, dict[str, str], int]] = []
-        unexplained: list[Finding] = []
-
-        def approach() -> None:
-            if reached:
-                self._end, self._snapshots, self.result.recovered = reached.pop()
-            self._catch_up_and_report(connection)
-            reached.append((self._end, dict(self._snapshots), self.result.recovered))
-
-        def prepare() -> None:
-            unexplained[:] = self._catch_up_once(connection)[1]
-            self._adopt(connection)
+        def prepare() -> tuple[list[Finding], int]:
+            *_, unexplained = self._catch_up_once(connection)
+            _, recovered = self._adopt(connection)
             log.continue_positions(connection)
+            return unexplained, recovered
 
         with self._progress.during("swap"):
-            put_in_place(connection, TABLES, approach, prepare)
+            unexplained, recovered = put_in_place(
+                connection, TABLES, lambda: self._catch_up_and_report(connection), prepare
+            )
+            self.result.recovered += recovered
             self._leave_out(unexplained)
 
     def _end_of(self, connection: Connection[Any]) -> None:
@@ -235,24 +229,3 @@ class Rebuild:
             self._tell(finding)
         self.result.findings += number
         return number
-
-
-class Beside(threading.Thread):
-    """Work in a thread of its own, whose failure is raised at `end`."""
-
-    def __init__(self, work: Callable[[], None]) -> None:
-        super().__init__(daemon=True)
-        self._work = work
-        self._error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._work()
-        except BaseException as error:  # noqa: BLE001 - raised at `end`
-            self._error = error
-
-    def end(self) -> None:
-        self.join()
-        if self._error:
-            raise self._error

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from psycopg import Connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Identifier
 from projections.rebuild import shadow
 from projections.rebuild.session import Refused
 
+Told = TypeVar("Told")
 LOG = "event_log"
 """Locked in any case: whoever writes to a view has written to the log before."""
 LONGEST_WAIT = "200ms"
@@ -25,9 +26,11 @@ where relation = any(%s::regclass[]) and pid <> pg_backend_pid() and granted
 
 
 def put_in_place(
-    connection: Connection[Any], tables: Sequence[str], approach: Callable[[], None], prepare: Callable[[], None]
-) -> None:
+    connection: Connection[Any], tables: Sequence[str], approach: Callable[[], object], prepare: Callable[[], Told]
+) -> Told:
     """In one transaction, which nobody else has a part of: `prepare` completes the shadow, then the tables change.
+
+    Returns what `prepare` returned in the try that came off. Of the others nothing is left in the database.
 
     `approach` is called before each try, so that little is left for `prepare`. What is locked is the tables and not
     the log's own lock: the projector takes that one after it has read the log, so whoever holds it and waits for the
@@ -43,9 +46,9 @@ def put_in_place(
                 connection.execute("set local synchronous_commit = on")
                 connection.execute(SQL("set local lock_timeout = {}").format(LONGEST_WAIT))
                 connection.execute(SQL("lock table {} in access exclusive mode").format(names))
-                prepare()
+                told = prepare()
                 shadow.swap(connection, tables)
-            return
+            return told
         except (LockNotAvailable, DeadlockDetected):
             time.sleep(PAUSE)
     row = connection.execute(USERS, ([f"public.{table}" for table in tables],)).fetchone()

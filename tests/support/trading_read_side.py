@@ -14,7 +14,8 @@ from messaging.receiving.delivery import Delivery, Received, read
 from order_service.commands import Wanted
 from projections.projector import Projector
 from projections.rebuild.findings import Finding
-from projections.rebuild.rebuild import TABLES, Rebuild, Result
+from projections.rebuild.rebuild import TABLES, Rebuild
+from projections.rebuild.result import Result
 from tests.support.databases import Database, Databases
 from tests.support.saga import Saga
 from tests.support.saga_on_postgres import DatabaseParty, open_shop, parties_on_postgres
