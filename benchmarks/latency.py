@@ -19,11 +19,11 @@ from benchmarks.place import Place
 from benchmarks.relay import GROUPS, queues
 from benchmarks.rows import Row, compare
 from messaging import broker
+from messaging.locks import RELAY_LEAD
 from messaging.message import Cause, Message, to_properties
 from messaging.transaction import Transaction, decide
 from order_service.announcements import announcements
 from order_service.order import Order
-from relay.session import LEAD
 from stack.state import ROOT
 from tests.support.databases import Database
 from tests.support.wait import until
@@ -87,7 +87,7 @@ def relay_process(database: Database, amqp_url: str) -> Iterator[None]:
     command = [sys.executable, "-m", "relay", "order_service"]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: database.rows(LEADER, LEAD), PATIENCE)
+        until(lambda: database.rows(LEADER, RELAY_LEAD), PATIENCE)
         yield
     finally:
         process.terminate()

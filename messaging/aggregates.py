@@ -17,8 +17,6 @@ GENESIS = bytes(32)
 SNAPSHOT_EVERY = 100
 """Events between snapshots of one aggregate; a load reads one snapshot and at most this many events."""
 
-type_of_aggregate = type[BaseAggregate[UUID]]
-
 
 class UnknownTopic(LookupError):
     """A stored event names a topic that no aggregate of this service has registered."""

@@ -48,7 +48,7 @@ class Reactions:
         self.settings = settings
         self.world = world
         self.deadlines: dict[str, Callable[..., None]] = {}
-        self._reactions: dict[str, Reaction] = {}
+        self.by_contract: dict[str, Reaction] = {}
 
     def to(
         self,
@@ -61,9 +61,9 @@ class Reactions:
         """Register the decorated function(data, transaction[, answer]) as this group's reaction."""
 
         def register(function: Function) -> Function:
-            if contract.NAME in self._reactions:
+            if contract.NAME in self.by_contract:
                 raise ValueError(f"{self.group} has two reactions to {contract.NAME}; make them one sentence")
-            self._reactions[contract.NAME] = Reaction(contract, function, loads, locks, outside)
+            self.by_contract[contract.NAME] = Reaction(contract, function, loads, locks, outside)
             return function
 
         return register
@@ -77,13 +77,10 @@ class Reactions:
 
         return register
 
-    def get(self, contract: str) -> Reaction | None:
-        return self._reactions.get(contract)
-
     @property
     def contracts(self) -> list[str]:
         """Names of the contracts that this group's queues are bound to."""
-        return sorted(self._reactions)
+        return sorted(self.by_contract)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
+from messaging.locks import RELAY_LEAD
 from messaging.window import NOTHING, unseen
 from relay import session
 from relay.undeliverable import FULL
@@ -122,7 +123,7 @@ def cursor_of(connection: Connection[Any]) -> Cursor:
 def relays(connection: Connection[Any]) -> tuple[Process | None, tuple[Process, ...]]:
     """The active relay and the standbys, oldest first."""
     found: dict[bool, list[Process]] = {True: [], False: []}
-    for name, since, leads in connection.execute(RELAYS, session.LEAD):
+    for name, since, leads in connection.execute(RELAYS, RELAY_LEAD):
         _, host, pid = (*name.split(), "", "")[:3]
         found[leads].append(Process(host, int(pid) if pid.isdigit() else None, since))
     return next(iter(found[True]), None), tuple(found[False])

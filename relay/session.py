@@ -10,8 +10,6 @@ from psycopg.conninfo import make_conninfo
 
 from messaging.locks import RELAY_LEAD
 
-LEAD = RELAY_LEAD
-
 SILENCE_SECONDS = 3
 """The server ends a session that says nothing or takes nothing for so long, and with it the lead of a frozen or
 unreachable relay."""
@@ -95,7 +93,7 @@ def one(connection: Connection[Any], query: str) -> Any:
 
 def try_to_lead(connection: Connection[Any]) -> bool:
     """Take the lead of this database until the session ends, unless another relay has it."""
-    row = connection.execute("select pg_try_advisory_lock(%s, %s)", LEAD).fetchone()
+    row = connection.execute("select pg_try_advisory_lock(%s, %s)", RELAY_LEAD).fetchone()
     assert row is not None
     return bool(row[0])
 

@@ -9,8 +9,6 @@ from messaging.failures import Away
 from messaging.links import DatabaseLink
 from messaging.locks import GROUP_GATE
 
-GATE = GROUP_GATE
-
 ENTER = "select pg_advisory_lock_shared(%s, %s)"
 IS_WANTED = """
 select exists (
@@ -41,12 +39,12 @@ def enter(connection: Connection[Any]) -> None:
     try:
         with connection.transaction():
             connection.execute("set local lock_timeout = '1s'")
-            connection.execute(ENTER, GATE)
+            connection.execute(ENTER, GROUP_GATE)
     except psycopg.errors.LockNotAvailable:
         raise Away("the queues of this group are being changed") from None
 
 
 def is_wanted(connection: Connection[Any]) -> bool:
     """Whether somebody waits for the workers to leave."""
-    row = connection.execute(IS_WANTED, GATE).fetchone()
+    row = connection.execute(IS_WANTED, GROUP_GATE).fetchone()
     return bool(row and row[0])

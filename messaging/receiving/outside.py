@@ -28,9 +28,7 @@ class OutsideSteps:
         self, reactions: Reactions, announcements: Announcements, world: Any, url: str, stopping: threading.Event
     ) -> None:
         self.steps: Mapping[str, Callable[..., Any]] = {
-            name: reaction.outside
-            for name in reactions.contracts
-            if (reaction := reactions.get(name)) and reaction.outside
+            name: reaction.outside for name, reaction in reactions.by_contract.items() if reaction.outside
         }
         self.announcements = announcements
         self.world = world

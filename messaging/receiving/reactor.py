@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 
 from messaging.announcements import Announcements
-from messaging.reactions import Reaction, Reactions
+from messaging.reactions import Reactions
 from messaging.receiving.delivery import Received
 from messaging.transaction import Transaction
 
@@ -24,9 +24,7 @@ class Reactor:
 
     def __init__(self, reactions: Reactions, announcements: Announcements) -> None:
         self.announcements = announcements
-        self.reactions: dict[str, Reaction] = {
-            name: reaction for name in reactions.contracts if (reaction := reactions.get(name))
-        }
+        self.reactions = reactions.by_contract
         self.contracts = {name: reaction.contract for name, reaction in self.reactions.items()}
 
     def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:

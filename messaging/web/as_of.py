@@ -6,9 +6,9 @@ from typing import Annotated
 
 from pydantic import BeforeValidator, Field, WithJsonSchema
 
+from messaging.web.etags import VERSION
 from messaging.web.openapi import Query
 
-VERSION = re.compile(r"[1-9][0-9]{0,17}")
 TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+ -]\d\d:\d\d)", re.ASCII)
 SCHEMA = {
     "anyOf": [{"type": "integer", "minimum": 1, "maximum": 10**18 - 1}, {"type": "string", "format": "date-time"}]

@@ -11,8 +11,8 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
-from messaging.receiving.gate import GATE
-from relay.session import LEAD, try_to_lead
+from messaging.locks import GROUP_GATE, RELAY_LEAD
+from relay.session import try_to_lead
 from stack.errors import Failed
 
 SILENCE_SECONDS = 30
@@ -51,7 +51,7 @@ def take_lead(name: str, connection: Connection[Any]) -> None:
     """
     end = time.monotonic() + LEAVE_SECONDS
     while not try_to_lead(connection):
-        for pid, who in connection.execute(LEADER, LEAD).fetchall():
+        for pid, who in connection.execute(LEADER, RELAY_LEAD).fetchall():
             if str(who).startswith(PURPOSE):
                 raise Failed(f"Another command has stopped the relays of {name}: {who}. Wait until it has ended.")
             end_session(name, connection, pid)
@@ -79,7 +79,7 @@ def shut(gates: Mapping[str, Connection[Any]]) -> list[str]:
 
 def shut_one(gate: Connection[Any]) -> bool:
     try:
-        gate.execute(SHUT, GATE)
+        gate.execute(SHUT, GROUP_GATE)
     except psycopg.errors.LockNotAvailable:
         return False
     return True

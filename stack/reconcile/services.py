@@ -31,4 +31,4 @@ GROUPS = (*REACTIONS, READ_SIDE)
 
 def hearers(contract: str) -> list[str]:
     """The groups that a message of this contract must reach; the read side hears everything."""
-    return [*(group for group, reactions in REACTIONS.items() if reactions.get(contract)), READ_SIDE]
+    return [*(group for group, reactions in REACTIONS.items() if contract in reactions.by_contract), READ_SIDE]

@@ -100,7 +100,7 @@ class Service:
         return self.said[number:]
 
     def reaction_to(self, message: Message) -> Reaction:
-        reaction = self.reactions.get(message.contract)
+        reaction = self.reactions.by_contract.get(message.contract)
         assert reaction is not None, f"{self.reactions.group} has no reaction to {message.contract}"
         return reaction
 

@@ -14,8 +14,8 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 
 from messaging.broker import Group
+from messaging.locks import RELAY_LEAD
 from messaging.message import message_id
-from relay.session import LEAD
 from tests.support.broker import TestBroker
 from tests.support.databases import Database
 from tests.support.wait import until
@@ -156,7 +156,7 @@ class Relays:
 
     def leader_name(self) -> str:
         """What the session that has the lead calls itself; empty when there is none."""
-        rows = self.database.rows(LEADER, LEAD)
+        rows = self.database.rows(LEADER, RELAY_LEAD)
         assert len(rows) <= 1
         return str(rows[0][0]) if rows else ""
 

@@ -116,7 +116,7 @@ class Saga:
             for message in party.said_after(self.routed.get(source, 0)):
                 self.routed[source] = self.routed.get(source, 0) + 1
                 for group, reader in self.parties.items():
-                    if reader.reactions.get(message.contract):
+                    if message.contract in reader.reactions.by_contract:
                         self.pipes.setdefault((group, source, message.key), deque()).append(message)
 
     def arrive(self, pipe: Pipe) -> Line:
@@ -143,7 +143,7 @@ class Saga:
         waiting.answer = (self.parties[line[0]].ask(waiting.message),)
 
     def needs_answer(self, group: str, waiting: Waiting) -> bool:
-        reaction = self.parties[group].reactions.get(waiting.message.contract)
+        reaction = self.parties[group].reactions.by_contract.get(waiting.message.contract)
         return reaction is not None and reaction.outside is not None
 
     def react(self, line: Line, commit: bool = True, acknowledge: bool = True) -> None:

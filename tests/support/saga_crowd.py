@@ -101,7 +101,7 @@ class Crowd:
             if message.id not in self.seen:
                 self.seen.add(message.id)
                 for group, reader in self.saga.parties.items():
-                    if reader.reactions.get(message.contract):
+                    if message.contract in reader.reactions.by_contract:
                         for _ in range(self.chance.choice((1, 1, 1, 2))):
                             self.put += 1
                             self.queues[group, message.partition % QUEUES].put(message)

@@ -149,10 +149,8 @@ def test_every_contract_is_announced_under_its_key() -> None:
 
 @pytest.mark.parametrize("reactions", [order_reactions, payment_reactions, inventory_reactions], ids=lambda r: r.group)
 def test_every_reaction_is_to_a_contract_on_the_map(reactions: Reactions) -> None:
-    for contract in reactions.contracts:
-        reaction = reactions.get(contract)
-        assert reaction is not None
-        assert reaction.contract is CONTRACTS[contract]
+    for name, reaction in reactions.by_contract.items():
+        assert reaction.contract is CONTRACTS[name]
 
 
 def test_a_group_has_one_reaction_to_a_contract() -> None:
