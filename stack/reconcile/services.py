@@ -1,30 +1,15 @@
-"""Who announces what and who must hear it: the registries of the three services and of the read side."""
+"""Who announces what and who must hear it: the registries of all services, and of the read side."""
 
-import inventory_service.announcements
-import inventory_service.reactions
-import order_service.announcements
-import order_service.reactions
-import payment_service.announcements
-import payment_service.reactions
+from importlib import import_module
+
 from messaging.announcements import Announcements
 from messaging.reactions import Reactions
+from stack.processes import SERVICES
 
 ANNOUNCEMENTS: dict[str, Announcements] = {
-    announcements.service: announcements
-    for announcements in (
-        order_service.announcements.announcements,
-        payment_service.announcements.announcements,
-        inventory_service.announcements.announcements,
-    )
+    service: import_module(f"{service}.announcements").announcements for service in SERVICES
 }
-REACTIONS: dict[str, Reactions] = {
-    reactions.group: reactions
-    for reactions in (
-        order_service.reactions.reactions,
-        payment_service.reactions.reactions,
-        inventory_service.reactions.reactions,
-    )
-}
+REACTIONS: dict[str, Reactions] = {service: import_module(f"{service}.reactions").reactions for service in SERVICES}
 READ_SIDE = "projections"
 GROUPS = (*REACTIONS, READ_SIDE)
 

@@ -27,10 +27,11 @@ START_SECONDS = 120
 
 
 class WholeStack:
-    """A stack that `ordersaga up` runs in another process."""
+    """A stack that `ordersaga up` runs in another process, with the code under `root`."""
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, root: Path = ROOT) -> None:
         self.state = state
+        self.root = root
 
     @cached_property
     def urls(self) -> dict[str, str]:
@@ -47,16 +48,21 @@ class WholeStack:
         addresses = Addresses(*map(self.url, ("orders-api", "payments-api", "inventory-api", "simulator")))
         return Shop(addresses, self.token, simulator_key(self.state))
 
-    def status(self) -> dict[str, Any]:
+    def command(self, *arguments: str) -> dict[str, Any]:
+        """What `ordersaga` prints with these arguments and --json, whatever its exit code."""
         done = subprocess.run(
-            [sys.executable, "-m", "stack", "status", "--json", "--state", str(self.state.directory)],
-            cwd=ROOT,
+            [sys.executable, "-m", "stack", *arguments, "--json", "--state", str(self.state.directory)],
+            cwd=self.root,
             capture_output=True,
             text=True,
             check=False,
         )
+        assert done.stdout, done.stderr
         found: dict[str, Any] = json.loads(done.stdout)
         return found
+
+    def status(self) -> dict[str, Any]:
+        return self.command("status")
 
     def kill(self, process: str) -> None:
         """kill -9, as a crash would."""
@@ -72,13 +78,13 @@ class WholeStack:
 
 
 @contextmanager
-def whole_stack(directory: Path, **settings: str) -> Iterator[WholeStack]:
+def whole_stack(directory: Path, root: Path = ROOT, **settings: str) -> Iterator[WholeStack]:
     """`ordersaga up` in this directory, ready, for as long as the block lasts."""
     command = [sys.executable, "-m", "stack", "up", "--state", str(directory)]
     with (directory.parent / f"{directory.name}.log").open("w") as log:
-        process = subprocess.Popen(command, cwd=ROOT, env=os.environ | settings, stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=root, env=os.environ | settings, stdout=log, stderr=log)
     try:
-        stack = WholeStack(State(directory))
+        stack = WholeStack(State(directory), root)
         until(lambda: process.poll() is not None or stack.status()["ready"], seconds=START_SECONDS, every=0.5)
         assert process.poll() is None, Path(log.name).read_text()
         yield stack

@@ -7,6 +7,8 @@ import pytest
 from contracts import CONTRACTS
 from projections.dashboard.components import words
 from projections.dashboard.components.kinds import KINDS, kind_of
+from projections.dashboard.components.processes import rows
+from projections.monitor.picture import ProcessPicture
 
 
 @pytest.mark.parametrize(
@@ -61,6 +63,17 @@ def test_every_contract_has_a_mark_of_its_own_words() -> None:
 
 def test_a_contract_to_come_is_shown_by_its_name() -> None:
     assert kind_of("parcels.parcel_lost.v1").text == "Parcel lost"
+
+
+def test_a_service_to_come_is_shown_by_its_name() -> None:
+    assert words.service("delivery_service") == "Delivery"
+
+
+def test_the_picture_has_a_row_for_every_service_that_runs_and_the_read_side_last() -> None:
+    names = ["orders-api", "delivery-worker", "orders-worker-2", "orders-relay", "simulator", "projections-api"]
+    names += ["projections-worker", "delivery-relay", "audit-sealer"]
+    running = [ProcessPicture(name, "worker", "", "up", (), datetime.now(UTC)) for name in names]
+    assert rows(running) == ["orders", "delivery", "projections"]
 
 
 def test_an_age_is_how_long_ago() -> None:

@@ -1,5 +1,6 @@
 """The running system: its processes as a picture and as a table, and the broker's queues."""
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
@@ -16,7 +17,8 @@ STATES: dict[str, tuple[str, Tone, str]] = {
     "not ready": ("Not ready", "warn", "warning"),
     "down": ("Down", "bad", "cross"),
 }
-ROWS = ("orders", "payments", "inventory", "projections")
+PLACE = re.compile(r"(?P<row>.+)-(api|relay|worker)(-\d+)?")
+"""Where a process stands in the picture, by its name."""
 
 
 def state_mark(process: ProcessPicture) -> html.Span:
@@ -26,14 +28,22 @@ def state_mark(process: ProcessPicture) -> html.Span:
 def topology(picture: Picture) -> Component:
     """Each service's way to the broker and back; the read side below."""
     nodes: list[Component] = [heading(name) for name in ("API", "Relay", "Broker", "Worker")]
-    for place, name in enumerate(ROWS, 2):
+    names = rows(picture.processes)
+    for place, name in enumerate(names, 2):
         nodes += [
             node(picture, f"{name}-api", place, 1),
             node(picture, f"{name}-relay", place, 2),
             node(picture, f"{name}-worker", place, 4),
         ]
-    nodes.append(broker_node(picture.broker, len(ROWS)))
+    nodes.append(broker_node(picture.broker, max(1, len(names))))
     return html.Div(nodes, className="topology")
+
+
+def rows(processes: Iterable[ProcessPicture]) -> list[str]:
+    """`orders`, `payments` and so on, as they are pictured; what has no relay, which is the read side, comes last."""
+    names = [each.name for each in processes]
+    found = dict.fromkeys(place["row"] for place in map(PLACE.fullmatch, names) if place)
+    return sorted(found, key=lambda name: f"{name}-relay" not in names)
 
 
 def heading(name: str) -> html.Div:

@@ -24,8 +24,8 @@ def counted(number: int, what: str) -> str:
 
 
 def service(package: str) -> str:
-    """`order_service` -> Orders."""
-    return SERVICES.get(package, plainly(package))
+    """`order_service` -> Orders; one that is not known here yet by its name."""
+    return SERVICES.get(package, plainly(package.removesuffix("_service")))
 
 
 def money(amount: int | None, currency: str | None) -> str:
