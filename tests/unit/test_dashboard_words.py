@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts import CONTRACTS
+from order_service.currencies import CURRENCIES
 from projections.dashboard.components import words
 from projections.dashboard.components.kinds import KINDS, kind_of
 from projections.dashboard.components.processes import rows
@@ -17,12 +18,24 @@ from projections.monitor.picture import ProcessPicture
         (123456, "EUR", "€1,234.56"),
         (-50, "USD", "-$0.50"),
         (500, "JPY", "¥500"),
+        (500, "RWF", "RWF 500"),
         (1234, "KWD", "KWD 1.234"),
         (None, "EUR", words.NOTHING),
     ],
 )
 def test_amounts_have_the_decimals_of_their_currency(amount: int | None, currency: str, written: str) -> None:
     assert words.money(amount, currency) == written
+
+
+def test_every_currency_of_the_price_list_has_the_decimals_of_iso_4217() -> None:
+    """The list of 2026-01-01, narrowed to what products may be priced in; all others have two."""
+    written = {currency: words.money(1, currency) for currency in sorted(CURRENCIES)}
+    decimals = {currency: len(text.partition(".")[2]) for currency, text in written.items() if text[-3:] != ".01"}
+    assert " ".join(each for each, number in decimals.items() if number == 0) == (
+        "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX VND VUV XAF XOF XPF"
+    )
+    assert " ".join(each for each, number in decimals.items() if number) == "BHD IQD JOD KWD LYD OMR TND"
+    assert set(decimals.values()) == {0, 3}
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,13 @@ from dash import html
 
 from projections.dashboard.viewer import zone
 
-DECIMALS = {"JPY": 0, "KRW": 0, "VND": 0, "CLP": 0, "ISK": 0, "UGX": 0, "XAF": 0, "XOF": 0, "XPF": 0, "PYG": 0}
-DECIMALS |= {"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3}
-"""ISO 4217 minor units where they are not two."""
+MINOR_UNITS = {
+    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
+    3: "BHD IQD JOD KWD LYD OMR TND",
+    4: "CLF UYW",
+}
+DECIMALS = {currency: decimals for decimals, currencies in MINOR_UNITS.items() for currency in currencies.split()}
+"""ISO 4217 minor units (list of 2026-01-01) where they are not two."""
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 SERVICES = {"order_service": "Orders", "payment_service": "Payments", "inventory_service": "Inventory"}
 NOTHING = "\N{EN DASH}"
