@@ -8,6 +8,8 @@ from psycopg import Connection
 from messaging.locks import EVENT_LOG
 from messaging.message import COLUMNS, Message, to_row
 
+READ_SIDE = "projections"
+"""The database that the log is in."""
 LOCK = "select pg_advisory_xact_lock(%s, %s)"
 
 

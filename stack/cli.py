@@ -1,8 +1,8 @@
-"""The command line: which commands there are, in groups; each is imported only when it is used."""
-
-from importlib import import_module
+"""The command line: which commands there are, in groups."""
 
 import click
+
+from stack.lazy_group import LazyGroup
 
 COMMANDS = {
     "Run it": {
@@ -21,19 +21,19 @@ COMMANDS = {
     "Operate it": {
         "parked": ("stack.parked.command:parked", "Look at messages that failed; retry, try out, edit or skip them"),
         "projections": (
-            "stack.projections_command:projections",
+            "stack.projections.command:projections",
             "Rebuild the read side from the event stores, or say how far it is",
         ),
         "migrate": ("stack.steps_commands:migrate", "Bring the database schemas up to date"),
         "queues": ("stack.queues.command:queues", "Show the queues of each group, or change how many there are"),
         "topology": ("stack.steps_commands:topology", "Declare exchanges and queues on the broker"),
         "relay": (
-            "stack.relay_command:relay",
+            "stack.relay.command:relay",
             "Run a relay; `relay status | undeliverable | redrive | discard | republish`",
         ),
     },
 }
-PLACES = {name: place for group in COMMANDS.values() for name, (place, _) in group.items()}
+ALL = {name: command for group in COMMANDS.values() for name, command in group.items()}
 
 EXAMPLE = """
   ./ordersaga up                    # servers, migrations, services: about 15 s; prints every address
@@ -61,18 +61,8 @@ ENVIRONMENT = """
 """
 
 
-class Commands(click.Group):
-    """Click's group, with lazy commands and a help page in sections."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(PLACES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in PLACES:
-            return None
-        module, _, attribute = PLACES[cmd_name].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
+class Commands(LazyGroup):
+    """Has a help page in sections."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, group in COMMANDS.items():
@@ -85,7 +75,9 @@ class Commands(click.Group):
         formatter.write("Exit codes: 0 done, 1 failed, 2 cannot run here or wrong usage.\n")
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands, table=ALL, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
 def main() -> None:
     """Three event-sourced services complete one order without a shared database or a coordinator.
 

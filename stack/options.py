@@ -1,8 +1,9 @@
-"""The option that every command has, times as options, and what commands share."""
+"""Options that many commands have, times as options, and the stack that a command is for."""
 
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,19 @@ def state_option(command: Command) -> Command:
         metavar="DIR",
         help="Where the stack keeps its data, ports, passwords and logs.  [default: .ordersaga beside this program]",
     )(command)
+
+
+def user() -> str:
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        raise click.UsageError("Your account has no name here: say who you are with --actor.") from None
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+actor_option = click.option(
+    "--actor", envvar="USER", default=user, help="Who you are, for the record.  [default: your name on this machine]"
+)
 
 
 def environments_of_running(state: State) -> Environments:

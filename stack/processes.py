@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 SERVICES = ("order_service", "payment_service", "inventory_service")
-GROUPS = (*SERVICES, "projections")
+READ_SIDE = "projections"
+GROUPS = (*SERVICES, READ_SIDE)
 """Packages; the names of their databases, database roles, broker users and consumer groups are the same."""
 RELAY_ROLE = "relay"
 AUDITOR_ROLE = "auditor"

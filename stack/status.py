@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import click
 
 from stack.managed import says_ready
-from stack.options import state_option
+from stack.options import json_option, state_option
 from stack.records import Record, Records
 from stack.servers.postgres import Postgres
 from stack.servers.rabbitmq import RabbitMQ
@@ -28,7 +28,7 @@ class Line:
 
 @click.command()
 @state_option
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def status(state: State, as_json: bool) -> None:
     """List the processes of the stack. Exit code 0 when every one is ready, else 1."""
     records = Records(state)

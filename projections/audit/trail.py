@@ -9,11 +9,11 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic import ConfigDict
 
+from projections.event_log import READ_SIDE
 from projections.queries.rows import Row
 from projections.views.fold import OF_ORDERS
 
 PAGE = 500
-READ_SIDE = "projections"
 OPERATOR = "operator."
 """Begins the type of what a person did, such as operator.skip."""
 OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "redrive", "discard", "erase"))

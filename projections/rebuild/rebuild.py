@@ -12,6 +12,7 @@ import psycopg
 from psycopg import Connection
 
 from projections import event_log
+from projections.event_log import READ_SIDE
 from projections.rebuild import comparison, log, session, shadow, stores
 from projections.rebuild.beside import Beside
 from projections.rebuild.derivation import derive
@@ -24,7 +25,6 @@ from projections.rebuild.swap import clear_away, put_in_place
 from projections.views.fold import VIEWS, fold
 
 LOG = "event_log"
-READ_SIDE = "projections"
 TABLES = (LOG, *VIEWS)
 PATIENCE = 10.0
 """Seconds that a message may be under way before it counts as lost."""

@@ -1,8 +1,8 @@
-"""`ordersaga audit`: its commands, each imported only when it is used."""
-
-from importlib import import_module
+"""`ordersaga audit`: which commands it has."""
 
 import click
+
+from stack.lazy_group import LazyGroup
 
 COMMANDS = {
     "trail": ("stack.audit.trail:trail", "Who did what, when and why: of an order, an actor, a type, a time."),
@@ -15,24 +15,6 @@ COMMANDS = {
 }
 
 
-class AuditCommands(click.Group):
-    """Click's group, with lazy commands."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in COMMANDS:
-            return None
-        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items()])
-
-
-@click.group(cls=AuditCommands)
+@click.group(cls=LazyGroup, table=COMMANDS)
 def audit() -> None:
     """Ask who did what and why, prove that the record of it was not altered, erase personal data."""

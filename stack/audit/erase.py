@@ -1,8 +1,7 @@
 """`ordersaga audit erase`: make a customer's personal data unreadable, wherever it has been copied to."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from getpass import getuser
 from typing import Any
 
 import click
@@ -12,32 +11,23 @@ from psycopg import Connection
 from messaging import erasure
 from messaging.erasure import Erasure, Erasures
 from stack.audit.found import CONTACTS, NOT_TOUCHED_LINES, Found, report, report_again
+from stack.databases import connected
+from stack.environment import Environments
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
+from stack.options import actor_option, environments_of_running, json_option, state_option
+from stack.processes import GROUPS, READ_SIDE
+from stack.servers.postgres import OWNER
 from stack.state import State
-
-
-@contextmanager
-def connected(database: str, url: str) -> Iterator[Connection[Any]]:
-    """In autocommit. Raises Failed when the database does not do what it is asked."""
-    try:
-        with psycopg.connect(url, autocommit=True, connect_timeout=10) as connection:
-            yield connection
-    except psycopg.Error as error:
-        text = f"The database of {database} failed: {error}. What was erased elsewhere stays erased; run it again."
-        raise Failed(text) from error
-    except OSError as error:
-        raise Failed(f"Nothing was erased in {database}: the list of erasures cannot be written: {error}.") from error
 
 
 @click.command()
 @state_option
 @click.argument("customer", required=False)
 @click.option("--reason", default="", help="Why, for the record. Needed, but for --again.")
-@click.option("--actor", default=getuser, help="Who you are, for the record.  [default: the user of this machine]")
+@actor_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--again", is_flag=True, help="After a restore: erase again every key that the list of erasures names.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def erase(state: State, customer: str | None, reason: str, actor: str, yes: bool, again: bool, as_json: bool) -> None:
     """Make the personal data of CUSTOMER (the subject of their tokens) unreadable. This cannot be undone.
 
@@ -50,22 +40,36 @@ def erase(state: State, customer: str | None, reason: str, actor: str, yes: bool
     if not (reason + actor).isprintable():
         raise click.UsageError("Reason and actor must be printable text on one line.")
     environments = environments_of_running(state)
-    urls, erasures = environments.owner_urls(), Erasures(environments.erasure_list())
+    erasures = Erasures(environments.erasure_list())
     if not customer:
-        return report_again(erase_all_again(urls, erasures), as_json)
-    found = look(urls, customer)
+        return report_again(erase_all_again(environments, erasures), as_json)
+    found = look(environments, customer)
     if found.keys and not yes:
         click.echo("\n".join((found.text(), CONTACTS, *NOT_TOUCHED_LINES)), err=True)
         click.confirm("Erase?", abort=True, err=True)
-    erased = {name: erase_in(name, urls[name], customer, actor, reason.strip(), erasures) for name in found.keys}
+    erased = {}
+    for name in found.keys:
+        with erasing(environments, name) as connection:
+            erased[name] = erasure.erase(connection, customer, actor, reason.strip(), erasures)
+            forget_row_versions(connection)
     report(found, erased, erasures, as_json, told=not yes)
     return None
 
 
-def look(urls: Mapping[str, str], customer: str) -> Found:
-    found = Found(customer, orders_of(urls["projections"], customer))
-    for database, url in urls.items():
-        with connected(database, url) as connection:
+@contextmanager
+def erasing(environments: Environments, database: str) -> Iterator[Connection[Any]]:
+    """Raises Failed also when the list of erasures cannot be written."""
+    try:
+        with connected(environments, database, OWNER, "What was erased elsewhere stays erased; run it again.") as found:
+            yield found
+    except OSError as error:
+        raise Failed(f"Nothing was erased in {database}: the list of erasures cannot be written: {error}.") from error
+
+
+def look(environments: Environments, customer: str) -> Found:
+    found = Found(customer, orders_of(environments.database_url(READ_SIDE, OWNER), customer))
+    for database in GROUPS:
+        with erasing(environments, database) as connection:
             if number := erasure.count(connection, customer):
                 found.keys[database] = number
             if before := erasure.latest(connection, customer):
@@ -83,22 +87,15 @@ def orders_of(url: str, customer: str) -> int | None:
     return int(row[0]) if row else None
 
 
-def erase_in(database: str, url: str, customer: str, actor: str, reason: str, erasures: Erasures) -> Erasure:
-    with connected(database, url) as connection:
-        done = erasure.erase(connection, customer, actor, reason, erasures)
-        forget_row_versions(connection)
-    return done
-
-
 def forget_row_versions(connection: Connection[Any]) -> None:
     """An update leaves the row as it was, key and all, in the table's file until a vacuum."""
     connection.execute("vacuum personal_keys")
 
 
-def erase_all_again(urls: Mapping[str, str], erasures: Erasures) -> dict[str, list[Erasure]]:
+def erase_all_again(environments: Environments, erasures: Erasures) -> dict[str, list[Erasure]]:
     listed, repeated = list(erasures), {}
-    for database, url in urls.items():
-        with connected(database, url) as connection:
+    for database in GROUPS:
+        with erasing(environments, database) as connection:
             repeated[database] = erasure.erase_again(connection, listed)
             if repeated[database]:
                 forget_row_versions(connection)

@@ -12,9 +12,9 @@ from projections.audit.records import Sealed, Unsealed, to_line
 from projections.audit.text import to_csv, to_json_line
 from projections.audit.trail import Filter
 from stack.audit.options import asked, directory_of, filter_options, log_option, opened_trail
-from stack.audit.progress import Progress, progress
 from stack.audit.stores import records
 from stack.errors import Failed
+from stack.live_line import LiveLine, live_line
 from stack.options import environments_of_running, state_option
 from stack.state import State
 
@@ -36,29 +36,33 @@ def export(state: State, format_: str, log_directory: Path | None, output: Path 
     it on any machine. With filters, and as csv, it is the trail of `audit trail`, for people.
     """
     wanted = asked(**filters)
-    with written(output) as file, progress("exporting") as shown:
+    with written(output) as file, live_line("exporting") as line:
         if format_ == "jsonl" and wanted == Filter():
-            everything(state, log_directory, file, shown)
+            everything(state, log_directory, file, line)
         else:
-            the_trail(state, wanted, format_, file, shown)
+            the_trail(state, wanted, format_, file, line)
 
 
-def everything(state: State, log_directory: Path | None, file: TextIO, shown: Progress) -> None:
+def everything(state: State, log_directory: Path | None, file: TextIO, live: LiveLine) -> None:
     number = 0
     for record in records(environments_of_running(state), directory_of(state, log_directory)):
         file.write(to_line(record) + "\n")
         number += isinstance(record, (Sealed, Unsealed))
         if number % STEP == 0:
-            shown.show("exporting", number)
+            show(live, number)
 
 
-def the_trail(state: State, wanted: Filter, format_: str, file: TextIO, shown: Progress) -> None:
+def show(live: LiveLine, number: int) -> None:
+    live.show(f"exporting: {number:,} events ({live.rate(number)})")
+
+
+def the_trail(state: State, wanted: Filter, format_: str, file: TextIO, live: LiveLine) -> None:
     with opened_trail(state, wanted) as trail:
         entries = trail.entries(wanted)
         for number, line in enumerate(to_csv(entries) if format_ == "csv" else map(to_json_line, entries)):
             file.write(line)
             if number % STEP == 0:
-                shown.show("exporting", number)
+                show(live, number)
 
 
 @contextmanager

@@ -1,22 +1,22 @@
-"""What the audit's commands share: filters, times, databases, the log and its key."""
+"""What the audit's commands share: filters, the trail, the log and its key."""
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import click
-import psycopg
-from psycopg import Connection
 
 from contracts import CONTRACTS
 from projections.audit.note import Signer, VerifierKey
-from projections.audit.trail import OPERATIONS, READ_SIDE, Filter, Trail, is_known
-from stack.environment import Environments, audit_directory
+from projections.audit.trail import OPERATIONS, Filter, Trail, is_known
+from stack.databases import all_connected
+from stack.environment import audit_directory
 from stack.errors import Failed
 from stack.keys import AUDIT_FILE, audit_key_pem
 from stack.options import Moment, environments_of_running
+from stack.processes import READ_SIDE
 from stack.state import State
 
 Command = Callable[..., Any]
@@ -77,23 +77,9 @@ def key_of(state: State) -> VerifierKey:
 
 
 @contextmanager
-def databases(environments: Environments, *names: str) -> Iterator[dict[str, Connection[Any]]]:
-    """With every right, in autocommit. Raises Failed when one does not answer."""
-    urls = environments.owner_urls()
-    try:
-        with ExitStack() as stack:
-            yield {
-                name: stack.enter_context(psycopg.connect(urls[name], autocommit=True, connect_timeout=10))
-                for name in names or urls
-            }
-    except psycopg.Error as error:
-        raise Failed(f"A database could not be read: {error}. Is the stack up and migrated?") from error
-
-
-@contextmanager
 def opened_trail(state: State, wanted: Filter) -> Iterator[Trail]:
     """Raises Failed when nothing is known of the order."""
-    with databases(environments_of_running(state)) as connections:
+    with all_connected(environments_of_running(state)) as connections:
         if wanted.order and not is_known(connections[READ_SIDE], wanted.order):
             raise Failed(
                 f"Nothing is known of order {wanted.order}. Check the id; it is the one that POST /orders answered."

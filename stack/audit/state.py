@@ -11,10 +11,10 @@ import click
 from messaging.history import load_as_of
 from projections.audit.known import saga_as_of
 from projections.audit.text import as_text, fields
-from projections.audit.trail import READ_SIDE
-from stack.audit.options import databases
+from stack.databases import all_connected
 from stack.errors import Failed
-from stack.options import Moment, environments_of_running, state_option
+from stack.options import Moment, environments_of_running, json_option, state_option
+from stack.processes import READ_SIDE
 from stack.state import State
 
 SERVICE = "order_service"
@@ -37,12 +37,12 @@ class VersionOrTime(click.ParamType[int | datetime]):
 @state_option
 @click.argument("order", type=click.UUID)
 @click.option("--as-of", type=VersionOrTime(), required=True, help="A version of the order, or a time (ISO 8601, UTC).")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def state_as_of(state: State, order: UUID, as_of: int | datetime, as_json: bool) -> None:
     """Print what the order service had recorded of ORDER, and for a time also what everybody had said of it."""
     import_module(f"{SERVICE}.announcements")
     at: dict[str, Any] = {"time": as_of} if isinstance(as_of, datetime) else {"version": as_of}
-    with databases(environments_of_running(state), SERVICE, READ_SIDE) as connections:
+    with all_connected(environments_of_running(state), SERVICE, READ_SIDE) as connections:
         recorded = load_as_of(connections[SERVICE], order, **at)
         known = saga_as_of(connections[READ_SIDE], order, as_of) if isinstance(as_of, datetime) else None
     if recorded is None and known is None:

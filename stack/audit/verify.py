@@ -1,6 +1,5 @@
 """`ordersaga audit verify`: name whatever was altered since it was recorded."""
 
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -11,19 +10,20 @@ import click
 
 from projections.audit import records as export
 from projections.audit.announced import Announced
-from projections.audit.findings import Finding
 from projections.audit.log import read_notes
 from projections.audit.note import BadKey, BadNote, VerifierKey
 from projections.audit.records import BadExport, Record
 from projections.audit.text import as_text
-from projections.audit.trail import READ_SIDE
 from projections.audit.verify import PATIENCE, Kept, Totals
 from projections.audit.verify import verify as judge
-from stack.audit.options import databases, directory_of, key_of, log_option
-from stack.audit.progress import progress
+from stack.audit.options import directory_of, key_of, log_option
 from stack.audit.stores import records
+from stack.databases import all_connected
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
+from stack.findings_output import FindingsOutput
+from stack.live_line import live_line
+from stack.options import environments_of_running, json_option, state_option
+from stack.processes import READ_SIDE
 from stack.state import State
 
 a_file = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -47,7 +47,7 @@ a_file = click.Path(exists=True, dir_okay=False, path_type=Path)
     metavar="SECONDS",
     help="How long an event may take to be sealed.",
 )
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def verify(
     state: State,
     exported: Path | None,
@@ -65,28 +65,28 @@ def verify(
     """
     key = given_key(key_text) if key_text else key_of(state)
     kept = kept_checkpoints(checkpoints, key)
-    printed = Printed(as_json)
-    with source(state, exported, log_directory, printed) as found, progress("verifying") as shown:
+    output = FindingsOutput(as_json, as_text)
+    with source(state, exported, log_directory, output) as found, live_line("verifying") as line:
         try:
             totals = judge(
                 found,
                 key,
-                printed.finding,
+                output.finding,
                 kept=kept,
                 patience=timedelta(seconds=patience),
-                progress=lambda each: shown.show(each.store, each.events),
+                progress=lambda each: line.show(f"{each.store}: {each.events:,} events ({line.rate(each.events)})"),
             )
         except BadExport as error:
             raise Failed(f"{exported}: {error}") from None
     if not totals:
         raise Failed(f"{exported} is empty: it is not an audit export.")
-    printed.end(totals)
-    raise SystemExit(1 if printed.findings else 0)
+    output.end({"stores": [asdict(each) for each in totals]}, lines(totals, output.number))
+    raise SystemExit(1 if output.number else 0)
 
 
 @contextmanager
 def source(
-    state: State, exported: Path | None, log_directory: Path | None, printed: "Printed"
+    state: State, exported: Path | None, log_directory: Path | None, output: FindingsOutput
 ) -> Iterator[Iterable[Record]]:
     """An export as it is; the live databases compared with what the read side was told."""
     if exported:
@@ -94,9 +94,9 @@ def source(
             yield export.read(file)
         return
     environments = environments_of_running(state)
-    with databases(environments, READ_SIDE) as connections:
+    with all_connected(environments, READ_SIDE) as connections:
         found = records(environments, directory_of(state, log_directory))
-        yield Announced(connections[READ_SIDE], printed.finding).watch(found)
+        yield Announced(connections[READ_SIDE], output.finding).watch(found)
 
 
 def given_key(text: str) -> VerifierKey:
@@ -120,29 +120,8 @@ def kept_checkpoints(paths: Sequence[Path], key: VerifierKey) -> Kept:
     return kept
 
 
-class Printed:
-    """Findings as they come, as lines or as the items of one JSON object: none is kept."""
-
-    def __init__(self, as_json: bool) -> None:
-        self._as_json = as_json
-        self._between = '{"findings": ['
-        self.findings = 0
-
-    def finding(self, finding: Finding) -> None:
-        self.findings += 1
-        if self._as_json:
-            click.echo(self._between + json.dumps(asdict(finding), default=as_text), nl=False)
-            self._between = ", "
-        else:
-            click.echo(str(finding))
-
-    def end(self, totals: Sequence[Totals]) -> None:
-        findings = self.findings
-        if self._as_json:
-            end = {"clean": not findings, "stores": [asdict(each) for each in totals]}
-            click.echo(f"{'' if findings else self._between}], {json.dumps(end, default=as_text)[1:]}")
-            return
-        for each in totals:
-            signed = f"{each.checkpoints} checkpoints from {each.since} to {each.until}" if each.until else "unsigned"
-            click.echo(f"{each.store:20}{each.events:>10} events, {each.sealed} sealed, {signed}")
-        click.echo(f"Findings: {findings}" if findings else "Clean: every sealed event is as it was signed.")
+def lines(totals: Sequence[Totals], findings: int) -> Iterator[str]:
+    for each in totals:
+        signed = f"{each.checkpoints} checkpoints from {each.since} to {each.until}" if each.until else "unsigned"
+        yield f"{each.store:20}{each.events:>10} events, {each.sealed} sealed, {signed}"
+    yield f"Findings: {findings}" if findings else "Clean: every sealed event is as it was signed."

@@ -11,11 +11,11 @@ from rich.tree import Tree
 
 from projections.audit import why as causes
 from projections.audit.text import as_text
-from projections.audit.trail import READ_SIDE
 from projections.audit.why import Node
-from stack.audit.options import databases
+from stack.databases import all_connected
 from stack.errors import Failed
 from stack.options import environments_of_running, state_option
+from stack.processes import READ_SIDE
 from stack.state import State
 
 
@@ -28,7 +28,7 @@ def why(state: State, message_id: UUID, as_json: bool) -> None:
 
     Message ids are shown by `./ordersaga audit trail --json` and in every log line.
     """
-    with databases(environments_of_running(state), READ_SIDE) as connections:
+    with all_connected(environments_of_running(state), READ_SIDE) as connections:
         first = causes.why(connections[READ_SIDE], message_id)
     if first is None:
         raise Failed(f"No message {message_id} is in the event log. `./ordersaga audit trail --json` shows the ids.")

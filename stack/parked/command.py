@@ -13,22 +13,15 @@ import click
 
 from messaging.receiving import inspection, operations, rehearsal
 from messaging.receiving.operations import Operator, Refused, UnknownMessage
+from stack.databases import connected
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
+from stack.options import actor_option, environments_of_running, json_option, state_option
 from stack.parked import display
-from stack.parked.selection import (
-    act,
-    actor_option,
-    choose,
-    each,
-    find,
-    group_option,
-    json_option,
-    selecting,
-)
-from stack.parked.services import connected, handler_of, world_of
+from stack.parked.selection import act, choose, each, find, group_option, selecting
+from stack.parked.services import handler_of, world_of
 from stack.processes import GROUPS
 from stack.state import State
+from stack.text import to_json
 
 LONGEST_LIST = 100
 
@@ -46,7 +39,7 @@ def report(done: list[dict[str, Any]], as_json: bool, state: str | None = None) 
     """`state` is what has become of messages that are no longer there."""
     done = [{**one, "state": one["state"] or state} for one in done]
     if as_json:
-        print(display.as_json({"messages": done}))
+        print(to_json({"messages": done}))
         return
     for (group, name), number in Counter((one["group"], one["state"]) for one in done).items():
         print(f"{group}: {number} {display.STATES[name]}")
@@ -76,14 +69,14 @@ def list_(state: State, group: str | None, failure: str | None, singly: bool, li
     groups: list[tuple[str, inspection.FailureGroup]] = []
     messages: list[dict[str, Any]] = []
     for name in [group] if group else GROUPS:
-        with connected(environments, name) as connection:
+        with connected(environments, name, name) as connection:
             if singly:
                 messages += [{"group": name, **row} for row in inspection.messages(connection, failure, limit)]
             else:
                 found = inspection.failure_groups(connection)
                 groups += [(name, each) for each in found if failure in (None, each.failure)]
     if as_json:
-        print(display.as_json({"messages": messages[:limit]} if singly else {"failures": display.groups_json(groups)}))
+        print(to_json({"messages": messages[:limit]} if singly else {"failures": display.groups_json(groups)}))
     elif messages or groups:
         lines = display.messages_table(messages[:limit]) if singly else display.groups_table(groups)
         print("\n".join(lines))
@@ -100,9 +93,9 @@ def show(state: State, group: str | None, message: UUID, as_json: bool) -> None:
     """Show one message: headers, body, failure with traceback, what waits behind it, what was done to it."""
     environments = environments_of_running(state)
     group = find(environments, message, group)
-    with connected(environments, group) as connection, told():
+    with connected(environments, group, group) as connection, told():
         found = {"group": group, **inspection.show(connection, message)}
-    print(display.as_json(found) if as_json else "\n".join(display.message_text(found)))
+    print(to_json(found) if as_json else "\n".join(display.message_text(found)))
 
 
 @parked.command()
@@ -116,10 +109,10 @@ def actions(state: State, group: str | None, message: UUID | None, limit: int, a
     environments = environments_of_running(state)
     found: list[dict[str, Any]] = []
     for name in [group] if group else GROUPS:
-        with connected(environments, name) as connection:
+        with connected(environments, name, name) as connection:
             found += [{"group": name, **row} for row in inspection.actions(connection, message, limit)]
     found = sorted(found, key=itemgetter("acted_at"), reverse=True)[:limit]
-    print(display.as_json({"actions": found}) if as_json else "\n".join(display.actions_table(found) or ["None."]))
+    print(to_json({"actions": found}) if as_json else "\n".join(display.actions_table(found) or ["None."]))
 
 
 @parked.command()
@@ -171,7 +164,7 @@ def edit(
     """Replace the body of one message and try it again. The original is kept; the contract has to be met."""
     environments = environments_of_running(state)
     group = find(environments, message, group)
-    with connected(environments, group) as connection, told():
+    with connected(environments, group, group) as connection, told():
         body = read_body(source, inspection.show(connection, message)["body"])
         operator = Operator(actor, reason)
         new_state = operations.edit(connection, message, body, handler_of(group).contracts, operator)
@@ -213,7 +206,7 @@ def dry_run(state: State, outside: bool, as_json: bool, **selection: Any) -> Non
         else:
             print("\n".join(display.dry_run_text(group, run)))
     if as_json:
-        print(display.as_json({"dry_runs": runs}))
+        print(to_json({"dry_runs": runs}))
     else:
         print("Everything was rolled back.")
     raise SystemExit(1 if failed else 0)

@@ -1,12 +1,11 @@
-"""Parked messages as text for a person, or as JSON."""
+"""Parked messages as text for a person."""
 
-import json
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from typing import Any
 
 from messaging.receiving.inspection import FailureGroup
 from messaging.receiving.rehearsal import DryRun
+from stack.text import ago, plain
 
 OUTSIDE = {
     "none": "",
@@ -21,25 +20,6 @@ STATES = {
     "gone": "no longer parked, left alone",
 }
 """What has become of a message after an action."""
-
-
-def as_json(value: Any) -> str:
-    return json.dumps(value, default=plain)
-
-
-def plain(value: Any) -> Any:
-    """What JSON has no word for; bodies as text."""
-    if isinstance(value, bytes):
-        return value.decode(errors="backslashreplace")
-    return value.isoformat() if isinstance(value, datetime) else str(value)
-
-
-def ago(moment: datetime) -> str:
-    seconds = (datetime.now(UTC) - moment).total_seconds()
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= size:
-            return f"{seconds / size:.0f} {unit} ago"
-    return f"{max(0, seconds):.0f} s ago"
 
 
 def groups_json(found: Iterable[tuple[str, FailureGroup]]) -> list[dict[str, Any]]:

@@ -10,18 +10,14 @@ from psycopg import Connection
 
 from messaging.receiving import inspection, operations
 from messaging.receiving.operations import Operator
+from stack.databases import connected
 from stack.environment import Environments
 from stack.errors import Failed
-from stack.parked.services import connected
 from stack.processes import GROUPS
 
 Command = Callable[..., Any]
 
 group_option = click.option("--group", type=click.Choice(GROUPS), help="Of this consumer group only.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-actor_option = click.option(
-    "--actor", envvar="USER", required=True, help="Who you are, for the record.  [default: $USER]"
-)
 
 
 def selecting(command: Command) -> Command:
@@ -53,7 +49,7 @@ def choose(
         return one_by_one(environments, messages, group)
     chosen = []
     for name in [group] if group else GROUPS:
-        with connected(environments, name) as connection:
+        with connected(environments, name, name) as connection:
             chosen.append(Chosen(name, inspection.failed(connection, failure)))
     if failure and not any(found.messages for found in chosen):
         raise Failed(f"No message of the failure group {failure} is parked. `./ordersaga parked list` names them.")
@@ -63,7 +59,7 @@ def choose(
 def one_by_one(environments: Environments, messages: tuple[UUID, ...], group: str | None) -> list[Chosen]:
     places: dict[UUID, list[str]] = {message: [] for message in messages}
     for name in [group] if group else GROUPS:
-        with connected(environments, name) as connection:
+        with connected(environments, name, name) as connection:
             for message in places:
                 if inspection.is_parked(connection, message):
                     places[message].append(name)
@@ -109,6 +105,6 @@ def act(
 
 def each(environments: Environments, chosen: list[Chosen]) -> Iterator[tuple[str, UUID, Connection[Any]]]:
     for group, messages in chosen:
-        with connected(environments, group) as connection:
+        with connected(environments, group, group) as connection:
             for message in messages:
                 yield group, message, connection

@@ -1,37 +1,21 @@
-"""The consumer groups as the commands for parked messages see them: a connection, a handler, a world."""
+"""The consumer groups as the commands for parked messages see them: a handler, a world."""
 
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
-
-import psycopg
-from psycopg import Connection
 
 from messaging.reactions import Reactions
 from messaging.receiving.reactor import Reactor
 from messaging.receiving.receiver import Handler
 from messaging.settings import read_settings
 from stack.environment import Environments
-from stack.errors import Failed
-from stack.processes import PROCESSES
-
-
-@contextmanager
-def connected(environments: Environments, group: str) -> Iterator[Connection[Any]]:
-    """With the group's own rights, in autocommit. Raises Failed when the database does not answer."""
-    try:
-        with psycopg.connect(environments.database_url(group, group), autocommit=True) as connection:
-            yield connection
-    except psycopg.OperationalError as error:
-        raise Failed(f"The database of {group} does not answer: {error}") from error
+from stack.processes import PROCESSES, READ_SIDE
 
 
 def handler_of(group: str) -> Handler:
     """What the group's worker does with messages; imports the service."""
-    if group == "projections":
+    if group == READ_SIDE:
         from projections.projector import Projector
 
         return Projector()

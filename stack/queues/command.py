@@ -13,13 +13,12 @@ from messaging.broker import QUEUE_COUNTS, parameters
 from messaging.topology import group_of
 from stack.environment import Environments
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
+from stack.options import environments_of_running, json_option, state_option
 from stack.processes import GROUPS, RELAY_ROLE, SERVICES, TOPOLOGY
 from stack.queues.change import Change
 from stack.queues.sight import Sight, look
 from stack.state import State
 
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 group_option = click.option(
     "--group", "chosen", multiple=True, type=click.Choice(GROUPS), help="Only this group; may be given several times."
 )

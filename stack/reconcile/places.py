@@ -6,8 +6,8 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from stack.processes import READ_SIDE
 from stack.reconcile.row import Row
-from stack.reconcile.services import READ_SIDE
 from stack.reconcile.snapshots import Snapshots, rows
 
 OUTBOX = """

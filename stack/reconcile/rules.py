@@ -3,9 +3,10 @@
 from collections.abc import Iterator, Sequence
 from datetime import datetime
 
+from stack.processes import READ_SIDE
 from stack.reconcile.findings import Finding, UnderWay
 from stack.reconcile.row import Row
-from stack.reconcile.services import READ_SIDE, hearers
+from stack.reconcile.services import hearers
 
 TAKEN = ("inbox", "event_log")
 SKIPPED = "skipped"

@@ -4,14 +4,12 @@ from importlib import import_module
 
 from messaging.announcements import Announcements
 from messaging.reactions import Reactions
-from stack.processes import SERVICES
+from stack.processes import READ_SIDE, SERVICES
 
 ANNOUNCEMENTS: dict[str, Announcements] = {
     service: import_module(f"{service}.announcements").announcements for service in SERVICES
 }
 REACTIONS: dict[str, Reactions] = {service: import_module(f"{service}.reactions").reactions for service in SERVICES}
-READ_SIDE = "projections"
-GROUPS = (*REACTIONS, READ_SIDE)
 
 
 def hearers(contract: str) -> list[str]:

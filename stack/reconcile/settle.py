@@ -10,8 +10,8 @@ from uuid import UUID
 import psycopg
 from psycopg import Connection
 
+from stack.processes import GROUPS, READ_SIDE
 from stack.reconcile.findings import Finding, UnderWay
-from stack.reconcile.services import GROUPS, READ_SIDE
 
 TOGETHER = 1000
 LOOK_EVERY = 0.25

@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection, IsolationLevel
 
-from stack.reconcile.services import ANNOUNCEMENTS, GROUPS
+from stack.processes import GROUPS, SERVICES
 
 numbers = count(1)
 """Several cursors are open in one connection at once."""
@@ -30,7 +30,7 @@ class Snapshots:
 def take_snapshots(urls: Mapping[str, str]) -> Iterator[Snapshots]:
     with ExitStack() as stack:
         received = {group: stack.enter_context(snapshot(urls[group])) for group in GROUPS}
-        announced = {service: stack.enter_context(snapshot(urls[service])) for service in ANNOUNCEMENTS}
+        announced = {service: stack.enter_context(snapshot(urls[service])) for service in SERVICES}
         yield Snapshots(received, announced)
 
 

@@ -1,6 +1,5 @@
 """`ordersaga relay`: run relays, ask how far they are, or let them publish again."""
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 
@@ -8,13 +7,13 @@ import click
 
 from relay.progress import Process, Progress, progress
 from stack import processes
-from stack.options import environments_of_running, state_option
-from stack.parked.display import ago
-from stack.relay_redrive import redrive
-from stack.relay_republish import republish
-from stack.relay_undeliverable import discard, undeliverable
+from stack.options import environments_of_running, json_option, state_option
+from stack.relay.redrive import redrive
+from stack.relay.republish import republish
+from stack.relay.undeliverable import discard, undeliverable
 from stack.state import State
 from stack.steps_commands import become
+from stack.text import ago, to_json
 
 services_argument = click.argument("services", nargs=-1, type=click.Choice(processes.SERVICES), metavar="[SERVICE]...")
 
@@ -55,7 +54,7 @@ def run(state: State, services: tuple[str, ...]) -> None:
 @relay.command(short_help="Say how far each database is published, and by whom.")
 @state_option
 @services_argument
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 @click.option(
     "--seconds",
     type=click.FloatRange(0.1, 60),
@@ -77,15 +76,10 @@ def status(state: State, services: tuple[str, ...], as_json: bool, seconds: floa
         found = list(askers.map(progress, chosen, urls, [seconds] * len(chosen)))
     healthy = not any(line.problem for line in found)
     if as_json:
-        print(json.dumps({"healthy": healthy, "databases": [asdict(line) for line in found]}, default=as_text))
+        print(to_json({"healthy": healthy, "databases": [asdict(line) for line in found]}))
     else:
         print("\n".join(table(found)))
     raise SystemExit(0 if healthy else 1)
-
-
-def as_text(value: object) -> str:
-    """Times in ISO 8601, ids as they are."""
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
 
 
 def table(lines: list[Progress]) -> list[str]:

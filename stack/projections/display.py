@@ -1,45 +1,16 @@
 """A rebuild as a person sees it: a bar in a terminal, else lines; then what was found and what came of it."""
 
-import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 
 from rich import progress as bars
 from rich.console import Console
 
-from projections.rebuild.findings import Finding
 from projections.rebuild.progress import STEPS, Progress
 from projections.rebuild.result import Result
 
-MOST_LINES = 200
-"""Findings that a person is shown; --json has them all."""
 SAY_EVERY = 5.0
-
-
-class Printed:
-    """Findings as they come, as lines or as the items of one JSON object: none is kept."""
-
-    def __init__(self, as_json: bool) -> None:
-        self._as_json = as_json
-        self._number = 0
-
-    def finding(self, finding: Finding) -> None:
-        self._number += 1
-        if self._as_json:
-            print((", " if self._number > 1 else '{"findings": [') + json.dumps(asdict(finding), default=str), end="")
-        elif self._number <= MOST_LINES:
-            print(finding)
-        elif self._number == MOST_LINES + 1:
-            print("... and more; --json prints all of them.")
-
-    def end(self, result: Result) -> None:
-        if self._as_json:
-            opened = "" if self._number else '{"findings": ['
-            print(f"{opened}], {json.dumps({'clean': not self._number, **asdict(result)}, default=str)[1:]}")
-        else:
-            print("\n".join(sentences(result)))
 
 
 def sentences(result: Result) -> Iterator[str]:

@@ -1,42 +1,24 @@
 """`ordersaga relay undeliverable | discard`: see what the broker did not take, and give a message up."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 import click
-import psycopg
-from psycopg import Connection
 
 from relay import operations
 from relay.operations import Operator, Row, UnknownMessage
 from stack import processes
-from stack.environment import Environments
+from stack.databases import connected
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
-from stack.parked import display
-from stack.parked.display import ago
-from stack.parked.selection import actor_option, json_option
+from stack.options import actor_option, environments_of_running, json_option, state_option
 from stack.state import State
+from stack.text import ago, to_json
 
 LONGEST_LIST = 100
 
 service_option = click.option("--service", type=click.Choice(processes.SERVICES), help="Of this service only.")
-
-
-@contextmanager
-def connected(environments: Environments, service: str) -> Iterator[Connection[Any]]:
-    """With the rights of the relay, in autocommit. Raises Failed when the database does not answer."""
-    try:
-        url = environments.database_url(service, processes.RELAY_ROLE)
-        with psycopg.connect(url, autocommit=True) as connection:
-            yield connection
-    except psycopg.Error as error:
-        raise Failed(f"The database of {service} does not answer or is not migrated: {error}") from error
 
 
 @click.command(short_help="List what the broker did not take.")
@@ -53,11 +35,11 @@ def undeliverable(state: State, service: str | None, limit: int, as_json: bool) 
     environments = environments_of_running(state)
     found: dict[str, list[Row]] = {}
     for name in [service] if service else processes.SERVICES:
-        with connected(environments, name) as connection:
+        with connected(environments, name, processes.RELAY_ROLE) as connection:
             found[name] = operations.undeliverable(connection, limit)
     if as_json:
         messages = [{"service": name, **asdict(row)} for name, rows in found.items() for row in rows]
-        print(display.as_json({"undeliverable": messages}))
+        print(to_json({"undeliverable": messages}))
     else:
         print("\n".join(table(found)))
 
@@ -98,7 +80,7 @@ def discard(state: State, service: str | None, message: UUID, actor: str, reason
     """
     environments = environments_of_running(state)
     for name in [service] if service else processes.SERVICES:
-        with connected(environments, name) as connection:
+        with connected(environments, name, processes.RELAY_ROLE) as connection:
             try:
                 operations.discard(connection, message, Operator(actor, reason))
             except UnknownMessage:

@@ -10,13 +10,13 @@ from relay import operations, progress
 from relay.operations import Operator, Selection
 from relay.undeliverable import KINDS
 from stack import processes
+from stack.databases import connected
 from stack.environment import Environments
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
-from stack.parked import display
-from stack.parked.selection import actor_option, json_option
-from stack.relay_undeliverable import connected, service_option
+from stack.options import actor_option, environments_of_running, json_option, state_option
+from stack.relay.undeliverable import service_option
 from stack.state import State
+from stack.text import to_json
 
 LOOK_EVERY = 0.2
 
@@ -59,7 +59,7 @@ def redrive(
     due: dict[str, list[UUID]] = {}
     relays: dict[str, bool] = {}
     for name in [service] if service else processes.SERVICES:
-        with connected(environments, name) as connection:
+        with connected(environments, name, processes.RELAY_ROLE) as connection:
             due[name] = operations.redrive(connection, selection, Operator(actor, reason))
             relays[name] = progress.relays(connection)[0] is not None
     if messages and not any(due.values()):
@@ -78,7 +78,7 @@ def wait_for(environments: Environments, due: dict[str, list[UUID]], seconds: fl
     while True:
         left: Left = {}
         for name, ids in due.items():
-            with connected(environments, name) as connection:
+            with connected(environments, name, processes.RELAY_ROLE) as connection:
                 left[name] = operations.still_there(connection, ids)
         number = sum(map(len, left.values()))
         if not number or time.monotonic() > end:
@@ -95,7 +95,7 @@ def report(due: dict[str, list[UUID]], relays: dict[str, bool], left: Left, wait
             for name, rows in left.items()
             for id_, reason, attempts in rows
         ]
-        print(display.as_json({"due": due, "not_taken": still if waited else None}))
+        print(to_json({"due": due, "not_taken": still if waited else None}))
         return
     for name, ids in due.items():
         if ids:

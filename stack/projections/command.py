@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import click
@@ -16,14 +17,15 @@ from projections.rebuild.rebuild import TABLES, Rebuild
 from projections.rebuild.session import Refused
 from projections.views.fold import VIEWS
 from stack.errors import Failed
-from stack.options import environments_of_running, state_option
-from stack.processes import SERVICES
-from stack.rebuild_display import Printed, shown
+from stack.findings_output import FindingsOutput
+from stack.options import environments_of_running, json_option, state_option
+from stack.processes import READ_SIDE, SERVICES
+from stack.projections.display import sentences, shown
 from stack.signals import stop_by_signal
 from stack.state import State
 
-READ_SIDE = "projections"
-json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+MOST_LINES = 200
+"""Findings that a person is shown; --json has them all."""
 
 
 @click.group()
@@ -54,14 +56,14 @@ def rebuild(state: State, dry_run: bool, view: str | None, keep: bool, as_json: 
     """
     stop_by_signal()
     urls = environments_of_running(state).owner_urls()
-    printed = Printed(as_json)
+    output = FindingsOutput(as_json, most_lines=MOST_LINES)
     with told(), shown(Console(stderr=True)) as progress:
         if view:
-            result = rebuild_view(urls[READ_SIDE], view, printed.finding, dry_run=dry_run, keep=keep, progress=progress)
+            result = rebuild_view(urls[READ_SIDE], view, output.finding, dry_run=dry_run, keep=keep, progress=progress)
         else:
             options: dict[str, Any] = {"dry_run": dry_run, "keep": keep, "patience": patience, "progress": progress}
-            result = Rebuild(urls, printed.finding, **options).run()
-    printed.end(result)
+            result = Rebuild(urls, output.finding, **options).run()
+    output.end(asdict(result), sentences(result))
     raise SystemExit(1 if dry_run and result.findings else 0)
 
 

@@ -16,7 +16,7 @@ from messaging.republish import announce_again, count_events
 from messaging.settings import Settings, read_settings
 from stack import processes
 from stack.errors import Failed
-from stack.options import Moment, environments_of_running, state_option
+from stack.options import Moment, environments_of_running, json_option, state_option
 from stack.state import State
 
 MARGIN = timedelta(hours=1)
@@ -28,7 +28,7 @@ MARGIN = timedelta(hours=1)
 @click.argument("services", nargs=-1, type=click.Choice(processes.SERVICES), metavar="[SERVICE]...")
 @click.option("--since", type=Moment(), help="Only what was recorded at or after this time (ISO 8601, UTC).")
 @click.option("--order", type=click.UUID, help="Only the messages of this order.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@json_option
 def republish(
     state: State, services: tuple[str, ...], since: datetime | None, order: UUID | None, as_json: bool
 ) -> None:

@@ -1,0 +1,37 @@
+"""Findings as they come, as lines or as the items of one JSON object: none is kept."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from typing import Any
+
+
+class FindingsOutput:
+    """Call `finding` with each, and `end` once; `number` says how many there were."""
+
+    def __init__(self, as_json: bool, as_text: Callable[[object], str] = str, most_lines: int | None = None) -> None:
+        """`as_text` is for what JSON has no word for. Beyond `most_lines` a person is shown no more of them."""
+        self.number = 0
+        self._as_json = as_json
+        self._as_text = as_text
+        self._most_lines = most_lines
+
+    def finding(self, finding: Any) -> None:
+        self.number += 1
+        if self._as_json:
+            print((", " if self.number > 1 else '{"findings": [') + self._json(asdict(finding)), end="")
+        elif self._most_lines is None or self.number <= self._most_lines:
+            print(str(finding))
+        elif self.number == self._most_lines + 1:
+            print("... and more; --json prints all of them.")
+
+    def end(self, total: Mapping[str, Any], lines: Iterable[str]) -> None:
+        """`total` joins the JSON object, `lines` are what a person reads instead."""
+        if self._as_json:
+            opened = "" if self.number else '{"findings": ['
+            print(f"{opened}], {self._json({'clean': not self.number, **total})[1:]}")
+        else:
+            print("\n".join(lines))
+
+    def _json(self, value: Mapping[str, Any]) -> str:
+        return json.dumps(value, default=self._as_text)

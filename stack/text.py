@@ -1,0 +1,24 @@
+"""What commands print alike: values as JSON, and how long ago something was."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+
+def to_json(value: Any) -> str:
+    """Times in ISO 8601, bytes as text, everything else that JSON has no word for as Python writes it."""
+    return json.dumps(value, default=plain)
+
+
+def plain(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="backslashreplace")
+    return value.isoformat() if isinstance(value, datetime) else str(value)
+
+
+def ago(moment: datetime) -> str:
+    seconds = (datetime.now(UTC) - moment).total_seconds()
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= size:
+            return f"{seconds / size:.0f} {unit} ago"
+    return f"{max(0, seconds):.0f} s ago"
