@@ -54,10 +54,13 @@ class Settings(BaseSettings):
 Own = TypeVar("Own", bound=Settings)
 
 
-def read_settings(kind: type[Own]) -> Own:
-    """Raises MissingSetting when a variable has an impossible value."""
+def read_settings(kind: type[Own], **given: str) -> Own:
+    """What is given goes before the environment.
+
+    Raises MissingSetting when a variable has an impossible value.
+    """
     try:
-        return kind()
+        return kind(**given)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         raise MissingSetting(f"The environment has an impossible value. {wrong}") from None

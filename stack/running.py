@@ -1,7 +1,7 @@
 """A whole stack for as long as a block lasts: what `up` keeps and what the demo runs on."""
 
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -45,14 +45,15 @@ def running_stack(
     fresh: bool = False,
     in_docker: bool = False,
     table: Sequence[Process] = PROCESSES,
+    caller: Mapping[str, str] = os.environ,
 ) -> Iterator[Stack]:
-    """Start everything, and stop it when the block ends, however it ends.
+    """Start everything, and stop it when the block ends, however it ends. `caller` is the environment that it is for.
 
     Raises:
         Failed: something did not start; the text has the end of its log.
         CannotRunHere: the machine lacks something.
     """
-    given = Given.from_environment(os.environ)
+    given = Given.from_environment(caller)
     state.create()
     say = say_and_keep(console, state.log("supervisor"))
     with state.locked():
@@ -63,7 +64,7 @@ def running_stack(
             forget_all(state, in_docker)
         say(f"Starting the stack of {state.directory}")
         servers = make_servers(state, records, given, in_docker, console)
-        stack = assemble(state, records, given, servers, table, say)
+        stack = assemble(state, records, given, Environments(state, given, caller), servers, table, say)
         records.begin(given, [managed.name for managed in (*servers, *stack.processes)])
         try:
             stack.supervisor.start()
@@ -101,12 +102,12 @@ def assemble(
     state: State,
     records: Records,
     given: Given,
+    environments: Environments,
     servers: Sequence[Managed],
     table: Sequence[Process],
     say: Callable[[str], None],
 ) -> Stack:
     """Everything that the supervisor is to run, none of it started."""
-    environments = Environments(state, given)
     postgres = next((server for server in servers if isinstance(server, Postgres)), None)
     for process in table:
         state.renew_port(process.name)

@@ -19,7 +19,7 @@ from stack.signals import stop_by_signal
 from stack.state import State
 
 SETTINGS = {"ORDER_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "STRIPE_TIMEOUT_SECONDS": "1"}
-"""So that an order whose card does not answer runs into its deadline while one watches."""
+"""So that an order whose card does not answer runs into its deadline while one watches; the caller may have others."""
 
 
 @click.command()
@@ -36,7 +36,6 @@ def demo(state: State, fresh: bool, docker: bool, as_object: bool) -> None:
     holds, 1 with each finding named. The data stays for the next demo; --fresh forgets it.
     """
     console = Console(stderr=as_object, width=None if sys.stdout.isatty() else 120)
-    os.environ.update({name: value for name, value in SETTINGS.items() if name not in os.environ})
     stop_by_signal()
     try:
         result = run(state, console, fresh, docker)
@@ -58,7 +57,7 @@ def run(state: State, console: Console, fresh: bool, docker: bool) -> dict[str, 
         nonlocal last
         seconds[name], last = round(time.monotonic() - last, 2), time.monotonic()
 
-    with running_stack(state, console, fresh=fresh, in_docker=docker) as stack:
+    with running_stack(state, console, fresh=fresh, in_docker=docker, caller={**SETTINGS, **os.environ}) as stack:
         lap("start")
         run = Demo(lambda: shop(stack), stack.environments.owner_urls())
         run.stock_the_shelves()

@@ -1,6 +1,5 @@
 """The consumer groups as the commands for parked messages see them: a handler, a world."""
 
-import os
 import sys
 from importlib import import_module
 from typing import Any
@@ -26,7 +25,7 @@ def handler_of(group: str) -> Handler:
 def world_of(environments: Environments, group: str) -> Any:
     """What the outside steps of the group's worker talk to, with the worker's own settings."""
     worker = next(process for process in PROCESSES if process.arguments == ("-m", group))
-    os.environ.update({name: text for name, text in environments.of(worker).items() if name in worker.settings})
+    own = {name.lower(): text for name, text in environments.of(worker).items() if name in worker.settings}
     sys.stderr.write(f"Outside steps of {group} are called for real.\n")
     reactions: Reactions = import_module(f"{group}.reactions").reactions
-    return reactions.world(read_settings(reactions.settings))
+    return reactions.world(read_settings(reactions.settings, **own))
