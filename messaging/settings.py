@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -54,7 +54,7 @@ class Settings(BaseSettings):
 Own = TypeVar("Own", bound=Settings)
 
 
-def read_settings(kind: type[Own], **given: str) -> Own:
+def read_settings(kind: type[Own], **given: Any) -> Own:
     """What is given goes before the environment.
 
     Raises MissingSetting when a variable has an impossible value.

@@ -98,20 +98,25 @@ def ask(connection: Connection[Any], database: str, seconds: float) -> Progress:
     before = cursor_of(connection)
     began = time.monotonic()
     time.sleep(seconds)
-    parameters = {
-        "since": before.published,
-        "target": before.target,
-        "confirmed": before.confirmed_position,
-    }
-    row = connection.execute(STANDING, parameters, binary=True).fetchone()
-    assert row is not None
-    published, unpublished, id_, contract, moment, age = row
+    published, unpublished, id_, contract, moment, age = standing(connection, before)
     active, standbys = relays(connection)
     rate = published / (time.monotonic() - began)
     refused, since, reason = connection.execute(UNDELIVERABLE).fetchone() or (0, None, None)
     problem = problem_of(connection, active, refused)
     figures = (unpublished, age, id_, contract, moment, rate, refused, since, reason)
     return Progress(database, active, standbys, *figures, problem)
+
+
+def unpublished(connection: Connection[Any]) -> int:
+    """Committed rows that no broker has confirmed yet."""
+    _, number, *_ = standing(connection, cursor_of(connection))
+    return int(number)
+
+
+def standing(connection: Connection[Any], before: Cursor) -> tuple[Any, ...]:
+    parameters = {"since": before.published, "target": before.target, "confirmed": before.confirmed_position}
+    [row] = connection.execute(STANDING, parameters, binary=True)
+    return tuple(row)
 
 
 def cursor_of(connection: Connection[Any]) -> Cursor:

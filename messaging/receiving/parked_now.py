@@ -1,4 +1,4 @@
-"""How many messages of a group are parked at present, for its metrics."""
+"""How many messages of a group are parked at present."""
 
 import time
 from typing import Any
@@ -15,8 +15,13 @@ SHARE = 20
 """Counting takes a twentieth of the time at most, however many are parked."""
 
 
+def parked_now(connection: Connection[Any]) -> dict[str, int]:
+    """By state; states that nothing is in are left out."""
+    return dict(connection.execute(COUNT).fetchall())
+
+
 class ParkedNow:
-    """Counts when it is time to; the connection is the caller's."""
+    """Counts for the metrics, when it is time to; the connection is the caller's."""
 
     def __init__(self, group: str) -> None:
         self._group = group
@@ -26,7 +31,7 @@ class ParkedNow:
         began = time.monotonic()
         if began < self._due:
             return
-        found: dict[str, int] = dict(connection.execute(COUNT).fetchall())
+        found = parked_now(connection)
         for state in STATES:
             NOW.labels(self._group, state).set(found.get(state, 0))
         took = time.monotonic() - began

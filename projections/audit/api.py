@@ -35,7 +35,7 @@ from projections.audit.shapes import (
     VerificationView,
 )
 from projections.audit.text import fields, to_csv, to_json_line
-from projections.audit.trail import Entry, Filter, READ_SIDE, Trail, is_known
+from projections.audit.trail import Entry, Filter, Trail, is_known
 from projections.audit.why import Node
 from projections.cursors import cursor_of
 from projections.event_log import READ_SIDE

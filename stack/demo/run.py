@@ -11,9 +11,10 @@ from uuid import UUID
 
 from rich.table import Table
 
+from stack.demo.books import Books, read_books
 from stack.demo.scenarios import CONTACTS, PLENTY, PRODUCTS, SCARCE, SCENARIOS, Errand, errands
 from stack.demo.shop import Shop
-from stack.demo.verdict import Books, Violation, read_books, violations
+from stack.demo.verdict import Violation, violations
 
 ENDED = ("confirmed", "cancelled")
 PATIENCE = 90

@@ -14,9 +14,10 @@ from typing import Any
 import psutil
 import psycopg
 
+from stack.demo.books import read_books
 from stack.demo.customers import token
 from stack.demo.shop import Addresses, Shop
-from stack.demo.verdict import Violation, read_books, violations
+from stack.demo.verdict import Violation, violations
 from stack.environment import Environments, simulator_key
 from stack.given import Given
 from stack.ports import LOOPBACK
