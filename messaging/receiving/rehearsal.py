@@ -80,8 +80,10 @@ def dry_run(connection: Connection[Any], message_id: UUID, handler: Handler, wor
 
 def ask(connection: Connection[Any], message: Received, handler: Handler, world: Any, result: DryRun) -> bool:
     """Call the outside step, if there is one and it may be. Returns whether the reaction can run."""
-    reaction = handler.reactions.get(message.contract) if isinstance(handler, Reactor) else None
-    if reaction is None or reaction.outside is None or not isinstance(handler, Reactor):
+    if not isinstance(handler, Reactor):
+        return True
+    reaction = handler.reactions.get(message.contract)
+    if reaction is None or reaction.outside is None:
         return True
     if world is NO_WORLD:
         result.outside = "not called"

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any, cast
 
 from flask import Response
@@ -20,7 +19,6 @@ from messaging.web.parked_views import (
     ActionsPage,
     ActionView,
     Done,
-    DryRun,
     DryRunView,
     Edit,
     ParkedList,
@@ -33,7 +31,7 @@ from messaging.web.parked_views import (
     Retry,
     Skip,
 )
-from messaging.web.problems import Problem, invalid
+from messaging.web.problems import Problem
 
 routes = APIBlueprint("parked", __name__, abp_responses={"default": problem()})
 readers, operators = only("operator", "auditor"), only("operator")
@@ -42,22 +40,14 @@ CHANGED = problem("It has changed since it was looked at")
 EXTENSION = "parked messages"
 
 
-@dataclass(frozen=True)
-class Parking:
-    """What the service does with messages; without a world its outside steps cannot be called from here."""
-
-    handler: Handler
-    world: Any
-
-
-def mount_parked(app: Api, handler: Handler, world: Any = rehearsal.NO_WORLD) -> None:
-    """Serve /parked of this handler's group; `world` is what its outside steps would talk to in a dry run."""
-    app.extensions[EXTENSION] = Parking(handler, world)
+def mount_parked(app: Api, handler: Handler) -> None:
+    """Serve /parked of this handler's group."""
+    app.extensions[EXTENSION] = handler
     app.mount(routes)
 
 
-def parking() -> Parking:
-    return cast(Parking, api().extensions[EXTENSION])
+def handler() -> Handler:
+    return cast(Handler, api().extensions[EXTENSION])
 
 
 @contextmanager
@@ -148,18 +138,15 @@ def skip_parked(path: ParkedPath, body: Skip) -> Response:
 )
 def edit_parked(path: ParkedPath, body: Edit) -> Response:
     """Replace the body of a message and try it again; the original is kept"""
-    new, contracts = body.body.encode(), parking().handler.contracts
+    new, contracts = body.body.encode(), handler().contracts
     with connected() as connection:
         state = operations.edit(connection, path.message_id, new, contracts, operator(body.reason), body.seen)
     return shown(Done.model_validate({"message_id": path.message_id, "state": state}))
 
 
 @routes.post("/parked/<uuid:message_id>/dry-run", responses={200: DryRunView, 404: NOT_PARKED}, security=operators)
-def dry_run_parked(path: ParkedPath, body: DryRun) -> Response:
-    """Run the reaction, show the rows it makes, roll everything back; outside steps are left out unless asked for"""
-    handler, world = parking().handler, parking().world
-    if body.outside and world is rehearsal.NO_WORLD:
-        raise invalid("Outside steps cannot be called from here. Use `ordersaga parked dry-run --outside`.")
+def dry_run_parked(path: ParkedPath) -> Response:
+    """Run the reaction, show the rows it makes, roll everything back; one with an outside step is not run"""
     with connected() as connection:
-        run = rehearsal.dry_run(connection, path.message_id, handler, world if body.outside else rehearsal.NO_WORLD)
+        run = rehearsal.dry_run(connection, path.message_id, handler())
     return shown(DryRunView.model_validate(run.as_json()))

@@ -64,12 +64,6 @@ class Edit(Body):
     seen: Seen = None
 
 
-class DryRun(Body):
-    model_config = example(required=False, outside=False)
-
-    outside: bool = Field(default=False, description="Call the outside step too, for real: it is not undone.")
-
-
 class Retries(Body):
     """One failure group, or all; a batch at a time."""
 
@@ -182,8 +176,7 @@ class DryRunView(View):
     """What an attempt would do now; everything was rolled back."""
 
     message_id: UUID
-    outside: Literal["none", "not called", "called"]
-    answer: str | None
+    outside: Literal["none", "not called"]
     failure: FailureOfDryRun | None
     received_before: bool
     rows: list[MadeRow]

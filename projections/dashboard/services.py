@@ -60,7 +60,7 @@ class Services:
         return self._ask(ParkedView, "GET", service, f"/parked/{message_id}", token, LIST_SECONDS)
 
     def dry_run(self, token: str, service: str, message_id: UUID) -> DryRunView:
-        return self._ask(DryRunView, "POST", service, f"/parked/{message_id}/dry-run", token, ACT_SECONDS, json={})
+        return self._ask(DryRunView, "POST", service, f"/parked/{message_id}/dry-run", token, ACT_SECONDS)
 
     def retry(self, token: str, service: str, message_id: UUID, reason: str, seen: str) -> Done:
         body = {"reason": reason, "seen": seen}

@@ -8,7 +8,7 @@ import pytest
 from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
-from messaging.receiving import inspection, operations, rehearsal
+from messaging.receiving import inspection, operations
 from messaging.receiving.delivery import Received, read
 from messaging.receiving.receiver import Receiver
 from messaging.web.app import Api, create_app
@@ -24,19 +24,14 @@ WHY = {"reason": "it is mended"}
 
 
 @pytest.fixture
-def api(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> Iterator[Api]:
-    """The API of a service that does nothing else, with the rights of the service."""
+def call(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
+    """Calls the API of a service that does nothing else, with the rights of the service."""
     for name, text in environment(counting.database, 0).items():
         monkeypatch.setenv(name, text)
     app = create_app("Counting", APIBlueprint("nothing", __name__), announcements, roles=["customer"])
-    yield app
+    mount_parked(app, handler)
+    yield caller_of(app)
     app.database.pool.close()
-
-
-@pytest.fixture
-def call(api: Api) -> Call:
-    mount_parked(api, handler)
-    return caller_of(api)
 
 
 def caller_of(api: Api) -> Call:
@@ -181,19 +176,9 @@ def park_asked(connection: Connection[Any]) -> UUID:
     return message.id
 
 
-@pytest.mark.parametrize("world", [rehearsal.NO_WORLD, "hello"], ids=["without a world", "with a world"])
-def test_an_outside_step_is_left_out_unless_asked_for_where_it_can_be_called(
-    connection: Connection[Any], api: Api, world: object
-) -> None:
-    mount_parked(api, handler, world)
-    call, id_ = caller_of(api), park_asked(connection)
-    assert call("POST", f"/{id_}/dry-run")["outside"] == "not called"
-    if world is rehearsal.NO_WORLD:
-        assert "--outside" in call("POST", f"/{id_}/dry-run", status=422, json={"outside": True})["detail"]
-    else:
-        run = call("POST", f"/{id_}/dry-run", json={"outside": True})
-        assert (run["outside"], run["failure"]) == ("called", None)
-        assert run["rows"]
+def test_a_dry_run_calls_no_outside_step_and_says_so(connection: Connection[Any], call: Call) -> None:
+    run = call("POST", f"/{park_asked(connection)}/dry-run")
+    assert (run["outside"], run["failure"], run["rows"]) == ("not called", None, [])
 
 
 def test_auditors_only_look_customers_do_not_even_that_and_what_is_unknown_is_not_found(
