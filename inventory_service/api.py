@@ -1,6 +1,8 @@
 """The inventory service over HTTP: stock received and looked at."""
 
-from flask import Response, url_for
+from operator import attrgetter
+
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from inventory_service import commands
@@ -16,6 +18,7 @@ from messaging.web.endpoints import accept, answer, reading, request_key, respon
 from messaging.web.etags import etag
 from messaging.web.idempotency import Answer
 from messaging.web.openapi import Keyed, only, problem
+from messaging.web.paging import linked
 from messaging.web.parked import mount_parked
 
 routes = APIBlueprint("stock", __name__, abp_responses={"default": problem()})
@@ -34,12 +37,11 @@ def list_stock(query: Page) -> Response:
     """The stock of every product, a page at a time"""
     with reading() as transaction:
         after = stock_item_id(query.after) if query.after else None
-        ids = aggregates.ids_of_kind(transaction.connection, StockItem.Opened, query.limit, after)
+        ids = aggregates.ids_of_kind(transaction.connection, StockItem.Opened, query.limit + 1, after)
         transaction.load(ids)
         stock = [StockView.of(transaction.get(StockItem, id_)) for id_ in ids]
-    more = len(stock) == query.limit
-    following = url_for("stock.list_stock", limit=query.limit, after=stock[-1].sku) if more else None
-    return show(StockPage(stock=stock, next=following))
+    page, following = linked(stock, query.limit, attrgetter("sku"))
+    return show(StockPage(stock=page, next=following))
 
 
 @routes.get("/stock/<sku>", responses={200: StockView, 404: problem()}, security=everyone)

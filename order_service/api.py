@@ -1,9 +1,10 @@
 """The order service over HTTP: the price list, and orders placed, looked at and cancelled."""
 
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
-from flask import Response, url_for
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from uuid_utils.compat import uuid7
 
@@ -17,6 +18,7 @@ from messaging.web.endpoints import accept, answer, reading, request_key, respon
 from messaging.web.etags import etag, expected_version, precondition_failed
 from messaging.web.idempotency import Answer
 from messaging.web.openapi import only, problem
+from messaging.web.paging import linked
 from messaging.web.parked import mount_parked
 from messaging.web.problems import FieldError, invalid
 from order_service import commands, contact
@@ -62,12 +64,11 @@ def list_products(query: Page) -> Response:
     """The price list, a page at a time"""
     with reading() as transaction:
         after = product_id(query.after) if query.after else None
-        ids = aggregates.ids_of_kind(transaction.connection, Product.Listed, query.limit, after)
+        ids = aggregates.ids_of_kind(transaction.connection, Product.Listed, query.limit + 1, after)
         transaction.load(ids)
         products = [ProductView.of(transaction.get(Product, id_)) for id_ in ids]
-    more = len(products) == query.limit
-    following = url_for("orders.list_products", limit=query.limit, after=products[-1].sku) if more else None
-    return show(ProductPage(products=products, next=following))
+    page, following = linked(products, query.limit, attrgetter("sku"))
+    return show(ProductPage(products=page, next=following))
 
 
 @routes.get("/products/<sku>", responses={200: ProductView}, security=everyone)

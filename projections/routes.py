@@ -1,12 +1,11 @@
 """The read side over HTTP: orders and their stories, the event log, stock, payments, figures, search."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
-from urllib.parse import urlencode
+from typing import Any
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
@@ -14,10 +13,10 @@ from messaging.transaction import AggregateNotFound
 from messaging.web.app import api, caller
 from messaging.web.endpoints import show
 from messaging.web.openapi import only, problem
+from messaging.web.paging import linked
 from projections.cursors import cursor_of
 from projections.queries import events, figures, payments, sagas, search, stock, story
 from projections.queries.figures import Figures
-from projections.queries.rows import Row
 from projections.queries.sagas import Saga
 from projections.queries.story import Story
 from projections.shapes import (
@@ -40,7 +39,6 @@ from projections.shapes import (
     UnfinishedQuery,
 )
 
-Kind = TypeVar("Kind", bound=Row)
 routes = APIBlueprint("read", __name__, url_prefix="/api", abp_responses={"default": problem()})
 everyone = only("customer", "operator", "auditor")
 staff = only("operator", "auditor")
@@ -50,14 +48,6 @@ staff = only("operator", "auditor")
 def reading() -> Iterator[Connection[Any]]:
     with api().database.connection() as connection:
         yield connection
-
-
-def cut(rows: Sequence[Kind], limit: int, place: Callable[[Kind], Any]) -> tuple[list[Kind], str | None]:
-    """A page, and the address of the next one; `rows` has one more than the page when there is one."""
-    page = list(rows[:limit])
-    if len(rows) <= limit:
-        return page, None
-    return page, f"{request.path}?{urlencode({**request.args.to_dict(), 'after': cursor_of(place(page[-1]))})}"
 
 
 def show_page(view: PageView) -> Response:
@@ -75,7 +65,7 @@ def list_sagas(query: SagaQuery) -> Response:
         return show_page(SagaPage(sagas=[], next=None))
     with reading() as connection:
         found = sagas.page(connection, wanted._replace(customer=own or wanted.customer), query.limit + 1, query.after)
-    page, following = cut(found, query.limit, lambda saga: (saga.placed_at, saga.order_id))
+    page, following = linked(found, query.limit, lambda saga: cursor_of((saga.placed_at, saga.order_id)))
     return show_page(SagaPage(sagas=page, next=following))
 
 
@@ -90,7 +80,7 @@ def list_unfinished(query: UnfinishedQuery) -> Response:
     with reading() as connection:
         found = sagas.unfinished(connection, query.limit + 1, query.after, query.waits_for)
         usual = sagas.usual(connection)
-    page, following = cut(found, query.limit, lambda saga: (saga.waits_since, saga.order_id))
+    page, following = linked(found, query.limit, lambda saga: cursor_of((saga.waits_since, saga.order_id)))
     return show_page(UnfinishedPage(sagas=page, usual=usual, next=following))
 
 
@@ -124,7 +114,7 @@ def list_events(query: EventQuery) -> Response:
     """Messages of the log, newest first"""
     with reading() as connection:
         found = events.page(connection, query.wanted(), query.limit + 1, query.after)
-    page, following = cut(found, query.limit, lambda event: (event.time, event.position))
+    page, following = linked(found, query.limit, lambda event: cursor_of((event.time, event.position)))
     return show_page(EventPage(events=page, next=following))
 
 
@@ -144,7 +134,7 @@ def list_stock(query: StockQuery) -> Response:
     """Products: prices and pieces"""
     with reading() as connection:
         found = stock.page(connection, query.limit + 1, query.after)
-    page, following = cut(found, query.limit, lambda product: product.sku)
+    page, following = linked(found, query.limit, lambda product: cursor_of(product.sku))
     return show_page(StockPage(products=page, next=following))
 
 
@@ -153,7 +143,7 @@ def list_payments(query: PaymentQuery) -> Response:
     """Payments, those that changed last first"""
     with reading() as connection:
         found = payments.page(connection, query.state, query.limit + 1, query.after)
-    page, following = cut(found, query.limit, lambda payment: (payment.last_at, payment.order_id))
+    page, following = linked(found, query.limit, lambda payment: cursor_of((payment.last_at, payment.order_id)))
     return show_page(PaymentPage(payments=page, next=following))
 
 

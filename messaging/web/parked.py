@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import itemgetter
 from typing import Any, cast
 
 from flask import Response
@@ -14,6 +15,7 @@ from messaging.receiving.receiver import Handler
 from messaging.web.app import Api, api, caller
 from messaging.web.endpoints import answer, respond
 from messaging.web.openapi import View, only, problem
+from messaging.web.paging import cut
 from messaging.web.parked_views import (
     ActionsList,
     ActionsPage,
@@ -38,6 +40,7 @@ readers, operators = only("operator", "auditor"), only("operator")
 NOT_PARKED = problem("It is not parked here, or has left meanwhile")
 CHANGED = problem("It has changed since it was looked at")
 EXTENSION = "parked messages"
+position = itemgetter("position")
 
 
 def mount_parked(app: Api, handler: Handler) -> None:
@@ -77,18 +80,18 @@ def list_parked(query: ParkedPage) -> Response:
     """Failures, and parked messages a page at a time"""
     with connected() as connection:
         failures = inspection.failure_groups(connection)
-        rows = inspection.messages(connection, query.failure, query.limit, query.state, query.key, query.after)
-    following = rows[-1]["position"] if len(rows) == query.limit else None
-    return shown(ParkedList(failures=failures, messages=[ParkedRow.of(row) for row in rows], next=following))
+        rows = inspection.messages(connection, query.failure, query.limit + 1, query.state, query.key, query.after)
+    page, following = cut(rows, query.limit, position)
+    return shown(ParkedList(failures=failures, messages=[ParkedRow.of(row) for row in page], next=following))
 
 
 @routes.get("/parked/actions", responses={200: ActionsList}, security=readers)
 def list_actions(query: ActionsPage) -> Response:
     """Who did what to parked messages, and why; also to those that have left"""
     with connected() as connection:
-        rows = inspection.actions(connection, query.message_id, query.limit, query.before)
-    following = rows[-1]["position"] if len(rows) == query.limit else None
-    return shown(ActionsList(actions=[ActionView.model_validate(row) for row in rows], next=following))
+        rows = inspection.actions(connection, query.message_id, query.limit + 1, query.before)
+    page, following = cut(rows, query.limit, position)
+    return shown(ActionsList(actions=[ActionView.model_validate(row) for row in page], next=following))
 
 
 @routes.post("/parked/retries", responses={200: RetriesDone}, security=operators)
@@ -96,14 +99,14 @@ def retry_many(body: Retries) -> Response:
     """Try a failure group, or all that failed, again now; a batch at a time"""
     gone = 0
     with connected() as connection:
-        found = inspection.failed_batch(connection, body.failure, body.after, body.limit)
-        for _, message_id in found:
+        found = inspection.failed_batch(connection, body.failure, body.after, body.limit + 1)
+        batch, following = cut(found, body.limit, itemgetter(0))
+        for _, message_id in batch:
             try:
                 operations.retry(connection, message_id, operator(body.reason))
             except UnknownMessage:
                 gone += 1
-    following = found[-1][0] if len(found) == body.limit else None
-    return shown(RetriesDone(retried=len(found) - gone, gone=gone, next=following))
+    return shown(RetriesDone(retried=len(batch) - gone, gone=gone, next=following))
 
 
 @routes.get("/parked/<uuid:message_id>", responses={200: ParkedView, 404: NOT_PARKED}, security=readers)

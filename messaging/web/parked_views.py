@@ -100,7 +100,7 @@ class ParkedRow(View):
 
 
 class ParkedList(View):
-    """`next` is there when there may be more."""
+    """`next` is there when there are more."""
 
     failures: list[FailureGroup]
     messages: list[ParkedRow]
@@ -153,7 +153,7 @@ class Done(View):
 
 
 class RetriesDone(View):
-    """`gone` are those that have left meanwhile; `next` is there when there may be more."""
+    """`gone` are those that have left meanwhile; `next` is there when there are more."""
 
     retried: int
     gone: int

@@ -6,10 +6,9 @@ from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
 
 import psycopg
-from flask import Response, request, stream_with_context
+from flask import Response, stream_with_context
 from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
@@ -18,6 +17,7 @@ from messaging.settings import database_urls
 from messaging.web.app import api
 from messaging.web.endpoints import show
 from messaging.web.openapi import only, problem
+from messaging.web.paging import linked
 from messaging.web.problems import Problem
 from projections.audit import live, records
 from projections.audit import why as causes
@@ -54,12 +54,9 @@ def show_trail(query: TrailQuery) -> Response:
     asked = query.filter()
     with databases() as connections:
         check_order(connections, asked)
-        entries = Trail(connections).page(asked, query.after, query.limit)
-    following = None
-    if len(entries) == query.limit:
-        last = entries[-1]
-        following = f"{request.path}?{urlencode({**request.args.to_dict(), 'after': cursor_of((last.time, last.id))})}"
-    return show(TrailPage(entries=entries, next=following))
+        found = Trail(connections).page(asked, query.after, query.limit + 1)
+    page, following = linked(found, query.limit, lambda entry: cursor_of((entry.time, entry.id)))
+    return show(TrailPage(entries=page, next=following))
 
 
 @routes.get("/why/<uuid:message_id>", responses={200: Node, 404: problem()}, security=staff)

@@ -127,16 +127,16 @@ class Trail:
 
     def entries(self, asked: Filter) -> Iterator[Entry]:
         """All, oldest first, a page at a time."""
-        after: Place | None = None
-        while page := self.page(asked, after):
+        behind: Place | None = None
+        while page := self.page(asked, behind):
             yield from page
-            after = Place(page[-1].time, page[-1].id)
+            behind = Place(page[-1].time, page[-1].id)
 
-    def page(self, asked: Filter, after: Place | None = None, limit: int = PAGE) -> list[Entry]:
-        """At most `limit` entries behind `after`."""
+    def page(self, asked: Filter, behind: Place | None = None, limit: int = PAGE) -> list[Entry]:
+        """At most `limit` entries."""
         values: dict[str, Any] = {**vars(asked), "limit": limit, "of_orders": OF_ORDERS}
-        if after:
-            values |= after._asdict()
+        if behind:
+            values |= behind._asdict()
         operation = (asked.type or "").removeprefix(OPERATOR)
         is_operation = asked.type in OPERATIONS
         found: list[Entry] = []

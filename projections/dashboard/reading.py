@@ -9,10 +9,10 @@ from uuid import UUID
 
 from messaging.web.database import Database
 from projections.audit import api as audit
-from projections.audit import trail
 from projections.audit.log import LogFiles
 from projections.audit.sealing import last_verification
 from projections.audit.trail import Entry, Filter, Trail
+from projections.audit.trail import Place as PlaceInTrail
 from projections.audit.why import Node, why
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
@@ -100,10 +100,10 @@ class Reader:
         with self._database.connection() as connection:
             return story.tell(connection, order_id)
 
-    def trail(self, asked: Filter, after: trail.Place | None, limit: int) -> list[Entry]:
+    def trail(self, asked: Filter, behind: PlaceInTrail | None, limit: int) -> list[Entry]:
         """Oldest first; what operators did is read from the services' own databases."""
         with audit.databases() as connections:
-            return Trail(connections).page(asked, after, limit)
+            return Trail(connections).page(asked, behind, limit)
 
     def why(self, message_id: UUID) -> Node | None:
         with self._database.connection() as connection:

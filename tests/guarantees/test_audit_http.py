@@ -74,6 +74,9 @@ def test_the_trail_comes_in_pages_that_together_are_all_of_it(get: Get, shop: Sh
         paged += page["entries"]
         page = page["next"] and get(page["next"].removeprefix("/api/audit/")).json
     assert paged == whole["entries"]
+    full = get("trail", limit=len(paged)).json
+    assert full is not None
+    assert full["next"] is None, "a full last page has no next one"
     assert [entry["what"] for entry in whole["entries"] if entry["who"] == "bob"] == ["operator.skip"]
     order = shop.saga.orders[1]
     of_order = get("trail", order=order).json

@@ -210,6 +210,7 @@ def test_products_are_listed_page_by_page_and_repriced_in_place(api: Api) -> Non
         page = listed["next"]
     assert seen == ["tea", "cup", "pot"]
     assert api.call("GET", "/products?after=unicorn", ALICE).json() == {"products": [], "next": None}
+    assert api.call("GET", "/products?limit=3", ALICE).json()["next"] is None, "a full last page has no next one"
 
 
 def test_metrics_count_requests_by_route_and_know_no_strangers_paths(api: Api) -> None:

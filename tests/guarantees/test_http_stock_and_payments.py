@@ -59,6 +59,7 @@ def test_stock_is_listed_page_by_page(inventory: Api) -> None:
         listed = inventory.call("GET", page, CUSTOMER).json()
         seen += [item["sku"] for item in listed["stock"]]
         page = listed["next"]
+    assert inventory.call("GET", f"/stock?limit={len(seen)}", CUSTOMER).json()["next"] is None, "a full last page"
     assert seen[-3:] == skus
     assert len(seen) == len(set(seen))
 

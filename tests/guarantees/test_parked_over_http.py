@@ -68,6 +68,18 @@ def test_failures_are_grouped_and_messages_listed_by_pages_and_filters(
     assert found(failure=failed["failure"], key=str(counters[1])) == [str(made[3].id)]
 
 
+def test_a_list_that_ends_with_a_full_page_has_no_next_page(
+    counting: Counting, connection: Connection[Any], call: Call
+) -> None:
+    for _ in range(2):
+        fail(counting, connection, uuid4())
+    assert call("GET", "", query_string={"limit": 5})["next"] is not None
+    assert call("GET", "", query_string={"limit": 6})["next"] is None
+    assert call("POST", "/retries", json={**WHY, "limit": 2}) == {"retried": 2, "gone": 0, "next": None}
+    assert call("GET", "/actions", query_string={"limit": 1})["next"] is not None
+    assert call("GET", "/actions", query_string={"limit": 2})["next"] is None
+
+
 def test_one_message_is_shown_with_its_traceback_and_what_waits_behind_it(
     counting: Counting, connection: Connection[Any], call: Call
 ) -> None:

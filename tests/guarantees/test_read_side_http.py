@@ -48,7 +48,7 @@ def pages(api: Api, path: str, caller: str = AUDITOR) -> Iterator[dict[str, Any]
         ("/api/sagas?limit=190", "sagas", "order_id", ORDERS),
         ("/api/sagas?limit=7&state=cancelled&customer=customer-1", "sagas", "order_id", 4),
         ("/api/sagas?limit=1&waits_for=payment", "sagas", "order_id", 2),
-        ("/api/unfinished?limit=3", "sagas", "order_id", 10),
+        ("/api/unfinished?limit=5", "sagas", "order_id", 10),
         ("/api/events?limit=3&contract=orders.order_placed.v1&actor=customer-1", "events", "message_id", 4),
         (f"/api/events?limit=3&key={order(10)}", "events", "message_id", 8),
         (f"/api/events?limit=3&key={order(10)}&since=2020-01-01T00:00:00Z", "events", "message_id", 8),
@@ -57,7 +57,9 @@ def pages(api: Api, path: str, caller: str = AUDITOR) -> Iterator[dict[str, Any]
     ],
 )
 def test_a_list_comes_page_by_page_each_row_once(api: Api, path: str, rows: str, id_: str, number: int) -> None:
-    found = [row[id_] for page in pages(api, path) for row in page[rows]]
+    listed = [page[rows] for page in pages(api, path)]
+    assert all(listed), "a page without rows was linked to"
+    found = [row[id_] for page in listed for row in page]
     assert len(found) == len(set(found)) == number
 
 

@@ -12,7 +12,7 @@ from projections.audit.trail import Entry, Filter, Place
 from projections.dashboard.components import audit, words
 from projections.dashboard.components.basic import card, empty, skeleton
 from projections.dashboard.page import Page
-from projections.dashboard.places import place as address
+from projections.dashboard.places import place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import SLOW, page_frame
 
@@ -72,7 +72,7 @@ def why_layout(message_id: str) -> Component:
         "Why a message was sent",
         card("From the first cause to all that came of it", html.Div(skeleton(300), id="audit-why")),
         dcc.Store(id="audit-message", data=message_id),
-        tools=dcc.Link("Audit trail", href=address("audit")),
+        tools=dcc.Link("Audit trail", href=place("audit")),
     )
 
 
@@ -112,8 +112,8 @@ def callbacks(app: Dash, reader: Reader) -> None:
         except ValueError:
             problem = empty("A correlation is a whole id", "Copy it from an event or an order.", "warning")
             return problem, "", None, True, True
-        after = Place(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
-        return update(reader.trail(wanted, after, PAGE_ROWS + 1), len(behind))
+        ended = Place(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
+        return update(reader.trail(wanted, ended, PAGE_ROWS + 1), len(behind))
 
     @app.callback(Output("audit-why", "children"), Input("audit-message", "data"))
     def explain(message_id: str) -> Component:
