@@ -69,7 +69,7 @@ class Run:
         """Messages a second, from the start of consuming to the last commit; `url` is the service's."""
         os.environ[f"{GROUP.upper()}_DATABASE_URL"] = url
         settings = Settings(amqp_url=self.servers.amqp_url(GROUP))
-        consumer = worker.Worker(settings, reactions, announcements, None, Reactor(reactions, announcements))
+        consumer = worker.Worker(settings, reactions, announcements, Reactor(reactions, announcements))
         group = Group(GROUP, tuple(reactions.contracts), 2)
         fill(self.servers.amqp_url("provisioner"), group, self.messages, self.keys)
         finished: list[float] = []

@@ -5,7 +5,6 @@ import logging
 import sys
 import threading
 from datetime import timedelta
-from typing import Any
 
 from messaging.announcements import Announcements
 from messaging.reactions import Reactions
@@ -39,6 +38,7 @@ def run_handler(group: str, handler: Handler) -> int:
 def serve(reactions: Reactions, announcements: Announcements, handler: Handler) -> int:
     try:
         settings = read_settings(reactions.settings)
+        worker = Worker(settings, reactions, announcements, handler)
         configure_logging(settings, f"{reactions.group} worker")
         worker = Worker(settings, reactions, announcements, reactions.world(settings), handler)
         serve_health(settings.health_port, settings.health_host, worker.problems)
@@ -53,13 +53,13 @@ class Worker:
     """The threads of one process and what they share."""
 
     def __init__(
-        self, settings: Settings, reactions: Reactions, announcements: Announcements, world: Any, handler: Handler
+        self, settings: Settings, reactions: Reactions, announcements: Announcements, handler: Handler
     ) -> None:
         if not settings.amqp_url:
             raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
         url = database_url(reactions.group)
         self.stopping = threading.Event()
-        self.outside = OutsideSteps(reactions, announcements, world, url, self.stopping)
+        self.outside = OutsideSteps(reactions, announcements, reactions.world(settings), url, self.stopping)
         self.database = GatedLink("database", url)
         receiver = Receiver(reactions.group, handler)
         self.consumer = Consumer(
