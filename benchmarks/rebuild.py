@@ -55,7 +55,7 @@ def paid_order(number: int) -> dict[str, BaseAggregate[UUID]]:
     payment.capture(f"ch_{number}", 990, "EUR")
     reservation = Reservation(id=id_)
     reservation.reserve(lines, 990, "EUR", "pm_card_visa")  # type: ignore[arg-type]
-    reservation.ship(lines)  # type: ignore[arg-type]
+    reservation.ship()
     return {"order_service": order, "payment_service": payment, "inventory_service": reservation}
 
 

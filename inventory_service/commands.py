@@ -29,21 +29,23 @@ def reserve_stock(
     reservation = transaction.find(Reservation, order_id) or Reservation(id=order_id)
     if reservation.state != "open":
         return
-    items = {line["sku"]: transaction.find(StockItem, stock_item_id(line["sku"])) for line in lines}
-    short = [line["sku"] for line in lines if not is_available(items[line["sku"]], line["quantity"])]
+    items = {line["sku"]: item for line in lines if (item := with_enough(transaction, line))}
+    short = [line["sku"] for line in lines if line["sku"] not in items]
     if short:
         reservation.reject(f"not enough stock of {', '.join(short)}")
     else:
         for line in lines:
-            item = transaction.get(StockItem, stock_item_id(line["sku"]))
+            item = items[line["sku"]]
             item.reserve(order_id, line["quantity"])
             transaction.save(item)
         reservation.reserve(list(lines), amount, currency, card)
     transaction.save(reservation)
 
 
-def is_available(item: StockItem | None, quantity: int) -> bool:
-    return item is not None and item.available >= quantity
+def with_enough(transaction: Transaction, line: Line) -> StockItem | None:
+    """The stock of this line, if all of it can be set aside."""
+    item = transaction.find(StockItem, stock_item_id(line["sku"]))
+    return item if item is not None and item.available >= line["quantity"] else None
 
 
 def release_stock(transaction: Transaction, order_id: UUID) -> None:
@@ -52,13 +54,13 @@ def release_stock(transaction: Transaction, order_id: UUID) -> None:
     if reservation.state == "open":
         reservation.bar()
     elif reservation.state in ("reserved", "shipped"):
-        returned = reservation.state == "shipped"
+        shipped = reservation.state == "shipped"
         for line in reservation.lines:
             item = transaction.get(StockItem, stock_item_id(line["sku"]))
-            undo = item.take_back if returned else item.release
+            undo = item.take_back if shipped else item.release
             undo(order_id, line["quantity"])
             transaction.save(item)
-        reservation.release(reservation.lines, returned)
+        reservation.release()
     transaction.save(reservation)
 
 
@@ -76,5 +78,5 @@ def ship_stock(transaction: Transaction, order_id: UUID) -> None:
             item = transaction.get(StockItem, stock_item_id(line["sku"]))
             item.ship(order_id, line["quantity"])
             transaction.save(item)
-        reservation.ship(reservation.lines)
+        reservation.ship()
         transaction.save(reservation)

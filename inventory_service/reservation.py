@@ -65,12 +65,18 @@ class Reservation(BaseAggregate[UUID]):
         """The order was cancelled before anything was set aside: nothing ever will be."""
         self.state = "barred"
 
+    def release(self) -> None:
+        """Nothing is set aside any more; what had been shipped is on hand again."""
+        self._release(self.lines, self.state == "shipped")
+
+    def ship(self) -> None:
+        """What was set aside has left."""
+        self._ship(self.lines)
+
     @event(Released)
-    def release(self, lines: list[Line], returned: bool) -> None:
-        """Nothing is set aside any more; `returned` when it had been shipped."""
+    def _release(self, lines: list[Line], returned: bool) -> None:
         self.state = "released"
 
     @event(Shipped)
-    def ship(self, lines: list[Line]) -> None:
-        """What was set aside has left."""
+    def _ship(self, lines: list[Line]) -> None:
         self.state = "shipped"

@@ -89,13 +89,14 @@ def put_product(path: ProductPath, header: Conditional, body: ProductTerms) -> R
     version = expected_version()
 
     def put(transaction: Transaction) -> Answer:
-        listed = transaction.find(Product, product_id(path.sku))
-        if version is not None and (listed is None or listed.version != version):
-            raise precondition_failed(listed.version if listed else None)
-        product = commands.put_product(transaction, path.sku, body.name, body.unit_price, body.currency)
-        return answer(200 if listed else 201, ProductView.of(product), ETag=etag(product.version))
+        terms = body.name, body.unit_price, body.currency
+        product, is_new = commands.put_product(transaction, path.sku, *terms, version)
+        return answer(201 if is_new else 200, ProductView.of(product), ETag=etag(product.version))
 
-    return respond(accept(put))
+    try:
+        return respond(accept(put))
+    except VersionMismatch as error:
+        raise precondition_failed(error.current) from None
 
 
 @routes.post(
@@ -142,10 +143,15 @@ def wanted_lines(body: NewOrder) -> list[Wanted]:
 def ended(order_id: UUID) -> Answer | None:
     """The order when its saga has come to an end."""
     with reading() as transaction:
-        if history.latest_version(transaction.connection, order_id) == 1:
+        if is_still_placed(transaction, order_id):
             return None
         order = transaction.get(Order, order_id)
     return answer(200, OrderView.of(order), ETag=etag(order.version), Location=f"/orders/{order_id}")
+
+
+def is_still_placed(transaction: Transaction, order_id: UUID) -> bool:
+    """Nothing has happened to it since; its version alone is looked at, as whoever waits for the end asks often."""
+    return history.latest_version(transaction.connection, order_id) == 1
 
 
 @routes.get("/orders/<order_id>", responses={200: OrderView, 404: problem()}, security=everyone)

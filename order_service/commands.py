@@ -35,22 +35,33 @@ class MixedCurrencies(ValueError):
 
 
 class VersionMismatch(Exception):
-    """The order is not at the version that the caller has seen."""
+    """It is not at the version that the caller has seen; `current` is None when there is nothing of it."""
 
-    def __init__(self, current: int) -> None:
-        super().__init__(f"the order is at version {current}")
+    def __init__(self, current: int | None) -> None:
+        super().__init__("it is not there" if current is None else f"it is at version {current}")
         self.current = current
 
 
-def put_product(transaction: Transaction, sku: str, name: str, unit_price: int, currency: str) -> Product:
-    """List a product or change its name and price (`unit_price` in minor units)."""
-    product = transaction.find(Product, product_id(sku))
-    if product is None:
-        product = Product(id=product_id(sku), sku=sku, name=name, unit_price=unit_price, currency=currency)
-    else:
-        product.change(name, unit_price, currency)
+def put_product(
+    transaction: Transaction, sku: str, name: str, unit_price: int, currency: str, version: int | None = None
+) -> tuple[Product, bool]:
+    """List a product or change its name and price (`unit_price` in minor units). Returns whether it is new, too.
+
+    Raises:
+        VersionMismatch: `version` is given and the product is at another, or is not listed.
+    """
+    listed = transaction.find(Product, product_id(sku))
+    require_version(version, listed)
+    product = listed or Product(id=product_id(sku), sku=sku, name=name, unit_price=unit_price, currency=currency)
+    product.change(name, unit_price, currency)
     transaction.save(product)
-    return product
+    return product, listed is None
+
+
+def require_version(version: int | None, found: Product | Order | None) -> None:
+    current = found.version if found else None
+    if version not in (None, current):
+        raise VersionMismatch(current)
 
 
 def place_order(
@@ -103,8 +114,7 @@ def cancel_order(transaction: Transaction, order_id: UUID, reason: str, version:
         VersionMismatch: `version` is given and the order is at another.
     """
     order = transaction.get(Order, order_id)
-    if version is not None and order.version != version:
-        raise VersionMismatch(order.version)
+    require_version(version, order)
     order.cancel(reason)
     transaction.save(order)
     return order

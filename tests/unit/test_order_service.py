@@ -44,7 +44,7 @@ def orders() -> Service:
     return Service(announcements, reactions)
 
 
-def product(sku: str, price: int, currency: str = "EUR", name: str = "A thing") -> Command[Product]:
+def product(sku: str, price: int, currency: str = "EUR", name: str = "A thing") -> Command[tuple[Product, bool]]:
     return partial(put_product, sku=sku, name=name, unit_price=price, currency=currency)
 
 
@@ -81,6 +81,16 @@ def test_a_product_whose_line_changes_is_announced_anew(orders: Service, changed
     Scenario(orders).given(product("cup", 300)).when(partial(put_product, **says)).then(
         happened(Product.Changed, **says), ProductPriced(**says)
     )
+
+
+@pytest.mark.parametrize(
+    ("past", "said"), [((), "not there"), ((product("cup", 1), product("cup", 2)), "at version 2")]
+)
+def test_a_product_that_is_not_at_the_version_that_was_seen_stays_as_it_is(
+    orders: Service, past: Sequence[Command[object]], said: str
+) -> None:
+    seen = partial(put_product, sku="cup", name="A thing", unit_price=3, currency="EUR", version=1)
+    Scenario(orders).given(*past).when(seen).refused(VersionMismatch, said)
 
 
 class Noon(datetime):
