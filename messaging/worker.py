@@ -38,9 +38,8 @@ def run_handler(group: str, handler: Handler) -> int:
 def serve(reactions: Reactions, announcements: Announcements, handler: Handler) -> int:
     try:
         settings = read_settings(reactions.settings)
-        worker = Worker(settings, reactions, announcements, handler)
         configure_logging(settings, f"{reactions.group} worker")
-        worker = Worker(settings, reactions, announcements, reactions.world(settings), handler)
+        worker = Worker(settings, reactions, announcements, handler)
         serve_health(settings.health_port, settings.health_host, worker.problems)
     except (MissingSetting, ValueError, OSError) as wrong:
         sys.stderr.write(f"{reactions.group}: {wrong}\n")

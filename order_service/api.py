@@ -1,14 +1,13 @@
-"""The order service over HTTP: the price list, and orders placed, looked at and cancelled."""
+"""The order service over HTTP: orders placed, looked at and cancelled, beside the price list."""
 
 from datetime import datetime
-from operator import attrgetter
 from uuid import UUID
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from uuid_utils.compat import uuid7
 
-from messaging import aggregates, history
+from messaging import history
 from messaging.erasure import erase
 from messaging.receiving.reactor import Reactor
 from messaging.transaction import AggregateNotFound, Transaction
@@ -18,20 +17,17 @@ from messaging.web.endpoints import accept, answer, reading, request_key, respon
 from messaging.web.etags import etag, expected_version, precondition_failed
 from messaging.web.idempotency import Answer
 from messaging.web.openapi import only, problem
-from messaging.web.paging import linked
 from messaging.web.parked import mount_parked
 from messaging.web.problems import FieldError, invalid
-from order_service import commands, contact
+from order_service import commands, contact, product_api
 from order_service.announcements import announcements
 from order_service.commands import MixedCurrencies, UnknownProduct, VersionMismatch, Wanted
 from order_service.order import Order
-from order_service.product import Product, product_id
 from order_service.reactions import reactions
 from order_service.settings import OrderSettings
 from order_service.views import (
     Cancellation,
     Cancelling,
-    Conditional,
     CustomerPath,
     Erasing,
     ErasureView,
@@ -40,12 +36,7 @@ from order_service.views import (
     OrderHistory,
     OrderPath,
     OrderView,
-    Page,
     Placing,
-    ProductPage,
-    ProductPath,
-    ProductTerms,
-    ProductView,
 )
 
 routes = APIBlueprint("orders", __name__, abp_responses={"default": problem()})
@@ -55,48 +46,9 @@ everyone = only("customer", "operator", "auditor")
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
     app = web.create_app("Orders", routes, announcements, roles=("customer",), settings=OrderSettings)
+    app.mount(product_api.routes)
     mount_parked(app, Reactor(reactions, announcements))
     return app
-
-
-@routes.get("/products", responses={200: ProductPage}, security=everyone)
-def list_products(query: Page) -> Response:
-    """The price list, a page at a time"""
-    with reading() as transaction:
-        after = product_id(query.after) if query.after else None
-        ids = aggregates.ids_of_kind(transaction.connection, Product.Listed, query.limit + 1, after)
-        transaction.load(ids)
-        products = [ProductView.of(transaction.get(Product, id_)) for id_ in ids]
-    page, following = linked(products, query.limit, attrgetter("sku"))
-    return show(ProductPage(products=page, next=following))
-
-
-@routes.get("/products/<sku>", responses={200: ProductView}, security=everyone)
-def show_product(path: ProductPath) -> Response:
-    """One line of the price list"""
-    with reading() as transaction:
-        product = transaction.get(Product, product_id(path.sku))
-    return show(ProductView.of(product), product.version)
-
-
-@routes.put(
-    "/products/<sku>",
-    responses={200: ProductView, 201: ProductView, 412: problem("It is not at the version that If-Match names")},
-    security=only("operator"),
-)
-def put_product(path: ProductPath, header: Conditional, body: ProductTerms) -> Response:
-    """List a product, or change its name and price for orders to come"""
-    version = expected_version()
-
-    def put(transaction: Transaction) -> Answer:
-        terms = body.name, body.unit_price, body.currency
-        product, is_new = commands.put_product(transaction, path.sku, *terms, version)
-        return answer(201 if is_new else 200, ProductView.of(product), ETag=etag(product.version))
-
-    try:
-        return respond(accept(put))
-    except VersionMismatch as error:
-        raise precondition_failed(error.current) from None
 
 
 @routes.post(

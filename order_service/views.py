@@ -1,47 +1,24 @@
-"""What one sends to the order service over HTTP, and what it shows."""
+"""What one sends about orders over HTTP, and what is shown of them."""
 
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+from pydantic import BaseModel, Field
 
-from messaging.web.openapi import KEY_PATTERN, KEY_TEXT, SEGMENT, Body, Headers, Keyed, Query, View, example
+from messaging.web.openapi import KEY_PATTERN, KEY_TEXT, Body, Conditional, Keyed, View, example
 from order_service.contact import PRINTABLE, Contact, ContactView
-from order_service.currencies import CURRENCIES
 from order_service.order import Order
-from order_service.product import Product
+from order_service.product_views import Sku
 
-LARGEST_PRICE = 100_000_000
 LARGEST_QUANTITY = 10_000
 MOST_LINES = 100
 CARD = r"^[A-Za-z]+_[A-Za-z0-9_]+$"
 """The processor's names of payment methods, such as pm_card_visa; a card number does not fit."""
 
 
-def known_currency(code: str) -> str:
-    if code not in CURRENCIES:
-        raise ValueError("is not a currency of ISO 4217, such as EUR")
-    return code
-
-
-Sku = Annotated[str, Field(pattern=SEGMENT)]
-Currency = Annotated[str, AfterValidator(known_currency), WithJsonSchema({"enum": sorted(CURRENCIES)})]
-
-
-class ProductPath(BaseModel):
-    sku: Sku
-
-
 class OrderPath(BaseModel):
     order_id: UUID
-
-
-class Page(Query):
-    """Products in the order in which they were listed."""
-
-    limit: int = Field(default=100, ge=1, le=1000)
-    after: Sku | None = Field(default=None, description="The last SKU of the page before.")
 
 
 class Placing(Keyed):
@@ -50,28 +27,12 @@ class Placing(Keyed):
     prefer: str | None = Field(default=None, alias="Prefer", description="`wait=5` answers when the saga has ended.")
 
 
-class Conditional(Headers):
-    """Headers of a change that nobody else may have been ahead of."""
-
-    if_match: str | None = Field(default=None, alias="If-Match", description="The ETag that the decision is based on.")
-
-
 class Cancelling(Conditional):
     """Headers of a cancellation."""
 
     idempotency_key: str | None = Field(
         default=None, alias="Idempotency-Key", pattern=KEY_PATTERN, description=KEY_TEXT
     )
-
-
-class ProductTerms(Body):
-    """A line of the price list."""
-
-    model_config = example(name="Earl Grey, 250 g", unit_price=890, currency="EUR")
-
-    name: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
-    unit_price: int = Field(ge=1, le=LARGEST_PRICE, description="Minor units.")
-    currency: Currency = Field(description="ISO 4217.")
 
 
 class WantedLine(Body):
@@ -126,27 +87,6 @@ class ErasureView(View):
 
     subject: str
     keys_erased: int
-
-
-class ProductView(View):
-    """A line of the price list; `unit_price` in minor units."""
-
-    sku: str
-    name: str
-    unit_price: int
-    currency: str
-    version: int
-
-    @classmethod
-    def of(cls, product: Product) -> "ProductView":
-        return cls(**{name: getattr(product, name) for name in cls.model_fields})
-
-
-class ProductPage(View):
-    """`next` is the address of the next page."""
-
-    products: list[ProductView]
-    next: str | None
 
 
 class LineView(View):

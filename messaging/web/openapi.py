@@ -65,6 +65,12 @@ class Keyed(Headers):
     idempotency_key: str = Field(alias="Idempotency-Key", pattern=KEY_PATTERN, description=KEY_TEXT)
 
 
+class Conditional(Headers):
+    """Headers of a change that nobody else may have been ahead of."""
+
+    if_match: str | None = Field(default=None, alias="If-Match", description="The ETag that the decision is based on.")
+
+
 class Body(BaseModel):
     """Unknown fields are refused, and a number is not taken for a text or a text for a number."""
 

@@ -1,0 +1,61 @@
+"""The price list over HTTP: looked at by everyone, kept by operators."""
+
+from operator import attrgetter
+
+from flask import Response
+from flask_openapi3.blueprint import APIBlueprint
+
+from messaging import aggregates
+from messaging.transaction import Transaction
+from messaging.web.endpoints import accept, answer, reading, respond, show
+from messaging.web.etags import etag, expected_version, precondition_failed
+from messaging.web.idempotency import Answer
+from messaging.web.openapi import Conditional, only, problem
+from messaging.web.paging import linked
+from order_service import commands
+from order_service.commands import VersionMismatch
+from order_service.product import Product, product_id
+from order_service.product_views import Page, ProductPage, ProductPath, ProductTerms, ProductView
+
+routes = APIBlueprint("products", __name__, abp_responses={"default": problem()})
+everyone = only("customer", "operator", "auditor")
+
+
+@routes.get("/products", responses={200: ProductPage}, security=everyone)
+def list_products(query: Page) -> Response:
+    """The price list, a page at a time"""
+    with reading() as transaction:
+        after = product_id(query.after) if query.after else None
+        ids = aggregates.ids_of_kind(transaction.connection, Product.Listed, query.limit + 1, after)
+        transaction.load(ids)
+        products = [ProductView.of(transaction.get(Product, id_)) for id_ in ids]
+    page, following = linked(products, query.limit, attrgetter("sku"))
+    return show(ProductPage(products=page, next=following))
+
+
+@routes.get("/products/<sku>", responses={200: ProductView}, security=everyone)
+def show_product(path: ProductPath) -> Response:
+    """One line of the price list"""
+    with reading() as transaction:
+        product = transaction.get(Product, product_id(path.sku))
+    return show(ProductView.of(product), product.version)
+
+
+@routes.put(
+    "/products/<sku>",
+    responses={200: ProductView, 201: ProductView, 412: problem("It is not at the version that If-Match names")},
+    security=only("operator"),
+)
+def put_product(path: ProductPath, header: Conditional, body: ProductTerms) -> Response:
+    """List a product, or change its name and price for orders to come"""
+    version = expected_version()
+
+    def put(transaction: Transaction) -> Answer:
+        terms = body.name, body.unit_price, body.currency
+        product, is_new = commands.put_product(transaction, path.sku, *terms, version)
+        return answer(201 if is_new else 200, ProductView.of(product), ETag=etag(product.version))
+
+    try:
+        return respond(accept(put))
+    except VersionMismatch as error:
+        raise precondition_failed(error.current) from None

@@ -1,0 +1,64 @@
+"""What one sends about the price list over HTTP, and what is shown of it."""
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
+
+from messaging.web.openapi import SEGMENT, Body, Query, View, example
+from order_service.contact import PRINTABLE
+from order_service.currencies import CURRENCIES
+from order_service.product import Product
+
+LARGEST_PRICE = 100_000_000
+
+
+def known_currency(code: str) -> str:
+    if code not in CURRENCIES:
+        raise ValueError("is not a currency of ISO 4217, such as EUR")
+    return code
+
+
+Sku = Annotated[str, Field(pattern=SEGMENT)]
+Currency = Annotated[str, AfterValidator(known_currency), WithJsonSchema({"enum": sorted(CURRENCIES)})]
+
+
+class ProductPath(BaseModel):
+    sku: Sku
+
+
+class Page(Query):
+    """Products in the order in which they were listed."""
+
+    limit: int = Field(default=100, ge=1, le=1000)
+    after: Sku | None = Field(default=None, description="The last SKU of the page before.")
+
+
+class ProductTerms(Body):
+    """A line of the price list."""
+
+    model_config = example(name="Earl Grey, 250 g", unit_price=890, currency="EUR")
+
+    name: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
+    unit_price: int = Field(ge=1, le=LARGEST_PRICE, description="Minor units.")
+    currency: Currency = Field(description="ISO 4217.")
+
+
+class ProductView(View):
+    """A line of the price list; `unit_price` in minor units."""
+
+    sku: str
+    name: str
+    unit_price: int
+    currency: str
+    version: int
+
+    @classmethod
+    def of(cls, product: Product) -> "ProductView":
+        return cls(**{name: getattr(product, name) for name in cls.model_fields})
+
+
+class ProductPage(View):
+    """`next` is the address of the next page."""
+
+    products: list[ProductView]
+    next: str | None
