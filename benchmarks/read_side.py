@@ -21,6 +21,7 @@ from projections.audit.why import why
 from projections.queries import events, figures, payments, sagas, search, stock, story
 from projections.queries.events import EventFilter
 from projections.queries.sagas import SagaFilter
+from projections.queries.story import Story
 from stack.servers.private import private_servers
 from tests.support.databases import Database, Databases
 from tests.support.read_side import filled
@@ -39,6 +40,12 @@ def id_of(number: int, step: int) -> UUID:
     return UUID(f"{number:08x}-0000-7000-8000-{step:012x}")
 
 
+def the_story(connection: Connection[Any], order_id: UUID) -> Story:
+    saga = sagas.one(connection, order_id)
+    assert saga, "the database was filled with it"
+    return story.tell(connection, saga)
+
+
 def on_the_dashboard(orders: int) -> dict[str, Question]:
     """Every query that its pages make, with each filter."""
     some = orders // 2
@@ -49,7 +56,7 @@ def on_the_dashboard(orders: int) -> dict[str, Question]:
         "usual times": sagas.usual,
         "orders, newest": sagas.page,
         "orders, deep in": lambda c: sagas.page(c, behind=sagas.Place(placed, id_of(some, 0))),
-        "an order's story": lambda c: story.tell(c, id_of(some, 0)),
+        "an order's story": lambda c: the_story(c, id_of(some, 0)),
         "events, newest": events.page,
         "events, behind a position": lambda c: events.after(c, events.head(c) - 100),
         "stock": stock.page,

@@ -5,6 +5,7 @@ from messaging.web import app as web
 from messaging.web import sign_in
 from messaging.web.parked import mount_parked
 from projections.audit import api as audit
+from projections.audit.sources import Sources
 from projections.dashboard import app as dashboard
 from projections.live import stream
 from projections.projector import Projector
@@ -19,7 +20,8 @@ def create_app() -> web.Api:
     app = web.create_app("Read side", routes, announcements, metadata, roles=roles, settings=ProjectionsSettings)
     app.mount(stream.routes)
     sign_in.mount(app)
-    app.mount(audit.routes)
+    sources = Sources.of(app.database, app.own_settings(ProjectionsSettings).audit_checkpoints)
+    audit.mount(app, sources)
     mount_parked(app, Projector())
-    dashboard.mount(app)
+    dashboard.mount(app, sources)
     return app

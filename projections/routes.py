@@ -95,11 +95,8 @@ def show_saga(path: OrderPath) -> Response:
 def show_story(path: OrderPath) -> Response:
     """One order with its payment, its four steps with the way back, and its messages with their causes"""
     with reading() as connection:
-        own(sagas.one(connection, path.order_id), path.order_id)
-        told = story.tell(connection, path.order_id)
-    if told is None:
-        raise AggregateNotFound(f"nothing is known of order {path.order_id}")
-    return show(told)
+        saga = own(sagas.one(connection, path.order_id), path.order_id)
+        return show(story.tell(connection, saga))
 
 
 def own(saga: Saga | None, order_id: UUID) -> Saga:

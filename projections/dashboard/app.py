@@ -7,6 +7,7 @@ from dash import Dash
 from flask import Flask, redirect
 
 from messaging.web.app import Api
+from projections.audit.sources import Sources
 from projections.dashboard import guard, shell
 from projections.dashboard.pages import audit, infrastructure, live_events, orders, overview, parked
 from projections.dashboard.places import ROOT
@@ -35,12 +36,12 @@ INDEX = f"""<!doctype html>
 </html>"""
 
 
-def mount(app: Api) -> None:
+def mount(app: Api, audited: Sources) -> None:
     """Serve the dashboard below its root, to who has signed in, and lead there from the front page."""
     settings = app.own_settings(ProjectionsSettings)
     monitor = Monitor(read_targets(settings.monitored), settings.broker_metrics_url).start()
     guard.let_in(app)
-    dash = make(app, Reader(app.database, monitor, Services(read_services(settings.services))))
+    dash = make(app, Reader(audited, monitor, Services(read_services(settings.services))))
     guard.keep_in(app, dash.csp_hashes())
     app.view_functions["/"] = lambda: redirect(ROOT)
 

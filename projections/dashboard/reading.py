@@ -7,10 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from messaging.web.database import Database
-from projections.audit import api as audit
-from projections.audit.log import LogFiles
-from projections.audit.sealing import last_verification
+from projections.audit.sources import Sources
 from projections.audit.trail import Entry, Filter, Trail
 from projections.audit.trail import Place as PlaceInTrail
 from projections.audit.why import Node, why
@@ -61,9 +58,10 @@ class Kept(Generic[Value]):
 class Reader:
     """Reads for pages; made once in a process, used by all its threads."""
 
-    def __init__(self, database: Database, monitor: Monitor, services: Services) -> None:
+    def __init__(self, sources: Sources, monitor: Monitor, services: Services) -> None:
         self.services = services
-        self._database = database
+        self._sources = sources
+        self._database = sources.database
         self._monitor = monitor
         self._usual: Kept[dict[Waiting, Usual]] = Kept(USUAL_SECONDS)
 
@@ -98,11 +96,12 @@ class Reader:
 
     def story(self, order_id: UUID) -> Story | None:
         with self._database.connection() as connection:
-            return story.tell(connection, order_id)
+            saga = sagas.one(connection, order_id)
+            return story.tell(connection, saga) if saga else None
 
     def trail(self, asked: Filter, behind: PlaceInTrail | None, limit: int) -> list[Entry]:
         """Oldest first; what operators did is read from the services' own databases."""
-        with audit.databases() as connections:
+        with self._sources.databases() as connections:
             return Trail(connections).page(asked, behind, limit)
 
     def why(self, message_id: UUID) -> Node | None:
@@ -111,8 +110,7 @@ class Reader:
 
     def verification(self) -> dict[str, dict[str, Any] | None]:
         """By store what the sealer's last verification found, None before its first."""
-        directory = audit.directory()
-        return {store: last_verification(LogFiles(directory, store)) for store in sorted(audit.service_urls())}
+        return self._sources.verifications()
 
     def sight(self) -> Sight:
         return self._monitor.look()

@@ -114,15 +114,12 @@ def done_or_undone(
     return Step(name=name, state=state, at=at, undone_at=undone_at, reason=reason if cancelled else None)
 
 
-def tell(connection: Connection[Any], order_id: UUID) -> Story | None:
-    """The story of an order, None when nothing is known of it."""
-    saga = sagas.one(connection, order_id)
-    if saga is None:
-        return None
-    told = timeline(connection, order_id)
+def tell(connection: Connection[Any], saga: Saga) -> Story:
+    """The story of an order that was just read."""
+    told = timeline(connection, saga.order_id)
     return Story(
         saga=saga,
-        payment=payments.one(connection, order_id),
+        payment=payments.one(connection, saga.order_id),
         steps=steps(saga),
         timeline=told,
         edges=edges(told),

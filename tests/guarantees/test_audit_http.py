@@ -8,15 +8,17 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from flask_openapi3.blueprint import APIBlueprint
 from werkzeug.test import TestResponse
 
 from messaging.announcements import Announcements
 from messaging.web import app as web
+from projections.audit import api as audit
 from projections.audit import records
-from projections.audit.api import routes
 from projections.audit.log import LogFiles
 from projections.audit.note import Signer
 from projections.audit.sealing import Sealing
+from projections.audit.sources import Sources
 from projections.settings import ProjectionsSettings
 from stack.given import variable
 from stack.keys import audit_key_pem
@@ -45,23 +47,29 @@ def shop(databases: Databases, state: State) -> Iterator[Shop]:
 
 
 @pytest.fixture
-def get(shop: Shop, state: State, monkeypatch: pytest.MonkeyPatch) -> Iterator[Get]:
+def app(shop: Shop, state: State, monkeypatch: pytest.MonkeyPatch) -> Iterator[web.Api]:
     """With the rights that the process has: its own role at home, the auditor's at the services."""
     for name, party in shop.parties.items():
         monkeypatch.setenv(variable(name), party.database.auditor_url)
     monkeypatch.setenv(variable("projections"), shop.projections.url)
     monkeypatch.setenv("TOKEN_PUBLIC_KEY", keys()[1])
     monkeypatch.setenv("AUDIT_CHECKPOINTS", str(state.directory / "audit"))
-    announcements, roles = Announcements("projections"), ["customer"]
-    app = web.create_app("Audit", routes, announcements, roles=roles, settings=ProjectionsSettings)
+    routes, announcements = APIBlueprint("nothing", __name__), Announcements("projections")
+    app = web.create_app("Audit", routes, announcements, roles=["customer"], settings=ProjectionsSettings)
+    audit.mount(app, Sources.of(app.database, app.own_settings(ProjectionsSettings).audit_checkpoints))
+    yield app
+    app.database.pool.close()
+
+
+@pytest.fixture
+def get(app: web.Api) -> Get:
     client = app.test_client()
 
     def get(path: str, role: str = "auditor", **query: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {token(role)}"}
         return client.get(f"/api/audit/{path}", query_string=query or None, headers=headers)
 
-    yield get
-    app.database.pool.close()
+    return get
 
 
 def test_the_trail_comes_in_pages_that_together_are_all_of_it(get: Get, shop: Shop) -> None:
@@ -129,6 +137,14 @@ def test_the_sealers_last_verification_is_shown(get: Get, shop: Shop, state: Sta
     assert verified is not None
     assert verified["clean"] is True
     assert verified["stores"]["order_service"]["sealed"] > 0
+
+
+def test_a_source_that_is_not_there_is_named(app: web.Api, get: Get) -> None:
+    app.extensions[audit.EXTENSION] = Sources(app.database, {"order_service": "postgresql://127.0.0.1:1/away"}, None)
+    for path, said in (("verification", "AUDIT_CHECKPOINTS"), ("trail", "database")):
+        answer = get(path)
+        assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
+        assert said in answer.text
 
 
 @pytest.mark.parametrize("path", ["trail", f"why/{NOBODYS}", f"state/{NOBODYS}?as_of=1", "verification", "export"])
