@@ -33,6 +33,7 @@ from projections.audit.shapes import (
 from projections.audit.sources import Sources, Unavailable
 from projections.audit.text import fields, to_csv, to_json_line
 from projections.audit.trail import Entry, Filter, Trail, is_known
+from projections.audit.verification import is_clean
 from projections.audit.why import Node
 from projections.cursors import cursor_of
 from projections.event_log import READ_SIDE
@@ -95,9 +96,7 @@ def show_state(path: OrderPath, query: StateQuery) -> Response:
 def show_verification() -> Response:
     """What the sealer's last verification of each store found"""
     stores = sources().verifications()
-    verified = [each for each in stores.values() if each]
-    clean = all(each["findings"] == 0 for each in verified) if stores and all(stores.values()) else None
-    return show(VerificationView(clean=clean, stores=stores))
+    return show(VerificationView(clean=is_clean(stores), stores=stores))
 
 
 @routes.get("/export", responses={200: EXPORTED}, security=staff)

@@ -9,7 +9,21 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def microseconds(moment: datetime) -> int:
+    """Since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1)
+
+
+def iso(micros: int) -> str:
+    """ISO 8601, or the bare number: Postgres has times that no `datetime` holds, such as infinity."""
+    try:
+        return (EPOCH + timedelta(microseconds=micros)).isoformat()
+    except OverflowError:
+        return str(micros)
+
+
+def from_iso(text: str) -> int:
+    """The inverse of `iso`. Raises ValueError, TypeError."""
+    return int(text) if text.lstrip("-").isdecimal() else microseconds(datetime.fromisoformat(text))
 
 
 class Leaf(NamedTuple):
@@ -19,23 +33,21 @@ class Leaf(NamedTuple):
     version: int
     topic: str
     hash: bytes
-    recorded_at: datetime
+    recorded_at: int
+    """Microseconds since 1970."""
     position: int
 
     def line(self) -> bytes:
         """The leaf's data, in its one exact form."""
-        id_, micros = str(self.originator_id), microseconds(self.recorded_at)
-        return json.dumps(
-            [id_, self.version, self.topic, self.hash.hex(), micros, self.position], separators=(",", ":")
-        ).encode()
+        columns = [str(self.originator_id), self.version, self.topic, self.hash.hex(), self.recorded_at, self.position]
+        return json.dumps(columns, separators=(",", ":")).encode()
 
     @classmethod
     def parse(cls, line: bytes) -> "Leaf":
         """Raises ValueError."""
         try:
             id_, version, topic, hash_, micros, position = json.loads(line)
-            recorded_at = EPOCH + timedelta(microseconds=micros)
-            leaf = cls(UUID(id_), int(version), str(topic), bytes.fromhex(hash_), recorded_at, int(position))
+            leaf = cls(UUID(id_), int(version), str(topic), bytes.fromhex(hash_), int(micros), int(position))
         except (TypeError, AttributeError, OverflowError) as error:
             raise ValueError(f"{error}") from None
         if leaf.line() != line:

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TextIO
 from uuid import UUID
 
+from projections.audit.leaf import from_iso, iso
 from projections.audit.store import Event
 
 FORMAT = "ordersaga audit export 1"
@@ -109,7 +110,7 @@ def to_json(event: Event) -> dict[str, Any]:
     except UnicodeDecodeError:
         del columns["state"]
         columns["state_base64"] = b64encode(event.state).decode()
-    columns["recorded_at"] = event.recorded_at.isoformat()
+    columns["recorded_at"] = iso(event.recorded_at)
     columns["hash"] = event.hash.hex()
     return {name: str(value) if isinstance(value, UUID) else value for name, value in columns.items()}
 
@@ -123,7 +124,7 @@ def from_json(columns: dict[str, Any]) -> Event:
         state,
         int(columns["position"]),
         int(columns["xid"]),
-        datetime.fromisoformat(columns["recorded_at"]),
+        from_iso(columns["recorded_at"]),
         columns["correlation_id"] and UUID(columns["correlation_id"]),
         columns["causation_id"] and UUID(columns["causation_id"]),
         columns["actor"],

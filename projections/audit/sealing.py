@@ -1,35 +1,30 @@
 """Keeps one store sealed and proven: seals it every few seconds, and verifies all of it from time to time."""
 
-import json
 import threading
 import time
-from dataclasses import asdict
-from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from contextlib import suppress
 
 import psycopg
 from prometheus_client import Counter, Gauge
 
 from messaging.links import KEEPALIVE, Link
 from messaging.telemetry import log
-from projections.audit import live
+from projections.audit import live, verification
 from projections.audit.findings import Finding
 from projections.audit.log import LogDamaged, LogFiles
 from projections.audit.note import Signer
 from projections.audit.sealer import Sealer
-from projections.audit.verify import verify
+from projections.audit.verify import Totals, verify
 
 VERIFY_SECONDS = 60.0
 VERIFY_SHARE = 0.05
 """Verifying takes at most this share of the time."""
-AT_MOST = 100
-"""Findings that are kept of one verification."""
 
 sealed_events = Counter("ordersaga_audit_sealed_events_total", "Events sealed by this process", ["store"])
 size = Gauge("ordersaga_audit_log_size", "Events sealed in all", ["store"])
 lag = Gauge("ordersaga_audit_lag_seconds", "Age of the moment up to which everything is sealed", ["store"])
 findings = Gauge("ordersaga_audit_findings", "What the last verification found", ["store"])
+verified = Gauge("ordersaga_audit_verified_seconds", "Age of the last verification that was completed", ["store"])
 
 
 class Sealing:
@@ -43,12 +38,14 @@ class Sealing:
         self._seconds = seconds
         self._stop = stop
         self._link = Link(f"the log of {files.store}")
-        self._up_to_date_at = time.monotonic()
+        self._unverified = ""
+        self._up_to_date_at = self._verified_at = time.monotonic()
         lag.labels(self.store).set_function(lambda: time.monotonic() - self._up_to_date_at)
+        verified.labels(self.store).set_function(lambda: time.monotonic() - self._verified_at)
 
     def problems(self) -> list[str]:
-        """What keeps the store from being sealed."""
-        return [self._link.problem] if self._link.problem else []
+        """What keeps the store from being sealed or verified."""
+        return [problem for problem in (self._link.problem, self._unverified) if problem]
 
     def run(self) -> None:
         """Seal until told to stop."""
@@ -74,48 +71,33 @@ class Sealing:
                 self._stop.wait(self._seconds)
 
     def keep_verifying(self) -> None:
-        """Verify until told to stop; what it finds is logged, measured and kept beside the log."""
+        """Verify until told to stop; what comes of it is logged, measured and kept beside the log."""
         pause = min(self._seconds, VERIFY_SECONDS)
         while not self._stop.wait(pause):
             began = time.monotonic()
+            found: list[Finding] = []
             try:
-                self._verify()
-            except (psycopg.Error, OSError) as error:
+                totals = self._verify(found)
+                self._tell(found)
+                pause = max(VERIFY_SECONDS, (time.monotonic() - began) / VERIFY_SHARE)
+                verification.keep(self._files, totals, found, pause)
+                self._unverified, self._verified_at = "", began
+            except Exception as error:  # noqa: BLE001 - whatever keeps it from being verified is to be seen
+                self._unverified = f"the store {self.store} could not be verified: {error!r}"
                 log.warning("the store could not be verified", store=self.store, reason=repr(error))
-            pause = max(VERIFY_SECONDS, (time.monotonic() - began) / VERIFY_SHARE)
+                pause = max(self._seconds, (time.monotonic() - began) / VERIFY_SHARE)
+                if found:
+                    self._tell(found)
+                with suppress(OSError):
+                    verification.keep_failed(self._files, found, repr(error))
 
-    def _verify(self) -> None:
-        found: list[Finding] = []
+    def _verify(self, found: list[Finding]) -> Totals:
         with psycopg.connect(self._url, application_name=f"audit verify {self.store}", **KEEPALIVE) as connection:
             records = live.records(connection, self._files)
             [totals] = verify(records, self._signer.verifier, found.append)
-        findings.labels(self.store).set(totals.findings)
+        return totals
+
+    def _tell(self, found: list[Finding]) -> None:
+        findings.labels(self.store).set(len(found))
         if found:
-            log.error("history was tampered with", store=self.store, findings=totals.findings, first=str(found[0]))
-        kept = {
-            **asdict(totals),
-            "verified_at": datetime.now(UTC),
-            "named": [asdict(each) for each in found[:AT_MOST]],
-        }
-        write(verification(self._files), json.dumps(kept, default=str))
-
-
-def verification(files: LogFiles) -> Path:
-    """Where the last verification of a store is kept."""
-    return files.directory / f"{files.store}.verification.json"
-
-
-def last_verification(files: LogFiles) -> dict[str, Any] | None:
-    """As the sealer kept it; None before the first."""
-    try:
-        kept: dict[str, Any] = json.loads(verification(files).read_text())
-    except FileNotFoundError:
-        return None
-    return kept
-
-
-def write(path: Path, text: str) -> None:
-    """All or nothing."""
-    new = path.with_name(path.name + ".new")
-    new.write_text(text)
-    new.replace(path)
+            log.error("history was tampered with", store=self.store, findings=len(found), first=str(found[0]))

@@ -79,7 +79,7 @@ class StateView(View):
 
 
 class VerificationView(View):
-    """The sealer's last verification of each store; `clean` is null until each has one."""
+    """The sealer's last verification of each store; `clean` is null until each has a completed one that is not old."""
 
     clean: bool | None
     stores: dict[str, dict[str, Any] | None]

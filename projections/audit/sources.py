@@ -12,7 +12,7 @@ from psycopg import Connection
 from messaging.settings import database_urls
 from messaging.web.database import Database
 from projections.audit.log import LogFiles
-from projections.audit.sealing import last_verification
+from projections.audit.verification import last_verification
 from projections.event_log import READ_SIDE
 
 

@@ -1,7 +1,7 @@
 """What the auditor reads of an event store: windows between snapshots, and events by position."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,13 +12,13 @@ from messaging.aggregates import chain
 from messaging.message import Cause
 from messaging.window import window_of
 from projections.audit.checkpoint import Snapshot
-from projections.audit.leaf import Leaf
+from projections.audit.leaf import Leaf, microseconds
 
 PAGE = 1000
 
 
 class Event(NamedTuple):
-    """A row of stored_events."""
+    """A row of stored_events, whatever a superuser has put into it."""
 
     originator_id: UUID
     version: int
@@ -26,11 +26,19 @@ class Event(NamedTuple):
     state: bytes
     position: int
     xid: int
-    recorded_at: datetime
+    recorded_at: int
+    """Microseconds since 1970."""
     correlation_id: UUID | None
     causation_id: UUID | None
     actor: str
     hash: bytes
+
+    @classmethod
+    def of(cls, row: tuple[Any, ...]) -> "Event":
+        """Of COLUMNS."""
+        id_, version, topic, state, position, xid, sent, *rest = row
+        recorded_at = int.from_bytes(sent, signed=True) + YEAR_2000
+        return cls(id_, version, topic, state, position, int(xid), recorded_at, *rest)
 
     @property
     def leaf(self) -> Leaf:
@@ -51,8 +59,11 @@ class Moment(NamedTuple):
     snapshot: Snapshot
 
 
-COLUMNS = """originator_id, originator_version, topic, state, position, xid::text::bigint, recorded_at,
+# Neither of the two fails to be read: an xid8 may be too large for bigint, a time too far away for Python.
+COLUMNS = """originator_id, originator_version, topic, state, position, xid::text, timestamptz_send(recorded_at),
     correlation_id, causation_id, actor, hash"""
+YEAR_2000 = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
+"""Since when Postgres counts the microseconds that it sends."""
 MOMENT = "select system_identifier::text, pg_current_snapshot()::text from pg_control_system()"
 WINDOW = window_of("stored_events")
 AT = f"select {COLUMNS} from stored_events where position = any(%s) order by position"  # noqa: S608
@@ -88,13 +99,13 @@ def window(connection: Connection[Any], sealed: Snapshot) -> tuple[Snapshot, lis
 def events_at(connection: Connection[Any], positions: Sequence[int]) -> list[Event]:
     """Those that are there, in the order of positions."""
     rows = connection.execute(AT, (list(positions),), binary=True)
-    return [Event(*row) for row in rows]
+    return [Event.of(row) for row in rows]
 
 
 def events_named(connection: Connection[Any], names: Sequence[tuple[UUID, int]]) -> list[Event]:
     """By stream and version, those that are there."""
     ids, versions = [id_ for id_, _ in names], [version for _, version in names]
-    return [Event(*row) for row in connection.execute(NAMED, (ids, versions), binary=True)]
+    return [Event.of(row) for row in connection.execute(NAMED, (ids, versions), binary=True)]
 
 
 def positions(connection: Connection[Any]) -> Iterator[int]:

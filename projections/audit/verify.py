@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from projections.audit.checkpoint import Checkpoint
 from projections.audit.findings import Finding
-from projections.audit.leaf import Leaf
+from projections.audit.leaf import Leaf, iso, microseconds
 from projections.audit.merkle import Frontier, leaf_hash
 from projections.audit.note import BadNote, VerifierKey
 from projections.audit.records import Begins, Ends, Record, Sealed, Signed, Unsealed
@@ -18,6 +18,8 @@ PATIENCE = timedelta(minutes=1)
 """How long an event may be unsealed."""
 LONGEST_TRANSACTION = timedelta(minutes=5)
 """An event has the time at which its transaction began, and is sealed after its commit."""
+LAST_XID = 2**63 - 1
+"""No server has come near it."""
 STEP = 1000
 
 Report = Callable[[Finding], None]
@@ -162,7 +164,10 @@ class StoreCheck:
         if event.position != leaf.position:
             self._report_leaf("reordered", leaf, f"it now stands at position {event.position}")
         if event.recorded_at != leaf.recorded_at:
-            self._report_leaf("re-stamped", leaf, f"{leaf.recorded_at} was sealed, {event.recorded_at} is there")
+            times = f"{iso(leaf.recorded_at)} was sealed, {iso(event.recorded_at)} is there"
+            self._report_leaf("re-stamped", leaf, times)
+        if event.xid > LAST_XID:
+            self._report_leaf("edited", leaf, f"its transaction is {event.xid}, which there never was")
         genuine = head is None or event.hash_after(head.hash) == leaf.hash
         if not genuine and event.hash == leaf.hash:
             self._report_leaf("edited", leaf, "its content does not give its hash, which is the one that was sealed")
@@ -174,10 +179,9 @@ class StoreCheck:
     def _check_time(self, leaf: Leaf) -> None:
         """Sealed behind a checkpoint, it was committed after that; so it cannot have begun long before."""
         last = self._last
-        if last and last.size and leaf.recorded_at < last.time - LONGEST_TRANSACTION:
-            self._report_leaf(
-                "inserted", leaf, f"its time is {leaf.recorded_at}, and it was not there when {last.time} was signed"
-            )
+        if last and last.size and leaf.recorded_at < microseconds(last.time - LONGEST_TRANSACTION):
+            was_not_there = f"its time is {iso(leaf.recorded_at)}, and it was not there when {last.time} was signed"
+            self._report_leaf("inserted", leaf, was_not_there)
 
     def _take_checkpoint(self, note: str) -> None:
         self.totals.checkpoints += 1
@@ -223,18 +227,21 @@ class StoreCheck:
         self._streams.put(event.originator_id, Head(event.version, event.hash, event.version))
         if why := self._inserted(event):
             self._report_leaf("inserted", event.leaf, why)
-        elif self._begins.time - event.recorded_at > self._patience:
-            self._report_leaf("unsealed", event.leaf, f"it was recorded on {event.recorded_at}; does the sealer run?")
+        elif event.recorded_at < microseconds(self._begins.time - self._patience):
+            why = f"it was recorded on {iso(event.recorded_at)}; does the sealer run?"
+            self._report_leaf("unsealed", event.leaf, why)
 
     def _inserted(self, event: Event) -> str | None:
         """Why an event that is not sealed should have been."""
+        if event.recorded_at > microseconds(self._begins.time + LONGEST_TRANSACTION):
+            return f"its time is {iso(event.recorded_at)}, which has not come yet"
         last = self._last
         if last is None or not last.size:
             return None
         if last.server == self._begins.server and last.snapshot.sees(event.xid):
             return f"its transaction was committed when {last.time} was signed, and it was not there"
-        if event.recorded_at < last.time - LONGEST_TRANSACTION:
-            return f"its time is {event.recorded_at}, and it was not there when {last.time} was signed"
+        if event.recorded_at < microseconds(last.time - LONGEST_TRANSACTION):
+            return f"its time is {iso(event.recorded_at)}, and it was not there when {last.time} was signed"
         return None
 
     def _report_leaf(self, kind: str, leaf: Leaf, detail: str) -> None:

@@ -26,7 +26,9 @@ def records(environments: Environments, directory: Path) -> Iterator[Record]:
         try:
             with psycopg.connect(urls[store], connect_timeout=10, application_name="ordersaga audit") as connection:
                 yield from live.records(connection, files)
-        except psycopg.Error as error:
+        except psycopg.OperationalError as error:
             raise Failed(f"{store} could not be read: {error}. Is the stack up and migrated?") from error
+        except psycopg.Error as error:
+            raise Failed(f"{store} was not read to its end: {error}. It is not as the schema has it.") from error
         except FileNotFoundError as error:
             raise Failed(f"{error.filename} is gone. Restore it from a copy.") from error

@@ -65,7 +65,7 @@ def rechain(audited: Audited, stream: UUID) -> None:
     select = f"select {COLUMNS} from stored_events where originator_id = %s order by originator_version"  # noqa: S608
     previous = GENESIS
     for row in audited.by_hand(select, (stream,)):
-        previous = Event(*row).hash_after(previous)
+        previous = Event.of(row).hash_after(previous)
         update = "update stored_events set hash = %s where originator_id = %s and originator_version = %s returning 1"
         audited.by_hand(update, (previous, stream, row[1]))
 
@@ -208,6 +208,39 @@ def test_a_time_that_was_stamped_anew_is_named(audited: Audited) -> None:
         where originator_id = %s and originator_version = 1 returning 1"""
     audited.by_hand(stamp, (stream,))
     assert named_everywhere(audited) == [("re-stamped", stream, 1)]
+
+
+@pytest.mark.parametrize(
+    ("change", "kind"),
+    [
+        ("recorded_at = 'infinity'", "re-stamped"),
+        ("recorded_at = '-infinity'", "re-stamped"),
+        ("recorded_at = '12000-01-01 00:00 UTC'", "re-stamped"),
+        ("recorded_at = '4000-01-01 00:00 UTC BC'", "re-stamped"),
+        ("xid = '18446744073709551615'", "edited"),
+    ],
+)
+def test_a_value_that_python_cannot_hold_is_named_and_hides_nothing_else(
+    audited: Audited, change: str, kind: str
+) -> None:
+    stream, other = streams(audited)[:2]
+    update = f"update stored_events set {change} where originator_id = %s and originator_version = 1 returning 1"  # noqa: S608
+    audited.by_hand(update, (stream,))
+    audited.by_hand(
+        "delete from stored_events where originator_id = %s and originator_version = 2 returning 1", (other,)
+    )
+    assert named_everywhere(audited) == sorted([(kind, stream, 1), ("truncated", other, 2)])
+
+
+@pytest.mark.parametrize("xid", ["xid", "'18446744073709551615'"], ids=["sealed", "never seen by the sealer"])
+def test_an_event_of_a_time_that_has_not_come_does_not_stop_the_sealer(audited: Audited, xid: str) -> None:
+    audited.price("lid")
+    update = f"""update stored_events set recorded_at = 'infinity', xid = {xid}
+        where position = (select max(position) from stored_events) returning originator_id"""  # noqa: S608
+    [(stream,)] = audited.by_hand(update)
+    assert named_everywhere(audited) == [("inserted", stream, 1)]
+    audited.price("pan")
+    assert audited.seal() == 2 if xid == "xid" else 1
 
 
 def test_an_event_edited_before_it_was_sealed_is_named(audited: Audited) -> None:

@@ -7,7 +7,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from projections.audit.checkpoint import Checkpoint, Snapshot
-from projections.audit.leaf import Leaf
+from projections.audit.leaf import Leaf, microseconds
 from projections.audit.merkle import EMPTY_ROOT
 from projections.audit.note import BadKey, BadNote, Signer, VerifierKey
 
@@ -72,7 +72,7 @@ def test_a_snapshot_sees_what_was_committed(xid: int, seen: bool) -> None:
 
 
 def test_a_leaf_comes_back_and_has_one_form() -> None:
-    leaf = Leaf(uuid4(), 3, 'a "topic"\n', bytes(32), datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=UTC), 9)
+    leaf = Leaf(uuid4(), 3, 'a "topic"\n', bytes(32), microseconds(datetime(2026, 3, 1, 12, 0, 0, 1, tzinfo=UTC)), 9)
     assert Leaf.parse(leaf.line()) == leaf
     assert b"\n" not in leaf.line()
     for other in (leaf.line() + b" ", leaf.line().replace(b",9]", b",9.0]"), b"[]", b"{}", b"null", b""):

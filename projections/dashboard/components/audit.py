@@ -9,6 +9,7 @@ from dash.development.base_component import Component
 
 from contracts import CONTRACTS
 from projections.audit.trail import OPERATIONS, OPERATOR, Entry
+from projections.audit.verification import is_clean, is_late
 from projections.audit.why import Node
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, aria, empty, mark
@@ -86,9 +87,13 @@ def badge(stores: Mapping[str, Mapping[str, Any] | None]) -> Component:
     findings = sum(int(found["findings"]) for found in known)
     if findings:
         return mark(f"History was changed: {words.counted(findings, 'finding')}", "bad", "warning")
-    if not stores or len(known) < len(stores):
-        return mark("Not verified yet", "idle", "clock")
-    return mark("History is as it was written", "good", "audit")
+    if is_clean(stores):
+        return mark("History is as it was written", "good", "audit")
+    if any(found["problem"] for found in known):
+        return mark("Could not be verified", "warn", "warning")
+    if any(is_late(found) for found in known):
+        return mark("Not verified lately: does the sealer run?", "warn", "clock")
+    return mark("Not verified yet", "idle", "clock")
 
 
 def stores_table(stores: Mapping[str, Mapping[str, Any] | None]) -> Component:
@@ -105,14 +110,12 @@ def stores_table(stores: Mapping[str, Mapping[str, Any] | None]) -> Component:
 
 
 def named(stores: Mapping[str, Mapping[str, Any] | None]) -> list[Component]:
-    """The first findings, each in its own words."""
-    found = [finding for each in stores.values() if each for finding in each["named"]]
-    if not found:
-        return []
-    lines = [
-        html.Li(" ".join(f"{name}: {value};" for name, value in finding.items() if value)) for finding in found[:20]
-    ]
-    return [html.Ul(lines, className="findings mono")]
+    """Why a store could not be verified, and the first findings, each in its own words."""
+    known = {store: each for store, each in stores.items() if each}
+    found = [finding for each in known.values() for finding in each["named"]]
+    lines = [f"{store} could not be verified: {each['problem']}" for store, each in known.items() if each["problem"]]
+    lines += [" ".join(f"{name}: {value};" for name, value in finding.items() if value) for finding in found[:20]]
+    return [html.Ul([html.Li(line) for line in lines], className="findings mono")] if lines else []
 
 
 def figure(found: Mapping[str, Any] | None, name: str) -> str:
