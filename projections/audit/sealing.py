@@ -38,6 +38,8 @@ class Sealing:
         self._seconds = seconds
         self._stop = stop
         self._link = Link(f"the log of {files.store}")
+        self._may_verify = threading.Event()
+        """What was recorded while nothing could be sealed is sealed now, or cannot be."""
         self._unverified = ""
         self._up_to_date_at = self._verified_at = time.monotonic()
         lag.labels(self.store).set_function(lambda: time.monotonic() - self._up_to_date_at)
@@ -48,13 +50,18 @@ class Sealing:
         return [problem for problem in (self._link.problem, self._unverified) if problem]
 
     def run(self) -> None:
-        """Seal until told to stop."""
+        """Seal until told to stop, and then once more."""
         while not self._stop.is_set():
             try:
                 self._seal()
             except (psycopg.Error, LogDamaged, OSError, ValueError) as error:
                 self._link.away(error)
+                if isinstance(error, psycopg.OperationalError):
+                    self._may_verify.clear()
+                else:
+                    self._may_verify.set()
                 self._stop.wait(self._link.pause())
+        self._may_verify.set()
 
     def _seal(self) -> None:
         name = f"audit sealer {self.store}"
@@ -62,11 +69,14 @@ class Sealing:
             psycopg.connect(self._url, autocommit=True, application_name=name, **KEEPALIVE) as connection,
             Sealer(self._files, self._signer, connection) as sealer,
         ):
-            while not self._stop.is_set():
+            stopping = False
+            while not stopping:
+                stopping = self._stop.is_set()
                 began = time.monotonic()
                 sealed_events.labels(self.store).inc(sealer.seal())
                 self._up_to_date_at = began
                 self._link.up()
+                self._may_verify.set()
                 size.labels(self.store).set(sealer.size)
                 self._stop.wait(self._seconds)
 
@@ -74,6 +84,9 @@ class Sealing:
         """Verify until told to stop; what comes of it is logged, measured and kept beside the log."""
         pause = min(self._seconds, VERIFY_SECONDS)
         while not self._stop.wait(pause):
+            self._may_verify.wait()
+            if self._stop.is_set():
+                return
             began = time.monotonic()
             found: list[Finding] = []
             try:

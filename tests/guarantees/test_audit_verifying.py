@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,8 @@ import psycopg
 import pytest
 from prometheus_client import REGISTRY
 
+from projections.audit.log import read_leaves
+from projections.audit.sealer import Sealer
 from projections.audit.sealing import Sealing
 from projections.audit.verification import last_verification
 from tests.support.audited import Audited
@@ -66,6 +68,45 @@ def test_a_verification_that_cannot_be_completed_is_told_and_proves_nothing(
         wait_for(lambda: kept(audited)["clean"] is True)
         wait_for(lambda: not running.problems())
         assert age() >= 0
+
+
+class Slow(Sealer):
+    """Does not seal before there was time for a verification."""
+
+    def seal(self) -> int:
+        with suppress(AssertionError):
+            until(lambda: last_verification(self._files) is not None, seconds=1)
+        return super().seal()
+
+
+def test_what_was_recorded_while_no_sealer_ran_is_not_taken_for_tampering(
+    audited: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    audited.seal()
+    audited.price("lid")
+    older = "update stored_events set recorded_at = recorded_at - interval '4 min' where position = 2 returning 1"
+    audited.by_hand(older)
+    monkeypatch.setattr("projections.audit.sealing.Sealer", Slow)
+    with sealing(audited):
+        wait_for(lambda: kept(audited) != {})
+    assert kept(audited)["named"] == []
+    assert kept(audited)["clean"] is True
+
+
+def test_a_damaged_log_is_verified_although_nothing_is_sealed(audited: Audited) -> None:
+    audited.seal()
+    audited.files().leaves.write_text("")
+    with sealing(audited) as running:
+        wait_for(lambda: kept(audited).get("clean") is False)
+        assert any("leaves of the 1 that were signed" in problem for problem in running.problems())
+    assert {finding["kind"] for finding in kept(audited)["named"]} >= {"cut log"}
+
+
+def test_a_sealer_that_is_stopped_seals_what_is_there(audited: Audited) -> None:
+    with sealing(audited, seconds=600) as running:
+        wait_for(lambda: not running.problems())
+        audited.price("pot")
+    assert len(list(read_leaves(audited.files().leaves))) == 2
 
 
 def age() -> float:
