@@ -115,10 +115,15 @@ def export(query: ExportQuery) -> Response:
 
 
 def all_records() -> Iterator[str]:
-    for store, files in sources().logs().items():
-        with psycopg.connect(sources().stores[store]) as connection:
-            for record in live.records(connection, files):
-                yield records.to_line(record) + "\n"
+    logs, stores = sources().logs(), sources().stores
+
+    def records_of(store: str) -> Iterator[records.Record]:
+        with psycopg.connect(stores[store]) as connection:
+            yield from live.records(connection, logs[store])
+
+    for record in records.whole(sorted(logs), records_of):
+        yield records.to_line(record) + "
+"
 
 
 def the_trail(asked: Filter, format_: str) -> Iterator[str]:

@@ -2,7 +2,7 @@
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, TextIO
@@ -11,7 +11,7 @@ from uuid import UUID
 from projections.audit.leaf import from_iso, iso
 from projections.audit.store import Event
 
-FORMAT = "ordersaga audit export 1"
+FORMAT = "ordersaga audit export 2"
 
 
 class BadExport(ValueError):
@@ -57,7 +57,21 @@ class Ends:
     events: int
 
 
-Record = Begins | Sealed | Signed | Unsealed | Ends
+@dataclass(frozen=True, slots=True)
+class Stores:
+    """The last record: all stores that there were, so that one that was left out is known by it."""
+
+    names: tuple[str, ...]
+
+
+Record = Begins | Sealed | Signed | Unsealed | Ends | Stores
+
+
+def whole(stores: Sequence[str], records_of: Callable[[str], Iterable[Record]]) -> Iterator[Record]:
+    """Of store after store, and behind them which they were."""
+    for store in stores:
+        yield from records_of(store)
+    yield Stores(tuple(stores))
 
 
 def to_line(record: Record) -> str:
@@ -74,6 +88,8 @@ def to_line(record: Record) -> str:
             content = {"event": to_json(record.event)}
         case Ends():
             content = {"end": record.store, "events": record.events}
+        case Stores():
+            content = {"stores": record.names}
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
@@ -90,6 +106,8 @@ def from_line(line: str) -> Record:
         return Signed(content["checkpoint"])
     if "end" in content:
         return Ends(content["end"], int(content["events"]))
+    if "stores" in content:
+        return Stores(tuple(map(str, content["stores"])))
     return Unsealed(from_json(content["event"]))
 
 

@@ -13,6 +13,7 @@ from projections.audit import live, verification
 from projections.audit.findings import Finding
 from projections.audit.log import LogDamaged, LogFiles
 from projections.audit.note import Signer
+from projections.audit.records import whole
 from projections.audit.sealer import Sealer
 from projections.audit.verify import Totals, verify
 
@@ -106,7 +107,7 @@ class Sealing:
 
     def _verify(self, found: list[Finding]) -> Totals:
         with psycopg.connect(self._url, application_name=f"audit verify {self.store}", **KEEPALIVE) as connection:
-            records = live.records(connection, self._files)
+            records = whole([self.store], lambda _: live.records(connection, self._files))
             [totals] = verify(records, self._signer.verifier, found.append)
         return totals
 

@@ -10,7 +10,7 @@ from projections.audit.findings import Finding
 from projections.audit.leaf import Leaf, iso, microseconds
 from projections.audit.merkle import Frontier, leaf_hash
 from projections.audit.note import BadNote, VerifierKey
-from projections.audit.records import Begins, Ends, Record, Sealed, Signed, Unsealed
+from projections.audit.records import BadExport, Begins, Ends, Record, Sealed, Signed, Stores, Unsealed
 from projections.audit.store import Event
 from projections.audit.streams import Head, Streams
 
@@ -62,18 +62,26 @@ def verify(
     patience: timedelta = PATIENCE,
     progress: Callable[[Totals], None] = lambda totals: None,
 ) -> list[Totals]:
-    """Of each store in the records; `report` is called with each finding as it is made."""
+    """Of each store in the records; `report` is called with each finding as it is made.
+
+    Raises BadExport.
+    """
+    kept = kept or Kept()
     totals: list[Totals] = []
     check: StoreCheck | None = None
+    stores: tuple[str, ...] | None = None
     for record in records:
+        if check and isinstance(record, Begins | Stores):
+            check.cut_off()
+            check = None
         match record:
             case Begins():
-                if check:
-                    check.cut_off()
-                check = StoreCheck(record, key, report, kept or Kept(), patience)
+                check = StoreCheck(record, key, report, kept, patience)
                 totals.append(check.totals)
+            case Stores():
+                stores = record.names
             case _ if check is None:
-                raise ValueError("a record before the store that it is of")
+                raise BadExport("there is a record before the store that it is of")
             case Ends():
                 check.end(record)
                 progress(check.totals)
@@ -84,6 +92,13 @@ def verify(
                     progress(check.totals)
     if check:
         check.cut_off()
+    elif totals and stores is None:
+        totals[-1].findings += 1
+        report(Finding("cut log", totals[-1].store, "the export stops behind this store: others may be missing"))
+    begun = {each.store for each in totals}
+    for store in sorted({*(stores or ()), *(name for name, _ in kept.checkpoints)} - begun):
+        totals.append(Totals(store, findings=1))
+        report(Finding("cut log", store, "nothing of this store is there"))
     return totals
 
 

@@ -15,6 +15,7 @@ from order_service.commands import Wanted
 from projections.audit import records
 from projections.audit.findings import KINDS
 from projections.audit.log import read_notes
+from projections.audit.note import VerifierKey
 from projections.audit.store import COLUMNS, Event
 from projections.audit.verify import Kept
 from tests.support.audited import Audited, judged_offline
@@ -328,3 +329,29 @@ def test_an_export_that_was_changed_or_cut_off_is_named(audited: Audited) -> Non
         assert found & kinds, found
     with pytest.raises(records.BadExport, match="line 1 is not a line of an audit export"):
         judged_offline("hello\n", key)
+    with pytest.raises(records.BadExport, match="before the store that it is of"):
+        judged_offline("".join(lines[1:]), key)
+
+
+def test_an_export_that_lacks_a_whole_store_is_named(audited: Audited, database: Databases) -> None:
+    """Cut off between two stores; without a store; and without it and its name, against a checkpoint kept elsewhere."""
+    both = Audited({STORE: audited.stores[STORE], "shop": database()}, audited.directory, audited.signer)
+    both.seal()
+    key, lines = both.signer.verifier, both.export().splitlines(keepends=True)
+    [_, second] = [number for number, line in enumerate(lines) if line.startswith('{"format"')]
+    assert cut_off(lines, key) == set()
+    assert cut_off(lines[:second], key) == {STORE}
+    assert cut_off(lines[second:], key) == {STORE}
+    assert cut_off([*lines[:second], lines[-1]], key) == {"shop"}
+    without = [*lines[second:-1], lines[-1].replace(f'"{STORE}",', "")]
+    assert cut_off(without, key) == set()
+    kept = Kept.of((note.text for note in read_notes(audited.files().checkpoints)), key)
+    assert cut_off(without, key, kept) == {STORE}
+    assert cut_off([lines[-1]], key) == {STORE, "shop"}
+
+
+def cut_off(lines: list[str], key: VerifierKey, kept: Kept | None = None) -> set[str]:
+    """The stores that are found to be."""
+    found = judged_offline("".join(lines), key, kept)
+    assert {finding.kind for finding in found} <= {"cut log"}
+    return {finding.store for finding in found}

@@ -58,9 +58,11 @@ class Audited:
 
     def records(self) -> Iterator[Record]:
         """As they are now."""
-        for store, database in self.stores.items():
-            with psycopg.connect(database.auditor_url) as connection:
-                yield from live.records(connection, self.files(store))
+        return records.whole(list(self.stores), self.records_of)
+
+    def records_of(self, store: str) -> Iterator[Record]:
+        with psycopg.connect(self.stores[store].auditor_url) as connection:
+            yield from live.records(connection, self.files(store))
 
     def export(self) -> str:
         return "".join(records.to_line(record) + "\n" for record in self.records())
@@ -94,6 +96,6 @@ def judged(found: Any, key: VerifierKey, *, kept: Kept | None = None, patience: 
     return findings
 
 
-def judged_offline(export: str, key: VerifierKey) -> list[Finding]:
+def judged_offline(export: str, key: VerifierKey, kept: Kept | None = None) -> list[Finding]:
     """From the text alone."""
-    return judged(records.read(io.StringIO(export)), key)
+    return judged(records.read(io.StringIO(export)), key, kept=kept)
