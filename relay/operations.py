@@ -67,8 +67,9 @@ first as (
     select mine.* from chosen cross join lateral (
         select * from undeliverable where key = chosen.key order by position limit 1) as mine),
 noted as (
-    insert into undeliverable_actions (action, message_id, key, contract, actor, reason, kind, refusal, attempts)
-    select 'redrive', message_id, key, contract, %(actor)s, %(why)s, kind, reason, attempts from first)
+    insert into undeliverable_actions (action, message_id, key, contract, actor, reason, kind, refusal, attempts,
+        correlation_id)
+    select 'redrive', message_id, key, contract, %(actor)s, %(why)s, kind, reason, attempts, correlation_id from first)
 update undeliverable as u set attempts = 0, next_attempt_at = now()
 from first where u.message_id = first.message_id returning u.message_id
 """
@@ -89,8 +90,9 @@ def redrive(connection: Connection[Any], selection: Selection, operator: Operato
 
 DISCARD = """
 with gone as (delete from undeliverable where message_id = %(id)s returning *)
-insert into undeliverable_actions (action, message_id, key, contract, actor, reason, kind, refusal, attempts, body)
-select 'discard', message_id, key, contract, %(actor)s, %(why)s, kind, reason, attempts, body from gone
+insert into undeliverable_actions (action, message_id, key, contract, actor, reason, kind, refusal, attempts, body,
+    correlation_id)
+select 'discard', message_id, key, contract, %(actor)s, %(why)s, kind, reason, attempts, body, correlation_id from gone
 returning message_id
 """
 

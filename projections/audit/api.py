@@ -146,5 +146,5 @@ def check_logs() -> None:
 
 
 def check_order(connections: dict[str, Connection[Any]], asked: Filter) -> None:
-    if asked.order and not is_known(connections[READ_SIDE], asked.order):
+    if asked.order and not is_known(connections, asked.order):
         raise Problem(404, "not-found", f"Nothing is known of order {asked.order}.")

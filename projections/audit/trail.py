@@ -81,7 +81,8 @@ MESSAGE_CLAUSES = {
 }
 ACTIONS = """
 select acted_at, id, actor, 'operator.' || action, key, reason, %(group)s::text, message_id,
-    (headers ->> 'ce-correlationid')::uuid, concat_ws(': ', nullif(error, ''), contract)
+    case when pg_input_is_valid(headers ->> 'ce-correlationid', 'uuid') then (headers ->> 'ce-correlationid')::uuid end,
+    concat_ws(': ', nullif(error, ''), contract)
 from (select *, %(group)s || ':' || lpad(position::text, 20, '0') as id from parked_actions) m
 where {where} order by acted_at, id limit %(limit)s
 """
@@ -95,7 +96,7 @@ ACTION_CLAUSES = {
     "after": 'acted_at >= %(time)s and (acted_at, id collate "C") > (%(time)s, %(id)s)',
 }
 RELAY_ACTIONS = """
-select acted_at, id, actor, 'operator.' || action, key, reason, %(group)s::text, message_id, null::uuid,
+select acted_at, id, actor, 'operator.' || action, key, reason, %(group)s::text, message_id, correlation_id,
     concat_ws(': ', refusal, contract)
 from (select *, %(group)s || ':relay:' || lpad(position::text, 20, '0') as id from undeliverable_actions) m
 where {where} order by acted_at, id limit %(limit)s
@@ -115,7 +116,16 @@ ERASURE_CLAUSES = {
     "until": "erased_at < %(until)s",
     "after": '(erased_at, id collate "C") > (%(time)s, %(id)s)',
 }
-OF_CORRELATION = "select message_id from event_log where correlation_id = %s"
+# A message that was refused, or that the read side itself has parked, never reached the event log.
+LOGGED = """
+select message_id from event_log where correlation_id = %(correlation)s
+union all select message_id from parked_messages where headers ->> 'ce-correlationid' = %(correlation)s::text
+"""
+TREATED = "select message_id from parked_actions where headers ->> 'ce-correlationid' = %(correlation)s::text"
+REFUSED = "select message_id from undeliverable_actions where correlation_id = %(correlation)s"
+KNOWN = """
+select 1 from {} where key = %(key)s union all select 1 from parked_actions where key = %(key)s limit 1
+"""
 
 
 class Trail:
@@ -145,14 +155,21 @@ class Trail:
         if asked.type is None or is_operation:
             values["action"] = operation
             if asked.correlation:
-                rows = self._databases[READ_SIDE].execute(OF_CORRELATION, (asked.correlation,))
-                values["messages"] = [id_ for (id_,) in rows]
+                values["messages"] = self._messages(asked.correlation)
             for group in self._databases:
                 found += self._rows(group, ACTIONS, ACTION_CLAUSES, values)
                 found += self._rows(group, ERASURES, ERASURE_CLAUSES, values)
                 if group != READ_SIDE:  # it announces nothing that a relay could be refused
                     found += self._rows(group, RELAY_ACTIONS, ACTION_CLAUSES, values)
         return sorted(found, key=lambda entry: (entry.time, entry.id))[:limit]
+
+    def _messages(self, correlation: UUID) -> list[UUID]:
+        """All of one request that operators may have treated, anywhere."""
+        found: list[UUID] = []
+        for group, connection in self._databases.items():
+            for query in (TREATED, LOGGED if group == READ_SIDE else REFUSED):
+                found += [id_ for (id_,) in connection.execute(query, {"correlation": correlation})]
+        return found
 
     def _rows(self, database: str, query: str, clauses: Mapping[str, str], values: dict[str, Any]) -> list[Entry]:
         wanted = [text for name, text in clauses.items() if values.get("time" if name == "after" else name) is not None]
@@ -161,6 +178,7 @@ class Trail:
         return [Entry(**dict(zip(Entry.model_fields, row, strict=True))) for row in rows]
 
 
-def is_known(connection: Connection[Any], order: str) -> bool:
-    """Whether anything was ever said of the order."""
-    return connection.execute("select from event_log where key = %s limit 1", (order,)).fetchone() is not None
+def is_known(databases: Mapping[str, Connection[Any]], order: str) -> bool:
+    """Whether anything was ever said of the order, or done to what was to be said of it."""
+    said = {name: "event_log" if name == READ_SIDE else "undeliverable_actions" for name in databases}
+    return any(databases[name].execute(KNOWN.format(said[name]), {"key": order}).fetchone() for name in databases)

@@ -80,7 +80,7 @@ def key_of(state: State) -> VerifierKey:
 def opened_trail(state: State, wanted: Filter) -> Iterator[Trail]:
     """Raises Failed when nothing is known of the order."""
     with all_connected(environments_of_running(state)) as connections:
-        if wanted.order and not is_known(connections[READ_SIDE], wanted.order):
+        if wanted.order and not is_known(connections, wanted.order):
             raise Failed(
                 f"Nothing is known of order {wanted.order}. Check the id; it is the one that POST /orders answered."
             )

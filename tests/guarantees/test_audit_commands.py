@@ -7,21 +7,25 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
+from messaging.receiving.operations import Operator
 from projections.audit.note import VerifierKey
 from projections.audit.text import cell
+from relay import operations as relay
 from stack.cli import main
 from stack.given import variable
 from stack.state import ROOT, State
 from tests.support.audited import Audited
-from tests.support.audited_shop import audited_shop
+from tests.support.audited_shop import audited_shop, skip_a_message
 from tests.support.databases import Databases
 from tests.support.reconciled_shop import Shop
 
@@ -81,6 +85,41 @@ def test_what_operators_did_is_part_of_the_trail(run: Run, shop: Shop) -> None:
         ("--correlation", treated.cause.correlation_id),
     ):
         assert action in lines(run("trail", *narrowed, "--json"))
+
+
+def test_what_operators_did_to_messages_that_were_never_heard_is_part_of_the_trail(run: Run, shop: Shop) -> None:
+    """A message that the broker refused, and one that the read side itself had parked."""
+    lost = replace(shop.message("order_service", "orders.order_placed.v1"), id=uuid4(), key=str(uuid4()))
+    lost = replace(lost, cause=replace(lost.cause, correlation_id=uuid4()))
+    ids = {"id": lost.id, "key": lost.key, "correlation": lost.cause.correlation_id}
+    shop.by_hand("order_service", REFUSED, ids)
+    with psycopg.connect(shop.urls["order_service"], autocommit=True) as connection:
+        relay.discard(connection, lost.id, relay.Operator("carol", "a test order"))
+    skip_a_message(shop.projections, replace(lost, id=uuid4()), Operator("carol", "the same"))
+    done = lines(run("trail", "--correlation", lost.cause.correlation_id, "--json"))
+    assert {(entry["what"], entry["where"]) for entry in done} == {
+        ("operator.discard", "order_service"),
+        ("operator.skip", "projections"),
+    }
+    assert {entry["correlation"] for entry in done} == {str(lost.cause.correlation_id)}
+    assert lines(run("trail", "--order", lost.key, "--json")) == done
+
+
+def test_a_parked_message_without_an_envelope_does_not_keep_the_trail_from_being_read(run: Run, shop: Shop) -> None:
+    message = replace(shop.message("order_service", "orders.order_placed.v1"), id=uuid4())
+    headers = {"ce-correlationid": "not an id"}
+    skip_a_message(shop.projections, message, Operator("dora", "rubbish"), headers)
+    [action] = lines(run("trail", "--actor", "dora", "--json"))
+    assert (action["what"], action["correlation"]) == ("operator.skip", None)
+
+
+REFUSED = """
+insert into undeliverable (message_id, position, contract, source, key, sequence, time, event_hash, correlation_id,
+    actor, traceparent, tracestate, body, kind, reason, attempts)
+select %(id)s, position, contract, source, %(key)s, sequence, time, event_hash, %(correlation)s,
+    actor, traceparent, tracestate, body, 'returned', '312 NO_ROUTE', 1
+from outbox limit 1 returning 1
+"""
 
 
 def test_the_trail_is_narrowed_by_type_and_time(run: Run, shop: Shop) -> None:

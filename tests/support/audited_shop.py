@@ -1,10 +1,10 @@
 """A shop with everything that the audit is asked about: orders that ended, an operator's action, views, sealed logs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from messaging.failures import Failure
-from messaging.message import to_properties
+from messaging.message import Message, to_properties
 from messaging.receiving.delivery import Delivery
 from messaging.receiving.operations import Operator, skip
 from messaging.receiving.parked import Entry, append
@@ -13,7 +13,7 @@ from projections.views.fold import fold
 from stack.keys import audit_key_pem
 from stack.state import State
 from tests.support.audited import Audited
-from tests.support.databases import Databases
+from tests.support.databases import Database, Databases
 from tests.support.reconciled_shop import Shop
 from tests.support.saga_on_postgres import open_shop, parties_on_postgres
 
@@ -27,7 +27,7 @@ def audited_shop(databases: Databases, state: State) -> Iterator[Shop]:
         shop.trade()
         with shop.projections.connect() as connection, connection.transaction():
             fold(connection, 1, 1_000_000)
-        skip_a_message(shop)
+        skip_the_first_charge(shop)
         stores = {name: party.database for name, party in parties.items()}
         Audited(stores, state.directory / "audit", Signer.from_pem(audit_key_pem(state))).seal()
         yield shop
@@ -36,11 +36,19 @@ def audited_shop(databases: Databases, state: State) -> Iterator[Shop]:
             party.close()
 
 
-def skip_a_message(shop: Shop) -> None:
+def skip_the_first_charge(shop: Shop) -> None:
     """Bob skips the first charge that the orders were told of."""
-    message = shop.message("payment_service", "payments.payment_captured.v1")
-    delivery = Delivery(0, message.routing_key, to_properties(message).headers, message.body.encode())
+    charged = shop.message("payment_service", "payments.payment_captured.v1")
+    skip_a_message(shop.parties["order_service"].database, charged, Operator("bob", "sent twice"))
+
+
+def skip_a_message(
+    database: Database, message: Message, who: Operator, headers: Mapping[str, str] | None = None
+) -> None:
+    """It was parked, with other headers than its own where these are given."""
+    own = to_properties(message).headers
+    delivery = Delivery(0, message.routing_key, own if headers is None else headers, message.body.encode())
     failure = Failure("ValueError", "somewhere", "no", "")
-    with shop.parties["order_service"].database.connect() as connection:
+    with database.connect() as connection:
         append(connection, [Entry(message.id, message.key, message.contract, delivery, "dead", failure, 8)])
-        skip(connection, message.id, Operator("bob", "sent twice"))
+        skip(connection, message.id, who)
