@@ -122,8 +122,7 @@ def all_records() -> Iterator[str]:
             yield from live.records(connection, logs[store])
 
     for record in records.whole(sorted(logs), records_of):
-        yield records.to_line(record) + "
-"
+        yield records.to_line(record) + "\n"
 
 
 def the_trail(asked: Filter, format_: str) -> Iterator[str]:

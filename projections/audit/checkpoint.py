@@ -31,12 +31,13 @@ NOTHING = Snapshot(window.NOTHING)
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """C2SP tlog-checkpoint, with three extension lines: when it was signed, on which server, and what was visible."""
+    """C2SP tlog-checkpoint, with three extension lines: of when it is, of which server, and what was visible."""
 
     store: str
     size: int
     root: bytes
     time: datetime
+    """Before the snapshot was taken."""
     server: str
     """The system identifier: a snapshot means nothing on another server."""
     snapshot: Snapshot

@@ -54,7 +54,7 @@ class Sealer:
 
     def seal(self) -> int:
         """Seal what was recorded since the last window; returns how many events that were."""
-        now = store.moment(self._connection)
+        began, now = datetime.now(UTC), store.moment(self._connection)
         with self._window(now) as (snapshot, positions):
             before = self._log.frontier.size
             for start in range(0, len(positions), store.PAGE):
@@ -63,8 +63,8 @@ class Sealer:
                 for event in page:
                     self._sealed.add(event.position)
             sealed = self._log.frontier.size - before
-        if sealed or datetime.now(UTC) - self._last.time > HEARTBEAT or self._last.server != now.server:
-            self._sign(now.server, snapshot)
+        if sealed or began - self._last.time > HEARTBEAT or self._last.server != now.server:
+            self._sign(began, now.server, snapshot)
         return sealed
 
     @property
@@ -75,7 +75,7 @@ class Sealer:
     def _begin(self) -> None:
         """The first checkpoint is over nothing, so that leaves without any were not left by a crash."""
         if self._log.last is None:
-            self._sign(store.moment(self._connection).server, NOTHING)
+            self._sign(datetime.now(UTC), store.moment(self._connection).server, NOTHING)
         elif unsigned := self._log.unsigned():
             self._compare(unsigned)
             log.warning("leaves that a crash left without a checkpoint are sealed again", store=self.store)
@@ -116,7 +116,8 @@ class Sealer:
         finally:
             self._connection.isolation_level = None
 
-    def _sign(self, server: str, snapshot: Snapshot) -> None:
+    def _sign(self, time: datetime, server: str, snapshot: Snapshot) -> None:
+        """`time` is before the snapshot was taken: sealing a large window takes minutes, and others go on meanwhile."""
         frontier = self._log.frontier
-        checkpoint = Checkpoint(self.store, frontier.size, frontier.root(), datetime.now(UTC), server, snapshot)
+        checkpoint = Checkpoint(self.store, frontier.size, frontier.root(), time, server, snapshot)
         self._log.sign(checkpoint, self._signer.sign(str(checkpoint)))

@@ -16,7 +16,6 @@ from stack.environment import audit_directory
 from stack.errors import Failed
 from stack.keys import AUDIT_FILE, audit_key_pem
 from stack.options import Moment, environments_of_running
-from stack.processes import READ_SIDE
 from stack.state import State
 
 Command = Callable[..., Any]

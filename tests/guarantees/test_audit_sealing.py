@@ -7,7 +7,9 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -20,9 +22,11 @@ from messaging.message import Cause
 from messaging.transaction import Transaction
 from order_service.announcements import announcements
 from order_service.commands import put_product
+from projections.audit import store
 from projections.audit.leaf import Leaf
 from projections.audit.log import LogDamaged, read_leaves, read_notes
 from projections.audit.note import Signer
+from projections.audit.store import Event
 from tests.support.audited import Audited
 from tests.support.databases import Databases
 from tests.support.wait import until
@@ -60,6 +64,26 @@ def test_what_commits_late_is_sealed_too_and_nothing_is_sealed_twice(audited: Au
             assert sealer.size == 4 * 25
         assert sealer.seal() == 1
     assert sorted(sealed_positions(audited)) == list(range(1, 102))
+    assert audited.findings() == []
+
+
+def test_what_is_recorded_while_a_window_is_being_sealed_is_not_taken_for_inserted(
+    audited: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long it takes: a checkpoint has the time before its snapshot, not that of its signature."""
+    monkeypatch.setattr("projections.audit.verify.LONGEST_TRANSACTION", timedelta(0))
+    events_at = store.events_at
+
+    def slow(*arguments: Any) -> list[Event]:
+        audited.price("meanwhile")
+        return events_at(*arguments)
+
+    audited.price("cup")
+    with monkeypatch.context() as slowed, audited.sealer() as sealer:
+        slowed.setattr(store, "events_at", slow)
+        assert sealer.seal() == 1
+    assert audited.findings() == []
+    audited.seal()
     assert audited.findings() == []
 
 
