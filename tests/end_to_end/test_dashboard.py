@@ -1,7 +1,8 @@
 """The dashboard in a browser, against the running stack."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from uuid import UUID
 
 import psycopg
@@ -17,6 +18,7 @@ pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason=WITHOUT_CHROMIUM),
     pytest.mark.timeout(300),
 ]
+LINES = [("tea", 2), ("cup", 1)]
 PAGES = ("", "events", "orders", "parked", "audit", "infrastructure")
 FAIL = """
 create or replace function fail_on_purpose() returns trigger language plpgsql as $$
@@ -34,7 +36,22 @@ def browser() -> Iterator[Browser]:
 
 
 def ordered(stack: WholeStack, card: str = "pm_card_visa") -> str:
-    return str(stack.shop().order("alice", [("tea", 2), ("cup", 1)], card))
+    return str(stack.shop().order("alice", LINES, card))
+
+
+@contextmanager
+def parked_order(stack: WholeStack, lines: Sequence[tuple[str, int]]) -> Iterator[str]:
+    """An order whose first message is dead at the inventory, for a cause that is mended by now."""
+    of_order = "from parked_messages where key = %s"
+    with psycopg.connect(stack.urls["inventory_service"], autocommit=True) as inventory:
+        inventory.execute(FAIL)
+        try:
+            order = str(stack.shop().order("alice", lines, "pm_card_visa"))
+            until(lambda: inventory.execute(f"select {of_order}", (order,)).fetchall(), seconds=60)
+        finally:
+            inventory.execute("drop trigger on_purpose on stored_events")
+        inventory.execute("update parked_messages set state = 'dead', attempts = 8 where key = %s", (order,))
+        yield order
 
 
 def opened(visited: Visit, order: str) -> Locator:
@@ -94,28 +111,49 @@ def test_live_events_come_by_themselves_stop_for_a_pause_and_open_as_text(stack:
 def test_a_parked_message_is_dry_run_and_retried_from_the_page_by_an_operator_alone(
     stack: WholeStack, browser: Browser
 ) -> None:
-    with psycopg.connect(stack.urls["inventory_service"], autocommit=True) as inventory:
-        inventory.execute(FAIL)
-        try:
-            order = ordered(stack)
-            parked = "select from parked_messages where key = %s"
-            until(lambda: inventory.execute(parked, (order,)).fetchall(), seconds=60)
-        finally:
-            inventory.execute("drop trigger on_purpose on stored_events")
-        inventory.execute("update parked_messages set state = 'dead', attempts = 8 where key = %s", (order,))
+    with parked_order(stack, LINES) as order:
         with visit(browser, stack, role="auditor") as visited:
             expect(opened(visited, order).get_by_role("button", name="Retry")).to_be_disabled(timeout=PATIENCE)
         with visit(browser, stack) as visited:
             dialog = opened(visited, order)
             dialog.get_by_role("button", name="Dry run").click()
             expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=PATIENCE)
-            assert inventory.execute(parked, (order,)).fetchall()
+            assert stack.rows("inventory_service", "select from parked_messages where key = %s", order)
             dialog.get_by_label("Reason").fill("the shelves are mended")
             dialog.get_by_role("button", name="Retry").click()
             expect(dialog.locator("#parked-result")).to_contain_text("It is due now", timeout=PATIENCE)
         done = "select actor, reason from parked_actions where key = %s and action = 'retry'"
-        assert inventory.execute(done, (order,)).fetchall() == [("olivia", "the shelves are mended")]
-    until(lambda: stack.shop().look("alice", UUID(order))["state"] == "confirmed", seconds=60)
+        assert stack.rows("inventory_service", done, order) == [("olivia", "the shelves are mended")]
+        until(lambda: stack.shop().look("alice", UUID(order))["state"] == "confirmed", seconds=60)
+
+
+def test_a_dry_run_of_an_order_of_many_lines_is_shown_and_the_page_goes_on(stack: WholeStack, browser: Browser) -> None:
+    shop = stack.shop()
+    skus = [f"tin-{number}" for number in range(60)]
+    for sku in skus:
+        shop.price(sku, sku.title(), 350)
+        shop.receive(sku, 1)
+    with parked_order(stack, [(sku, 1) for sku in skus]) as order, visit(browser, stack) as visited:
+        dialog = opened(visited, order)
+        dialog.get_by_role("button", name="Dry run").click()
+        expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=PATIENCE)
+        for _ in range(2):
+            with visited.page.expect_response(lambda answer: "parked-rows" in (answer.request.post_data or "")) as seen:
+                pass
+            assert seen.value.status == 200
+        dialog.get_by_role("button", name="Retry").click()
+        expect(dialog.locator("#parked-result")).to_contain_text("It is due now", timeout=PATIENCE)
+        assert visited.complaints == []
+
+
+def test_no_callback_is_sent_what_a_page_shows_or_a_button_of_every_row(stack: WholeStack) -> None:
+    address, session = stack.url("projections-api"), stack.token("operator", "olivia")
+    cookies = {f"session_{address.rpartition(':')[2]}": session}
+    callbacks = requests.get(f"{address}/dashboard/_dash-dependencies", cookies=cookies, timeout=10).json()
+    asked = [each for each in callbacks if not each["clientside_function"]]
+    assert asked
+    sent = [what for each in asked for what in each["inputs"] + each["state"]]
+    assert [what for what in sent if what["property"] == "children" or "ALL" in what["id"]] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -15,6 +15,11 @@ def aria(**attributes: str) -> dict[str, Any]:
     return {f"aria-{name}": value for name, value in attributes.items()}
 
 
+def press(store: str, value: str) -> dict[str, Any]:
+    """Attributes of a button that puts this value into the store; see assets/press.js."""
+    return {"data-press": store, "data-value": value}
+
+
 def icon(name: str) -> html.Span:
     """A picture beside a text that says the same."""
     return html.Span(className=f"icon icon-{name}", **aria(hidden="true"))

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from messaging.receiving.inspection import FailureGroup
 from messaging.web.parked_views import ActionView, DryRunView, ParkedRow, ParkedView
 from projections.dashboard.components import words
-from projections.dashboard.components.basic import Content, Tone, aria, empty, icon, mark, pairs
+from projections.dashboard.components.basic import Content, Tone, aria, empty, icon, mark, pairs, press
 from projections.dashboard.components.event import whole
 from projections.dashboard.components.kinds import kind_mark
 from projections.dashboard.components.table import Column, table
@@ -27,15 +27,15 @@ RowOf = tuple[str, ParkedRow]
 
 
 def button(
-    text: str, id_: Any, picture: str, *, allowed: bool = True, why_not: str = "", look: str = ""
+    text: str, attributes: dict[str, Any], picture: str, *, allowed: bool = True, why_not: str = "", look: str = ""
 ) -> html.Button:
     """A button that says why it cannot be pressed."""
     return html.Button(
         [icon(picture), text],
-        id=id_,
         className=f"plain-button with-icon {look}".strip(),
         disabled=not allowed,
         title="" if allowed else why_not,
+        **attributes,
     )
 
 
@@ -49,8 +49,8 @@ def failures_table(found: list[FailureOf], may_act: bool, why_not: str) -> Compo
         key = f"{service} {failure.failure}"
         return html.Span(
             [
-                button("Messages", {"type": "parked-filter", "failure": key}, "search"),
-                button("Retry all", {"type": "parked-group", "failure": key}, "play", allowed=may_act, why_not=why_not),
+                button("Messages", press("parked-filter", key), "search"),
+                button("Retry all", press("parked-group", key), "play", allowed=may_act, why_not=why_not),
             ],
             className="buttons",
         )
@@ -88,9 +88,9 @@ def next_attempt(message: ParkedRow) -> Content:
 
 def open_button(row: RowOf) -> Component:
     service, message = row
-    id_ = {"type": "parked-open", "message": f"{service} {message.message_id}"}
+    pressed = press("parked-chosen", f"{service} {message.message_id}")
     shown = kind_mark(message.contract) if message.contract else mark("Unreadable", "bad", "warning")
-    return html.Button(shown, id=id_, className="bare-button", **aria(haspopup="dialog"))
+    return html.Button(shown, className="bare-button", **pressed, **aria(haspopup="dialog"))
 
 
 def problems(found: Sequence[ParkedAt]) -> list[Component]:

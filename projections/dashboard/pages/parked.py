@@ -5,12 +5,12 @@ from typing import Any
 from uuid import UUID
 
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
-from dash import ALL, Dash, Input, Output, State, ctx, dcc, html, no_update
+from dash import Dash, Input, Output, State, dcc, html
 from dash.development.base_component import Component
 
 from messaging.web.parked_views import ParkedView
 from projections.dashboard.components import parked, words
-from projections.dashboard.components.basic import card, skeleton
+from projections.dashboard.components.basic import card, press, skeleton
 from projections.dashboard.page import Page
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import ParkedAt, Refused, Services
@@ -22,6 +22,8 @@ INTRO = (
     "A message that fails holds up the later ones of its key, and nothing else. Look at the failure, mend its cause, "
     "try the message out, then retry it. Whatever is done is recorded with who and why."
 )
+PRESSED = ("filter", "group", "chosen", "act")
+"""What was pressed last; see assets/press.js."""
 
 
 def layout(_: str) -> Component:
@@ -31,9 +33,8 @@ def layout(_: str) -> Component:
         html.Div(id="parked-done", role="status"),
         card("Failures", html.Div(skeleton(120), id="parked-failures"), flush=True),
         card("Messages", html.Div(skeleton(160), id="parked-rows"), aside=html.Span(id="parked-shown"), flush=True),
-        dcc.Store(id="parked-failure"),
-        dcc.Store(id="parked-chosen"),
-        dcc.Store(id="parked-group"),
+        *(dcc.Store(id=f"parked-{name}") for name in (*PRESSED, "failure")),
+        dcc.Store(id="parked-changes", data=0),
         drawer(),
         group_dialog(),
         intro=INTRO,
@@ -73,7 +74,7 @@ def group_dialog() -> Component:
         [
             html.P(id="parked-group-text"),
             dmc.TextInput(id="parked-group-reason", label="Reason, for the record", my=12),
-            parked.button("Retry all", "parked-group-go", "play", look="main-button"),
+            parked.button("Retry all", {"id": "parked-group-go"}, "play", look="main-button"),
         ],
         id="parked-group-dialog",
         title="Retry a whole failure group",
@@ -95,45 +96,41 @@ def looking(app: Dash, services: Services) -> None:
         [Output(f"parked-{name}", "children") for name in ("problems", "failures", "rows", "shown")],
         Input(SLOW, "data"),
         Input("parked-failure", "data"),
-        Input("parked-result", "children"),
-        Input("parked-done", "children"),
+        Input("parked-changes", "data"),
     )
-    def refresh(_: int, failure: str | None, *also: Any) -> list[Any]:
+    def refresh(_: int, failure: str | None, _changes: int) -> list[Any]:
         service, wanted = (failure or " ").split(" ")
         return update(services.parked(viewer().token, wanted or None), viewer(), service if wanted else "")
 
     @app.callback(
         Output("parked-failure", "data"),
-        Input({"type": "parked-filter", "failure": ALL}, "n_clicks"),
+        Input("parked-filter", "data"),
         State("parked-failure", "data"),
         prevent_initial_call=True,
     )
-    def choose_failure(_: list[Any], chosen: str | None) -> Any:
-        clicked = pressed("failure")
-        return no_update if clicked is None else None if clicked == chosen else clicked
+    def choose_failure(pressed: str, chosen: str | None) -> str | None:
+        return None if pressed == chosen else pressed
 
 
 def one_message(app: Dash, services: Services) -> None:
     @app.callback(
-        Output("parked-chosen", "data"),
         Output("parked-drawer", "opened"),
         Output("parked-reason", "value"),
         Output("parked-result", "children"),
-        Input({"type": "parked-open", "message": ALL}, "n_clicks"),
+        Input("parked-chosen", "data"),
         prevent_initial_call=True,
     )
-    def open_message(_: list[Any]) -> tuple[Any, ...]:
-        chosen = pressed("message")
-        return (no_update,) * 4 if chosen is None else (chosen, True, "", None)
+    def open_message(_: str) -> tuple[Any, ...]:
+        return True, "", None
 
     @app.callback(
         Output("parked-detail", "children"),
         Output("parked-actions", "children"),
         Input("parked-chosen", "data"),
-        Input("parked-result", "children"),
+        Input("parked-changes", "data"),
         prevent_initial_call=True,
     )
-    def show(chosen: str | None, _: Any) -> tuple[Any, Any]:
+    def show(chosen: str | None, _: int) -> tuple[Any, Any]:
         if not chosen:
             return None, None
         service, message_id = parts(chosen)
@@ -141,57 +138,52 @@ def one_message(app: Dash, services: Services) -> None:
             found = services.show(viewer().token, service, message_id)
         except Refused as problem:
             return parked.notice(str(problem), "warn", "warning"), None
-        return parked.detail(service, found), message_buttons(chosen, found, viewer())
+        return parked.detail(service, found), message_buttons(found, viewer())
 
     @app.callback(
         Output("parked-result", "children", allow_duplicate=True),
-        Input({"type": "parked-act", "act": ALL, "seen": ALL}, "n_clicks"),
+        Output("parked-changes", "data"),
+        Input("parked-act", "data"),
         State("parked-chosen", "data"),
         State("parked-reason", "value"),
+        State("parked-changes", "data"),
         prevent_initial_call=True,
         running=[(Output("parked-actions", "className"), "buttons working", "buttons")],
     )
-    def act(_: list[Any], chosen: str, reason: str | None) -> Any:
-        verb = pressed("act")
-        if verb is None:
-            return no_update
-        seen: str = ctx.triggered_id["seen"]
-        return done(services, verb, chosen, (reason or "").strip(), seen)
+    def act(pressed: str, chosen: str, reason: str | None, changes: int) -> tuple[Component, int]:
+        verb, _, seen = pressed.partition(" ")
+        return done(services, verb, chosen, (reason or "").strip(), seen), changes + 1
 
 
 def whole_group(app: Dash, services: Services) -> None:
     @app.callback(
-        Output("parked-group", "data"),
         Output("parked-group-text", "children"),
         Output("parked-group-dialog", "opened"),
-        Input({"type": "parked-group", "failure": ALL}, "n_clicks"),
+        Input("parked-group", "data"),
         prevent_initial_call=True,
     )
-    def ask(_: list[Any]) -> tuple[Any, ...]:
-        group = pressed("failure")
-        if group is None:
-            return (no_update,) * 3
+    def ask(group: str) -> tuple[str, bool]:
         service = words.service(group.partition(" ")[0])
-        return group, f"Every message of this failure at {service} is tried again now, in order.", True
+        return f"Every message of this failure at {service} is tried again now, in order.", True
 
     @app.callback(
         Output("parked-done", "children"),
         Output("parked-group-dialog", "opened", allow_duplicate=True),
+        Output("parked-changes", "data", allow_duplicate=True),
         Input("parked-group-go", "n_clicks"),
         State("parked-group", "data"),
         State("parked-group-reason", "value"),
+        State("parked-changes", "data"),
         prevent_initial_call=True,
         running=[(Output("parked-group-go", "disabled"), True, False)],
     )
-    def retry(clicks: int | None, group: str | None, reason: str | None) -> tuple[Any, Any]:
-        if not clicks or not group:
-            return no_update, no_update
-        service, _, failure = group.partition(" ")
+    def retry(_: int, group: str, reason: str | None, changes: int) -> tuple[Component, bool, int]:
+        service, failure = group.split(" ")
         try:
             number = services.retry_group(viewer().token, service, failure, (reason or "").strip())
         except Refused as problem:
-            return parked.notice(str(problem), "bad", "cross"), False
-        return parked.notice(f"{words.counted(number, 'message')} due now.", "good", "check"), False
+            return parked.notice(str(problem), "bad", "cross"), False, changes + 1
+        return parked.notice(f"{words.counted(number, 'message')} due now.", "good", "check"), False, changes + 1
 
 
 def update(found: Sequence[ParkedAt], person: Viewer, only: str) -> list[Any]:
@@ -209,10 +201,10 @@ def update(found: Sequence[ParkedAt], person: Viewer, only: str) -> list[Any]:
     ]
 
 
-def message_buttons(chosen: str, message: ParkedView, person: Viewer) -> list[Component]:
+def message_buttons(message: ParkedView, person: Viewer) -> list[Component]:
     def made(text: str, act: str, picture: str, look: str = "") -> Component:
-        id_ = {"type": "parked-act", "act": act, "seen": message.version}
-        return parked.button(text, id_, picture, allowed=person.may_act, why_not=WHY_NOT, look=look)
+        pressed = press("parked-act", f"{act} {message.version}")
+        return parked.button(text, pressed, picture, allowed=person.may_act, why_not=WHY_NOT, look=look)
 
     buttons = [
         made("Dry run", "dry-run", "search"),
@@ -246,14 +238,6 @@ def became(state: str) -> Component:
         "skipped": "It is skipped. What waited behind it goes on.",
     }
     return parked.notice(said[state], "good", "check")
-
-
-def pressed(part: str) -> str | None:
-    """Which button was pressed; None when buttons were merely drawn."""
-    if not ctx.triggered_id or not ctx.triggered[0]["value"]:
-        return None
-    found: str = ctx.triggered_id[part]
-    return found
 
 
 def parts(chosen: str) -> tuple[str, UUID]:
