@@ -13,7 +13,7 @@ from projections.dashboard.components import parked, words
 from projections.dashboard.components.basic import card, press, skeleton
 from projections.dashboard.page import Page
 from projections.dashboard.reading import Reader
-from projections.dashboard.services import ParkedAt, Refused, Services
+from projections.dashboard.services import MOST_ROWS, ParkedAt, Refused, Services
 from projections.dashboard.shell import SLOW, page_frame
 from projections.dashboard.viewer import Viewer, viewer
 
@@ -191,13 +191,14 @@ def update(found: Sequence[ParkedAt], person: Viewer, only: str) -> list[Any]:
     known = [(each.service, each.found) for each in found if each.found]
     failures = [(service, failure) for service, listed in known for failure in listed.failures]
     rows = [(service, row) for service, listed in known for row in listed.messages if only in ("", service)]
-    more = any(listed.next for _, listed in known)
-    shown = f"{words.counted(len(rows), 'message')}{' and more' if more else ''}{' of one failure' if only else ''}"
+    more = len(rows) > MOST_ROWS or any(listed.next for _, listed in known)
+    shown = rows[:MOST_ROWS]
+    said = f"{words.counted(len(shown), 'message')}{' and more' if more else ''}{' of one failure' if only else ''}"
     return [
         parked.problems(found),
         parked.failures_table(failures, person.may_act, WHY_NOT) if failures else parked.nothing(any_known=bool(known)),
-        parked.rows_table(rows) if rows else html.P("None.", className="muted card-text"),
-        shown,
+        parked.rows_table(shown) if shown else html.P("None.", className="muted card-text"),
+        said,
     ]
 
 

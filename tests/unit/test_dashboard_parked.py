@@ -1,0 +1,44 @@
+"""What the page of parked messages shows of what the services answer."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+from messaging.web.parked_views import ParkedList, ParkedRow
+from projections.dashboard.pages.parked import update
+from projections.dashboard.services import MOST_ROWS, ParkedAt
+from projections.dashboard.viewer import NOBODY
+
+
+def parked(service: str, number: int, next_: int | None = None) -> ParkedAt:
+    rows = [row(position) for position in range(number)]
+    return ParkedAt(service, ParkedList(failures=[], messages=rows, next=next_))
+
+
+def row(position: int) -> ParkedRow:
+    return ParkedRow(
+        position=position,
+        message_id=uuid4(),
+        version="1",
+        contract="orders.order_placed.v1",
+        key="key",
+        state="dead",
+        failure="failure",
+        error="ValueError",
+        place="here",
+        message="",
+        attempts=8,
+        next_attempt_at=None,
+        parked_at=datetime.now(UTC),
+        edits=0,
+    )
+
+
+def test_all_services_together_show_no_more_rows_than_a_browser_draws_at_once() -> None:
+    *_, table, said = update([parked("order_service", MOST_ROWS - 1), parked("payment_service", 3)], NOBODY, "")
+    assert str(table).count("data-press") == MOST_ROWS
+    assert said == f"{MOST_ROWS} messages and more"
+
+
+def test_that_a_service_has_more_is_said() -> None:
+    assert update([parked("order_service", 2)], NOBODY, "")[-1] == "2 messages"
+    assert update([parked("order_service", 2, next_=3)], NOBODY, "")[-1] == "2 messages and more"
