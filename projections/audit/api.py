@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cache
 from importlib import import_module
+from threading import BoundedSemaphore
 from typing import Any, cast
 
 import psycopg
@@ -37,12 +39,15 @@ from projections.audit.verification import is_clean
 from projections.audit.why import Node
 from projections.cursors import cursor_of
 from projections.event_log import READ_SIDE
+from projections.sending import impatient_socket
 
 ORDERS = "order_service"
 EXTENSION = "audit"
 
 routes = APIBlueprint("audit", __name__, url_prefix="/api/audit", abp_responses={"default": problem()})
 staff = only("operator", "auditor")
+PLACES = 2
+"""Exports at a time: each holds a thread, a connection or the snapshot of a store for as long as it is read."""
 EXPORTED = {"description": "A line each", "content": {"application/x-ndjson": {}, "text/csv": {}}}
 
 
@@ -99,7 +104,7 @@ def show_verification() -> Response:
     return show(VerificationView(clean=is_clean(stores), stores=stores))
 
 
-@routes.get("/export", responses={200: EXPORTED}, security=staff)
+@routes.get("/export", responses={200: EXPORTED, 503: problem("All places are taken")}, security=staff)
 def export(query: ExportQuery) -> Response:
     """jsonl without filters: all that `audit verify --export` needs; with filters, and as csv: the trail"""
     asked = query.filter()
@@ -109,9 +114,26 @@ def export(query: ExportQuery) -> Response:
     if everything:
         check_logs()
     lines = all_records() if everything else the_trail(asked, query.format)
+    places = places_of(api())
+    if not places.acquire(blocking=False):
+        raise full()
+    impatient_socket()
     media = "text/csv" if query.format == "csv" else "application/x-ndjson"
     disposition = {"Content-Disposition": f'attachment; filename="audit.{query.format}"'}
-    return Response(stream_with_context(lines), headers=disposition, mimetype=media)
+    response = Response(stream_with_context(lines), headers=disposition, mimetype=media)
+    response.call_on_close(places.release)
+    return response
+
+
+@cache
+def places_of(app: Api) -> BoundedSemaphore:
+    """Those of this process."""
+    return BoundedSemaphore(PLACES)
+
+
+def full() -> Problem:
+    detail = f"{PLACES} exports are under way, and there are no more at a time. Ask again when one has ended."
+    return Problem(503, "too-many-exports", detail, headers={"Retry-After": "30"})
 
 
 def all_records() -> Iterator[str]:

@@ -9,7 +9,7 @@ from functools import cache
 from time import monotonic
 from typing import Any
 
-from flask import Response, request
+from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import Field
 
@@ -20,14 +20,13 @@ from projections.live.hub import PAGE, Hub, frame_of
 from projections.live.listener import Ended, Frame
 from projections.queries import events
 from projections.queries.events import EventFilter
+from projections.sending import impatient_socket
 from projections.shapes import EventFilters
 
 HEARTBEAT_SECONDS = 5
 LOOK_SECONDS = 0.5
 """Between two looks at whether client, token and process are still there."""
 RETRY_MILLISECONDS = 1000
-SEND_SECONDS = 20
-"""How long a client may keep a send waiting before its thread is taken back."""
 LAST_POSITION = 2**63 - 1
 
 routes = APIBlueprint("live", __name__, url_prefix="/api", abp_responses={"default": problem()})
@@ -76,7 +75,7 @@ def stream_events(query: StreamQuery, header: StreamHeaders) -> Response:
     asked = query.after if header.last_event_id is None else header.last_event_id
     # Behind the end is who comes from a log that is no more: they go on with this one.
     position = head if asked is None else min(asked, head)
-    sending = Sending(hub, query.wanted(), position, caller().expires, request.environ.get("gunicorn.socket"))
+    sending = Sending(hub, query.wanted(), position, caller().expires, impatient_socket())
     response = Response(sending.texts(), mimetype="text/event-stream")
     response.headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response.call_on_close(hub.places.release)
@@ -99,8 +98,6 @@ class Sending:
         self.position = position
         self.expires = expires
         self.socket = connection
-        if connection:
-            connection.settimeout(SEND_SECONDS)
 
     def texts(self) -> Iterator[str]:
         """Ends with the token, with the process, and when the client is too slow."""

@@ -67,7 +67,7 @@ def get(app: web.Api) -> Get:
 
     def get(path: str, role: str = "auditor", **query: Any) -> TestResponse:
         headers = {"Authorization": f"Bearer {token(role)}"}
-        return client.get(f"/api/audit/{path}", query_string=query or None, headers=headers)
+        return client.get(f"/api/audit/{path}", query_string=query or None, headers=headers, buffered=True)
 
     return get
 
