@@ -1,6 +1,7 @@
 """RabbitMQ: where the broker is, and the exchanges, queues and bindings that everything else relies on."""
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pika
@@ -54,17 +55,37 @@ def dead_letters_of(group: str) -> str:
 def queues_of(connection: BlockingConnection, group: str) -> list[str]:
     """The queues that a group has on the broker: `<group>.0` and so on up to the first that is missing."""
     found: list[str] = []
-    channel = connection.channel()
-    try:
+    with suppress_not_found(connection) as channel:
         for number in range(max(QUEUE_COUNTS)):
             channel.queue_declare(f"{group}.{number}", passive=True)
             found.append(f"{group}.{number}")
+    return found
+
+
+def change_of(group: str) -> str:
+    """An exchange that nothing is published to: while it is there, a change of the group's queues is not complete."""
+    return f"queues-set.{group}"
+
+
+def is_changing(connection: BlockingConnection, group: str) -> bool:
+    """Whether a change of the number of a group's queues is under way or was interrupted."""
+    with suppress_not_found(connection) as channel:
+        channel.exchange_declare(change_of(group), passive=True)
+        return True
+    return False
+
+
+@contextmanager
+def suppress_not_found(connection: BlockingConnection) -> Iterator[BlockingChannel]:
+    """A channel to look for what may be missing; the block ends at the first thing that is."""
+    channel = connection.channel()
+    try:
+        yield channel
     except ChannelClosedByBroker as error:
         if error.reply_code != NOT_FOUND:
             raise
     if channel.is_open:
         channel.close()
-    return found
 
 
 def parameters(amqp_url: str, name: str) -> pika.URLParameters:

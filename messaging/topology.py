@@ -2,6 +2,7 @@
 
 import sys
 from importlib import import_module
+from typing import NamedTuple
 
 import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker
@@ -20,6 +21,7 @@ called `reactions`.
 QUEUES_PER_GROUP (1, 2, 4, 8 or 16; default 2) is the number of queues over which a new group is spread.
 A group that exists keeps what it has; if QUEUES_PER_GROUP is set and says otherwise, nothing is declared
 and the exit code is 1: `./ordersaga queues set` changes the number without breaking the order of messages.
+A group whose change was interrupted is left as it is, which works; a line on stderr says how to complete it.
 
   --replace-events  delete the exchange `events` first, which an older version made with other arguments.
                     Name every group: bindings of those that are not named are lost. Queues and what is in them
@@ -33,7 +35,14 @@ class OtherArguments(Exception):
 
 
 class OtherQueues(ValueError):
-    """A group exists with another number of queues than it is to be declared with."""
+    """A group's queues are not those that it is to be declared with."""
+
+
+class Declared(NamedTuple):
+    """`interrupted` are groups that were left as they are: a change of the number of their queues is not complete."""
+
+    groups: list[broker.Group]
+    interrupted: list[str]
 
 
 def group_of(name: str, queues: int) -> broker.Group:
@@ -43,16 +52,7 @@ def group_of(name: str, queues: int) -> broker.Group:
 
 
 def queues_to_declare(found: int, wanted: int | None, group: str) -> int:
-    """As many as there are, else as many as are wanted.
-
-    Raises:
-        OtherQueues: there are others, or a change of their number was interrupted.
-    """
-    if found and found not in broker.QUEUE_COUNTS:
-        raise OtherQueues(
-            f"{group} has {found} queues: a change of their number was interrupted. "
-            f"Run `./ordersaga queues set {wanted or broker.DEFAULT_QUEUES}` to complete it"
-        )
+    """As many as there are, else as many as are wanted. Raises OtherQueues when there are others."""
     if found and wanted and found != wanted:
         raise OtherQueues(
             f"{group} has {found} queues and QUEUES_PER_GROUP is {wanted}. Run `./ordersaga queues set {wanted}`, "
@@ -61,19 +61,28 @@ def queues_to_declare(found: int, wanted: int | None, group: str) -> int:
     return found or wanted or broker.DEFAULT_QUEUES
 
 
-def declare(amqp_url: str, names: list[str], wanted: int | None, replace_events: bool = False) -> list[broker.Group]:
-    """Connect as the provisioner and declare the whole topology.
+def declare(amqp_url: str, names: list[str], wanted: int | None, replace_events: bool = False) -> Declared:
+    """Connect as the provisioner and declare the topology of all groups but those whose queues are being changed.
+
+    What a change has left so far works and keeps order, as each partition is bound; another binding, before the
+    queues are drained, would let a message overtake those of its key that are still in another queue.
 
     Raises:
-        OtherQueues: a group exists with another number of queues; nothing was declared.
+        OtherQueues: a group exists with another number of queues, or is being changed and would lose its bindings;
+            nothing was declared.
         OtherArguments: the exchange is there with other arguments.
     """
     connection = pika.BlockingConnection(broker.parameters(amqp_url, "topology"))
     try:
         found = {name: len(broker.queues_of(connection, name)) for name in names}
-        groups = [group_of(name, queues_to_declare(found[name], wanted, name)) for name in names]
+        interrupted = [name for name in names if is_interrupted(connection, name, found[name])]
+        groups = [
+            group_of(name, queues_to_declare(found[name], wanted, name)) for name in names if name not in interrupted
+        ]
         channel = connection.channel()
         if replace_events:
+            if interrupted:
+                raise OtherQueues(f"first complete a change: {', '.join(map(to_complete, interrupted))}")
             channel.exchange_delete(broker.EVENTS)
         broker.declare(channel, groups)
     except ChannelClosedByBroker as error:
@@ -83,7 +92,15 @@ def declare(amqp_url: str, names: list[str], wanted: int | None, replace_events:
     finally:
         if connection.is_open:
             connection.close()
-    return groups
+    return Declared(groups, interrupted)
+
+
+def is_interrupted(connection: pika.BlockingConnection, group: str, found: int) -> bool:
+    return broker.is_changing(connection, group) or (found > 0 and found not in broker.QUEUE_COUNTS)
+
+
+def to_complete(group: str) -> str:
+    return f"`./ordersaga queues set N --group {group}`, with N one of {', '.join(map(str, broker.QUEUE_COUNTS))}"
 
 
 def main(arguments: list[str]) -> int:
@@ -94,8 +111,13 @@ def main(arguments: list[str]) -> int:
     settings = read_settings(Settings)
     if not settings.amqp_url:
         raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
-    groups = declare(settings.amqp_url, names, settings.queues_per_group, replace_events=REPLACE in arguments)
+    groups, interrupted = declare(settings.amqp_url, names, settings.queues_per_group, REPLACE in arguments)
     sys.stdout.write(f"declared {sum(len(group.queue_names) + 1 for group in groups)} queues\n")
+    for group in interrupted:
+        sys.stderr.write(
+            f"topology: the number of queues of {group} is being changed, or a change was interrupted: the group is "
+            f"left as it is and works. To complete the change: {to_complete(group)}\n"
+        )
     return 0
 
 

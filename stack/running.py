@@ -114,6 +114,6 @@ def assemble(
     running = [ServiceProcess(state, records, environments, process) for process in table]
     outside = [process for process in running if process.line.outside]
     inside = [process for process in running if not process.line.outside]
-    todo = steps(state, given, environments, postgres)
+    todo = steps(state, given, environments, postgres, say)
     supervisor = Supervisor([*servers, *outside], todo, inside, say)
     return Stack(state, environments, supervisor, running)

@@ -18,7 +18,9 @@ from stack.supervisor import Step
 POLL = 0.05
 
 
-def steps(state: State, given: Given, environments: Environments, postgres: Postgres | None) -> list[Step]:
+def steps(
+    state: State, given: Given, environments: Environments, postgres: Postgres | None, say: Callable[[str], None]
+) -> list[Step]:
     """In the order in which they run."""
     postgres_first = ("postgres",) if postgres else ()
     broker_first = () if given.amqp else ("rabbitmq",)
@@ -27,7 +29,7 @@ def steps(state: State, given: Given, environments: Environments, postgres: Post
         *reach,
         Step("databases", postgres_first, lambda stop: prepare_databases(given, postgres)),
         Step("migrate", postgres_first, lambda stop: run_process(MIGRATE, state, environments, stop)),
-        Step("topology", broker_first, lambda stop: run_process(TOPOLOGY, state, environments, stop)),
+        Step("topology", broker_first, lambda stop: declare(state, environments, stop, say)),
     ]
 
 
@@ -54,6 +56,16 @@ def reach_broker(url: str) -> None:
         pika.BlockingConnection(pika.URLParameters(url)).close()
     except (AMQPError, OSError, ValueError) as error:
         raise Failed(f"AMQP_URL names a broker that cannot be reached: {error!r}") from None
+
+
+def declare(state: State, environments: Environments, stop: Callable[[], bool], say: Callable[[str], None]) -> None:
+    """Run the topology step, and say what it warns of."""
+    log = state.log(TOPOLOGY.name)
+    before = log.stat().st_size if log.exists() else 0
+    run_process(TOPOLOGY, state, environments, stop)
+    for line in log.read_bytes()[before:].decode(errors="replace").splitlines():
+        if line.startswith(f"{TOPOLOGY.name}: "):
+            say(line)
 
 
 def run_process(process: Process, state: State, environments: Environments, stop: Callable[[], bool]) -> None:

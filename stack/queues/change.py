@@ -13,7 +13,16 @@ from contextlib import ExitStack, closing
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from messaging.broker import DEAD_LETTERS, EVENTS, QUEUE_COUNTS, Group, declare_queue, parameters, queues_of
+from messaging.broker import (
+    DEAD_LETTERS,
+    EVENTS,
+    QUEUE_COUNTS,
+    Group,
+    change_of,
+    declare_queue,
+    parameters,
+    queues_of,
+)
 from messaging.message import PARTITIONS
 from stack.errors import Failed
 from stack.queues import holds
@@ -102,8 +111,12 @@ class Change:
             raise Failed(f"Not drained within {self.timeout:.0f} s: {reason}. {UNCHANGED}")
 
     def move(self, group: Group) -> None:
-        """Declare, bind, unbind, delete: in this order, and each queue one after the other from the first one."""
+        """Declare, bind, unbind, delete: in this order, and each queue one after the other from the first one.
+
+        In between the number of queues may be one that a group can have, while its bindings are still another's.
+        """
         channel = self.broker.channel()
+        channel.exchange_declare(change_of(group.name), "fanout", durable=True)
         channel.queue_declare(group.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
         channel.queue_bind(group.dead_letters, DEAD_LETTERS, routing_key=group.name)
         for queue in group.queue_names:
@@ -115,6 +128,7 @@ class Change:
         for queue in reversed(queues_of(self.broker, group.name)[group.queues :]):
             holds.show_life(self.sessions)
             delete(channel, queue)
+        channel.exchange_delete(change_of(group.name))
         channel.close()
 
 

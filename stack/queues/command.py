@@ -73,6 +73,7 @@ def as_data(sight: Sight) -> dict[str, object]:
         "ready": sight.ready,
         "workers": sight.workers,
         "dead_letters": sight.dead_letters,
+        "changing": sight.changing,
         "each": [asdict(queue) for queue in sight.queues],
     }
 
@@ -86,6 +87,10 @@ def table(found: list[Sight]) -> list[str]:
             if sight.queues
             else f"{sight.group:20}  is not declared: run `./ordersaga topology`"
         )
+        if sight.changing:
+            lines.append(
+                f"{'':20}  a change of their number is under way, or interrupted: run `./ordersaga queues set N`"
+            )
     return lines
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
-from messaging.broker import dead_letters_of, queues_of
+from messaging.broker import dead_letters_of, is_changing, queues_of
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,13 @@ class Queue:
 
 @dataclass(frozen=True)
 class Sight:
-    """A group as it is now; `queues` is empty when it is not declared."""
+    """A group as it is now; `queues` is empty when it is not declared, `changing` when their number is not final."""
 
     group: str
     queues: list[Queue]
     workers: int
     dead_letters: int
+    changing: bool = False
 
     @property
     def ready(self) -> int:
@@ -47,7 +48,8 @@ def look(connection: BlockingConnection, group: str) -> Sight:
     channel = connection.channel()
     try:
         dead = ask(channel, dead_letters_of(group))
-        return Sight(group, [ask(channel, name) for name in names], dead.consumers, dead.ready)
+        queues = [ask(channel, name) for name in names]
+        return Sight(group, queues, dead.consumers, dead.ready, is_changing(connection, group))
     finally:
         if channel.is_open:
             channel.close()
