@@ -25,9 +25,12 @@ class Fate(Enum):
     BROKEN = "the message cannot be handled as it is: park it for a person"
 
 
-CONTENDED_STATES = ("40", "55P03")
-AWAY_STATES = ("08", "25006", "25P03", "28", "3D000", "53", "57P", "58")
-"""SQLSTATE prefixes: connection, read-only after a failover, sign-in, resources, shutdown, system errors.
+CONTENDED_STATES = ("40",)
+AWAY_STATES = ("08", "25006", "25P03", "28", "3D000", "53", "55P03", "57P", "58")
+"""SQLSTATE prefixes: connection, read-only after a failover, sign-in, resources, lock timeout, shutdown, system errors.
+
+What waited in vain for a lock waits for whoever has it, such as a person with LOCK TABLE: trying the same again at once
+or in halves would wait as long each time.
 
 A cancelled statement (57014) and a limit exceeded (54) are not among them: the message itself may be the reason.
 """

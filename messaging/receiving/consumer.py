@@ -26,6 +26,8 @@ LEAVING_SECONDS = 0.02
 """Longest wait for something to arrive while a queue is being given back."""
 GRACE_SECONDS = 10
 """At the end, time for what is in hand."""
+PASSING = (Fate.AWAY, Fate.CONTENDED)
+"""What a worker outlives: a deadlock too may meet a statement that is nobody's message, such as parking one."""
 
 
 class Stopped(Exception):
@@ -75,7 +77,7 @@ class Consumer:
                 self.database.connection()
                 return self.database.up()
             except Exception as error:
-                if judge(error) is not Fate.AWAY:
+                if judge(error) not in PASSING:
                     raise
                 self.database.away(error)
             if self.stopping.wait(self.database.pause()):
@@ -145,7 +147,7 @@ class Consumer:
                 work(self.database.connection())
                 return self.database.up()
             except Exception as error:
-                if judge(error) is not Fate.AWAY:
+                if judge(error) not in PASSING:
                     raise
                 self.database.away(error)
             self.pause(intake, self.database.pause())

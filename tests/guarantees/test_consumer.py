@@ -7,6 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 
 from messaging.message import Cause
@@ -92,6 +93,23 @@ def test_a_database_crash_amid_a_batch_loses_nothing_and_parks_nothing(counting:
     assert all_in_order(counting, counters, 20)
     assert counting.parked() == []
     assert process.metric("ordersaga_parked_total") == 0
+
+
+def test_a_table_locked_for_longer_than_anybody_waits_ends_no_worker_and_parks_nothing(counting: Counting) -> None:
+    counting.environment["COUNTING_LOCK_TIMEOUT"] = "100ms"
+    kept_out = "database is away: LockNotAvailable"
+    with psycopg.connect(counting.database.owner_url) as stranger:
+        stranger.execute("lock table inbox in access exclusive mode")
+        process = counting.start()
+        until(lambda: kept_out in str(process.problems()))
+        stranger.rollback()
+        process.wait_until_ready()
+        stranger.execute("lock table inbox in access exclusive mode")
+        counting.publish(counted(uuid4(), 1) for _ in range(20))
+        until(lambda: kept_out in str(process.problems()))
+    until(lambda: counting.in_inbox() == 20)
+    assert process.popen.poll() is None
+    assert counting.parked() == []
 
 
 def test_a_broker_restart_between_commit_and_acknowledgement_repeats_nothing_and_parks_nothing(

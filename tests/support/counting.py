@@ -12,7 +12,7 @@ from uuid import UUID
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
 
 from contracts.contract import Contract
-from messaging import worker
+from messaging import links, worker
 from messaging.announcements import Announcements
 from messaging.reactions import Deadline, Reactions
 from messaging.receiving import attempts, deadlines, parked
@@ -171,6 +171,7 @@ def main() -> int:
     parked.ATTEMPTS = int(os.environ.get("COUNTING_ATTEMPTS", parked.ATTEMPTS))
     parked.BASE = timedelta(seconds=float(os.environ.get("COUNTING_BASE", 0.1)))
     deadlines.IDLE_SECONDS = 0.02
+    links.LOCK_TIMEOUT = os.environ.get("COUNTING_LOCK_TIMEOUT", links.LOCK_TIMEOUT)
     threading.excepthook = lambda failed: os._exit(70)
     return worker.run(reactions, announcements)
 

@@ -25,6 +25,7 @@ from messaging.transaction import AggregateNotFound, AlreadyReceived, Conflict
         psycopg.errors.InvalidPassword(),
         psycopg.errors.InvalidCatalogName(),
         psycopg.errors.IdleInTransactionSessionTimeout(),
+        psycopg.errors.LockNotAvailable(),
         AMQPConnectionError(),
         Away(),
     ],
@@ -40,7 +41,6 @@ def test_a_server_that_is_away_says_nothing_about_the_message(error: Exception) 
         AlreadyReceived(),
         psycopg.errors.SerializationFailure(),
         psycopg.errors.DeadlockDetected(),
-        psycopg.errors.LockNotAvailable(),
     ],
 )
 def test_whoever_came_second_tries_again(error: Exception) -> None:
