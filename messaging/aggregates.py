@@ -79,6 +79,8 @@ def make_mapper() -> TopicMapper:
 
 
 mapper = make_mapper()
+UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
+"""What a stored event raises, on its way to an event and its announcements, that no code here can make sense of."""
 
 
 def chain(previous: bytes, stored: StoredEvent, cause: Cause) -> bytes:

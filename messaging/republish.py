@@ -5,7 +5,7 @@ whoever has them drops them. They go through the outbox and not straight to the 
 takes the confirms and outlives both servers. Only the caller's trace is missing, which no event keeps.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -14,7 +14,7 @@ from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
 from messaging import flush
-from messaging.aggregates import mapper
+from messaging.aggregates import UNREADABLE, mapper
 from messaging.announcements import Announcements
 from messaging.flush import Rows
 from messaging.message import Cause, Message
@@ -37,26 +37,46 @@ def count_events(store: Connection[Any], since: datetime | None) -> int:
     return int(row[0])
 
 
+def never(text: str) -> None:
+    raise ValueError(text)
+
+
 def announce_again(
     store: Connection[Any],
     outbox: Connection[Any],
     announcements: Announcements,
     since: datetime | None = None,
     key: str | None = None,
+    unreadable: Callable[[str], None] = never,
 ) -> Iterator[tuple[int, int]]:
     """Write the messages of all events, or of those recorded since a time, or those of one key.
 
     Yields, after each batch, how many events it read and how many messages it wrote. Two connections to one
-    database, `outbox` in autocommit; an interrupted one may be begun again.
+    database, `outbox` in autocommit; an interrupted one may be begun again. `unreadable` is told of an event that
+    cannot be announced again; those after it are.
+
+    Raises:
+        ValueError: there is such an event and nobody to be told.
     """
     with store.transaction(), store.cursor("announce_again", binary=True) as cursor:
         cursor.itersize = BATCH
         cursor.execute(EVENTS, {"since": since})
         while events := list(islice(cursor, BATCH)):
-            found = (message for event in events for message in messages(announcements, *event))
+            found = readable(announcements, events, unreadable)
             chosen = [message for message in found if key is None or message.key == key]
             flush.write(outbox, Rows(messages=list(chosen)))
             yield len(events), len(chosen)
+
+
+def readable(
+    announcements: Announcements, events: Iterable[tuple[Any, ...]], unreadable: Callable[[str], None]
+) -> Iterator[Message]:
+    for event in events:
+        try:
+            yield from list(messages(announcements, *event))
+        except UNREADABLE as error:
+            id_, version, topic, *_ = event
+            unreadable(f"{topic}, version {version} of {id_}: {error!r}")
 
 
 def messages(announcements: Announcements, *event: Any) -> Iterator[Message]:

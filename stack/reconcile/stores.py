@@ -8,7 +8,7 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
-from messaging.aggregates import GENESIS, chain, mapper
+from messaging.aggregates import GENESIS, UNREADABLE, chain, mapper
 from messaging.message import Cause
 from stack.reconcile.findings import Finding
 from stack.reconcile.row import Row
@@ -59,7 +59,7 @@ def read_store(
             report(wrong, event.recorded_at)
         try:
             announced = list(announcements_of(service, event))
-        except (LookupError, ValueError, TypeError, AttributeError) as error:
+        except UNREADABLE as error:
             report(finding("altered", service, event, f"it cannot be read: {error!r}"), event.recorded_at)
             announced = []
         yield from announced or (None,)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from uuid import UUID
@@ -37,22 +38,29 @@ def republish(
     For a broker that lost its messages: declare its topology first. The messages are derived from the event stores
     and have the ids they had, so consumers that know them drop them. What was lost arrives behind what was announced
     since. It goes back as far as the inboxes remember (INBOX_RETENTION_DAYS): anything older would take effect twice.
-    Without --since and --order it is all of that, of all three services. Interrupted, it may be run again.
+    Without --since and --order it is all of that, of all three services. Interrupted, it may be run again. An event
+    that cannot be read is named and passed over, and the exit code is 1.
     """
     since = remembered_since(since)
     environments = environments_of_running(state)
     written: dict[str, int] = {}
+    unreadable: list[str] = []
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as shown:
         for service in services or processes.SERVICES:
             url = environments.database_url(service, service)
             try:
-                written[service] = of_service(service, url, since, str(order) if order else None, shown)
+                written[service] = of_service(
+                    service, url, since, str(order) if order else None, shown, unreadable.append
+                )
             except psycopg.Error as error:
                 raise Failed(f"{service} could not be announced again: {error}. Run the command again.") from None
     if as_json:
-        print(json.dumps({"announced": written}))
+        print(json.dumps({"announced": written, "unreadable": unreadable}))
     else:
         print("\n".join(f"{service:20}{number:>10} messages announced again" for service, number in written.items()))
+    if unreadable:
+        named = "\n".join(f"  {event}" for event in unreadable)
+        raise Failed(f"{len(unreadable)} events cannot be read and were not announced again:\n{named}")
 
 
 def remembered_since(since: datetime | None) -> datetime:
@@ -67,13 +75,20 @@ def remembered_since(since: datetime | None) -> datetime:
     return since or earliest
 
 
-def of_service(service: str, url: str, since: datetime | None, key: str | None, shown: Progress) -> int:
+def of_service(
+    service: str,
+    url: str,
+    since: datetime | None,
+    key: str | None,
+    shown: Progress,
+    unreadable: Callable[[str], None],
+) -> int:
     """How many messages were announced again."""
     announcements: Announcements = import_module(f"{service}.announcements").announcements
     total = 0
     with psycopg.connect(url, autocommit=True) as store, psycopg.connect(url, autocommit=True) as outbox:
         task = shown.add_task(service, total=count_events(store, since))
-        for events, messages in announce_again(store, outbox, announcements, since, key):
+        for events, messages in announce_again(store, outbox, announcements, since, key, unreadable):
             shown.advance(task, events)
             total += messages
     return total

@@ -27,6 +27,10 @@ ROWS = """
 select message_id, contract, source, key, sequence, time, event_hash, correlation_id, causation_id, actor, body
 from outbox order by position
 """
+UNREADABLE = """
+insert into stored_events (originator_id, originator_version, topic, state, correlation_id, actor, hash)
+values (gen_random_uuid(), 1, 'order.renamed', '{}', gen_random_uuid(), 'somebody', '') returning 1
+"""
 CAUSE = Cause(uuid4(), uuid4(), "alice", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01")
 
 
@@ -91,17 +95,30 @@ def test_a_time_and_a_key_narrow_it_down(store: Database) -> None:
     assert announce_again(store, key="sku-1") == (6, 2)
 
 
-def test_the_command_announces_again_and_says_how_much(store: Database) -> None:
-    record(store, products=3, prices=1)
+def republish_command(store: Database, *options: str) -> subprocess.CompletedProcess[str]:
     names = ("ORDER_SERVICE", "PAYMENT_SERVICE", "INVENTORY_SERVICE", "PROJECTIONS")
     urls = {f"{name}_DATABASE_URL": store.url for name in names} | {"AMQP_URL": "amqp://nobody@127.0.0.1:1/"}
+    command = [sys.executable, "-m", "stack", "relay", "republish", "order_service", *options]
+    environment = {**os.environ, **urls}
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    def run(*options: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "stack", "relay", "republish", "order_service", *options]
-        environment = {**os.environ, **urls}
-        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
-    assert json.loads(run("--json").stdout) == {"announced": {"order_service": 3}}
+def test_an_event_that_cannot_be_read_is_named_and_the_others_are_announced_again(store: Database) -> None:
+    before = record(store, products=2, prices=1)
+    store.rows(UNREADABLE)
+    ids = before + record(store, products=2, prices=3)[2:]
+    done = republish_command(store)
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "1 events cannot be read" in done.stderr
+    assert "order.renamed, version 1 of " in done.stderr
+    assert ids_in_order(store) == ids + ids
+
+
+def test_the_command_announces_again_and_says_how_much(store: Database) -> None:
+    record(store, products=3, prices=1)
+    run = partial(republish_command, store)
+    assert json.loads(run("--json").stdout) == {"announced": {"order_service": 3}, "unreadable": []}
     assert len(ids_in_order(store)) == 6
     assert "0 messages announced again" in run("--order", str(uuid4())).stdout
     assert "0 messages announced again" in run("--since", "2100-01-01").stdout
