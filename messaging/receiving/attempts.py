@@ -43,15 +43,17 @@ COLUMNS = "position, message_id, key, contract, routing_key, headers, body, stat
 
 CLAIM = f"""
 with due as (
-    select position as due_position, tried_at is not null as did_not_end from parked_messages
+    select position as due_position, tried_at is not null as did_not_end,
+        case when error = %(suspect)s then least(%(deaths)s, %(attempts)s) else %(attempts)s end as most
+    from parked_messages
     where state = 'retrying' and next_attempt_at <= now() and (tried_at is null or %(alone)s)
     order by next_attempt_at limit 1 for update skip locked
 )
 update parked_messages set
-    attempts = attempts + (attempts < %(most)s)::int,
-    state = case when attempts < %(most)s then 'retrying' else 'dead' end,
-    next_attempt_at = case when attempts < %(most)s then now() + %(lease)s end,
-    tried_at = case when attempts < %(most)s then now() end
+    attempts = attempts + (attempts < most)::int,
+    state = case when attempts < most then 'retrying' else 'dead' end,
+    next_attempt_at = case when attempts < most then now() + %(lease)s end,
+    tried_at = case when attempts < most then now() end
 from due where position = due_position
 returning {COLUMNS}, did_not_end
 """  # noqa: S608 - a constant
@@ -63,9 +65,9 @@ def claim(connection: Connection[Any], alone: bool) -> Parked | None:
     So an attempt that kills the process counts too. One that did not end is repeated only when no other attempt is
     under way, lest the next death be counted against a neighbour; after the last one it comes back as dead.
     """
-    parameters = {"most": parked.ATTEMPTS, "lease": LEASE, "alone": alone}
+    most = {"attempts": parked.ATTEMPTS, "deaths": parked.DEATHS, "suspect": parked.SUSPECT}
     with connection.cursor(row_factory=class_row(Parked)) as cursor:
-        return cursor.execute(CLAIM, parameters).fetchone()
+        return cursor.execute(CLAIM, {**most, "lease": LEASE, "alone": alone}).fetchone()
 
 
 FOLLOWERS = f"""

@@ -13,8 +13,16 @@ from psycopg.types.json import Jsonb
 from messaging.failures import Failure
 from messaging.receiving.delivery import Delivery
 
-ATTEMPTS = 8
-"""After so many a message is dead and waits for a person."""
+ATTEMPTS = 21
+"""After so many a message is dead and waits for a person.
+
+Between them are pauses of at most 1, 2, 4 .. 256 s and eleven of 300 s, 3,811 s together, and of no less than half of
+that: so an outage of 31 minutes, say of the card processor, makes nothing dead.
+"""
+DEATHS = 8
+"""Attempts after which a message is dead if none of them ended: each may have killed a process."""
+SUSPECT = "Suspect"
+"""The error of a message none of whose attempts has ended."""
 BASE = timedelta(seconds=1)
 LONGEST_PAUSE = timedelta(minutes=5)
 KEY_LOCKS = 1
@@ -36,9 +44,9 @@ class Entry(NamedTuple):
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Exponential back-off with full jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015)."""
+    """Exponential back-off with equal jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015)."""
     longest: timedelta = min(LONGEST_PAUSE, BASE * 2 ** (attempts - 1))
-    return random.uniform(0, 1) * longest
+    return random.uniform(0.5, 1) * longest
 
 
 LOCK = "select pg_advisory_xact_lock(%s, key) from unnest(%s::int[]) as wanted (key)"

@@ -196,4 +196,4 @@ def describe_suspect(delivery: Delivery) -> Failure:
     of them killed the process. In the table each attempt is counted for the one message that is tried, and the first
     comes after a pause, in which what was delivered together with it is brought to safety."""
     text = f"delivered {delivery.delivered_before} times without an end: the process died, perhaps of this message"
-    return Failure("Suspect", "", text, "")
+    return Failure(parked.SUSPECT, "", text, "")

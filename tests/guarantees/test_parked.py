@@ -217,7 +217,14 @@ from generate_series(1, 20000) as number
 """
 HOT = {
     "parked_among": parked.AMONG.replace("%s", "array['key 7', 'other']"),
-    "claim": attempts.CLAIM % {"alone": "true", "most": "8", "lease": "interval '1 minute'"},
+    "claim": attempts.CLAIM
+    % {
+        "alone": "true",
+        "attempts": "21",
+        "deaths": "8",
+        "suspect": "'Suspect'",
+        "lease": "interval '1 minute'",
+    },
     "next_due": attempts.NEXT_DUE,
     "followers": attempts.FOLLOWERS % ("'key 7'", "5", "100"),
     "release": attempts.RELEASE.replace("%s", "'key 7'"),
