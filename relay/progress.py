@@ -49,6 +49,12 @@ class Progress:
     problem: str | None = None
 
 
+NO_RELAY = (
+    "no relay is active: either none runs (`./ordersaga relay` starts one), "
+    "or those that run do not reach RabbitMQ (their /readyz and logs say so)"
+)
+"""A relay connects to RabbitMQ first, so that one without it has no session here."""
+
 RELAYS = """
 select a.application_name, a.backend_start, l.pid is not null
 from pg_stat_activity a left join pg_locks l on l.pid = a.pid and l.locktype = 'advisory' and l.granted
@@ -140,4 +146,4 @@ def problem_of(connection: Connection[Any], active: Process | None, undeliverabl
         return "restored from another server: the figures hold once a relay has re-based it"
     if undeliverable >= FULL:
         return f"nothing new is published: {FULL} messages or more are undeliverable"
-    return None if active else "no relay is active: start one with `./ordersaga relay`"
+    return None if active else NO_RELAY

@@ -103,7 +103,7 @@ def report(due: dict[str, list[UUID]], relays: dict[str, bool], left: Left, wait
                 f"{name}: {len(ids)} {'key is' if len(ids) == 1 else 'keys are'} tried again from the first message on"
             )
             if not relays[name]:
-                print(f"{name}: no relay is active; start one with `./ordersaga relay`")
+                print(f"{name}: {progress.NO_RELAY}")
     for name, rows in left.items():
         for id_, reason, attempts in rows:
             print(f"{name}: {id_} is not taken (attempts: {attempts}): {reason}")

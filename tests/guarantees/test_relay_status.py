@@ -53,6 +53,14 @@ def test_before_a_relay_has_run_everything_is_behind(outbox: Database) -> None:
     assert "no relay is active" in (found.problem or "")
 
 
+def test_a_relay_that_does_not_reach_the_broker_is_not_called_missing(outbox: Database) -> None:
+    with relays_of(outbox, "amqp://relay:none@127.0.0.1:1/") as relays:
+        running = relays.start()
+        until(lambda: "is away" in running.log())
+        assert running.poll() is None
+        assert "do not reach RabbitMQ" in (asked(outbox).problem or "")
+
+
 def test_what_is_behind_is_counted_within_a_window_and_across_late_commits(outbox: Database) -> None:
     with outbox.connect() as late, session.connect(outbox.relay_url) as relay:
         with late.transaction():
