@@ -44,6 +44,19 @@ AUDITOR_GRANTS = SQL("""
 """)
 
 
+USAGE = """usage: python -m messaging.migrate [DATABASE ...]
+
+Brings databases up to date, each in one transaction and one process at a time, then grants the roles of the server
+what they need. A database that is up to date is left as it is.
+
+  DATABASE             such as order_service; without any, all that the environment names
+
+Environment:
+  <NAME>_DATABASE_URL  ORDER_SERVICE_DATABASE_URL=postgresql://owner:password@host:port/order_service
+  ERASURE_LIST         erasures of personal data, done again in a database that was restored from a backup
+"""
+
+
 class UnknownSchema(Exception):
     """Migrations alone cannot make the database what the code needs."""
 
@@ -115,6 +128,12 @@ def erase_what_came_back(name: str, url: str, erasures: list[Erasure]) -> None:
 
 
 def main(arguments: list[str]) -> int:
+    if "-h" in arguments or "--help" in arguments:
+        sys.stdout.write(USAGE)
+        return 0
+    for name in arguments:
+        if name.startswith("-"):
+            raise MissingSetting(f"There is no option {name}. See python -m messaging.migrate --help")
     urls = database_urls()
     path = read_settings(Settings).erasure_list
     erasures = list(Erasures(Path(path) if path else None))

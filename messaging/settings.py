@@ -2,12 +2,13 @@
 
 import os
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DATABASE_SUFFIX = "_DATABASE_URL"
+LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)]
 
 
 class MissingSetting(SystemExit):
@@ -47,7 +48,7 @@ class Settings(BaseSettings):
     """What `topology` declares for a new group, 2 if unset; `ordersaga queues set` changes a group that exists."""
     inbox_retention_days: float = Field(default=30, gt=0)
     """A worker forgets received messages and answered requests that are older: what comes again later takes effect."""
-    log_level: str = "INFO"
+    log_level: LogLevel = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
 

@@ -108,6 +108,9 @@ def main(arguments: list[str]) -> int:
     if not names or names[0] in ("-h", "--help"):
         sys.stdout.write(USAGE)
         return 0 if names else 2
+    for name in names:
+        if name.startswith("-"):
+            raise MissingSetting(f"There is no option {name}. See python -m messaging.topology --help")
     settings = read_settings(Settings)
     if not settings.amqp_url:
         raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")

@@ -24,6 +24,22 @@ from messaging.telemetry import configure_logging, log, serve_health
 SAID_BY_LINKS = ("pika", "psycopg.pool")
 """Libraries that log every failed try; the links log every change."""
 
+USAGE = """usage: python -m {group}
+
+The worker of {group}: takes messages from the group's queues, lets each take effect once and in order per key, tries
+again what failed, and does what deadlines ask for.
+
+Environment:
+  {variable:20} postgresql://{group}:password@host:port/{group}
+  AMQP_URL             amqp://{group}:password@host:port/vhost
+  HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
+  INBOX_RETENTION_DAYS received messages are forgotten after so many days (default 30)
+  LOG_LEVEL, LOG_FORMAT=console|json
+{own}
+Start as many as you like; they share the queues. Servers that are away are waited for. SIGTERM or Ctrl-C: brings to
+its end what is in hand, exits 0. Exit 2: something must be set first.
+"""
+
 
 def run(reactions: Reactions, announcements: Announcements) -> int:
     """Run a service's worker. Returns the exit code."""
@@ -36,6 +52,8 @@ def run_handler(group: str, handler: Handler) -> int:
 
 
 def serve(reactions: Reactions, announcements: Announcements, handler: Handler) -> int:
+    if arguments := sys.argv[1:]:
+        return explain(reactions, arguments)
     try:
         settings = read_settings(reactions.settings)
         configure_logging(settings, f"{reactions.group} worker")
@@ -46,6 +64,16 @@ def serve(reactions: Reactions, announcements: Announcements, handler: Handler) 
         return 2
     set_by_signal(worker.stopping)
     return worker.run()
+
+
+def explain(reactions: Reactions, arguments: list[str]) -> int:
+    """The worker takes no arguments: help is answered, anything else refused."""
+    asked = arguments[0] in ("-h", "--help")
+    own = reactions.settings.model_fields.keys() - Settings.model_fields.keys()
+    listed = f"  {', '.join(sorted(own)).upper()}\n" if own else ""
+    usage = USAGE.format(group=reactions.group, variable=f"{reactions.group}_DATABASE_URL".upper(), own=listed)
+    (sys.stdout if asked else sys.stderr).write(usage)
+    return 0 if asked else 2
 
 
 class Worker:

@@ -88,6 +88,8 @@ if __name__ == "__main__":
     if {"-h", "--help"} & set(sys.argv[1:]):
         sys.stdout.write(USAGE)
         sys.exit(0)
+    if sys.argv[1:]:
+        sys.exit("audit sealer: it takes no arguments. See python -m projections.audit --help")
     try:
         sys.exit(serve())
     except (MissingSetting, OSError) as wrong:
