@@ -38,7 +38,7 @@ chaos: $(VENV)/dev-stamp  ## Long torture runs on real servers
 bench: $(VENV)/dev-stamp  ## Every figure beside its reference of the same run (at most ten minutes; docs/BENCHMARKS.md)
 	$(BIN)/python -m benchmarks
 
-bench-quick: $(VENV)/dev-stamp  ## The same with fewer rounds (about a minute)
+bench-quick: $(VENV)/dev-stamp  ## The same with fewer rounds and rows, and without the read side (about a minute)
 	$(BIN)/python -m benchmarks --quick
 
 screenshots: $(VENV)/dev-stamp  ## Pictures of the dashboard in docs/screenshots (needs chromium, takes some minutes)

@@ -1,4 +1,4 @@
-"""Stock of one product, and what one order has set aside of it."""
+"""The stock of one product: what is on hand, and how much of that is reserved."""
 
 from typing import TypedDict
 from uuid import UUID, uuid5

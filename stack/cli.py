@@ -49,8 +49,10 @@ ENVIRONMENT = """
   PROJECTIONS_DATABASE_URL  use your own Postgres: set all four
   AMQP_URL                  use your own RabbitMQ
   QUEUES_PER_GROUP          queues of each new group: 1, 2, 4, 8 or 16 (default 2); then `queues set`
+  BROKER_METRICS_URL        of your own RabbitMQ's plugin rabbitmq_prometheus, for the dashboard
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
   RELAY_RETENTION_HOURS     published rows older than this leave the outboxes (default 24)
+  INBOX_RETENTION_DAYS      received messages and answered requests are remembered so long (default 30)
   RELAY_MAX_MESSAGE_BYTES   larger messages are kept as undeliverable (default 16777216)
   PERSONAL_KEY_ENCRYPTION_KEY   wraps the keys of personal data: 32 bytes in base64 (default: the state directory
                             keeps one; with your own Postgres none)
@@ -58,6 +60,7 @@ ENVIRONMENT = """
   AUDIT_SEAL_SECONDS        between two windows of events that are sealed and signed (default 5)
   LOG_LEVEL, LOG_FORMAT     DEBUG to ERROR (default INFO); console or json (default console)
   STRIPE_API_BASE, STRIPE_API_KEY   set both to charge cards there instead of at the local simulator
+  STRIPE_TIMEOUT_SECONDS    for an answer of the card processor (default 5)
 """
 
 

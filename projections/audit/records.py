@@ -20,7 +20,7 @@ class BadExport(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Begins:
-    """What follows is of this store, as it was at this time; without a time it was never sealed."""
+    """What follows is of this store, as it was at this time."""
 
     store: str
     server: str

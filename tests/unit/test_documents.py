@@ -10,7 +10,8 @@ from urllib.parse import unquote
 import click
 import pytest
 
-from stack.cli import ALL, main
+from stack.cli import ALL, ENVIRONMENT, main
+from stack.processes import PROCESSES, RELAY, TOPOLOGY
 from stack.state import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
@@ -83,6 +84,12 @@ def test_every_task_in_a_shell_block_is_in_the_makefile(document: Path) -> None:
     tasks = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     used = {task for block in SHELL.findall(document.read_text()) for task in TASK.findall(block)}
     assert used <= tasks
+
+
+def test_the_help_names_every_variable_that_reaches_a_process() -> None:
+    passed_on = {name for process in (*PROCESSES, RELAY, TOPOLOGY) for name in process.passed_on}
+    told = set(re.findall(r"\b[A-Z_]{4,}\b", ENVIRONMENT))
+    assert passed_on | {"BROKER_METRICS_URL", "ERASURE_LIST"} <= told
 
 
 def test_the_code_in_the_readme_stands_in_the_services() -> None:
