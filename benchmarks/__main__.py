@@ -14,7 +14,7 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import append, backlog, consume, costs, latency, read_side, rebuild, relay
+from benchmarks import append, backlog, consume, costs, latency, read_side, rebuild, relay, saga
 from benchmarks.place import FULL, QUICK, Place
 from benchmarks.rows import REACH, Row, reached
 from stack.servers.private import private_servers
@@ -31,6 +31,7 @@ STEPS: list[tuple[str, Callable[[Place], list[Row]]]] = [
     ("relay with a million rows waiting", backlog.measure_million),
     ("from commit to consumer", latency.measure),
     ("consume, react, announce", consume.measure),
+    ("whole sagas over HTTP", saga.measure),
     ("rebuild the read side", rebuild.measure),
     ("dashboard and audit with a million events", read_side.measure),
     ("statements, round trips, WAL", costs.measure),

@@ -23,6 +23,7 @@ from messaging.broker import EVENTS, Group, declare
 from messaging.message import Message, to_properties
 from messaging.receiving.reactor import Reactor
 from messaging.settings import Settings
+from stack.given import variable
 from stack.servers.private import Servers, private_servers
 from tests.support.counting import GROUP, announcements, reactions
 from tests.support.databases import Database, Databases
@@ -67,9 +68,10 @@ class Run:
 
     def rate(self, url: str) -> float:
         """Messages a second, from the start of consuming to the last commit; `url` is the service's."""
-        os.environ[f"{GROUP.upper()}_DATABASE_URL"] = url
         settings = Settings(amqp_url=self.servers.amqp_url(GROUP))
+        os.environ[variable(GROUP)] = url
         consumer = worker.Worker(settings, reactions, announcements, Reactor(reactions, announcements))
+        del os.environ[variable(GROUP)]
         group = Group(GROUP, tuple(reactions.contracts), 2)
         fill(self.servers.amqp_url("provisioner"), group, self.messages, self.keys)
         finished: list[float] = []

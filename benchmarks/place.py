@@ -30,10 +30,12 @@ class Size:
     """Few and many; None: not measured."""
     read_side_orders: int | None
     """Some five events each; None: not measured."""
+    saga_seconds: float | None
+    """Of each part of a round; None: not measured."""
 
 
-FULL = Size(5, 300, 5, 50_000, 2, 1_000_000, 500_000, 1200, 5, 20_000, (50_000, 200_000), 200_000)
-QUICK = Size(1, 80, 1, 20_000, 1, 200_000, 75_000, 60, 1, 6_000, None, None)
+FULL = Size(5, 300, 5, 50_000, 2, 1_000_000, 500_000, 1200, 5, 20_000, (50_000, 200_000), 200_000, 6)
+QUICK = Size(1, 80, 1, 20_000, 1, 200_000, 75_000, 60, 1, 6_000, None, None, None)
 
 
 @dataclass(frozen=True)

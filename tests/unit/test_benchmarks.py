@@ -11,6 +11,7 @@ NAMES = [
     *("append_vs_psycopg", "append_vs_library", "relay_vs_raw_publish", "relay_at_1m_vs_20k"),
     *("relay_with_foreign_transaction", "idle_poll_ms_at_1m_retained", "commit_to_consumer_p50_ms"),
     *("commit_to_consumer_p99_ms", "consume_per_s", "dead_tuples_per_message"),
+    *("sagas_per_s", "saga_at_20_per_s_p50_ms", "saga_at_50_per_s_p99_ms"),
     *("rebuild_events_per_s", "rebuild_memory_mb_ratio"),
     *("dashboard_slowest_query_ms_at_1m", "audit_slowest_query_ms_at_1m"),
 ]
