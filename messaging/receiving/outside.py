@@ -10,15 +10,25 @@ from psycopg_pool import ConnectionPool
 
 from messaging.announcements import Announcements
 from messaging.failures import Away, Fate, judge
+from messaging.links import refuse_disturbed
 from messaging.reactions import Reactions
 from messaging.receiving.delivery import NOT_ASKED, Broken, Received
-from messaging.receiving.parked import parked_among
-from messaging.receiving.reactor import received_among
 from messaging.transaction import Transaction
 
 THREADS = 16
 """Outside steps under way at once in one process, each with a connection to read from."""
 PAUSE_SECONDS = 0.5
+
+
+HAS_ITS_PLACE = """
+select exists (select from inbox where message_id = %s) or (%s and exists (select from parked_messages where key = %s))
+"""
+
+
+def has_its_place(connection: Connection[Any], message: Received, fresh: bool) -> bool:
+    """Whether the message took effect before or, if it is fresh, belongs behind a parked one of its key."""
+    row = connection.execute(HAS_ITS_PLACE, (message.id, fresh, message.key)).fetchone()
+    return bool(row and row[0])
 
 
 class OutsideSteps:
@@ -40,7 +50,7 @@ class OutsideSteps:
             max_size=THREADS,
             open=False,
             kwargs={"autocommit": True},
-            check=ConnectionPool.check_connection,
+            check=refuse_disturbed,
         )
 
     def __enter__(self) -> "OutsideSteps":
@@ -71,7 +81,7 @@ class OutsideSteps:
                     raise Away("stopped while the database was away") from error
 
     def ask(self, connection: Connection[Any], message: Received, fresh: bool) -> Any:
-        if received_among(connection, [message.id]) or (fresh and parked_among(connection, [message.key])):
+        if has_its_place(connection, message, fresh):
             return NOT_ASKED
         transaction = Transaction(connection, self.announcements, message.message.caused_by_this())
         return self.steps[message.contract](message.data, transaction, self.world)

@@ -2,13 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from select import POLLIN, poll
 from typing import Any
 
 from psycopg import Connection, OperationalError
 from psycopg_pool import ConnectionPool
 from sqlalchemy import MetaData
 
+from messaging.links import is_disturbed
 from messaging.schema import metadata
 
 CONNECTION_SECONDS = 2
@@ -46,6 +46,8 @@ class Database:
     @contextmanager
     def connection(self, timeout: float | None = None) -> Iterator[Connection[Any]]:
         """A connection for the length of the block; raises PoolTimeout when there is none within `timeout` seconds."""
+        # psycopg_pool's own `check` sleeps a second after each broken connection, so that the first request after a
+        # restart of the server would fail.
         connection = self.pool.getconn(timeout)
         if is_disturbed(connection):
             connection.close()
@@ -70,17 +72,6 @@ class Database:
 
 def configure(connection: Connection[Any]) -> None:
     connection.execute("select set_config('statement_timeout', %s, false)", (STATEMENT_TIMEOUT,))
-
-
-def is_disturbed(connection: Connection[Any]) -> bool:
-    """Whether the server has something to say on an idle connection: that it is closing, or has closed it.
-
-    Costs 2 microseconds, a `select 1` one round trip. psycopg_pool's own `check` sleeps a second after each
-    broken connection, so that the first request after a restart of the server would fail.
-    """
-    poller = poll()
-    poller.register(connection.fileno(), POLLIN)
-    return bool(poller.poll(0))
 
 
 def missing_columns(connection: Connection[Any], known: Iterable[MetaData]) -> list[tuple[str, list[str]]]:

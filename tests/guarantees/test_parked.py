@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from messaging.message import Message, to_properties
-from messaging.receiving import attempts, parked
+from messaging.receiving import attempts, outside, parked
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked, Counted
@@ -216,6 +216,7 @@ select gen_random_uuid(), 'key ' || number / 10, '', '{}', '',
 from generate_series(1, 20000) as number
 """
 HOT = {
+    "has_its_place": outside.HAS_ITS_PLACE % ("gen_random_uuid()", "true", "'key 7'"),
     "parked_among": parked.AMONG.replace("%s", "array['key 7', 'other']"),
     "claim": attempts.CLAIM
     % {
