@@ -90,6 +90,16 @@ def test_a_token_is_refused_that_is(tokens: Tokens, reason: str) -> None:
         tokens.verify(REFUSED[reason]())
 
 
+def test_a_token_that_was_accepted_is_refused_once_it_has_expired(
+    tokens: Tokens, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    token = signed()
+    assert tokens.verify(token) == tokens.verify(token)
+    monkeypatch.setattr("messaging.web.tokens.CLOCK_DIFFERENCE", -2 * MINUTE)
+    with pytest.raises(InvalidToken):
+        tokens.verify(token)
+
+
 def test_a_changed_claim_breaks_the_signature(tokens: Tokens) -> None:
     header, _, signature = signed().split(".")
     _, forged, _ = signed(role="operator").split(".")
