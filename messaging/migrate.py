@@ -49,10 +49,10 @@ USAGE = """usage: python -m messaging.migrate [DATABASE ...]
 Brings databases up to date, each in one transaction and one process at a time, then grants the roles of the server
 what they need. A database that is up to date is left as it is.
 
-  DATABASE             such as order_service; without any, all that the environment names
+  DATABASE             such as lending; without any, all that the environment names
 
 Environment:
-  <NAME>_DATABASE_URL  ORDER_SERVICE_DATABASE_URL=postgresql://owner:password@host:port/order_service
+  <NAME>_DATABASE_URL  LENDING_DATABASE_URL=postgresql://owner:password@host:port/lending
   ERASURE_LIST         erasures of personal data, done again in a database that was restored from a backup
 """
 

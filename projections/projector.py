@@ -23,6 +23,8 @@ class Projector:
     """The handler of the group `projections`; its inbox is the event log itself."""
 
     contracts: Mapping[str, type[ContractData]] = CONTRACTS
+    patience = 0.05
+    """Nobody sees it on a screen, and folding costs the batch more than its messages."""
 
     def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
         """Those of these messages that are logged or skipped, with the hash of the event that each announced."""

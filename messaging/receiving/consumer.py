@@ -21,6 +21,8 @@ from messaging.receiving.receiver import Receiver, runs
 from messaging.telemetry import log
 
 BATCH = 300
+FEW = 50
+"""A batch with fewer waits for more if its handler has the patience; catching up, there are always more."""
 IDLE_SECONDS = 0.2
 LEAVING_SECONDS = 0.02
 """Longest wait for something to arrive while a queue is being given back."""
@@ -102,6 +104,8 @@ class Consumer:
         """Take one batch; what is behind an outside step comes with a later one."""
         patience = LEAVING_SECONDS if intake.is_leaving else IDLE_SECONDS
         intake.pump(0 if intake.arrived or lines.has_answers else patience)
+        if 0 < len(intake.arrived) < FEW:
+            self.stopping.wait(self.receiver.handler.patience)
         intake.gather(BATCH)
         arrived = self.receiver.read(intake.take(BATCH))
         self.end(intake, [*lines.answered(), *lines.admit(arrived)])

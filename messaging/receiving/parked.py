@@ -17,7 +17,7 @@ ATTEMPTS = 21
 """After so many a message is dead and waits for a person.
 
 Between them are pauses of at most 1, 2, 4 .. 256 s and eleven of 300 s, 3,811 s together, and of no less than half of
-that: so an outage of 31 minutes, say of the card processor, makes nothing dead.
+that: so an outage of 31 minutes, say of what an outside step asks, makes nothing dead.
 """
 DEATHS = 8
 """Attempts after which a message is dead if none of them ended: each may have killed a process."""

@@ -22,6 +22,8 @@ def received_among(connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUI
 class Reactor:
     """Handles messages by the reactions of one service."""
 
+    patience = 0.0
+
     def __init__(self, reactions: Reactions, announcements: Announcements) -> None:
         self.announcements = announcements
         self.reactions = reactions.by_contract

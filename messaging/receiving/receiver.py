@@ -33,6 +33,10 @@ class Handler(Protocol):
     """What a group does with messages. Both methods run in a transaction of the caller's."""
 
     @property
+    def patience(self) -> float:
+        """Seconds for which a few messages may wait for more, to share a transaction; 0 where others wait for them."""
+
+    @property
     def contracts(self) -> Mapping[str, type[ContractData]]:
         """By name; a message of any other contract is parked."""
 
