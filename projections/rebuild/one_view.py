@@ -12,7 +12,7 @@ from projections.rebuild.findings import Finding
 from projections.rebuild.history import remember
 from projections.rebuild.progress import Progress
 from projections.rebuild.result import Result
-from projections.rebuild.swap import clear_away, put_in_place
+from projections.rebuild.swap import clear_away, put_in_place, refuse_followers
 from projections.views.fold import fold
 
 
@@ -50,6 +50,8 @@ def replace(
     report: Callable[[Finding], None],
     progress: Progress,
 ) -> None:
+    if not result.dry_run:
+        refuse_followers(connection, [view])
     shadow.begin(connection)
     with progress.during("freeze"):
         end = log.freeze(connection, [view])

@@ -21,7 +21,7 @@ from projections.rebuild.findings import Finding
 from projections.rebuild.history import remember
 from projections.rebuild.progress import Progress
 from projections.rebuild.result import Result
-from projections.rebuild.swap import clear_away, put_in_place
+from projections.rebuild.swap import clear_away, put_in_place, refuse_followers
 from projections.views.fold import VIEWS, fold
 
 LOG = "event_log"
@@ -88,6 +88,8 @@ class Rebuild:
             shadow.drop(connection)
 
     def _run(self, connection: Connection[Any]) -> None:
+        if not self.result.dry_run:
+            refuse_followers(connection, TABLES)
         shadow.begin(connection)
         with self._progress.during("freeze"):
             self._reached = Reached(log.freeze(connection, list(VIEWS)), {})

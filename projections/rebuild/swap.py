@@ -24,6 +24,20 @@ from pg_locks join pg_stat_activity using (pid)
 where relation = any(%s::regclass[]) and pid <> pg_backend_pid() and granted
 """
 
+FOLLOWERS = """
+select coalesce(string_agg(distinct c.oid::regclass::text, ', '), '')
+from pg_depend d join pg_rewrite r on d.classid = 'pg_rewrite'::regclass and d.objid = r.oid
+    join pg_class c on c.oid = r.ev_class
+where d.refclassid = 'pg_class'::regclass and d.refobjid = any(%s::regclass[])
+"""
+
+
+def refuse_followers(connection: Connection[Any], tables: Sequence[str]) -> None:
+    """Raises Refused when a database view reads a table: it would stay with the replaced one, and go with it."""
+    row = connection.execute(FOLLOWERS, ([f"public.{table}" for table in tables],)).fetchone()
+    if row and row[0]:
+        raise Refused(f"{row[0]} reads what is to be replaced and would go with it. Drop it, and make it again after.")
+
 
 def put_in_place(
     connection: Connection[Any], tables: Sequence[str], approach: Callable[[], object], prepare: Callable[[], Told]

@@ -169,6 +169,17 @@ def test_a_message_that_never_reached_the_log_is_named_and_recovered_behind_all_
     assert side.rebuild()[1] == []
 
 
+@pytest.mark.parametrize("view", [None, "saga_view"])
+def test_a_database_view_of_somebody_else_is_not_lost(side: ReadSide, view: str | None) -> None:
+    side.as_owner("create view report as select state, count(*) from saga_view group by state")
+    with pytest.raises(session.Refused, match=r"^report reads what is to be replaced and would go with it"):
+        rebuild_view(side.urls["projections"], view, print) if view else side.rebuild()
+    assert side.database.rows("select sum(count) > 0 from report") == [(True,)]
+    side.rebuild(dry_run=True)
+    side.as_owner("drop view report")
+    assert side.rebuild()[1] == []
+
+
 def test_a_message_that_no_event_explains_is_named_left_out_and_kept_among_what_was_replaced(side: ReadSide) -> None:
     before = side.contents()
     columns = "contract, source, key, sequence, time, event_hash, correlation_id, causation_id, actor, '', '', body"
