@@ -17,7 +17,8 @@ from eventsourcing.domain import BaseAggregate
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
 from inventory_service.reservation import Reservation
-from messaging.aggregates import GENESIS, record
+from messaging.aggregates import record
+from messaging.hash_chain import GENESIS
 from messaging.message import Cause, Message
 from messaging.republish import EVENTS, messages
 from order_service.order import Order

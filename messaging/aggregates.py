@@ -1,34 +1,20 @@
-"""Event-sourced aggregates to and from rows: mapping, explicit topics, hash chain, snapshots."""
+"""Event-sourced aggregates to and from rows, by way of snapshots."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from uuid import UUID
 
-from eventsourcing.domain import AggregateCreated, BaseAggregate, CanMutateAggregate, Snapshot
-from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, StoredEvent, UUIDAsHex
-from eventsourcing.utils import _topic_cache, register_topic
+from eventsourcing.domain import BaseAggregate, CanMutateAggregate
+from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
+from messaging.hash_chain import chain
 from messaging.message import Cause
+from messaging.topics import AggregateSnapshot, mapper
 
-GENESIS = bytes(32)
 SNAPSHOT_EVERY = 100
 """Events between snapshots of one aggregate; a load reads one snapshot and at most this many events."""
-
-
-class UnknownTopic(LookupError):
-    """A stored event names a topic that no aggregate of this service has registered."""
-
-
-class AggregateSnapshot(Snapshot):
-    """The library's snapshot under an explicit topic."""
-
-    TOPIC = "aggregate.snapshot"
-
-
-register_topic(AggregateSnapshot.TOPIC, AggregateSnapshot)
 
 
 class EventRow(NamedTuple):
@@ -45,59 +31,6 @@ class History:
 
     aggregate: BaseAggregate[UUID]
     hash: bytes
-
-
-class TopicMapper(Mapper[UUID]):
-    """Maps only topics that are registered: a row never decides what is imported."""
-
-    def to_domain_event(self, stored_event: StoredEvent) -> Any:
-        if "." not in stored_event.topic:
-            raise UnknownTopic(f"{stored_event.topic!r} is not the topic of an event, such as 'loan.begun'")
-        require_topic(stored_event.topic)
-        event = super().to_domain_event(stored_event)
-        if isinstance(event, AggregateCreated):
-            require_topic(event.originator_topic)
-        elif isinstance(event, AggregateSnapshot):
-            require_topic(event.topic)
-        return event
-
-
-def require_topic(topic: str) -> None:
-    """Raises UnknownTopic unless a class has claimed the topic with TOPIC.
-
-    Looks into the library's table, because `resolve_topic` imports the module that an unknown topic names.
-    """
-    if getattr(_topic_cache.get(topic), "TOPIC", None) != topic:
-        raise UnknownTopic(f"a stored event names topic {topic!r}, which no aggregate here has registered")
-
-
-def make_mapper() -> TopicMapper:
-    transcoder = JSONTranscoder()
-    transcoder.register(UUIDAsHex())
-    transcoder.register(DatetimeAsISO())
-    return TopicMapper(transcoder)
-
-
-mapper = make_mapper()
-UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
-"""What a stored event raises, on its way to an event and its announcements, that no code here can make sense of."""
-
-
-def chain(previous: bytes, stored: StoredEvent, cause: Cause) -> bytes:
-    """SHA-256 over the previous hash of the stream and the event's canonical bytes, length-prefixed."""
-    digest = hashlib.sha256(previous)
-    for part in (
-        str(stored.originator_id).encode(),
-        str(stored.originator_version).encode(),
-        stored.topic.encode(),
-        stored.state,
-        str(cause.correlation_id).encode(),
-        str(cause.causation_id or "").encode(),
-        cause.actor.encode(),
-    ):
-        digest.update(len(part).to_bytes(4, "big"))
-        digest.update(part)
-    return digest.digest()
 
 
 def record(events: Sequence[CanMutateAggregate[UUID]], previous: bytes, cause: Cause) -> Iterator[EventRow]:

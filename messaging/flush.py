@@ -11,8 +11,8 @@ from psycopg.types.json import Jsonb
 
 from messaging import message
 from messaging.aggregates import EventRow
+from messaging.deadline import Deadline
 from messaging.message import Cause, Message
-from messaging.reactions import Deadline
 
 
 @dataclass(frozen=True, slots=True)

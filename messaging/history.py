@@ -8,7 +8,7 @@ from eventsourcing.domain import BaseAggregate
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
-from messaging.aggregates import mapper
+from messaging.topics import mapper
 
 LOAD_AS_OF = """
 select originator_version, topic, state from stored_events

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import Connection
 
 from messaging.failures import Away
-from messaging.telemetry import log
+from messaging.logs import log
 
 SHORTEST_PAUSE = 0.05
 LONGEST_PAUSE = 5.0

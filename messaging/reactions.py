@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -81,12 +80,3 @@ class Reactions:
     def contracts(self) -> list[str]:
         """Names of the contracts that this group's queues are bound to."""
         return sorted(self.by_contract)
-
-
-@dataclass(frozen=True, slots=True)
-class Deadline:
-    """Something that happens by itself unless the saga has ended by then."""
-
-    name: str
-    aggregate_id: UUID
-    after: timedelta

@@ -12,11 +12,13 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from messaging import flush
-from messaging.aggregates import GENESIS, EventRow, chain, mapper
+from messaging.aggregates import EventRow
 from messaging.announcements import Announcements
+from messaging.hash_chain import GENESIS, chain
 from messaging.message import Cause
 from messaging.settled import look, settled_end, unbroken_end
 from messaging.subscription import PollingSubscription
+from messaging.topics import mapper
 
 SELECT = """
 select originator_id, originator_version, topic, state from {table}

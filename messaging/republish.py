@@ -14,10 +14,10 @@ from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
 from messaging import flush
-from messaging.aggregates import UNREADABLE, mapper
 from messaging.announcements import Announcements
 from messaging.flush import Rows
 from messaging.message import Cause, Message
+from messaging.topics import UNREADABLE, mapper
 
 BATCH = 1000
 """Events of one transaction: small, so that the relay publishes while the rest is still being read."""

@@ -12,11 +12,12 @@ from psycopg.errors import UniqueViolation
 from psycopg.pq import TransactionStatus
 
 from messaging import aggregates, flush
-from messaging.aggregates import GENESIS, SNAPSHOT_EVERY, History
+from messaging.aggregates import SNAPSHOT_EVERY, History
 from messaging.announcements import Announcements
+from messaging.deadline import Deadline
 from messaging.flush import Remembered
+from messaging.hash_chain import GENESIS
 from messaging.message import Cause, Message
-from messaging.reactions import Deadline
 
 Kind = TypeVar("Kind", bound=BaseAggregate[UUID])
 Result = TypeVar("Result")

@@ -7,6 +7,8 @@ import threading
 from datetime import timedelta
 
 from messaging.announcements import Announcements
+from messaging.health import serve_health
+from messaging.logs import configure_logging, log
 from messaging.reactions import Reactions
 from messaging.receiving.background import Background
 from messaging.receiving.consumer import Consumer
@@ -19,7 +21,6 @@ from messaging.receiving.receiver import Handler, Receiver
 from messaging.receiving.retries import Retries
 from messaging.settings import MissingSetting, Settings, database_url, read_settings
 from messaging.signals import set_by_signal
-from messaging.telemetry import configure_logging, log, serve_health
 
 SAID_BY_LINKS = ("pika", "psycopg.pool")
 """Libraries that log every failed try; the links log every change."""

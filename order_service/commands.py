@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from messaging.reactions import Deadline
+from messaging.deadline import Deadline
 from messaging.transaction import Transaction
 from order_service.order import Line, Order
 from order_service.product import Product, product_id

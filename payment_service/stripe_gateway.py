@@ -7,7 +7,7 @@ from uuid import UUID
 
 import stripe
 
-from messaging.telemetry import quieten
+from messaging.logs import quieten
 from payment_service.cards import decline_reason
 from payment_service.gateway import (
     Captured,

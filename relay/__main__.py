@@ -5,7 +5,8 @@ import sys
 import threading
 import time
 
-from messaging import telemetry
+from messaging.health import serve_health
+from messaging.logs import configure_logging, log
 from messaging.settings import MissingSetting, database_urls, read_settings
 from messaging.signals import set_by_signal
 from relay.dispatch import DRAIN_SECONDS
@@ -73,10 +74,10 @@ def run(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:
     try:
         relay.run()
     except UnsafeServer as error:
-        telemetry.log.error(f"{relay.database} is not published: {error}")
+        log.error(f"{relay.database} is not published: {error}")
         exit_codes.append(2)
     except Exception:  # noqa: BLE001 - the last frame of the thread
-        telemetry.log.exception(f"the relay of {relay.database} cannot go on and ends, to be started again")
+        log.exception(f"the relay of {relay.database} cannot go on and ends, to be started again")
         exit_codes.append(1)
     finally:
         stop.set()
@@ -88,9 +89,9 @@ def serve(names: list[str], unsafe_durability: bool) -> int:
     stop = threading.Event()
     set_by_signal(stop)
     all_relays = relays(names, settings, stop, unsafe_durability)
-    telemetry.configure_logging(settings, " ".join(("relay", *(relay.database for relay in all_relays))))
+    configure_logging(settings, " ".join(("relay", *(relay.database for relay in all_relays))))
     logging.getLogger("pika").setLevel(logging.CRITICAL)
-    telemetry.serve_health(
+    serve_health(
         settings.health_port, settings.health_host, lambda: [text for relay in all_relays for text in relay.problems()]
     )
     exit_codes: list[int] = []

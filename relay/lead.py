@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from messaging.telemetry import log
+from messaging.logs import log
 from relay import window
 from relay.dispatch import AT_ONCE, IN_FLIGHT, READ_AHEAD, Dispatch, DrainTookTooLong
 from relay.publisher import BrokerAway, Publisher, TooLarge

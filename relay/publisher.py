@@ -12,8 +12,8 @@ from pika.exceptions import ChannelClosedByBroker, ConnectionWrongStateError
 from pika.spec import Basic
 
 from messaging import broker
+from messaging.logs import log
 from messaging.message import Message
-from messaging.telemetry import log
 from relay.confirms import Confirms, Outcome
 from relay.connection import Connection, reason_of
 from relay.frames import published

@@ -17,7 +17,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from messaging.telemetry import log
+from messaging.logs import log
 from messaging.window import NOTHING
 
 LOCK = "select from relay_cursor for update"

@@ -9,7 +9,7 @@ from prometheus_client import Gauge
 from psycopg import Connection
 
 from messaging.links import Link
-from messaging.telemetry import log
+from messaging.logs import log
 from relay import session, window
 from relay.lead import Lead
 from relay.publisher import BrokerAway, Publisher, TooLarge

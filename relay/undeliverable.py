@@ -13,8 +13,8 @@ from uuid import UUID
 from prometheus_client import Counter, Gauge
 from psycopg import Connection
 
+from messaging.logs import log
 from messaging.message import COLUMNS, from_row
-from messaging.telemetry import log
 from relay.window import Outgoing
 
 KINDS = ("nacked", "returned", "too_large", "waits")

@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from messaging.failures import Fate, judge
 from messaging.links import DatabaseLink
-from messaging.telemetry import log
+from messaging.logs import log
 
 
 def nothing(_: Connection[Any]) -> None:

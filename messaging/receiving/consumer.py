@@ -12,13 +12,13 @@ from psycopg import Connection
 
 from messaging.failures import Fate, judge
 from messaging.links import DatabaseLink, Link
+from messaging.logs import log
 from messaging.receiving import gate, sharing
 from messaging.receiving.delivery import Broken, Received
 from messaging.receiving.intake import Intake
 from messaging.receiving.lines import Lines
 from messaging.receiving.outside import OutsideSteps
 from messaging.receiving.receiver import Receiver, runs
-from messaging.telemetry import log
 
 BATCH = 300
 FEW = 50

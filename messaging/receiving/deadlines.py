@@ -9,9 +9,9 @@ from psycopg.rows import class_row
 
 from messaging.announcements import Announcements
 from messaging.failures import Fate, judge
+from messaging.logs import log
 from messaging.message import Cause
 from messaging.reactions import Reactions
-from messaging.telemetry import log
 from messaging.transaction import ATTEMPTS, Transaction
 
 TOGETHER = 50

@@ -5,9 +5,9 @@ from uuid import UUID, uuid5
 
 import prometheus_client
 
+from messaging.logs import log, working_on
 from messaging.message import NAMESPACE, UnreadableMessage
 from messaging.receiving.delivery import Broken, Received
-from messaging.telemetry import log, working_on
 
 FORKS = prometheus_client.Counter("ordersaga_forks", "Messages that contradict one received before", ["group"])
 

@@ -13,11 +13,11 @@ import prometheus_client
 from psycopg import Connection
 
 from messaging.failures import Failure, Fate, describe, judge
+from messaging.logs import log, working_on
 from messaging.message import ContractData
 from messaging.receiving import forks, parked
 from messaging.receiving.delivery import Broken, Delivery, Received, read
 from messaging.receiving.parked import Entry
-from messaging.telemetry import log, working_on
 
 RECEIVED = prometheus_client.Counter("ordersaga_received", "Messages taken from the broker", ["group", "contract"])
 REDELIVERED = prometheus_client.Counter("ordersaga_redelivered", "Messages delivered before without an end", ["group"])

@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from messaging.failures import Fate, describe, judge
+from messaging.logs import log, working_on
 from messaging.receiving import attempts, forks, parked
 from messaging.receiving.attempts import Parked
 from messaging.receiving.delivery import Broken, Received, read
 from messaging.receiving.outside import OutsideSteps
 from messaging.receiving.receiver import CONTENTIONS, Handler
-from messaging.telemetry import log, working_on
 
 AT_ONCE = 16
 """Messages at their outside step at once."""

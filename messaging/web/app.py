@@ -16,9 +16,10 @@ from flask_openapi3.openapi import OpenAPI
 from prometheus_client import Histogram
 from sqlalchemy import MetaData
 
-from messaging import telemetry
+from messaging import health
 from messaging.announcements import Announcements
 from messaging.erasure import Erasures
+from messaging.logs import working_on
 from messaging.personal import Sealer
 from messaging.settings import Own, Settings, database_url, read_settings
 from messaging.web import cookies, openapi, problems
@@ -94,7 +95,7 @@ class Api(OpenAPI):
         return self.settings
 
     def health(self) -> Response:
-        status, content_type, body = telemetry.respond(request.path, self.database.problems)
+        status, content_type, body = health.respond(request.path, self.database.problems)
         return Response(body, status, content_type=content_type)
 
 
@@ -145,7 +146,7 @@ def begin() -> None:
     g.started = time.perf_counter()
     g.cause = cause_of(request.headers)
     g.logging = ExitStack()
-    g.logging.enter_context(telemetry.working_on(g.cause))
+    g.logging.enter_context(working_on(g.cause))
     method = "GET" if request.method == "HEAD" else request.method
     roles = api().roles.get((request.endpoint or "", method))
     if roles is not None:

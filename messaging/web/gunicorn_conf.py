@@ -7,9 +7,9 @@ import sys
 from types import FrameType
 from typing import Any
 
+from messaging.logs import configure_logging
 from messaging.settings import MissingSetting, Settings, read_settings
 from messaging.signals import setting
-from messaging.telemetry import configure_logging
 from messaging.web.app import THREADS
 from messaging.web.waiting import LONGEST_SECONDS
 

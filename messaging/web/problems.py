@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from messaging.failures import Fate, judge
-from messaging.telemetry import log, trace_id_of
+from messaging.logs import log, trace_id_of
 from messaging.transaction import AggregateNotFound, Conflict, KeyTaken
 
 MEDIA_TYPE = "application/problem+json"

@@ -5,7 +5,8 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from messaging import telemetry
+from messaging.health import serve_health
+from messaging.logs import configure_logging, log
 from messaging.settings import MissingSetting, database_urls, read_settings
 from messaging.signals import set_by_signal
 from projections.audit.log import LogFiles
@@ -59,8 +60,8 @@ def serve() -> int:
     stop = threading.Event()
     set_by_signal(stop)
     all_sealings = sealings(settings, stop)
-    telemetry.configure_logging(settings, "audit sealer")
-    telemetry.serve_health(
+    configure_logging(settings, "audit sealer")
+    serve_health(
         settings.health_port, settings.health_host, lambda: [text for each in all_sealings for text in each.problems()]
     )
     crashes: list[BaseException] = []
@@ -79,7 +80,7 @@ def run(task: Callable[[], None], stop: threading.Event, crashes: list[BaseExcep
     try:
         task()
     except Exception as error:  # noqa: BLE001 - the last frame of the thread
-        telemetry.log.exception("the sealer cannot go on and ends, to be started again")
+        log.exception("the sealer cannot go on and ends, to be started again")
         crashes.append(error)
         stop.set()
 

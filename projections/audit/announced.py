@@ -8,9 +8,9 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
-from messaging.aggregates import mapper
 from messaging.announcements import Announcements
 from messaging.message import Cause
+from messaging.topics import mapper
 from projections.audit.findings import Finding
 from projections.audit.records import Begins, Ends, Record, Sealed, Unsealed
 from projections.audit.store import PAGE, Event

@@ -8,7 +8,7 @@ import psycopg
 from prometheus_client import Counter, Gauge
 
 from messaging.links import KEEPALIVE, Link
-from messaging.telemetry import log
+from messaging.logs import log
 from projections.audit import live, verification
 from projections.audit.findings import Finding
 from projections.audit.log import LogDamaged, LogFiles

@@ -8,7 +8,7 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
-from messaging.aggregates import chain
+from messaging.hash_chain import chain
 from messaging.message import Cause
 from messaging.window import window_of
 from projections.audit.checkpoint import Snapshot

@@ -14,6 +14,7 @@ from inventory_service.reservation import Reservation
 from inventory_service.stock import StockItem
 from messaging import aggregates
 from messaging.receiving.parked_now import parked_now
+from messaging.topics import mapper
 from order_service.order import Order
 from payment_service.payment import Payment
 from relay import progress
@@ -76,7 +77,7 @@ def received(connection: psycopg.Connection[Any]) -> Counter[str]:
     )
     units: Counter[str] = Counter()
     for row in rows:
-        event = aggregates.mapper.to_domain_event(StoredEvent(*row))
+        event = mapper.to_domain_event(StoredEvent(*row))
         units[event.sku] += event.quantity
     return units
 

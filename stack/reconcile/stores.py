@@ -8,8 +8,9 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
-from messaging.aggregates import GENESIS, UNREADABLE, chain, mapper
+from messaging.hash_chain import GENESIS, chain
 from messaging.message import Cause
+from messaging.topics import UNREADABLE, mapper
 from stack.reconcile.findings import Finding
 from stack.reconcile.row import Row
 from stack.reconcile.services import ANNOUNCEMENTS

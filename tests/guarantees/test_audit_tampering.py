@@ -10,7 +10,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from messaging.aggregates import GENESIS
+from messaging.hash_chain import GENESIS
 from order_service.commands import Wanted
 from projections.audit import records
 from projections.audit.findings import KINDS

@@ -8,9 +8,9 @@ from eventsourcing.persistence import StoredEvent
 
 from messaging import flush
 from messaging.aggregates import EventRow
+from messaging.deadline import Deadline
 from messaging.flush import Remembered, Rows
 from messaging.message import Cause, Message
-from messaging.reactions import Deadline
 from tests.support.databases import Databases
 
 CAUSE = Cause(uuid4(), None, "alice", "00-trace", "")

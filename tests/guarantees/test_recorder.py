@@ -15,10 +15,11 @@ from eventsourcing.tests.persistence import (
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from messaging.aggregates import GENESIS, chain, mapper
+from messaging.hash_chain import GENESIS, chain
 from messaging.message import Cause
 from messaging.recorder import OutboxRecorder, StreamRecorder
 from messaging.recorder_factory import OutboxFactory
+from messaging.topics import mapper
 from messaging.transaction import Transaction
 from order_service.announcements import announcements
 from order_service.order import Order

@@ -9,7 +9,8 @@ from eventsourcing.persistence import StoredEvent
 from inventory_service.announcements import announcements
 from inventory_service.commands import receive_stock
 from inventory_service.stock import StockItem, stock_item_id
-from messaging.aggregates import SNAPSHOT_EVERY, chain
+from messaging.aggregates import SNAPSHOT_EVERY
+from messaging.hash_chain import chain
 from messaging.message import Cause
 from messaging.transaction import Transaction, decide
 from tests.support.databases import Database, Databases

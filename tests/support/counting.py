@@ -14,7 +14,8 @@ from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
 from contracts.contract import Contract
 from messaging import links, worker
 from messaging.announcements import Announcements
-from messaging.reactions import Deadline, Reactions
+from messaging.deadline import Deadline
+from messaging.reactions import Reactions
 from messaging.receiving import attempts, deadlines, parked
 from messaging.transaction import Transaction
 

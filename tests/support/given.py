@@ -7,10 +7,12 @@ from uuid import UUID, uuid4
 
 from eventsourcing.domain import BaseAggregate
 
-from messaging.aggregates import EventRow, History, mapper
+from messaging.aggregates import EventRow, History
 from messaging.announcements import Announcements
+from messaging.deadline import Deadline
 from messaging.message import Cause, ContractData, Message
-from messaging.reactions import Deadline, Reaction, Reactions
+from messaging.reactions import Reaction, Reactions
+from messaging.topics import mapper
 from messaging.transaction import Transaction
 
 Result = TypeVar("Result")

@@ -6,7 +6,7 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 from psycopg.sql import SQL, Identifier
 
-from messaging.aggregates import GENESIS, chain
+from messaging.hash_chain import GENESIS, chain
 from messaging.message import Cause
 
 TABLES = "select tablename from pg_tables where schemaname = 'public'"

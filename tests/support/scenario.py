@@ -9,8 +9,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from contracts.contract import Contract
-from messaging.aggregates import EventRow, mapper
+from messaging.aggregates import EventRow
 from messaging.message import Cause, Message
+from messaging.topics import mapper
 from messaging.transaction import Transaction
 from tests.support.given import ENVELOPE, Service
 

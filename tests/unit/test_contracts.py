@@ -15,8 +15,9 @@ from inventory_service.announcements import announcements as inventory_announcem
 from inventory_service.reactions import reactions as inventory_reactions
 from inventory_service.reservation import Reservation
 from inventory_service.stock import Line, StockItem
-from messaging.aggregates import GENESIS, record
+from messaging.aggregates import record
 from messaging.announcements import Announcements
+from messaging.hash_chain import GENESIS
 from messaging.message import Cause
 from messaging.reactions import Reactions
 from order_service.announcements import announcements as order_announcements

@@ -11,7 +11,7 @@ import pytest
 from contracts.inventory import StockRejected
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
 from contracts.payments import PaymentCaptured, PaymentDeclined
-from messaging.reactions import Deadline
+from messaging.deadline import Deadline
 from messaging.transaction import AggregateNotFound
 from order_service.announcements import announcements
 from order_service.commands import (

@@ -13,8 +13,10 @@ from eventsourcing.persistence import StoredEvent
 
 from inventory_service.reservation import Reservation
 from inventory_service.stock import StockItem
-from messaging.aggregates import GENESIS, UnknownTopic, chain, mapper, record, snapshot_of
+from messaging.aggregates import record, snapshot_of
+from messaging.hash_chain import GENESIS, chain
 from messaging.message import Cause
+from messaging.topics import UnknownTopic, mapper
 from order_service.order import Order
 from order_service.product import Product
 from payment_service.payment import Payment

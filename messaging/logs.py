@@ -1,19 +1,13 @@
-"""Logs that carry the ids of what is being worked on, and a worker's own health endpoints."""
+"""Log lines of one format, which carry the ids of what is being worked on."""
 
-import json
 import logging
 import sys
-import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from socketserver import ThreadingMixIn
 from typing import Any
 from uuid import UUID
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
-from wsgiref.types import StartResponse, WSGIEnvironment
 
 import structlog
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.typing import EventDict, Processor
 
@@ -86,51 +80,3 @@ def working_on(cause: Cause, message_id: UUID | None = None) -> Iterator[None]:
     }
     with bound_contextvars(**{name: str(id_) for name, id_ in ids.items() if id_}):
         yield
-
-
-class HealthServer(ThreadingMixIn, WSGIServer):
-    """One thread a request, so that a slow readiness check does not make the process look dead."""
-
-    daemon_threads = True
-
-
-class SilentHandler(WSGIRequestHandler):
-    """Writes no line for every probe."""
-
-    def log_message(self, format: str, *args: object) -> None:
-        pass
-
-
-def serve_health(port: int, host: str, problems: Callable[[], list[str]]) -> None:
-    """Serve /healthz, /readyz and /metrics from a daemon thread; port 0 does nothing.
-
-    `problems` says what keeps the process from its work right now, each in one sentence; none is ready.
-
-    Raises:
-        OSError: the port is taken.
-    """
-    if port == 0:
-        return
-
-    def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, content_type, body = respond(environ["PATH_INFO"], problems)
-        start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(body)))])
-        return [body]
-
-    server = make_server(host, port, answer, HealthServer, SilentHandler)
-    threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
-
-
-def respond(path: str, problems: Callable[[], list[str]]) -> tuple[str, str, bytes]:
-    """Status line, content type and body of one health endpoint."""
-    match path:
-        case "/healthz":
-            return "200 OK", "application/json", b'{"alive": true}'
-        case "/readyz":
-            found = problems()
-            body = json.dumps({"ready": not found, "problems": found}).encode()
-            return "503 Service Unavailable" if found else "200 OK", "application/json", body
-        case "/metrics":
-            return "200 OK", CONTENT_TYPE_LATEST, generate_latest()
-        case _:
-            return "404 Not Found", "text/plain", b"here are /healthz, /readyz and /metrics\n"
