@@ -63,7 +63,8 @@ def rebuild(state: State, dry_run: bool, view: str | None, keep: bool, as_json: 
         else:
             options: dict[str, Any] = {"dry_run": dry_run, "keep": keep, "patience": patience, "progress": progress}
             result = Rebuild(urls, output.finding, **options).run()
-    output.end(asdict(result), sentences(result))
+    total = {name: value for name, value in asdict(result).items() if name != "findings"}
+    output.end(total, sentences(result))
     raise SystemExit(1 if dry_run and result.findings else 0)
 
 

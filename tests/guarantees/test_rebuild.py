@@ -1,6 +1,9 @@
 """What a rebuild promises: the read side as the stores tell it, and whatever differed before is named."""
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +13,8 @@ from projections.rebuild.findings import Finding
 from projections.rebuild.one_view import rebuild_view
 from projections.rebuild.rebuild import TABLES
 from projections.views.fold import VIEWS
+from stack.given import variable
+from stack.state import ROOT
 from tests.support.databases import Database, Databases
 from tests.support.trading_read_side import ReadSide, trading
 
@@ -243,3 +248,15 @@ def test_every_rebuild_that_came_to_its_end_is_remembered(side: ReadSide) -> Non
     rebuild_view(side.urls["projections"], "minute_view", print)
     rows = side.database.rows("select dry_run, view, findings from rebuilds order by number")
     assert rows == [(True, None, 0), (False, "minute_view", 0)]
+
+
+def test_the_command_prints_every_finding_as_json(side: ReadSide) -> None:
+    gone = side.by_hand("delete from event_log where contract = 'orders.order_placed.v1' returning message_id")
+    urls = {variable(name): url for name, url in side.urls.items()}
+    command = [sys.executable, "-m", "stack", "projections", "rebuild", "--dry-run", "--json", "--patience", "0"]
+    environment = {**os.environ, **urls, "AMQP_URL": "amqp://unused"}
+    done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    said = json.loads(done.stdout)
+    assert (said["clean"], said["dry_run"]) == (False, True)
+    assert sum(finding["table"] == "event_log" for finding in said["findings"]) == len(gone)
