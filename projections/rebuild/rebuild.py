@@ -164,7 +164,7 @@ class Rebuild:
                     event_log.lock(connection)
                     self._catch_up_and_report(connection)
                     last, recovered = self._adopt(connection)
-                self._reached = Reached(last, self._reached.snapshots)
+                self._reached = replace(self._reached, end=max(self._reached.end, last))
                 self.result.recovered += recovered
             for _ in range(ROUNDS):
                 if self._catch_up_and_report(connection) < SMALL:
@@ -197,7 +197,7 @@ class Rebuild:
     def _adopt(self, connection: Connection[Any]) -> tuple[int, int]:
         """Add what was lost, where the shadow has caught up and nobody else gives positions: it comes behind all.
 
-        Returns the last position and how many messages were recovered.
+        Returns the last position, 0 when nothing was lost after all, and how many messages were recovered.
         """
         first, last, number = log.adopt(connection)
         connection.execute("set search_path = rebuild")

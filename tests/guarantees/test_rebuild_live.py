@@ -179,6 +179,22 @@ def test_many_lost_messages_are_counted_once_while_others_arrive(
     assert side.rebuild()[1] == []
 
 
+def test_many_messages_that_all_arrive_just_before_they_are_recovered_are_counted_once(
+    side: ReadSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "FEW", 3)
+    side.trade()
+    under_way = side.unheard()
+
+    def arrive(progress: Progress) -> None:
+        if progress.step == "catch up" and not progress.done:
+            side.project(under_way)
+
+    result = Rebuild(side.urls, print, patience=0, progress=Progress(show=arrive)).run()
+    assert (result.findings, result.recovered) == (len(under_way), 0)
+    assert side.rebuild()[1] == []
+
+
 def test_while_a_reader_stays_on_the_tables_nobody_else_waits_for_long_and_the_swap_comes_when_it_has_ended(
     side: ReadSide,
 ) -> None:
