@@ -131,11 +131,8 @@ def remembered(k: Remembered) -> tuple[Any, ...]:
 
 
 def event(row: EventRow) -> tuple[Any, ...]:
-    e, cause, hash_ = row
-    return (
-        *(e.originator_id, e.originator_version, e.topic, e.state),
-        *(cause.correlation_id, cause.causation_id, cause.actor, hash_),
-    )
+    e, c, hash_ = row
+    return e.originator_id, e.originator_version, e.topic, e.state, c.correlation_id, c.causation_id, c.actor, hash_
 
 
 def snapshot(row: tuple[StoredEvent, bytes]) -> tuple[Any, ...]:
@@ -144,11 +141,8 @@ def snapshot(row: tuple[StoredEvent, bytes]) -> tuple[Any, ...]:
 
 
 def deadline(row: tuple[Deadline, Cause]) -> tuple[Any, ...]:
-    d, cause = row
-    return (
-        *(d.name, d.aggregate_id, d.after),
-        *(cause.correlation_id, cause.causation_id, cause.traceparent, cause.tracestate),
-    )
+    d, c = row
+    return d.name, d.aggregate_id, d.after, c.correlation_id, c.causation_id, c.traceparent, c.tracestate
 
 
 ROW: dict[str, Callable[[Any], tuple[Any, ...]]] = {

@@ -103,16 +103,28 @@ COLUMNS = {
 
 
 def to_row(message: Message) -> tuple[Any, ...]:
-    m, cause = message, message.cause
+    cause = message.cause
     return (
-        *(m.id, m.contract, m.source, m.key, m.sequence, m.time, m.event_hash),
-        *(cause.correlation_id, cause.causation_id, cause.actor, cause.traceparent, cause.tracestate, m.body),
+        message.id,
+        message.contract,
+        message.source,
+        message.key,
+        message.sequence,
+        message.time,
+        message.event_hash,
+        cause.correlation_id,
+        cause.causation_id,
+        cause.actor,
+        cause.traceparent,
+        cause.tracestate,
+        message.body,
     )
 
 
 def from_row(row: Iterable[Any]) -> Message:
-    id_, contract, source, key, sequence, time, event_hash, *cause, body = row
-    return Message(id_, contract, source, key, sequence, time, event_hash, Cause(*cause), body)
+    id_, contract, source, key, sequence, time, event_hash, correlation, causation, actor, parent, state, body = row
+    cause = Cause(correlation, causation, actor, parent, state)
+    return Message(id_, contract, source, key, sequence, time, event_hash, cause, body)
 
 
 def to_headers(message: Message) -> dict[str, str]:

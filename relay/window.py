@@ -77,7 +77,7 @@ def open_window(connection: Connection[Any], cursor: Cursor) -> Window:
 def fetch_page(connection: Connection[Any], positions: list[int]) -> list[Outgoing]:
     """The rows at these positions, in order."""
     rows = connection.execute(ROWS, (positions,), binary=True).fetchall()
-    return [Outgoing(position, from_row(row)) for position, *row in rows]
+    return [Outgoing(row[0], from_row(row[1:])) for row in rows]
 
 
 def keep_confirmed(connection: Connection[Any], target: str, position: int) -> None:
