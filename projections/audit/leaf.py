@@ -6,6 +6,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+BIGINT = range(-(2**63), 2**63)
 
 
 def microseconds(moment: datetime) -> int:
@@ -24,6 +25,11 @@ def iso(micros: int) -> str:
 def from_iso(text: str) -> int:
     """The inverse of `iso`. Raises ValueError, TypeError."""
     return int(text) if text.lstrip("-").isdecimal() else microseconds(datetime.fromisoformat(text))
+
+
+def as_utf8(text: object) -> str:
+    """Raises ValueError for what JSON can say and no database can hold: half a surrogate pair."""
+    return str(text).encode().decode()
 
 
 class Leaf(NamedTuple):
@@ -47,9 +53,11 @@ class Leaf(NamedTuple):
         """Raises ValueError."""
         try:
             id_, version, topic, hash_, micros, position = json.loads(line)
-            leaf = cls(UUID(id_), int(version), str(topic), bytes.fromhex(hash_), int(micros), int(position))
-        except (TypeError, AttributeError, OverflowError) as error:
+            leaf = cls(UUID(id_), int(version), as_utf8(topic), bytes.fromhex(hash_), int(micros), int(position))
+        except (TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"{error}") from None
         if leaf.line() != line:
             raise ValueError("not in its one exact form")
+        if leaf.version not in BIGINT or leaf.position not in BIGINT:
+            raise ValueError("no database holds such a number")
         return leaf

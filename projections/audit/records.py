@@ -4,11 +4,11 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TextIO
 from uuid import UUID
 
-from projections.audit.leaf import from_iso, iso
+from projections.audit.leaf import BIGINT, as_utf8, from_iso, iso
 from projections.audit.store import Event
 
 FORMAT = "ordersaga audit export 2"
@@ -94,20 +94,21 @@ def to_line(record: Record) -> str:
 
 
 def from_line(line: str) -> Record:
-    """Raises ValueError, KeyError, TypeError, AttributeError."""
+    """Raises ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError."""
     content = json.loads(line)
     if "format" in content:
         if content["format"] != FORMAT:
             raise ValueError(f"the format is {content['format']!r}, not {FORMAT!r}")
-        return Begins(content["store"], content["server"], datetime.fromisoformat(content["time"]))
+        time = datetime.fromisoformat(content["time"]).astimezone(UTC)
+        return Begins(as_utf8(content["store"]), as_utf8(content["server"]), time)
     if "leaf" in content:
         return Sealed(content["leaf"].encode(), content["event"] and from_json(content["event"]))
     if "checkpoint" in content:
-        return Signed(content["checkpoint"])
+        return Signed(as_utf8(content["checkpoint"]))
     if "end" in content:
-        return Ends(content["end"], int(content["events"]))
+        return Ends(as_utf8(content["end"]), int(content["events"]))
     if "stores" in content:
-        return Stores(tuple(map(str, content["stores"])))
+        return Stores(tuple(map(as_utf8, content["stores"])))
     return Unsealed(from_json(content["event"]))
 
 
@@ -116,7 +117,7 @@ def read(file: TextIO) -> Iterator[Record]:
     for number, line in enumerate(file, start=1):
         try:
             yield from_line(line)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise BadExport(f"line {number} is not a line of an audit export: {error!r}") from None
 
 
@@ -135,16 +136,18 @@ def to_json(event: Event) -> dict[str, Any]:
 
 def from_json(columns: dict[str, Any]) -> Event:
     state = b64decode(columns["state_base64"]) if "state_base64" in columns else columns["state"].encode()
+    if (version := int(columns["version"])) not in BIGINT:
+        raise ValueError(f"no event has the version {version}")
     return Event(
         UUID(columns["originator_id"]),
-        int(columns["version"]),
-        columns["topic"],
+        version,
+        as_utf8(columns["topic"]),
         state,
         int(columns["position"]),
         int(columns["xid"]),
         from_iso(columns["recorded_at"]),
         columns["correlation_id"] and UUID(columns["correlation_id"]),
         columns["causation_id"] and UUID(columns["causation_id"]),
-        columns["actor"],
+        as_utf8(columns["actor"]),
         bytes.fromhex(columns["hash"]),
     )

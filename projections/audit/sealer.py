@@ -87,7 +87,10 @@ class Sealer:
         """Leaves behind the last checkpoint must still be what the store says, or a checkpoint has been taken away."""
         for start in range(0, len(lines), store.PAGE):
             page = lines[start : start + store.PAGE]
-            wanted = [Leaf.parse(line).position for line in page]
+            try:
+                wanted = [Leaf.parse(line).position for line in page]
+            except ValueError as error:
+                raise LogDamaged(f"{self._files.leaves} ends with what is not a leaf: {error}. {RESTORE}") from None
             stored = {event.leaf.line() for event in store.events_at(self._connection, wanted)}
             for line in page:
                 if line not in stored:

@@ -90,7 +90,7 @@ def source(
 ) -> Iterator[Iterable[Record]]:
     """An export as it is; the live databases compared with what the read side was told."""
     if exported:
-        with exported.open(encoding="utf-8") as file:
+        with exported.open(encoding="utf-8", errors="replace") as file:
             yield export.read(file)
         return
     environments = environments_of_running(state)

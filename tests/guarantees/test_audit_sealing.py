@@ -149,6 +149,14 @@ def test_leaves_behind_the_last_checkpoint_that_the_store_denies_are_not_taken_f
         sealed.seal()
 
 
+@pytest.mark.parametrize("line", [b"[" * 100_000, b"[]", b""], ids=["deep", "empty", "nothing"])
+def test_what_is_no_leaf_behind_the_last_checkpoint_is_damage(sealed: Audited, line: bytes) -> None:
+    with sealed.files().leaves.open("ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(LogDamaged, match="ends with what is not a leaf"):
+        sealed.seal()
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [

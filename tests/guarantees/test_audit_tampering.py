@@ -1,5 +1,7 @@
 """What somebody with every right in the databases does to history is named, live and from an export."""
 
+import json
+import re
 import shutil
 from collections.abc import Callable
 from datetime import timedelta
@@ -267,16 +269,21 @@ def test_an_event_that_is_not_sealed_in_time_is_named(audited: Audited) -> None:
         (lambda text: text[: text.rindex("\n", 0, -1) + 1], {"cut log"}),
         (lambda text: "".join(text.splitlines(keepends=True)[1:]), {"altered log", "cut log"}),
         (lambda text: "", {"cut log"}),
+        (lambda text: re.sub(r'",1,"', f'",{2**70},"', text, count=1), {"altered log"}),
+        (lambda text: re.sub(r",\d+\]", f",{2**70}]", text, count=1), {"altered log"}),
+        (lambda text: "[" * 100_000 + text[text.index("\n") :], {"altered log"}),
+        (lambda text: text.replace('"order.placed"', '"order.\\ud800"'), {"altered log"}),
     ],
-    ids=["edited", "cut off", "without its first line", "emptied"],
+    ids=["edited", "cut off", "without its first line", "emptied", "huge", "far away", "deep", "half a pair"],
 )
 def test_leaves_that_are_not_those_that_were_signed_are_named(
     audited: Audited, change: Callable[[str], str], kinds: set[str]
 ) -> None:
     path = audited.files().leaves
     path.write_text(change(path.read_text()))
-    found = {finding.kind for finding in audited.findings()}
-    assert kinds <= found
+    found = audited.findings()
+    assert kinds <= {finding.kind for finding in found}
+    assert judged_offline(audited.export(), audited.signer.verifier) == found
 
 
 def test_leaves_rewritten_with_the_event_do_not_hide_it(audited: Audited) -> None:
@@ -331,6 +338,13 @@ def test_an_export_that_was_changed_or_cut_off_is_named(audited: Audited) -> Non
         judged_offline("hello\n", key)
     with pytest.raises(records.BadExport, match="before the store that it is of"):
         judged_offline("".join(lines[1:]), key)
+    for column, value in (("version", 2**70), ("actor", "\ud800"), ("recorded_at", 1), ("topic", "\udfff")):
+        changed = json.loads(lines[leaf])
+        changed["event"][column] = value
+        with pytest.raises(records.BadExport, match=f"line {leaf + 1} is not a line"):
+            judged_offline("".join([*lines[:leaf], json.dumps(changed)]), key)
+    with pytest.raises(records.BadExport, match="RecursionError"):
+        judged_offline("[" * 100_000 + "\n", key)
 
 
 def test_an_export_that_lacks_a_whole_store_is_named(audited: Audited, database: Databases) -> None:
