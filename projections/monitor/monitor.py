@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any
 
+from messaging.telemetry import log
 from projections.monitor.broker import Broker, BrokerAnswer, by_processes
 from projections.monitor.figures import Recent
 from projections.monitor.picture import BrokerPicture, Picture, ProcessPicture, Sight
@@ -68,7 +69,10 @@ class Monitor:
                     self._somebody_looked.wait()
                     continue
                 began = time.monotonic()
-                self._round(pool)
+                try:
+                    self._round(pool)
+                except Exception:  # noqa: BLE001 - one failure must not end the thread
+                    log.exception("the monitor could not draw a picture and will try again")
                 self._stopping.wait(max(0.0, began + PERIOD - time.monotonic()))
         for probe in self._probes:
             probe.close()
@@ -85,8 +89,8 @@ class Monitor:
         wait(asked, timeout=PERIOD)
         for name, future in list(self._asked.items()):
             if future.done():
-                self._latest[name] = self._recent[name].take(future.result())
                 del self._asked[name]
+                self._latest[name] = self._recent[name].take(future.result())
         processes = tuple(self._latest[target.name] for target in self.targets if target.name in self._latest)
         self._history.append(Picture(datetime.now(UTC), processes, self._look_at_broker(processes)))
 

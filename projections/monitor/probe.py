@@ -46,9 +46,7 @@ class Probe:
         answer = self._get("/readyz")
         if answer.status_code == 200:
             return "up", ()
-        if answer.status_code == 503 and answer.headers["Content-Type"].startswith("application/json"):
-            return "not ready", tuple(str(problem) for problem in answer.json()["problems"])
-        return "not ready", (f"It answers /readyz with {answer.status_code}.",)
+        return "not ready", problems_of(answer) or (f"It answers /readyz with {answer.status_code}.",)
 
     def _metrics(self) -> Reading | None:
         answer = self._get("/metrics")
@@ -59,3 +57,11 @@ class Probe:
 
     def close(self) -> None:
         self._http.close()
+
+
+def problems_of(answer: requests.Response) -> tuple[str, ...]:
+    """What our processes say of themselves; nothing when it was somebody else who answered, such as a proxy."""
+    try:
+        return tuple(map(str, answer.json()["problems"]))
+    except (ValueError, LookupError, TypeError):
+        return ()

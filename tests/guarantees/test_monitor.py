@@ -16,6 +16,7 @@ import psycopg
 import pytest
 
 from projections.monitor import monitor as monitoring
+from projections.monitor.figures import Recent
 from projections.monitor.monitor import Monitor
 from projections.monitor.picture import Picture, ProcessPicture, QueuePicture
 from projections.monitor.targets import Target
@@ -176,6 +177,52 @@ class Visitors(BaseHTTPRequestHandler):
         pass
 
 
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b'{"message": "no upstream"}'),
+        ("application/json", b"[]"),
+        ("application/json", b'{"problems": null}'),
+        ("application/json", b"<html>"),
+        (None, b""),
+    ],
+)
+def test_a_proxys_answer_is_no_process_that_is_ready_and_the_monitor_goes_on(
+    content_type: str | None, body: bytes
+) -> None:
+    class Proxy(Visitors):
+        def do_GET(self) -> None:
+            self.send_response(503)
+            if content_type:
+                self.send_header("Content-Type", content_type)
+            self.end_headers()
+            self.wfile.write(body)
+
+    with ThreadingHTTPServer((LOOPBACK, 0), Proxy) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with watching(simulator=at(server.server_port)) as monitor:
+            process = seen(monitor, lambda picture: bool(picture.processes)).processes[0]
+            assert (process.state, process.problems) == ("not ready", ("It answers /readyz with 503.",))
+            seen(monitor, lambda picture: len(monitor.look().history) > 1)
+        server.shutdown()
+
+
+def test_a_picture_that_cannot_be_drawn_is_left_out_and_the_next_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    with watching(simulator=at(choose(set()))) as monitor:
+        before = seen(monitor, lambda picture: bool(picture.processes))
+        failed = threading.Event()
+
+        def fail(*_: object) -> None:
+            failed.set()
+            raise KeyError("not thought of")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(Recent, "take", fail)
+            assert until(lambda: monitor.look() and failed.is_set())
+        seen(monitor, lambda picture: picture.at > before.at)
+        assert of(seen(monitor, lambda picture: True), "simulator").state == "down"
+
+
 def test_nobody_is_asked_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitoring, "LOOKED_SECONDS", 0.5)
     monkeypatch.setattr(monitoring, "PERIOD", 0.05)
@@ -184,7 +231,7 @@ def test_nobody_is_asked_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> 
         with watching(simulator=at(server.server_port)) as monitor:
             time.sleep(0.2)
             assert Visitors.asked == []
-            picture = seen(monitor, lambda picture: True)
+            picture = seen(monitor, lambda picture: bool(picture.processes))
             assert (picture.processes[0].state, picture.processes[0].requests) == ("up", None)
             until(lambda: not monitor.is_asking)
             asked = len(Visitors.asked)

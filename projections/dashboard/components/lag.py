@@ -1,8 +1,10 @@
 """How far each relay and each group is behind."""
 
+from dash import html
 from dash.development.base_component import Component
 
 from projections.dashboard.components import words
+from projections.dashboard.components.age import age
 from projections.dashboard.components.basic import Content, empty, mark
 from projections.dashboard.components.table import Column, table
 from projections.monitor.picture import Picture, RelayFigures
@@ -23,7 +25,8 @@ def lag(picture: Picture | None) -> Component:
         Column("Behind", lambda row: row[1], "number"),
         Column("State", lambda row: row[2], "number"),
     ]
-    return table("Lag of relays and groups", columns, [*relay_rows(picture), *group_rows(picture)])
+    rows = [*relay_rows(picture), *group_rows(picture)]
+    return html.Div([*age(picture), table("Lag of relays and groups", columns, rows)])
 
 
 def relay_rows(picture: Picture) -> list[Behind]:

@@ -6,6 +6,7 @@ from dash import Dash, Input, Output, html
 from dash.development.base_component import Component
 
 from projections.dashboard.components import processes, words
+from projections.dashboard.components.age import age
 from projections.dashboard.components.basic import card, empty, skeleton, tile, tiles
 from projections.dashboard.page import Page
 from projections.dashboard.reading import Reader
@@ -41,7 +42,7 @@ def update(picture: Picture | None) -> list[Component]:
         asking = empty("Asking the processes", "The first answers take about a second.", "clock")
         return [html.Div(skeleton(88)), asking, asking, asking]
     return [
-        summary(picture),
+        html.Div([*age(picture), summary(picture)]),
         processes.topology(picture),
         processes.processes_table(picture.processes),
         processes.queues_table(picture.broker),
