@@ -234,6 +234,24 @@ def test_an_event_that_was_closed_opens_again(stack: WholeStack, browser: Browse
             expect(page.get_by_role("dialog")).to_be_hidden(timeout=PATIENCE)
 
 
+@pytest.mark.parametrize("unknown", ["garbage", "{}", "85c68938-b582-4580-875a-10b202bbf0a8"])
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("events", "There is no such event"),
+        ("orders", "This order is not known here"),
+        ("audit", "This message is not known here"),
+    ],
+)
+def test_an_address_that_names_nothing_is_answered_in_words(
+    stack: WholeStack, browser: Browser, path: str, said: str, unknown: str
+) -> None:
+    with visit(browser, stack) as visited:
+        page = visited.open(f"{path}/{unknown}")
+        expect(page.get_by_text(said)).to_be_visible(timeout=PATIENCE)
+        assert visited.complaints == []
+
+
 def test_a_server_that_is_away_is_said_and_its_return_too(stack: WholeStack, browser: Browser) -> None:
     with visit(browser, stack) as visited:
         page = visited.open("")

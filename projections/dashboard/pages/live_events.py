@@ -1,7 +1,6 @@
 """The stream of messages, newest first, as they come."""
 
 from typing import Any, TypedDict
-from uuid import UUID
 
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, State, dcc, html, no_update
@@ -12,7 +11,7 @@ from projections.dashboard.components.basic import aria, empty, icon, skeleton
 from projections.dashboard.components.event import event_detail, is_of_order
 from projections.dashboard.components.kinds import kind_of
 from projections.dashboard.page import Page, in_browser
-from projections.dashboard.places import place
+from projections.dashboard.places import id_of, place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
 from projections.queries.events import Event, EventFilter
@@ -116,7 +115,8 @@ def callbacks(app: Dash, reader: Reader) -> None:
     def open_event(message_id: str | None) -> tuple[bool, Component | None]:
         if not message_id:
             return False, None
-        event = reader.event(UUID(message_id))
+        wanted = id_of(message_id)
+        event = reader.event(wanted) if wanted else None
         return True, event_detail(event) if event else empty("There is no such event", "It may not have arrived yet.")
 
 

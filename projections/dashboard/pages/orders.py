@@ -13,7 +13,7 @@ from projections.dashboard.components import orders, words
 from projections.dashboard.components.basic import aria
 from projections.dashboard.page import Page
 from projections.dashboard.pages import story
-from projections.dashboard.places import place
+from projections.dashboard.places import id_of, place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
 from projections.queries.sagas import Place, Saga, SagaFilter, Usual, Waiting
@@ -157,7 +157,8 @@ def callbacks(app: Dash, reader: Reader) -> None:
         Output("url", "pathname", allow_duplicate=True), Input("orders-search", "value"), prevent_initial_call=True
     )
     def open_found(search: str) -> Any:
-        return place(f"orders/{UUID(search.strip())}") if is_id(search) else no_update
+        found = id_of(search)
+        return place(f"orders/{found}") if found else no_update
 
 
 def turned(by: str, behind: list[dict[str, str]], end: dict[str, str] | None) -> list[dict[str, str]]:
@@ -172,14 +173,7 @@ def where(behind: list[dict[str, str]]) -> Place | None:
 
 
 def customer(search: str | None) -> str | None:
-    return None if not search or not search.strip() or is_id(search) else search.strip()
-
-
-def is_id(text: str | None) -> bool:
-    try:
-        return bool(UUID((text or "").strip()))
-    except ValueError:
-        return False
+    return None if not search or not search.strip() or id_of(search) else search.strip()
 
 
 def update(found: list[Saga], usual: dict[Waiting, Usual], pages_before: int) -> tuple[Any, ...]:

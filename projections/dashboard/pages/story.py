@@ -13,7 +13,7 @@ from projections.dashboard.components.flow import Look, Step, flow
 from projections.dashboard.components.table import Column, table
 from projections.dashboard.components.timeline import timeline
 from projections.dashboard.page import in_browser
-from projections.dashboard.places import place
+from projections.dashboard.places import id_of, place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
 from projections.queries.payments import Payment
@@ -34,9 +34,7 @@ LOOKS: dict[StepState, Look] = {
 
 
 def layout(order_id: str) -> Component:
-    try:
-        UUID(order_id)
-    except ValueError:
+    if not id_of(order_id):
         return page_frame("Order", unknown(order_id))
     return page_frame(
         f"Order {order_id[-8:]}",
