@@ -18,7 +18,7 @@ class Operator(NamedTuple):
     """Who does it and why."""
 
     actor: str
-    reason: str = ""
+    reason: str
 
 
 @dataclass(frozen=True)

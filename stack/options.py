@@ -57,6 +57,15 @@ actor_option = click.option(
 )
 
 
+def said(_: click.Context, __: click.Parameter, reason: str) -> str:
+    if not reason.strip():
+        raise click.BadParameter("say why, in a few words: it is kept beside your name")
+    return reason
+
+
+reason_option = click.option("--reason", required=True, callback=said, help="Why, for the record.")
+
+
 def environments_of_running(state: State) -> Environments:
     """For a command beside a running stack, or with all five URLs in its environment.
 

@@ -30,7 +30,7 @@ class Operator(NamedTuple):
     """Who does it and why."""
 
     actor: str
-    reason: str = ""
+    reason: str
 
 
 KEY = "select key from parked_messages where message_id = %s"

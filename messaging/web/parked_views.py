@@ -14,8 +14,9 @@ State = Literal["retrying", "waiting", "dead"]
 Failure = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$", description="A failure group, as `failures` names it.")]
 Key = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
-Reason = Annotated[str, Field(max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$", description="Why, for the record.")]
-GivenReason = Annotated[Reason, Field(min_length=1)]
+Reason = Annotated[
+    str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$", description="Why, for the record.")
+]
 SEEN = "The `version` at which this was decided; if it is another by now, nothing is done."
 Seen = Annotated[str | None, Field(max_length=64, description=SEEN)]
 
@@ -43,23 +44,23 @@ class ActionsPage(Query):
 
 
 class Retry(Body):
-    model_config = example(required=False, reason="its cause is mended")
+    model_config = example(reason="its cause is mended")
 
-    reason: Reason = ""
+    reason: Reason
     seen: Seen = None
 
 
 class Skip(Body):
     model_config = example(reason="a duplicate made by hand")
 
-    reason: GivenReason
+    reason: Reason
     seen: Seen = None
 
 
 class Edit(Body):
     model_config = example(reason="a name was misspelt", body='{"name": "..."}')
 
-    reason: GivenReason
+    reason: Reason
     body: str = Field(pattern=r"^[^\x00]*$", description="The whole new body, as text; it has to meet the contract.")
     seen: Seen = None
 
@@ -67,10 +68,10 @@ class Edit(Body):
 class Retries(Body):
     """One failure group, or all; a batch at a time."""
 
-    model_config = example(required=False, reason="its cause is mended")
+    model_config = example(reason="its cause is mended")
 
     failure: Failure | None = Field(default=None, description="Without it, every message that failed.")
-    reason: Reason = ""
+    reason: Reason
     after: Position = Field(default=0, description="`next` of the batch before.")
     limit: int = Field(default=100, ge=1, le=500)
 

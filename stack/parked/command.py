@@ -15,7 +15,7 @@ from messaging.receiving import inspection, operations, rehearsal
 from messaging.receiving.operations import Operator, Refused, UnknownMessage
 from stack.databases import connected
 from stack.errors import Failed
-from stack.options import actor_option, environments_of_running, json_option, state_option
+from stack.options import actor_option, environments_of_running, json_option, reason_option, state_option
 from stack.parked import display
 from stack.parked.selection import act, choose, each, find, group_option, selecting
 from stack.parked.services import handler_of, world_of
@@ -119,7 +119,7 @@ def actions(state: State, group: str | None, message: UUID | None, limit: int, a
 @state_option
 @selecting
 @actor_option
-@click.option("--reason", default="", help="Why, for the record.")
+@reason_option
 @json_option
 def retry(state: State, actor: str, reason: str, as_json: bool, **selection: Any) -> None:
     """Try messages again now, with all their attempts; dead ones too. What waits behind them follows in order."""
@@ -132,7 +132,7 @@ def retry(state: State, actor: str, reason: str, as_json: bool, **selection: Any
 @state_option
 @selecting
 @actor_option
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @click.option("--yes", is_flag=True, help="Do not ask when it is for more than one message.")
 @json_option
 def skip(state: State, actor: str, reason: str, yes: bool, as_json: bool, **selection: Any) -> None:
@@ -156,7 +156,7 @@ def skip(state: State, actor: str, reason: str, yes: bool, as_json: bool, **sele
     help="The new body; - is standard input.  [default: opens $EDITOR]",
 )
 @actor_option
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @json_option
 def edit(
     state: State, group: str | None, message: UUID, source: Path | None, actor: str, reason: str, as_json: bool

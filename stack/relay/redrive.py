@@ -13,7 +13,7 @@ from stack import processes
 from stack.databases import connected
 from stack.environment import Environments
 from stack.errors import Failed
-from stack.options import actor_option, environments_of_running, json_option, state_option
+from stack.options import actor_option, environments_of_running, json_option, reason_option, state_option
 from stack.relay.undeliverable import service_option
 from stack.state import State
 from stack.text import to_json
@@ -32,7 +32,7 @@ LOOK_EVERY = 0.2
     "--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait, and say what came of it."
 )
 @actor_option
-@click.option("--reason", default="", help="Why, for the record.")
+@reason_option
 @json_option
 def redrive(
     state: State,

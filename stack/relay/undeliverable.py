@@ -12,7 +12,7 @@ from relay.operations import Operator, Row, UnknownMessage
 from stack import processes
 from stack.databases import connected
 from stack.errors import Failed
-from stack.options import actor_option, environments_of_running, json_option, state_option
+from stack.options import actor_option, environments_of_running, json_option, reason_option, state_option
 from stack.state import State
 from stack.text import ago, to_json
 
@@ -70,7 +70,7 @@ def next_attempt(row: Row) -> str:
 @service_option
 @click.argument("message", type=click.UUID)
 @actor_option
-@click.option("--reason", required=True, help="Why, for the record.")
+@reason_option
 @json_option
 def discard(state: State, service: str | None, message: UUID, actor: str, reason: str, as_json: bool) -> None:
     """Never publish this message; what waits behind it goes on. It is kept in `undeliverable_actions`.

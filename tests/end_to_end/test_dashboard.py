@@ -119,6 +119,8 @@ def test_a_parked_message_is_dry_run_and_retried_from_the_page_by_an_operator_al
             dialog.get_by_role("button", name="Dry run").click()
             expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=PATIENCE)
             assert stack.rows("inventory_service", "select from parked_messages where key = %s", order)
+            dialog.get_by_role("button", name="Retry").click()
+            expect(dialog.locator("#parked-result")).to_contain_text("Say why", timeout=PATIENCE)
             dialog.get_by_label("Reason").fill("the shelves are mended")
             dialog.get_by_role("button", name="Retry").click()
             expect(dialog.locator("#parked-result")).to_contain_text("It is due now", timeout=PATIENCE)

@@ -129,18 +129,18 @@ def test_retry_makes_one_a_failure_group_or_all_due(stores: dict[str, Database],
     for message in messages[:2]:
         park(store, message)
     park(store, messages[2], failure=FAILURE._replace(error="Other"))
-    done = answer(run("retry", messages[0].id, "--json"))
+    done = answer(run("retry", messages[0].id, "--reason", "perhaps now", "--json"))
     assert done == {
         "messages": [{"group": "inventory_service", "message_id": str(messages[0].id), "state": "retrying"}]
     }
     failure = answer(run("list", "--json"))["failures"][0]["failure"]
     assert run("retry", "--failure", failure, "--reason", "mended").stdout == "inventory_service: 2 due now\n"
-    assert run("retry", "--all", "--actor", "carol").stdout == "inventory_service: 3 due now\n"
+    assert run("retry", "--all", "--actor", "carol", "--reason", "all of it").stdout == "inventory_service: 3 due now\n"
     assert store.rows("select distinct state, attempts from parked_messages") == [("retrying", 0)]
     assert store.rows("select actor, reason, count(*) from parked_actions group by 1, 2 order by 1, 2") == [
-        ("alice", "", 1),
         ("alice", "mended", 2),
-        ("carol", "", 3),
+        ("alice", "perhaps now", 1),
+        ("carol", "all of it", 3),
     ]
 
 
@@ -234,7 +234,7 @@ def test_actions_tells_who_did_what_also_to_messages_that_have_left(stores: dict
     messages = [placed(), placed()]
     for message, group in zip(messages, ("inventory_service", "payment_service"), strict=True):
         park(stores[group], message)
-        run("retry", message.id, "--actor", "carol")
+        run("retry", message.id, "--actor", "carol", "--reason", "mended")
         run("skip", message.id, "--reason", "a\x1btest")
     found = answer(run("actions", "--json"))["actions"]
     assert [(each["group"], each["action"], each["actor"]) for each in found] == [
@@ -250,7 +250,13 @@ def test_actions_tells_who_did_what_also_to_messages_that_have_left(stores: dict
 
 @pytest.mark.parametrize(
     "arguments",
-    [("retry",), ("skip", "--reason", "x"), ("edit", "--reason", "x", "--file", "-"), ("dry-run",), ("show",)],
+    [
+        ("retry", "--reason", "x"),
+        ("skip", "--reason", "x"),
+        ("edit", "--reason", "x", "--file", "-"),
+        ("dry-run",),
+        ("show",),
+    ],
 )
 def test_an_unknown_message_is_a_clear_error(run: Run, arguments: tuple[str, ...]) -> None:
     nobody = uuid4()
@@ -259,13 +265,16 @@ def test_an_unknown_message_is_a_clear_error(run: Run, arguments: tuple[str, ...
 
 
 def test_a_wrong_choice_of_messages_is_a_clear_error(stores: dict[str, Database], run: Run) -> None:
-    assert "Say which: message ids, or --failure ID, or --all." in run("retry", expect=2).stderr
-    assert "Say which" in run("retry", uuid4(), "--all", expect=2).stderr
-    assert "No message of the failure group 12345678" in run("retry", "--failure", "12345678", expect=1).stderr
-    assert "Missing option '--reason'" in run("skip", "--all", expect=2).stderr
+    why = ("--reason", "mended")
+    assert "Say which: message ids, or --failure ID, or --all." in run("retry", *why, expect=2).stderr
+    assert "Say which" in run("retry", uuid4(), "--all", *why, expect=2).stderr
+    assert "No message of the failure group 12345678" in run("retry", "--failure", "12345678", *why, expect=1).stderr
+    for action in ("retry", "skip"):
+        assert "Missing option '--reason'" in run(action, "--all", expect=2).stderr
+        assert "say why" in run(action, "--all", "--reason", " ", expect=2).stderr
     message = placed()
     for group in ("inventory_service", "projections"):
         park(stores[group], message)
-    twice = run("retry", message.id, expect=1).stderr
+    twice = run("retry", message.id, *why, expect=1).stderr
     assert "is parked by inventory_service and projections: say which with --group." in twice
-    run("retry", message.id, "--group", "projections")
+    run("retry", message.id, "--group", "projections", *why)

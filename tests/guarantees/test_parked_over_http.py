@@ -101,10 +101,10 @@ def test_a_retry_makes_it_due_and_is_recorded_with_the_tokens_subject(
     assert actions(counting.database) == [("retry", dead.id, "olga", "it is mended", "dead")]
     [listed] = call("GET", "/actions", AUDITOR)["actions"]
     assert (listed["action"], listed["actor"], listed["message_id"]) == ("retry", "olga", str(dead.id))
-    assert call("POST", f"/{dead.id}/retry")["state"] == "retrying"
+    assert call("POST", f"/{dead.id}/retry", json={"reason": "once more"})["state"] == "retrying"
     first = call("GET", "/actions", AUDITOR, query_string={"limit": 1})
     rest = call("GET", "/actions", AUDITOR, query_string={"before": first["next"], "message_id": str(dead.id)})
-    assert [action["reason"] for action in (*first["actions"], *rest["actions"])] == ["", "it is mended"]
+    assert [action["reason"] for action in (*first["actions"], *rest["actions"])] == ["once more", "it is mended"]
 
 
 def test_a_failure_group_is_retried_in_batches_that_say_how_many(
@@ -120,12 +120,14 @@ def test_a_failure_group_is_retried_in_batches_that_say_how_many(
     assert second == {"retried": 1, "gone": 0, "next": None}
     assert len(actions(counting.database)) == 3
     assert [state for (state,) in counting.parked("state")].count("dead") == 1
-    assert call("POST", "/retries")["retried"] == 4
+    assert call("POST", "/retries", json=WHY)["retried"] == 4
 
 
 def test_a_skipped_message_has_left_for_good(counting: Counting, connection: Connection[Any], call: Call) -> None:
     dead, *followers = fail(counting, connection, uuid4())
-    call("POST", f"/{dead.id}/skip", json={}, status=422)
+    for unsaid in ({}, {"reason": ""}):
+        for path in (f"/{dead.id}/skip", f"/{dead.id}/retry", "/retries"):
+            call("POST", path, json=unsaid, status=422)
     assert call("POST", f"/{dead.id}/skip", json=WHY)["state"] == "skipped"
     gone = call("GET", f"/{dead.id}", status=404)
     assert (gone["type"], str(dead.id) in gone["detail"]) == ("urn:problem:not-parked", True)
@@ -199,8 +201,8 @@ def test_auditors_only_look_customers_do_not_even_that_and_what_is_unknown_is_no
     dead, *_ = fail(counting, connection, counter := uuid4())
     for caller, status in ((AUDITOR, 403), (token("customer", "alice"), 403), ("forged", 401)):
         for method, path, body in (
-            ("POST", "/retries", {}),
-            ("POST", f"/{dead.id}/retry", {}),
+            ("POST", "/retries", WHY),
+            ("POST", f"/{dead.id}/retry", WHY),
             ("POST", f"/{dead.id}/skip", WHY),
             ("PUT", f"/{dead.id}/body", {**WHY, "body": f'{{"counter_id": "{counter}", "number": 7}}'}),
             ("POST", f"/{dead.id}/dry-run", {}),
@@ -210,7 +212,7 @@ def test_auditors_only_look_customers_do_not_even_that_and_what_is_unknown_is_no
         call("GET", path, token("customer", "alice"), 403)
     for method, path, body in (
         ("GET", "", {}),
-        ("POST", "/retry", {}),
+        ("POST", "/retry", WHY),
         ("POST", "/skip", WHY),
         ("PUT", "/body", {**WHY, "body": "{}"}),
         ("POST", "/dry-run", {}),

@@ -19,6 +19,8 @@ from tests.support.relays import Relays, all_published, announce, listen, relays
 from tests.support.wait import until
 from tests.support.workers import ROOT
 
+WHY = ("--reason", "mended")
+
 
 @pytest.fixture
 def outbox(database: Databases) -> Database:
@@ -75,11 +77,11 @@ def test_a_redrive_publishes_what_can_be_published_in_order_and_tells_what_canno
     outbox: Database, relays: Relays, broker: TestBroker
 ) -> None:
     outbox.rows("update undeliverable set next_attempt_at = now() + interval '1 hour', attempts = 9 returning 1")
-    said = relay(outbox, "redrive", "--service", "order_service", "--key", "c", "--wait", "2", code=1)
+    said = relay(outbox, "redrive", "--service", "order_service", "--key", "c", "--wait", "2", *WHY, code=1)
     assert re.search(r"is not taken \(attempts: [1-3]\): 312 NO_ROUTE", said)
     bind(broker, UNBOUND)
     first = undeliverable(outbox, "message_id")[0][0]
-    said = relay(outbox, "redrive", "--service", "order_service", str(first), "--wait", "20")
+    said = relay(outbox, "redrive", "--service", "order_service", str(first), "--wait", "20", *WHY)
     assert "The broker has taken them" in said
     until(lambda: undeliverable(outbox) in ([("c", 1, "returned")], []))
     relay(outbox, "redrive", "--service", "order_service", "--all", "--reason", "bound now")
@@ -94,7 +96,7 @@ def test_a_redrive_without_a_relay_says_that_nobody_publishes(outbox: Database, 
     for process in relays.processes:
         process.kill()
     until(lambda: relays.leader() is None)
-    assert "no relay is active" in relay(outbox, "redrive", "--service", "order_service", "--kind", "returned")
+    assert "no relay is active" in relay(outbox, "redrive", "--service", "order_service", "--kind", "returned", *WHY)
 
 
 def test_a_discarded_message_lets_its_key_go_on_and_is_on_record(
@@ -113,5 +115,7 @@ def test_a_discarded_message_lets_its_key_go_on_and_is_on_record(
 def test_what_is_not_there_or_not_said_is_refused(outbox: Database, relays: Relays) -> None:
     unknown = str(uuid4())
     assert f"{unknown} is not undeliverable" in relay(outbox, "discard", unknown, "--reason", "x", code=1)
-    assert "None of these messages is undeliverable" in relay(outbox, "redrive", unknown, code=1)
-    assert "Say which" in relay(outbox, "redrive", code=2)
+    assert "None of these messages is undeliverable" in relay(outbox, "redrive", unknown, *WHY, code=1)
+    assert "Say which" in relay(outbox, "redrive", *WHY, code=2)
+    for unsaid in ((), ("--reason", "")):
+        assert "--reason" in relay(outbox, "redrive", "--all", *unsaid, code=2)

@@ -5,7 +5,7 @@ from typing import Any
 from uuid import UUID
 
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
-from dash import Dash, Input, Output, State, dcc, html
+from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from messaging.web.parked_views import ParkedView
@@ -18,6 +18,7 @@ from projections.dashboard.shell import SLOW, page_frame
 from projections.dashboard.viewer import Viewer, viewer
 
 WHY_NOT = "Only operators may act on messages; ask one, or sign in as one."
+SAY_WHY = "Say why, for the record: what was mended, or why it is given up."
 INTRO = (
     "A message that fails holds up the later ones of its key, and nothing else. Look at the failure, mend its cause, "
     "try the message out, then retry it. Whatever is done is recorded with who and why."
@@ -170,6 +171,7 @@ def whole_group(app: Dash, services: Services) -> None:
         Output("parked-done", "children"),
         Output("parked-group-dialog", "opened", allow_duplicate=True),
         Output("parked-changes", "data", allow_duplicate=True),
+        Output("parked-group-reason", "error"),
         Input("parked-group-go", "n_clicks"),
         State("parked-group", "data"),
         State("parked-group-reason", "value"),
@@ -177,13 +179,15 @@ def whole_group(app: Dash, services: Services) -> None:
         prevent_initial_call=True,
         running=[(Output("parked-group-go", "disabled"), True, False)],
     )
-    def retry(_: int, group: str, reason: str | None, changes: int) -> tuple[Component, bool, int]:
+    def retry(_: int, group: str, reason: str | None, changes: int) -> tuple[Any, ...]:
+        if not (why := (reason or "").strip()):
+            return no_update, no_update, no_update, SAY_WHY
         service, failure = group.split(" ")
         try:
-            number = services.retry_group(viewer().token, service, failure, (reason or "").strip())
+            number = services.retry_group(viewer().token, service, failure, why)
         except Refused as problem:
-            return parked.notice(str(problem), "bad", "cross"), False, changes + 1
-        return parked.notice(f"{words.counted(number, 'message')} due now.", "good", "check"), False, changes + 1
+            return parked.notice(str(problem), "bad", "cross"), False, changes + 1, None
+        return parked.notice(f"{words.counted(number, 'message')} due now.", "good", "check"), False, changes + 1, None
 
 
 def update(found: Sequence[ParkedAt], person: Viewer, only: str) -> list[Any]:
@@ -219,8 +223,8 @@ def done(services: Services, verb: str, chosen: str, reason: str, seen: str) -> 
     """Does it, and says what became of it."""
     service, message_id = parts(chosen)
     token = viewer().token
-    if verb == "skip" and not reason:
-        return parked.notice("Say why it is given up: skipping needs a reason.", "warn", "warning")
+    if verb != "dry-run" and not reason:
+        return parked.notice(SAY_WHY, "warn", "warning")
     acts: dict[str, Callable[[], Component]] = {
         "dry-run": lambda: parked.dry_run(services.dry_run(token, service, message_id)),
         "retry": lambda: became(services.retry(token, service, message_id, reason, seen).state),
