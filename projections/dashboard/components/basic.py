@@ -57,6 +57,10 @@ def tiles(*each: html.Div) -> html.Dl:
     return html.Dl(each, className="tiles")
 
 
+def notice(text: str, tone: Tone, picture: str) -> html.Div:
+    return html.Div([icon(picture), html.Span(text)], className=f"notice tone-{tone}", role="status")
+
+
 def empty(title: str, text: str = "", picture: str = "empty") -> html.Div:
     """There is nothing, and that is no fault."""
     return html.Div([icon(picture), html.B(title), html.P(text)], className="state")
@@ -75,3 +79,16 @@ def skeleton(height: int) -> html.Div:
 def pairs(*each: tuple[str, Content]) -> html.Dl:
     """Names and their values, one below the other."""
     return html.Dl([part for name, value in each for part in (html.Dt(name), html.Dd(value))], className="pairs")
+
+
+def button(
+    text: str, attributes: dict[str, Any], picture: str, *, allowed: bool = True, why_not: str = "", look: str = ""
+) -> html.Button:
+    """A button that says why it cannot be pressed."""
+    return html.Button(
+        [icon(picture), text],
+        className=f"plain-button with-icon {look}".strip(),
+        disabled=not allowed,
+        title="" if allowed else why_not,
+        **attributes,
+    )

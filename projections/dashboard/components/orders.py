@@ -1,6 +1,7 @@
 """How an order's state, its steps and its waiting are shown everywhere."""
 
 from dash import dcc, html
+from dash.development.base_component import Component
 
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, Tone, mark
@@ -57,6 +58,14 @@ def waiting_time(saga: Saga, usual: Usual | None) -> Content:
     slow = is_slow(saga, usual)
     text = words.duration(saga.waited_seconds)
     return html.Span([text, " (slow)" if slow else ""], className="text-bad" if slow else "")
+
+
+def waiting(saga: Saga, usual: Usual | None) -> Component:
+    """How long it has waited, beside how long others did."""
+    parts: list[Component | str] = ["for ", html.Span(waiting_time(saga, usual))]
+    if usual:
+        parts.append(f"; usually {words.duration(usual.median)}, 95 % within {words.duration(usual.p95)}")
+    return html.Span(parts)
 
 
 def usual_time(usual: Usual | None) -> str:

@@ -77,11 +77,19 @@ def why_layout(message_id: str) -> Component:
 
 
 def callbacks(app: Dash, reader: Reader) -> None:
+    proof(app, reader)
+    trail(app, reader)
+    reasons(app, reader)
+
+
+def proof(app: Dash, reader: Reader) -> None:
     @app.callback(Output("audit-stores", "children"), Output("audit-badge", "children"), Input(SLOW, "data"))
     def verified(_: int) -> tuple[Component, Component]:
         stores = reader.verification()
         return audit.stores_table(stores), audit.badge(stores)
 
+
+def trail(app: Dash, reader: Reader) -> None:
     @app.callback(
         Output("audit-behind", "data"),
         *(Input(f"audit-{name}", prop) for name, prop in FIELDS),
@@ -115,6 +123,8 @@ def callbacks(app: Dash, reader: Reader) -> None:
         ended = Place(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
         return update(reader.trail(wanted, ended, PAGE_ROWS + 1), len(behind))
 
+
+def reasons(app: Dash, reader: Reader) -> None:
     @app.callback(Output("audit-why", "children"), Input("audit-message", "data"))
     def explain(message_id: str) -> Component:
         try:

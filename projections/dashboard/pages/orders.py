@@ -4,13 +4,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-import dash_ag_grid as dag  # type: ignore[import-untyped]
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from projections.dashboard.components import orders, words
-from projections.dashboard.components.basic import aria
+from projections.dashboard.components import order_grid, orders
 from projections.dashboard.page import Page
 from projections.dashboard.pages import story
 from projections.dashboard.places import id_of, place
@@ -19,52 +17,13 @@ from projections.dashboard.shell import TICK, page_frame
 from projections.queries.sagas import Place, Saga, SagaFilter, Usual, Waiting
 
 PAGE_ROWS = 50
-COLUMNS = [
-    {
-        "field": "state",
-        "headerName": "Status",
-        "cellRenderer": "Mark",
-        "cellDataType": False,
-        "minWidth": 132,
-        "maxWidth": 150,
-    },
-    {"field": "id", "headerName": "Order", "cellRenderer": "OrderLink", "minWidth": 120, "flex": 1},
-    {"field": "customer", "headerName": "Customer", "minWidth": 110, "flex": 1},
-    {"field": "total", "headerName": "Amount", "type": "rightAligned", "minWidth": 100, "maxWidth": 130},
-    {"field": "waits", "headerName": "Waits for, or why it was cancelled", "minWidth": 190, "flex": 2},
-    {
-        "field": "lasted",
-        "headerName": "Lasted",
-        "type": "rightAligned",
-        "minWidth": 110,
-        "maxWidth": 150,
-        "tooltipField": "usual",
-    },
-    {
-        "field": "placed",
-        "headerName": "Placed",
-        "type": "rightAligned",
-        "minWidth": 150,
-        "maxWidth": 190,
-        "tooltipField": "placed_utc",
-    },
-]
-GRID = {
-    "suppressCellFocus": False,
-    "rowHeight": 36,
-    "headerHeight": 34,
-    "animateRows": False,
-    "tooltipShowDelay": 300,
-    "localeText": {"noRowsToShow": "No order matches. Clear a filter to see more.", "loadingOoo": "Loading orders"},
-    "suppressMovableColumns": True,
-}
 
 
 def layout(order_id: str) -> Component:
     if order_id:
         return story.layout(order_id)
     stores = html.Div([dcc.Store(id="orders-behind", data=[]), dcc.Store(id="orders-end")], hidden=True)
-    return page_frame("Orders", filters(), rows(), pager(), stores)
+    return page_frame("Orders", filters(), order_grid.grid("orders-grid"), pager(), stores)
 
 
 def filters() -> html.Div:
@@ -91,20 +50,6 @@ def filters() -> html.Div:
         ],
         className="toolbar",
     )
-
-
-def rows() -> html.Section:
-    grid = dag.AgGrid(
-        id="orders-grid",
-        columnDefs=COLUMNS,
-        defaultColDef={"sortable": False, "resizable": True, "suppressHeaderMenuButton": True},
-        getRowId="params.data.id",
-        dashGridOptions=GRID,
-        eventListeners={"cellKeyDown": ["open_row(params)"]},
-        columnSize="responsiveSizeToFit",
-        style={"height": "100%"},
-    )
-    return html.Section(grid, className="rows-grid", **aria(label="Orders, newest first"))
 
 
 def pager() -> html.Div:
@@ -181,39 +126,14 @@ def update(found: list[Saga], usual: dict[Waiting, Usual], pages_before: int) ->
     shown = found[:PAGE_ROWS]
     first = pages_before * PAGE_ROWS
     said = f"Orders {first + 1:,} to {first + len(shown):,}, newest first" if shown else "No orders"
-    return [row(saga, usual) for saga in shown], end_of(shown), said, not pages_before, len(found) <= PAGE_ROWS
+    listed = [order_grid.row(saga, usual) for saga in shown]
+    return listed, end_of(shown), said, not pages_before, len(found) <= PAGE_ROWS
 
 
 def end_of(shown: list[Saga]) -> dict[str, str] | None:
     """Where the next page begins."""
     last = shown[-1] if shown else None
     return {"time": last.placed_at.isoformat(), "order_id": str(last.order_id)} if last and last.placed_at else None
-
-
-def row(saga: Saga, usual: dict[Waiting, Usual]) -> dict[str, Any]:
-    text, tone, picture = orders.look(saga)
-    usually = usual.get(saga.waits_for) if saga.waits_for else None
-    return {
-        "id": str(saga.order_id),
-        "href": place(f"orders/{saga.order_id}"),
-        "state": {"text": text, "tone": tone, "icon": picture},
-        "customer": saga.customer,
-        "total": orders.total(saga),
-        "waits": orders.WAITS[saga.waits_for] if saga.waits_for else orders.why(saga),
-        "lasted": lasted(saga),
-        "usual": f"usually {orders.usual_time(usually)}" if usually else "",
-        "placed": words.clock(saga.placed_at) if saga.placed_at else words.NOTHING,
-        "placed_utc": words.utc(saga.placed_at) if saga.placed_at else "",
-    }
-
-
-def lasted(saga: Saga) -> str:
-    """From placed to its end, or how long it has waited for what it waits for."""
-    if saga.waited_seconds is not None:
-        return f"{words.duration(saga.waited_seconds)} so far"
-    if saga.ended_at and saga.placed_at:
-        return words.duration(saga.ended_at - saga.placed_at)
-    return words.NOTHING
 
 
 PAGE = Page("orders", "Orders", "orders", layout, callbacks)

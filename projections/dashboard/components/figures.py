@@ -1,0 +1,82 @@
+"""The figures of the moment: in tiles, and how orders end."""
+
+from dash import html
+from dash.development.base_component import Component
+
+from projections.dashboard.components import orders, words
+from projections.dashboard.components.basic import Content, empty, tile, tiles
+from projections.queries.figures import Counts, Figures
+from projections.queries.sagas import Saga
+
+
+def in_tiles(now: Figures) -> Component:
+    counts = now.counts
+    oldest = now.oldest_unfinished
+    took = {each.state: each for each in now.durations}
+    confirmed = took.get("confirmed")
+    return tiles(
+        tile("Orders", f"{now.rate.orders:.1f}", "a second", "placed, last 10 s"),
+        tile("Messages", f"{now.rate.messages:.1f}", "a second", "last 10 s"),
+        tile(
+            "Completed",
+            figure_of(now.share_completed),
+            "%" if now.share_completed is not None else "",
+            "of all that ended",
+        ),
+        tile(
+            "Compensation rate",
+            figure_of(None if now.share_completed_last_hour is None else 1 - now.share_completed_last_hour),
+            "%" if now.share_completed_last_hour is not None else "",
+            "cancelled in the last hour",
+        ),
+        tile(
+            "Time to complete",
+            words.duration(confirmed.median) if confirmed else words.NOTHING,
+            note=f"median, 95 % in {words.duration(confirmed.p95)}" if confirmed else "none has yet",
+        ),
+        tile("Unfinished", words.count(counts.unfinished), note=oldest_note(oldest)),
+    )
+
+
+def figure_of(share_: float | None) -> str:
+    return words.NOTHING if share_ is None else words.percent(share_)
+
+
+def oldest_note(oldest: Saga | None) -> Content:
+    if oldest is None or oldest.waited_seconds is None:
+        return "every order has ended"
+    return ["oldest for ", words.duration(oldest.waited_seconds), ": ", orders.order_link(oldest)]
+
+
+def share(counts: Counts) -> Component:
+    """How orders end."""
+    ended = counts.completed + counts.rolled_back
+    if not ended:
+        return empty("No order has ended yet", "The first to end appears here at once.")
+    cut = f"{100 * counts.completed / ended:.2f}%"
+    donut = html.Div(
+        html.Div(
+            [html.B(f"{words.percent(counts.completed / ended)} %"), html.Span("completed")], className="donut-hole"
+        ),
+        className="donut",
+        style={"background": f"conic-gradient(var(--series-2) 0 {cut}, var(--series-3) {cut} 100%)"},
+    )
+    legend = html.Ul(
+        [
+            legend_line("Completed", counts.completed, "var(--series-2)"),
+            legend_line("Rolled back", counts.rolled_back, "var(--series-3)"),
+            legend_line("Under way", counts.unfinished, "var(--series-1)"),
+        ],
+        className="legend",
+    )
+    states = html.P(
+        f"By state: {words.count(counts.placed)} placed, {words.count(counts.confirmed)} confirmed, "
+        f"{words.count(counts.cancelled)} cancelled.",
+        className="muted small",
+    )
+    return html.Div([html.Div([donut, legend], className="share"), states])
+
+
+def legend_line(name: str, number: int, colour: str) -> html.Li:
+    swatch = html.Span(className="swatch", style={"background": colour})
+    return html.Li([swatch, name, html.Span(words.count(number), className="legend-value")])

@@ -1,0 +1,92 @@
+"""Orders in the grid that one walks with the keyboard."""
+
+from typing import Any
+
+import dash_ag_grid as dag  # type: ignore[import-untyped]
+from dash import html
+
+from projections.dashboard.components import orders, words
+from projections.dashboard.components.basic import aria
+from projections.dashboard.places import place
+from projections.queries.sagas import Saga, Usual, Waiting
+
+COLUMNS = [
+    {
+        "field": "state",
+        "headerName": "Status",
+        "cellRenderer": "Mark",
+        "cellDataType": False,
+        "minWidth": 132,
+        "maxWidth": 150,
+    },
+    {"field": "id", "headerName": "Order", "cellRenderer": "OrderLink", "minWidth": 120, "flex": 1},
+    {"field": "customer", "headerName": "Customer", "minWidth": 110, "flex": 1},
+    {"field": "total", "headerName": "Amount", "type": "rightAligned", "minWidth": 100, "maxWidth": 130},
+    {"field": "waits", "headerName": "Waits for, or why it was cancelled", "minWidth": 190, "flex": 2},
+    {
+        "field": "lasted",
+        "headerName": "Lasted",
+        "type": "rightAligned",
+        "minWidth": 110,
+        "maxWidth": 150,
+        "tooltipField": "usual",
+    },
+    {
+        "field": "placed",
+        "headerName": "Placed",
+        "type": "rightAligned",
+        "minWidth": 150,
+        "maxWidth": 190,
+        "tooltipField": "placed_utc",
+    },
+]
+GRID = {
+    "suppressCellFocus": False,
+    "rowHeight": 36,
+    "headerHeight": 34,
+    "animateRows": False,
+    "tooltipShowDelay": 300,
+    "localeText": {"noRowsToShow": "No order matches. Clear a filter to see more.", "loadingOoo": "Loading orders"},
+    "suppressMovableColumns": True,
+}
+
+
+def grid(id_: str) -> html.Section:
+    """Holds rows that are handed to it as `rowData`."""
+    made = dag.AgGrid(
+        id=id_,
+        columnDefs=COLUMNS,
+        defaultColDef={"sortable": False, "resizable": True, "suppressHeaderMenuButton": True},
+        getRowId="params.data.id",
+        dashGridOptions=GRID,
+        eventListeners={"cellKeyDown": ["open_row(params)"]},
+        columnSize="responsiveSizeToFit",
+        style={"height": "100%"},
+    )
+    return html.Section(made, className="rows-grid", **aria(label="Orders, newest first"))
+
+
+def row(saga: Saga, usual: dict[Waiting, Usual]) -> dict[str, Any]:
+    text, tone, picture = orders.look(saga)
+    usually = usual.get(saga.waits_for) if saga.waits_for else None
+    return {
+        "id": str(saga.order_id),
+        "href": place(f"orders/{saga.order_id}"),
+        "state": {"text": text, "tone": tone, "icon": picture},
+        "customer": saga.customer,
+        "total": orders.total(saga),
+        "waits": orders.WAITS[saga.waits_for] if saga.waits_for else orders.why(saga),
+        "lasted": lasted(saga),
+        "usual": f"usually {orders.usual_time(usually)}" if usually else "",
+        "placed": words.clock(saga.placed_at) if saga.placed_at else words.NOTHING,
+        "placed_utc": words.utc(saga.placed_at) if saga.placed_at else "",
+    }
+
+
+def lasted(saga: Saga) -> str:
+    """From placed to its end, or how long it has waited for what it waits for."""
+    if saga.waited_seconds is not None:
+        return f"{words.duration(saga.waited_seconds)} so far"
+    if saga.ended_at and saga.placed_at:
+        return words.duration(saga.ended_at - saga.placed_at)
+    return words.NOTHING

@@ -1,0 +1,37 @@
+"""Orders in short tables: the latest, and those that wait longest."""
+
+from dash.development.base_component import Component
+
+from projections.dashboard.components import orders, words
+from projections.dashboard.components.basic import empty
+from projections.dashboard.components.table import Column, table
+from projections.queries.sagas import Saga, Usual, Waiting
+
+
+def recent(rows: list[Saga]) -> Component:
+    if not rows:
+        return empty("No orders yet", "Start some with ./ordersaga up --traffic 5, or place one over HTTP.")
+    columns: list[Column[Saga]] = [
+        Column("Order", orders.order_link),
+        Column("Status", orders.state_mark),
+        Column("Why", orders.why, "muted wide-only"),
+        Column("Amount", orders.total, "number"),
+        Column("Placed", lambda saga: words.moment(saga.placed_at), "number"),
+    ]
+    return table("Recent orders", columns, rows)
+
+
+def waiting(rows: list[Saga], usual: dict[Waiting, Usual]) -> Component:
+    if not rows:
+        return empty("Nothing waits", "Every order has come to its end.", "check")
+
+    def usual_of(saga: Saga) -> Usual | None:
+        return usual.get(saga.waits_for) if saga.waits_for else None
+
+    columns: list[Column[Saga]] = [
+        Column("Order", orders.order_link),
+        Column("Waits for", lambda saga: words.plainly(saga.waits_for or "")),
+        Column("Since", lambda saga: orders.waiting_time(saga, usual_of(saga)), "number"),
+        Column("Usually", lambda saga: orders.usual_time(usual_of(saga)), "number"),
+    ]
+    return table("Unfinished orders", columns, rows)

@@ -1,0 +1,46 @@
+"""The payment of one order: charged, declined, given back."""
+
+from dash.development.base_component import Component
+
+from projections.dashboard.components import words
+from projections.dashboard.components.basic import Content, empty, mark, pairs
+from projections.dashboard.components.event import whole
+from projections.queries.payments import Payment
+
+
+def payment(found: Payment | None) -> Component:
+    if found is None:
+        return empty("The card has not been charged", "")
+    rows: list[tuple[str, Content]] = [("State", payment_mark(found))]
+    if found.amount is not None:
+        rows.append(
+            (
+                "Charged",
+                [
+                    words.money(found.amount, found.currency),
+                    ", ",
+                    words.moment(found.captured_at or found.late_charge_at),
+                ],
+            )
+        )
+    if found.charge_id:
+        rows.append(("Charge", whole(found.charge_id)))
+    if found.declined_at:
+        rows.append(("Declined", [words.moment(found.declined_at), f", {words.plainly(found.decline or '').lower()}"]))
+    if found.refunded_at:
+        rows.append(
+            ("Given back", [words.money(found.refunded, found.currency), ", ", words.moment(found.refunded_at)])
+        )
+    if found.refund_id:
+        rows.append(("Refund", whole(found.refund_id)))
+    return pairs(*rows)
+
+
+def payment_mark(found: Payment) -> Component:
+    if found.state == "captured":
+        return mark("Captured", "good", "card")
+    if found.state == "declined":
+        return mark("Declined", "bad", "cross")
+    return (
+        mark("Given back", "warn", "back") if found.state == "refunded" else mark("Charged too late", "warn", "warning")
+    )
