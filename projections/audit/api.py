@@ -32,7 +32,7 @@ from projections.audit.shapes import (
     TrailQuery,
     VerificationView,
 )
-from projections.audit.sources import Sources, Unavailable
+from projections.audit.sources import Sources, Unavailable, without
 from projections.audit.text import fields, to_csv, to_json_line
 from projections.audit.trail import Entry, Filter, Trail, is_known
 from projections.audit.verification import is_clean
@@ -66,11 +66,11 @@ def sources() -> Sources:
 def show_trail(query: TrailQuery) -> Response:
     """Who did what, when, why, from where, and what came of it, oldest first"""
     asked = query.filter()
-    with sources().databases() as connections:
-        check_order(connections, asked)
+    with sources().databases() as (connections, missing):
+        check_order(connections, missing, asked)
         found = Trail(connections).page(asked, query.after, query.limit + 1)
     page, following = linked(found, query.limit, lambda entry: cursor_of((entry.time, entry.id)))
-    return show(TrailPage(entries=page, next=following))
+    return show(TrailPage(entries=page, next=following, missing=missing))
 
 
 @routes.get("/why/<uuid:message_id>", responses={200: Node, 404: problem()}, security=staff)
@@ -89,7 +89,9 @@ def show_state(path: OrderPath, query: StateQuery) -> Response:
     import_module(f"{ORDERS}.announcements")
     time = query.as_of if isinstance(query.as_of, datetime) else None
     version = query.as_of if isinstance(query.as_of, int) else None
-    with sources().databases() as connections:
+    with sources().databases() as (connections, missing):
+        if ORDERS in missing:
+            require([ORDERS])
         recorded = load_as_of(connections[ORDERS], path.order, version, time) if ORDERS in connections else None
         known = saga_as_of(connections[READ_SIDE], path.order, time) if time else None
     if recorded is None and known is None:
@@ -109,8 +111,9 @@ def export(query: ExportQuery) -> Response:
     """jsonl without filters: all that `audit verify --export` needs; with filters, and as csv: the trail"""
     asked = query.filter()
     everything = query.format == "jsonl" and asked == Filter()
-    with sources().databases() as connections:
-        check_order(connections, asked)
+    with sources().databases() as (connections, missing):
+        require(missing)
+        check_order(connections, missing, asked)
     if everything:
         check_logs()
     lines = all_records() if everything else the_trail(asked, query.format)
@@ -148,7 +151,8 @@ def all_records() -> Iterator[str]:
 
 
 def the_trail(asked: Filter, format_: str) -> Iterator[str]:
-    with sources().databases() as connections:
+    with sources().databases() as (connections, missing):
+        require(missing)
         entries: Iterable[Entry] = Trail(connections).entries(asked)
         if format_ == "csv":
             yield from to_csv(entries)
@@ -166,6 +170,12 @@ def check_logs() -> None:
             raise Problem(404, "not-found", f"Nothing of {store} has been sealed yet.")
 
 
-def check_order(connections: dict[str, Connection[Any]], asked: Filter) -> None:
+def check_order(connections: dict[str, Connection[Any]], missing: list[str], asked: Filter) -> None:
     if asked.order and not is_known(connections, asked.order):
-        raise Problem(404, "not-found", f"Nothing is known of order {asked.order}.")
+        raise Problem(404, "not-found", f"Nothing is known of order {asked.order}. {without(missing)}".rstrip())
+
+
+def require(missing: list[str]) -> None:
+    """Raises Unavailable: there is no room in the answer to say what it lacks."""
+    if missing:
+        raise Unavailable(f"The database of {', '.join(missing)} does not answer.")

@@ -67,8 +67,11 @@ class OrderPath(Parameters):
 
 
 class TrailPage(View):
+    """`missing` are the services whose database does not answer: what operators did there is left out."""
+
     entries: list[Entry]
     next: str | None
+    missing: list[str]
 
 
 class StateView(View):

@@ -1,7 +1,7 @@
 """What the audit reads: the read side's database, the stores of the services, and the files of their logs."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,28 @@ from projections.audit.log import LogFiles
 from projections.audit.verification import last_verification
 from projections.event_log import READ_SIDE
 
+SECONDS = 2
+"""For a connection to a service's database."""
+
 
 class Unavailable(Exception):
     """Something that the audit reads is not there; the text tells a person what."""
+
+
+def those_that_answer(
+    stack: ExitStack, urls: Mapping[str, str], seconds: int
+) -> tuple[dict[str, Connection[Any]], list[str]]:
+    """Connections in autocommit that the stack closes, each by its name; and the names of those that do not answer."""
+    found: dict[str, Connection[Any]] = {}
+    for name, url in urls.items():
+        with suppress(psycopg.OperationalError):
+            found[name] = stack.enter_context(psycopg.connect(url, autocommit=True, connect_timeout=seconds))
+    return found, [name for name in urls if name not in found]
+
+
+def without(missing: Sequence[str]) -> str:
+    """What is said to a person beside a trail that lacks something; nothing when it is whole."""
+    return f"Without what operators did at {', '.join(missing)}: no answer from the database." if missing else ""
 
 
 @dataclass(frozen=True)
@@ -38,18 +57,17 @@ class Sources:
         return cls(database, stores, Path(checkpoints) if checkpoints else None)
 
     @contextmanager
-    def databases(self) -> Iterator[dict[str, Connection[Any]]]:
-        """All of them, by name.
+    def databases(self) -> Iterator[tuple[dict[str, Connection[Any]], list[str]]]:
+        """By name, and the services whose database does not answer.
 
         Raises:
-            Unavailable: one does not answer.
+            Unavailable: that of the read side does not, or one of the others went away meanwhile.
         """
         try:
             with ExitStack() as stack:
-                found = {READ_SIDE: stack.enter_context(self.database.connection())}
-                for name, url in self.stores.items():
-                    found[name] = stack.enter_context(psycopg.connect(url, autocommit=True, connect_timeout=2))
-                yield found
+                own = stack.enter_context(self.database.connection())
+                found, missing = those_that_answer(stack, self.stores, SECONDS)
+                yield {READ_SIDE: own, **found}, missing
         except psycopg.OperationalError as error:
             raise Unavailable("A database that the audit reads does not answer.") from error
 

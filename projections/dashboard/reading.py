@@ -99,17 +99,17 @@ class Reader:
             saga = sagas.one(connection, order_id)
             return story.tell(connection, saga) if saga else None
 
-    def trail(self, asked: Filter, behind: PlaceInTrail | None, limit: int) -> list[Entry]:
-        """Oldest first; what operators did is read from the services' own databases."""
-        with self._sources.databases() as connections:
-            return Trail(connections).page(asked, behind, limit)
+    def trail(self, asked: Filter, behind: PlaceInTrail | None, limit: int) -> tuple[list[Entry], list[str]]:
+        """Oldest first, what operators did from the services' own databases; and those that do not answer."""
+        with self._sources.databases() as (connections, missing):
+            return Trail(connections).page(asked, behind, limit), missing
 
     def why(self, message_id: UUID) -> Node | None:
         with self._database.connection() as connection:
             return why(connection, message_id)
 
     def verification(self) -> dict[str, dict[str, Any] | None]:
-        """By store what the sealer's last verification found, None before its first."""
+        """By store what the sealer's last verification found, None before its first. Raises Unavailable."""
         return self._sources.verifications()
 
     def sight(self) -> Sight:

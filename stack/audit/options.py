@@ -1,7 +1,7 @@
 """What the audit's commands share: filters, the trail, the log and its key."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -10,12 +10,14 @@ import click
 
 from contracts import CONTRACTS
 from projections.audit.note import Signer, VerifierKey
+from projections.audit.sources import those_that_answer, without
 from projections.audit.trail import OPERATIONS, Filter, Trail, is_known
-from stack.databases import all_connected
+from stack.databases import SECONDS, all_connected
 from stack.environment import audit_directory
 from stack.errors import Failed
 from stack.keys import AUDIT_FILE, audit_key_pem
 from stack.options import Moment, environments_of_running
+from stack.processes import READ_SIDE
 from stack.state import State
 
 Command = Callable[..., Any]
@@ -77,8 +79,18 @@ def key_of(state: State) -> VerifierKey:
 
 @contextmanager
 def opened_trail(state: State, wanted: Filter) -> Iterator[Trail]:
-    """Raises Failed when nothing is known of the order."""
-    with all_connected(environments_of_running(state)) as connections:
+    """Over all databases that answer; what is left out without the others is said on stderr.
+
+    Raises:
+        Failed: nothing is known of the order, or the read side does not answer.
+    """
+    environments = environments_of_running(state)
+    others = {name: url for name, url in environments.owner_urls().items() if name != READ_SIDE}
+    with all_connected(environments, READ_SIDE) as connections, ExitStack() as stack:
+        found, missing = those_that_answer(stack, others, SECONDS)
+        connections |= found
+        if missing:
+            click.echo(without(missing), err=True)
         if wanted.order and not is_known(connections, wanted.order):
             raise Failed(
                 f"Nothing is known of order {wanted.order}. Check the id; it is the one that POST /orders answered."

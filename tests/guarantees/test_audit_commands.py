@@ -113,6 +113,18 @@ def test_a_parked_message_without_an_envelope_does_not_keep_the_trail_from_being
     assert (action["what"], action["correlation"]) == ("operator.skip", None)
 
 
+def test_a_database_that_is_away_is_named_and_takes_only_its_own_actions_with_it(
+    run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = lines(run("trail", "--json"))
+    monkeypatch.setenv(variable("order_service"), "postgresql://nobody@127.0.0.1:1/order_service")
+    found = run("trail", "--json")
+    assert lines(found) == [entry for entry in whole if not entry["id"].startswith("order_service:")] != whole
+    assert found.stderr == "Without what operators did at order_service: no answer from the database.\n"
+    monkeypatch.setenv(variable("projections"), "postgresql://nobody@127.0.0.1:1/projections")
+    assert "could not be read" in run("trail").stderr
+
+
 REFUSED = """
 insert into undeliverable (message_id, position, contract, source, key, sequence, time, event_hash, correlation_id,
     actor, traceparent, tracestate, body, kind, reason, attempts)

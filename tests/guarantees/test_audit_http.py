@@ -4,6 +4,7 @@ import io
 import json
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -19,6 +20,11 @@ from projections.audit.log import LogFiles
 from projections.audit.note import Signer
 from projections.audit.sealing import Sealing
 from projections.audit.sources import Sources
+from projections.audit.trail import Filter
+from projections.dashboard.pages.audit import proof, update
+from projections.dashboard.reading import Reader
+from projections.dashboard.services import Services
+from projections.monitor.monitor import Monitor
 from projections.settings import ProjectionsSettings
 from stack.given import variable
 from stack.keys import audit_key_pem
@@ -92,6 +98,35 @@ def test_the_trail_comes_in_pages_that_together_are_all_of_it(get: Get, shop: Sh
     assert {entry["key"] for entry in of_order["entries"]} == {str(order)}
 
 
+def test_a_database_that_is_away_is_named_and_takes_only_its_own_actions_with_it(app: web.Api, get: Get) -> None:
+    whole = get("trail", limit=500).json
+    assert whole is not None
+    assert whole["missing"] == []
+    sources = app.extensions[audit.EXTENSION]
+    away = {**sources.stores, "order_service": "postgresql://nobody@127.0.0.1:1/order_service"}
+    app.extensions[audit.EXTENSION] = replace(sources, stores=away)
+    rest = get("trail", limit=500).json
+    assert rest is not None
+    assert rest["missing"] == ["order_service"]
+    assert rest["entries"] == [entry for entry in whole["entries"] if entry["who"] != "bob"] != whole["entries"]
+    for path in ("export?format=csv", f"state/{NOBODYS}?as_of=1"):
+        answer = get(path)
+        assert answer.status_code == 503
+        assert "The database of order_service does not answer." in answer.text
+
+
+def test_the_dashboard_shows_what_there_is_of_the_audit(app: web.Api) -> None:
+    """Without a service's database, and without the directory of the logs."""
+    sources = app.extensions[audit.EXTENSION]
+    away = {"order_service": "postgresql://nobody@127.0.0.1:1/order_service"}
+    reader = Reader(replace(sources, stores=away, directory=None), Monitor([], ""), Services({}))
+    entries, missing = reader.trail(Filter(), None, 500)
+    assert (len(entries) > 0, missing) == (True, ["order_service"])
+    shown = update(entries, missing, 0)[0]
+    assert "order_service" in shown[0].children[1]
+    assert "AUDIT_CHECKPOINTS" in str(proof(reader)[0])
+
+
 def test_why_and_state_answer_as_the_commands_do(get: Get, shop: Shop) -> None:
     order = shop.saga.orders[0]
     reserved = next(m for m in shop.messages_of(order) if m.contract == "inventory.stock_reserved.v1")
@@ -141,7 +176,7 @@ def test_the_sealers_last_verification_is_shown(get: Get, shop: Shop, state: Sta
 
 def test_a_source_that_is_not_there_is_named(app: web.Api, get: Get) -> None:
     app.extensions[audit.EXTENSION] = Sources(app.database, {"order_service": "postgresql://127.0.0.1:1/away"}, None)
-    for path, said in (("verification", "AUDIT_CHECKPOINTS"), ("trail", "database")):
+    for path, said in (("verification", "AUDIT_CHECKPOINTS"), ("export", "database")):
         answer = get(path)
         assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
         assert said in answer.text

@@ -8,9 +8,10 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 
+from projections.audit.sources import Unavailable, without
 from projections.audit.trail import Entry, Filter, Place
 from projections.dashboard.components import audit, words
-from projections.dashboard.components.basic import card, empty, skeleton
+from projections.dashboard.components.basic import card, empty, failed, mark, skeleton
 from projections.dashboard.page import Page
 from projections.dashboard.places import place
 from projections.dashboard.reading import Reader
@@ -85,8 +86,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
 def proof(app: Dash, reader: Reader) -> None:
     @app.callback(Output("audit-stores", "children"), Output("audit-badge", "children"), Input(SLOW, "data"))
     def verified(_: int) -> tuple[Component, Component]:
-        stores = reader.verification()
-        return audit.stores_table(stores), audit.badge(stores)
+        return proof(reader)
 
 
 def trail(app: Dash, reader: Reader) -> None:
@@ -121,7 +121,7 @@ def trail(app: Dash, reader: Reader) -> None:
             problem = empty("A correlation is a whole id", "Copy it from an event or an order.", "warning")
             return problem, "", None, True, True
         ended = Place(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
-        return update(reader.trail(wanted, ended, PAGE_ROWS + 1), len(behind))
+        return update(*reader.trail(wanted, ended, PAGE_ROWS + 1), len(behind))
 
 
 def reasons(app: Dash, reader: Reader) -> None:
@@ -132,6 +132,15 @@ def reasons(app: Dash, reader: Reader) -> None:
         except ValueError:
             first = None
         return audit.tree(first) if first else empty("This message is not known here", message_id, "search")
+
+
+def proof(reader: Reader) -> tuple[Component, Component]:
+    """The stores, and the badge."""
+    try:
+        stores = reader.verification()
+    except Unavailable as missing:
+        return failed("Nothing is known of the proof", str(missing)), mark("Not known", "warn", "warning")
+    return audit.stores_table(stores), audit.badge(stores)
 
 
 def asked(order: str | None, actor: str | None, correlation: str | None, kind: str | None, span: str | None) -> Filter:
@@ -146,13 +155,14 @@ def asked(order: str | None, actor: str | None, correlation: str | None, kind: s
     )
 
 
-def update(found: list[Entry], pages_before: int) -> tuple[Any, ...]:
+def update(found: list[Entry], missing: list[str], pages_before: int) -> tuple[Any, ...]:
     """`found` has one entry more than is shown when there is a further page."""
     shown = found[:PAGE_ROWS]
     first = pages_before * PAGE_ROWS
     said = f"Entries {words.count(first + 1)} to {words.count(first + len(shown))}" if shown else ""
     end = [shown[-1].time.isoformat(), shown[-1].id] if shown else None
-    return audit.trail_table(shown), said, end, not pages_before, len(found) <= PAGE_ROWS
+    trail = [mark(without(missing), "warn", "warning")] if missing else []
+    return [*trail, audit.trail_table(shown)], said, end, not pages_before, len(found) <= PAGE_ROWS
 
 
 PAGE = Page("audit", "Audit", "audit", layout, callbacks)
