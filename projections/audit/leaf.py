@@ -33,7 +33,7 @@ def as_utf8(text: object) -> str:
 
 
 class Leaf(NamedTuple):
-    """The chain's hash covers content, cause and actor; position and recording time are the database's word."""
+    """The chain's hash covers content, cause and actor; position, recording time and xid are the database's word."""
 
     originator_id: UUID
     version: int
@@ -42,18 +42,22 @@ class Leaf(NamedTuple):
     recorded_at: int
     """Microseconds since 1970."""
     position: int
+    xid: int | None = None
+    """The transaction; the first leaves of an older log have none."""
 
     def line(self) -> bytes:
         """The leaf's data, in its one exact form."""
         columns = [str(self.originator_id), self.version, self.topic, self.hash.hex(), self.recorded_at, self.position]
+        if self.xid is not None:
+            columns.append(self.xid)
         return json.dumps(columns, separators=(",", ":")).encode()
 
     @classmethod
     def parse(cls, line: bytes) -> "Leaf":
         """Raises ValueError."""
         try:
-            id_, version, topic, hash_, micros, position = json.loads(line)
-            leaf = cls(UUID(id_), int(version), as_utf8(topic), bytes.fromhex(hash_), int(micros), int(position))
+            id_, version, topic, hash_, *numbers = json.loads(line)
+            leaf = cls(UUID(id_), int(version), as_utf8(topic), bytes.fromhex(hash_), *map(int, numbers))
         except (TypeError, AttributeError, OverflowError, RecursionError) as error:
             raise ValueError(f"{error}") from None
         if leaf.line() != line:

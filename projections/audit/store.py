@@ -42,7 +42,7 @@ class Event(NamedTuple):
 
     @property
     def leaf(self) -> Leaf:
-        return Leaf(self.originator_id, self.version, self.topic, self.hash, self.recorded_at, self.position)
+        return Leaf(self.originator_id, self.version, self.topic, self.hash, self.recorded_at, self.position, self.xid)
 
     def hash_after(self, previous: bytes) -> bytes:
         """What the hash must be behind an event with this one."""

@@ -198,6 +198,19 @@ def test_a_second_sealer_and_one_with_another_key_are_refused(sealed: Audited) -
         stranger.seal()
 
 
+def test_a_log_that_was_begun_before_leaves_had_a_transaction_goes_on(
+    audited: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as older:
+        older.setattr(Leaf, "line", lambda leaf, line=Leaf.line: line(leaf._replace(xid=None)))
+        audited.price("cup")
+        audited.seal()
+    audited.price("pot")
+    audited.seal()
+    assert [Leaf.parse(line).xid is None for line in read_leaves(audited.files().leaves)] == [True, False]
+    assert audited.findings() == []
+
+
 def test_a_quiet_store_is_not_signed_again_and_again(sealed: Audited) -> None:
     before = sealed.files().checkpoints.read_bytes()
     assert sealed.seal() == 0
