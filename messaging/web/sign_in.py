@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Response, g, make_response, redirect, render_template_string, request
@@ -33,10 +34,10 @@ def mount(app: Api) -> None:
     app.add_url_rule("/sign-in.css", "sign-in.css", lambda: asset("sign_in.css", "text/css"))
 
 
-def page(problem: str = "", status: int = 200) -> Response:
+def page(problem: str = "", status: int = 200, **more: Any) -> Response:
     text = (PAGES / "sign_in.html").read_text()
     following = request.values.get("next", "")
-    return make_response(render_template_string(text, problem=problem, following=following), status, HEADERS)
+    return make_response(render_template_string(text, problem=problem, following=following, **more), status, HEADERS)
 
 
 def asset(name: str, media_type: str) -> Response:
@@ -44,7 +45,11 @@ def asset(name: str, media_type: str) -> Response:
 
 
 def sign_in() -> Response:
-    """Verify the token of the form and keep it; another site's page must not sign anybody in."""
+    """Verify the token of the form and keep it.
+
+    Another site's page must not sign anybody in. Its link may lead here with a token behind the #, so who is
+    signed in is asked before becoming somebody else.
+    """
     if cookies.origin(request) == "elsewhere":
         raise cookies.cross_site()
     token = request.form.get("token", "").strip()
@@ -54,9 +59,21 @@ def sign_in() -> Response:
         return page(f"This token is not accepted: {error}.", 401)
     if caller.role not in STAFF:
         return page(f"This is for operators and auditors; the token is for a {caller.role}.", 403)
-    response = make_response(redirect(here(request.form.get("next", "")), 303))
+    following = here(request.form.get("next", ""))
+    now = signed_in_already()
+    if now and (now.subject, now.role) != (caller.subject, caller.role) and request.form.get("instead") != now.subject:
+        return page(status=409, token=token, now=now, then=caller, stay=following)
+    response = make_response(redirect(following, 303))
     cookies.keep(request, response, token, caller)
     return response
+
+
+def signed_in_already() -> Caller | None:
+    """Whom the browser's cookie names, if it is still accepted."""
+    try:
+        return api().tokens.verify(request.cookies.get(cookies.name(request), ""))
+    except InvalidToken:
+        return None
 
 
 def here(address: str) -> str:

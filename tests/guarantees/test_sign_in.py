@@ -2,14 +2,16 @@
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import pytest
 import requests
 from playwright.sync_api import sync_playwright
 
+from messaging.web.tokens import issue
 from tests.conftest import AnyServers
-from tests.support.api import LIFETIME, Api, serving, token
+from tests.support.api import LIFETIME, Api, keys, serving, token
 
 OPERATOR, AUDITOR, CUSTOMER = token("operator", "olga"), token("auditor", "aud"), token()
 SAME_ORIGIN = {"Sec-Fetch-Site": "same-origin"}
@@ -69,6 +71,47 @@ def test_a_page_of_another_site_signs_nobody_in_or_out(api: Api, origin: dict[st
     refused = sign_in(api, OPERATOR, **origin)
     assert (refused.status_code, refused.json()["type"]) == (403, "urn:problem:cross-site")
     assert api.call("POST", "/sign-out", headers=origin).status_code == 403
+
+
+def test_who_is_signed_in_is_asked_before_becoming_somebody_else(api: Api) -> None:
+    olga = {**cookie_of(sign_in(api, OPERATOR)), **SAME_ORIGIN}
+    asked = sign_in(api, AUDITOR, "/orders", **olga)
+    assert (asked.status_code, "Set-Cookie" in asked.headers) == (409, False)
+    assert "You are signed in as <b>olga</b>, operator." in asked.text
+    assert "of <b>aud</b>, auditor" in asked.text
+    agreed = {"token": AUDITOR, "next": "/orders", "instead": "olga"}
+    answer = api.call("POST", "/sign-in", headers=olga, data=agreed)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/orders")
+    assert "Set-Cookie" in answer.headers
+
+
+def test_nobody_is_asked_who_stays_the_same_or_whose_token_has_run_out(api: Api) -> None:
+    olga = cookie_of(sign_in(api, OPERATOR))
+    assert sign_in(api, token("operator", "olga"), **olga, **SAME_ORIGIN).status_code == 303
+    name, _, _ = olga["Cookie"].partition("=")
+    over = issue(keys()[0], "operator", "olga", timedelta(seconds=-60))
+    assert sign_in(api, AUDITOR, Cookie=f"{name}={over}", **SAME_ORIGIN).status_code == 303
+
+
+@pytest.mark.skipif(shutil.which("chromium") is None, reason="needs chromium")
+def test_a_link_of_another_site_leaves_who_is_signed_in_as_they_are_until_they_agree(api: Api) -> None:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(f"{api.url}/sign-in?next=/api/stock#token={OPERATOR}", wait_until="commit")
+        page.wait_for_url("**/api/stock")
+        before = page.context.cookies()
+        elsewhere = f"<a href='{api.url}/sign-in?next=/api/stock#token={AUDITOR}'>A prize</a>"
+        page.route("http://elsewhere.example/", lambda route: route.fulfill(body=elsewhere, content_type="text/html"))
+        for choice in ("Stay olga, operator", "Become aud, auditor"):
+            page.goto("http://elsewhere.example/")
+            page.get_by_text("A prize").click()
+            page.get_by_text(choice).wait_for()
+            assert page.context.cookies() == before
+            page.get_by_text(choice).click()
+            page.wait_for_url("**/api/stock")
+            assert (page.context.cookies() == before) is choice.startswith("Stay")
+        browser.close()
 
 
 @pytest.mark.parametrize(
