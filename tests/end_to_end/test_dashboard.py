@@ -263,6 +263,43 @@ def test_a_server_that_is_away_is_said_and_its_return_too(stack: WholeStack, bro
         expect(page.locator(".away-away")).to_be_hidden(timeout=PATIENCE)
 
 
+def test_a_database_that_does_not_answer_is_said_and_its_return_too(stack: WholeStack, browser: Browser) -> None:
+    cut = "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'projections'"
+    with psycopg.connect(stack.urls["order_service"], autocommit=True) as owner, visit(browser, stack) as visited:
+        page = visited.open("")
+        owner.execute("alter role projections nologin")
+        try:
+            owner.execute(cut)
+            expect(page.locator(".away-database")).to_be_visible(timeout=PATIENCE)
+            expect(page.locator("#overview-tiles")).to_contain_text("Messages")
+            expect(page.locator(".live-off")).to_be_visible()
+        finally:
+            owner.execute("alter role projections login")
+        expect(page.locator(".away-database")).to_be_hidden(timeout=PATIENCE)
+        expect(page.locator(".live-on")).to_be_visible()
+
+
+def test_a_mistake_of_the_server_is_said_and_that_it_is_over(stack: WholeStack, browser: Browser) -> None:
+    with visit(browser, stack) as visited:
+        page = visited.open("")
+        page.route("**/_dash-update-component**", lambda route: route.fulfill(status=500))
+        expect(page.locator(".away-failed")).to_be_visible(timeout=PATIENCE)
+        page.unroute("**/_dash-update-component**")
+        expect(page.locator(".away-failed")).to_be_hidden(timeout=PATIENCE)
+
+
+def test_who_signs_out_in_another_tab_is_told_so_and_led_to_the_door(stack: WholeStack, browser: Browser) -> None:
+    with visit(browser, stack) as visited:
+        page = visited.open("")
+        other = page.context.new_page()
+        other.goto(visited.dashboard)
+        other.get_by_role("button", name="Sign out").click(timeout=PATIENCE)
+        other.wait_for_url("**/sign-in")
+        expect(page.locator(".away-signed-out")).to_be_visible(timeout=PATIENCE)
+        page.get_by_role("link", name="Sign in again").click()
+        page.wait_for_url("**/sign-in**")
+
+
 def test_nobody_sees_the_dashboard_unless_signed_in_and_nothing_may_frame_it(stack: WholeStack) -> None:
     address = f"{stack.url('projections-api')}/dashboard/"
     page = requests.get(address, allow_redirects=False, timeout=10)

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -62,12 +62,16 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
-@contextmanager
 def visit(
     browser: Browser, stack: WholeStack, role: str = "operator", scheme: Scheme = "light", width: int = 1300
-) -> Iterator[Visit]:
+) -> AbstractContextManager[Visit]:
+    """The dashboard of this stack."""
+    return visit_at(browser, stack.url("projections-api"), stack.token(role, "olivia"), scheme, width)
+
+
+@contextmanager
+def visit_at(browser: Browser, home: str, token: str, scheme: Scheme = "light", width: int = 1300) -> Iterator[Visit]:
     """Signed in by the form, as a person does it."""
-    home = stack.url("projections-api")
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
@@ -75,7 +79,7 @@ def visit(
     page.on("console", lambda said: made.complaints.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: made.complaints.append(str(error)))
     page.on("request", lambda request: None if here(request.url, home) else made.elsewhere.append(request.url))
-    sign_in(page, made.dashboard, stack.token(role, "olivia"))
+    sign_in(page, made.dashboard, token)
     yield made
     context.close()
 
