@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import tracemalloc
@@ -14,6 +15,7 @@ from threading import Timer
 from uuid import uuid4
 
 import pytest
+from click.testing import CliRunner
 
 from inventory_service.commands import receive_stock
 from messaging.failures import Failure
@@ -24,7 +26,10 @@ from messaging.receiving.parked import Entry, append
 from messaging.transaction import Transaction
 from order_service.commands import Wanted, put_product
 from order_service.product import Product, product_id
+from stack import live_line
+from stack.cli import main
 from stack.given import variable
+from stack.reconcile import reconcile
 from stack.reconcile.findings import Finding
 from stack.reconcile.reconcile import Reconciliation
 from tests.support.databases import Databases
@@ -272,6 +277,20 @@ def test_the_command_says_clean_with_exit_code_0_and_names_findings_with_exit_co
     stranger = run(shop, "--order", str(uuid4()))
     assert (stranger.returncode, stranger.stdout) == (1, "")
     assert "Nothing is known of order" in stranger.stderr
+
+
+def test_progress_is_told_on_stderr_and_only_goes_forward(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_line, "SAY_EVERY", -1)
+    monkeypatch.setattr(reconcile, "STEP", 1)
+    urls = {variable(name): url for name, url in shop.urls.items()}
+    command = ["reconcile", "--patience", "0", "--json"]
+    said = CliRunner().invoke(main, command, env={**urls, "AMQP_URL": "amqp://nobody@127.0.0.1:1/none"})
+    totals = json.loads(said.stdout)
+    steps = re.findall(r"(\d+) events read, (\d+) messages compared", said.stderr)
+    told = [(int(events), int(messages)) for events, messages in steps]
+    assert told == sorted(told)
+    assert told[0] == (1, 0)
+    assert told[-1] == (totals["events"], totals["messages"])
 
 
 def test_fifty_thousand_events_are_compared_in_bounded_memory(empty_shop: Shop) -> None:
