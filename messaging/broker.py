@@ -14,10 +14,14 @@ EVENTS = "events"
 DEAD_LETTERS = "dead_letters"
 DELIVERY_LIMIT = 5
 """Deliveries before the broker dead-letters a message; RabbitMQ 3.10 breaks order without a limit."""
+NEVER = 1_000_000
+"""Deliveries of a dead letter before the broker drops it for good. RabbitMQ 4 has a default of 20, and -1 for none;
+to 3.x -1 is a limit of 0 (https://github.com/Particular/NServiceBus.RabbitMQ/issues/1828): both keep to this."""
 
 QUEUE_COUNTS = (1, 2, 4, 8, 16)
 DEFAULT_QUEUES = 2
 NOT_FOUND = 404
+PRECONDITION_FAILED = 406
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,7 @@ def dead_letters_of(group: str) -> str:
 def queues_of(connection: BlockingConnection, group: str) -> list[str]:
     """The queues that a group has on the broker: `<group>.0` and so on up to the first that is missing."""
     found: list[str] = []
-    with suppress_not_found(connection) as channel:
+    with suppress_refusal(connection, NOT_FOUND) as channel:
         for number in range(max(QUEUE_COUNTS)):
             channel.queue_declare(f"{group}.{number}", passive=True)
             found.append(f"{group}.{number}")
@@ -69,20 +73,20 @@ def change_of(group: str) -> str:
 
 def is_changing(connection: BlockingConnection, group: str) -> bool:
     """Whether a change of the number of a group's queues is under way or was interrupted."""
-    with suppress_not_found(connection) as channel:
+    with suppress_refusal(connection, NOT_FOUND) as channel:
         channel.exchange_declare(change_of(group), passive=True)
         return True
     return False
 
 
 @contextmanager
-def suppress_not_found(connection: BlockingConnection) -> Iterator[BlockingChannel]:
-    """A channel to look for what may be missing; the block ends at the first thing that is."""
+def suppress_refusal(connection: BlockingConnection, code: int) -> Iterator[BlockingChannel]:
+    """A channel of its own; the block ends at the first thing that the broker refuses with this code."""
     channel = connection.channel()
     try:
         yield channel
     except ChannelClosedByBroker as error:
-        if error.reply_code != NOT_FOUND:
+        if error.reply_code != code:
             raise
     if channel.is_open:
         channel.close()
@@ -112,13 +116,20 @@ def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:
 
 
 def declare_group(channel: BlockingChannel, group: Group) -> None:
-    channel.queue_declare(group.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
-    channel.queue_bind(group.dead_letters, DEAD_LETTERS, routing_key=group.name)
+    declare_dead_letters(channel, group)
     # The first one last: a worker takes the queues that it finds for all, from the first to one that is missing.
     for queue in reversed(group.queue_names):
         declare_queue(channel, group, queue)
     for queue, routing_key in group.bindings():
         channel.queue_bind(queue, EVENTS, routing_key=routing_key)
+
+
+def declare_dead_letters(channel: BlockingChannel, group: Group) -> None:
+    """One that an older version declared, without a limit of its own, stays as it is."""
+    with suppress_refusal(channel.connection, PRECONDITION_FAILED) as trying:
+        arguments = {"x-queue-type": "quorum", "x-delivery-limit": NEVER}
+        trying.queue_declare(group.dead_letters, durable=True, arguments=arguments)
+    channel.queue_bind(group.dead_letters, DEAD_LETTERS, routing_key=group.name)
 
 
 def declare_queue(channel: BlockingChannel, group: Group, queue: str) -> None:

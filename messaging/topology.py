@@ -11,7 +11,6 @@ from messaging import broker
 from messaging.reactions import Reactions
 from messaging.settings import MissingSetting, Settings, read_settings
 
-PRECONDITION_FAILED = 406
 USAGE = """usage: python -m messaging.topology [--replace-events] GROUP ...
 
 Declares exchanges, queues and bindings on the broker at AMQP_URL, as a user who may declare. Declaring
@@ -86,7 +85,7 @@ def declare(amqp_url: str, names: list[str], wanted: int | None, replace_events:
             channel.exchange_delete(broker.EVENTS)
         broker.declare(channel, groups)
     except ChannelClosedByBroker as error:
-        if error.reply_code == PRECONDITION_FAILED and f"for exchange '{broker.EVENTS}'" in error.reply_text:
+        if error.reply_code == broker.PRECONDITION_FAILED and f"for exchange '{broker.EVENTS}'" in error.reply_text:
             raise OtherArguments(error.reply_text) from error
         raise
     finally:

@@ -14,11 +14,11 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
 from messaging.broker import (
-    DEAD_LETTERS,
     EVENTS,
     QUEUE_COUNTS,
     Group,
     change_of,
+    declare_dead_letters,
     declare_queue,
     parameters,
     queues_of,
@@ -117,8 +117,7 @@ class Change:
         """
         channel = self.broker.channel()
         channel.exchange_declare(change_of(group.name), "fanout", durable=True)
-        channel.queue_declare(group.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
-        channel.queue_bind(group.dead_letters, DEAD_LETTERS, routing_key=group.name)
+        declare_dead_letters(channel, group)
         for queue in group.queue_names:
             declare_queue(channel, group, queue)
         for queue, routing_key in group.bindings():

@@ -6,10 +6,12 @@ import sys
 from collections.abc import Iterator
 
 import pytest
+from pika.exceptions import ChannelClosedByBroker
 
 from messaging import broker as topology
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
+from tests.support.wait import until
 from tests.support.workers import ROOT
 
 GROUPS = ("order_service", "payment_service", "inventory_service", "projections")
@@ -31,6 +33,32 @@ def declare(servers: AnyServers, *arguments: str) -> subprocess.CompletedProcess
     command = [sys.executable, "-m", "messaging.topology", *arguments]
     environment = {**os.environ, "AMQP_URL": servers.amqp_url("provisioner")}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_dead_letters_are_not_dropped_after_twenty_returns_as_rabbitmq_4_would(broker: TestBroker) -> None:
+    kept = topology.Group("kept", ("*.*.*",), 1)
+    broker.declare(kept)
+    with broker.channel() as channel:
+        channel.confirm_delivery()
+        channel.basic_publish(topology.DEAD_LETTERS, kept.name, b"", mandatory=True)
+        for _ in range(30):
+            method = until(lambda: channel.basic_get(kept.dead_letters)[0])
+            channel.basic_nack(method.delivery_tag)
+    until(lambda: broker.depth(kept.dead_letters) == 1)
+    limit = rf"inequivalent arg 'x-delivery-limit' .* current is the value '{topology.NEVER}'"
+    with broker.channel() as channel, pytest.raises(ChannelClosedByBroker, match=limit):
+        channel.queue_declare(kept.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
+
+
+def test_dead_letters_of_an_older_version_stay_as_they_are(broker: TestBroker) -> None:
+    kept = topology.Group("kept", ("*.*.*",), 1)
+    with broker.channel() as channel:
+        channel.queue_declare(kept.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
+    broker.declare(kept)
+    with broker.channel() as channel:
+        channel.confirm_delivery()
+        channel.basic_publish(topology.DEAD_LETTERS, kept.name, b"", mandatory=True)
+    until(lambda: broker.depth(kept.dead_letters) == 1)
 
 
 def test_an_exchange_of_an_older_version_is_named_and_replaced_when_told_to_and_no_queue_loses_anything(
