@@ -1,6 +1,7 @@
 """What `queues set` promises: another number of queues under load, with every order kept and nothing lost."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -21,13 +22,16 @@ from click.testing import CliRunner
 from psycopg import Connection
 
 from messaging import topology
-from messaging.broker import Group, queues_of
+from messaging.broker import Group, change_of, queues_of
 from messaging.message import Message, partition_of
+from stack import steps
 from stack.cli import main
+from stack.environment import Environments
 from stack.errors import Failed
-from stack.given import variable
+from stack.given import Given, variable
 from stack.processes import GROUPS
 from stack.queues.change import Change
+from stack.state import State
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked, reactions
@@ -281,6 +285,23 @@ def test_the_commands_show_and_change_the_queues_of_a_group(broker: TestBroker, 
     assert run("set", "4", "--group", GROUP) == {"groups": [{"group": GROUP, "queues": 4}]}
     assert [group["queues"] for group in run("show")["groups"]] == [2, 2, 4, 2]
     assert run("show", "--group", GROUP)["groups"][0]["ready"] == 0
+
+
+def test_up_and_show_say_that_a_change_is_not_complete_until_it_is(
+    broker: TestBroker, run: Callable[..., Any], tmp_path: Path
+) -> None:
+    broker.remember(*(Group(name, (), 16) for name in GROUPS))
+    topology.declare(broker.url, list(GROUPS), None)
+    with broker.channel() as channel:
+        channel.exchange_declare(change_of(GROUP), "fanout", durable=True)
+    state, given, warned = State(tmp_path).create(), Given.from_environment(os.environ), list[str]()
+    steps.declare(state, Environments(state, given), lambda: False, warned.append)
+    assert [f"./ordersaga queues set N --group {GROUP}" in line for line in warned] == [True]
+    assert [group["changing"] for group in run("show")["groups"]] == [name == GROUP for name in GROUPS]
+    run("set", "2", "--group", GROUP)
+    assert not any(group["changing"] for group in run("show")["groups"])
+    steps.declare(state, Environments(state, given), lambda: False, warned.append)
+    assert len(warned) == 1
 
 
 def test_topology_keeps_the_number_of_queues_and_refuses_another(broker: TestBroker) -> None:

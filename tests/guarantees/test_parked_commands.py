@@ -264,6 +264,17 @@ def test_an_unknown_message_is_a_clear_error(run: Run, arguments: tuple[str, ...
     assert result.stderr.startswith(f"Error: Message {nobody} is not parked.")
 
 
+def test_a_database_that_is_not_migrated_is_a_clear_error(
+    stores: dict[str, Database], run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = stores["order_service"]
+    monkeypatch.setenv(variable("order_service"), store.server.superuser_url())
+    for command in (("list",), ("retry", "--all", "--reason", "x")):
+        said = run(*command, expect=1).stderr
+        assert said.startswith("Error: The database of order_service failed: relation")
+        assert "Is the stack up and migrated?" in said
+
+
 def test_a_wrong_choice_of_messages_is_a_clear_error(stores: dict[str, Database], run: Run) -> None:
     why = ("--reason", "mended")
     assert "Say which: message ids, or --failure ID, or --all." in run("retry", *why, expect=2).stderr

@@ -78,12 +78,12 @@ def why_layout(message_id: str) -> Component:
 
 
 def callbacks(app: Dash, reader: Reader) -> None:
-    proof(app, reader)
+    watch_proof(app, reader)
     trail(app, reader)
     reasons(app, reader)
 
 
-def proof(app: Dash, reader: Reader) -> None:
+def watch_proof(app: Dash, reader: Reader) -> None:
     @app.callback(Output("audit-stores", "children"), Output("audit-badge", "children"), Input(SLOW, "data"))
     def verified(_: int) -> tuple[Component, Component]:
         return proof(reader)
