@@ -143,6 +143,7 @@ def test_a_dry_run_of_an_order_of_many_lines_is_shown_and_the_page_goes_on(stack
             with visited.page.expect_response(lambda answer: "parked-rows" in (answer.request.post_data or "")) as seen:
                 pass
             assert seen.value.status == 200
+        dialog.get_by_label("Reason").fill("the shelves are mended")
         dialog.get_by_role("button", name="Retry").click()
         expect(dialog.locator("#parked-result")).to_contain_text("It is due now", timeout=PATIENCE)
         assert visited.complaints == []
