@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from psycopg import Connection
@@ -53,20 +54,22 @@ def put_in_place(
     Raises Refused when readers keep hold of the tables all the time.
     """
     names = SQL(", ").join(Identifier("public", table) for table in dict.fromkeys((LOG, *tables)))
-    for _ in range(TRIES):
-        approach()
-        try:
-            with connection.transaction():
-                connection.execute("set local synchronous_commit = on")
-                connection.execute(SQL("set local lock_timeout = {}").format(LONGEST_WAIT))
-                connection.execute(SQL("lock table {} in access exclusive mode").format(names))
-                told = prepare()
-                shadow.swap(connection, tables)
-            return told
-        except (LockNotAvailable, DeadlockDetected):
-            time.sleep(PAUSE)
-    row = connection.execute(USERS, ([f"public.{table}" for table in tables],)).fetchone()
-    raise Refused(f"The tables are in use all the time, so nothing was changed. Used by {row and row[0]}. Try again.")
+
+    def change() -> Told:
+        connection.execute("set local synchronous_commit = on")
+        connection.execute(SQL("lock table {} in access exclusive mode").format(names))
+        told = prepare()
+        shadow.swap(connection, tables)
+        return told
+
+    try:
+        return in_short_tries(connection, change, approach)
+    except InUse:
+        row = connection.execute(USERS, ([f"public.{table}" for table in tables],)).fetchone()
+        users = row and row[0]
+        raise Refused(
+            f"The tables are in use all the time, so nothing was changed. Used by {users}. Try again."
+        ) from None
 
 
 def clear_away(connection: Connection[Any]) -> None:
@@ -74,11 +77,31 @@ def clear_away(connection: Connection[Any]) -> None:
 
     A statement that was planned before the swap still reads them, and takes its locks in an order of its own.
     """
+    with suppress(InUse):
+        in_short_tries(connection, lambda: connection.execute("drop schema if exists replaced cascade"))
+
+
+def nothing() -> None:
+    """Before the first try, and each other."""
+
+
+class InUse(Exception):
+    """Somebody keeps hold of what is to be locked all the time."""
+
+
+def in_short_tries(
+    connection: Connection[Any], work: Callable[[], Told], before: Callable[[], object] = nothing
+) -> Told:
+    """Do the work in a transaction that waits for locks so briefly that it stands in nobody's way; again if it must.
+
+    Raises InUse when no try came off; nothing is left of any then.
+    """
     for _ in range(TRIES):
+        before()
         try:
             with connection.transaction():
                 connection.execute(SQL("set local lock_timeout = {}").format(LONGEST_WAIT))
-                connection.execute("drop schema if exists replaced cascade")
-            return
+                return work()
         except (LockNotAvailable, DeadlockDetected):
             time.sleep(PAUSE)
+    raise InUse
