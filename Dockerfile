@@ -1,7 +1,7 @@
 # One image for every process; compose.yaml says which one a container is.
 FROM python:3.11-slim
 
-ENV PYTHONPATH=/app PYTHONUNBUFFERED=1
+ENV PYTHONPATH=/app:/app/src PYTHONUNBUFFERED=1
 
 # Directories that become volumes: a new volume takes over their owner.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ordersaga \

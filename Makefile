@@ -2,6 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
 .PHONY: help test unit lint format chaos bench bench-quick screenshots demo lock clean

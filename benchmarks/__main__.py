@@ -17,7 +17,7 @@ from rich.table import Table
 from benchmarks import append, backlog, consume, costs, latency, read_side, rebuild, relay, saga
 from benchmarks.place import FULL, QUICK, Place
 from benchmarks.rows import REACH, Row, reached
-from stack.servers.private import private_servers
+from devstack.servers.private import private_servers
 from tests.support.databases import Databases
 
 HERE = Path(__file__).parent

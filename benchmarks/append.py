@@ -19,11 +19,11 @@ from psycopg.types.json import Jsonb
 
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
-from messaging.flush import Remembered
-from messaging.message import COLUMNS, Cause
-from messaging.transaction import Transaction, decide
 from order_service.announcements import announcements
 from order_service.order import Line, Order
+from ordersaga.envelope.message import COLUMNS, Cause
+from ordersaga.store.flush import Remembered
+from ordersaga.store.transaction import Transaction, decide
 from tests.support.databases import Database
 
 THREADS = 8

@@ -10,7 +10,7 @@ import psycopg
 from benchmarks.place import Place, made_dead
 from benchmarks.relay import fill, queues, relay_rate
 from benchmarks.rows import Row, compare
-from relay import session, window
+from ordersaga.relay import session, window
 from tests.support.databases import Database
 
 FEW = 20_000

@@ -18,13 +18,13 @@ import psycopg
 
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
-from messaging import worker
-from messaging.broker import EVENTS, Group, declare
-from messaging.message import Message, to_properties
-from messaging.receiving.reactor import Reactor
-from messaging.settings import Settings
-from stack.given import variable
-from stack.servers.private import Servers, private_servers
+from devstack.given import variable
+from devstack.servers.private import Servers, private_servers
+from ordersaga.broker.topology import EVENTS, Group, declare
+from ordersaga.consumer import worker
+from ordersaga.envelope.message import Message, to_properties
+from ordersaga.inbox.reactor import Reactor
+from ordersaga.runtime.settings import Settings
 from tests.support.counting import GROUP, announcements, reactions
 from tests.support.databases import Database, Databases
 from tests.support.workers import counted

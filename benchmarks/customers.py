@@ -11,7 +11,7 @@ from itertools import count
 from typing import NamedTuple
 from uuid import UUID, uuid4
 
-from stack.ports import LOOPBACK
+from devstack.ports import LOOPBACK
 
 CUSTOMERS = 24
 """More than the server's threads; at 20 orders a second each is back before the server hangs up on it."""

@@ -18,13 +18,13 @@ from benchmarks.append import LINES
 from benchmarks.place import Place
 from benchmarks.relay import GROUPS, queues
 from benchmarks.rows import Row, compare
-from messaging import broker
-from messaging.locks import RELAY_LEAD
-from messaging.message import Cause, Message, to_properties
-from messaging.transaction import Transaction, decide
+from devstack.state import ROOT
 from order_service.announcements import announcements
 from order_service.order import Order
-from stack.state import ROOT
+from ordersaga.broker import topology as broker
+from ordersaga.database.locks import RELAY_LEAD
+from ordersaga.envelope.message import Cause, Message, to_properties
+from ordersaga.store.transaction import Transaction, decide
 from tests.support.databases import Database
 from tests.support.wait import until
 

@@ -15,10 +15,10 @@ from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
 from benchmarks.customers import SKUS
-from messaging.web.app import THREADS
-from stack import ports
-from stack.ports import LOOPBACK
-from stack.state import ROOT
+from devstack import ports
+from devstack.ports import LOOPBACK
+from devstack.state import ROOT
+from ordersaga.http.app import THREADS
 from tests.support.wait import until
 
 VARIABLE = "MONOLITH_DATABASE_URL"

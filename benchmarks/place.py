@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import psycopg
 
-from stack.servers.private import Servers
+from devstack.servers.private import Servers
 from tests.support.databases import Database, Databases, clones
 
 

@@ -16,13 +16,13 @@ from rich.table import Table
 
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
+from devstack.servers.private import private_servers
 from projections.audit.trail import Filter, Trail
 from projections.audit.why import why
 from projections.queries import events, figures, payments, sagas, search, stock, story
 from projections.queries.events import EventFilter
 from projections.queries.sagas import SagaFilter
 from projections.queries.story import Story
-from stack.servers.private import private_servers
 from tests.support.databases import Database, Databases
 from tests.support.read_side import filled
 

@@ -16,18 +16,18 @@ from eventsourcing.domain import BaseAggregate
 
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
+from devstack.servers.private import private_servers
 from inventory_service.reservation import Reservation
-from messaging.aggregates import record
-from messaging.hash_chain import GENESIS
-from messaging.message import Cause, Message
-from messaging.republish import EVENTS, messages
 from order_service.order import Order
+from ordersaga.envelope.message import Cause, Message
+from ordersaga.store.aggregates import record
+from ordersaga.store.hash_chain import GENESIS
+from ordersaga.store.republish import EVENTS, messages
 from payment_service.payment import Payment
 from projections.projector import Projector
 from projections.rebuild.derivation import announcements_of
 from projections.rebuild.rebuild import Rebuild
 from projections.rebuild.result import Result
-from stack.servers.private import private_servers
 from tests.support.databases import Database, Databases
 from tests.support.trading_read_side import arrived
 

@@ -15,10 +15,10 @@ from prometheus_client import REGISTRY
 
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
-from messaging import broker
-from messaging.message import COLUMNS, Message, to_properties
-from relay import dispatch, window
-from relay.relay import Relay
+from ordersaga.broker import topology as broker
+from ordersaga.envelope.message import COLUMNS, Message, to_properties
+from ordersaga.relay import dispatch, window
+from ordersaga.relay.relay import Relay
 
 GROUPS = [broker.Group("benchmark", ("*.*.*",), 2)]
 NAME = "benchmark"

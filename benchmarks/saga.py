@@ -21,18 +21,18 @@ from benchmarks.latency import quantile
 from benchmarks.monolith import Monolith, monolith
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
+from devstack.demo.customers import token
+from devstack.processes import PROCESSES, Process
+from devstack.records import SUPERVISOR, Records
+from devstack.running import Stack, running_stack
+from devstack.servers.postgres import OWNER
+from devstack.state import State
 from inventory_service.announcements import announcements as inventory_announcements
 from inventory_service.commands import receive_stock
-from messaging.message import Cause
-from messaging.transaction import Transaction, decide
 from order_service.announcements import announcements as order_announcements
 from order_service.commands import put_product
-from stack.demo.customers import token
-from stack.processes import PROCESSES, Process
-from stack.records import SUPERVISOR, Records
-from stack.running import Stack, running_stack
-from stack.servers.postgres import OWNER
-from stack.state import State
+from ordersaga.envelope.message import Cause
+from ordersaga.store.transaction import Transaction, decide
 
 UNDER_WAY = 256
 """Sagas that are under way all the time while the sustained rate is measured."""

@@ -1,17 +1,11 @@
-"""What every contract has in common: frozen data, a versioned name, and the field that is its key."""
+"""What the shop's contracts have in common."""
 
 from typing import ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from ordersaga.envelope import contract
 
 
-class Contract(BaseModel):
-    """One kind of message. Readers ignore fields they do not know, so a contract may grow by optional fields."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
-
-    NAME: ClassVar[str]
-    """`<context>.<event>.v<version>`, the CloudEvents type and the first part of the routing key."""
+class Contract(contract.Contract):
+    """One kind of message of the shop; its key is the order, unless it names another field."""
 
     KEY: ClassVar[str] = "order_id"
-    """The field whose value orders messages: same key, same order, everywhere."""

@@ -3,8 +3,8 @@
 import sys
 from pathlib import Path
 
-from stack.keys import audit_key_pem, personal_key, public_key
-from stack.state import State
+from devstack.keys import audit_key_pem, personal_key, public_key
+from devstack.state import State
 
 signing, verification, personal, sealing = map(Path, sys.argv[1:])
 (verification / "token_public_key.pem").write_text(public_key(State(signing).create()))

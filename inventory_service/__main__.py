@@ -4,6 +4,6 @@ import sys
 
 from inventory_service.announcements import announcements
 from inventory_service.reactions import reactions
-from messaging import worker
+from ordersaga.consumer import worker
 
 sys.exit(worker.run(reactions, announcements))

@@ -3,7 +3,7 @@
 from contracts.inventory import StockLine, StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
 from inventory_service.reservation import Reservation
 from inventory_service.stock import Line, StockItem
-from messaging.announcements import Announcements
+from ordersaga.store.announcements import Announcements
 
 announcements = Announcements("inventory_service")
 

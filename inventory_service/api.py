@@ -10,16 +10,16 @@ from inventory_service.announcements import announcements
 from inventory_service.reactions import reactions
 from inventory_service.stock import StockItem, stock_item_id
 from inventory_service.views import Page, Receipt, StockPage, StockPath, StockView
-from messaging import aggregates
-from messaging.receiving.reactor import Reactor
-from messaging.transaction import Transaction
-from messaging.web import app as web
-from messaging.web.endpoints import accept, answer, reading, request_key, respond, show
-from messaging.web.etags import etag
-from messaging.web.idempotency import Answer
-from messaging.web.openapi import Keyed, only, problem
-from messaging.web.paging import linked
-from messaging.web.parked import mount_parked
+from ordersaga.http import app as web
+from ordersaga.http.endpoints import accept, answer, reading, request_key, respond, show
+from ordersaga.http.etags import etag
+from ordersaga.http.idempotency import Answer
+from ordersaga.http.openapi import Keyed, only, problem
+from ordersaga.http.paging import linked
+from ordersaga.http.parked import mount_parked
+from ordersaga.inbox.reactor import Reactor
+from ordersaga.store import aggregates
+from ordersaga.store.transaction import Transaction
 
 routes = APIBlueprint("stock", __name__, abp_responses={"default": problem()})
 everyone = only("customer", "operator", "auditor")

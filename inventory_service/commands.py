@@ -5,7 +5,7 @@ from uuid import UUID
 
 from inventory_service.reservation import Reservation
 from inventory_service.stock import Line, StockItem, stock_item_id
-from messaging.transaction import Transaction
+from ordersaga.store.transaction import Transaction
 
 
 class NotReserved(Exception):

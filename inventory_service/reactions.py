@@ -9,8 +9,8 @@ from contracts.payments import PaymentDeclined
 from inventory_service.commands import release_stock, reserve_stock, ship_stock
 from inventory_service.reservation import Reservation
 from inventory_service.stock import Line, stock_item_id
-from messaging.reactions import Reactions
-from messaging.transaction import Transaction
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.store.transaction import Transaction
 
 reactions = Reactions("inventory_service")
 

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from inventory_service.stock import StockItem
-from messaging.web.openapi import SEGMENT, Body, Query, View, example
+from ordersaga.http.openapi import SEGMENT, Body, Query, View, example
 
 LARGEST_RECEIPT = 1_000_000
 

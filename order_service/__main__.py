@@ -2,8 +2,8 @@
 
 import sys
 
-from messaging import worker
 from order_service.announcements import announcements
 from order_service.reactions import reactions
+from ordersaga.consumer import worker
 
 sys.exit(worker.run(reactions, announcements))

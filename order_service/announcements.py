@@ -1,9 +1,9 @@
 """Which events of the order service the world hears of."""
 
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
-from messaging.announcements import Announcements
 from order_service.order import Order
 from order_service.product import Product
+from ordersaga.store.announcements import Announcements
 
 announcements = Announcements("order_service")
 

@@ -7,18 +7,6 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from uuid_utils.compat import uuid7
 
-from messaging import history
-from messaging.erasure import erase
-from messaging.receiving.reactor import Reactor
-from messaging.transaction import AggregateNotFound, Transaction
-from messaging.web import app as web
-from messaging.web.as_of import AsOf
-from messaging.web.endpoints import accept, answer, reading, request_key, respond, respond_at_the_end, show
-from messaging.web.etags import etag, expected_version, precondition_failed
-from messaging.web.idempotency import Answer
-from messaging.web.openapi import only, problem
-from messaging.web.parked import mount_parked
-from messaging.web.problems import FieldError, invalid
 from order_service import commands, contact, product_api
 from order_service.announcements import announcements
 from order_service.commands import MixedCurrencies, UnknownProduct, VersionMismatch, Wanted
@@ -38,6 +26,18 @@ from order_service.views import (
     OrderView,
     Placing,
 )
+from ordersaga.http import app as web
+from ordersaga.http.as_of import AsOf
+from ordersaga.http.endpoints import accept, answer, reading, request_key, respond, respond_at_the_end, show
+from ordersaga.http.etags import etag, expected_version, precondition_failed
+from ordersaga.http.idempotency import Answer
+from ordersaga.http.openapi import only, problem
+from ordersaga.http.parked import mount_parked
+from ordersaga.http.problems import FieldError, invalid
+from ordersaga.inbox.reactor import Reactor
+from ordersaga.privacy.erasure import erase
+from ordersaga.store import history
+from ordersaga.store.transaction import AggregateNotFound, Transaction
 
 routes = APIBlueprint("orders", __name__, abp_responses={"default": problem()})
 everyone = only("customer", "operator", "auditor")

@@ -5,10 +5,10 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from messaging.deadline import Deadline
-from messaging.transaction import Transaction
 from order_service.order import Line, Order
 from order_service.product import Product, product_id
+from ordersaga.store.deadline import Deadline
+from ordersaga.store.transaction import Transaction
 
 COMPLETION = "completion"
 """Name of the deadline by which an order is confirmed or cancelled."""

@@ -5,10 +5,10 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field
 
-from messaging.personal import Sealer
-from messaging.transaction import Transaction
-from messaging.web.openapi import Body, View
 from order_service.order import Order
+from ordersaga.http.openapi import Body, View
+from ordersaga.privacy.personal import Sealer
+from ordersaga.store.transaction import Transaction
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 EMAIL = r"^[^@\s\x00-\x1f\x7f]+@[^@\s\x00-\x1f\x7f]+$"

@@ -5,17 +5,17 @@ from operator import attrgetter
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from messaging import aggregates
-from messaging.transaction import Transaction
-from messaging.web.endpoints import accept, answer, reading, respond, show
-from messaging.web.etags import etag, expected_version, precondition_failed
-from messaging.web.idempotency import Answer
-from messaging.web.openapi import Conditional, only, problem
-from messaging.web.paging import linked
 from order_service import commands
 from order_service.commands import VersionMismatch
 from order_service.product import Product, product_id
 from order_service.product_views import Page, ProductPage, ProductPath, ProductTerms, ProductView
+from ordersaga.http.endpoints import accept, answer, reading, respond, show
+from ordersaga.http.etags import etag, expected_version, precondition_failed
+from ordersaga.http.idempotency import Answer
+from ordersaga.http.openapi import Conditional, only, problem
+from ordersaga.http.paging import linked
+from ordersaga.store import aggregates
+from ordersaga.store.transaction import Transaction
 
 routes = APIBlueprint("products", __name__, abp_responses={"default": problem()})
 everyone = only("customer", "operator", "auditor")

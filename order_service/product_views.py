@@ -4,10 +4,10 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
-from messaging.web.openapi import SEGMENT, Body, Query, View, example
 from order_service.contact import PRINTABLE
 from order_service.currencies import CURRENCIES
 from order_service.product import Product
+from ordersaga.http.openapi import SEGMENT, Body, Query, View, example
 
 LARGEST_PRICE = 100_000_000
 

@@ -4,10 +4,10 @@ from uuid import UUID
 
 from contracts.inventory import StockRejected
 from contracts.payments import PaymentCaptured, PaymentDeclined
-from messaging.reactions import Reactions
-from messaging.transaction import Transaction
 from order_service.commands import COMPLETION
 from order_service.order import Order
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.store.transaction import Transaction
 
 reactions = Reactions("order_service")
 

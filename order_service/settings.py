@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from pydantic import Field
 
-from messaging.settings import Settings
+from ordersaga.runtime.settings import Settings
 
 
 class OrderSettings(Settings):

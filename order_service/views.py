@@ -6,10 +6,10 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from messaging.web.openapi import KEY_PATTERN, KEY_TEXT, Body, Conditional, Keyed, View, example
 from order_service.contact import PRINTABLE, Contact, ContactView
 from order_service.order import Order
 from order_service.product_views import Sku
+from ordersaga.http.openapi import KEY_PATTERN, KEY_TEXT, Body, Conditional, Keyed, View, example
 
 LARGEST_QUANTITY = 10_000
 MOST_LINES = 100

@@ -2,7 +2,7 @@
 
 import sys
 
-from messaging import worker
+from ordersaga.consumer import worker
 from payment_service.announcements import announcements
 from payment_service.reactions import reactions
 

@@ -1,7 +1,7 @@
 """Which events of the payment service the world hears of."""
 
 from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
-from messaging.announcements import Announcements
+from ordersaga.store.announcements import Announcements
 from payment_service.payment import Payment
 
 announcements = Announcements("payment_service")

@@ -3,11 +3,11 @@
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from messaging.receiving.reactor import Reactor
-from messaging.web import app as web
-from messaging.web.endpoints import reading, show
-from messaging.web.openapi import only, problem
-from messaging.web.parked import mount_parked
+from ordersaga.http import app as web
+from ordersaga.http.endpoints import reading, show
+from ordersaga.http.openapi import only, problem
+from ordersaga.http.parked import mount_parked
+from ordersaga.inbox.reactor import Reactor
 from payment_service.announcements import announcements
 from payment_service.payment import Payment
 from payment_service.reactions import reactions

@@ -1,6 +1,6 @@
 """Which card processor the settings choose."""
 
-from messaging.settings import MissingSetting
+from ordersaga.runtime.settings import MissingSetting
 from payment_service.gateway import Gateway
 from payment_service.settings import PaymentSettings
 

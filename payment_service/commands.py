@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from messaging.transaction import Transaction
+from ordersaga.store.transaction import Transaction
 from payment_service.gateway import Captured, Declined, Refunded
 from payment_service.payment import Payment
 

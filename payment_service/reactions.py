@@ -5,8 +5,8 @@ from uuid import UUID
 from contracts.inventory import StockReserved
 from contracts.orders import OrderCancelled
 from contracts.payments import LateChargeMade
-from messaging.reactions import Reactions
-from messaging.transaction import Transaction
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.store.transaction import Transaction
 from payment_service.choose_gateway import gateway_from
 from payment_service.commands import settle_cancellation, settle_charge
 from payment_service.gateway import Captured, Declined, Gateway, Refunded

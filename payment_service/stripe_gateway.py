@@ -7,7 +7,7 @@ from uuid import UUID
 
 import stripe
 
-from messaging.logs import quieten
+from ordersaga.runtime.logs import quieten
 from payment_service.cards import decline_reason
 from payment_service.gateway import (
     Captured,

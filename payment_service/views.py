@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel
 
-from messaging.web.openapi import View
+from ordersaga.http.openapi import View
 from payment_service.payment import Payment
 
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from messaging import worker
+from ordersaga.consumer import worker
 from projections.projector import Projector
 from projections.reactions import reactions
 

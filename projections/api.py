@@ -1,9 +1,9 @@
 """The read side's process over HTTP: what it serves beside health, metrics and documentation."""
 
-from messaging.announcements import Announcements
-from messaging.web import app as web
-from messaging.web import sign_in
-from messaging.web.parked import mount_parked
+from ordersaga.http import app as web
+from ordersaga.http import sign_in
+from ordersaga.http.parked import mount_parked
+from ordersaga.store.announcements import Announcements
 from projections.audit import api as audit
 from projections.audit.sources import Sources
 from projections.dashboard import app as dashboard

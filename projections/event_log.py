@@ -5,8 +5,8 @@ from typing import Any
 
 from psycopg import Connection
 
-from messaging.locks import EVENT_LOG
-from messaging.message import COLUMNS, Message, to_row
+from ordersaga.database.locks import EVENT_LOG
+from ordersaga.envelope.message import COLUMNS, Message, to_row
 
 READ_SIDE = "projections"
 """The database that the log is in."""

@@ -7,8 +7,8 @@ from uuid import UUID
 from psycopg import Connection
 
 from contracts import CONTRACTS
-from messaging.message import ContractData
-from messaging.receiving.delivery import Received
+from ordersaga.envelope.message import ContractData
+from ordersaga.inbox.delivery import Received
 from projections import event_log
 from projections.views.fold import fold
 

@@ -1,6 +1,6 @@
 """What the group `projections` hears: every contract."""
 
-from messaging.reactions import Reactions
+from ordersaga.inbox.reactions import Reactions
 
 
 class Everything(Reactions):

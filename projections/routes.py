@@ -9,11 +9,11 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
-from messaging.transaction import AggregateNotFound
-from messaging.web.app import api, caller
-from messaging.web.endpoints import show
-from messaging.web.openapi import only, problem
-from messaging.web.paging import linked
+from ordersaga.http.app import api, caller
+from ordersaga.http.endpoints import show
+from ordersaga.http.openapi import only, problem
+from ordersaga.http.paging import linked
+from ordersaga.store.transaction import AggregateNotFound
 from projections.cursors import cursor_of
 from projections.queries import events, figures, payments, sagas, search, stock, story
 from projections.queries.figures import Figures

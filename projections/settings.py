@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from messaging.settings import Settings
+from ordersaga.runtime.settings import Settings
 
 
 class ProjectionsSettings(Settings):

@@ -5,8 +5,8 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from messaging.web.as_of import Time
-from messaging.web.openapi import Query, View
+from ordersaga.http.as_of import Time
+from ordersaga.http.openapi import Query, View
 from projections.cursors import SCHEMA, reads
 from projections.queries import events, payments, sagas
 from projections.queries.events import Event, LinkedEvent

@@ -1,5 +1,6 @@
 """Real servers for every test that wants them: containers where Docker answers, else the stack's own private ones."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -7,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from stack.servers.private import Servers, private_servers
+from devstack.servers.private import Servers, private_servers
+from devstack.state import IMPORT_PATH
 from tests.support.broker import TestBroker
 from tests.support.containers import ContainerServers, container_servers, docker_answers
 from tests.support.databases import Databases, clones
 
+os.environ["PYTHONPATH"] = IMPORT_PATH
 AnyServers = Servers | ContainerServers
 
 

@@ -5,10 +5,10 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from messaging.health import serve_health
-from messaging.logs import configure_logging, log
-from messaging.settings import MissingSetting, database_urls, read_settings
-from messaging.signals import set_by_signal
+from ordersaga.runtime.health import serve_health
+from ordersaga.runtime.logs import configure_logging, log
+from ordersaga.runtime.settings import MissingSetting, database_urls, read_settings
+from ordersaga.runtime.signals import set_by_signal
 from projections.audit.log import LogFiles
 from projections.audit.note import BadKey, Signer
 from projections.audit.sealing import Sealing
@@ -23,7 +23,7 @@ window, and verifies the stores against it from time to time.
 
 Environment:
   <NAME>_DATABASE_URL  ORDER_SERVICE_DATABASE_URL=postgresql://auditor:password@host:port/order_service
-                       The role needs what `python -m messaging.migrate` grants to `auditor`.
+                       The role needs what `python -m ordersaga.database.migrate` grants to `auditor`.
   AUDIT_SIGNING_KEY    Ed25519 private key as PEM
   AUDIT_CHECKPOINTS    directory of the logs; keep copies of its *.checkpoints where no administrator of this
                        machine can change them

@@ -8,9 +8,9 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
-from messaging.announcements import Announcements
-from messaging.message import Cause
-from messaging.topics import mapper
+from ordersaga.envelope.message import Cause
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.topics import mapper
 from projections.audit.findings import Finding
 from projections.audit.records import Begins, Ends, Record, Sealed, Unsealed
 from projections.audit.store import PAGE, Event

@@ -12,12 +12,12 @@ from flask import Response, stream_with_context
 from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
-from messaging.history import load_as_of
-from messaging.web.app import Api, api
-from messaging.web.endpoints import show
-from messaging.web.openapi import only, problem
-from messaging.web.paging import linked
-from messaging.web.problems import Problem, respond
+from ordersaga.http.app import Api, api
+from ordersaga.http.endpoints import show
+from ordersaga.http.openapi import only, problem
+from ordersaga.http.paging import linked
+from ordersaga.http.problems import Problem, respond
+from ordersaga.store.history import load_as_of
 from projections.audit import live, records
 from projections.audit import why as causes
 from projections.audit.known import saga_as_of

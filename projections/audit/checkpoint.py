@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from messaging import window
+from ordersaga.database import snapshot_window as window
 from projections.audit.note import BadNote, VerifierKey
 
 ORIGIN = "ordersaga/"

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 from psycopg import Connection
 from psycopg.rows import dict_row
 
-from messaging.message import COLUMNS
+from ordersaga.envelope.message import COLUMNS
 from projections.views import sagas
 from projections.views.fold import OF_ORDERS
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Connection, IsolationLevel
 
-from messaging.logs import log
+from ordersaga.runtime.logs import log
 from projections.audit import store
 from projections.audit.checkpoint import NOTHING, Checkpoint, Snapshot
 from projections.audit.leaf import Leaf

@@ -7,8 +7,8 @@ from contextlib import suppress
 import psycopg
 from prometheus_client import Counter, Gauge
 
-from messaging.links import KEEPALIVE, Link
-from messaging.logs import log
+from ordersaga.runtime.links import KEEPALIVE, Link
+from ordersaga.runtime.logs import log
 from projections.audit import live, verification
 from projections.audit.findings import Finding
 from projections.audit.log import LogDamaged, LogFiles

@@ -7,8 +7,8 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from contracts import CONTRACTS
-from messaging.web.as_of import SCHEMA, Time, version_or_time
-from messaging.web.openapi import Parameters, Query, View
+from ordersaga.http.as_of import SCHEMA, Time, version_or_time
+from ordersaga.http.openapi import Parameters, Query, View
 from projections import cursors
 from projections.audit.trail import OPERATIONS, Entry, Filter, Place
 

@@ -9,8 +9,8 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from messaging.settings import database_urls
-from messaging.web.database import Database
+from ordersaga.database.pool import Database
+from ordersaga.runtime.settings import database_urls
 from projections.audit.log import LogFiles
 from projections.audit.verification import last_verification
 from projections.event_log import READ_SIDE

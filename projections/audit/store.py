@@ -8,9 +8,9 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
-from messaging.hash_chain import chain
-from messaging.message import Cause
-from messaging.window import window_of
+from ordersaga.database.snapshot_window import window_of
+from ordersaga.envelope.message import Cause
+from ordersaga.store.hash_chain import chain
 from projections.audit.checkpoint import Snapshot
 from projections.audit.leaf import Leaf, microseconds
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 from uuid import UUID
 
-from messaging.hash_chain import GENESIS
+from ordersaga.store.hash_chain import GENESIS
 from projections.audit.leaf import Leaf
 
 CACHE_KB = 16_000

@@ -6,7 +6,7 @@ from pathlib import Path
 from dash import Dash
 from flask import Flask, redirect
 
-from messaging.web.app import Api
+from ordersaga.http.app import Api
 from projections.audit.sources import Sources
 from projections.dashboard import guard, shell
 from projections.dashboard.pages import audit, infrastructure, live_events, orders, overview, parked

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from flask import Flask, Response, request
 
-from messaging.web import cookies
-from messaging.web.sign_in import signed_in
-from messaging.web.tokens import Caller
+from ordersaga.http import cookies
+from ordersaga.http.sign_in import signed_in
+from ordersaga.http.tokens import Caller
 from projections.dashboard.places import ROOT
 from projections.dashboard.viewer import Viewer, enter
 

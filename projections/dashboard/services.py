@@ -9,8 +9,8 @@ from uuid import UUID
 import requests
 from requests.adapters import HTTPAdapter
 
-from messaging.web.openapi import View
-from messaging.web.parked_views import Done, DryRunView, ParkedList, ParkedView, RetriesDone
+from ordersaga.http.openapi import View
+from ordersaga.http.parked_views import Done, DryRunView, ParkedList, ParkedView, RetriesDone
 
 Answer = TypeVar("Answer", bound=View)
 LIST_SECONDS = 2.0

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from messaging.logs import log
+from ordersaga.runtime.logs import log
 from projections.live.listener import Frame, Listener
 from projections.queries import events
 from projections.queries.events import EventFilter

@@ -13,9 +13,9 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from pydantic import Field
 
-from messaging.web.app import Api, api, caller
-from messaging.web.openapi import Headers, only, problem
-from messaging.web.problems import Problem
+from ordersaga.http.app import Api, api, caller
+from ordersaga.http.openapi import Headers, only, problem
+from ordersaga.http.problems import Problem
 from projections.live.hub import PAGE, Hub, frame_of
 from projections.live.listener import Ended, Frame
 from projections.queries import events

@@ -1,4 +1,4 @@
-"""How alembic reaches the read side's database: over the connection that `messaging.migrate` hands it."""
+"""How alembic reaches the read side's database: over the connection that `ordersaga.database.migrate` hands it."""
 
 from alembic import context
 

@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import UTC, datetime
 from typing import Any
 
-from messaging.logs import log
+from ordersaga.runtime.logs import log
 from projections.monitor.broker import Broker, BrokerAnswer, by_processes
 from projections.monitor.figures import Recent
 from projections.monitor.picture import BrokerPicture, Picture, ProcessPicture, Sight

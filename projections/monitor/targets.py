@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from messaging.settings import MissingSetting
+from ordersaga.runtime.settings import MissingSetting
 
 EXAMPLE = "Set it to name=http://host:port name=http://host:port ..."
 

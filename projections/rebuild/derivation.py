@@ -6,9 +6,9 @@ from typing import Any
 
 from psycopg import Connection, sql
 
-from messaging import message
-from messaging.announcements import Announcements
-from messaging.republish import messages
+from ordersaga.envelope import message
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.republish import messages
 
 COLUMNS = {name: type_ for name, type_ in message.COLUMNS.items() if name not in ("traceparent", "tracestate")}
 """Those columns of the event log that follow from the stored event; the others only the live row knows."""

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from messaging.locks import MIGRATION, REBUILD
+from ordersaga.database.locks import MIGRATION, REBUILD
 
 NAME = "ordersaga projections rebuild"
 OPTIONS = " ".join(

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.sql import SQL
 
-from messaging import window
+from ordersaga.database import snapshot_window as window
 from projections.rebuild.session import NAME
 
 AT_ONCE = 2000

@@ -6,12 +6,12 @@ import sys
 import tempfile
 from pathlib import Path
 
-from stack.state import ROOT
+from devstack.state import ROOT
 
 
 def test_the_demo_ends_with_books_that_balance() -> None:
     with tempfile.TemporaryDirectory(prefix="ordersaga-demo-") as directory:
-        command = [sys.executable, "-m", "stack", "demo", "--json", "--state", str(Path(directory) / "state")]
+        command = [sys.executable, "-m", "devstack", "demo", "--json", "--state", str(Path(directory) / "state")]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=110, check=False)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)

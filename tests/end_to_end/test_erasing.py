@@ -9,10 +9,10 @@ from uuid import uuid4
 import pika
 import requests
 
-from messaging.broker import EVENTS
-from stack.environment import Environments
-from stack.given import Given
-from stack.state import ROOT
+from devstack.environment import Environments
+from devstack.given import Given
+from devstack.state import ROOT
+from ordersaga.broker.topology import EVENTS
 from tests.support.rows import everything, unbroken_streams
 from tests.support.wait import until
 from tests.support.whole_stack import WholeStack
@@ -65,7 +65,7 @@ def overheard(connection: pika.BlockingConnection) -> str:
 
 
 def audit_erase(stack: WholeStack) -> dict[str, Any]:
-    command = [sys.executable, "-m", "stack", "audit", "erase", CUSTOMER, "--reason", "asked for it"]
+    command = [sys.executable, "-m", "devstack", "audit", "erase", CUSTOMER, "--reason", "asked for it"]
     options = ["--actor", "olga", "--yes", "--json", "--state", str(stack.state.directory)]
     done = subprocess.run([*command, *options], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr

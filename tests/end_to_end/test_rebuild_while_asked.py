@@ -10,9 +10,9 @@ from typing import Any
 
 import requests
 
-from stack.demo.scenarios import PRODUCTS
-from stack.demo.traffic import Traffic
-from stack.state import ROOT
+from devstack.demo.scenarios import PRODUCTS
+from devstack.demo.traffic import Traffic
+from devstack.state import ROOT
 from tests.support.wait import until
 from tests.support.whole_stack import WholeStack
 
@@ -68,7 +68,15 @@ def test_the_api_answers_all_through_a_rebuild_and_never_goes_backwards(stack: W
         until(lambda: traffic.placed >= 20)
         with asking(stack) as heard:
             until(lambda: len(heard.ended) >= 3)
-            command = [sys.executable, "-m", "stack", "projections", "rebuild", "--state", str(stack.state.directory)]
+            command = [
+                sys.executable,
+                "-m",
+                "devstack",
+                "projections",
+                "rebuild",
+                "--state",
+                str(stack.state.directory),
+            ]
             done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
             after = len(heard.ended)
             until(lambda: len(heard.ended) >= after + 3)

@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 import requests
 
-from stack.demo.scenarios import PRODUCTS
-from stack.demo.traffic import Traffic
+from devstack.demo.scenarios import PRODUCTS
+from devstack.demo.traffic import Traffic
 from tests.support.wait import until
 from tests.support.whole_stack import WholeStack
 

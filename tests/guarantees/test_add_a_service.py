@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from stack.environment import Environments
-from stack.given import Given
-from stack.state import ROOT
+from devstack.environment import Environments
+from devstack.given import Given
+from devstack.state import ROOT
 from tests.support.wait import until
 from tests.support.whole_stack import WholeStack, whole_stack
 
@@ -27,9 +27,9 @@ CHANGES = (
         "        orders.OrderPlaced,\n",
         "        delivery.ParcelDispatched,\n        orders.OrderPlaced,\n",
     ),
-    ("stack/processes.py", '"inventory_service")\n', '"inventory_service", "delivery_service")\n'),
+    ("devstack/processes.py", '"inventory_service")\n', '"inventory_service", "delivery_service")\n'),
     (
-        "stack/processes.py",
+        "devstack/processes.py",
         '    worker("projections-worker",',
         '    worker("delivery-worker", "delivery_service"),\n    relay("delivery-relay", "delivery_service"),\n'
         '    worker("projections-worker",',
@@ -58,7 +58,7 @@ def test_the_service_of_the_page_passes_the_tests_of_the_page(grown: Path) -> No
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", TEST],
         cwd=grown,
-        env={**os.environ, "PYTHONPATH": str(grown)},
+        env={**os.environ, "PYTHONPATH": f"{grown}:{grown / 'src'}"},
         capture_output=True,
         text=True,
     )

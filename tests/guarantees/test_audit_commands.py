@@ -17,13 +17,13 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from messaging.receiving.operations import Operator
+from devstack.cli import main
+from devstack.given import variable
+from devstack.state import IMPORT_PATH, State
+from ordersaga.parked.operations import Operator
+from ordersaga.relay import operations as relay
 from projections.audit.note import VerifierKey
 from projections.audit.text import cell
-from relay import operations as relay
-from stack.cli import main
-from stack.given import variable
-from stack.state import ROOT, State
 from tests.support.audited import Audited
 from tests.support.audited_shop import audited_shop, skip_a_message
 from tests.support.databases import Databases
@@ -215,8 +215,8 @@ def test_an_export_is_verified_on_a_machine_that_has_nothing_else(run: Run, tmp_
 
 def elsewhere(directory: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """With no server, no state and no environment."""
-    command = [sys.executable, "-m", "stack", "audit", "verify", "--state", str(directory / "none"), *arguments]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "devstack", "audit", "verify", "--state", str(directory / "none"), *arguments]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": IMPORT_PATH}
     return subprocess.run(command, cwd=directory, env=environment, capture_output=True, text=True, timeout=60)
 
 

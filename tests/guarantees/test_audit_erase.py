@@ -12,13 +12,13 @@ import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
-from messaging.erasure import Erasures
-from messaging.personal import Sealer
-from stack.cli import main
-from stack.environment import Environments
-from stack.given import Given, variable
-from stack.processes import GROUPS
-from stack.state import ROOT, State
+from devstack.cli import main
+from devstack.environment import Environments
+from devstack.given import Given, variable
+from devstack.processes import GROUPS
+from devstack.state import ROOT, State
+from ordersaga.privacy.erasure import Erasures
+from ordersaga.privacy.personal import Sealer
 from tests.conftest import AnyServers
 from tests.support.databases import Database, Databases
 
@@ -154,7 +154,7 @@ def test_every_start_erases_again_what_a_backup_brought_back(
     run("alice", "--reason", "asked for it", "--yes")
     bring_back(stores["order_service"])
     done = subprocess.run(
-        [sys.executable, "-m", "messaging.migrate", "order_service"],
+        [sys.executable, "-m", "ordersaga.database.migrate", "order_service"],
         cwd=ROOT,
         env={**os.environ, variable("order_service"): stores["order_service"].owner_url},
         capture_output=True,

@@ -12,8 +12,11 @@ import pytest
 from flask_openapi3.blueprint import APIBlueprint
 from werkzeug.test import TestResponse
 
-from messaging.announcements import Announcements
-from messaging.web import app as web
+from devstack.given import variable
+from devstack.keys import audit_key_pem
+from devstack.state import State
+from ordersaga.http import app as web
+from ordersaga.store.announcements import Announcements
 from projections.audit import api as audit
 from projections.audit import records
 from projections.audit.log import LogFiles
@@ -26,9 +29,6 @@ from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.settings import ProjectionsSettings
-from stack.given import variable
-from stack.keys import audit_key_pem
-from stack.state import State
 from tests.support.api import keys, token
 from tests.support.audited import judged
 from tests.support.audited_shop import audited_shop

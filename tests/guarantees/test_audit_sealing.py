@@ -18,10 +18,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from psycopg.errors import InsufficientPrivilege
 
-from messaging.message import Cause
-from messaging.transaction import Transaction
 from order_service.announcements import announcements
 from order_service.commands import put_product
+from ordersaga.envelope.message import Cause
+from ordersaga.store.transaction import Transaction
 from projections.audit import store
 from projections.audit.leaf import Leaf
 from projections.audit.log import LogDamaged, read_leaves, read_notes

@@ -12,8 +12,8 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from messaging.hash_chain import GENESIS
 from order_service.commands import Wanted
+from ordersaga.store.hash_chain import GENESIS
 from projections.audit import records
 from projections.audit.findings import KINDS
 from projections.audit.log import read_notes

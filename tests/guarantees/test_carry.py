@@ -18,8 +18,8 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from messaging.broker import DEFAULT_QUEUES, Group
-from stack.state import ROOT
+from devstack.state import ROOT
+from ordersaga.broker.topology import DEFAULT_QUEUES, Group
 from tests.support.broker import TestBroker
 from tests.support.wait import until
 
@@ -27,7 +27,7 @@ PAGE = (ROOT / "docs" / "CARRY.md").read_text()
 FILE = re.compile(r"```python\n# (?P<path>\S+)\n(?P<code>.*?)```", re.DOTALL)
 COMMAND = re.compile(r"^python (?P<arguments>[^#&\n]+)(?P<stays>&?)", re.MULTILINE)
 REQUIREMENTS = re.compile(r"```text\n(.*?)```", re.DOTALL)
-CARRIED = ("messaging", "relay")
+CARRIED = ("ordersaga",)
 NAME = "library"
 LENT = ["book.bought", "book.wanted", "book.lent", "book.wanted", "book.returned", "book.lent"]
 TOPICS = "select topic from stored_events order by position"
@@ -46,7 +46,7 @@ def test_an_application_of_the_two_packages_alone_works_as_the_page_says(
     tmp_path: Path, database_url: str, broker: TestBroker
 ) -> None:
     for package in CARRIED:
-        shutil.copytree(ROOT / package, tmp_path / package)
+        shutil.copytree(ROOT / "src" / package, tmp_path / package)
     for block in FILE.finditer(PAGE):
         file = tmp_path / block["path"]
         file.parent.mkdir(exist_ok=True)
@@ -75,7 +75,7 @@ def imported(file: Path) -> set[str]:
 
 
 def test_the_page_names_every_library_that_the_packages_import_as_this_project_does() -> None:
-    files = [file for package in CARRIED for file in (ROOT / package).rglob("*.py") if "web" not in file.parts]
+    files = [file for package in CARRIED for file in (ROOT / "src" / package).rglob("*.py") if "http" not in file.parts]
     distributions = packages_distributions()
     needed = {distributions[module][0].lower().replace("_", "-") for file in files for module in imported(file)}
     named = REQUIREMENTS.findall(PAGE)[0].split()

@@ -21,17 +21,17 @@ import pytest
 from click.testing import CliRunner
 from psycopg import Connection
 
-from messaging import topology
-from messaging.broker import Group, change_of, queues_of
-from messaging.message import Message, partition_of
-from stack import steps
-from stack.cli import main
-from stack.environment import Environments
-from stack.errors import Failed
-from stack.given import Given, variable
-from stack.processes import GROUPS
-from stack.queues.change import Change
-from stack.state import State
+from devstack import steps
+from devstack.cli import main
+from devstack.environment import Environments
+from devstack.errors import Failed
+from devstack.given import Given, variable
+from devstack.processes import GROUPS
+from devstack.queues.change import Change
+from devstack.state import State
+from ordersaga.broker import provisioning as topology
+from ordersaga.broker.topology import Group, change_of, queues_of
+from ordersaga.envelope.message import Message, partition_of
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked, reactions

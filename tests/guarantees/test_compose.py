@@ -10,17 +10,17 @@ from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
-from messaging.settings import DATABASE_SUFFIX
-from messaging.web import gunicorn_conf
+from devstack.processes import MIGRATE, PROCESSES, TOPOLOGY, Process
+from devstack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
+from devstack.servers.rabbitmq_users import PERMISSIONS, VHOST
+from devstack.state import ROOT
 from order_service.settings import OrderSettings
+from ordersaga.http import gunicorn_conf
+from ordersaga.relay.settings import RelaySettings
+from ordersaga.runtime.settings import DATABASE_SUFFIX
 from payment_service.settings import PaymentSettings
 from projections.monitor.targets import read_services, read_targets
 from projections.settings import ProjectionsSettings
-from relay.settings import RelaySettings
-from stack.processes import MIGRATE, PROCESSES, TOPOLOGY, Process
-from stack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
-from stack.servers.rabbitmq_users import PERMISSIONS, VHOST
-from stack.state import ROOT
 from tests.support.compose import compose, variables
 
 PORT = 8080

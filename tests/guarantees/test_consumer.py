@@ -10,8 +10,8 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from messaging.message import Cause
-from messaging.transaction import Transaction, decide
+from ordersaga.envelope.message import Cause
+from ordersaga.store.transaction import Transaction, decide
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked, Counter, announcements, closing

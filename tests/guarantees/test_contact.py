@@ -11,10 +11,10 @@ import pytest
 import requests
 
 from contracts.orders import OrderPlaced
-from messaging.erasure import Erasures
-from messaging.personal import Sealer
-from messaging.republish import announce_again
 from order_service.announcements import announcements
+from ordersaga.privacy.erasure import Erasures
+from ordersaga.privacy.personal import Sealer
+from ordersaga.store.republish import announce_again
 from tests.conftest import AnyServers
 from tests.support.api import Api, personal_key, serving, token
 from tests.support.rows import everything, unbroken_streams

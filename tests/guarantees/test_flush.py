@@ -6,11 +6,11 @@ from uuid import UUID, uuid4
 import pytest
 from eventsourcing.persistence import StoredEvent
 
-from messaging import flush
-from messaging.aggregates import EventRow
-from messaging.deadline import Deadline
-from messaging.flush import Remembered, Rows
-from messaging.message import Cause, Message
+from ordersaga.envelope.message import Cause, Message
+from ordersaga.store import flush
+from ordersaga.store.aggregates import EventRow
+from ordersaga.store.deadline import Deadline
+from ordersaga.store.flush import Remembered, Rows
 from tests.support.databases import Databases
 
 CAUSE = Cause(uuid4(), None, "alice", "00-trace", "")

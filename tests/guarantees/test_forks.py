@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from contracts.orders import OrderConfirmed
-from messaging.message import Message, message_id, to_properties
-from messaging.receiving.delivery import Delivery
-from messaging.receiving.receiver import Receiver
+from ordersaga.consumer.receiver import Receiver
+from ordersaga.envelope.message import Message, message_id, to_properties
+from ordersaga.inbox.delivery import Delivery
 from projections.projector import Projector
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker

@@ -6,7 +6,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from messaging.receiving.housekeeping import BATCH, FORGET, Housekeeping, forget
+from ordersaga.consumer.housekeeping import BATCH, FORGET, Housekeeping, forget
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 from tests.support.workers import Counting

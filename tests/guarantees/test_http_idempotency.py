@@ -11,8 +11,8 @@ import pytest
 import requests
 from psycopg.types.json import Jsonb
 
-from messaging.web.idempotency import RequestKey
 from order_service.views import NewOrder
+from ordersaga.http.idempotency import RequestKey
 from tests.conftest import AnyServers
 from tests.support.api import Api, serving, token
 from tests.support.wait import until

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from messaging.message import Cause
-from messaging.transaction import decide
+from ordersaga.envelope.message import Cause
+from ordersaga.store.transaction import decide
 from payment_service.announcements import announcements
 from payment_service.commands import settle_charge
 from payment_service.gateway import Captured

@@ -13,13 +13,13 @@ import pytest
 from psycopg.conninfo import make_conninfo
 from psycopg.errors import InsufficientPrivilege
 
-from messaging.migrate import migrate
-from messaging.web.tokens import public_key
+from devstack.children import python
+from devstack.records import Records
+from devstack.servers.postgres import Postgres, binaries
+from devstack.state import IMPORT_PATH, ROOT, State
+from ordersaga.database.migrate import migrate
+from ordersaga.http.tokens import public_key
 from projections.audit.note import Signer
-from stack.children import python
-from stack.records import Records
-from stack.servers.postgres import Postgres, binaries
-from stack.state import ROOT, State
 from tests.support.compose import compose
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
@@ -81,7 +81,7 @@ def test_the_key_pair_is_made_once_and_split(tmp_path: Path) -> None:
     made = []
     for _ in range(2):
         command = [*python(), str(ROOT / "docker" / "keys.py"), *map(str, folders)]
-        subprocess.run(command, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True)
+        subprocess.run(command, env={**os.environ, "PYTHONPATH": IMPORT_PATH}, check=True)
         [file] = verification.iterdir()
         [personal_key] = personal.iterdir()
         made.append((file.read_text(), personal_key.read_text()))

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from messaging.web.tokens import issue
+from ordersaga.http.tokens import issue
 from tests.conftest import AnyServers
 from tests.support.api import Api, is_ready, keys, running, token
 from tests.support.databases import Databases

@@ -17,8 +17,8 @@ from psycopg.sql import SQL, Identifier
 from sqlalchemy import CheckConstraint, MetaData, create_engine, inspect, make_url
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
-from messaging import schema
-from messaging.migrate import migrate
+from ordersaga.database import schema
+from ordersaga.database.migrate import migrate
 from tests.conftest import AnyServers
 from tests.support.databases import Database, Databases
 
@@ -207,7 +207,7 @@ def test_migrating_again_changes_nothing(empty: str) -> None:
 
 
 def test_processes_that_migrate_at_once_all_succeed(empty: str) -> None:
-    command = [sys.executable, "-m", "messaging.migrate", "order_service"]
+    command = [sys.executable, "-m", "ordersaga.database.migrate", "order_service"]
     environment = {**os.environ, "ORDER_SERVICE_DATABASE_URL": empty}
     pipe = subprocess.PIPE
     running = [subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
@@ -231,7 +231,7 @@ def test_a_database_of_an_unreleased_version_is_refused_at_once_with_what_it_lac
     with psycopg.connect(outdated.owner_url, autocommit=True) as owner:
         owner.execute(damage)
     done = subprocess.run(
-        [sys.executable, "-m", "messaging.migrate", kind],
+        [sys.executable, "-m", "ordersaga.database.migrate", kind],
         env={**os.environ, f"{kind.upper()}_DATABASE_URL": outdated.owner_url},
         capture_output=True,
         text=True,

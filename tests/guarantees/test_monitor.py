@@ -15,15 +15,15 @@ import psutil
 import psycopg
 import pytest
 
+from devstack.ports import LOOPBACK, choose
+from devstack.records import Records
+from devstack.servers.rabbitmq import RabbitMQ
+from devstack.state import State
 from projections.monitor import monitor as monitoring
 from projections.monitor.figures import Recent
 from projections.monitor.monitor import Monitor
 from projections.monitor.picture import Picture, ProcessPicture, QueuePicture
 from projections.monitor.targets import Target
-from stack.ports import LOOPBACK, choose
-from stack.records import Records
-from stack.servers.rabbitmq import RabbitMQ
-from stack.state import State
 from tests.conftest import AnyServers
 from tests.support.api import is_alive, running, token
 from tests.support.broker import TestBroker

@@ -15,11 +15,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.contract import Contract
 from contracts.inventory import StockReserved
 from contracts.orders import OrderCancelled
-from messaging.broker import Group
-from messaging.message import Cause, Message, message_id
+from ordersaga.broker.topology import Group
+from ordersaga.envelope.contract import Contract
+from ordersaga.envelope.message import Cause, Message, message_id
 from payment_service.reactions import reactions
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker

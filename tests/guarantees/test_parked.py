@@ -9,8 +9,9 @@ import pika
 import psycopg
 import pytest
 
-from messaging.message import Message, to_properties
-from messaging.receiving import attempts, outside, parked
+from ordersaga.envelope.message import Message, to_properties
+from ordersaga.inbox import outside
+from ordersaga.parked import attempts, parked
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked, Counted

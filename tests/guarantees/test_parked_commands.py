@@ -13,14 +13,14 @@ import pytest
 from click.testing import CliRunner, Result
 
 from contracts.orders import OrderLine, OrderPlaced
-from messaging.failures import Failure
-from messaging.message import Message, to_properties
-from messaging.receiving import parked
-from messaging.receiving.delivery import Delivery
-from stack.cli import main
-from stack.given import variable
-from stack.processes import GROUPS
-from stack.state import ROOT
+from devstack.cli import main
+from devstack.given import variable
+from devstack.processes import GROUPS
+from devstack.state import ROOT
+from ordersaga.envelope.message import Message, to_properties
+from ordersaga.inbox.delivery import Delivery
+from ordersaga.parked import parked
+from ordersaga.runtime.errors import Failure
 from tests.conftest import AnyServers
 from tests.support.databases import Database, Databases
 from tests.support.workers import counted
@@ -178,7 +178,7 @@ def test_dry_run_with_outside_calls_the_outside_step_with_the_workers_settings(
     """In a process of its own: the settings become its environment."""
     message = replace(placed(), contract="orders.order_cancelled.v1")
     park(stores["payment_service"], replace(message, body=f'{{"order_id": "{message.key}", "reason": "x"}}'))
-    command = [sys.executable, "-m", "stack", "parked", "dry-run", str(message.id), "--outside", "--json"]
+    command = [sys.executable, "-m", "devstack", "parked", "dry-run", str(message.id), "--outside", "--json"]
     ended = subprocess.run([*command, "--state", str(tmp_path)], capture_output=True, text=True, cwd=ROOT)
     assert ended.stderr == "Outside steps of payment_service are called for real.\n"
     [tried] = json.loads(ended.stdout)["dry_runs"]

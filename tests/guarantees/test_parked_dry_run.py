@@ -7,9 +7,9 @@ import psycopg
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
-from messaging.receiving import rehearsal
-from messaging.receiving.delivery import Received, read
-from messaging.receiving.receiver import Receiver
+from ordersaga.consumer.receiver import Receiver
+from ordersaga.inbox.delivery import Received, read
+from ordersaga.parked import dry_run as rehearsal
 from tests.support.counting import GROUP, Asked
 from tests.support.databases import Database
 from tests.support.parking import delivery, fail, handler

@@ -13,11 +13,12 @@ from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege
 
 from contracts.orders import OrderConfirmed
-from messaging.receiving import attempts, inspection, operations, parked, rehearsal
-from messaging.receiving.delivery import Delivery, Received, read
-from messaging.receiving.operations import Refused, UnknownMessage
-from messaging.receiving.receiver import Receiver, entry, still_parked
-from messaging.receiving.retries import Attempt, Retries
+from ordersaga.consumer.receiver import Receiver, entry, still_parked
+from ordersaga.inbox.delivery import Delivery, Received, read
+from ordersaga.parked import attempts, inspection, operations, parked
+from ordersaga.parked import dry_run as rehearsal
+from ordersaga.parked.operations import Refused, UnknownMessage
+from ordersaga.parked.retries import Attempt, Retries
 from projections.projector import Projector
 from tests.support.counting import GROUP, Counted
 from tests.support.databases import Databases

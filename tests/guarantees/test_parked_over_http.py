@@ -8,11 +8,11 @@ import pytest
 from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
-from messaging.receiving import inspection, operations
-from messaging.receiving.delivery import Received, read
-from messaging.receiving.receiver import Receiver
-from messaging.web.app import Api, create_app
-from messaging.web.parked import mount_parked
+from ordersaga.consumer.receiver import Receiver
+from ordersaga.http.app import Api, create_app
+from ordersaga.http.parked import mount_parked
+from ordersaga.inbox.delivery import Received, read
+from ordersaga.parked import inspection, operations
 from tests.support.api import environment, token
 from tests.support.counting import GROUP, Asked, announcements
 from tests.support.parking import ALICE, actions, delivery, fail, handler, receive

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 from psycopg.errors import CheckViolation, InsufficientPrivilege
 
-from messaging.erasure import Erasures, erase, erase_again
-from messaging.personal import Sealer, Unreadable
+from ordersaga.privacy.erasure import Erasures, erase, erase_again
+from ordersaga.privacy.personal import Sealer, Unreadable
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
+from devstack.given import variable
+from devstack.state import ROOT
 from projections.rebuild import session
 from projections.rebuild.findings import Finding
 from projections.rebuild.one_view import rebuild_view
 from projections.rebuild.rebuild import TABLES
 from projections.views.fold import VIEWS
-from stack.given import variable
-from stack.state import ROOT
 from tests.support.databases import Database, Databases
 from tests.support.trading_read_side import ReadSide, trading
 
@@ -253,7 +253,7 @@ def test_every_rebuild_that_came_to_its_end_is_remembered(side: ReadSide) -> Non
 def test_the_command_prints_every_finding_as_json(side: ReadSide) -> None:
     gone = side.by_hand("delete from event_log where contract = 'orders.order_placed.v1' returning message_id")
     urls = {variable(name): url for name, url in side.urls.items()}
-    command = [sys.executable, "-m", "stack", "projections", "rebuild", "--dry-run", "--json", "--patience", "0"]
+    command = [sys.executable, "-m", "devstack", "projections", "rebuild", "--dry-run", "--json", "--patience", "0"]
     environment = {**os.environ, **urls, "AMQP_URL": "amqp://unused"}
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 1, done.stderr

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
+from devstack.given import variable
+from devstack.state import IMPORT_PATH, ROOT
 from projections.rebuild.progress import STEPS
-from stack.given import variable
-from stack.state import ROOT
 from tests.support.databases import Databases
 from tests.support.trading_read_side import ReadSide, trading
 
@@ -22,7 +22,7 @@ def side(databases: Databases) -> Iterator[ReadSide]:
 
 
 def environment(side: ReadSide) -> dict[str, str]:
-    return {**os.environ, **{variable(name): url for name, url in side.urls.items()}, "PYTHONPATH": str(ROOT)}
+    return {**os.environ, **{variable(name): url for name, url in side.urls.items()}, "PYTHONPATH": IMPORT_PATH}
 
 
 @pytest.mark.parametrize("step", STEPS)
@@ -48,7 +48,7 @@ def test_killed_in_the_moment_after_the_swap_it_is_done(side: ReadSide) -> None:
 
 def test_interrupted_it_leaves_nothing_behind_and_says_so(side: ReadSide) -> None:
     before = side.contents()
-    command = [sys.executable, "-m", "stack", "projections", "rebuild", "--patience", "1000"]
+    command = [sys.executable, "-m", "devstack", "projections", "rebuild", "--patience", "1000"]
     lost = side.by_hand("delete from event_log where contract = 'orders.order_placed.v1' returning message_id")
     process = subprocess.Popen(
         command, env={**environment(side), "AMQP_URL": "amqp://unused"}, cwd=ROOT, stderr=subprocess.PIPE, text=True

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from psycopg.rows import namedtuple_row
 
-from messaging.message import Cause
-from messaging.transaction import Transaction
 from order_service.commands import put_product
+from ordersaga.envelope.message import Cause
+from ordersaga.store.transaction import Transaction
 from projections.rebuild import rebuild
 from projections.rebuild.one_view import rebuild_view
 from projections.rebuild.progress import STEPS, Progress

@@ -17,21 +17,21 @@ from uuid import uuid4
 import pytest
 from click.testing import CliRunner
 
+from devstack import live_line
+from devstack.cli import main
+from devstack.given import variable
+from devstack.reconcile import reconcile
+from devstack.reconcile.findings import Finding
+from devstack.reconcile.reconcile import Reconciliation
 from inventory_service.commands import receive_stock
-from messaging.failures import Failure
-from messaging.message import Cause, Message, to_properties
-from messaging.receiving.delivery import Delivery
-from messaging.receiving.operations import Operator, skip
-from messaging.receiving.parked import Entry, append
-from messaging.transaction import Transaction
 from order_service.commands import Wanted, put_product
 from order_service.product import Product, product_id
-from stack import live_line
-from stack.cli import main
-from stack.given import variable
-from stack.reconcile import reconcile
-from stack.reconcile.findings import Finding
-from stack.reconcile.reconcile import Reconciliation
+from ordersaga.envelope.message import Cause, Message, to_properties
+from ordersaga.inbox.delivery import Delivery
+from ordersaga.parked.operations import Operator, skip
+from ordersaga.parked.parked import Entry, append
+from ordersaga.runtime.errors import Failure
+from ordersaga.store.transaction import Transaction
 from tests.support.databases import Databases
 from tests.support.reconciled_shop import Shop
 from tests.support.saga_on_postgres import open_shop, parties_on_postgres
@@ -255,7 +255,7 @@ def test_one_order_or_one_hour_can_be_looked_at_alone(shop: Shop) -> None:
 def run(shop: Shop, *arguments: str) -> subprocess.CompletedProcess[str]:
     urls = {variable(name): url for name, url in shop.urls.items()}
     environment = {**os.environ, **urls, "AMQP_URL": "amqp://nobody@127.0.0.1:1/none"}
-    command = [sys.executable, "-m", "stack", "reconcile", "--patience", "0", *arguments]
+    command = [sys.executable, "-m", "devstack", "reconcile", "--patience", "0", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
 
 

@@ -13,10 +13,10 @@ from eventsourcing.persistence import Notification, StoredEvent
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from messaging import flush
-from messaging.aggregates import EventRow
-from messaging.message import Cause
-from messaging.recorder import OutboxRecorder
+from ordersaga.envelope.message import Cause
+from ordersaga.store import flush
+from ordersaga.store.aggregates import EventRow
+from ordersaga.store.recorder import OutboxRecorder
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from relay import lead, session, window
+from ordersaga.relay import lead, session, window
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -129,7 +129,8 @@ def test_with_eight_writers_nothing_is_lost_nothing_comes_twice_and_each_key_is_
 
 KILLED_BEFORE_ITS_CURSOR_MOVES = """
 import os, signal, sys
-from relay import __main__, window
+from ordersaga.relay import daemon as __main__
+from ordersaga.relay import window
 window.close_window = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 __main__.main(["order_service"])
 """
@@ -150,7 +151,9 @@ def test_a_relay_killed_after_the_confirms_and_before_its_cursor_moves_publishes
 
 KILLED_INSIDE_A_WINDOW = """
 import os, signal, sys
-from relay import __main__, lead, window
+from ordersaga.relay import daemon as __main__
+from ordersaga.relay import lead
+from ordersaga.relay import window
 keep = window.keep_confirmed
 def kill_behind_two_pages(connection, target, position):
     keep(connection, target, position)
@@ -234,7 +237,8 @@ def test_a_frozen_leader_is_succeeded_within_five_seconds_and_does_no_harm_when_
 
 FROZEN_AMID_AN_ANSWER = """
 import os, signal
-from relay import __main__, window
+from ordersaga.relay import daemon as __main__
+from ordersaga.relay import window
 def open_window(connection, cursor):
     connection.pgconn.send_query(b"select repeat('x', 1000000) from generate_series(1, 100)")
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -243,7 +247,8 @@ __main__.main(["order_service"])
 """
 FROZEN_AMID_A_TRANSACTION = """
 import os, signal
-from relay import __main__, window
+from ordersaga.relay import daemon as __main__
+from ordersaga.relay import window
 def open_window(connection, cursor):
     connection.execute("begin")
     os.kill(os.getpid(), signal.SIGSTOP)
@@ -280,7 +285,8 @@ def test_a_relay_told_to_stop_leaves_its_cursor_behind_everything_that_was_confi
 
 STOPPED_BETWEEN_TWO_OF_A_KEY = """
 import os, signal, time
-from relay import __main__, dispatch
+from ordersaga.relay import daemon as __main__
+from ordersaga.relay import dispatch
 take = dispatch.Dispatch._take
 def take_and_stop(self, outcome):
     if outcome.settled and not self._stop.is_set():

@@ -5,8 +5,8 @@ from uuid import UUID
 
 import pytest
 
-from relay import session, window
-from stack.servers.postgres import Postgres
+from devstack.servers.postgres import Postgres
+from ordersaga.relay import session, window
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from relay import session, window
-from relay.progress import Progress, progress
+from ordersaga.relay import session, window
+from ordersaga.relay.progress import Progress, progress
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -33,7 +33,7 @@ def asked(outbox: Database, seconds: float = 0.1) -> Progress:
 def status(urls: dict[str, str], *options: str) -> tuple[int, str]:
     environment = {f"{name.upper()}_DATABASE_URL": url for name, url in urls.items()}
     environment |= {"PROJECTIONS_DATABASE_URL": urls["order_service"], "AMQP_URL": "amqp://nobody@127.0.0.1:1/"}
-    command = [sys.executable, "-m", "stack", "relay", "status", "--seconds", "0.1", *options]
+    command = [sys.executable, "-m", "devstack", "relay", "status", "--seconds", "0.1", *options]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
@@ -132,6 +132,6 @@ def test_the_command_without_a_subcommand_runs_a_relay(
     names = ("ORDER_SERVICE", "PAYMENT_SERVICE", "INVENTORY_SERVICE", "PROJECTIONS")
     urls = {f"{name}_DATABASE_URL": outbox.relay_url for name in names} | {"AMQP_URL": servers.amqp_url("relay")}
     with relays_of(outbox, servers.amqp_url("relay")) as relays:
-        process = RelayProcess(["-m", "stack", "relay", "order_service"], urls)
+        process = RelayProcess(["-m", "devstack", "relay", "order_service"], urls)
         relays.processes.append(process)
         relays.wait_for_leader(process)

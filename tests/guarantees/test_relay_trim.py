@@ -3,9 +3,9 @@
 import psycopg
 import pytest
 
-from messaging.settings import MissingSetting, read_settings
-from relay import session, trim, window
-from relay.settings import RelaySettings
+from ordersaga.relay import session, trim, window
+from ordersaga.relay.settings import RelaySettings
+from ordersaga.runtime.settings import MissingSetting, read_settings
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases

@@ -6,7 +6,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from stack.servers.postgres import Postgres
+from devstack.servers.postgres import Postgres
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases

@@ -11,11 +11,11 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 
-from messaging import republish
-from messaging.message import Cause
-from messaging.transaction import decide
 from order_service.announcements import announcements
 from order_service.commands import put_product
+from ordersaga.envelope.message import Cause
+from ordersaga.store import republish
+from ordersaga.store.transaction import decide
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -98,7 +98,7 @@ def test_a_time_and_a_key_narrow_it_down(store: Database) -> None:
 def republish_command(store: Database, *options: str) -> subprocess.CompletedProcess[str]:
     names = ("ORDER_SERVICE", "PAYMENT_SERVICE", "INVENTORY_SERVICE", "PROJECTIONS")
     urls = {f"{name}_DATABASE_URL": store.url for name in names} | {"AMQP_URL": "amqp://nobody@127.0.0.1:1/"}
-    command = [sys.executable, "-m", "stack", "relay", "republish", "order_service", *options]
+    command = [sys.executable, "-m", "devstack", "relay", "republish", "order_service", *options]
     environment = {**os.environ, **urls}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 

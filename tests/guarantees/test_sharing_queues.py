@@ -11,9 +11,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from messaging.broker import QUEUE_COUNTS
-from messaging.message import Message, partition_of
-from messaging.receiving.intake import Intake
+from ordersaga.broker.topology import QUEUE_COUNTS
+from ordersaga.consumer.intake import Intake
+from ordersaga.envelope.message import Message, partition_of
 from tests.support.counting import GROUP, Asked, Counted
 from tests.support.wait import until
 from tests.support.workers import Counting, Process, counted

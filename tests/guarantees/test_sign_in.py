@@ -9,7 +9,7 @@ import pytest
 import requests
 from playwright.sync_api import sync_playwright
 
-from messaging.web.tokens import issue
+from ordersaga.http.tokens import issue
 from tests.conftest import AnyServers
 from tests.support.api import LIFETIME, Api, keys, serving, token
 

@@ -9,10 +9,10 @@ from eventsourcing.persistence import StoredEvent
 from inventory_service.announcements import announcements
 from inventory_service.commands import receive_stock
 from inventory_service.stock import StockItem, stock_item_id
-from messaging.aggregates import SNAPSHOT_EVERY
-from messaging.hash_chain import chain
-from messaging.message import Cause
-from messaging.transaction import Transaction, decide
+from ordersaga.envelope.message import Cause
+from ordersaga.store.aggregates import SNAPSHOT_EVERY
+from ordersaga.store.hash_chain import chain
+from ordersaga.store.transaction import Transaction, decide
 from tests.support.databases import Database, Databases
 
 LOAD = """
@@ -20,7 +20,7 @@ import sys
 import psycopg
 from uuid import UUID
 from inventory_service.stock import StockItem, stock_item_id
-from messaging import aggregates
+from ordersaga.store import aggregates
 with psycopg.connect(sys.argv[1]) as connection:
     [history] = aggregates.load(connection, [stock_item_id("cup")]).values()
 print(history.aggregate.version, history.aggregate.on_hand, history.hash.hex())

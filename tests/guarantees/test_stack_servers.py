@@ -17,22 +17,22 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
 
-from messaging import broker
-from stack.children import Identity
-from stack.errors import Failed
-from stack.ports import LOOPBACK, answers
-from stack.records import Records
-from stack.servers.account import UNPRIVILEGED, open_to_all
-from stack.servers.databases import create_databases
-from stack.servers.private import Servers, private_servers
-from stack.servers.rabbitmq import RabbitMQ
-from stack.servers.rabbitmq_install import epmd_program
-from stack.state import ROOT, State
+from devstack.children import Identity
+from devstack.errors import Failed
+from devstack.ports import LOOPBACK, answers
+from devstack.records import Records
+from devstack.servers.account import UNPRIVILEGED, open_to_all
+from devstack.servers.databases import create_databases
+from devstack.servers.private import Servers, private_servers
+from devstack.servers.rabbitmq import RabbitMQ
+from devstack.servers.rabbitmq_install import epmd_program
+from devstack.state import IMPORT_PATH, ROOT, State
+from ordersaga.broker import topology as broker
 from tests.support.wait import until
 
 HOLD = """
 import sys
-from stack.servers.private import private_servers
+from devstack.servers.private import private_servers
 with private_servers(sys.argv[1]) as servers:
     print(servers.postgres.superuser_url(), servers.amqp_url("provisioner"), flush=True)
     sys.stdin.read()
@@ -131,7 +131,7 @@ def test_an_ordinary_user_can_run_the_servers() -> None:
     if os.geteuid() != 0:
         pytest.skip("the other tests of this file run as an ordinary user already")
     program = shutil.which(f"python3.{sys.version_info.minor}", path="/usr/local/bin:/usr/bin")
-    if program is None or not open_to_all(ROOT / "stack"):
+    if program is None or not open_to_all(ROOT / "devstack"):
         pytest.skip(f"user {UNPRIVILEGED} can reach no Python 3.{sys.version_info.minor} or not {ROOT}")
     user = ["setpriv", f"--reuid={UNPRIVILEGED}", "--regid=nogroup", "--clear-groups", "--inh-caps=-all"]
     directory = Path(tempfile.mkdtemp(prefix="ordersaga-user-"))
@@ -148,7 +148,11 @@ def test_an_ordinary_user_can_run_the_servers() -> None:
 def holder(python: Sequence[str], directory: Path) -> Iterator["subprocess.Popen[str]"]:
     """Another process that holds servers which answer; it ends them in good order unless it is killed."""
     packages = Path(psycopg.__file__).parents[1]
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{packages}", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": f"{IMPORT_PATH}:{packages}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     command = [*python, "-c", HOLD, str(directory)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=environment, cwd="/", text=True, stdin=pipe, stdout=pipe) as process:

@@ -9,17 +9,17 @@ from pathlib import Path
 
 import pytest
 
+from devstack.children import Identity
+from devstack.environment import Environments
+from devstack.errors import Failed
+from devstack.given import Given
+from devstack.processes import GROUPS, PROCESSES, WATCHING, Process
+from devstack.records import Records
+from devstack.servers import rabbitmq
+from devstack.service_process import ServiceProcess
+from devstack.state import State
+from devstack.supervisor import Supervisor
 from projections.monitor.targets import read_services, read_targets
-from stack.children import Identity
-from stack.environment import Environments
-from stack.errors import Failed
-from stack.given import Given
-from stack.processes import GROUPS, PROCESSES, WATCHING, Process
-from stack.records import Records
-from stack.servers import rabbitmq
-from stack.service_process import ServiceProcess
-from stack.state import State
-from stack.supervisor import Supervisor
 from tests.support.wait import until
 
 PROGRAM = """

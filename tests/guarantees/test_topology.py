@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from pika.exceptions import ChannelClosedByBroker
 
-from messaging import broker as topology
+from ordersaga.broker import topology
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.wait import until
@@ -30,7 +30,7 @@ def older(broker: TestBroker) -> Iterator[TestBroker]:
 
 
 def declare(servers: AnyServers, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "messaging.topology", *arguments]
+    command = [sys.executable, "-m", "ordersaga.broker.provisioning", *arguments]
     environment = {**os.environ, "AMQP_URL": servers.amqp_url("provisioner")}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -66,7 +66,7 @@ def test_an_exchange_of_an_older_version_is_named_and_replaced_when_told_to_and_
 ) -> None:
     refused = declare(servers, *GROUPS)
     assert refused.returncode == 1
-    command = f"python -m messaging.topology --replace-events {' '.join(GROUPS)}"
+    command = f"python -m ordersaga.broker.provisioning --replace-events {' '.join(GROUPS)}"
     assert command in refused.stderr
     kept = topology.Group("kept", ("*.*.*",), 1)
     with older.channel() as channel:

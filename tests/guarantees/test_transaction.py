@@ -13,13 +13,13 @@ import pytest
 from psycopg.errors import LockNotAvailable
 
 from contracts.payments import PaymentCaptured
-from messaging.flush import Remembered
-from messaging.message import Cause, Message
-from messaging.transaction import AlreadyReceived, Conflict, KeyTaken, Transaction
+from devstack.state import ROOT
 from order_service.announcements import announcements
 from order_service.commands import Wanted, place_order, put_product
 from order_service.order import Order
-from stack.state import ROOT
+from ordersaga.envelope.message import Cause, Message
+from ordersaga.store.flush import Remembered
+from ordersaga.store.transaction import AlreadyReceived, Conflict, KeyTaken, Transaction
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 
@@ -30,7 +30,7 @@ import sys
 from datetime import timedelta
 from uuid import uuid4
 import psycopg
-from messaging.message import Cause
+from ordersaga.envelope.message import Cause
 from order_service.commands import Wanted, place_order
 from tests.guarantees.test_transaction import captured, remembered, transaction_on
 

@@ -9,9 +9,9 @@ from uuid import UUID
 
 import pytest
 
-from relay import session, trim
-from relay import undeliverable as table
-from relay.operations import Operator, Selection, discard, redrive
+from ordersaga.relay import session, trim
+from ordersaga.relay import undeliverable as table
+from ordersaga.relay.operations import Operator, Selection, discard, redrive
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -179,7 +179,8 @@ def test_a_relay_killed_while_messages_are_undeliverable_loses_none_and_keeps_th
 
 KILLED_BEFORE_THE_CURSOR_MOVES = """
 import os, signal
-from relay import __main__, window
+from ordersaga.relay import daemon as __main__
+from ordersaga.relay import window
 window.close_window = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 __main__.main(["order_service"])
 """
@@ -236,7 +237,8 @@ def test_a_discarded_message_is_never_sent_and_its_key_goes_on(
 
 
 SMALL_TABLE = """
-from relay import __main__, undeliverable
+from ordersaga.relay import daemon as __main__
+from ordersaga.relay import undeliverable
 undeliverable.FULL = 50
 __main__.main(["order_service"])
 """

@@ -44,7 +44,7 @@ def relay(outbox: Database, *arguments: str, code: int = 0) -> str:
     names = ("ORDER_SERVICE", "PAYMENT_SERVICE", "INVENTORY_SERVICE", "PROJECTIONS")
     urls = {f"{name}_DATABASE_URL": outbox.relay_url for name in names}
     environment = {**os.environ, **urls, "AMQP_URL": "amqp://nobody@127.0.0.1:1/", "USER": "alice"}
-    command = [sys.executable, "-m", "stack", "relay", *arguments]
+    command = [sys.executable, "-m", "devstack", "relay", *arguments]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr

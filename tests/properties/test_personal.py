@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from psycopg import Connection
 
-from messaging.personal import Sealer, Unreadable
+from ordersaga.privacy.personal import Sealer, Unreadable
 from tests.support.databases import Databases, clones
 
 SEALER = Sealer(b64encode(bytes(range(32))).decode())

@@ -14,9 +14,9 @@ from psycopg import Connection
 
 from contracts import CONTRACTS
 from inventory_service.stock import StockItem, stock_item_id
-from messaging.message import Message
 from order_service.commands import Wanted
 from order_service.order import Order
+from ordersaga.envelope.message import Message
 from projections.projector import Projector
 from projections.views.fold import VIEWS
 from tests.support.databases import Database, Databases

@@ -18,9 +18,9 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from messaging.web.tokens import issue
-from stack.children import setpriv
-from stack.ports import LOOPBACK, choose
+from devstack.children import setpriv
+from devstack.ports import LOOPBACK, choose
+from ordersaga.http.tokens import issue
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 
@@ -60,7 +60,7 @@ def gunicorn(package: str) -> list[str]:
         "-m",
         "gunicorn",
         "--config",
-        "python:messaging.web.gunicorn_conf",
+        "python:ordersaga.http.gunicorn_conf",
         f"{package}.api:create_app()",
     ]
 

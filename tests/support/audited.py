@@ -12,10 +12,10 @@ from uuid import uuid4
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from messaging.message import Cause
-from messaging.transaction import decide
 from order_service.announcements import announcements
 from order_service.commands import put_product
+from ordersaga.envelope.message import Cause
+from ordersaga.store.transaction import decide
 from projections.audit import live, records
 from projections.audit.findings import Finding
 from projections.audit.log import LogFiles

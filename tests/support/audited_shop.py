@@ -3,15 +3,15 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from messaging.failures import Failure
-from messaging.message import Message, to_properties
-from messaging.receiving.delivery import Delivery
-from messaging.receiving.operations import Operator, skip
-from messaging.receiving.parked import Entry, append
+from devstack.keys import audit_key_pem
+from devstack.state import State
+from ordersaga.envelope.message import Message, to_properties
+from ordersaga.inbox.delivery import Delivery
+from ordersaga.parked.operations import Operator, skip
+from ordersaga.parked.parked import Entry, append
+from ordersaga.runtime.errors import Failure
 from projections.audit.note import Signer
 from projections.views.fold import fold
-from stack.keys import audit_key_pem
-from stack.state import State
 from tests.support.audited import Audited
 from tests.support.databases import Database, Databases
 from tests.support.reconciled_shop import Shop

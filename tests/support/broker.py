@@ -6,7 +6,7 @@ from contextlib import contextmanager
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
-from messaging import broker
+from ordersaga.broker import topology as broker
 
 
 class TestBroker:

@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from stack.state import ROOT
+from devstack.state import ROOT
 
 VARIABLE = re.compile(r"\$(?:(?P<escaped>\$)|\{(?P<name>[A-Z_]+):-(?P<default>[^}]*)\})")
 

@@ -12,8 +12,8 @@ import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
 import docker
-from stack.ports import LOOPBACK, choose
-from stack.servers.databases import AUDITOR, DATABASES, RELAY
+from devstack.ports import LOOPBACK, choose
+from devstack.servers.databases import AUDITOR, DATABASES, RELAY
 
 PASSWORD = "only-for-tests"
 USER = "ordersaga"

@@ -11,13 +11,14 @@ from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
 
-from contracts.contract import Contract
-from messaging import links, worker
-from messaging.announcements import Announcements
-from messaging.deadline import Deadline
-from messaging.reactions import Reactions
-from messaging.receiving import attempts, deadlines, parked
-from messaging.transaction import Transaction
+from ordersaga.consumer import deadlines, worker
+from ordersaga.envelope.contract import Contract
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.parked import attempts, parked
+from ordersaga.runtime import links
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.deadline import Deadline
+from ordersaga.store.transaction import Transaction
 
 GROUP = "inventory_service"
 """Borrowed, so that the tests run with the rights a real group has."""

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from messaging.migrate import migrate
+from ordersaga.database.migrate import migrate
 
 numbers = count(1)
 

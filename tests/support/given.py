@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 
 from eventsourcing.domain import BaseAggregate
 
-from messaging.aggregates import EventRow, History
-from messaging.announcements import Announcements
-from messaging.deadline import Deadline
-from messaging.message import Cause, ContractData, Message
-from messaging.reactions import Reaction, Reactions
-from messaging.topics import mapper
-from messaging.transaction import Transaction
+from ordersaga.envelope.message import Cause, ContractData, Message
+from ordersaga.inbox.reactions import Reaction, Reactions
+from ordersaga.store.aggregates import EventRow, History
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.deadline import Deadline
+from ordersaga.store.topics import mapper
+from ordersaga.store.transaction import Transaction
 
 Result = TypeVar("Result")
 Kind = TypeVar("Kind", bound=BaseAggregate[UUID])

@@ -10,9 +10,9 @@ from typing import Any
 
 from pika.adapters.blocking_connection import BlockingChannel
 
-from messaging.broker import Group
-from stack.queues import holds
-from stack.queues.change import Change
+from devstack.queues import holds
+from devstack.queues.change import Change
+from ordersaga.broker.topology import Group
 
 
 def killing(call: Callable[..., Any], number: int, name: str) -> Callable[..., Any]:

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 
-from messaging.settings import database_urls
+from ordersaga.runtime.settings import database_urls
 from projections.rebuild.progress import Progress
 from projections.rebuild.rebuild import Rebuild
 

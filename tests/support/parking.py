@@ -5,11 +5,11 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from messaging.message import Message, to_properties
-from messaging.receiving.delivery import Delivery, read
-from messaging.receiving.operations import Operator
-from messaging.receiving.reactor import Reactor
-from messaging.receiving.receiver import Receiver
+from ordersaga.consumer.receiver import Receiver
+from ordersaga.envelope.message import Message, to_properties
+from ordersaga.inbox.delivery import Delivery, read
+from ordersaga.inbox.reactor import Reactor
+from ordersaga.parked.operations import Operator
 from tests.support.counting import GROUP, announcements, reactions
 from tests.support.databases import Database
 from tests.support.workers import Counting, counted

@@ -6,11 +6,11 @@ from uuid import UUID
 
 import psycopg
 
-from messaging.message import Message
+from devstack.reconcile.findings import Finding
+from devstack.reconcile.reconcile import Reconciliation
 from order_service.commands import Wanted
+from ordersaga.envelope.message import Message
 from projections import event_log
-from stack.reconcile.findings import Finding
-from stack.reconcile.reconcile import Reconciliation
 from tests.support.databases import Database
 from tests.support.saga import Saga
 from tests.support.saga_on_postgres import DatabaseParty

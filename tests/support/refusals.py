@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from messaging import broker as topology
-from messaging.message import PARTITIONS
-from stack.servers.rabbitmq_install import server_program
+from devstack.servers.rabbitmq_install import server_program
+from ordersaga.broker import topology
+from ordersaga.envelope.message import PARTITIONS
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.containers import ContainerServers

@@ -13,9 +13,9 @@ from uuid import UUID, uuid4
 
 from psycopg import Connection
 
-from messaging.broker import Group
-from messaging.locks import RELAY_LEAD
-from messaging.message import message_id
+from ordersaga.broker.topology import Group
+from ordersaga.database.locks import RELAY_LEAD
+from ordersaga.envelope.message import message_id
 from tests.support.broker import TestBroker
 from tests.support.databases import Database
 from tests.support.wait import until

@@ -6,8 +6,8 @@ import psycopg
 from eventsourcing.persistence import StoredEvent
 from psycopg.sql import SQL, Identifier
 
-from messaging.hash_chain import GENESIS, chain
-from messaging.message import Cause
+from ordersaga.envelope.message import Cause
+from ordersaga.store.hash_chain import GENESIS, chain
 
 TABLES = "select tablename from pg_tables where schemaname = 'public'"
 EVENTS = """

@@ -11,10 +11,10 @@ from uuid import UUID
 from eventsourcing.domain import BaseAggregate
 
 from inventory_service.commands import receive_stock
-from messaging.message import Message
-from messaging.reactions import Reactions
-from messaging.transaction import Transaction
 from order_service.commands import COMPLETION, Wanted, cancel_order, place_order, put_product
+from ordersaga.envelope.message import Message
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.store.transaction import Transaction
 from tests.support.till import Till
 
 Kind = TypeVar("Kind", bound=BaseAggregate[UUID])

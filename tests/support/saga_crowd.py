@@ -9,9 +9,9 @@ from queue import Queue
 from threading import Lock
 from uuid import UUID
 
-from messaging.message import Message
-from messaging.transaction import AlreadyReceived, Conflict
 from order_service.commands import cancel_order
+from ordersaga.envelope.message import Message
+from ordersaga.store.transaction import AlreadyReceived, Conflict
 from tests.support.saga import Saga
 from tests.support.saga_on_postgres import DatabaseParty
 from tests.support.wait import until

@@ -8,14 +8,14 @@ from eventsourcing.domain import BaseAggregate
 
 from inventory_service.announcements import announcements as inventory_announcements
 from inventory_service.reactions import reactions as inventory_reactions
-from messaging.announcements import Announcements
-from messaging.message import Cause, Message, to_properties
-from messaging.reactions import Reactions
-from messaging.receiving.delivery import Delivery, Received, read
-from messaging.receiving.reactor import Reactor
-from messaging.transaction import Transaction, decide
 from order_service.announcements import announcements as order_announcements
 from order_service.reactions import reactions as order_reactions
+from ordersaga.envelope.message import Cause, Message, to_properties
+from ordersaga.inbox.delivery import Delivery, Received, read
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.inbox.reactor import Reactor
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.transaction import Transaction, decide
 from payment_service.announcements import announcements as payment_announcements
 from payment_service.reactions import reactions as payment_reactions
 from tests.support.databases import Database, Databases

@@ -8,11 +8,11 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from contracts.contract import Contract
-from messaging.aggregates import EventRow
-from messaging.message import Cause, Message
-from messaging.topics import mapper
-from messaging.transaction import Transaction
+from ordersaga.envelope.contract import Contract
+from ordersaga.envelope.message import Cause, Message
+from ordersaga.store.aggregates import EventRow
+from ordersaga.store.topics import mapper
+from ordersaga.store.transaction import Transaction
 from tests.support.given import ENVELOPE, Service
 
 

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import psycopg
 from playwright.sync_api import Browser
 
-from stack.demo.traffic import Traffic
-from stack.state import ROOT
+from devstack.demo.traffic import Traffic
+from devstack.state import ROOT
 from tests.support.browser import CHROMIUM, WITHOUT_CHROMIUM, Scheme, chromium, visit
 from tests.support.wait import until
 from tests.support.whole_stack import WholeStack, whole_stack

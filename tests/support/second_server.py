@@ -8,10 +8,10 @@ from pathlib import Path
 import psycopg
 from psycopg.sql import SQL, Identifier
 
-from stack.records import Records
-from stack.servers.databases import create_roles
-from stack.servers.postgres import Postgres, binaries
-from stack.state import State
+from devstack.records import Records
+from devstack.servers.databases import create_roles
+from devstack.servers.postgres import Postgres, binaries
+from devstack.state import State
 from tests.support.databases import Database, Server
 
 BURN = "do $$ begin for n in 1..{} loop perform pg_current_xact_id(); commit; end loop; end $$"

@@ -13,17 +13,17 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
 
-from messaging.broker import EVENTS
-from messaging.message import to_properties
-from messaging.receiving import operations
-from messaging.receiving.operations import Operator
-from stack.demo.shop import Shop
-from stack.environment import Environments
-from stack.given import Given
-from stack.reconcile.findings import Finding
-from stack.reconcile.reconcile import Reconciliation
-from stack.records import Records
-from stack.status import Line, ask
+from devstack.demo.shop import Shop
+from devstack.environment import Environments
+from devstack.given import Given
+from devstack.reconcile.findings import Finding
+from devstack.reconcile.reconcile import Reconciliation
+from devstack.records import Records
+from devstack.status import Line, ask
+from ordersaga.broker.topology import EVENTS
+from ordersaga.envelope.message import to_properties
+from ordersaga.parked import operations
+from ordersaga.parked.operations import Operator
 from tests.support.saga_on_postgres import message_of
 from tests.support.wait import until
 from tests.support.whole_stack import WholeStack

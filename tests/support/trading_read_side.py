@@ -9,9 +9,9 @@ from uuid import UUID
 
 import psycopg
 
-from messaging.message import Message, to_headers
-from messaging.receiving.delivery import Delivery, Received, read
 from order_service.commands import Wanted
+from ordersaga.envelope.message import Message, to_headers
+from ordersaga.inbox.delivery import Delivery, Received, read
 from projections.projector import Projector
 from projections.rebuild.findings import Finding
 from projections.rebuild.rebuild import TABLES, Rebuild

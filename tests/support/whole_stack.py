@@ -14,14 +14,14 @@ from typing import Any
 import psutil
 import psycopg
 
-from stack.demo.books import read_books
-from stack.demo.customers import token
-from stack.demo.shop import Addresses, Shop
-from stack.demo.verdict import Violation, violations
-from stack.environment import Environments, simulator_key
-from stack.given import Given
-from stack.ports import LOOPBACK
-from stack.state import ROOT, State
+from devstack.demo.books import read_books
+from devstack.demo.customers import token
+from devstack.demo.shop import Addresses, Shop
+from devstack.demo.verdict import Violation, violations
+from devstack.environment import Environments, simulator_key
+from devstack.given import Given
+from devstack.ports import LOOPBACK
+from devstack.state import ROOT, State
 from tests.support.wait import until
 
 START_SECONDS = 120
@@ -52,7 +52,7 @@ class WholeStack:
     def command(self, *arguments: str) -> dict[str, Any]:
         """What `ordersaga` prints with these arguments and --json, whatever its exit code."""
         done = subprocess.run(
-            [sys.executable, "-m", "stack", *arguments, "--json", "--state", str(self.state.directory)],
+            [sys.executable, "-m", "devstack", *arguments, "--json", "--state", str(self.state.directory)],
             cwd=self.root,
             capture_output=True,
             text=True,
@@ -81,7 +81,7 @@ class WholeStack:
 @contextmanager
 def whole_stack(directory: Path, root: Path = ROOT, **settings: str) -> Iterator[WholeStack]:
     """`ordersaga up` in this directory, ready, for as long as the block lasts."""
-    command = [sys.executable, "-m", "stack", "up", "--state", str(directory)]
+    command = [sys.executable, "-m", "devstack", "up", "--state", str(directory)]
     with (directory.parent / f"{directory.name}.log").open("w") as log:
         process = subprocess.Popen(command, cwd=root, env=os.environ | settings, stdout=log, stderr=log)
     try:

@@ -21,10 +21,10 @@ import psycopg
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import NackError
 
-from messaging import aggregates
-from messaging.broker import EVENTS, Group
-from messaging.message import Cause, Message, message_id, to_properties
-from stack.ports import choose
+from devstack.ports import choose
+from ordersaga.broker.topology import EVENTS, Group
+from ordersaga.envelope.message import Cause, Message, message_id, to_properties
+from ordersaga.store import aggregates
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Counted, Counter, Switches, reactions
 from tests.support.databases import Database

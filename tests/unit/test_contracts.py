@@ -7,7 +7,6 @@ import pytest
 from pydantic import ValidationError
 
 from contracts import CONTRACTS
-from contracts.contract import Contract
 from contracts.inventory import StockLine, StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
 from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
@@ -15,15 +14,16 @@ from inventory_service.announcements import announcements as inventory_announcem
 from inventory_service.reactions import reactions as inventory_reactions
 from inventory_service.reservation import Reservation
 from inventory_service.stock import Line, StockItem
-from messaging.aggregates import record
-from messaging.announcements import Announcements
-from messaging.hash_chain import GENESIS
-from messaging.message import Cause
-from messaging.reactions import Reactions
 from order_service.announcements import announcements as order_announcements
 from order_service.order import Order
 from order_service.product import Product
 from order_service.reactions import reactions as order_reactions
+from ordersaga.envelope.contract import Contract
+from ordersaga.envelope.message import Cause
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.store.aggregates import record
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.hash_chain import GENESIS
 from payment_service.announcements import announcements as payment_announcements
 from payment_service.payment import Payment
 from payment_service.reactions import reactions as payment_reactions

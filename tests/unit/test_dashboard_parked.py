@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 from uuid import uuid4
 
-from messaging.web.parked_views import ParkedList, ParkedRow
+from ordersaga.http.parked_views import ParkedList, ParkedRow
 from projections.dashboard.pages.parked import update
 from projections.dashboard.services import MOST_ROWS, ParkedAt
 from projections.dashboard.viewer import NOBODY

@@ -10,9 +10,9 @@ from urllib.parse import unquote
 import click
 import pytest
 
-from stack.cli import ALL, ENVIRONMENT, main
-from stack.processes import PROCESSES, RELAY, TOPOLOGY
-from stack.state import ROOT
+from devstack.cli import ALL, ENVIRONMENT, main
+from devstack.processes import PROCESSES, RELAY, TOPOLOGY
+from devstack.state import ROOT
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"!?\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")

@@ -5,9 +5,9 @@ import pytest
 from pika.exceptions import AMQPConnectionError
 from psycopg_pool import PoolTimeout
 
-from messaging.failures import Away, Fate, describe, judge
-from messaging.message import UnreadableMessage
-from messaging.transaction import AggregateNotFound, AlreadyReceived, Conflict
+from ordersaga.envelope.message import UnreadableMessage
+from ordersaga.runtime.errors import Away, Fate, describe, judge
+from ordersaga.store.transaction import AggregateNotFound, AlreadyReceived, Conflict
 
 
 @pytest.mark.parametrize(

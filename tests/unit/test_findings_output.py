@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from stack.findings_output import FindingsOutput
-from stack.reconcile.findings import Finding
+from devstack.findings_output import FindingsOutput
+from devstack.reconcile.findings import Finding
 
 FOUND = Finding("missing", "order_service.outbox", "its row is gone")
 

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from messaging.settings import MissingSetting
+from ordersaga.runtime.settings import MissingSetting
 from payment_service.cards import TestCard, card_named, decline_reason
 from payment_service.choose_gateway import gateway_from
 from payment_service.gateway import Captured, CardProcessorRefused, Declined, Gateway

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import pytest
 
-from messaging.message import (
+from ordersaga.envelope.message import (
     COLUMNS,
     PARTITIONS,
     Cause,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.settings import MissingSetting
+from ordersaga.runtime.settings import MissingSetting
 from projections.monitor.readings import Reading, p95, per_second, read
 from projections.monitor.targets import Target, read_targets
 

@@ -11,8 +11,6 @@ import pytest
 from contracts.inventory import StockRejected
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
 from contracts.payments import PaymentCaptured, PaymentDeclined
-from messaging.deadline import Deadline
-from messaging.transaction import AggregateNotFound
 from order_service.announcements import announcements
 from order_service.commands import (
     COMPLETION,
@@ -27,6 +25,8 @@ from order_service.commands import (
 from order_service.order import Line, Order
 from order_service.product import Product
 from order_service.reactions import reactions
+from ordersaga.store.deadline import Deadline
+from ordersaga.store.transaction import AggregateNotFound
 from tests.support.given import Command, Service
 from tests.support.scenario import Happened, Passed, Scenario, Step, happened, heard
 

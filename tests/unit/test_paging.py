@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask
 
-from messaging.web.paging import cut, linked
+from ordersaga.http.paging import cut, linked
 
 
 @pytest.mark.parametrize(("rows", "page", "place"), [([], [], None), ([1, 2], [1, 2], None), ([1, 2, 3], [1, 2], "2")])

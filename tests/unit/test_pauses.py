@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from messaging.receiving import parked
+from ordersaga.parked import parked
 
 
 def pauses(monkeypatch: pytest.MonkeyPatch, chance: Callable[[float, float], float]) -> list[timedelta]:

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.message import Cause, Message
-from relay.confirms import Confirms, Outcome
+from ordersaga.envelope.message import Cause, Message
+from ordersaga.relay.confirms import Confirms, Outcome
 
 
 def message() -> Message:

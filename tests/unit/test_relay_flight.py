@@ -7,9 +7,9 @@ from uuid import uuid4
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.message import Cause, Message
-from relay.flight import Flight
-from relay.window import Outgoing
+from ordersaga.envelope.message import Cause, Message
+from ordersaga.relay.flight import Flight
+from ordersaga.relay.window import Outgoing
 
 
 def row(position: int, key: str) -> Outgoing:

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from pika.frame import Body, Header, Method
 from pika.spec import Basic
 
-from messaging.broker import EVENTS
-from messaging.message import Cause, Message, to_properties
-from relay.frames import published
+from ordersaga.broker.topology import EVENTS
+from ordersaga.envelope.message import Cause, Message, to_properties
+from ordersaga.relay.frames import published
 
 texts = st.text(st.characters(codec="utf-8"), max_size=80)
 causes = st.builds(Cause, st.uuids(), st.none() | st.uuids(), actor=texts, traceparent=texts, tracestate=texts)

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from messaging.broker import QUEUE_COUNTS
-from messaging.receiving.sharing import fair_share, to_give_back
+from ordersaga.broker.topology import QUEUE_COUNTS
+from ordersaga.consumer.sharing import fair_share, to_give_back
 
 
 class Line:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from stack.state import ROOT
+from devstack.state import ROOT
 
 SHOP = {
     *("card", "cards", "cart", "charge", "charged", "charges", "checkout", "currency", "customer", "customers"),
@@ -17,12 +17,7 @@ SEQUENCE = "order"
 """A word of a shop in a name; alone in a sentence, or in SQL, it is the sequence."""
 NAME = re.compile(r"[\w.-]+")
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-FILES = [
-    path
-    for package in ("messaging", "relay")
-    for path in sorted((ROOT / package).rglob("*"))
-    if path.is_file() and "__pycache__" not in path.parts
-]
+FILES = [path for path in sorted((ROOT / "src").rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
 
 
 def words(name: str) -> list[str]:

@@ -5,7 +5,7 @@ import sys
 
 WAITS = """
 import os, signal, threading
-from messaging.signals import set_by_signal
+from ordersaga.runtime.signals import set_by_signal
 event = threading.Event()
 set_by_signal(event)
 with event._cond:

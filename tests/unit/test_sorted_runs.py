@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from stack.reconcile import sorted_runs
-from stack.reconcile.sorted_runs import SortedRuns
+from devstack.reconcile import sorted_runs
+from devstack.reconcile.sorted_runs import SortedRuns
 
 
 @contextmanager

@@ -13,12 +13,12 @@ from eventsourcing.persistence import StoredEvent
 
 from inventory_service.reservation import Reservation
 from inventory_service.stock import StockItem
-from messaging.aggregates import record, snapshot_of
-from messaging.hash_chain import GENESIS, chain
-from messaging.message import Cause
-from messaging.topics import UnknownTopic, mapper
 from order_service.order import Order
 from order_service.product import Product
+from ordersaga.envelope.message import Cause
+from ordersaga.store.aggregates import record, snapshot_of
+from ordersaga.store.hash_chain import GENESIS, chain
+from ordersaga.store.topics import UnknownTopic, mapper
 from payment_service.payment import Payment
 
 ID = UUID("01890000-0000-7000-8000-000000000001")

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from messaging.web.strict_json import DEEPEST, UnacceptableJson, parse
+from ordersaga.http.strict_json import DEEPEST, UnacceptableJson, parse
 
 
 def nested(depth: int) -> bytes:

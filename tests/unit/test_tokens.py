@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from messaging.settings import MissingSetting, Settings
-from messaging.web.tokens import Caller, InvalidToken, Tokens, issue
+from ordersaga.http.tokens import Caller, InvalidToken, Tokens, issue
+from ordersaga.runtime.settings import MissingSetting, Settings
 
 Ed25519PrivateKey = ed25519.Ed25519PrivateKey
 PrivateKey = ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey
@@ -95,7 +95,7 @@ def test_a_token_that_was_accepted_is_refused_once_it_has_expired(
 ) -> None:
     token = signed()
     assert tokens.verify(token) == tokens.verify(token)
-    monkeypatch.setattr("messaging.web.tokens.CLOCK_DIFFERENCE", -2 * MINUTE)
+    monkeypatch.setattr("ordersaga.http.tokens.CLOCK_DIFFERENCE", -2 * MINUTE)
     with pytest.raises(InvalidToken):
         tokens.verify(token)
 

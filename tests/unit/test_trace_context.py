@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from werkzeug.datastructures import Headers
 
-from messaging.web.trace_context import cause_of
+from ordersaga.http.trace_context import cause_of
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 VALID = f"00-{TRACE}-{SPAN}-01"

@@ -6,15 +6,15 @@ import sys
 
 import pytest
 
-from stack.state import ROOT
+from devstack.state import IMPORT_PATH, ROOT
 
 WORKERS = ("order_service", "payment_service", "inventory_service", "projections")
-PROGRAMS = (*WORKERS, "relay", "messaging.migrate", "messaging.topology", "projections.audit")
+PROGRAMS = (*WORKERS, "relay", "ordersaga.database.migrate", "ordersaga.broker.provisioning", "projections.audit")
 
 
 def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", program, *arguments]
-    clean = {"PATH": os.environ["PATH"], **environment}
+    clean = {"PATH": os.environ["PATH"], "PYTHONPATH": IMPORT_PATH, **environment}
     return subprocess.run(command, cwd=ROOT, env=clean, capture_output=True, text=True, check=False, timeout=60)
 
 

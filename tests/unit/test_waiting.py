@@ -2,7 +2,7 @@
 
 import pytest
 
-from messaging.web.waiting import WaitingRoom, preferred_wait, wait_for
+from ordersaga.http.waiting import WaitingRoom, preferred_wait, wait_for
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dash import html
 from dash.development.base_component import Component
 
-from messaging.receiving.inspection import FailureGroup
-from messaging.web.parked_views import ParkedRow
+from ordersaga.http.parked_views import ParkedRow
+from ordersaga.parked.inspection import FailureGroup
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, Tone, aria, button, empty, icon, mark, press
 from projections.dashboard.components.kinds import kind_mark

@@ -5,7 +5,7 @@ import json
 from dash import html
 from dash.development.base_component import Component
 
-from messaging.web.parked_views import ActionView, DryRunView, ParkedView
+from ordersaga.http.parked_views import ActionView, DryRunView, ParkedView
 from projections.dashboard.components import parked, words
 from projections.dashboard.components.basic import button, mark, notice, pairs, press
 from projections.dashboard.components.event import whole

@@ -1,0 +1,41 @@
+"""`ordersaga audit trail`: who did what, when, why, from where, and what came of it."""
+
+from datetime import UTC
+from typing import Any
+
+import click
+
+from devstack.audit.options import asked, filter_options, opened_trail
+from devstack.options import state_option
+from devstack.state import State
+from projections.audit.text import to_json_line
+from projections.audit.trail import Entry
+
+
+@click.command()
+@state_option
+@filter_options
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
+def trail(state: State, as_json: bool, **filters: Any) -> None:
+    """Print the messages of all services and what operators did to them, oldest first.
+
+    WHO is the actor that the first request came from, WHY the reason given and the message that this reacts to, and
+    OUTCOME how the order stands now, or what a message had failed with that an operator treated.
+
+    Example: ./ordersaga audit trail --actor alice --since 2026-03-01
+    """
+    wanted = asked(**filters)
+    with opened_trail(state, wanted) as found:
+        if not as_json:
+            click.echo(HEADING)
+        for entry in found.entries(wanted):
+            click.echo(to_json_line(entry) if as_json else line(entry) + "\n", nl=False)
+
+
+HEADING = f"{'WHEN':27}{'WHO':16}{'WHAT':34}{'FROM':20}{'KEY':38}WHY | OUTCOME"
+
+
+def line(entry: Entry) -> str:
+    when = entry.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
+    because = " | ".join(text for text in (entry.why, entry.outcome) if text)
+    return f"{when:27}{entry.who or '-':16}{entry.what:34}{entry.where:20}{entry.key or '-':38}{because}".rstrip()

@@ -1,0 +1,127 @@
+"""`ordersaga audit verify`: name whatever was altered since it was recorded."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import timedelta
+from pathlib import Path
+
+import click
+
+from devstack.audit.options import directory_of, key_of, log_option
+from devstack.audit.stores import records
+from devstack.databases import all_connected
+from devstack.errors import Failed
+from devstack.findings_output import FindingsOutput
+from devstack.live_line import live_line
+from devstack.options import environments_of_running, json_option, state_option
+from devstack.processes import READ_SIDE
+from devstack.state import State
+from projections.audit import records as export
+from projections.audit.announced import Announced
+from projections.audit.log import read_notes
+from projections.audit.note import BadKey, BadNote, VerifierKey
+from projections.audit.records import BadExport, Record
+from projections.audit.text import as_text
+from projections.audit.verify import PATIENCE, Kept, Totals
+from projections.audit.verify import verify as judge
+
+a_file = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+@click.command()
+@state_option
+@click.option(
+    "--export", "exported", type=a_file, help="Verify this `audit export --format jsonl`, without any server."
+)
+@click.option("--key", "key_text", help="The public key, or a file with it.  [default: of this state directory]")
+@click.option(
+    "--checkpoints", type=a_file, multiple=True, help="Checkpoints that were kept elsewhere; may be given again."
+)
+@log_option
+@click.option(
+    "--patience",
+    type=click.FloatRange(min=0),
+    default=PATIENCE.total_seconds(),
+    show_default=True,
+    metavar="SECONDS",
+    help="How long an event may take to be sealed.",
+)
+@json_option
+def verify(
+    state: State,
+    exported: Path | None,
+    key_text: str | None,
+    checkpoints: Sequence[Path],
+    log_directory: Path | None,
+    patience: float,
+    as_json: bool,
+) -> None:
+    """Compare every event with what was sealed and signed of it; name what is edited, deleted, inserted, reordered,
+    truncated or re-stamped.
+
+    Without --export it looks at the databases as they are now. It only reads. Exit code 0 when all is as it was
+    signed, else 1.
+    """
+    key = given_key(key_text) if key_text else key_of(state)
+    kept = kept_checkpoints(checkpoints, key)
+    output = FindingsOutput(as_json, as_text)
+    with source(state, exported, log_directory, output) as found, live_line("verifying") as line:
+        try:
+            totals = judge(
+                found,
+                key,
+                output.finding,
+                kept=kept,
+                patience=timedelta(seconds=patience),
+                progress=lambda each: line.show(f"{each.store}: {each.events:,} events ({line.rate(each.events)})"),
+            )
+        except BadExport as error:
+            raise Failed(f"{exported}: {error}") from None
+    if not totals:
+        raise Failed(f"{exported} is empty: it is not an audit export.")
+    output.end({"stores": [asdict(each) for each in totals]}, lines(totals, output.number))
+    raise SystemExit(1 if output.number else 0)
+
+
+@contextmanager
+def source(
+    state: State, exported: Path | None, log_directory: Path | None, output: FindingsOutput
+) -> Iterator[Iterable[Record]]:
+    """An export as it is; the live databases compared with what the read side was told."""
+    if exported:
+        with exported.open(encoding="utf-8", errors="replace") as file:
+            yield export.read(file)
+        return
+    environments = environments_of_running(state)
+    with all_connected(environments, READ_SIDE) as connections:
+        found = records(environments, directory_of(state, log_directory))
+        yield Announced(connections[READ_SIDE], output.finding).watch(found)
+
+
+def given_key(text: str) -> VerifierKey:
+    """Raises Failed."""
+    try:
+        return VerifierKey.parse(Path(text).read_text() if "+" not in text else text)
+    except (BadKey, OSError, UnicodeDecodeError) as error:
+        raise Failed(f"--key: {error}") from None
+
+
+def kept_checkpoints(paths: Sequence[Path], key: VerifierKey) -> Kept:
+    """Raises Failed."""
+    kept = Kept()
+    for path in paths:
+        try:
+            kept.checkpoints |= Kept.of((note.text for note in read_notes(path)), key).checkpoints
+        except BadNote as error:
+            raise Failed(f"{path}: a checkpoint is not good: {error}") from None
+    if paths and not kept.checkpoints:
+        raise Failed(f"{paths[0]} holds no checkpoint.")
+    return kept
+
+
+def lines(totals: Sequence[Totals], findings: int) -> Iterator[str]:
+    for each in totals:
+        signed = f"{each.checkpoints} checkpoints from {each.since} to {each.until}" if each.until else "unsigned"
+        yield f"{each.store:20}{each.events:>10} events, {each.sealed} sealed, {signed}"
+    yield f"Findings: {findings}" if findings else "Clean: every sealed event is as it was signed."

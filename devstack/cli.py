@@ -1,0 +1,93 @@
+"""The command line: which commands there are, in groups."""
+
+import click
+
+from devstack.lazy_group import LazyGroup
+
+COMMANDS = {
+    "Run it": {
+        "demo": ("devstack.demo.command:demo", "Start everything, place 65 orders, watch them end, check the books"),
+        "up": ("devstack.up:up", "Start everything and keep it running until Ctrl-C"),
+        "down": ("devstack.down:down", "Stop it from another terminal"),
+    },
+    "Look at it": {
+        "status": ("devstack.status:status", "List the processes; exit code 0 when every one is ready"),
+        "logs": ("devstack.logs:logs", "Show what the processes have said"),
+        "reconcile": ("devstack.reconcile.command:reconcile", "Name every message that is not where it must be"),
+        "audit": (
+            "devstack.audit.command:audit",
+            "Who did what and why; proof that nothing was altered; `audit erase`",
+        ),
+        "token": ("devstack.token:token", "Print a bearer token to call the services with"),
+        "doctor": ("devstack.doctor:doctor", "Say what this machine has and lacks"),
+    },
+    "Operate it": {
+        "parked": ("devstack.parked.command:parked", "Look at messages that failed; retry, try out, edit or skip them"),
+        "projections": (
+            "devstack.projections.command:projections",
+            "Rebuild the read side from the event stores, or say how far it is",
+        ),
+        "migrate": ("devstack.steps_commands:migrate", "Bring the database schemas up to date"),
+        "queues": ("devstack.queues.command:queues", "Show the queues of each group, or change how many there are"),
+        "topology": ("devstack.steps_commands:topology", "Declare exchanges and queues on the broker"),
+        "relay": (
+            "devstack.relay.command:relay",
+            "Run a relay; `relay status | undeliverable | redrive | discard | republish`",
+        ),
+    },
+}
+ALL = {name: command for group in COMMANDS.values() for name, command in group.items()}
+
+EXAMPLE = """
+  ./ordersaga up                    # servers, migrations, services: about 15 s; prints every address
+  ./ordersaga status                # in a second terminal: who runs, on which port, is it ready
+  ./ordersaga logs -f orders-relay  # watch one process
+  ./ordersaga down                  # stop; the data stays for the next `up`, `up --fresh` forgets it
+  ./ordersaga up --state /tmp/two   # a second stack beside the first
+"""
+
+ENVIRONMENT = """
+  ORDERSAGA_STATE           the state directory, as --state (default: .ordersaga beside this program)
+  ORDER_SERVICE_DATABASE_URL, PAYMENT_SERVICE_DATABASE_URL, INVENTORY_SERVICE_DATABASE_URL,
+  PROJECTIONS_DATABASE_URL  use your own Postgres: set all four
+  AMQP_URL                  use your own RabbitMQ
+  QUEUES_PER_GROUP          queues of each new group: 1, 2, 4, 8 or 16 (default 2); then `queues set`
+  BROKER_METRICS_URL        of your own RabbitMQ's plugin rabbitmq_prometheus, for the dashboard
+  ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
+  RELAY_RETENTION_HOURS     published rows older than this leave the outboxes (default 24)
+  INBOX_RETENTION_DAYS      received messages and answered requests are remembered so long (default 30)
+  RELAY_MAX_MESSAGE_BYTES   larger messages are kept as undeliverable (default 16777216)
+  PERSONAL_KEY_ENCRYPTION_KEY   wraps the keys of personal data: 32 bytes in base64 (default: the state directory
+                            keeps one; with your own Postgres none)
+  ERASURE_LIST              lists erased personal data (default: erasures.jsonl in the state directory)
+  AUDIT_SEAL_SECONDS        between two windows of events that are sealed and signed (default 5)
+  LOG_LEVEL, LOG_FORMAT     DEBUG to ERROR (default INFO); console or json (default console)
+  STRIPE_API_BASE, STRIPE_API_KEY   set both to charge cards there instead of at the local simulator
+  STRIPE_TIMEOUT_SECONDS    for an answer of the card processor (default 5)
+"""
+
+
+class Commands(LazyGroup):
+    """Has a help page in sections."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        for heading, group in COMMANDS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, text) for name, (_, text) in group.items()])
+        for heading, text in (("Example", EXAMPLE), ("Environment", ENVIRONMENT)):
+            with formatter.section(heading):
+                formatter.write(text.lstrip("\n"))
+        formatter.write("\n`./ordersaga COMMAND --help` says more of each; every command takes --state DIR.\n")
+        formatter.write("Exit codes: 0 done, 1 failed, 2 cannot run here or wrong usage.\n")
+
+
+@click.group(
+    cls=Commands, table=ALL, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+def main() -> None:
+    """Three event-sourced services complete one order without a shared database or a coordinator.
+
+    The stack is a private Postgres and RabbitMQ and thirteen processes, all on loopback: an HTTP API, a worker and a
+    relay for each of orders, payments and inventory, a card processor's simulator, the projections, and the sealer of
+    the audit log.
+    """

@@ -1,0 +1,31 @@
+"""`ordersaga down`: stop the stack of a state directory from another terminal."""
+
+import signal
+
+import click
+
+from devstack.errors import Failed
+from devstack.options import state_option
+from devstack.records import Records
+from devstack.state import State
+
+SECONDS = 60
+
+
+@click.command()
+@state_option
+def down(state: State) -> None:
+    """Stop the stack of this state directory, and end what a killed one has left running."""
+    records = Records(state)
+    supervisor = records.supervisor()
+    if supervisor is not None:
+        supervisor.identity.signal(signal.SIGTERM)
+        if not supervisor.identity.wait(SECONDS):
+            raise Failed(f"The stack (process {supervisor.pid}) has not stopped within {SECONDS} s.")
+        print("Stopped.")
+    elif not state.exists():
+        print(f"No stack is running in {state.directory}.")
+    else:
+        with state.locked():
+            ended = records.end_leftovers()
+        print(f"Ended what was left running: {', '.join(ended)}." if ended else "No stack is running.")

@@ -1,0 +1,97 @@
+"""What each process is told: its own databases, its own broker user, and the settings it needs."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from devstack.given import Given, variable
+from devstack.keys import audit_key_pem, personal_key, public_key
+from devstack.ports import LOOPBACK
+from devstack.processes import GROUPS, PROCESSES, Process
+from devstack.servers import postgres, rabbitmq
+from devstack.state import ERASURES, IMPORT_PATH, State
+
+FOR_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LOG_LEVEL", "LOG_FORMAT")
+"""Variables of the caller that every process gets."""
+REAL_CARDS = ("STRIPE_API_BASE", "STRIPE_API_KEY")
+"""Both have to be set to leave the simulator: a key that only happens to be in a shell must never charge a card."""
+
+
+class Environments:
+    """Makes the environment of any process of one stack."""
+
+    def __init__(self, state: State, given: Given, caller: Mapping[str, str] = os.environ) -> None:
+        self._state = state
+        self._given = given
+        self._caller = caller
+
+    def database_url(self, database: str, role: str) -> str:
+        return self._given.databases.get(database) or postgres.url(self._state, role, database)
+
+    def amqp_url(self, user: str) -> str:
+        return self._given.amqp or rabbitmq.url(self._state, user)
+
+    def owner_urls(self) -> dict[str, str]:
+        """Database -> URL that may read and change everything in it."""
+        return {database: self.database_url(database, postgres.OWNER) for database in GROUPS}
+
+    def erasure_list(self) -> Path:
+        """The list of erasures, which outlives a database that is restored."""
+        given = self._caller.get("ERASURE_LIST")
+        return Path(given) if given else self._state.directory / ERASURES
+
+    def personal_key(self) -> str:
+        """Empty, so that nothing is wrapped, for databases of somebody's own: they may outlive the state directory."""
+        given = self._caller.get("PERSONAL_KEY_ENCRYPTION_KEY")
+        return given or ("" if self._given.databases else personal_key(self._state))
+
+    def of(self, process: Process) -> dict[str, str]:
+        environment = {name: self._caller[name] for name in (*FOR_ALL, *process.passed_on) if name in self._caller}
+        environment |= {"PYTHONPATH": IMPORT_PATH, "PYTHONUNBUFFERED": "1"}
+        for database, role in process.databases.items():
+            environment[variable(database)] = self.database_url(database, role)
+        if process.amqp_user:
+            environment["AMQP_URL"] = self.amqp_url(process.amqp_user)
+        return environment | {name: self.fill_in(text, process) for name, text in process.settings.items()}
+
+    def arguments(self, process: Process) -> list[str]:
+        return [self.fill_in(argument, process) for argument in process.arguments]
+
+    def fill_in(self, text: str, process: Process) -> str:
+        """Replace the `{...}` of the process table."""
+        if "{" not in text:
+            return text
+        real = all(self._caller.get(name) for name in REAL_CARDS)
+        simulator = f"http://{LOOPBACK}:{self._state.port('simulator')}"
+        return text.format(
+            port=self._state.port(process.name),
+            monitored=" ".join(f"{one.name}={self._url(one)}" for one in PROCESSES),
+            services=" ".join(f"{name}={self._url(one)}" for one in PROCESSES if one.is_api for name in one.serves),
+            ledger=self._state.directory / "ledger.sqlite",
+            token_public_key=public_key(self._state),
+            personal_key=self.personal_key(),
+            erasures=self.erasure_list(),
+            audit_key=audit_key_pem(self._state),
+            audit_directory=audit_directory(self._state),
+            card_url=self._caller["STRIPE_API_BASE"] if real else simulator,
+            broker_metrics_url=self._broker_metrics_url(),
+            card_key=self._caller["STRIPE_API_KEY"] if real else simulator_key(self._state),
+        )
+
+    def _url(self, process: Process) -> str:
+        return f"http://{LOOPBACK}:{self._state.port(process.name)}"
+
+    def _broker_metrics_url(self) -> str:
+        """Of a given broker only the caller knows."""
+        given = self._caller.get("BROKER_METRICS_URL", "")
+        return given or ("" if self._given.amqp else rabbitmq.metrics_url(self._state))
+
+
+def audit_directory(state: State) -> Path:
+    """Where the sealer keeps its logs and checkpoints."""
+    return state.directory / "audit"
+
+
+def simulator_key(state: State) -> str:
+    """The key with which the payment service signs in at the simulator."""
+    return "sk_test_" + state.secret("simulator key").replace("-", "_")

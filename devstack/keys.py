@@ -1,0 +1,53 @@
+"""The keys of a stack: one signs bearer tokens, one the checkpoints of the audit log, one seals personal keys."""
+
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from devstack.state import State
+
+FILE = "token_private_key.pem"
+AUDIT_FILE = "audit_private_key.pem"
+
+
+def private_key(state: State, file: str = FILE) -> Ed25519PrivateKey:
+    """Made on first use, readable by its owner alone."""
+    path: Path = state.directory / file
+    if not path.exists():
+        new = Ed25519PrivateKey.generate()
+        pem = new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        state.write_text(file, pem.decode())
+    key = load_pem_private_key(path.read_bytes(), password=None)
+    if not isinstance(key, Ed25519PrivateKey):
+        raise TypeError(f"{path} holds another kind of key than Ed25519")
+    return key
+
+
+def public_key(state: State) -> str:
+    """PEM text for TOKEN_PUBLIC_KEY."""
+    public = private_key(state).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def private_key_pem(state: State) -> str:
+    """PEM text to sign tokens with."""
+    private_key(state)
+    return (state.directory / FILE).read_text()
+
+
+def personal_key(state: State) -> str:
+    """For PERSONAL_KEY_ENCRYPTION_KEY: what it wraps is lost with it."""
+    return state.secret("personal key encryption key", size=32)
+
+
+def audit_key_pem(state: State) -> str:
+    """PEM text for AUDIT_SIGNING_KEY, which the sealer alone gets."""
+    private_key(state, AUDIT_FILE)
+    return (state.directory / AUDIT_FILE).read_text()

@@ -1,0 +1,98 @@
+"""Parked messages as text for a person."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from devstack.text import ago, plain
+from ordersaga.parked.dry_run import DryRun
+from ordersaga.parked.inspection import FailureGroup
+
+OUTSIDE = {
+    "none": "",
+    "not called": "NOT RUN: it begins with an outside step (a call to another system), which a dry run leaves out.\n"
+    "With --outside that call is made, and what it does there is not undone.",
+    "called": "Its outside step WAS called, and what that did is not undone. Answer: {answer}",
+}
+STATES = {
+    "retrying": "due now",
+    "waiting": "waiting behind others of the same key, to be tried after them",
+    "skipped": "skipped",
+    "gone": "no longer parked, left alone",
+}
+"""What has become of a message after an action."""
+
+
+def groups_json(found: Iterable[tuple[str, FailureGroup]]) -> list[dict[str, Any]]:
+    return [{"group": name, **vars(each)} for name, each in found]
+
+
+def groups_table(found: Iterable[tuple[str, FailureGroup]]) -> list[str]:
+    """One line for each failure, and its place below it."""
+    lines = [f"{'FAILURE':10}{'GROUP':20}{'MESSAGES':>9}{'DEAD':>6}{'KEYS':>6}{'WAITING':>9}  {'OLDEST':12}ERROR"]
+    for name, each in found:
+        counts = f"{each.messages:>9}{each.dead:>6}{each.keys:>6}{each.followers:>9}"
+        lines.append(f"{each.failure:10}{name:20}{counts}  {ago(each.oldest):12}{raised(each.error, each.place)}")
+    return lines
+
+
+def raised(error: str, place: str) -> str:
+    """An exception and where it was raised, which is nowhere for what could not be read."""
+    return f"{error} at {place}" if place else error or "not tried yet"
+
+
+def messages_table(found: Iterable[dict[str, Any]]) -> list[str]:
+    lines = [f"{'MESSAGE':38}{'GROUP':20}{'STATE':10}{'TRIED':>5}  {'CONTRACT':34}{'KEY':38}ERROR"]
+    for each in found:
+        what = f"{each['contract'] or '-':34}{each['key'] or '-':38}{each['error']}"
+        lines.append(f"{each['message_id']!s:38}{each['group']:20}{each['state']:10}{each['attempts']:>5}  {what}")
+    return lines
+
+
+def message_text(found: dict[str, Any]) -> list[str]:
+    """Everything about one message; what strangers wrote is escaped."""
+    lines = [f"{name:16} {found[name]}" for name in ("message_id", "group", "contract", "key", "state", "attempts")]
+    lines += [f"{name:16} {found[name] or '-'}" for name in ("parked_at", "next_attempt_at")]
+    lines.append(f"{'failure':16} {found['failure']}  {raised(found['error'], found['place'])}: {found['message']}")
+    for name in ("before", "followers"):
+        ids = found[name]
+        more = f" and {len(ids) - 20} more" if len(ids) > 20 else ""
+        lines.append(f"{name:16} {len(ids)}: {', '.join(map(str, ids[:20]))}{more}" if ids else f"{name:16} none")
+    lines += ["headers", *(f"  {name}: {value}" for name, value in found["headers"].items())]
+    lines += ["body", "  " + plain(found["body"])]
+    if found["original_body"] is not None:
+        lines += ["original body", "  " + plain(found["original_body"])]
+    if found["actions"]:
+        lines.append("actions")
+    lines += ["  " + action_text(each) for each in found["actions"]]
+    lines += ["traceback", *("  " + line for line in found["traceback"].splitlines())] if found["traceback"] else []
+    return printed(lines)
+
+
+def action_text(each: dict[str, Any]) -> str:
+    return f"{each['acted_at']:%Y-%m-%d %H:%M:%S%z} {each['action']} by {each['actor']}: {each['reason'] or '-'}"
+
+
+def actions_table(found: Iterable[dict[str, Any]]) -> list[str]:
+    return printed(f"{each['message_id']} in {each['group']}: {action_text(each)}" for each in found)
+
+
+def printed(texts: Iterable[str]) -> list[str]:
+    return [printable(line) for text in texts for line in text.splitlines() or [""]]
+
+
+def printable(line: str) -> str:
+    """Without what would steer the terminal."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
+
+
+def dry_run_text(group: str, run: DryRun) -> list[str]:
+    lines = [f"{run.message_id} in {group}"]
+    lines += [part for part in OUTSIDE[run.outside].format(answer=repr(run.answer)).splitlines() if part]
+    if run.failure:
+        lines.append(f"would FAIL: {raised(run.failure.error, run.failure.place)}: {run.failure.message}")
+    if run.received_before:
+        lines.append("has taken effect before: it would only be removed")
+    for table, row in run.rows:
+        lines += [f"+ {table}", *(f"    {name}: {value}" for name, value in row.items())]
+    lines += [f"- {table}: {number} rows removed" for table, number in run.removed.items()]
+    return printed(lines)

@@ -1,0 +1,142 @@
+"""The processes of the stack, in the order in which they start, as data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+SERVICES = ("order_service", "payment_service", "inventory_service")
+READ_SIDE = "projections"
+GROUPS = (*SERVICES, READ_SIDE)
+"""Packages; the names of their databases, database roles, broker users and consumer groups are the same."""
+RELAY_ROLE = "relay"
+AUDITOR_ROLE = "auditor"
+"""Reads what has to be proved, in every database, and changes nothing."""
+
+TOKENS = {"TOKEN_PUBLIC_KEY": "{token_public_key}", "TOKEN_ISSUER": "ordersaga", "TOKEN_AUDIENCE": "ordersaga"}
+PERSONAL = {"PERSONAL_KEY_ENCRYPTION_KEY": "{personal_key}", "ERASURE_LIST": "{erasures}"}
+CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_API_BASE": "{card_url}"}
+HEALTH = {"HEALTH_PORT": "{port}"}
+WATCHING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
+"""What a process needs that shows how all others are."""
+RELAY_SETTINGS = ("RELAY_RETENTION_HOURS", "RELAY_MAX_MESSAGE_BYTES")
+AUDIT_LOG = {"AUDIT_CHECKPOINTS": "{audit_directory}"}
+AUDITED = dict.fromkeys(SERVICES, AUDITOR_ROLE)
+
+
+@dataclass(frozen=True)
+class Process:
+    """One line of the table; `{...}` in arguments and settings is filled in from the state directory."""
+
+    name: str
+    arguments: tuple[str, ...]
+    """What follows the Python interpreter."""
+    databases: Mapping[str, str] = field(default_factory=dict)
+    """Database -> role that the process signs in as."""
+    amqp_user: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+    passed_on: tuple[str, ...] = ()
+    """Variables of the caller's environment that reach this process."""
+    is_api: bool = False
+    """Serves its own database over HTTP."""
+    outside: bool = False
+    """Stands in for something that is not ours: starts with the servers and outlives the processes."""
+
+    @property
+    def serves(self) -> list[str]:
+        """The services as which it signs in; at other databases it only looks."""
+        return [database for database, role in self.databases.items() if role == database]
+
+
+def api(
+    name: str,
+    package: str,
+    settings: Mapping[str, str] | None = None,
+    databases: Mapping[str, str] | None = None,
+) -> Process:
+    """HTTP endpoints of one service; `databases` are those that it has beside its own."""
+    return Process(
+        name,
+        ("-m", "gunicorn", "--config", "python:ordersaga.http.gunicorn_conf", f"{package}.api:create_app()"),
+        databases={package: package, **(databases or {})},
+        settings={**TOKENS, "HTTP_PORT": "{port}", **(settings or {})},
+        passed_on=("ORDER_DEADLINE_SECONDS",),
+        is_api=True,
+    )
+
+
+def worker(name: str, package: str, settings: Mapping[str, str] | None = None) -> Process:
+    """The consumer of one group."""
+    return Process(
+        name,
+        ("-m", package),
+        databases={package: package},
+        amqp_user=package,
+        settings={**HEALTH, **(settings or {})},
+        passed_on=("INBOX_RETENTION_DAYS", "ORDER_DEADLINE_SECONDS", "STRIPE_TIMEOUT_SECONDS"),
+    )
+
+
+def relay(name: str, package: str) -> Process:
+    """Publishes the outbox of one service."""
+    return Process(
+        name,
+        ("-m", "relay", package),
+        databases={package: RELAY_ROLE},
+        amqp_user=RELAY_ROLE,
+        settings=HEALTH,
+        passed_on=RELAY_SETTINGS,
+    )
+
+
+SIMULATOR_OPTIONS = ("--port", "{port}", "--ledger", "{ledger}")
+PROCESSES = (
+    Process("simulator", ("-m", "payment_service.simulator", *SIMULATOR_OPTIONS), outside=True),
+    api("orders-api", "order_service", PERSONAL),
+    api("payments-api", "payment_service"),
+    api("inventory-api", "inventory_service"),
+    worker("orders-worker", "order_service"),
+    worker("payments-worker", "payment_service", CARDS),
+    worker("inventory-worker", "inventory_service"),
+    relay("orders-relay", "order_service"),
+    relay("payments-relay", "payment_service"),
+    relay("inventory-relay", "inventory_service"),
+    worker("projections-worker", "projections"),
+    api("projections-api", "projections", {**WATCHING, **AUDIT_LOG, "HTTP_STREAMS": "32"}, AUDITED),
+    Process(
+        "audit-sealer",
+        ("-m", "projections.audit"),
+        databases=AUDITED,
+        settings={**HEALTH, **AUDIT_LOG, "AUDIT_SIGNING_KEY": "{audit_key}"},
+        passed_on=("AUDIT_SEAL_SECONDS",),
+    ),
+)
+
+
+def with_workers(number: int) -> tuple[Process, ...]:
+    """The table with so many of each worker: `orders-worker`, `orders-worker-2` and so on."""
+    table: list[Process] = []
+    for process in PROCESSES:
+        table.append(process)
+        if process.amqp_user in GROUPS:
+            table += [replace(process, name=f"{process.name}-{which}") for which in range(2, number + 1)]
+    return tuple(table)
+
+
+MIGRATE = Process(
+    "migrate",
+    ("-m", "ordersaga.database.migrate"),
+    databases=dict.fromkeys(GROUPS, "ordersaga"),
+    settings={"ERASURE_LIST": "{erasures}"},
+)
+TOPOLOGY = Process(
+    "topology",
+    ("-m", "ordersaga.broker.provisioning", *GROUPS),
+    amqp_user="provisioner",
+    passed_on=("QUEUES_PER_GROUP",),
+)
+RELAY = Process(
+    "relay",
+    ("-m", "relay"),
+    databases=dict.fromkeys(SERVICES, RELAY_ROLE),
+    amqp_user=RELAY_ROLE,
+    passed_on=RELAY_SETTINGS,
+)

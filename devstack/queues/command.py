@@ -1,0 +1,131 @@
+"""`ordersaga queues show | set`: over how many queues each consumer group is spread."""
+
+import json
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import asdict
+
+import click
+import pika
+from pika.exceptions import AMQPError
+
+from devstack.environment import Environments
+from devstack.errors import Failed
+from devstack.options import environments_of_running, json_option, state_option
+from devstack.processes import GROUPS, RELAY_ROLE, SERVICES, TOPOLOGY
+from devstack.queues.change import Change
+from devstack.queues.sight import Sight, look
+from devstack.state import State
+from ordersaga.broker.provisioning import group_of
+from ordersaga.broker.topology import QUEUE_COUNTS, parameters
+
+group_option = click.option(
+    "--group", "chosen", multiple=True, type=click.Choice(GROUPS), help="Only this group; may be given several times."
+)
+
+
+@contextmanager
+def told(then: str) -> Iterator[None]:
+    """What the broker refuses, said to a person."""
+    try:
+        yield
+    except (AMQPError, OSError) as error:
+        raise Failed(f"The broker is away or refused: {error!r}. {then}") from None
+
+
+@click.group()
+def queues() -> None:
+    """See over how many queues each consumer group is spread, or change it.
+
+    A group's keys are spread over its queues, and each queue is served by one worker at a time: so a group can keep as
+    many workers busy as it has queues.
+    """
+
+
+@queues.command(short_help="Say how many queues each group has, and how full they are.")
+@state_option
+@group_option
+@json_option
+def show(state: State, chosen: tuple[str, ...], as_json: bool) -> None:
+    """Say how many queues each group has, what is ready in them, and how many workers are subscribed.
+
+    READY does not count what workers have in hand. Exit code 1 when a group is not declared.
+    """
+    found = sights(environments_of_running(state), chosen or GROUPS)
+    if as_json:
+        print(json.dumps({"groups": [as_data(sight) for sight in found]}))
+    else:
+        print("\n".join(table(found)))
+    raise SystemExit(0 if all(sight.queues for sight in found) else 1)
+
+
+def sights(environments: Environments, groups: tuple[str, ...]) -> list[Sight]:
+    with told("Check AMQP_URL."):
+        connection = pika.BlockingConnection(parameters(environments.amqp_url(TOPOLOGY.amqp_user), "queues show"))
+        with closing(connection):
+            return [look(connection, group) for group in groups]
+
+
+def as_data(sight: Sight) -> dict[str, object]:
+    return {
+        "group": sight.group,
+        "queues": len(sight.queues),
+        "ready": sight.ready,
+        "workers": sight.workers,
+        "dead_letters": sight.dead_letters,
+        "changing": sight.changing,
+        "each": [asdict(queue) for queue in sight.queues],
+    }
+
+
+def table(found: list[Sight]) -> list[str]:
+    """Columns with a heading."""
+    lines = [f"{'GROUP':20}{'QUEUES':>8}{'READY':>10}{'WORKERS':>9}{'DEAD LETTERS':>14}"]
+    for sight in found:
+        lines.append(
+            f"{sight.group:20}{len(sight.queues):>8}{sight.ready:>10}{sight.workers:>9}{sight.dead_letters:>14}"
+            if sight.queues
+            else f"{sight.group:20}  is not declared: run `./ordersaga topology`"
+        )
+        if sight.changing:
+            lines.append(
+                f"{'':20}  a change of their number is under way, or interrupted: run `./ordersaga queues set N`"
+            )
+    return lines
+
+
+@queues.command("set", short_help="Change how many queues groups have, while everything runs.")
+@state_option
+@click.argument("number", type=click.Choice([str(number) for number in QUEUE_COUNTS]), metavar="N")
+@group_option
+@click.option(
+    "--timeout",
+    type=click.FloatRange(1, 86_400),
+    default=60,
+    show_default=True,
+    help="Seconds for the queues to become empty.",
+)
+@json_option
+def set_(state: State, number: str, chosen: tuple[str, ...], timeout: float, as_json: bool) -> None:
+    """Give every group, or those named, N queues: 1, 2, 4, 8 or 16. Relays and workers may run all the while.
+
+    The relays are stopped, the queues worked off, the workers sent away; then queues are declared, bound and deleted,
+    and all go on. Orders are accepted meanwhile. If the queues do not become empty in time, nothing is changed and the
+    exit code is 1. Interrupted at any point, it loses nothing; run it again to complete it.
+    """
+    environments = environments_of_running(state)
+    groups = [group_of(name, int(number)) for name in chosen or GROUPS]
+    change = Change(
+        groups,
+        environments.amqp_url(TOPOLOGY.amqp_user),
+        {service: environments.database_url(service, RELAY_ROLE) for service in SERVICES},
+        {group.name: environments.database_url(group.name, group.name) for group in groups},
+        timeout,
+        lambda text: click.echo(text, err=True),
+    )
+    with told("Run the command again; nothing is lost meanwhile."):
+        change.run()
+    if as_json:
+        print(json.dumps({"groups": [{"group": group.name, "queues": group.queues} for group in groups]}))
+    else:
+        print(f"{', '.join(group.name for group in groups)}: {number} queues")

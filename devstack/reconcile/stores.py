@@ -1,0 +1,88 @@
+"""Reading an event store: every stream whole and unaltered, and what its events announce."""
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from eventsourcing.persistence import StoredEvent
+from psycopg import Connection
+
+from devstack.reconcile.findings import Finding
+from devstack.reconcile.row import Row
+from devstack.reconcile.services import ANNOUNCEMENTS
+from devstack.reconcile.snapshots import rows
+from ordersaga.envelope.message import Cause
+from ordersaga.store.hash_chain import GENESIS, chain
+from ordersaga.store.topics import UNREADABLE, mapper
+
+EVENTS = """
+select originator_id, originator_version, topic, state, correlation_id, causation_id, actor, hash, recorded_at,
+    coalesce(lag(originator_version) over stream, 0), lag(hash) over stream
+from stored_events where %(order)s::uuid is null or originator_id = %(order)s
+window stream as (partition by originator_id order by originator_version)
+order by originator_id, originator_version
+"""
+
+
+class Event(NamedTuple):
+    """A stored event, and what stands before it in its stream."""
+
+    originator_id: UUID
+    version: int
+    topic: str
+    state: bytes
+    correlation_id: UUID
+    causation_id: UUID | None
+    actor: str
+    hash: bytes
+    recorded_at: datetime
+    version_before: int
+    hash_before: bytes | None
+
+    @property
+    def stored(self) -> StoredEvent:
+        return StoredEvent(self.originator_id, self.version, self.topic, self.state)
+
+    @property
+    def cause(self) -> Cause:
+        return Cause(self.correlation_id, self.causation_id, self.actor)
+
+
+def read_store(
+    service: str, connection: Connection[Any], order: UUID | None, report: Callable[[Finding, datetime], None]
+) -> Iterator[Row | None]:
+    """For each event what it announces, or None once where that is nothing; what is wrong in a stream is reported."""
+    for values in rows(connection, EVENTS, {"order": order}):
+        event = Event(*values)
+        wrong = problem(service, event)
+        if wrong:
+            report(wrong, event.recorded_at)
+        try:
+            announced = list(announcements_of(service, event))
+        except UNREADABLE as error:
+            report(finding("altered", service, event, f"it cannot be read: {error!r}"), event.recorded_at)
+            announced = []
+        yield from announced or (None,)
+
+
+def problem(service: str, event: Event) -> Finding | None:
+    """A gap before the event, or a hash that does not follow from the one before."""
+    first, last = event.version_before + 1, event.version - 1
+    if first <= last:
+        gone = f"version {last} is" if first == last else f"versions {first} to {last} are"
+        return finding("missing", service, event, f"{gone} not there, before this one")
+    if event.hash != chain(event.hash_before or GENESIS, event.stored, event.cause):
+        return finding("altered", service, event, "its hash does not follow from its content and the event before")
+    return None
+
+
+def finding(kind: str, service: str, event: Event, detail: str) -> Finding:
+    about = f"{event.topic}, version {event.version} of {event.originator_id}"
+    return Finding(kind, f"{service}.stored_events", f"{about}: {detail}", key=str(event.originator_id))
+
+
+def announcements_of(service: str, event: Event) -> Iterator[Row]:
+    domain_event = mapper.to_domain_event(event.stored)
+    for message in ANNOUNCEMENTS[service].messages(domain_event, event.hash, event.cause):
+        yield Row(message.id, "stored_events", service, event.recorded_at, message.contract, message.key, event.hash)

@@ -1,0 +1,119 @@
+"""A whole stack for as long as a block lasts: what `up` keeps and what the demo runs on."""
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from devstack.display import say_and_keep, show_start
+from devstack.environment import Environments
+from devstack.given import Given
+from devstack.managed import Managed
+from devstack.ports import LOOPBACK
+from devstack.processes import PROCESSES, Process
+from devstack.records import Records
+from devstack.servers import docker, rabbitmq_install
+from devstack.servers.postgres import Postgres
+from devstack.servers.rabbitmq import RabbitMQ
+from devstack.service_process import ServiceProcess
+from devstack.state import State
+from devstack.steps import steps
+from devstack.supervisor import Supervisor
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Every process is ready; the supervisor restarts those that die."""
+
+    state: State
+    environments: Environments
+    supervisor: Supervisor
+    processes: Sequence[Managed]
+
+    def url(self, name: str) -> str:
+        """Base URL of a process that speaks HTTP, such as `orders-api`."""
+        return f"http://{LOOPBACK}:{self.state.port(name)}"
+
+
+@contextmanager
+def running_stack(
+    state: State,
+    console: Console,
+    *,
+    fresh: bool = False,
+    in_docker: bool = False,
+    table: Sequence[Process] = PROCESSES,
+    caller: Mapping[str, str] = os.environ,
+) -> Iterator[Stack]:
+    """Start everything, and stop it when the block ends, however it ends. `caller` is the environment that it is for.
+
+    Raises:
+        Failed: something did not start; the text has the end of its log.
+        CannotRunHere: the machine lacks something.
+    """
+    given = Given.from_environment(caller)
+    state.create()
+    say = say_and_keep(console, state.log("supervisor"))
+    with state.locked():
+        records = Records(state)
+        for name in records.end_leftovers():
+            say(f"Ended {name}, which a killed stack had left running")
+        if fresh:
+            forget_all(state, in_docker)
+        say(f"Starting the stack of {state.directory}")
+        servers = make_servers(state, records, given, in_docker, console)
+        stack = assemble(state, records, given, Environments(state, given, caller), servers, table, say)
+        records.begin(given, [managed.name for managed in (*servers, *stack.processes)])
+        try:
+            stack.supervisor.start()
+            show_start(stack.supervisor, console)
+            yield stack
+        finally:
+            say("Stopping")
+            stack.supervisor.shut_down()
+            records.end()
+
+
+def forget_all(state: State, in_docker: bool) -> None:
+    if in_docker:
+        docker.check_engine()
+        docker.forget(state)
+    state.clear()
+
+
+def make_servers(state: State, records: Records, given: Given, in_docker: bool, console: Console) -> list[Managed]:
+    """The servers that are not given, those that take longest to start first."""
+    servers: list[Managed] = []
+    if in_docker:
+        docker.check_engine()
+        docker.pull(console)
+    if not given.amqp:
+        if not in_docker:
+            rabbitmq_install.ensure_installed(console)
+        servers.append(docker.DockerRabbitMQ(state, records) if in_docker else RabbitMQ(state, records))
+    if not given.databases:
+        servers.append(docker.DockerPostgres(state, records) if in_docker else Postgres(state, records))
+    return servers
+
+
+def assemble(
+    state: State,
+    records: Records,
+    given: Given,
+    environments: Environments,
+    servers: Sequence[Managed],
+    table: Sequence[Process],
+    say: Callable[[str], None],
+) -> Stack:
+    """Everything that the supervisor is to run, none of it started."""
+    postgres = next((server for server in servers if isinstance(server, Postgres)), None)
+    for process in table:
+        state.renew_port(process.name)
+    running = [ServiceProcess(state, records, environments, process) for process in table]
+    outside = [process for process in running if process.line.outside]
+    inside = [process for process in running if not process.line.outside]
+    todo = steps(state, given, environments, postgres, say)
+    supervisor = Supervisor([*servers, *outside], todo, inside, say)
+    return Stack(state, environments, supervisor, running)

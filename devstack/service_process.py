@@ -1,0 +1,52 @@
+"""A running process of the suite, made from its line in the process table."""
+
+import signal
+import subprocess
+
+from devstack import children
+from devstack.environment import Environments
+from devstack.managed import says_ready
+from devstack.processes import Process
+from devstack.records import Records
+from devstack.state import ROOT, State
+
+PATIENCE = 10
+"""Seconds for a process to finish what it has in hand after SIGTERM."""
+
+
+class ServiceProcess:
+    """One Python process that answers on /readyz of its port."""
+
+    def __init__(self, state: State, records: Records, environments: Environments, process: Process) -> None:
+        self.name = process.name
+        self.log = state.log(process.name)
+        self._state = state
+        self._records = records
+        self._environments = environments
+        self.line = process
+        self._running: subprocess.Popen[bytes] | None = None
+
+    @property
+    def port(self) -> int:
+        return self._state.port(self.name)
+
+    @property
+    def pid(self) -> int | None:
+        return self._running.pid if self._running and self._running.poll() is None else None
+
+    def launch(self) -> None:
+        command = [*children.python(), *self._environments.arguments(self.line)]
+        self._running = children.spawn(command, self._environments.of(self.line), self.log, ROOT)
+        self._records.add(self.name, self._running.pid, self.port)
+
+    def is_ready(self) -> bool:
+        return says_ready(self.port)
+
+    def ask_to_stop(self) -> None:
+        if self._running and self._running.poll() is None:
+            self._running.terminate()
+
+    def stop(self) -> None:
+        if self._running:
+            children.end(self._running, (signal.SIGTERM, PATIENCE))
+            self._records.remove(self.name)

@@ -1,0 +1,199 @@
+"""Brings a stack up in order, restarts what dies, and takes it down in reverse: one thread owns every child."""
+
+import threading
+import time
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+
+from devstack.errors import Failed
+from devstack.managed import Managed, did_not_start
+
+START_SECONDS = 120
+"""For everything of one phase to become ready."""
+ATTEMPTS = 3
+"""Deaths of a process before it was ever ready, after which the start is given up."""
+SHORTEST_BACKOFF, LONGEST_BACKOFF = 0.2, 30.0
+GOOD_RUN = 60
+"""Seconds after which a process's earlier deaths are forgotten."""
+POLL = 0.1
+
+
+class Stopping(Exception):
+    """Somebody asked to stop while the stack was coming up."""
+
+
+@dataclass(frozen=True)
+class Step:
+    """Work between servers and processes, such as migrations; `run` is given a test for "stop now"."""
+
+    name: str
+    needs: Sequence[str]
+    """Names of the servers that have to be ready first."""
+    run: Callable[[Callable[[], bool]], None]
+
+
+@dataclass
+class Progress:
+    """How far one server, step or process is; read by displays in other threads."""
+
+    state: str = "waiting"
+    since: float = field(default_factory=time.monotonic)
+    seconds: float | None = None
+    """From launch to ready."""
+
+    def begin(self, state: str) -> None:
+        self.state, self.since, self.seconds = state, time.monotonic(), None
+
+    def done(self, state: str) -> None:
+        self.state, self.seconds = state, time.monotonic() - self.since
+
+
+@dataclass
+class Life:
+    """Deaths of a process in a row, and when it may be launched again."""
+
+    deaths: int = 0
+    launched: float = 0.0
+    next_launch: float | None = None
+
+    def died(self) -> float:
+        """Seconds until the next launch: 0.2, 0.4, ... 30."""
+        self.deaths = 1 if time.monotonic() - self.launched > GOOD_RUN else self.deaths + 1
+        wait: float = min(LONGEST_BACKOFF, SHORTEST_BACKOFF * 2 ** (self.deaths - 1))
+        self.next_launch = time.monotonic() + wait
+        return wait
+
+
+class Supervisor(threading.Thread):
+    """`start` it, wait for `ready` or `ended`, then `shut_down`.
+
+    One thread launches everything and stays to the end, because the kernel's parent death signal comes when
+    the launching *thread* ends; so the main thread stays free for signals, a display or a demo.
+    """
+
+    def __init__(
+        self,
+        servers: Sequence[Managed],
+        steps: Sequence[Step],
+        processes: Sequence[Managed],
+        say: Callable[[str], None],
+    ) -> None:
+        super().__init__(name="supervisor")
+        self._servers, self._steps, self._processes = servers, steps, processes
+        self._say = say
+        self._stop_now = threading.Event()
+        self._lives = {managed.name: Life() for managed in (*servers, *processes)}
+        names = [*(s.name for s in servers), *(s.name for s in steps), *(p.name for p in processes)]
+        self.progress = {name: Progress() for name in names}
+        self.ready = threading.Event()
+        self.ended = threading.Event()
+        self.failure: Exception | None = None
+
+    def run(self) -> None:
+        try:
+            self._bring_up()
+            self.ready.set()
+            while not self._stop_now.wait(POLL):
+                self._restart_the_dead()
+        except Stopping:
+            pass
+        except Exception as error:  # noqa: BLE001
+            self.failure = error
+        finally:
+            self._take_down()
+            self.ended.set()
+
+    def shut_down(self) -> None:
+        """Stop everything; returns when it is gone."""
+        self._stop_now.set()
+        if self.ident is not None:
+            self.join()
+
+    def _bring_up(self) -> None:
+        for server in self._servers:
+            self._launch(server)
+        for step in self._steps:
+            self._await(step.needs)
+            self._run(step)
+        for process in self._processes:
+            self._launch(process)
+        self._await(self._lives)
+
+    def _launch(self, managed: Managed) -> None:
+        life = self._lives[managed.name]
+        life.next_launch, life.launched = None, time.monotonic()
+        self.progress[managed.name].begin("starting")
+        managed.launch()
+
+    def _run(self, step: Step) -> None:
+        progress = self.progress[step.name]
+        progress.begin("running")
+        step.run(self._stop_now.is_set)
+        self._check_stopping()
+        progress.done("done")
+
+    def _await(self, names: Collection[str]) -> None:
+        """Until those named are ready; whatever else is starting is looked at too."""
+        end = time.monotonic() + START_SECONDS
+        while pending := self._starting(names):
+            for managed in self._starting(self._lives):
+                self._look_at(managed)
+            self._check_stopping()
+            if time.monotonic() > end:
+                raise Failed(f"{did_not_start(pending[0])}\n{also(pending[1:])}".strip())
+            self._stop_now.wait(POLL)
+
+    def _starting(self, names: Collection[str]) -> list[Managed]:
+        """Those named that are launched and not ready yet."""
+        everything = (*self._servers, *self._processes)
+        return [one for one in everything if one.name in names and self.progress[one.name].state == "starting"]
+
+    def _look_at(self, managed: Managed) -> None:
+        life = self._lives[managed.name]
+        if life.next_launch is not None:
+            if time.monotonic() >= life.next_launch:
+                self._launch(managed)
+        elif managed.pid is None:
+            life.died()
+            if life.deaths >= ATTEMPTS:
+                raise Failed(did_not_start(managed))
+        elif managed.is_ready():
+            self.progress[managed.name].done("ready")
+
+    def _check_stopping(self) -> None:
+        if self._stop_now.is_set():
+            raise Stopping
+
+    def _restart_the_dead(self) -> None:
+        for managed in (*self._servers, *self._processes):
+            life, progress = self._lives[managed.name], self.progress[managed.name]
+            if life.next_launch is not None:
+                if time.monotonic() >= life.next_launch:
+                    self._launch(managed)
+            elif managed.pid is None:
+                wait = life.died()
+                progress.begin("died")
+                self._say(f"{managed.name} died; restarting it in {wait:.1f} s. Its log: {managed.log}")
+            elif progress.state != "ready" and managed.is_ready():
+                progress.done("ready")
+                self._say(f"{managed.name} is ready again")
+
+    def _take_down(self) -> None:
+        for group in (self._processes, self._servers):
+            last_first = list(reversed(group))
+            for act in ("ask_to_stop", "stop"):
+                for managed in last_first:
+                    self._end(managed, act)
+
+    def _end(self, managed: Managed, act: str) -> None:
+        """Whatever goes wrong with one must not leave the others running."""
+        try:
+            getattr(managed, act)()
+        except Exception as error:  # noqa: BLE001
+            self._say(f"{managed.name}: could not {act.replace('_', ' ')}: {error!r}")
+        if act == "stop":
+            self.progress[managed.name].begin("stopped")
+
+
+def also(others: Sequence[Managed]) -> str:
+    return f"Nor do: {', '.join(one.name for one in others)}." if others else ""

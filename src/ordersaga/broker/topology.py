@@ -1,0 +1,148 @@
+"""RabbitMQ: where the broker is, and the exchanges, queues and bindings that everything else relies on."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pika
+from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
+from pika.exceptions import ChannelClosedByBroker
+
+from ordersaga.envelope.message import PARTITIONS
+
+EVENTS = "events"
+DEAD_LETTERS = "dead_letters"
+DELIVERY_LIMIT = 5
+"""Deliveries before the broker dead-letters a message; RabbitMQ 3.10 breaks order without a limit."""
+NEVER = 1_000_000
+"""Deliveries of a dead letter before the broker drops it for good. RabbitMQ 4 has a default of 20, and -1 for none;
+to 3.x -1 is a limit of 0 (https://github.com/Particular/NServiceBus.RabbitMQ/issues/1828): both keep to this."""
+
+QUEUE_COUNTS = (1, 2, 4, 8, 16)
+DEFAULT_QUEUES = 2
+NOT_FOUND = 404
+PRECONDITION_FAILED = 406
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A consumer group: the contracts it hears and the number of queues its partitions are spread over."""
+
+    name: str
+    contracts: tuple[str, ...]
+    """Contract names; `*.*.*` hears every contract."""
+    queues: int
+
+    def __post_init__(self) -> None:
+        if self.queues not in QUEUE_COUNTS:
+            raise ValueError(f"{self.name} cannot have {self.queues} queues; choose one of {QUEUE_COUNTS}")
+
+    @property
+    def queue_names(self) -> list[str]:
+        return [f"{self.name}.{number}" for number in range(self.queues)]
+
+    @property
+    def dead_letters(self) -> str:
+        return dead_letters_of(self.name)
+
+    def bindings(self) -> Iterator[tuple[str, str]]:
+        """(queue, routing key) for each contract and partition; a key's partition always has the same queue."""
+        for contract in self.contracts:
+            for partition in range(PARTITIONS):
+                yield self.queue_names[partition % self.queues], f"{contract}.{partition:02d}"
+
+
+def dead_letters_of(group: str) -> str:
+    return f"{group}.{DEAD_LETTERS}"
+
+
+def queues_of(connection: BlockingConnection, group: str) -> list[str]:
+    """The queues that a group has on the broker: `<group>.0` and so on up to the first that is missing."""
+    found: list[str] = []
+    with suppress_refusal(connection, NOT_FOUND) as channel:
+        for number in range(max(QUEUE_COUNTS)):
+            channel.queue_declare(f"{group}.{number}", passive=True)
+            found.append(f"{group}.{number}")
+    return found
+
+
+def change_of(group: str) -> str:
+    """An exchange that nothing is published to: while it is there, a change of the group's queues is not complete."""
+    return f"queues-set.{group}"
+
+
+def is_changing(connection: BlockingConnection, group: str) -> bool:
+    """Whether a change of the number of a group's queues is under way or was interrupted."""
+    with suppress_refusal(connection, NOT_FOUND) as channel:
+        channel.exchange_declare(change_of(group), passive=True)
+        return True
+    return False
+
+
+@contextmanager
+def suppress_refusal(connection: BlockingConnection, code: int) -> Iterator[BlockingChannel]:
+    """A channel of its own; the block ends at the first thing that the broker refuses with this code."""
+    channel = connection.channel()
+    try:
+        yield channel
+    except ChannelClosedByBroker as error:
+        if error.reply_code != code:
+            raise
+    if channel.is_open:
+        channel.close()
+
+
+def parameters(amqp_url: str, name: str) -> pika.URLParameters:
+    """Connection parameters; `name` is how the broker's own tools show the connection."""
+    parameters = pika.URLParameters(amqp_url)
+    parameters.heartbeat = 30
+    parameters.blocked_connection_timeout = 60
+    parameters.socket_timeout = 10
+    parameters.stack_timeout = 15
+    parameters.client_properties = {"connection_name": name}
+    return parameters
+
+
+def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:
+    """Declare the whole topology; declaring it again changes nothing.
+
+    Raises:
+        pika.exceptions.ChannelClosedByBroker: something of the same name exists with other arguments.
+    """
+    channel.exchange_declare(EVENTS, "topic", durable=True)
+    channel.exchange_declare(DEAD_LETTERS, "direct", durable=True)
+    for group in groups:
+        declare_group(channel, group)
+
+
+def declare_group(channel: BlockingChannel, group: Group) -> None:
+    declare_dead_letters(channel, group)
+    # The first one last: a worker takes the queues that it finds for all, from the first to one that is missing.
+    for queue in reversed(group.queue_names):
+        declare_queue(channel, group, queue)
+    for queue, routing_key in group.bindings():
+        channel.queue_bind(queue, EVENTS, routing_key=routing_key)
+
+
+def declare_dead_letters(channel: BlockingChannel, group: Group) -> None:
+    """One that an older version declared, without a limit of its own, stays as it is."""
+    with suppress_refusal(channel.connection, PRECONDITION_FAILED) as trying:
+        arguments = {"x-queue-type": "quorum", "x-delivery-limit": NEVER}
+        trying.queue_declare(group.dead_letters, durable=True, arguments=arguments)
+    channel.queue_bind(group.dead_letters, DEAD_LETTERS, routing_key=group.name)
+
+
+def declare_queue(channel: BlockingChannel, group: Group, queue: str) -> None:
+    channel.queue_declare(
+        queue,
+        durable=True,
+        arguments={
+            "x-queue-type": "quorum",
+            "x-single-active-consumer": True,
+            "x-delivery-limit": DELIVERY_LIMIT,
+            "x-dead-letter-exchange": DEAD_LETTERS,
+            "x-dead-letter-routing-key": group.name,
+            "x-dead-letter-strategy": "at-least-once",
+            "x-overflow": "reject-publish",
+        },
+    )

@@ -1,0 +1,51 @@
+"""What a worker does beside consuming: a step repeated in a thread, on a database connection of its own."""
+
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from psycopg import Connection
+
+from ordersaga.runtime.errors import Fate, judge
+from ordersaga.runtime.links import DatabaseLink
+from ordersaga.runtime.logs import log
+
+
+def nothing(_: Connection[Any]) -> None:
+    pass
+
+
+class Background(threading.Thread):
+    """The step returns the seconds to wait; `last` is done once, when `stopping` is set."""
+
+    def __init__(
+        self,
+        name: str,
+        url: str,
+        step: Callable[[Connection[Any]], float],
+        stopping: threading.Event,
+        last: Callable[[Connection[Any]], None] = nothing,
+    ) -> None:
+        super().__init__(name=name)
+        self.link = DatabaseLink(f"database ({name})", url)
+        self.step = step
+        self.stopping = stopping
+        self.last = last
+
+    def run(self) -> None:
+        while not self.stopping.is_set():
+            self.stopping.wait(self.guarded(self.step))
+        if not self.link.problem:
+            self.guarded(self.last)
+        self.link.close()
+
+    def guarded(self, step: Callable[[Connection[Any]], float | None]) -> float:
+        try:
+            wanted = step(self.link.connection()) or 0
+        except Exception as error:  # noqa: BLE001 - one failure must not end the thread
+            if judge(error) is not Fate.AWAY:
+                log.exception(f"{self.name} failed and will try again")
+            self.link.away(error)
+            return self.link.pause()
+        self.link.up()
+        return wanted

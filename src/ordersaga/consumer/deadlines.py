@@ -1,0 +1,109 @@
+"""What happens by itself: a deadline that is due leaves the table in the transaction of its reaction."""
+
+from datetime import timedelta
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from ordersaga.envelope.message import Cause
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.runtime.errors import Fate, judge
+from ordersaga.runtime.logs import log
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.transaction import ATTEMPTS, Transaction
+
+TOGETHER = 50
+IDLE_SECONDS = 0.5
+POSTPONED = timedelta(seconds=30)
+"""A deadline whose reaction fails is tried again that much later, for as long as it fails."""
+
+
+class Due(NamedTuple):
+    """A deadline that has passed."""
+
+    name: str
+    aggregate_id: UUID
+    correlation_id: UUID
+    causation_id: UUID | None
+    traceparent: str
+    tracestate: str
+
+    @property
+    def cause(self) -> Cause:
+        return Cause(self.correlation_id, self.causation_id, "deadline", self.traceparent, self.tracestate)
+
+
+TAKE = """
+with due as (
+    select name, aggregate_id from deadlines where due_at <= now() and name = any(%s)
+    order by due_at limit %s for update skip locked
+)
+delete from deadlines using due where deadlines.name = due.name and deadlines.aggregate_id = due.aggregate_id
+returning deadlines.name, deadlines.aggregate_id, correlation_id, causation_id, traceparent, tracestate
+"""
+
+
+def take(connection: Connection[Any], names: list[str], limit: int) -> list[Due]:
+    """Remove what is due; whoever rolls back leaves it to the next."""
+    with connection.cursor(row_factory=class_row(Due)) as cursor:
+        return cursor.execute(TAKE, (names, limit)).fetchall()
+
+
+POSTPONE = "update deadlines set due_at = now() + %s where name = %s and aggregate_id = %s"
+
+
+class Deadlines:
+    """Every process of a group runs one: `skip locked` keeps them apart."""
+
+    def __init__(self, reactions: Reactions, announcements: Announcements) -> None:
+        self.functions = reactions.deadlines
+        self.announcements = announcements
+
+    def step(self, connection: Connection[Any]) -> float:
+        """React to what is due. Returns the seconds until it wants to be called again."""
+        try:
+            found = self.fire(connection, TOGETHER)
+        except Exception as error:
+            if judge(error) is Fate.AWAY:
+                raise
+            found = sum(self.fire_alone(connection) for _ in range(TOGETHER))
+        return 0 if found == TOGETHER else IDLE_SECONDS
+
+    def fire(self, connection: Connection[Any], limit: int) -> int:
+        with connection.transaction():
+            due = take(connection, list(self.functions), limit)
+            self.react(connection, due)
+        return len(due)
+
+    def react(self, connection: Connection[Any], due: list[Due]) -> None:
+        if not due:
+            return
+        transaction = Transaction(connection, self.announcements, due[0].cause)
+        transaction.load(deadline.aggregate_id for deadline in due)
+        for deadline in due:
+            transaction.cause = deadline.cause
+            self.functions[deadline.name](deadline.aggregate_id, transaction)
+        transaction.flush()
+
+    def fire_alone(self, connection: Connection[Any], attempt: int = 1) -> int:
+        """One deadline in a transaction of its own; one that fails must not keep the others waiting."""
+        due: list[Due] = []
+        try:
+            with connection.transaction():
+                due = take(connection, list(self.functions), 1)
+                self.react(connection, due)
+            return len(due)
+        except Exception as error:
+            fate = judge(error)
+            if fate is Fate.AWAY or not due:
+                raise
+            if fate is Fate.CONTENDED and attempt < ATTEMPTS:
+                return self.fire_alone(connection, attempt + 1)
+            self.postpone(connection, due[0], error)
+            return 1
+
+    def postpone(self, connection: Connection[Any], due: Due, error: Exception) -> None:
+        connection.execute(POSTPONE, (POSTPONED, due.name, due.aggregate_id))
+        log.error("deadline failed", deadline=due.name, aggregate_id=str(due.aggregate_id), exc_info=error)

@@ -1,0 +1,50 @@
+"""The gate of a group: its workers consume while they hold it together; who changes the queues holds it alone."""
+
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from ordersaga.database.locks import GROUP_GATE
+from ordersaga.runtime.errors import Away
+from ordersaga.runtime.links import DatabaseLink
+
+ENTER = "select pg_advisory_lock_shared(%s, %s)"
+IS_WANTED = """
+select exists (
+    select from pg_locks
+    where locktype = 'advisory' and classid = %s and objid = %s and objsubid = 2 and not granted
+        and mode = 'ExclusiveLock' and database = (select oid from pg_database where datname = current_database()))
+"""
+
+
+class GatedLink(DatabaseLink):
+    """A connection that is inside the gate for as long as it lives."""
+
+    def connection(self) -> Connection[Any]:
+        """Raises Away too while the queues are being changed."""
+        before = self._connection
+        connection = super().connection()
+        if connection is not before:
+            try:
+                enter(connection)
+            except BaseException:
+                self.close()
+                raise
+        return connection
+
+
+def enter(connection: Connection[Any]) -> None:
+    """Wait a second at most, so that a worker is back at once and can still be told to stop."""
+    try:
+        with connection.transaction():
+            connection.execute("set local lock_timeout = '1s'")
+            connection.execute(ENTER, GROUP_GATE)
+    except psycopg.errors.LockNotAvailable:
+        raise Away("the queues of this group are being changed") from None
+
+
+def is_wanted(connection: Connection[Any]) -> bool:
+    """Whether somebody waits for the workers to leave."""
+    row = connection.execute(IS_WANTED, GROUP_GATE).fetchone()
+    return bool(row and row[0])

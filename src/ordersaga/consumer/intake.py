@@ -1,0 +1,155 @@
+"""One connection to the broker: what has arrived over it, and what of that is acknowledged."""
+
+import contextlib
+from collections import defaultdict, deque
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import pika
+from pika.exceptions import AMQPError, ConnectionWrongStateError, ConsumerCancelled
+from pika.spec import Basic, BasicProperties
+
+from ordersaga.broker.topology import dead_letters_of, parameters, queues_of
+from ordersaga.consumer.source import Source, hang_up
+from ordersaga.inbox.delivery import SUSPECT, Delivery
+
+IN_HAND = 1000
+"""Messages held unacknowledged at most, over all queues of the group."""
+
+
+class Intake:
+    """All queues that a group has on the broker. Only `wake` may be called from other threads."""
+
+    def __init__(self, group: str, amqp_url: str) -> None:
+        self.arrived: deque[Delivery] = deque()
+        self._sources: dict[str, Source] = {}
+        self._dead_letters = dead_letters_of(group)
+        self._held: dict[str, None] = {}
+        self._connection = pika.BlockingConnection(parameters(amqp_url, f"{group} worker"))
+        try:
+            self._subscribe(group)
+        except BaseException:
+            self.close()
+            raise
+
+    def _subscribe(self, group: str) -> None:
+        self.queues = queues_of(self._connection, group)
+        prefetch = IN_HAND // max(1, len(self.queues))
+        for queue in self.queues or [f"{group}.0"]:
+            self._sources[queue] = Source(self._connection, queue, prefetch, from_queue, self._keep)
+        self._sources[self._dead_letters] = Source(
+            self._connection, self._dead_letters, prefetch, from_dead_letters, self.arrived.append
+        )
+
+    def _keep(self, delivery: Delivery) -> None:
+        self._held.setdefault(delivery.queue)
+        self.arrived.append(delivery)
+
+    @property
+    def held(self) -> list[str]:
+        """Queues that have sent something to this worker since it last subscribed to them, the latest last."""
+        return list(self._held)
+
+    def workers(self) -> int:
+        """How many workers of the group are subscribed; every one hears of dead letters."""
+        channel = self._sources[self._dead_letters].channel
+        count: int = channel.queue_declare(self._dead_letters, passive=True).method.consumer_count
+        return max(1, count)
+
+    def close(self) -> None:
+        """What is in hand goes back to its place in the queues."""
+        with contextlib.suppress(AMQPError, OSError):
+            for source in self._sources.values():
+                if source.channel.is_open:
+                    hang_up(source.channel)
+            self._connection.close()
+
+    def pump(self, seconds: float) -> None:
+        """Exchange data with the broker until something has arrived, `wake` was called or the time is over."""
+        self._connection.process_data_events(time_limit=seconds)
+        if any(source.cancelled for source in self._sources.values()):
+            raise ConsumerCancelled("a queue was deleted")
+
+    def gather(self, enough: int) -> None:
+        """Take in what lies ready in the socket; pika reads 100 kB at a time, about 110 messages."""
+        before = -1
+        while before < len(self.arrived) < enough:
+            before = len(self.arrived)
+            self.pump(0)
+
+    def wake(self) -> None:
+        """End a `pump` that another thread is in."""
+        with contextlib.suppress(ConnectionWrongStateError):
+            self._connection.add_callback_threadsafe(lambda: None)
+
+    def take(self, most: int) -> list[Delivery]:
+        return [self.arrived.popleft() for _ in range(min(most, len(self.arrived)))]
+
+    def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
+        ended: defaultdict[str, set[int]] = defaultdict(set)
+        for delivery in deliveries:
+            ended[delivery.queue].add(delivery.tag)
+        for queue, tags in ended.items():
+            self._sources[queue].acknowledge(tags)
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a queue is being given back."""
+        return any(self._leaving())
+
+    def _leaving(self) -> Iterator[Source]:
+        return (source for source in self._sources.values() if source.leaving_since)
+
+    def leave(self, queue: str) -> None:
+        """Begin to give a queue back: bring all that it sent to its end, then `let_go`."""
+        self._sources[queue].leave()
+
+    def leave_all(self) -> None:
+        for source in self._sources.values():
+            source.leave()
+
+    def let_go(self, for_good: bool = False) -> list[str]:
+        """Give back those queues whose messages have all ended, and stand by for them, unless it is for good."""
+        if self.is_leaving:
+            self.pump(0)
+        gone = [source for source in self._leaving() if source.may_go]
+        for source in gone:
+            source.give_back()
+            self._held.pop(source.queue, None)
+            if for_good:
+                del self._sources[source.queue]
+            else:
+                source.subscribe()
+        return [source.queue for source in gone]
+
+
+def from_queue(queue: str, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Delivery:
+    headers = properties.headers or {}
+    before = delivered_before(headers, method.redelivered)
+    return Delivery(method.delivery_tag, method.routing_key, headers, body, before, queue=queue)
+
+
+def from_dead_letters(queue: str, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Delivery:
+    headers = properties.headers or {}
+    routing_key, reason = death(headers)
+    return Delivery(
+        method.delivery_tag, routing_key or method.routing_key, headers, body, dead_lettered=reason, queue=queue
+    )
+
+
+def delivered_before(headers: Mapping[str, Any], redelivered: bool) -> int:
+    """Deliveries that did not end; a broker that does not count them (4.3 for a lost consumer) makes a suspect."""
+    if not redelivered:
+        return 0
+    count = headers.get("x-delivery-count")
+    return count if isinstance(count, int) and count > 0 else SUSPECT
+
+
+def death(headers: Mapping[str, Any]) -> tuple[str, str]:
+    """First routing key and reason of a dead letter, out of the broker's x-death header."""
+    deaths = headers.get("x-death") or [{}]
+    reason = deaths[0].get("reason", "no reason given")
+    keys = deaths[0].get("routing-keys") or [""]
+    if reason == "delivery_limit":
+        return keys[0], "delivery limit reached (the process died handling it)"
+    return keys[0], f"dead-lettered by the broker: {reason}"

@@ -1,0 +1,204 @@
+"""A batch of messages taken into the database: each takes effect once, or is parked, or is left for later."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import timedelta
+from itertools import groupby
+from typing import Any, Protocol
+from uuid import UUID
+
+import prometheus_client
+from psycopg import Connection
+
+from ordersaga.envelope.message import ContractData
+from ordersaga.inbox import forks
+from ordersaga.inbox.delivery import Broken, Delivery, Received, read
+from ordersaga.parked import parked
+from ordersaga.parked.parked import Entry
+from ordersaga.runtime.errors import Failure, Fate, describe, judge
+from ordersaga.runtime.logs import log, working_on
+
+RECEIVED = prometheus_client.Counter("ordersaga_received", "Messages taken from the broker", ["group", "contract"])
+REDELIVERED = prometheus_client.Counter("ordersaga_redelivered", "Messages delivered before without an end", ["group"])
+DUPLICATES = prometheus_client.Counter("ordersaga_duplicates", "Messages dropped: they took effect before", ["group"])
+PARKED = prometheus_client.Counter("ordersaga_parked", "Messages parked after a failure of their own", ["group"])
+BATCH_SECONDS = prometheus_client.Histogram("ordersaga_batch_seconds", "Time a batch takes to be committed", ["group"])
+
+CONTENTIONS = 10
+"""Times a single message is tried again at once when someone else was first."""
+
+
+class Handler(Protocol):
+    """What a group does with messages. Both methods run in a transaction of the caller's."""
+
+    @property
+    def patience(self) -> float:
+        """Seconds for which a few messages may wait for more, to share a transaction; 0 where others wait for them."""
+
+    @property
+    def contracts(self) -> Mapping[str, type[ContractData]]:
+        """By name; a message of any other contract is parked."""
+
+    def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
+        """Those of these messages that took effect before, with the hash of the event that each announced."""
+
+    def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
+        """Let new messages take effect, in this order, and write down that they have."""
+
+
+class Receiver:
+    """Stands between broker and handler; the transactions are its own, the connection is the caller's."""
+
+    def __init__(self, group: str, handler: Handler) -> None:
+        self.group = group
+        self.handler = handler
+
+    def read(self, deliveries: Iterable[Delivery]) -> list[Received | Broken]:
+        messages = [read(delivery, self.handler.contracts) for delivery in deliveries]
+        REDELIVERED.labels(self.group).inc(sum(message.delivery.delivered_before > 0 for message in messages))
+        for contract, number in Counter(message.contract for message in messages).items():
+            RECEIVED.labels(self.group, contract if contract in self.handler.contracts else "unknown").inc(number)
+        return messages
+
+    def receive(self, connection: Connection[Any], run: Sequence[Received | Broken]) -> None:
+        """Bring one of `runs` to its end. An exception means that a server is away and the run must come again."""
+        whole = [message for message in run if isinstance(message, Received)]
+        first = run[0]
+        if isinstance(first, Broken):
+            self.park(connection, first, "dead", describe(first.reason))
+        elif first.failure is not None:
+            self.park_failed(connection, first, first.failure)
+        elif first.delivery.is_suspect:
+            self.park(connection, first, "retrying", describe_suspect(first.delivery), 1, parked.BASE)
+        else:
+            with BATCH_SECONDS.labels(self.group).time():
+                self.react(connection, whole)
+
+    def react(self, connection: Connection[Any], messages: Sequence[Received], contentions: int = 0) -> None:
+        """In one transaction, or else in halves: one bad message among 300 costs 17 transactions, not 300."""
+        try:
+            self.react_at_once(connection, messages)
+        except Exception as error:
+            fate = judge(error)
+            if fate is Fate.AWAY:
+                raise
+            if len(messages) > 1:
+                half = len(messages) // 2
+                self.react(connection, messages[:half])
+                self.react(connection, messages[half:])
+            elif fate is Fate.CONTENDED and contentions < CONTENTIONS:
+                time.sleep(random.uniform(0, 0.002 * 2**contentions))
+                self.react(connection, messages, contentions + 1)
+            else:
+                self.park_failed(connection, messages[0], error)
+
+    def react_at_once(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
+        with connection.transaction():
+            new = self.new_among(connection, messages)
+            waiting = parked.parked_among(connection, [message.key for message in new])
+            if waiting:
+                waiting = still_parked(connection, waiting)
+                self.append(connection, [message for message in new if message.key in waiting])
+            ready = [message for message in new if message.key not in waiting]
+            if ready:
+                self.handler.handle(connection, ready)
+        DUPLICATES.labels(self.group).inc(len(messages) - len(new))
+
+    def new_among(self, connection: Connection[Any], messages: Sequence[Received]) -> list[Received]:
+        """Each message once, without those that took effect before.
+
+        Raises:
+            ForkedHistory: one of them contradicts what took effect before; alone, it is then quarantined.
+        """
+        seen = self.handler.known(connection, [message.id for message in messages])
+        return [message for message in messages if forks.is_new(message, seen)]
+
+    def append(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
+        """Park messages behind others of their keys; a copy of one that is parked is dropped."""
+        seen = parked.hashes(connection, [message.id for message in messages])
+        parked.append(connection, [entry(message, "waiting") for message in messages if forks.is_new(message, seen)])
+
+    def park_failed(self, connection: Connection[Any], message: Received, error: Exception) -> None:
+        if judge(error) is Fate.AWAY:
+            raise error
+        state = "dead" if judge(error) is Fate.BROKEN else "retrying"
+        self.park(connection, message, state, describe(error), 1, parked.pause_after(1))
+
+    def park(
+        self,
+        connection: Connection[Any],
+        message: Received | Broken,
+        state: str,
+        failure: Failure,
+        attempts: int = 0,
+        pause: timedelta = timedelta(0),
+    ) -> None:
+        """Park a message; if others of its key are parked before it, it waits behind them, unless it is dead."""
+        with connection.transaction():
+            known = self.handler.known(connection, [message.id])
+            fork = forks.fork_among(message, known or parked.hashes(connection, [message.id]))
+            if fork and isinstance(message, Received):
+                self.quarantine(connection, message, fork)
+                return
+            if known:
+                return
+            if message.key is not None and still_parked(connection, [message.key]) and state == "retrying":
+                parked.append(connection, [entry(message, "waiting")])
+                return
+            due = pause if state == "retrying" else None
+            parked.append(connection, [entry(message, state, failure, attempts, due)])
+        PARKED.labels(self.group).inc()
+        self.tell(message, state, failure)
+
+    def quarantine(self, connection: Connection[Any], message: Received, fork: forks.ForkedHistory) -> None:
+        """Park a fork as dead under an id of its own. It blocks its key: what comes next builds on a history that
+        this group has not seen, and to act on it would make two wrongs of one.
+        One that a person has skipped does not come back."""
+        parked.lock(connection, [message.key])
+        quarantined = entry(message, "dead", describe(fork))._replace(id=forks.fork_id(message))
+        if self.handler.known(connection, [quarantined.id]):
+            return
+        parked.append(connection, [quarantined])
+        forks.alarm(self.group, message, fork)
+
+    def tell(self, message: Received | Broken, state: str, failure: Failure) -> None:
+        said = {"contract": message.contract, "key": message.key, "error": failure.error, "place": failure.place}
+        if isinstance(message, Received):
+            with working_on(message.message.cause, message.id):
+                log.warning("message parked", state=state, reason=failure.message, **said)
+        else:
+            log.warning("message parked", state=state, reason=failure.message, message_id=str(message.id), **said)
+
+
+def still_parked(connection: Connection[Any], keys: Iterable[str]) -> set[str]:
+    """Those of these keys that have parked messages, and keep them until this transaction ends."""
+    keys = list(keys)
+    parked.lock(connection, keys)
+    return parked.parked_among(connection, keys)
+
+
+def entry(message: Received | Broken, state: str, *details: Any) -> Entry:
+    return Entry(message.id, message.key, message.contract, message.delivery, state, *details)
+
+
+def runs(messages: Iterable[Received | Broken]) -> Iterator[list[Received | Broken]]:
+    """Cut a batch, in its order, into what goes into one transaction: all that is sound, else one by one."""
+    for sound, run in groupby(messages, is_sound):
+        if sound:
+            yield list(run)
+        else:
+            yield from ([message] for message in run)
+
+
+def is_sound(message: Received | Broken) -> bool:
+    return isinstance(message, Received) and message.failure is None and not message.delivery.delivered_before
+
+
+def describe_suspect(delivery: Delivery) -> Failure:
+    """Closing a connection raises the count of every unacknowledged message, so the broker alone cannot tell which
+    of them killed the process. In the table each attempt is counted for the one message that is tried, and the first
+    comes after a pause, in which what was delivered together with it is brought to safety."""
+    text = f"delivered {delivery.delivered_before} times without an end: the process died, perhaps of this message"
+    return Failure(parked.SUSPECT, "", text, "")

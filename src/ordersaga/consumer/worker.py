@@ -1,0 +1,134 @@
+"""What `python -m <service>` runs: consumer, retries and deadlines of one group, until SIGTERM or SIGINT."""
+
+import gc
+import logging
+import sys
+import threading
+from datetime import timedelta
+
+from ordersaga.consumer.background import Background
+from ordersaga.consumer.consumer import Consumer
+from ordersaga.consumer.deadlines import Deadlines
+from ordersaga.consumer.gate import GatedLink
+from ordersaga.consumer.housekeeping import Housekeeping
+from ordersaga.consumer.receiver import Handler, Receiver
+from ordersaga.inbox.outside import OutsideSteps
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.inbox.reactor import Reactor
+from ordersaga.parked.retries import Retries
+from ordersaga.runtime.health import serve_health
+from ordersaga.runtime.logs import configure_logging, log
+from ordersaga.runtime.settings import MissingSetting, Settings, database_url, read_settings
+from ordersaga.runtime.signals import set_by_signal
+from ordersaga.store.announcements import Announcements
+
+SAID_BY_LINKS = ("pika", "psycopg.pool")
+"""Libraries that log every failed try; the links log every change."""
+
+USAGE = """usage: python -m {group}
+
+The worker of {group}: takes messages from the group's queues, lets each take effect once and in order per key, tries
+again what failed, and does what deadlines ask for.
+
+Environment:
+  {variable:20} postgresql://{group}:password@host:port/{group}
+  AMQP_URL             amqp://{group}:password@host:port/vhost
+  HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
+  INBOX_RETENTION_DAYS received messages are forgotten after so many days (default 30)
+  LOG_LEVEL, LOG_FORMAT=console|json
+{own}
+Start as many as you like; they share the queues. Servers that are away are waited for. SIGTERM or Ctrl-C: brings to
+its end what is in hand, exits 0. Exit 2: something must be set first.
+"""
+
+
+def run(reactions: Reactions, announcements: Announcements) -> int:
+    """Run a service's worker. Returns the exit code."""
+    return serve(reactions, announcements, Reactor(reactions, announcements))
+
+
+def run_handler(group: str, handler: Handler) -> int:
+    """Run the worker of a group that does something else with messages than react. Returns the exit code."""
+    return serve(Reactions(group), Announcements(group), handler)
+
+
+def serve(reactions: Reactions, announcements: Announcements, handler: Handler) -> int:
+    if arguments := sys.argv[1:]:
+        return explain(reactions, arguments)
+    try:
+        settings = read_settings(reactions.settings)
+        configure_logging(settings, f"{reactions.group} worker")
+        worker = Worker(settings, reactions, announcements, handler)
+        serve_health(settings.health_port, settings.health_host, worker.problems)
+    except (MissingSetting, ValueError, OSError) as wrong:
+        sys.stderr.write(f"{reactions.group}: {wrong}\n")
+        return 2
+    set_by_signal(worker.stopping)
+    return worker.run()
+
+
+def explain(reactions: Reactions, arguments: list[str]) -> int:
+    """The worker takes no arguments: help is answered, anything else refused."""
+    asked = arguments[0] in ("-h", "--help")
+    own = reactions.settings.model_fields.keys() - Settings.model_fields.keys()
+    listed = f"  {', '.join(sorted(own)).upper()}\n" if own else ""
+    usage = USAGE.format(group=reactions.group, variable=f"{reactions.group}_DATABASE_URL".upper(), own=listed)
+    (sys.stdout if asked else sys.stderr).write(usage)
+    return 0 if asked else 2
+
+
+class Worker:
+    """The threads of one process and what they share."""
+
+    def __init__(
+        self, settings: Settings, reactions: Reactions, announcements: Announcements, handler: Handler
+    ) -> None:
+        if not settings.amqp_url:
+            raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
+        url = database_url(reactions.group)
+        self.stopping = threading.Event()
+        self.outside = OutsideSteps(reactions, announcements, reactions.world(settings), url, self.stopping)
+        self.database = GatedLink("database", url)
+        receiver = Receiver(reactions.group, handler)
+        self.consumer = Consumer(
+            reactions.group, settings.amqp_url, receiver, self.outside, self.database, self.stopping
+        )
+        retries = Retries(handler, self.outside)
+        housekeeping = Housekeeping(reactions.group, timedelta(days=settings.inbox_retention_days))
+        self.background = [
+            Background("retries", url, retries.step, self.stopping, retries.stop),
+            Background("housekeeping", url, housekeeping.step, self.stopping),
+        ]
+        if reactions.deadlines:
+            step = Deadlines(reactions, announcements).step
+            self.background.append(Background("deadlines", url, step, self.stopping))
+
+    def problems(self) -> list[str]:
+        """What keeps this process from its work right now, each in one sentence."""
+        links = [self.consumer.broker, self.database, *(task.link for task in self.background)]
+        return [link.problem for link in links if link.problem]
+
+    def run(self) -> int:
+        for name in SAID_BY_LINKS:
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        spare_the_collector()
+        with self.outside:
+            for task in self.background:
+                task.start()
+            try:
+                self.consumer.run()
+                return 0
+            except Exception:  # noqa: BLE001 - the last frame of the process
+                log.exception("the worker cannot go on and ends, to be started again")
+                return 1
+            finally:
+                self.stopping.set()
+                for task in self.background:
+                    task.join()
+                self.database.close()
+
+
+def spare_the_collector() -> None:
+    """A batch makes many objects that live until its commit; looking through them each time took 17 % of the CPU."""
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 100)

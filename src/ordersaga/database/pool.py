@@ -1,0 +1,81 @@
+"""A process's connections to its database, and what keeps that database from being used."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from psycopg import Connection, OperationalError
+from psycopg_pool import ConnectionPool
+from sqlalchemy import MetaData
+
+from ordersaga.database.schema import metadata
+from ordersaga.runtime.links import is_disturbed
+
+CONNECTION_SECONDS = 2
+STATEMENT_TIMEOUT = "10s"
+"""Longer than any statement takes; it frees the thread of a request that waits for a lock nobody releases."""
+
+MISSING = """
+select wanted.tab, array_agg(wanted.col)
+from unnest(%s::text[], %s::text[]) as wanted (tab, col)
+left join pg_attribute a on a.attrelid = to_regclass(wanted.tab) and a.attname = wanted.col and not a.attisdropped
+where a.attname is null
+group by wanted.tab order by wanted.tab
+"""
+
+
+class Database:
+    """A pool in autocommit mode: single statements are their own transaction, others begin one."""
+
+    def __init__(self, url: str, name: str, size: int, *tables: MetaData) -> None:
+        """Connects in the background: a database that is away is a matter of readiness, not of starting."""
+        self.name = name
+        self.tables = (metadata, *tables)
+        self.pool = ConnectionPool(
+            url,
+            kwargs={"autocommit": True, "connect_timeout": CONNECTION_SECONDS, "application_name": f"{name} api"},
+            min_size=min(2, size),
+            max_size=size,
+            timeout=CONNECTION_SECONDS,
+            # An attempt that has been given up is begun anew by the next request, one in backoff is waited for.
+            reconnect_timeout=1,
+            configure=configure,
+            open=True,
+        )
+
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Iterator[Connection[Any]]:
+        """A connection for the length of the block; raises PoolTimeout when there is none within `timeout` seconds."""
+        # psycopg_pool's own `check` sleeps a second after each broken connection, so that the first request after a
+        # restart of the server would fail.
+        connection = self.pool.getconn(timeout)
+        if is_disturbed(connection):
+            connection.close()
+            self.pool.putconn(connection)
+            self.pool.check()
+            connection = self.pool.getconn(timeout)
+        try:
+            yield connection
+        finally:
+            self.pool.putconn(connection)
+
+    def problems(self) -> list[str]:
+        """What keeps this database from being used, each in one sentence."""
+        try:
+            with self.connection(timeout=1) as connection:
+                missing = missing_columns(connection, self.tables)
+        except OperationalError:
+            return [f"The database {self.name} does not answer. Start it, or correct {self.name.upper()}_DATABASE_URL."]
+        remedy = f"Run python -m ordersaga.database.migrate {self.name}."
+        return [f"The database {self.name} lacks {table} ({', '.join(names)}). {remedy}" for table, names in missing]
+
+
+def configure(connection: Connection[Any]) -> None:
+    connection.execute("select set_config('statement_timeout', %s, false)", (STATEMENT_TIMEOUT,))
+
+
+def missing_columns(connection: Connection[Any], known: Iterable[MetaData]) -> list[tuple[str, list[str]]]:
+    """Tables with the columns they lack of those that the code knows."""
+    wanted = [(table.name, column.name) for each in known for table in each.sorted_tables for column in table.columns]
+    tables, columns = map(list, zip(*wanted, strict=True))
+    return connection.execute(MISSING, (tables, columns)).fetchall()

@@ -1,0 +1,191 @@
+"""The app that HTTP services share: roles, trace, limits, problems, health, metrics, documentation."""
+
+import re
+import time
+from collections.abc import Collection, Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+from threading import Event
+from typing import cast
+
+from flask import Response, current_app, g, redirect, request
+from flask_openapi3.blueprint import APIBlueprint
+from flask_openapi3.models.info import Info
+from flask_openapi3.openapi import OpenAPI
+from prometheus_client import Histogram
+from sqlalchemy import MetaData
+
+from ordersaga.database.pool import Database
+from ordersaga.http import cookies, openapi, problems
+from ordersaga.http.bodies import StrictRequest
+from ordersaga.http.problems import Problem
+from ordersaga.http.tokens import Caller, InvalidToken, Tokens
+from ordersaga.http.trace_context import cause_of
+from ordersaga.http.waiting import WaitingRoom
+from ordersaga.privacy.erasure import Erasures
+from ordersaga.privacy.personal import Sealer
+from ordersaga.runtime import health
+from ordersaga.runtime.logs import working_on
+from ordersaga.runtime.settings import Own, Settings, database_url, read_settings
+from ordersaga.store.announcements import Announcements
+
+THREADS = 16
+"""Requests at a time, and connections at most; gunicorn_conf starts as many threads."""
+
+SECONDS = Histogram(
+    "http_server_request_duration_seconds", "Time from request to answer", ["method", "route", "status"]
+)
+DOCUMENTATION = "/docs"
+
+
+class Api(OpenAPI):
+    """One service over HTTP: its routes, behind tokens, beside health, metrics and documentation."""
+
+    request_class = StrictRequest
+
+    def __init__(
+        self,
+        title: str,
+        routes: APIBlueprint,
+        announcements: Announcements,
+        settings: Settings,
+        database: Database,
+        roles: Collection[str],
+    ) -> None:
+        super().__init__(
+            announcements.service,
+            info=Info(title=title, version="1.0.0"),
+            security_schemes=dict(openapi.SECURITY_SCHEMES),
+            validation_error_status="default",
+            validation_error_model=problems.ProblemDocument,
+            validation_error_callback=lambda error: problems.respond(problems.of_validation(error)),
+            doc_prefix=DOCUMENTATION,
+            static_folder=None,
+        )
+        self.config.update(openapi.PAGE_SETTINGS)
+        self.settings = settings
+        self.announcements = announcements
+        self.database = database
+        self.tokens = Tokens(settings, roles)
+        self.sealer = Sealer(settings.personal_key_encryption_key)
+        self.erasures = Erasures(Path(settings.erasure_list) if settings.erasure_list else None)
+        self.waiting_room = WaitingRoom(THREADS // 2)
+        problems.register(self)
+        self.before_request(begin)
+        self.after_request(finish)
+        self.teardown_request(forget)
+        self.browsers_sign_in = False
+        self.stopping = Event()
+        self.roles: dict[tuple[str, str], frozenset[str]] = {}
+        self.mount(routes)
+        for path in ("/healthz", "/readyz", "/metrics"):
+            self.add_url_rule(path, path, self.health)
+        self.add_url_rule("/openapi.json", "openapi.json", lambda: self.api_doc)
+        self.add_url_rule("/", "/", lambda: redirect(f"{DOCUMENTATION}/"))
+
+    def mount(self, routes: APIBlueprint) -> None:
+        """Serve these too, each operation behind the roles that it names."""
+        self.register_api(routes)
+        self.roles |= roles_of(self, routes)
+
+    def own_settings(self, kind: type[Own]) -> Own:
+        """The settings as those of the service that this app was made for."""
+        assert isinstance(self.settings, kind)
+        return self.settings
+
+    def health(self) -> Response:
+        status, content_type, body = health.respond(request.path, self.database.problems)
+        return Response(body, status, content_type=content_type)
+
+
+def create_app(
+    title: str,
+    routes: APIBlueprint,
+    announcements: Announcements,
+    *tables: MetaData,
+    roles: Collection[str] = (),
+    settings: type[Settings] = Settings,
+) -> Api:
+    """The app of one process; it connects, so it is made after gunicorn has forked.
+
+    `tables` are those that it needs beside the messaging ones, `roles` those that its callers may have beside STAFF.
+
+    Raises:
+        MissingSetting: a variable is missing or wrong.
+    """
+    service = announcements.service
+    known = read_settings(settings)
+    return Api(title, routes, announcements, known, Database(database_url(service), service, THREADS, *tables), roles)
+
+
+def roles_of(app: Api, routes: APIBlueprint) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:
+    """((endpoint, method), roles that may use it); an operation that names none, or an unknown one, fails."""
+    for rule in app.url_map.iter_rules():
+        if rule.endpoint.startswith(f"{routes.name}."):
+            path = re.sub(r"<(?:[^<:]+:)?([^>]+)>", r"{\1}", rule.rule)
+            for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}:
+                operation = getattr(routes.paths[path], method.lower())
+                named = frozenset(operation.security[0][openapi.SCHEME])
+                if unknown := named - {*app.tokens.roles}:
+                    raise ValueError(f"{method} {rule.rule} is for {', '.join(unknown)}, which no token says")
+                yield (rule.endpoint, method), named
+
+
+def api() -> Api:
+    return cast(Api, current_app)
+
+
+def caller() -> Caller:
+    """Who sent this request."""
+    return cast(Caller, g.caller)
+
+
+def begin() -> None:
+    """Know the request's cause and caller before anything else looks at it."""
+    g.started = time.perf_counter()
+    g.cause = cause_of(request.headers)
+    g.logging = ExitStack()
+    g.logging.enter_context(working_on(g.cause))
+    method = "GET" if request.method == "HEAD" else request.method
+    roles = api().roles.get((request.endpoint or "", method))
+    if roles is not None:
+        g.caller = authenticate()
+        g.cause = replace(g.cause, actor=g.caller.subject)
+        if g.caller.role not in roles:
+            raise Problem(403, "forbidden", f"This is for {' and '.join(sorted(roles))}, not for {g.caller.role}.")
+
+
+def authenticate() -> Caller:
+    """Who sends this request, by its token or, where browsers sign in, by its cookie."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if not scheme and api().browsers_sign_in:
+        scheme, token = "bearer", cookies.token(request)
+    if scheme.lower() != "bearer" or not token:
+        raise unauthenticated("Send a token: Authorization: Bearer <token>.", 'Bearer realm="ordersaga"')
+    try:
+        return api().tokens.verify(token.strip())
+    except InvalidToken as error:
+        raise unauthenticated(f"{error}.", 'Bearer realm="ordersaga", error="invalid_token"') from None
+
+
+def unauthenticated(detail: str, challenge: str) -> Problem:
+    return Problem(401, "unauthenticated", detail, headers={"WWW-Authenticate": challenge})
+
+
+def finish(response: Response) -> Response:
+    """What every answer carries, and its place in the metrics."""
+    response.headers.setdefault("X-Correlation-Id", str(g.cause.correlation_id))
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    if request.path.startswith(DOCUMENTATION):
+        openapi.keep_on_this_machine(response)
+    else:
+        response.headers.setdefault("Cache-Control", "private, no-cache")
+    # Without a rule the method is the stranger's word, and would make a time series each.
+    method, route = (request.method, request.url_rule.rule) if request.url_rule else ("", "")
+    SECONDS.labels(method, route, response.status_code).observe(time.perf_counter() - g.started)
+    return response
+
+
+def forget(_: BaseException | None) -> None:
+    g.pop("logging", ExitStack()).close()

@@ -1,0 +1,34 @@
+"""Bodies of requests: small, JSON, and read by strict_json whatever the framework would have done."""
+
+from typing import Any
+
+from flask import Request
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from ordersaga.http.problems import FieldError, Problem
+from ordersaga.http.strict_json import UnacceptableJson, parse
+
+LARGEST = 64 * 1024
+"""Bytes; a hundred lines take a tenth of it."""
+
+
+class StrictRequest(Request):
+    """A request whose body is a JSON object or is refused; no body at all is an object without members."""
+
+    # werkzeug cuts off a body that does not say its length; one byte more shows that it was longer.
+    max_content_length = LARGEST + 1
+
+    def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
+        """Raises Problem: 415 when it is not declared as JSON, 400 when it is not acceptable JSON."""
+        data = self.get_data()
+        if len(data) > LARGEST:
+            raise RequestEntityTooLarge
+        if not data:
+            return {}
+        if self.mimetype != "application/json" or self.headers.get("Content-Encoding", "identity") != "identity":
+            raise Problem(415, "unsupported-media-type", "Send the body as application/json, not compressed.")
+        try:
+            return parse(data)
+        except UnacceptableJson as error:
+            field = FieldError(field=error.field, message=str(error))
+            raise Problem(400, "unacceptable-json", f"The body cannot be read: {error}.", [field]) from None

@@ -1,0 +1,70 @@
+"""What an endpoint does with a request: accept a command once, read, answer, wait for the end."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from flask import Response, g, request
+from pydantic import BaseModel
+
+from ordersaga.http.app import api, caller
+from ordersaga.http.idempotency import Answer, RequestKey, once
+from ordersaga.http.waiting import preferred_wait, wait_for
+from ordersaga.store.transaction import Transaction, decide
+
+
+def answer(status: int, view: BaseModel, **headers: str) -> Answer:
+    return Answer(status, view.model_dump_json(), headers)
+
+
+def accept(command: Callable[[Transaction], Answer], key: RequestKey | None = None) -> Answer:
+    """Run a command in a transaction of its own; under a key it takes effect once."""
+    app = api()
+    with app.database.connection() as connection:
+        return decide(connection, app.announcements, g.cause, once(key, command) if key else command)
+
+
+def request_key(key: str | None, body: BaseModel) -> RequestKey | None:
+    """The key of this request, if it has one; a caller's keys are apart from everyone else's."""
+    return RequestKey.of(caller().subject, key, request.method, request.path, body) if key else None
+
+
+@contextmanager
+def reading() -> Iterator[Transaction]:
+    """A view of the event store; every query of it is a transaction of its own."""
+    app = api()
+    with app.database.connection() as connection:
+        yield Transaction(connection, app.announcements, g.cause)
+
+
+def respond(answer: Answer) -> Response:
+    response = Response(answer.body, answer.status, answer.headers, mimetype="application/json")
+    if answer.replayed:
+        response.headers["Idempotency-Replayed"] = "true"
+    return response
+
+
+def respond_at_the_end(accepted: Answer, look: Callable[[], Answer | None]) -> Response:
+    """What `look` finds within the time of `Prefer: wait`, else what was accepted.
+
+    It holds no database connection between two looks. A replayed request may wait as well.
+    """
+    seconds = preferred_wait(request.headers.get("Prefer", ""))
+    if not seconds:
+        return respond(accepted)
+    with api().waiting_room.place() as may_wait:
+        if not may_wait:
+            return respond(accepted)
+        response = respond(wait_for(look, seconds) or accepted)
+    response.headers["Preference-Applied"] = f"wait={seconds}"
+    return response
+
+
+def show(view: BaseModel, version: int | None = None) -> Response:
+    """200, or 304 when the caller has it already; the ETag is the version, else a hash of the content."""
+    response = respond(answer(200, view))
+    if version is None:
+        response.add_etag()
+    else:
+        response.set_etag(str(version))
+    response.make_conditional(request)
+    return response

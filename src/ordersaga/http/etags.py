@@ -1,0 +1,34 @@
+"""ETags are versions of aggregates: a change can be made on condition that nobody else was first."""
+
+import re
+
+from flask import request
+
+from ordersaga.http.problems import Problem
+
+VERSION = re.compile(r"[1-9][0-9]{0,17}")
+
+
+def etag(version: int) -> str:
+    return f'"{version}"'
+
+
+def expected_version() -> int | None:
+    """The version in If-Match; None when there is no such header, or it is `*`.
+
+    Raises:
+        Problem: 412 when it is not one ETag that this service gives.
+    """
+    tags = request.if_match
+    if "If-Match" not in request.headers or tags.star_tag:
+        return None
+    versions = tags.as_set()
+    if len(versions) != 1 or not VERSION.fullmatch(version := versions.pop()):
+        raise precondition_failed()
+    return int(version)
+
+
+def precondition_failed(current: int | None = None) -> Problem:
+    detail = "It is not at the version that If-Match names. Read it again, then decide again."
+    headers = {} if current is None else {"ETag": etag(current)}
+    return Problem(412, "precondition-failed", detail, headers=headers)

@@ -1,0 +1,97 @@
+"""A request with an Idempotency-Key takes effect once; sent again, it gets the first answer again."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from psycopg import Connection
+from pydantic import BaseModel
+
+from ordersaga.http.problems import Problem
+from ordersaga.store.flush import Remembered
+from ordersaga.store.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a command answers; `replayed` when an earlier request was answered so."""
+
+    status: int
+    body: str
+    """JSON."""
+    headers: dict[str, str] = field(default_factory=dict)
+    replayed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RequestKey:
+    """A caller's name for one request, and a hash of what the request asks for."""
+
+    caller: str
+    key: str
+    payload: bytes
+
+    @classmethod
+    def of(cls, caller: str, key: str, method: str, path: str, body: BaseModel) -> "RequestKey":
+        """The same fields in another order or with other spaces are the same payload."""
+        return cls(caller, key, sha256(f"{method} {path}\n{body.model_dump_json()}".encode()).digest())
+
+    @property
+    def lock(self) -> tuple[int, int]:
+        """Two 32-bit keys: a space of locks apart from the 64-bit ones of aggregates."""
+        digest = sha256(f"{self.caller}\0{self.key}".encode()).digest()
+        return int.from_bytes(digest[:4], "big", signed=True), int.from_bytes(digest[4:8], "big", signed=True)
+
+    def keep(self, answer: Answer) -> Remembered:
+        return Remembered(self.caller, self.key, self.payload, answer.status, answer.headers, answer.body)
+
+
+def once(key: RequestKey, command: Callable[[Transaction], Answer]) -> Callable[[Transaction], Answer]:
+    """The command as it is to be run: not at all when the key has an answer, which is given again.
+
+    Raises (when it is run):
+        Problem: 422 when the key came with another payload before, 409 when the first request is not finished.
+    """
+
+    def run(transaction: Transaction) -> Answer:
+        transaction.begin()
+        kept, is_ours = find(transaction.connection, key)
+        if kept is not None:
+            return replay(kept, key)
+        if not is_ours:
+            detail = "The first request with this Idempotency-Key is still under way. Send it again in a moment."
+            raise Problem(409, "request-in-flight", detail, headers={"Retry-After": "1"})
+        answer = command(transaction)
+        answer.headers["X-Correlation-Id"] = str(transaction.cause.correlation_id)
+        transaction.remember(key.keep(answer))
+        return answer
+
+    return run
+
+
+def replay(kept: Remembered, key: RequestKey) -> Answer:
+    if kept.request_hash != key.payload:
+        detail = "This Idempotency-Key came with another request before. Take a new key for a new request."
+        raise Problem(422, "idempotency-key-reused", detail)
+    return Answer(kept.status, kept.body, kept.headers, replayed=True)
+
+
+FIND = """
+select pg_try_advisory_xact_lock(%s::int, %s::int), kept.request_hash, kept.status, kept.headers, kept.body
+from (select) as always left join idempotency_keys kept on kept.caller = %s and kept.key = %s
+"""
+
+
+def find(connection: Connection[Any], key: RequestKey) -> tuple[Remembered | None, bool]:
+    """The answer kept under the key, and whether this transaction holds the key now.
+
+    A first request that commits between this statement's snapshot and its lock is not seen here;
+    the primary key of idempotency_keys sees it when the second one flushes.
+    """
+    row = connection.execute(FIND, (*key.lock, key.caller, key.key), prepare=True).fetchone()
+    assert row is not None
+    is_ours, request_hash, status, headers, body = row
+    if request_hash is None:
+        return None, is_ours
+    return Remembered(key.caller, key.key, bytes(request_hash), status, headers, body), is_ours

@@ -1,0 +1,188 @@
+"""What one sends about parked messages over HTTP, and what is shown of them."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from ordersaga.http.openapi import Body, Query, View, example
+from ordersaga.parked import operations
+from ordersaga.parked.inspection import FailureGroup
+
+State = Literal["retrying", "waiting", "dead"]
+Failure = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$", description="A failure group, as `failures` names it.")]
+Key = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Reason = Annotated[
+    str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$", description="Why, for the record.")
+]
+SEEN = "The `version` at which this was decided; if it is another by now, nothing is done."
+Seen = Annotated[str | None, Field(max_length=64, description=SEEN)]
+
+
+class ParkedPath(BaseModel):
+    message_id: UUID
+
+
+class ParkedPage(Query):
+    """Messages in the order in which they were parked."""
+
+    limit: int = Field(default=100, ge=1, le=500)
+    after: Position = Field(default=0, description="`next` of the page before.")
+    state: State | None = None
+    failure: Failure | None = None
+    key: Key | None = None
+
+
+class ActionsPage(Query):
+    """Actions, the newest first."""
+
+    limit: int = Field(default=100, ge=1, le=500)
+    before: Position | None = Field(default=None, description="`next` of the page before.")
+    message_id: UUID | None = None
+
+
+class Retry(Body):
+    model_config = example(reason="its cause is mended")
+
+    reason: Reason
+    seen: Seen = None
+
+
+class Skip(Body):
+    model_config = example(reason="a duplicate made by hand")
+
+    reason: Reason
+    seen: Seen = None
+
+
+class Edit(Body):
+    model_config = example(reason="a name was misspelt", body='{"name": "..."}')
+
+    reason: Reason
+    body: str = Field(pattern=r"^[^\x00]*$", description="The whole new body, as text; it has to meet the contract.")
+    seen: Seen = None
+
+
+class Retries(Body):
+    """One failure group, or all; a batch at a time."""
+
+    model_config = example(reason="its cause is mended")
+
+    failure: Failure | None = Field(default=None, description="Without it, every message that failed.")
+    reason: Reason
+    after: Position = Field(default=0, description="`next` of the batch before.")
+    limit: int = Field(default=100, ge=1, le=500)
+
+
+class ParkedRow(View):
+    """One parked message in a list."""
+
+    position: int
+    message_id: UUID
+    version: str
+    contract: str | None
+    key: str | None
+    state: State
+    failure: str
+    error: str
+    place: str
+    message: str
+    attempts: int
+    next_attempt_at: datetime | None
+    parked_at: datetime
+    edits: int
+
+    @classmethod
+    def of(cls, row: dict[str, Any], **more: Any) -> Self:
+        version = operations.version(row["state"], row["attempts"], row["edits"])
+        return cls.model_validate({**row, **more, "version": version})
+
+
+class ParkedList(View):
+    """`next` is there when there are more."""
+
+    failures: list[FailureGroup]
+    messages: list[ParkedRow]
+    next: int | None
+
+
+class ActionView(View):
+    """What somebody did to a message, and how the message was before."""
+
+    position: int
+    message_id: UUID
+    action: Literal["retry", "edit", "skip"]
+    actor: str
+    reason: str
+    acted_at: datetime
+    state: State
+    attempts: int
+    error: str
+    place: str
+
+
+class ActionsList(View):
+    actions: list[ActionView]
+    next: int | None
+
+
+class ParkedView(ParkedRow):
+    """All about one message; bytes that are no text are shown as escapes."""
+
+    routing_key: str
+    headers: dict[str, Any]
+    body: str
+    original_body: str | None
+    traceback: str
+    before: list[UUID]
+    followers: list[UUID]
+    actions: list[ActionView]
+
+    @classmethod
+    def of(cls, row: dict[str, Any], **more: Any) -> Self:
+        original = row["original_body"]
+        return super().of(row, body=text(row["body"]), original_body=None if original is None else text(original))
+
+
+class Done(View):
+    """What has become of a message: due now, waiting behind others of its key, or skipped."""
+
+    message_id: UUID
+    state: Literal["retrying", "waiting", "skipped"]
+
+
+class RetriesDone(View):
+    """`gone` are those that have left meanwhile; `next` is there when there are more."""
+
+    retried: int
+    gone: int
+    next: int | None
+
+
+class FailureOfDryRun(View):
+    error: str
+    place: str
+    message: str
+    traceback: str
+
+
+class MadeRow(View):
+    table: str
+    row: dict[str, Any]
+
+
+class DryRunView(View):
+    """What an attempt would do now; everything was rolled back."""
+
+    message_id: UUID
+    outside: Literal["none", "not called"]
+    failure: FailureOfDryRun | None
+    received_before: bool
+    rows: list[MadeRow]
+    removed: dict[str, int]
+
+
+def text(data: bytes) -> str:
+    return data.decode(errors="backslashreplace")

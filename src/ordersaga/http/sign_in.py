@@ -1,0 +1,110 @@
+"""Sign-in for browsers: a page that takes a token and keeps it as a cookie, and the door of what is behind it."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Response, g, make_response, redirect, render_template_string, request
+
+from ordersaga.http import cookies
+from ordersaga.http.app import Api, api, authenticate
+from ordersaga.http.problems import Problem
+from ordersaga.http.tokens import STAFF, Caller, InvalidToken
+
+PAGES = Path(__file__).parent / "pages"
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; "
+        "frame-ancestors 'none'"
+    ),
+    "Cache-Control": "no-store",
+    # With `no-referrer` the browser would send `Origin: null` along with the form.
+    "Referrer-Policy": "same-origin",
+}
+
+
+def mount(app: Api) -> None:
+    """Let browsers sign in to this app."""
+    app.browsers_sign_in = True
+    app.add_url_rule("/sign-in", "sign-in", lambda: page())
+    app.add_url_rule("/sign-in", "signing-in", sign_in, methods=["POST"])
+    app.add_url_rule("/sign-out", "sign-out", sign_out, methods=["POST"])
+    app.add_url_rule("/sign-in.js", "sign-in.js", lambda: asset("sign_in.js", "text/javascript"))
+    app.add_url_rule("/sign-in.css", "sign-in.css", lambda: asset("sign_in.css", "text/css"))
+
+
+def page(problem: str = "", status: int = 200, **more: Any) -> Response:
+    text = (PAGES / "sign_in.html").read_text()
+    following = request.values.get("next", "")
+    return make_response(render_template_string(text, problem=problem, following=following, **more), status, HEADERS)
+
+
+def asset(name: str, media_type: str) -> Response:
+    return Response((PAGES / name).read_text(), mimetype=media_type)
+
+
+def sign_in() -> Response:
+    """Verify the token of the form and keep it.
+
+    Another site's page must not sign anybody in. Its link may lead here with a token behind the #, so who is
+    signed in is asked before becoming somebody else.
+    """
+    if cookies.origin(request) == "elsewhere":
+        raise cookies.cross_site()
+    token = request.form.get("token", "").strip()
+    try:
+        caller = api().tokens.verify(token)
+    except InvalidToken as error:
+        return page(f"This token is not accepted: {error}.", 401)
+    if caller.role not in STAFF:
+        return page(f"This is for operators and auditors; the token is for a {caller.role}.", 403)
+    following = here(request.form.get("next", ""))
+    now = signed_in_already()
+    if now and (now.subject, now.role) != (caller.subject, caller.role) and request.form.get("instead") != now.subject:
+        return page(status=409, token=token, now=now, then=caller, stay=following)
+    response = make_response(redirect(following, 303))
+    cookies.keep(request, response, token, caller)
+    return response
+
+
+def signed_in_already() -> Caller | None:
+    """Whom the browser's cookie names, if it is still accepted."""
+    try:
+        return api().tokens.verify(request.cookies.get(cookies.name(request), ""))
+    except InvalidToken:
+        return None
+
+
+def here(address: str) -> str:
+    """The address if it is one of this host's, else its front page."""
+    inside = address.startswith("/") and not address.startswith("//")
+    return address if inside and address.isprintable() and "\\" not in address else "/"
+
+
+def sign_out() -> Response:
+    if cookies.origin(request) == "elsewhere":
+        raise cookies.cross_site()
+    response = make_response(redirect("/sign-in", 303))
+    cookies.forget(request, response)
+    return response
+
+
+def signed_in(roles: Collection[str] = STAFF) -> Caller | Response:
+    """Who is at the browser, or the way to the sign-in page for who is not signed in as one of these.
+
+    Call it before every page and every request of a page's script, and return what is not a Caller.
+
+    Raises:
+        Problem: 401 or 403 for what is not the opening of a page, and for a change that another site caused.
+    """
+    try:
+        caller = g.caller = authenticate()
+        if caller.role not in roles:
+            raise Problem(403, "forbidden", f"This is for {' and '.join(sorted(roles))}, not for {caller.role}.")
+    except Problem as problem:
+        if request.method != "GET" or problem.kind == "cross-site":
+            raise
+        following = request.full_path.removesuffix("?")
+        return make_response(redirect(f"/sign-in?{urlencode({'next': following})}", 303))
+    return caller

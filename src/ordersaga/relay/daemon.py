@@ -1,0 +1,134 @@
+"""The relay daemon: publishes what services have announced, until told to stop."""
+
+import logging
+import sys
+import threading
+import time
+from typing import NoReturn
+
+from ordersaga.relay.dispatch import DRAIN_SECONDS
+from ordersaga.relay.relay import Relay
+from ordersaga.relay.session import UnsafeServer
+from ordersaga.relay.settings import RelaySettings
+from ordersaga.runtime.health import serve_health
+from ordersaga.runtime.logs import configure_logging, log
+from ordersaga.runtime.settings import MissingSetting, database_urls, read_settings
+from ordersaga.runtime.signals import set_by_signal
+
+UNSAFE = "--unsafe-durability"
+MARGIN_SECONDS = 2
+
+USAGE = """usage: python -m relay [--unsafe-durability] [DATABASE ...]
+
+Publishes the outbox of service databases to RabbitMQ: every message at least once, in order per key, and
+remembers as published only what the broker has confirmed. Consumers drop the copies that a crash can cause.
+
+  DATABASE             a <NAME> of the environment in small letters; without any, all that it names
+  --unsafe-durability  publish even with fsync or synchronous_commit off,
+                       where a crash can take back what the world has already heard
+
+Environment:
+  <NAME>_DATABASE_URL  postgresql://relay:password@host:port/<name>
+                       The role needs what `python -m ordersaga.database.migrate` grants to `relay`.
+  AMQP_URL             amqp://relay:password@host:port/vhost
+                       The user needs to write to the exchange `events`, which
+                       `python -m ordersaga.broker.provisioning` declares.
+  HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
+  RELAY_RETENTION_HOURS  published rows older than this are deleted from the outbox (default 24)
+  RELAY_MAX_MESSAGE_BYTES  a larger body is not offered to the broker but kept as undeliverable (default 16777216,
+                       which is what RabbitMQ 4 takes)
+  LOG_LEVEL, LOG_FORMAT=console|json
+
+Start as many as you like: one leads per database, the others stand by and take over within seconds when it dies.
+A message that the broker does not take is kept in the table `undeliverable` and tried again; later ones of its key
+wait behind it: see `ordersaga relay undeliverable`.
+A server that is away is waited for. SIGTERM or Ctrl-C: reads no more, waits up to ten seconds for the confirms of
+what is in flight, moves the cursor, exits 0. Exit 2: something must be changed first, and the text says what.
+"""
+
+
+def relays(names: list[str], settings: RelaySettings, stop: threading.Event, unsafe_durability: bool) -> list[Relay]:
+    """One for each database.
+
+    Raises:
+        MissingSetting: the environment does not name a database or the broker.
+    """
+    urls = database_urls()
+    if not settings.amqp_url:
+        raise MissingSetting("AMQP_URL is not set. Set it to amqp://relay:password@host:port/vhost")
+    if not urls:
+        raise MissingSetting(
+            "No <NAME>_DATABASE_URL is set, so there is nothing to publish. See python -m relay --help"
+        )
+    for name in names:
+        if name not in urls:
+            raise MissingSetting(f"{name.upper()}_DATABASE_URL is not set; it is needed to publish {name}")
+    retention_seconds = 3600 * settings.relay_retention_hours
+    largest = settings.relay_max_message_bytes
+    return [
+        Relay(name, urls[name], settings.amqp_url, stop, unsafe_durability, retention_seconds, largest)
+        for name in names or sorted(urls)
+    ]
+
+
+def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:
+    """The body of a relay's thread; one that cannot go on ends the process."""
+    try:
+        relay.run()
+    except UnsafeServer as error:
+        log.error(f"{relay.database} is not published: {error}")
+        exit_codes.append(2)
+    except Exception:  # noqa: BLE001 - the last frame of the thread
+        log.exception(f"the relay of {relay.database} cannot go on and ends, to be started again")
+        exit_codes.append(1)
+    finally:
+        stop.set()
+
+
+def serve(names: list[str], unsafe_durability: bool) -> int:
+    """Run the relays until SIGTERM or SIGINT. Returns the exit code."""
+    settings = read_settings(RelaySettings)
+    stop = threading.Event()
+    set_by_signal(stop)
+    all_relays = relays(names, settings, stop, unsafe_durability)
+    configure_logging(settings, " ".join(("relay", *(relay.database for relay in all_relays))))
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    serve_health(
+        settings.health_port, settings.health_host, lambda: [text for relay in all_relays for text in relay.problems()]
+    )
+    exit_codes: list[int] = []
+    threads = [
+        threading.Thread(target=run_relay, args=(relay, stop, exit_codes), name=relay.database, daemon=True)
+        for relay in all_relays
+    ]
+    for thread in threads:
+        thread.start()
+    stop.wait()
+    end = time.monotonic() + DRAIN_SECONDS + MARGIN_SECONDS
+    for thread in threads:
+        thread.join(end - time.monotonic())
+    return max(exit_codes, default=0)
+
+
+def main(arguments: list[str]) -> int:
+    if "-h" in arguments or "--help" in arguments:
+        sys.stdout.write(USAGE)
+        return 0
+    names = [argument for argument in arguments if argument != UNSAFE]
+    for name in names:
+        if name.startswith("-"):
+            raise MissingSetting(f"There is no option {name}. See python -m relay --help")
+    return serve(names, unsafe_durability=UNSAFE in arguments)
+
+
+def run() -> NoReturn:
+    """Run the daemon with the arguments of this process, and exit."""
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except (MissingSetting, OSError) as wrong:
+        sys.stderr.write(f"relay: {wrong}\n")
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    run()

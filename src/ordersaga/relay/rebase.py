@@ -1,0 +1,70 @@
+"""Re-basing: what a relay does once with a database that was dumped on one server and restored on another.
+
+The rows come with the transaction ids of their old server, and the cursor with a snapshot of it. Which rows were
+published is still decided exactly: `pg_visible_in_snapshot` is a pure function of an id and a snapshot. But compared
+with ids of this server they would hide new rows, be published again when this server's counter comes to them, and be
+scanned by every poll until then. So the old ids go: in one transaction the published rows get the id 2, which every
+snapshot contains, the others get this transaction's own id, as if announced now, and the cursor becomes the snapshot
+in which nothing but id 2 is visible. From there on the ordinary windows do the rest, in the order of positions.
+
+Old rows must not be confused with those that services have written since, whose ids may look like published ones.
+The cursor tells: a restore loads it behind the outbox (pg_dump goes by name), and after the restore only a relay
+moves it. So a row whose inserting transaction (`xmin`) is younger than the cursor's is new, and is published.
+Where a restore in parallel loads the cursor first, old rows pass for new ones: they are published twice, never lost.
+"""
+
+from typing import Any
+
+from psycopg import Connection
+
+from ordersaga.database.snapshot_window import NOTHING
+from ordersaga.runtime.logs import log
+
+LOCK = "select from relay_cursor for update"
+
+# A server made by pg_upgrade or pg_createsubscriber has another identifier and the same transaction ids. There the
+# cursor is still the row that its own transaction wrote, and no row is from the future.
+STATE = """
+select c.system_identifier, s.system_identifier::text, f.exists,
+    c.xid::xid = c.xmin and c.xid < pg_snapshot_xmax(pg_current_snapshot()) and not f.exists
+from relay_cursor c, pg_control_system() s,
+    (select exists (select from outbox where xid >= pg_snapshot_xmax(pg_current_snapshot()))) f
+"""
+
+RESTAMP = """
+with stamped as (
+    update outbox set xid = case
+        when age(outbox.xmin) >= age(c.xmin) and (
+            pg_visible_in_snapshot(outbox.xid, c.published)
+            or outbox.position <= c.confirmed_position and pg_visible_in_snapshot(outbox.xid, c.target))
+        then '2'::xid8 else pg_current_xact_id() end
+    from relay_cursor c
+    returning outbox.xid = '2'::xid8 as published)
+select count(*) filter (where published), count(*) filter (where not published) from stamped
+"""
+
+MOVE = """
+update relay_cursor set system_identifier = %s, published = %s, target = null, confirmed_position = null,
+    xid = pg_current_xact_id(), moved_at = now()
+"""
+ADOPT = "update relay_cursor set system_identifier = %s, xid = pg_current_xact_id(), moved_at = now()"
+
+
+def rebase_if_foreign(connection: Connection[Any], database: str) -> None:
+    """Make the outbox and the cursor of another server this server's own; the active relay does it before it begins."""
+    with connection.transaction():
+        connection.execute(LOCK)
+        row = connection.execute(STATE).fetchone()
+        assert row is not None
+        its_server, this_server, from_the_future, same_ids = row
+        if its_server == this_server and not from_the_future:
+            return
+        servers = {"database": database, "from_server": its_server, "this_server": this_server}
+        if same_ids:
+            connection.execute(ADOPT, (this_server,))
+            log.warning("the server has a new identifier and the same transactions: going on as before", **servers)
+            return
+        counts = connection.execute(RESTAMP).fetchone()
+        assert counts is not None
+        connection.execute(MOVE, (this_server, NOTHING))
+    log.warning("restored from another server: re-based", published=counts[0], to_publish=counts[1], **servers)

@@ -1,0 +1,164 @@
+"""The table of messages that the broker did not take, each with what waits behind it, as the active relay uses it.
+
+Only the active relay writes rows and only it sends them, in the thread that publishes the windows: a key has rows here
+or its messages flow directly, and nothing comes between the two. People delete rows or make them due (`operations`).
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from prometheus_client import Counter, Gauge
+from psycopg import Connection
+
+from ordersaga.envelope.message import COLUMNS, from_row
+from ordersaga.relay.window import Outgoing
+from ordersaga.runtime.logs import log
+
+KINDS = ("nacked", "returned", "too_large", "waits")
+FULL = 10_000
+"""Rows at which a relay holds instead of copying the whole backlog: then it is not a few messages that are wrong."""
+LOOK_EVERY = 1.0
+"""Seconds between two looks at what is due, while there are rows; people may have changed them."""
+
+MESSAGE = ", ".join(COLUMNS)
+# 0.75 to 1.25 of 1, 2, 4 ... seconds, and of five minutes from the ninth refusal on.
+BACK_OFF = "make_interval(secs => least(300, 2 ^ least({attempts} - 1, 20)) * (0.75 + random() / 2))"
+
+# `waits` is due as soon as it is the first of its key.
+HEADS = """
+select message_id, key, kind = 'waits' or coalesce(next_attempt_at <= now(), false) from (
+    select distinct on (key) message_id, key, kind, next_attempt_at, position from undeliverable order by key, position)
+order by position
+"""
+COUNTS = "select kind, count(*) from undeliverable group by kind"
+ROWS = f"select position, {MESSAGE} from undeliverable where message_id = any(%s) order by position"  # noqa: S608 - a constant
+RECORD = f"""
+insert into undeliverable (position, {MESSAGE}, kind, reason, attempts, next_attempt_at)
+select position, {MESSAGE}, kind, reason, case kind when 'waits' then 0 else 1 end,
+    case when kind in ('nacked', 'returned') then now() + {BACK_OFF.format(attempts=1)} end
+from unnest(%s::bigint[], %s::text[], %s::text[]) as refused (position, kind, reason) join outbox using (position)
+order by position
+on conflict (message_id) do nothing returning message_id
+"""  # noqa: S608 - constants
+REFUSED_AGAIN = f"""
+update undeliverable set kind = %(kind)s, reason = %(reason)s, attempts = attempts + 1,
+    next_attempt_at = case when %(kind)s <> 'too_large' then now() + {BACK_OFF.format(attempts="(attempts + 1)")} end
+where message_id = %(id)s returning attempts
+"""  # noqa: S608 - constants
+DELIVERED = f"""
+with gone as (delete from undeliverable where message_id = any(%(ids)s))
+select following.* from unnest(%(keys)s::text[], %(positions)s::bigint[]) as delivered (key, position)
+cross join lateral (
+    select kind = 'waits' or coalesce(next_attempt_at <= now(), false), position, {MESSAGE} from undeliverable as mine
+    where mine.key = delivered.key and mine.position > delivered.position order by mine.position limit 1) as following
+"""  # noqa: S608 - constants
+
+rows_now = Gauge("ordersaga_relay_undeliverable", "Messages that the broker has not taken", ["database", "kind"])
+refusals = Counter("ordersaga_relay_refused_total", "Attempts that the broker refused", ["database", "kind"])
+
+
+class Refused(NamedTuple):
+    """A row that the broker did not take, or `waits` for one."""
+
+    row: Outgoing
+    kind: str
+    reason: str
+
+
+class Undeliverable:
+    """The rows of one database, for as long as one relay leads."""
+
+    def __init__(self, database: str, connection: Connection[Any]) -> None:
+        self.keys: set[str] = set()
+        """Keys with rows: nothing of them is sent directly."""
+        self.count = 0
+        self._database = database
+        self._connection = connection
+        self._log = log.bind(database=database)
+        self._due: deque[UUID] = deque()
+        self._look_at = 0.0
+        self._look(busy=lambda _: False)
+
+    @property
+    def is_full(self) -> bool:
+        return self.count >= FULL
+
+    @property
+    def has_room(self) -> bool:
+        """A tenth less than full, so that a relay that held does not soon hold again."""
+        return self.count < 0.9 * FULL
+
+    def record(self, refused: Sequence[Refused]) -> None:
+        """Keep a copy of each, once; from then on its key goes this way."""
+        columns = [[each.row.position for each in refused], [r.kind for r in refused], [r.reason for r in refused]]
+        new = {id_ for (id_,) in self._connection.execute(RECORD, columns)}
+        self.count += len(new)
+        self.keys.update(each.row.message.key for each in refused)
+        for row, kind, reason in refused:
+            if row.message.id in new:
+                rows_now.labels(self._database, kind).inc()
+                self._tell(row, kind, reason)
+
+    def _tell(self, row: Outgoing, kind: str, reason: str) -> None:
+        if kind != "waits":
+            refusals.labels(self._database, kind).inc()
+            message = row.message
+            about = {"message_id": str(message.id), "contract": message.contract, "key": message.key}
+            self._log.error(
+                "undeliverable: its key waits, see `relay undeliverable`", kind=kind, reason=reason, **about
+            )
+
+    def refused_again(self, refused: Refused) -> None:
+        """Put off the next attempt, unless a person has discarded the message meanwhile."""
+        row, kind, reason = refused
+        parameters = {"id": row.message.id, "kind": kind, "reason": reason}
+        attempts = self._connection.execute(REFUSED_AGAIN, parameters).fetchone()
+        if attempts == (1,):
+            self._tell(row, kind, reason)
+        else:
+            refusals.labels(self._database, kind).inc()
+
+    def delivered(self, rows: Sequence[Outgoing]) -> list[Outgoing]:
+        """Forget what the broker has taken at last. Returns those of the same keys whose turn it is now."""
+        messages = [row.message for row in rows]
+        keys = [message.key for message in messages]
+        ids, positions = [message.id for message in messages], [row.position for row in rows]
+        parameters = {"ids": ids, "keys": keys, "positions": positions}
+        following = self._connection.execute(DELIVERED, parameters, binary=True).fetchall()
+        self.count = max(0, self.count - len(rows))
+        turns = ((due, Outgoing(position, from_row(row))) for due, position, *row in following)
+        found = {row.message.key: (due, row) for due, row in turns}
+        self.keys.difference_update(key for key in keys if key not in found)
+        if not self.keys:
+            self._look(busy=lambda _: False)
+            self._log.info("nothing is undeliverable any more")
+        return [row for due, row in found.values() if due]
+
+    def due(self, busy: Callable[[str], bool], at_most: int) -> list[Outgoing]:
+        """First rows of their keys to be tried now, but for keys that are busy."""
+        if not self._due and self.keys and time.monotonic() >= self._look_at:
+            self._look(busy)
+        ids = [self._due.popleft() for _ in range(min(at_most, len(self._due)))]
+        if not ids:
+            return []
+        found = self._connection.execute(ROWS, (ids,), binary=True)
+        rows = [Outgoing(position, from_row(row)) for position, *row in found]
+        return [row for row in rows if not busy(row.message.key)]
+
+    def _look(self, busy: Callable[[str], bool]) -> None:
+        heads = self._connection.execute(HEADS).fetchall()
+        self.keys = {key for _, key, _ in heads}
+        self._due = deque(id_ for id_, key, due in heads if due and not busy(key))
+        counts = dict(self._connection.execute(COUNTS).fetchall())
+        self.count = sum(counts.values())
+        self._look_at = time.monotonic() + LOOK_EVERY
+        for kind in KINDS:
+            rows_now.labels(self._database, kind).set(counts.get(kind, 0))
+
+    def leave(self) -> None:
+        """Another relay may lead now: its figures count."""
+        for kind in KINDS:
+            rows_now.labels(self._database, kind).set(0)

@@ -1,0 +1,99 @@
+"""The SQL of the windows between two snapshots of the outbox, and of the cursor that remembers the first.
+
+What is visible in S2 and was not in S1 is published in the order of positions. For any one key that is the order of
+its commits without a gap, because the next version of an aggregate takes its position after the last was committed.
+So a relay that starts again from what is confirmed, a standby that takes over, and a frozen leader that wakes up all
+send runs that begin at or before the first unconfirmed message: whatever their interleaving, the first copy of each
+message arrives in order, and the later copies are dropped by their id.
+"""
+
+from bisect import bisect_right
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from psycopg import Connection
+
+from ordersaga.database.snapshot_window import NOTHING, window_of
+from ordersaga.envelope.message import COLUMNS, Message, from_row
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """How far a database is published."""
+
+    published: str
+    """S1: everything visible in it is confirmed."""
+    target: str | None = None
+    """S2 of a window that was left under way."""
+    confirmed_position: int | None = None
+    """That window is confirmed up to here."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What became visible between a cursor and `target`; a million positions take 40 MB, their messages a GB."""
+
+    target: str
+    positions: list[int]
+
+
+class Outgoing(NamedTuple):
+    """One row of the outbox."""
+
+    position: int
+    message: Message
+
+
+def load_cursor(connection: Connection[Any]) -> Cursor:
+    """The cursor, made on first use."""
+    connection.execute(
+        """insert into relay_cursor (system_identifier, published)
+           select system_identifier, %s from pg_control_system() on conflict do nothing""",
+        (NOTHING,),
+    )
+    row = connection.execute("select published::text, target::text, confirmed_position from relay_cursor").fetchone()
+    assert row is not None
+    return Cursor(*row)
+
+
+POSITIONS = window_of("outbox")
+ROWS = f"select position, {', '.join(COLUMNS)} from outbox where position = any(%s) order by position"  # noqa: S608
+
+
+def open_window(connection: Connection[Any], cursor: Cursor) -> Window:
+    """List what is to be published, in order: up to now, or up to the target that the cursor keeps.
+
+    It costs the window and not the table. The end of a new window is the snapshot that its own statement runs in.
+    """
+    parameters = {"since": cursor.published, "until": cursor.target}
+    row = connection.execute(POSITIONS, parameters, binary=True).fetchone()
+    assert row is not None
+    target, positions = row
+    if cursor.confirmed_position is not None:
+        positions = positions[bisect_right(positions, cursor.confirmed_position) :]
+    return Window(target, positions)
+
+
+def fetch_page(connection: Connection[Any], positions: list[int]) -> list[Outgoing]:
+    """The rows at these positions, in order."""
+    rows = connection.execute(ROWS, (positions,), binary=True).fetchall()
+    return [Outgoing(row[0], from_row(row[1:])) for row in rows]
+
+
+def keep_confirmed(connection: Connection[Any], target: str, position: int) -> None:
+    """Remember that the window up to `target` is confirmed up to `position`."""
+    connection.execute(
+        """update relay_cursor set target = %s, confirmed_position = %s,
+               xid = pg_current_xact_id(), moved_at = now()""",
+        (target, position),
+    )
+
+
+def close_window(connection: Connection[Any], target: str) -> Cursor:
+    """Everything visible in `target` is confirmed."""
+    connection.execute(
+        """update relay_cursor set published = %s, target = null, confirmed_position = null,
+               xid = pg_current_xact_id(), moved_at = now()""",
+        (target,),
+    )
+    return Cursor(target)

@@ -1,0 +1,105 @@
+"""The servers a worker depends on: connected or away, said once per change."""
+
+import random
+from select import POLLIN, poll
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from ordersaga.runtime.errors import Away
+from ordersaga.runtime.logs import log
+
+SHORTEST_PAUSE = 0.05
+LONGEST_PAUSE = 5.0
+KEEPALIVE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""A server that has gone without a word is noticed within half a minute."""
+LOCK_TIMEOUT = "10s"
+"""Shorter than the broker's patience with a silent consumer (60 s)."""
+
+
+class Link:
+    """Whether one server is there, for the log, the health endpoint and the back-off."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.problem = f"{name} is not connected yet"
+        self._failures = 0
+
+    def up(self) -> None:
+        if self.problem:
+            log.info(f"{self.name} is connected")
+        self.problem = ""
+        self._failures = 0
+
+    def away(self, error: BaseException) -> None:
+        if not self._failures:
+            log.warning(f"{self.name} is away, trying again until it is back", reason=repr(error))
+        self.problem = f"{self.name} is away: {error!r}"
+        self._failures += 1
+
+    def pause(self) -> float:
+        """Seconds to wait before the next try: exponential with full jitter."""
+        return SHORTEST_PAUSE + random.uniform(0, min(LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, 10)))
+
+
+class DatabaseLink(Link):
+    """One connection, opened when it is asked for and again after it was lost."""
+
+    def __init__(self, name: str, url: str) -> None:
+        super().__init__(name)
+        self._url = url
+        self._connection: Connection[Any] | None = None
+
+    def connection(self) -> Connection[Any]:
+        """Autocommit: every transaction is begun by whoever needs one.
+
+        Raises:
+            Away, psycopg.OperationalError: the database does not answer or is not migrated yet.
+        """
+        if self._connection is None or self._connection.closed:
+            self._connection = connect(self._url, self.name)
+        return self._connection
+
+    def away(self, error: BaseException) -> None:
+        super().away(error)
+        self.close()
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def connect(url: str, name: str) -> Connection[Any]:
+    connection = psycopg.connect(
+        url, autocommit=True, application_name=name, options=f"-c lock_timeout={LOCK_TIMEOUT}", **KEEPALIVE
+    )
+    try:
+        connection.execute("select from inbox, parked_messages limit 0")
+    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege) as error:
+        connection.close()
+        raise Away(f"the database is not migrated for this service: {error}") from error
+    return connection
+
+
+def is_disturbed(connection: Connection[Any]) -> bool:
+    """Whether the server has something to say on an idle connection: that it is closing, or has closed it.
+
+    Costs 2 microseconds, a `select 1` one round trip.
+    """
+    poller = poll()
+    poller.register(connection.fileno(), POLLIN)
+    return bool(poller.poll(0))
+
+
+def refuse_disturbed(connection: Connection[Any]) -> None:
+    """What a pool looks at before it hands a connection out; raises OperationalError for one that has ended."""
+    if is_disturbed(connection):
+        raise psycopg.OperationalError("the server has closed an idle connection")

@@ -1,0 +1,82 @@
+"""Log lines of one format, which carry the ids of what is being worked on."""
+
+import logging
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import UUID
+
+import structlog
+from structlog.contextvars import bound_contextvars, merge_contextvars
+from structlog.typing import EventDict, Processor
+
+from ordersaga.envelope.message import Cause
+from ordersaga.runtime.settings import Settings
+
+log: structlog.stdlib.BoundLogger = structlog.get_logger()
+
+TOO_TALKATIVE = ("pika", "urllib3")
+
+
+def configure_logging(settings: Settings, process: str) -> None:
+    """Send every log line of this process, those of libraries too, to stderr in one format."""
+
+    def add_process(_: Any, __: str, line: EventDict) -> EventDict:
+        line["process"] = process
+        return line
+
+    shared: list[Processor] = [
+        merge_contextvars,
+        add_process,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.PositionalArgumentsFormatter(),
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stderr)
+    last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers(settings.log_format)]
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
+    logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
+    for name in TOO_TALKATIVE:
+        quieten(name)
+
+
+def quieten(library: str) -> None:
+    """For a library that says at INFO what is only of interest while debugging it; once logging is configured."""
+    logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
+
+
+def renderers(log_format: str) -> list[Processor]:
+    if log_format == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
+    # structlog's default traceback prints the locals of every frame, among them passwords in URLs.
+    plain = structlog.dev.plain_traceback
+    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+
+
+def trace_id_of(traceparent: str) -> str:
+    """The 32 hex digits that every span of one trace shares; empty without a trace."""
+    return traceparent.split("-")[1] if traceparent else ""
+
+
+@contextmanager
+def working_on(cause: Cause, message_id: UUID | None = None) -> Iterator[None]:
+    """Put the ids of a request or message on every log line written inside the block."""
+    ids = {
+        "correlation_id": cause.correlation_id,
+        "causation_id": cause.causation_id,
+        "message_id": message_id,
+        "trace_id": trace_id_of(cause.traceparent),
+    }
+    with bound_contextvars(**{name: str(id_) for name, id_ in ids.items() if id_}):
+        yield

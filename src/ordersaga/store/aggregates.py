@@ -1,0 +1,89 @@
+"""Event-sourced aggregates to and from rows, by way of snapshots."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+from uuid import UUID
+
+from eventsourcing.domain import BaseAggregate, CanMutateAggregate
+from eventsourcing.persistence import StoredEvent
+from psycopg import Connection
+
+from ordersaga.envelope.message import Cause
+from ordersaga.store.hash_chain import chain
+from ordersaga.store.topics import AggregateSnapshot, mapper
+
+SNAPSHOT_EVERY = 100
+"""Events between snapshots of one aggregate; a load reads one snapshot and at most this many events."""
+
+
+class EventRow(NamedTuple):
+    """One event as it will stand in stored_events."""
+
+    stored: StoredEvent
+    cause: Cause
+    hash: bytes
+
+
+@dataclass(slots=True)
+class History:
+    """An aggregate as loaded, with the hash its next event continues from."""
+
+    aggregate: BaseAggregate[UUID]
+    hash: bytes
+
+
+def record(events: Sequence[CanMutateAggregate[UUID]], previous: bytes, cause: Cause) -> Iterator[EventRow]:
+    """Rows for new events of one stream, each hash continuing the one before."""
+    for event in events:
+        stored = mapper.to_stored_event(cast(Any, event))
+        previous = chain(previous, stored, cause)
+        yield EventRow(stored, cause, previous)
+
+
+def snapshot_of(aggregate: BaseAggregate[UUID]) -> StoredEvent:
+    return mapper.to_stored_event(cast(Any, AggregateSnapshot.take(aggregate)))
+
+
+LOAD = """
+with latest as (
+    select distinct on (originator_id) originator_id, originator_version, topic, state, hash
+    from snapshots where originator_id = any(%(ids)s::uuid[])
+    order by originator_id, originator_version desc
+)
+select originator_id, originator_version, topic, state, hash from latest
+union all
+select e.originator_id, e.originator_version, e.topic, e.state, e.hash
+from unnest(%(ids)s::uuid[]) as wanted (id)
+left join latest on latest.originator_id = wanted.id
+join stored_events e on e.originator_id = wanted.id and e.originator_version > coalesce(latest.originator_version, 0)
+order by originator_id, originator_version
+"""
+
+
+def load(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, History]:
+    """The aggregates that exist among the ids, in one query: newest snapshot and the events after it."""
+    histories: dict[UUID, History] = {}
+    with connection.cursor(binary=True) as cursor:
+        for originator_id, version, topic, state, hash_ in cursor.execute(LOAD, {"ids": list(ids)}):
+            event = mapper.to_domain_event(StoredEvent(originator_id, version, topic, state))
+            history = histories.get(originator_id)
+            histories[originator_id] = History(event.mutate(history and history.aggregate), hash_)
+    return histories
+
+
+OF_KIND = """
+select originator_id from stored_events
+where topic = %(topic)s and originator_version = 1 and (%(after)s::uuid is null or position > (
+    select position from stored_events where originator_id = %(after)s and originator_version = 1))
+order by position limit %(limit)s
+"""
+
+
+def ids_of_kind(
+    connection: Connection[Any], created: type[CanMutateAggregate[UUID]], limit: int = 1000, after: UUID | None = None
+) -> list[UUID]:
+    """Ids of the aggregates that began with this event, oldest first, at most `limit`, those behind `after`."""
+    topic: str = getattr(created, "TOPIC")  # noqa: B009 - not declared on the library's base class
+    rows = connection.execute(OF_KIND, {"topic": topic, "after": after, "limit": limit})
+    return [row[0] for row in rows]

@@ -1,0 +1,155 @@
+"""The one statement of a flush: inbox, idempotency key, events, snapshots, outbox and deadlines."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+from eventsourcing.persistence import StoredEvent
+from psycopg import Connection, Cursor
+from psycopg.types.json import Jsonb
+
+from ordersaga.envelope import message
+from ordersaga.envelope.message import Cause, Message
+from ordersaga.store.aggregates import EventRow
+from ordersaga.store.deadline import Deadline
+
+
+@dataclass(frozen=True, slots=True)
+class Remembered:
+    """The answer to a request, kept so that the same request gets it again."""
+
+    caller: str
+    key: str
+    request_hash: bytes
+    status: int
+    headers: dict[str, str]
+    body: str
+
+
+@dataclass(slots=True)
+class Rows:
+    """What one flush writes, by table."""
+
+    events: list[EventRow] = field(default_factory=list)
+    messages: list[Message] = field(default_factory=list)
+    received: list[Message] = field(default_factory=list)
+    remembered: list[Remembered] = field(default_factory=list)
+    snapshots: list[tuple[StoredEvent, bytes]] = field(default_factory=list)
+    deadlines: list[tuple[Deadline, Cause]] = field(default_factory=list)
+
+
+def typed(columns: str) -> dict[str, str]:
+    return dict(column.split() for column in columns.split(", "))
+
+
+COLUMNS = {
+    "received": {name: message.COLUMNS[name] for name in ("message_id", "contract", "source", "event_hash")},
+    "remembered": typed("caller text, key text, request_hash bytea, status smallint, headers jsonb, body text"),
+    "events": typed(
+        "originator_id uuid, originator_version bigint, topic text, state bytea, "
+        "correlation_id uuid, causation_id uuid, actor text, hash bytea"
+    ),
+    "snapshots": typed("originator_id uuid, originator_version bigint, topic text, state bytea, hash bytea"),
+    "messages": message.COLUMNS,
+    "deadlines": typed(
+        "name text, aggregate_id uuid, after interval, "
+        "correlation_id uuid, causation_id uuid, traceparent text, tracestate text"
+    ),
+}
+"""What is given of a row, with its types, in the order in which `ROW` has it."""
+
+PARAMETERS = {table: [f"{table}_{name}" for name in columns] for table, columns in COLUMNS.items()}
+
+INSERTS = {
+    "received": "insert into inbox ({names}) select * from {rows} returning 1",
+    "remembered": "insert into idempotency_keys ({names}) select * from {rows} returning 1",
+    "events": "insert into stored_events ({names}) select * from {rows} returning position",
+    "snapshots": "insert into snapshots ({names}) select * from {rows} on conflict do nothing returning 1",
+    "messages": "insert into outbox ({names}) select * from {rows} returning 1",
+    "deadlines": """
+        insert into deadlines (name, aggregate_id, due_at, correlation_id, causation_id, traceparent, tracestate)
+        select name, aggregate_id, clock_timestamp() + after, correlation_id, causation_id, traceparent, tracestate
+        from {rows} ({names})
+        on conflict do nothing returning 1""",
+}
+
+
+@cache
+def statement(tables: tuple[str, ...], single: frozenset[str] = frozenset()) -> str:
+    """One insert as it is, several as data-modifying CTEs of one statement: they commit together or not at all.
+
+    Tables in `single` take one row of plain values, the others an array a column.
+    """
+    inserts = {
+        table: INSERTS[table].format(names=", ".join(COLUMNS[table]), rows=given(table, table in single))
+        for table in tables
+    }
+    *first, last = tables
+    if not first:
+        return inserts[last]
+    return "with " + ",\n".join(f"{table} as ({inserts[table]})" for table in first) + inserts[last]
+
+
+def given(table: str, single: bool) -> str:
+    """The rows as a table expression.
+
+    Arrays are made by psycopg in Python: for single rows they took a command 430 µs of CPU, plain values 290.
+    """
+    parameters = zip(PARAMETERS[table], COLUMNS[table].values(), strict=True)
+    if single:
+        return f"(values ({', '.join(f'%({name})b::{type_}' for name, type_ in parameters)})) as given"
+    return f"unnest({', '.join(f'%({name})b::{type_}[]' for name, type_ in parameters)}) as given"
+
+
+def write(connection: Connection[Any], rows: Rows) -> None:
+    """Send everything in `rows` to the database in one round trip, and empty it; a failure leaves it as it was."""
+    filled = {table: of_table for table in INSERTS if (of_table := getattr(rows, table))}
+    if filled:
+        insert(connection, filled)
+        for of_table in filled.values():
+            of_table.clear()
+
+
+def insert(connection: Connection[Any], rows: Mapping[str, Sequence[Any]]) -> Cursor[Any]:
+    """The rows of one table or more in one statement; it returns what the insert into the last one does."""
+    single = frozenset(table for table, of_table in rows.items() if len(of_table) == 1)
+    parameters: dict[str, Any] = {}
+    for table, of_table in rows.items():
+        values = map(ROW[table], of_table)
+        columns = next(values) if table in single else map(list, zip(*values, strict=True))
+        parameters.update(zip(PARAMETERS[table], columns, strict=True))
+    return connection.execute(statement(tuple(rows), single), parameters, prepare=True)
+
+
+def received(m: Message) -> tuple[Any, ...]:
+    return m.id, m.contract, m.source, m.event_hash
+
+
+def remembered(k: Remembered) -> tuple[Any, ...]:
+    return k.caller, k.key, k.request_hash, k.status, Jsonb(k.headers), k.body
+
+
+def event(row: EventRow) -> tuple[Any, ...]:
+    e, c, hash_ = row
+    return e.originator_id, e.originator_version, e.topic, e.state, c.correlation_id, c.causation_id, c.actor, hash_
+
+
+def snapshot(row: tuple[StoredEvent, bytes]) -> tuple[Any, ...]:
+    s, hash_ = row
+    return s.originator_id, s.originator_version, s.topic, s.state, hash_
+
+
+def deadline(row: tuple[Deadline, Cause]) -> tuple[Any, ...]:
+    d, c = row
+    return d.name, d.aggregate_id, d.after, c.correlation_id, c.causation_id, c.traceparent, c.tracestate
+
+
+ROW: dict[str, Callable[[Any], tuple[Any, ...]]] = {
+    "received": received,
+    "remembered": remembered,
+    "events": event,
+    "snapshots": snapshot,
+    "messages": message.to_row,
+    "deadlines": deadline,
+}

@@ -1,0 +1,73 @@
+"""Looking back: an aggregate as it was, and everything that was recorded of it."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from eventsourcing.domain import BaseAggregate
+from eventsourcing.persistence import StoredEvent
+from psycopg import Connection
+
+from ordersaga.store.topics import mapper
+
+LOAD_AS_OF = """
+select originator_version, topic, state from stored_events
+where originator_id = %(id)s
+  and (%(version)s::bigint is null or originator_version <= %(version)s)
+  and (%(time)s::timestamptz is null or originator_version < coalesce(
+      (select min(originator_version) from stored_events where originator_id = %(id)s and recorded_at > %(time)s),
+      9223372036854775807))
+order by originator_version
+"""
+
+
+def load_as_of(
+    connection: Connection[Any], id_: UUID, version: int | None = None, time: datetime | None = None
+) -> BaseAggregate[UUID] | None:
+    """The aggregate as it was at a version or a time; None when there was nothing of it.
+
+    A time means the events before the first one recorded later: `recorded_at` is when a transaction began,
+    so that a later version may carry an earlier time.
+    """
+    aggregate: BaseAggregate[UUID] | None = None
+    with connection.cursor(binary=True) as cursor:
+        for number, topic, state in cursor.execute(LOAD_AS_OF, {"id": id_, "version": version, "time": time}):
+            aggregate = mapper.to_domain_event(StoredEvent(id_, number, topic, state)).mutate(aggregate)
+    return aggregate
+
+
+EVENTS = """
+select originator_version, topic, state, recorded_at, actor from stored_events
+where originator_id = %s order by originator_version
+"""
+ENVELOPE = ("originator_id", "originator_version", "originator_topic", "timestamp")
+
+
+class RecordedEvent(NamedTuple):
+    """One event as a person reads it."""
+
+    version: int
+    topic: str
+    time: datetime
+    actor: str
+    data: dict[str, Any]
+
+
+def events_of(connection: Connection[Any], id_: UUID) -> list[RecordedEvent]:
+    """Everything recorded of the aggregate, oldest first."""
+    events = []
+    with connection.cursor(binary=True) as cursor:
+        for version, topic, state, time, actor in cursor.execute(EVENTS, (id_,)):
+            event = mapper.to_domain_event(StoredEvent(id_, version, topic, state))
+            data = {name: value for name, value in vars(event).items() if name not in ENVELOPE}
+            events.append(RecordedEvent(version, topic, time, actor, data))
+    return events
+
+
+LATEST_VERSION = "select max(originator_version) from stored_events where originator_id = %s"
+
+
+def latest_version(connection: Connection[Any], id_: UUID) -> int:
+    """0 when nothing of the aggregate is recorded."""
+    row = connection.execute(LATEST_VERSION, (id_,)).fetchone()
+    return (row and row[0]) or 0

@@ -1,0 +1,181 @@
+"""One unit of work: what it receives, records, announces and remembers is kept together or not at all."""
+
+from collections.abc import Callable, Iterable
+from contextlib import ExitStack
+from functools import partial
+from typing import Any, TypeVar
+from uuid import UUID
+
+from eventsourcing.domain import BaseAggregate
+from psycopg import Connection
+from psycopg.errors import UniqueViolation
+from psycopg.pq import TransactionStatus
+
+from ordersaga.envelope.message import Cause, Message
+from ordersaga.store import aggregates, flush
+from ordersaga.store.aggregates import SNAPSHOT_EVERY, History
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.deadline import Deadline
+from ordersaga.store.flush import Remembered
+from ordersaga.store.hash_chain import GENESIS
+
+Kind = TypeVar("Kind", bound=BaseAggregate[UUID])
+Result = TypeVar("Result")
+ATTEMPTS = 5
+
+LOCK = "select pg_advisory_xact_lock(id) from unnest(%s::bigint[]) as wanted (id)"
+
+
+class AggregateNotFound(LookupError):
+    """No event of this aggregate has been recorded here."""
+
+
+class Conflict(Exception):
+    """Another writer recorded the next version of an aggregate first; load again and decide again."""
+
+
+class AlreadyReceived(Exception):
+    """Another consumer received one of these messages first; look at the inbox again."""
+
+
+class KeyTaken(Exception):
+    """Another request with the same idempotency key was kept first."""
+
+
+CONSTRAINTS: dict[str, type[Exception]] = {
+    "stored_events_pkey": Conflict,
+    "inbox_pkey": AlreadyReceived,
+    "idempotency_keys_pkey": KeyTaken,
+}
+
+
+class Transaction:
+    """Buffers until `flush`, which is one statement. The caller owns connection, commit and rollback.
+
+    `cause` is what the events saved next are recorded with; a consumer sets it anew for every message. A caller who
+    has not begun a transaction hands in how to `begin` one: locks need it.
+    """
+
+    def __init__(
+        self,
+        connection: Connection[Any],
+        announcements: Announcements,
+        cause: Cause,
+        begin: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.connection = connection
+        self.begin = begin
+        self.announcements = announcements
+        self.cause = cause
+        self.rows = flush.Rows()
+        self._histories: dict[UUID, History | None] = {}
+
+    def lock(self, ids: Iterable[UUID]) -> None:
+        """Hold these aggregates until the transaction ends, in an order that cannot deadlock."""
+        keys = sorted({lock_key(id_) for id_ in ids})
+        if keys:
+            self.begin()
+            self.connection.execute(LOCK, (keys,))
+
+    def load(self, ids: Iterable[UUID]) -> None:
+        """Fetch these aggregates in one query; later finds and gets of them cost none."""
+        missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in self._histories]
+        if missing:
+            self._histories.update(dict.fromkeys(missing))
+            self._histories.update(aggregates.load(self.connection, missing))
+
+    def find(self, kind: type[Kind], id_: UUID) -> Kind | None:
+        """The aggregate, or None if nothing of it is recorded."""
+        self.load((id_,))
+        history = self._histories[id_]
+        if history is None:
+            return None
+        if not isinstance(history.aggregate, kind):
+            raise AggregateNotFound(f"{id_} is a {type(history.aggregate).__name__}, not a {kind.__name__}")
+        return history.aggregate
+
+    def get(self, kind: type[Kind], id_: UUID) -> Kind:
+        """The aggregate.
+
+        Raises:
+            AggregateNotFound: nothing of it is recorded.
+        """
+        aggregate = self.find(kind, id_)
+        if aggregate is None:
+            raise AggregateNotFound(f"no {kind.__name__} {id_} is recorded in {self.announcements.service}")
+        return aggregate
+
+    def save(self, *changed: BaseAggregate[UUID]) -> None:
+        """Take the new events of these aggregates, and what announces them, into the next flush."""
+        for aggregate in changed:
+            events = aggregate.collect_events()
+            if not events:
+                continue
+            history = self._histories.get(aggregate.id)
+            previous = history.hash if history else GENESIS
+            rows = list(aggregates.record(events, previous, self.cause))
+            self.rows.events.extend(rows)
+            for event, row in zip(events, rows, strict=True):
+                self.rows.messages.extend(self.announcements.messages(event, row.hash, self.cause))
+            self._histories[aggregate.id] = History(aggregate, rows[-1].hash)
+            if aggregate.version // SNAPSHOT_EVERY > (aggregate.version - len(events)) // SNAPSHOT_EVERY:
+                self.rows.snapshots.append((aggregates.snapshot_of(aggregate), rows[-1].hash))
+
+    def receive(self, message: Message) -> None:
+        """Take the inbox row of this message into the next flush, and make it the cause of what follows."""
+        self.rows.received.append(message)
+        self.cause = message.caused_by_this()
+
+    def remember(self, answer: Remembered) -> None:
+        """Take the answer under its idempotency key into the next flush."""
+        self.rows.remembered.append(answer)
+
+    def set_deadline(self, deadline: Deadline) -> None:
+        """Take a deadline into the next flush; it counts from the database's now."""
+        self.rows.deadlines.append((deadline, self.cause))
+
+    def flush(self) -> None:
+        """Write everything buffered in one statement.
+
+        Raises:
+            Conflict, AlreadyReceived, KeyTaken: someone else was first; nothing was written.
+        """
+        try:
+            flush.write(self.connection, self.rows)
+        except UniqueViolation as violation:
+            raise CONSTRAINTS[violation.diag.constraint_name or ""](str(violation)) from violation
+
+
+def lock_key(id_: UUID) -> int:
+    """The last eight bytes of the id (the first of a UUIDv7 are its time) as a signed 64-bit lock key."""
+    return int.from_bytes(id_.bytes[8:], "big", signed=True)
+
+
+def decide(
+    connection: Connection[Any], announcements: Announcements, cause: Cause, command: Callable[[Transaction], Result]
+) -> Result:
+    """Run a command as a unit of its own; when another writer was first, load and decide again.
+
+    On a connection in autocommit the flush alone is the transaction: versions, not locks, guard what was read before
+    it, and BEGIN and COMMIT are two round trips of three. A command that takes a lock begins one, to hold it.
+
+    Raises:
+        Conflict, KeyTaken: it lost five times in a row.
+    """
+    for attempt in range(1, ATTEMPTS + 1):
+        try:
+            with ExitStack() as held:
+                transaction = Transaction(connection, announcements, cause, partial(begin, connection, held))
+                result = command(transaction)
+                transaction.flush()
+            return result
+        except (Conflict, KeyTaken):
+            if attempt == ATTEMPTS:
+                raise
+    raise AssertionError("unreachable")
+
+
+def begin(connection: Connection[Any], held: ExitStack) -> None:
+    """Begin a transaction that ends with `held`, unless one is under way."""
+    if connection.info.transaction_status == TransactionStatus.IDLE:
+        held.enter_context(connection.transaction())
