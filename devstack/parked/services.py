@@ -6,7 +6,7 @@ from typing import Any
 
 from devstack.environment import Environments
 from devstack.processes import PROCESSES, READ_SIDE
-from ordersaga.consumer.receiver import Handler
+from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.runtime.settings import read_settings

@@ -18,8 +18,9 @@ from order_service.announcements import announcements
 from order_service.commands import Wanted, place_order, put_product
 from order_service.order import Order
 from ordersaga.envelope.message import Cause, Message
+from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken
 from ordersaga.store.flush import Remembered
-from ordersaga.store.transaction import AlreadyReceived, Conflict, KeyTaken, Transaction
+from ordersaga.store.transaction import Transaction
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 

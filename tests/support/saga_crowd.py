@@ -11,7 +11,7 @@ from uuid import UUID
 
 from order_service.commands import cancel_order
 from ordersaga.envelope.message import Message
-from ordersaga.store.transaction import AlreadyReceived, Conflict
+from ordersaga.runtime.errors import AlreadyReceived, Conflict
 from tests.support.saga import Saga
 from tests.support.saga_on_postgres import DatabaseParty
 from tests.support.wait import until

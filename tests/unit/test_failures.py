@@ -6,8 +6,8 @@ from pika.exceptions import AMQPConnectionError
 from psycopg_pool import PoolTimeout
 
 from ordersaga.envelope.message import UnreadableMessage
-from ordersaga.runtime.errors import Away, Fate, describe, judge
-from ordersaga.store.transaction import AggregateNotFound, AlreadyReceived, Conflict
+from ordersaga.runtime.errors import AlreadyReceived, Conflict, ErrorKind, Unavailable, classify, describe
+from ordersaga.store.transaction import AggregateNotFound
 
 
 @pytest.mark.parametrize(
@@ -27,11 +27,11 @@ from ordersaga.store.transaction import AggregateNotFound, AlreadyReceived, Conf
         psycopg.errors.IdleInTransactionSessionTimeout(),
         psycopg.errors.LockNotAvailable(),
         AMQPConnectionError(),
-        Away(),
+        Unavailable(),
     ],
 )
 def test_a_server_that_is_away_says_nothing_about_the_message(error: Exception) -> None:
-    assert judge(error) is Fate.AWAY
+    assert classify(error) is ErrorKind.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_a_server_that_is_away_says_nothing_about_the_message(error: Exception) 
     ],
 )
 def test_whoever_came_second_tries_again(error: Exception) -> None:
-    assert judge(error) is Fate.CONTENDED
+    assert classify(error) is ErrorKind.CONFLICT
 
 
 @pytest.mark.parametrize(
@@ -61,11 +61,11 @@ def test_whoever_came_second_tries_again(error: Exception) -> None:
     ],
 )
 def test_a_reaction_that_fails_blames_its_message(error: Exception) -> None:
-    assert judge(error) is Fate.FAILED
+    assert classify(error) is ErrorKind.FAILED
 
 
 def test_an_unreadable_message_needs_a_person() -> None:
-    assert judge(UnreadableMessage("header ce-id is missing")) is Fate.BROKEN
+    assert classify(UnreadableMessage("header ce-id is missing")) is ErrorKind.INVALID
 
 
 def test_a_failure_is_described_by_the_place_that_raised() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from ordersaga.runtime.errors import Fate, judge
+from ordersaga.runtime.errors import ErrorKind, classify
 from ordersaga.runtime.links import DatabaseLink
 from ordersaga.runtime.logs import log
 
@@ -43,7 +43,7 @@ class Background(threading.Thread):
         try:
             wanted = step(self.link.connection()) or 0
         except Exception as error:  # noqa: BLE001 - one failure must not end the thread
-            if judge(error) is not Fate.AWAY:
+            if classify(error) is not ErrorKind.UNAVAILABLE:
                 log.exception(f"{self.name} failed and will try again")
             self.link.away(error)
             return self.link.pause()

@@ -16,7 +16,7 @@ from ordersaga.consumer.key_queues import Lines
 from ordersaga.consumer.receiver import Receiver, runs
 from ordersaga.inbox.delivery import Broken, Received
 from ordersaga.inbox.outside import OutsideSteps
-from ordersaga.runtime.errors import Fate, judge
+from ordersaga.runtime.errors import ErrorKind, classify
 from ordersaga.runtime.links import DatabaseLink, Link
 from ordersaga.runtime.logs import log
 
@@ -28,7 +28,7 @@ LEAVING_SECONDS = 0.02
 """Longest wait for something to arrive while a queue is being given back."""
 GRACE_SECONDS = 10
 """At the end, time for what is in hand."""
-PASSING = (Fate.AWAY, Fate.CONTENDED)
+PASSING = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT)
 """What a worker outlives: a deadlock too may meet a statement that is nobody's message, such as parking one."""
 
 
@@ -79,7 +79,7 @@ class Consumer:
                 self.database.connection()
                 return self.database.up()
             except Exception as error:
-                if judge(error) not in PASSING:
+                if classify(error) not in PASSING:
                     raise
                 self.database.away(error)
             if self.stopping.wait(self.database.pause()):
@@ -151,7 +151,7 @@ class Consumer:
                 work(self.database.connection())
                 return self.database.up()
             except Exception as error:
-                if judge(error) not in PASSING:
+                if classify(error) not in PASSING:
                     raise
                 self.database.away(error)
             self.pause(intake, self.database.pause())

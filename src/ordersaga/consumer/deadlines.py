@@ -9,7 +9,7 @@ from psycopg.rows import class_row
 
 from ordersaga.envelope.message import Cause
 from ordersaga.inbox.reactions import Reactions
-from ordersaga.runtime.errors import Fate, judge
+from ordersaga.runtime.errors import ErrorKind, classify
 from ordersaga.runtime.logs import log
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import ATTEMPTS, Transaction
@@ -66,7 +66,7 @@ class Deadlines:
         try:
             found = self.fire(connection, TOGETHER)
         except Exception as error:
-            if judge(error) is Fate.AWAY:
+            if classify(error) is ErrorKind.UNAVAILABLE:
                 raise
             found = sum(self.fire_alone(connection) for _ in range(TOGETHER))
         return 0 if found == TOGETHER else IDLE_SECONDS
@@ -96,10 +96,10 @@ class Deadlines:
                 self.react(connection, due)
             return len(due)
         except Exception as error:
-            fate = judge(error)
-            if fate is Fate.AWAY or not due:
+            kind = classify(error)
+            if kind is ErrorKind.UNAVAILABLE or not due:
                 raise
-            if fate is Fate.CONTENDED and attempt < ATTEMPTS:
+            if kind is ErrorKind.CONFLICT and attempt < ATTEMPTS:
                 return self.fire_alone(connection, attempt + 1)
             self.postpone(connection, due[0], error)
             return 1

@@ -6,7 +6,7 @@ import psycopg
 from psycopg import Connection
 
 from ordersaga.database.locks import GROUP_GATE
-from ordersaga.runtime.errors import Away
+from ordersaga.runtime.errors import Unavailable
 from ordersaga.runtime.links import DatabaseLink
 
 ENTER = "select pg_advisory_lock_shared(%s, %s)"
@@ -22,7 +22,7 @@ class GatedLink(DatabaseLink):
     """A connection that is inside the gate for as long as it lives."""
 
     def connection(self) -> Connection[Any]:
-        """Raises Away too while the queues are being changed."""
+        """Raises Unavailable too while the queues are being changed."""
         before = self._connection
         connection = super().connection()
         if connection is not before:
@@ -41,7 +41,7 @@ def enter(connection: Connection[Any]) -> None:
             connection.execute("set local lock_timeout = '1s'")
             connection.execute(ENTER, GROUP_GATE)
     except psycopg.errors.LockNotAvailable:
-        raise Away("the queues of this group are being changed") from None
+        raise Unavailable("the queues of this group are being changed") from None
 
 
 def is_wanted(connection: Connection[Any]) -> bool:

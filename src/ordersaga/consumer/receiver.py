@@ -3,21 +3,20 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from itertools import groupby
-from typing import Any, Protocol
-from uuid import UUID
+from typing import Any
 
 import prometheus_client
 from psycopg import Connection
 
-from ordersaga.envelope.message import ContractData
 from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Delivery, Received, read
+from ordersaga.inbox.handler import Handler
 from ordersaga.parked import parked
 from ordersaga.parked.parked import Entry
-from ordersaga.runtime.errors import Failure, Fate, describe, judge
+from ordersaga.runtime.errors import CONFLICT_RETRIES, ErrorKind, Failure, classify, describe
 from ordersaga.runtime.logs import log, working_on
 
 RECEIVED = prometheus_client.Counter("ordersaga_received", "Messages taken from the broker", ["group", "contract"])
@@ -25,27 +24,6 @@ REDELIVERED = prometheus_client.Counter("ordersaga_redelivered", "Messages deliv
 DUPLICATES = prometheus_client.Counter("ordersaga_duplicates", "Messages dropped: they took effect before", ["group"])
 PARKED = prometheus_client.Counter("ordersaga_parked", "Messages parked after a failure of their own", ["group"])
 BATCH_SECONDS = prometheus_client.Histogram("ordersaga_batch_seconds", "Time a batch takes to be committed", ["group"])
-
-CONTENTIONS = 10
-"""Times a single message is tried again at once when someone else was first."""
-
-
-class Handler(Protocol):
-    """What a group does with messages. Both methods run in a transaction of the caller's."""
-
-    @property
-    def patience(self) -> float:
-        """Seconds for which a few messages may wait for more, to share a transaction; 0 where others wait for them."""
-
-    @property
-    def contracts(self) -> Mapping[str, type[ContractData]]:
-        """By name; a message of any other contract is parked."""
-
-    def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
-        """Those of these messages that took effect before, with the hash of the event that each announced."""
-
-    def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
-        """Let new messages take effect, in this order, and write down that they have."""
 
 
 class Receiver:
@@ -81,14 +59,14 @@ class Receiver:
         try:
             self.react_at_once(connection, messages)
         except Exception as error:
-            fate = judge(error)
-            if fate is Fate.AWAY:
+            kind = classify(error)
+            if kind is ErrorKind.UNAVAILABLE:
                 raise
             if len(messages) > 1:
                 half = len(messages) // 2
                 self.react(connection, messages[:half])
                 self.react(connection, messages[half:])
-            elif fate is Fate.CONTENDED and contentions < CONTENTIONS:
+            elif kind is ErrorKind.CONFLICT and contentions < CONFLICT_RETRIES:
                 time.sleep(random.uniform(0, 0.002 * 2**contentions))
                 self.react(connection, messages, contentions + 1)
             else:
@@ -121,9 +99,9 @@ class Receiver:
         parked.append(connection, [entry(message, "waiting") for message in messages if forks.is_new(message, seen)])
 
     def park_failed(self, connection: Connection[Any], message: Received, error: Exception) -> None:
-        if judge(error) is Fate.AWAY:
+        if classify(error) is ErrorKind.UNAVAILABLE:
             raise error
-        state = "dead" if judge(error) is Fate.BROKEN else "retrying"
+        state = "dead" if classify(error) is ErrorKind.INVALID else "retrying"
         self.park(connection, message, state, describe(error), 1, parked.pause_after(1))
 
     def park(

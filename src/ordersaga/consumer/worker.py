@@ -11,7 +11,8 @@ from ordersaga.consumer.consumer import Consumer
 from ordersaga.consumer.deadlines import Deadlines
 from ordersaga.consumer.gate import GatedLink
 from ordersaga.consumer.housekeeping import Housekeeping
-from ordersaga.consumer.receiver import Handler, Receiver
+from ordersaga.consumer.receiver import Receiver
+from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor

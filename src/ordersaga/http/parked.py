@@ -9,7 +9,6 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
-from ordersaga.consumer.receiver import Handler
 from ordersaga.http.app import Api, api, caller
 from ordersaga.http.endpoints import answer, respond
 from ordersaga.http.openapi import View, only, problem
@@ -32,6 +31,7 @@ from ordersaga.http.parked_views import (
     Skip,
 )
 from ordersaga.http.problems import Problem
+from ordersaga.inbox.handler import Handler
 from ordersaga.parked import dry_run as rehearsal
 from ordersaga.parked import inspection, operations
 from ordersaga.parked.operations import Changed, Operator, Refused, UnknownMessage

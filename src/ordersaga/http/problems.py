@@ -10,9 +10,9 @@ from flask import Flask, Response, g, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from ordersaga.runtime.errors import Fate, judge
+from ordersaga.runtime.errors import Conflict, ErrorKind, KeyTaken, classify
 from ordersaga.runtime.logs import log, trace_id_of
-from ordersaga.store.transaction import AggregateNotFound, Conflict, KeyTaken
+from ordersaga.store.transaction import AggregateNotFound
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_SECONDS = "2"
@@ -120,10 +120,10 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(psycopg.Error)
     def database_failed(error: psycopg.Error) -> Response:
-        fate = judge(error)
-        if fate is Fate.CONTENDED:
+        kind = classify(error)
+        if kind is ErrorKind.CONFLICT:
             return too_many_writers(error)
-        if fate is not Fate.AWAY:
+        if kind is not ErrorKind.UNAVAILABLE:
             return unforeseen(error)
         log.warning("database away", error=str(error).strip())
         detail = "The database does not answer. Send the same request, with the same Idempotency-Key, again later."

@@ -10,7 +10,7 @@ from psycopg_pool import ConnectionPool
 
 from ordersaga.inbox.delivery import NOT_ASKED, Broken, Received
 from ordersaga.inbox.reactions import Reactions
-from ordersaga.runtime.errors import Away, Fate, judge
+from ordersaga.runtime.errors import ErrorKind, Unavailable, classify
 from ordersaga.runtime.links import refuse_disturbed
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import Transaction
@@ -75,10 +75,10 @@ class OutsideSteps:
                 with self.pool.connection() as connection:
                     return self.ask(connection, message, fresh)
             except Exception as error:
-                if judge(error) is not Fate.AWAY:
+                if classify(error) is not ErrorKind.UNAVAILABLE:
                     raise
                 if self.stopping.wait(PAUSE_SECONDS):
-                    raise Away("stopped while the database was away") from error
+                    raise Unavailable("stopped while the database was away") from error
 
     def ask(self, connection: Connection[Any], message: Received, fresh: bool) -> Any:
         if has_its_place(connection, message, fresh):

@@ -10,13 +10,13 @@ from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.sql import SQL, Identifier
 
-from ordersaga.consumer.receiver import CONTENTIONS, Handler
 from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Received, read
+from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.parked.attempts import COLUMNS, Parked
 from ordersaga.parked.operations import UnknownMessage
-from ordersaga.runtime.errors import Failure, Fate, describe, judge
+from ordersaga.runtime.errors import CONFLICT_RETRIES, ErrorKind, Failure, classify, describe
 from ordersaga.store.transaction import Transaction
 
 NO_WORLD = object()
@@ -72,7 +72,7 @@ def dry_run(connection: Connection[Any], message_id: UUID, handler: Handler, wor
         if ask(connection, message, handler, world, result):
             rehearse(connection, message, handler, result)
     except Exception as error:
-        if judge(error) is Fate.AWAY:
+        if classify(error) is ErrorKind.UNAVAILABLE:
             raise
         result.failure = describe(error)
     return result
@@ -111,7 +111,7 @@ def rehearse(
                 if removed:
                     result.removed[table] = removed
     except Exception as error:
-        if judge(error) is not Fate.CONTENDED or contentions == CONTENTIONS:
+        if classify(error) is not ErrorKind.CONFLICT or contentions == CONFLICT_RETRIES:
             raise
         rehearse(connection, message, handler, result, contentions + 1)
 

@@ -8,13 +8,13 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from ordersaga.consumer.receiver import CONTENTIONS, Handler
 from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Received, read
+from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked import attempts, parked
 from ordersaga.parked.attempts import Parked
-from ordersaga.runtime.errors import Fate, describe, judge
+from ordersaga.runtime.errors import CONFLICT_RETRIES, ErrorKind, classify, describe
 from ordersaga.runtime.logs import log, working_on
 
 AT_ONCE = 16
@@ -124,10 +124,10 @@ class Retries:
             self.attempt_at_once(connection, tried)
             self.end(tried[0].row)
         except Exception as error:  # noqa: BLE001 - judged
-            if judge(error) is Fate.CONTENDED and contentions < CONTENTIONS:
+            if classify(error) is ErrorKind.CONFLICT and contentions < CONFLICT_RETRIES:
                 time.sleep(random.uniform(0, 0.002 * 2**contentions))
                 self.attempt(connection, tried, contentions + 1)
-            elif len(tried) > 1 and judge(error) is not Fate.AWAY:
+            elif len(tried) > 1 and classify(error) is not ErrorKind.UNAVAILABLE:
                 self.separate(connection, tried[0].row)
             else:
                 self.failed(connection, tried[0], error)
@@ -153,10 +153,10 @@ class Retries:
 
     def failed(self, connection: Connection[Any], attempt: Attempt, error: Exception) -> None:
         row, message = attempt
-        fate = judge(error)
-        if fate is Fate.AWAY:
+        kind = classify(error)
+        if kind is ErrorKind.UNAVAILABLE:
             raise error
-        last = fate is Fate.BROKEN or row.attempts >= parked.ATTEMPTS
+        last = kind is ErrorKind.INVALID or row.attempts >= parked.ATTEMPTS
         attempts.postpone(connection, row, describe(error), None if last else parked.pause_after(row.attempts))
         self.end(row)
         with working_on(message.message.cause, message.id):

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.keywrap import InvalidUnwrap, aes_key_unwrap, aes_key_wrap
 from psycopg import Connection
 
-from ordersaga.store.transaction import Conflict
+from ordersaga.runtime.errors import Conflict
 
 VERSION = "v1"
 KEY_BYTES = 32

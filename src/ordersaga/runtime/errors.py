@@ -1,4 +1,4 @@
-"""What a failure says about the message that met it: the one place that tells transient from permanent."""
+"""The errors of the library, and the one place that tells transient from permanent."""
 
 import traceback
 from enum import Enum
@@ -9,51 +9,68 @@ import psycopg
 from pika.exceptions import AMQPError
 
 from ordersaga.envelope.message import UnreadableMessage
-from ordersaga.store.transaction import AlreadyReceived, Conflict
+
+CONFLICT_RETRIES = 10
+"""Times a single message is tried again at once when another writer was first."""
 
 
-class Away(Exception):
+class Conflict(Exception):
+    """Another writer recorded the next version of an aggregate first; load again and decide again."""
+
+
+class AlreadyReceived(Exception):
+    """Another consumer received one of these messages first; look at the inbox again."""
+
+
+class KeyTaken(Exception):
+    """Another request with the same idempotency key was kept first."""
+
+
+class Unavailable(Exception):
     """A server that is needed does not answer, or is not ready for this service."""
 
 
-class Fate(Enum):
-    """What becomes of a message after a failure."""
+class ErrorKind(Enum):
+    """What becomes of a message after an error."""
 
-    AWAY = "a server is away: nothing is wrong with the message, keep it and go on when the server is back"
-    CONTENDED = "someone else was first: do the same again, soon and a bounded number of times"
+    UNAVAILABLE = "a server does not answer: nothing is wrong with the message; keep it and wait for the server"
+    CONFLICT = "another writer was first: do the same again, soon and a bounded number of times"
     FAILED = "the reaction failed: park the message and try again later, a bounded number of times"
-    BROKEN = "the message cannot be handled as it is: park it for a person"
+    INVALID = "the message cannot be handled as it is: park it for a person"
 
 
-CONTENDED_STATES = ("40",)
-AWAY_STATES = ("08", "25006", "25P03", "28", "3D000", "53", "55P03", "57P", "58")
+CONFLICT_STATES = ("40",)
+UNAVAILABLE_STATES = ("08", "25006", "25P03", "28", "3D000", "53", "55P03", "57P", "58")
 """SQLSTATE prefixes: connection, read-only after a failover, sign-in, resources, lock timeout, shutdown, system errors.
 
-What waited in vain for a lock waits for whoever has it, such as a person with LOCK TABLE: trying the same again at once
-or in halves would wait as long each time.
+A lock timeout (55P03) counts as unavailable: whoever holds the lock, such as a person with LOCK TABLE, still holds it,
+and trying again at once or in halves would wait as long each time.
 
 A cancelled statement (57014) and a limit exceeded (54) are not among them: the message itself may be the reason.
 """
 
 
-def judge(error: BaseException) -> Fate:
+def classify(error: BaseException) -> ErrorKind:
+    """The one decision between transient and permanent."""
     if isinstance(error, Conflict | AlreadyReceived):
-        return Fate.CONTENDED
+        return ErrorKind.CONFLICT
     if isinstance(error, UnreadableMessage):
-        return Fate.BROKEN
-    if isinstance(error, Away | AMQPError | psycopg.InterfaceError):
-        return Fate.AWAY
+        return ErrorKind.INVALID
+    if isinstance(error, Unavailable | AMQPError | psycopg.InterfaceError):
+        return ErrorKind.UNAVAILABLE
     if isinstance(error, psycopg.Error):
-        return judge_sqlstate(error)
-    return Fate.FAILED
+        return classify_sqlstate(error)
+    return ErrorKind.FAILED
 
 
-def judge_sqlstate(error: psycopg.Error) -> Fate:
+def classify_sqlstate(error: psycopg.Error) -> ErrorKind:
     state = error.sqlstate or ""
-    if state.startswith(CONTENDED_STATES):
-        return Fate.CONTENDED
-    lost = isinstance(error, psycopg.OperationalError) and not state
-    return Fate.AWAY if lost or state.startswith(AWAY_STATES) else Fate.FAILED
+    if state.startswith(CONFLICT_STATES):
+        return ErrorKind.CONFLICT
+    connection_lost = isinstance(error, psycopg.OperationalError) and not state
+    if connection_lost or state.startswith(UNAVAILABLE_STATES):
+        return ErrorKind.UNAVAILABLE
+    return ErrorKind.FAILED
 
 
 class Failure(NamedTuple):

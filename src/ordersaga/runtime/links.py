@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from ordersaga.runtime.errors import Away
+from ordersaga.runtime.errors import Unavailable
 from ordersaga.runtime.logs import log
 
 SHORTEST_PAUSE = 0.05
@@ -61,7 +61,7 @@ class DatabaseLink(Link):
         """Autocommit: every transaction is begun by whoever needs one.
 
         Raises:
-            Away, psycopg.OperationalError: the database does not answer or is not migrated yet.
+            Unavailable, psycopg.OperationalError: the database does not answer or is not migrated yet.
         """
         if self._connection is None or self._connection.closed:
             self._connection = connect(self._url, self.name)
@@ -85,7 +85,7 @@ def connect(url: str, name: str) -> Connection[Any]:
         connection.execute("select from inbox, parked_messages limit 0")
     except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege) as error:
         connection.close()
-        raise Away(f"the database is not migrated for this service: {error}") from error
+        raise Unavailable(f"the database is not migrated for this service: {error}") from error
     return connection
 
 

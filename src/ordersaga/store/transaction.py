@@ -12,6 +12,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.pq import TransactionStatus
 
 from ordersaga.envelope.message import Cause, Message
+from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken
 from ordersaga.store import aggregates, flush
 from ordersaga.store.aggregates import SNAPSHOT_EVERY, History
 from ordersaga.store.announcements import Announcements
@@ -28,18 +29,6 @@ LOCK = "select pg_advisory_xact_lock(id) from unnest(%s::bigint[]) as wanted (id
 
 class AggregateNotFound(LookupError):
     """No event of this aggregate has been recorded here."""
-
-
-class Conflict(Exception):
-    """Another writer recorded the next version of an aggregate first; load again and decide again."""
-
-
-class AlreadyReceived(Exception):
-    """Another consumer received one of these messages first; look at the inbox again."""
-
-
-class KeyTaken(Exception):
-    """Another request with the same idempotency key was kept first."""
 
 
 CONSTRAINTS: dict[str, type[Exception]] = {
