@@ -21,7 +21,7 @@ test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test bu
 	  || $(BIN)/python -m pytest tests --ignore=tests/chaos --last-failed --last-failed-no-failures none
 
 unit: $(VENV)/dev-stamp  ## Only the tests that need no server (about a second)
-	$(BIN)/python -m pytest tests/unit
+	$(BIN)/python -m pytest tests/library/unit tests/shop/unit
 
 lint: $(VENV)/dev-stamp  ## ruff, mypy --strict and the import contracts
 	$(BIN)/ruff check .
@@ -43,7 +43,7 @@ bench-quick: $(VENV)/dev-stamp  ## The same with fewer rounds and rows, and with
 	$(BIN)/python -m benchmarks --quick
 
 screenshots: $(VENV)/dev-stamp  ## Pictures of the dashboard in docs/screenshots (needs chromium, takes some minutes)
-	$(BIN)/python -m tests.support.screenshots
+	$(BIN)/python -m tests.shop.support.screenshots
 
 demo:  ## The whole saga, from nothing, with a verdict
 	./ordersaga demo

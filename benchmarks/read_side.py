@@ -23,8 +23,8 @@ from projections.queries import events, figures, payments, sagas, search, stock,
 from projections.queries.events import EventFilter
 from projections.queries.sagas import SagaFilter
 from projections.queries.story import Story
+from tests.shop.support.read_side import filled
 from tests.support.databases import Database, Databases
-from tests.support.read_side import filled
 
 FEW = 4_000
 """Orders, of some five events each, beside those that make a million."""

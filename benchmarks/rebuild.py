@@ -28,8 +28,8 @@ from projections.projector import Projector
 from projections.rebuild.derivation import announcements_of
 from projections.rebuild.rebuild import Rebuild
 from projections.rebuild.result import Result
+from tests.shop.support.trading_read_side import arrived
 from tests.support.databases import Database, Databases
-from tests.support.trading_read_side import arrived
 
 SERVICES = ("order_service", "payment_service", "inventory_service")
 KINDS = 200

@@ -4,8 +4,8 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from tests.support.stack_machine import play
-from tests.support.whole_stack import whole_stack
+from tests.shop.support.stack_machine import play
+from tests.shop.support.whole_stack import whole_stack
 
 
 def test_after_hundreds_of_mishaps_the_books_balance_and_reconcile_is_clean() -> None:

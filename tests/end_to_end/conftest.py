@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.whole_stack import WholeStack, whole_stack
+from tests.shop.support.whole_stack import WholeStack, whole_stack
 
 
 @pytest.fixture(scope="package")

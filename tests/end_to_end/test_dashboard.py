@@ -10,9 +10,9 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.support.browser import CHROMIUM, PATIENCE, WITHOUT_CHROMIUM, Scheme, Visit, chromium, visit
+from tests.shop.support.browser import CHROMIUM, PATIENCE, WITHOUT_CHROMIUM, Scheme, Visit, chromium, visit
+from tests.shop.support.whole_stack import WholeStack
 from tests.support.wait import until
-from tests.support.whole_stack import WholeStack
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason=WITHOUT_CHROMIUM),

@@ -13,9 +13,9 @@ from devstack.environment import Environments
 from devstack.given import Given
 from devstack.state import ROOT
 from ordersaga.broker.topology import EVENTS
+from tests.shop.support.whole_stack import WholeStack
 from tests.support.rows import everything, unbroken_streams
 from tests.support.wait import until
-from tests.support.whole_stack import WholeStack
 
 CUSTOMER = "quirina"
 CONTACT: dict[str, Any] = {

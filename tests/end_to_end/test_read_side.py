@@ -4,8 +4,8 @@ from uuid import uuid4
 
 import requests
 
+from tests.shop.support.whole_stack import WholeStack
 from tests.support.wait import until
-from tests.support.whole_stack import WholeStack
 
 
 def test_an_order_placed_over_http_shows_in_the_stream_and_among_the_sagas(stack: WholeStack) -> None:

@@ -13,8 +13,8 @@ import requests
 from devstack.demo.scenarios import PRODUCTS
 from devstack.demo.traffic import Traffic
 from devstack.state import ROOT
+from tests.shop.support.whole_stack import WholeStack
 from tests.support.wait import until
-from tests.support.whole_stack import WholeStack
 
 ASKED = ("/api/figures", "/api/sagas?limit=5", "/api/events?limit=1")
 

@@ -8,8 +8,8 @@ import requests
 
 from devstack.demo.scenarios import PRODUCTS
 from devstack.demo.traffic import Traffic
+from tests.shop.support.whole_stack import WholeStack
 from tests.support.wait import until
-from tests.support.whole_stack import WholeStack
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"

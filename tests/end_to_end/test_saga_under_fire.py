@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.support.stack_machine import play
-from tests.support.whole_stack import WholeStack
+from tests.shop.support.stack_machine import play
+from tests.shop.support.whole_stack import WholeStack
 
 
 @pytest.mark.timeout(400)

@@ -1,0 +1,95 @@
+"""The system's Chromium, signed in to a dashboard; what it complains of and whom it asks is remembered."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.shop.support.whole_stack import WholeStack
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+CHROMIUM = shutil.which("chromium")
+WITHOUT_CHROMIUM = "there is no chromium on this machine; apt-get install chromium"
+PATIENCE = 30_000
+"""Milliseconds; a machine that runs a whole stack and a browser may be slow."""
+Scheme = Literal["light", "dark"]
+
+
+@dataclass
+class Visit:
+    """A page of the dashboard in a browser of its own."""
+
+    page: Page
+    dashboard: str
+    complaints: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+
+    def open(self, path: str) -> Page:
+        """Returns when the page shows something else than what holds its place."""
+        self.page.goto(self.dashboard + path)
+        expect(self.page.locator("main h1")).to_be_visible(timeout=PATIENCE)
+        expect(self.page.locator("main .skeleton:visible")).to_have_count(0, timeout=PATIENCE)
+        return self.page
+
+    def serious(self) -> list[str]:
+        """What axe finds serious or critical, with the first place of each."""
+        found = Axe().run(self.page).response["violations"]
+        bad = [each for each in found if each["impact"] in ("serious", "critical")]
+        return [f"{each['id']}: {each['nodes'][0]['html'][:200]}" for each in bad]
+
+    def width(self) -> int:
+        """Of everything on the page, in pixels."""
+        width: int = self.page.evaluate("document.documentElement.scrollWidth")
+        return width
+
+
+@contextmanager
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+def visit(
+    browser: Browser, stack: WholeStack, role: str = "operator", scheme: Scheme = "light", width: int = 1300
+) -> AbstractContextManager[Visit]:
+    """The dashboard of this stack."""
+    return visit_at(browser, stack.url("projections-api"), stack.token(role, "olivia"), scheme, width)
+
+
+@contextmanager
+def visit_at(browser: Browser, home: str, token: str, scheme: Scheme = "light", width: int = 1300) -> Iterator[Visit]:
+    """Signed in by the form, as a person does it."""
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    context.set_default_timeout(PATIENCE)
+    page = context.new_page()
+    made = Visit(page, f"{home}/dashboard/")
+    page.on("console", lambda said: made.complaints.append(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: made.complaints.append(str(error)))
+    page.on("request", lambda request: None if here(request.url, home) else made.elsewhere.append(request.url))
+    sign_in(page, made.dashboard, token)
+    yield made
+    context.close()
+
+
+def sign_in(page: Page, address: str, token: str) -> None:
+    page.goto(address)
+    page.locator("[name=token]").fill(token)
+    page.locator("form [type=submit], form button").first.click()
+    page.wait_for_url(f"{address}**")
+
+
+def here(url: str, home: str) -> bool:
+    return url.startswith((home, "data:", "blob:"))

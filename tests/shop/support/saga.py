@@ -1,0 +1,180 @@
+"""The whole saga as a game: three services, messages in flight between them, and every move that the world can make."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from functools import partial
+from typing import Any, Protocol, TypeVar
+from uuid import UUID
+
+from eventsourcing.domain import BaseAggregate
+
+from inventory_service.commands import receive_stock
+from order_service.commands import COMPLETION, Wanted, cancel_order, place_order, put_product
+from ordersaga.envelope.message import Message
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.store.transaction import Transaction
+from tests.shop.support.till import Till
+
+Kind = TypeVar("Kind", bound=BaseAggregate[UUID])
+DEADLINE = timedelta(minutes=15)
+Pipe = tuple[str, str, str]
+"""(group, source, key): within it messages arrive in the order in which they were announced."""
+Line = tuple[str, str]
+"""(group, key): what has arrived there is handled one by one."""
+
+
+class Party(Protocol):
+    """A service as the game needs it, with a database or without."""
+
+    reactions: Reactions
+
+    def decide(self, command: Callable[[Transaction], Any]) -> Any: ...
+
+    def find(self, kind: type[Kind], id_: UUID) -> Kind | None: ...
+
+    def ask(self, message: Message) -> Any: ...
+
+    def react(self, message: Message, *answer: Any, commit: bool = True) -> None: ...
+
+    def pass_deadline(self, name: str, id_: UUID) -> None: ...
+
+    def said_after(self, number: int) -> Sequence[Message]:
+        """Announcements in order, but for the first `number`."""
+
+
+@dataclass
+class Waiting:
+    """A message that has arrived, and what its outside step said once it was asked."""
+
+    message: Message
+    answer: tuple[Any, ...] = ()
+
+
+@dataclass
+class Saga:
+    """Each method is one move; together with `settle` they can bring about any order of arrival.
+
+    A consumer runs the outside step of the first of a line only, once all before it is committed. With `asks_early`
+    it asks for any that has arrived, so that answers come late; then no copies arrive and no consumer dies, because
+    the answer of a charge that is dropped before a cancellation is recorded cannot be had again after it.
+    """
+
+    parties: dict[str, Party]
+    till: Till
+    shop: int = 0
+    """Another shop has other products and other orders, so that many sagas can use one set of databases."""
+    asks_early: bool = False
+    orders: list[UUID] = field(default_factory=list)
+    received: dict[str, int] = field(default_factory=dict)
+    """SKU -> pieces that have come in."""
+    pipes: dict[Pipe, deque[Message]] = field(default_factory=dict)
+    lines: dict[Line, deque[Waiting]] = field(default_factory=dict)
+    past: list[tuple[str, Message]] = field(default_factory=list)
+    routed: dict[str, int] = field(default_factory=dict)
+
+    def sku(self, name: str) -> str:
+        return f"{name} of shop {self.shop}"
+
+    def receive_stock(self, name: str, quantity: int) -> None:
+        sku = self.sku(name)
+        self.parties["inventory_service"].decide(partial(receive_stock, sku=sku, quantity=quantity))
+        self.received[sku] = self.received.get(sku, 0) + quantity
+        self.route()
+
+    def price(self, name: str, unit_price: int) -> None:
+        sku = self.sku(name)
+        put = partial(put_product, sku=sku, name=sku, unit_price=unit_price, currency="EUR")
+        self.parties["order_service"].decide(put)
+        self.route()
+
+    def place(self, wanted: Sequence[Wanted], card: str) -> UUID:
+        orders, number = self.parties["order_service"], len(self.orders) + 1
+        for name, _ in wanted:
+            self.price(name, 100)
+        wanted = [Wanted(self.sku(name), quantity) for name, quantity in wanted]
+        order_id = UUID(f"01890000-0000-7000-{0x8000 + self.shop:x}-{number:012}")
+        orders.decide(
+            partial(place_order, order_id=order_id, customer="alice", wanted=wanted, card=card, deadline=DEADLINE)
+        )
+        self.orders.append(order_id)
+        self.route()
+        return order_id
+
+    def cancel(self, order_id: UUID) -> None:
+        self.parties["order_service"].decide(partial(cancel_order, order_id=order_id, reason="changed my mind"))
+        self.route()
+
+    def pass_deadline(self, order_id: UUID) -> None:
+        self.parties["order_service"].pass_deadline(COMPLETION, order_id)
+        self.route()
+
+    def route(self) -> None:
+        """What was announced is on its way to every group that reacts to it."""
+        for source, party in self.parties.items():
+            for message in party.said_after(self.routed.get(source, 0)):
+                self.routed[source] = self.routed.get(source, 0) + 1
+                for group, reader in self.parties.items():
+                    if message.contract in reader.reactions.by_contract:
+                        self.pipes.setdefault((group, source, message.key), deque()).append(message)
+
+    def arrive(self, pipe: Pipe) -> Line:
+        group, _, key = pipe
+        message = self.pipes[pipe].popleft()
+        if not self.pipes[pipe]:
+            del self.pipes[pipe]
+        self.lines.setdefault((group, key), deque()).append(Waiting(message))
+        self.past.append((group, message))
+        return group, key
+
+    def arrive_again(self, group: str, message: Message) -> None:
+        """A copy, published twice: it comes behind its first."""
+        self.lines.setdefault((group, message.key), deque()).append(Waiting(message))
+
+    def may_ask(self, line: Line) -> list[Waiting]:
+        """Those whose outside step can run now."""
+        waiting = list(self.lines[line]) if self.asks_early else [self.lines[line][0]]
+        return [each for each in waiting if not each.answer and self.needs_answer(line[0], each)]
+
+    def ask(self, line: Line, number: int) -> None:
+        """Run one outside step of those that may run."""
+        waiting = self.may_ask(line)[number]
+        waiting.answer = (self.parties[line[0]].ask(waiting.message),)
+
+    def needs_answer(self, group: str, waiting: Waiting) -> bool:
+        reaction = self.parties[group].reactions.by_contract.get(waiting.message.contract)
+        return reaction is not None and reaction.outside is not None
+
+    def react(self, line: Line, commit: bool = True, acknowledge: bool = True) -> None:
+        """Handle the first of a line; it stays if it was rolled back, or if the consumer died before its ack."""
+        first = self.lines[line][0]
+        if not first.answer and self.needs_answer(line[0], first):
+            self.ask(line, 0)
+        self.parties[line[0]].react(first.message, *first.answer, commit=commit)
+        if commit:
+            self.lines[line].popleft()
+            if not acknowledge:
+                self.lines[line].appendleft(Waiting(first.message))
+            elif not self.lines[line]:
+                del self.lines[line]
+        self.route()
+
+    def may_crash(self, group: str) -> bool:
+        return not self.asks_early and any(waiting.answer for waiting in self.waiting(group))
+
+    def crash(self, group: str) -> None:
+        """The consumer dies: what it was told outside is forgotten, what it had in hand comes again."""
+        for waiting in self.waiting(group):
+            waiting.answer = ()
+
+    def waiting(self, group: str) -> Iterator[Waiting]:
+        return (waiting for (name, _), line in self.lines.items() if name == group for waiting in line)
+
+    def settle(self) -> None:
+        """Everything that is still on its way arrives and is handled."""
+        while self.pipes or self.lines:
+            for pipe in list(self.pipes):
+                self.arrive(pipe)
+            for line in list(self.lines):
+                self.react(line)

@@ -1,0 +1,206 @@
+"""compose.yaml runs what the code is: the same processes, commands, accounts, ports and rights."""
+
+import json
+import shutil
+import subprocess
+from importlib import import_module
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import SplitResult, urlsplit
+
+import pytest
+
+from devstack.processes import MIGRATE, PROCESSES, TOPOLOGY, Process
+from devstack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
+from devstack.servers.rabbitmq_users import PERMISSIONS, VHOST
+from devstack.state import ROOT
+from order_service.settings import OrderSettings
+from ordersaga.http import gunicorn_conf
+from ordersaga.relay.settings import RelaySettings
+from ordersaga.runtime.settings import DATABASE_SUFFIX
+from payment_service.settings import PaymentSettings
+from projections.monitor.targets import read_services, read_targets
+from projections.settings import ProjectionsSettings
+from tests.shop.support.compose import compose, variables
+
+PORT = 8080
+SECRETS = {name: f"{name.lower()}-secret" for name in variables() if name.endswith("_PASSWORD")}
+COMPOSE = compose(SECRETS)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+SERVERS = {name for name, service in SERVICES.items() if service["image"] != "ordersaga"}
+APIS = {"orders-api", "payments-api", "inventory-api", "projections-api"}
+SETTINGS = (OrderSettings, PaymentSettings, ProjectionsSettings, RelaySettings)
+ACCOUNTS = (DATABASE_SUFFIX, "AMQP_URL")
+STEPS = {"migrate", "topology", "keys", "token"}
+IN_CONTAINER = {"{port}": str(PORT), "{ledger}": "/ledger/ledger.sqlite"}
+
+every_process = pytest.mark.parametrize("process", [*PROCESSES, MIGRATE, TOPOLOGY], ids=lambda process: process.name)
+every_own_service = pytest.mark.parametrize("name", sorted(SERVICES.keys() - SERVERS))
+
+
+def environment(name: str) -> dict[str, str]:
+    return {variable: str(value) for variable, value in SERVICES[name].get("environment", {}).items()}
+
+
+def urls(name: str) -> dict[str, SplitResult]:
+    return {variable: urlsplit(value) for variable, value in environment(name).items() if variable.endswith(ACCOUNTS)}
+
+
+def test_compose_runs_the_process_table_one_to_one() -> None:
+    assert SERVICES.keys() - SERVERS - STEPS == {process.name for process in PROCESSES}
+
+
+@every_process
+def test_a_process_is_started_with_the_command_of_the_table(process: Process) -> None:
+    arguments = [IN_CONTAINER.get(argument, argument) for argument in process.arguments]
+    open_to_its_network = ["--host", "0.0.0.0"] if process.name == "simulator" else []
+    assert SERVICES[process.name]["command"] == ["python", *arguments, *open_to_its_network]
+
+
+@every_process
+def test_a_command_names_modules_and_applications_that_exist(process: Process) -> None:
+    module, *rest = SERVICES[process.name]["command"][2:]
+    assert find_spec(module) is not None
+    for application in (argument for argument in rest if argument.endswith("()")):
+        package, _, factory = application.removesuffix("()").partition(":")
+        assert callable(getattr(import_module(package), factory))
+
+
+@every_own_service
+def test_every_variable_is_one_that_the_code_reads(name: str) -> None:
+    known = {field.upper() for kind in SETTINGS for field in kind.model_fields}
+    packages = {process.arguments[-1].partition(".")[0] for process in PROCESSES}
+    known |= {package.upper() + DATABASE_SUFFIX for package in packages}
+    assert {variable.removesuffix("_FILE") for variable in environment(name)} <= known
+
+
+@every_process
+def test_a_process_has_the_settings_of_the_table(process: Process) -> None:
+    given = {variable.removesuffix("_FILE") for variable in environment(process.name)}
+    accounts = {database.upper() + DATABASE_SUFFIX for database in process.databases}
+    accounts |= {"AMQP_URL"} if process.amqp_user else set()
+    assert given >= {*process.settings, *accounts}
+    assert {variable for variable in given if variable.endswith(ACCOUNTS)} == accounts
+
+
+@every_process
+def test_a_process_signs_in_as_the_accounts_of_the_table(process: Process) -> None:
+    found = urls(process.name)
+    for database, role in process.databases.items():
+        url = found[database.upper() + DATABASE_SUFFIX]
+        assert (url.path, url.username, url.port) == (f"/{database}", role, 5432)
+    if process.amqp_user:
+        url = found["AMQP_URL"]
+        assert (url.path, url.username, url.port) == (f"/{VHOST}", process.amqp_user, 5672)
+
+
+@every_process
+def test_every_password_is_the_one_that_its_server_was_given(process: Process) -> None:
+    for url in urls(process.name).values():
+        assert url.hostname is not None
+        assert url.password == accounts_of(url.hostname)[url.username]
+
+
+def accounts_of(server: str) -> dict[str | None, str]:
+    """User -> password, as a server's container is set up."""
+    if server == "rabbitmq":
+        return {user["name"]: user["password"] for user in definitions()["users"]}
+    given = environment(server)
+    accounts: dict[str | None, str] = {given["POSTGRES_USER"]: given["POSTGRES_PASSWORD"]}
+    accounts |= {given["POSTGRES_DB"]: given["SERVICE_PASSWORD"]}
+    roles = {"relay": "RELAY_PASSWORD", "auditor": "AUDITOR_PASSWORD"}
+    return accounts | {role: given[password] for role, password in roles.items() if password in given}
+
+
+def definitions() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(COMPOSE["configs"]["rabbitmq_definitions"]["content"])
+    return content
+
+
+def test_the_broker_grants_the_rights_that_the_code_grants() -> None:
+    granted = {
+        entry["user"]: {right: entry[right] for right in ("configure", "write", "read")}
+        for entry in definitions()["permissions"]
+        if entry["vhost"] == VHOST
+    }
+    assert granted == PERMISSIONS
+    assert not any(user["tags"] for user in definitions()["users"])
+
+
+@every_process
+def test_a_process_reaches_its_servers_and_waits_until_it_can_use_them(process: Process) -> None:
+    own = SERVICES[process.name]
+    for url in urls(process.name).values():
+        assert url.hostname is not None
+        assert set(own["networks"]) & set(SERVICES[url.hostname]["networks"])
+    awaited = own["depends_on"]
+    if process in (MIGRATE, TOPOLOGY):
+        assert awaited == {url.hostname: {"condition": "service_healthy"} for url in urls(process.name).values()}
+    else:
+        assert "migrate" in awaited or not process.databases
+        assert "topology" in awaited or not process.amqp_user
+
+
+def test_each_database_is_alone_in_a_network_with_the_processes_of_its_service() -> None:
+    for server in SERVERS - {"rabbitmq"}:
+        [network] = SERVICES[server]["networks"]
+        inside = {name for name, service in SERVICES.items() if network in service.get("networks", [])}
+        assert COMPOSE["networks"][network] == {"internal": True}
+        assert inside - {server, "migrate"} == {
+            process.name for process in PROCESSES if environment(server)["POSTGRES_DB"] in process.databases
+        }
+
+
+@pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
+def test_a_process_is_healthy_when_the_port_it_listens_on_says_ready(process: Process) -> None:
+    service = SERVICES[process.name]
+    assert f"http://127.0.0.1:{PORT}/readyz" in service["healthcheck"]["test"][-1]
+    settings = environment(process.name)
+    listens = settings.get("HEALTH_PORT") or settings.get("HTTP_PORT") or service["command"][4]
+    assert listens == str(PORT)
+    assert all(published.endswith(f":{PORT}") for published in service.get("ports", []))
+
+
+def test_the_watched_processes_are_those_of_the_table_and_their_health_is_open_to_their_network() -> None:
+    watched = {target.name: target.url for target in read_targets(COMPOSE["x-watching"]["MONITORED"])}
+    assert watched == {process.name: f"http://{process.name}:{PORT}" for process in PROCESSES}
+    apis = {name: f"http://{process.name}:{PORT}" for process in PROCESSES if process.is_api for name in process.serves}
+    assert read_services(COMPOSE["x-watching"]["SERVICES"]) == apis
+    for process in PROCESSES:
+        hosts = {"HTTP_PORT": "HTTP_HOST", "HEALTH_PORT": "HEALTH_HOST"}
+        for port in hosts.keys() & process.settings.keys():
+            assert environment(process.name)[hosts[port]] == "0.0.0.0"
+        assert set(SERVICES[process.name]["networks"]) & {"http", "broker", "cards"}
+
+
+def test_servers_have_health_checks_and_the_versions_of_the_private_ones() -> None:
+    for name in SERVERS:
+        assert SERVICES[name]["image"] == (RABBITMQ_IMAGE if name == "rabbitmq" else POSTGRES_IMAGE)
+        assert SERVICES[name]["healthcheck"]["test"]
+
+
+def test_an_api_is_open_to_its_network_and_has_the_time_that_its_last_requests_may_take() -> None:
+    for name in APIS:
+        assert environment(name)["HTTP_HOST"] == "0.0.0.0"
+        assert int(SERVICES[name]["stop_grace_period"].removesuffix("s")) > gunicorn_conf.graceful_timeout
+
+
+def test_every_published_port_is_on_loopback_and_no_server_is_published() -> None:
+    published = {name: port for name, service in SERVICES.items() for port in service.get("ports", [])}
+    assert published.keys() == APIS
+    assert all(port.startswith("127.0.0.1:") for port in published.values())
+
+
+@every_own_service
+def test_our_containers_cannot_write_or_gain_rights(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_docker_compose_accepts_the_file() -> None:
+    if shutil.which("docker") is None or subprocess.run(["docker", "compose", "version"]).returncode:
+        pytest.skip("`docker compose` is not installed here")
+    done = subprocess.run(["docker", "compose", "config", "--quiet"], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

@@ -1,0 +1,289 @@
+"""What the read side answers, page by page and figure by figure, at a cost that does not grow with its tables."""
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any, ClassVar, Self
+from uuid import UUID
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from projections.queries import events, figures, payments, sagas, search, stock, story
+from projections.queries.events import EventFilter
+from projections.queries.sagas import Saga, SagaFilter
+from tests.shop.support.read_side import filled
+from tests.support.databases import Database, Databases
+
+ORDERS = 10_000
+COMES_IN = """
+insert into saga_view (order_id, placed_at, last_at, messages) values (gen_random_uuid(), now(), now(), 1)
+"""
+
+
+@pytest.fixture(scope="module")
+def database(databases: Databases) -> Database:
+    return filled(databases("projections"), ORDERS)
+
+
+@pytest.fixture
+def connection(database: Database) -> Iterator[Connection[Any]]:
+    """With the rights of the role `projections`."""
+    with database.connect() as connection:
+        yield connection
+
+
+def order(number: int) -> UUID:
+    return UUID(f"{number:08x}-0000-7000-8000-{0:012x}")
+
+
+def message(number: int, step: int) -> UUID:
+    return UUID(f"{number:08x}-0000-7000-8000-{step:012x}")
+
+
+def test_pages_of_orders_are_complete_and_without_repeats_while_orders_come_in(databases: Databases) -> None:
+    database = filled(databases("projections"), 300)
+    with database.connect() as reader, psycopg.connect(database.owner_url, autocommit=True) as writer:
+        before = {row[0] for row in writer.execute("select order_id from saga_view")}
+        seen, place = [], None
+        while found := sagas.page(reader, limit=70, behind=place):
+            seen += [saga.order_id for saga in found]
+            place = sagas.Place(found[-1].placed_at, found[-1].order_id)  # type: ignore[arg-type]
+            writer.execute(COMES_IN)
+    assert len(seen) == len(set(seen))
+    assert set(seen) == before
+
+
+def test_pages_of_events_are_complete_and_without_repeats_in_both_orders(connection: Connection[Any]) -> None:
+    first = events.page(connection, limit=1)[0]
+    for wanted in (EventFilter(key=str(order(10))), EventFilter(key=str(order(10)), until=first.time)):
+        seen: list[events.Event] = []
+        while found := events.page(connection, wanted, 3, place_of(seen)):
+            seen += found
+        assert [event.sequence for event in seen] == [8, 7, 6, 5, 4, 3, 2, 1]
+
+
+def place_of(seen: list[events.Event]) -> events.Place | None:
+    return events.Place(seen[-1].time, seen[-1].position) if seen else None
+
+
+def test_every_filter_of_orders_holds_for_every_order_found(connection: Connection[Any]) -> None:
+    middle = sagas.one(connection, order(ORDERS // 2))
+    assert middle
+    assert middle.placed_at
+    checks: list[tuple[SagaFilter, Callable[[Saga], bool]]] = [
+        (SagaFilter(state="cancelled"), lambda saga: saga.cancelled_at is not None),
+        (SagaFilter(state="confirmed"), lambda saga: saga.confirmed_at is not None and saga.cancelled_at is None),
+        (SagaFilter(state="placed"), lambda saga: saga.ended_at is None),
+        (SagaFilter(waits_for="payment"), lambda saga: saga.reserved_at is not None and saga.captured_at is None),
+        (SagaFilter(overdue=False), lambda saga: not saga.overdue),
+        (SagaFilter(customer="customer-7"), lambda saga: saga.customer == "customer-7"),
+        (SagaFilter(since=middle.placed_at), lambda saga: saga.placed_at >= middle.placed_at),  # type: ignore[operator]
+        (SagaFilter(until=middle.placed_at), lambda saga: saga.placed_at < middle.placed_at),  # type: ignore[operator]
+        (SagaFilter(state="cancelled", customer="customer-1"), lambda saga: saga.rejection == "out_of_stock"),
+    ]
+    for wanted, holds in checks:
+        found = sagas.page(connection, wanted)
+        assert found, wanted
+        assert all(holds(saga) for saga in found), wanted
+
+
+def test_every_filter_of_events_holds_for_every_event_found(connection: Connection[Any]) -> None:
+    one = events.one(connection, message(77, 3))
+    assert one
+    for name in ("contract", "key", "source", "actor", "correlation_id"):
+        found = events.page(connection, EventFilter(**{name: getattr(one, name)}))
+        assert found
+        assert {getattr(event, name) for event in found} == {getattr(one, name)}
+    mine = EventFilter(actor="customer-7", contract="orders.order_placed.v1")
+    first = events.page(connection, mine, 60)
+    assert events.page(connection, mine, 60, place_of(first[:25])) == first[25:] + events.page(
+        connection, mine, 25, place_of(first)
+    )
+    assert {(event.actor, event.contract) for event in first} == {(mine.actor, mine.contract)}
+    assert events.page(connection, mine._replace(actor="order_service")) == []
+    narrow = EventFilter(since=one.time, until=one.time + timedelta(microseconds=1))
+    assert one in events.page(connection, narrow)
+    assert {event.time for event in events.page(connection, narrow)} == {one.time}
+
+
+def test_an_overdue_order_is_found_and_marked(databases: Databases) -> None:
+    database = filled(databases("projections"), 200)
+    with psycopg.connect(database.owner_url, autocommit=True) as connection:
+        late = sagas.page(connection, SagaFilter(waits_for="stock"))[0]
+        connection.execute("update saga_view set complete_by = now() where order_id = %s", [late.order_id])
+        found = sagas.page(connection, SagaFilter(overdue=True))
+    assert [(saga.order_id, saga.overdue) for saga in found] == [(late.order_id, True)]
+
+
+def test_unfinished_orders_come_oldest_waiting_first_with_what_is_usual(connection: Connection[Any]) -> None:
+    waiting = sagas.unfinished(connection)
+    assert len(waiting) == 10
+    assert waiting == sorted(waiting, key=lambda saga: (saga.waits_since, saga.order_id))
+    assert all(saga.waited_seconds and saga.waited_seconds > 0 for saga in waiting)
+    some = sagas.unfinished(connection, 4)
+    place = sagas.Place(some[-1].waits_since, some[-1].order_id)  # type: ignore[arg-type]
+    rest = sagas.unfinished(connection, 50, place)
+    assert [saga.order_id for saga in some + rest] == [saga.order_id for saga in waiting]
+    usual = sagas.usual(connection)
+    assert {name: (row.median, row.p95) for name, row in usual.items()} == dict.fromkeys(
+        ("stock", "payment", "confirmation", "cancellation", "shipment", "release"), (1.0, 1.0)
+    ) | {"refund": (2.0, 2.0)}
+
+
+def test_the_figures_are_those_that_counting_gives(connection: Connection[Any]) -> None:
+    now = figures.figures(connection)
+    counted = dict(connection.execute("select state, count(*) from saga_view group by state").fetchall())
+    ended = "select state, count(*) from saga_view where ended_at is not null group by state"
+    both = dict(connection.execute(ended).fetchall())
+    waiting = "select waits_for, count(*) from saga_view where waits_for is not null group by waits_for"
+    assert {state: getattr(now.counts, state) for state in counted} == counted
+    assert (now.counts.completed, now.counts.rolled_back) == (both["confirmed"], both["cancelled"])
+    assert now.counts.waiting == dict(connection.execute(waiting).fetchall())
+    assert now.counts.unfinished == sum(now.counts.waiting.values())
+    assert now.share_completed == both["confirmed"] / (both["confirmed"] + both["cancelled"])
+    assert len(now.minutes) == 60
+    assert {minute.placed for minute in now.minutes[1:-3]} == {60}
+    assert now.oldest_unfinished
+    assert {row.state: row.median for row in now.durations} == {"confirmed": 4.0, "cancelled": 4.0}
+
+
+def test_figures_of_an_empty_read_side_are_none_and_nought(databases: Databases) -> None:
+    with databases("projections").connect() as connection:
+        now = figures.figures(connection)
+    assert (now.share_completed, now.oldest_unfinished, now.durations) == (None, None, [])
+    assert now.counts.model_dump(exclude={"waiting"}) == dict.fromkeys(
+        figures.Counts.model_fields.keys() - {"waiting"}, 0
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "states"),
+    [
+        (3, ["done", "done", "done", "done"]),
+        (1, ["undone", "failed", "not_reached", "not_reached"]),
+        (2, ["undone", "undone", "failed", "not_reached"]),
+        (10, ["undone", "undone", "undone", "undone"]),
+    ],
+)
+def test_a_story_tells_how_far_an_order_came_and_what_was_undone(
+    connection: Connection[Any], number: int, states: list[str]
+) -> None:
+    saga = sagas.one(connection, order(number))
+    assert saga
+    told = story.tell(connection, saga)
+    assert [step.state for step in told.steps] == states
+    assert [event.sequence for event in told.timeline] == list(range(1, len(told.timeline) + 1))
+    assert told.timeline[0].since_cause is None
+    assert told.timeline[1].since_cause == 1.0
+    assert told.edges[0] == story.Edge(cause=message(number, 1), effect=message(number, 2))
+    assert (told.payment is None) == (number == 1)
+
+
+def test_the_story_of_an_unfinished_order_tells_what_it_waits_for(connection: Connection[Any]) -> None:
+    told = story.tell(connection, sagas.page(connection, SagaFilter(waits_for="payment"))[0])
+    assert [step.state for step in told.steps] == ["done", "done", "under_way", "not_reached"]
+    assert told.usual
+    assert told.usual.median == 1.0
+
+
+def test_causes_and_effects_are_followed_both_ways(connection: Connection[Any]) -> None:
+    linked = events.linked(connection, message(10, 2))
+    assert [(event.sequence, event.distance) for event in linked] == [(1, -1), (2, 0), (3, 1), (4, 2), (5, 3)]
+
+
+def test_what_is_searched_for_is_found_by_its_id_or_the_beginning_of_it_or_its_name(
+    connection: Connection[Any],
+) -> None:
+    def found(text: str) -> set[tuple[str, str]]:
+        return {(each.kind, each.id) for each in search.search(connection, text)}
+
+    assert found(str(order(77))) == {("order", str(order(77)))}
+    assert found(str(message(77, 2)).upper()) == {("message", str(message(77, 2)))}
+    assert found(str(message(77, 99))) == {("correlation", str(message(77, 99)))}
+    assert {kind for kind, _ in found("0000004d-0000")} == {"order", "message", "correlation"}
+    assert found(" customer-5 ") == {("customer", "customer-5")}
+    assert found("tea") == {("product", "tea")}
+    assert found("00") == found("") == found("100%") == set()
+
+
+def test_products_and_payments_come_page_by_page(connection: Connection[Any]) -> None:
+    assert [product.sku for product in stock.page(connection)] == ["tea"]
+    assert stock.page(connection, behind="tea") == []
+    first = payments.page(connection, "declined", 5)
+    place = payments.Place(first[-1].last_at, first[-1].order_id)
+    second = payments.page(connection, "declined", 5, place)
+    assert {payment.state for payment in first + second} == {"declined"}
+    assert len({payment.order_id for payment in first + second}) == 10
+
+
+def all_queries(connection: Connection[Any]) -> None:
+    """Each with every shape of its statement."""
+    saga, event, payment = sagas.page(connection)[9], events.page(connection)[9], payments.page(connection)[9]
+    assert saga.placed_at
+    place = sagas.Place(saga.placed_at, saga.order_id)
+    for wanted in (
+        SagaFilter(),
+        SagaFilter(state="placed"),
+        SagaFilter(state="cancelled", customer="customer-1"),
+        SagaFilter(waits_for="payment"),
+        SagaFilter(overdue=True),
+        SagaFilter(customer="customer-1"),
+        SagaFilter(since=saga.placed_at - timedelta(hours=3), until=saga.placed_at - timedelta(hours=2)),
+    ):
+        sagas.page(connection, wanted)
+        sagas.page(connection, wanted, behind=place)
+    for name in ("contract", "key", "source", "actor", "correlation_id"):
+        for behind in (None, events.Place(event.time, event.position)):
+            events.page(connection, EventFilter(**{name: getattr(event, name)}), behind=behind)
+        events.after(connection, event.position, EventFilter(**{name: getattr(event, name)}))
+    events.page(connection, EventFilter(actor=event.actor, contract=event.contract))
+    window = EventFilter(since=event.time - timedelta(hours=3), until=event.time - timedelta(hours=2))
+    events.page(connection, window)
+    events.page(connection, window, behind=events.Place(event.time - timedelta(hours=2.5), 1))
+    events.page(connection)
+    events.after(connection, event.position)
+    events.head(connection)
+    events.linked(connection, event.message_id)
+    payments.page(connection)
+    payments.page(connection, "declined", behind=payments.Place(payment.last_at, payment.order_id))
+    sagas.unfinished(connection)
+    sagas.unfinished(connection, behind=place)
+    story.tell(connection, sagas.unfinished(connection)[0])
+    story.tell(connection, saga)
+    figures.figures(connection)
+    for text in (str(saga.order_id), "0000004d", "customer-1"):
+        search.search(connection, text)
+
+
+class ExplainingCursor(psycopg.Cursor[Any]):
+    """Keeps the plan of every statement that it executes."""
+
+    plans: ClassVar[list[tuple[str, dict[str, Any]]]] = []
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> Self:
+        text = query if isinstance(query, str) else query.as_string()
+        with psycopg.Cursor(self.connection) as cursor:
+            [(plan,)] = cursor.execute(f"explain (format json) {text}".encode(), params).fetchall()
+        self.plans.append((text, plan[0]["Plan"]))
+        return super().execute(query, params, **options)
+
+
+def test_no_query_reads_through_a_big_table(database: Database) -> None:
+    ExplainingCursor.plans.clear()
+    with database.connect(cursor_factory=ExplainingCursor) as connection:
+        all_queries(connection)
+    assert len(ExplainingCursor.plans) > 40
+    read_through = [text for text, plan in ExplainingCursor.plans if any(reads_through(node) for node in nodes(plan))]
+    assert read_through == []
+
+
+def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield node
+    for child in node.get("Plans", []):
+        yield from nodes(child)
+
+
+def reads_through(node: dict[str, Any]) -> bool:
+    """A scan of a table that grows, from its beginning to its end."""
+    return node["Node Type"] == "Seq Scan" and node["Relation Name"] in ("event_log", "saga_view", "payment_view")

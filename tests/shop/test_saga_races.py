@@ -1,0 +1,126 @@
+"""However messages, commands, deadlines and crashes interleave, every order ends in one of the two clean ends."""
+
+from uuid import UUID
+
+import pytest
+from hypothesis import settings
+
+from inventory_service.announcements import announcements as inventory_announcements
+from inventory_service.reactions import reactions as inventory_reactions
+from order_service.announcements import announcements as order_announcements
+from order_service.commands import Wanted
+from order_service.reactions import reactions as order_reactions
+from payment_service.announcements import announcements as payment_announcements
+from payment_service.payment import Payment
+from payment_service.reactions import reactions as payment_reactions
+from tests.shop.support.saga import Line, Party, Saga
+from tests.shop.support.saga_ends import check_end
+from tests.shop.support.saga_explorer import Allowance, explore
+from tests.shop.support.saga_machine import SagaMachine
+from tests.shop.support.till import Till
+from tests.support.given import Service
+
+ORDER = UUID("01890000-0000-7000-8000-000000000001")
+PAYMENTS: Line = ("payment_service", str(ORDER))
+
+
+def new_saga() -> Saga:
+    till = Till()
+    parties: dict[str, Party] = {
+        "order_service": Service(order_announcements, order_reactions),
+        "payment_service": Service(payment_announcements, payment_reactions, world=till),
+        "inventory_service": Service(inventory_announcements, inventory_reactions),
+    }
+    return Saga(parties, till)
+
+
+class PureSaga(SagaMachine):
+    """Without a database: each move is only what the services decide."""
+
+    def begin(self) -> Saga:
+        return new_saga()
+
+
+TestAnyInterleaving = PureSaga.TestCase
+TestAnyInterleaving.settings = settings(max_examples=400, stateful_step_count=50, deadline=None)
+
+
+@pytest.mark.parametrize(
+    ("card", "in_stock", "asks_early", "allowed"),
+    [
+        ("pm_card_visa", 2, False, Allowance(cancellations=1, deadlines=1, copies=1)),
+        ("pm_card_visa", 2, True, Allowance(cancellations=1, deadlines=1, copies=0)),
+        ("pm_card_chargeDeclined", 2, False, Allowance(cancellations=1, deadlines=0, copies=1)),
+        ("pm_card_chargeDeclined", 2, True, Allowance(cancellations=1, deadlines=1, copies=0)),
+        ("pm_card_visa", 1, False, Allowance(cancellations=1, deadlines=1, copies=1)),
+    ],
+    ids=["paid", "paid, asked early", "declined", "declined, asked early", "out of stock"],
+)
+def test_one_order_ends_right_in_every_interleaving(
+    card: str, in_stock: int, asks_early: bool, allowed: Allowance
+) -> None:
+    saga = new_saga()
+    saga.asks_early = asks_early
+    saga.receive_stock("cup", in_stock)
+    saga.place([Wanted("cup", 2)], card)
+    states, ends = explore(saga, allowed)
+    assert states > 200, "the moves reach fewer states than they did: has a way been closed?"
+    assert ends > 1
+
+
+@pytest.fixture
+def charge_and_cancellation() -> Saga:
+    """Stock is reserved and the customer cancels: payments can hear of both, in either order."""
+    saga = new_saga()
+    saga.asks_early = True
+    saga.receive_stock("cup", 2)
+    saga.place([Wanted("cup", 2)], "pm_card_visa")
+    saga.arrive(("inventory_service", "order_service", str(ORDER)))
+    saga.react(("inventory_service", str(ORDER)))
+    saga.cancel(ORDER)
+    return saga
+
+
+def test_a_refund_asked_for_before_the_charge_was_recorded_is_made_up_for(charge_and_cancellation: Saga) -> None:
+    saga = charge_and_cancellation
+    saga.arrive(("payment_service", "inventory_service", str(ORDER)))
+    saga.arrive(("payment_service", "order_service", str(ORDER)))
+    saga.ask(PAYMENTS, 1)
+    assert saga.lines[PAYMENTS][1].answer == (None,)
+    saga.react(PAYMENTS)
+    saga.react(PAYMENTS)
+    assert payment_of(saga).state == "charged_late"
+    saga.settle()
+    check_end(saga)
+    assert payment_of(saga).state == "refunded"
+
+
+def test_a_charge_answered_after_the_cancellation_was_recorded_goes_back(charge_and_cancellation: Saga) -> None:
+    saga = charge_and_cancellation
+    saga.arrive(("payment_service", "order_service", str(ORDER)))
+    saga.arrive(("payment_service", "inventory_service", str(ORDER)))
+    saga.ask(PAYMENTS, 1)
+    saga.react(PAYMENTS)
+    assert payment_of(saga).state == "barred"
+    saga.react(PAYMENTS)
+    assert payment_of(saga).state == "charged_late"
+    saga.settle()
+    check_end(saga)
+    assert payment_of(saga).state == "refunded"
+
+
+def test_a_charge_whose_consumer_died_before_its_commit_is_made_once(charge_and_cancellation: Saga) -> None:
+    saga = charge_and_cancellation
+    saga.asks_early = False
+    saga.arrive(("payment_service", "inventory_service", str(ORDER)))
+    saga.ask(PAYMENTS, 0)
+    saga.crash("payment_service")
+    assert saga.till.kept(ORDER) == 200
+    saga.settle()
+    check_end(saga)
+
+
+def payment_of(saga: Saga) -> Payment:
+    payment = saga.parties["payment_service"].find(Payment, ORDER)
+    assert payment is not None
+    return payment

@@ -1,0 +1,155 @@
+"""The views of the read side: whatever order messages come in, and however they are batched, the rows are the same."""
+
+import random
+from collections.abc import Iterator
+from itertools import pairwise
+from operator import attrgetter
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from psycopg import Connection
+
+from contracts import CONTRACTS
+from inventory_service.stock import StockItem, stock_item_id
+from order_service.commands import Wanted
+from order_service.order import Order
+from ordersaga.envelope.message import Message
+from projections.projector import Projector
+from projections.views.fold import VIEWS
+from tests.shop.support.saga import Saga
+from tests.shop.support.saga_on_postgres import DatabaseParty, open_shop, parties_on_postgres
+from tests.shop.support.trading_read_side import arrived
+from tests.support.databases import Database, Databases
+
+CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
+projector = Projector()
+
+
+@pytest.fixture(scope="module")
+def projections(databases: Databases) -> Database:
+    return databases("projections")
+
+
+@pytest.fixture(scope="module")
+def saga(databases: Databases) -> Iterator[Saga]:
+    """Orders paid, declined, rejected, cancelled on their way, after shipping and too late for their charge, and one
+    under way."""
+    parties = parties_on_postgres(databases)
+    yield trade(open_shop(parties))
+    for party in parties.values():
+        party.close()
+
+
+def trade(saga: Saga) -> Saga:
+    saga.receive_stock("cup", 9)
+    for number in range(8):
+        saga.place([Wanted("cup", 1), Wanted("pot", number // 6)][: 1 + number // 6], CARDS[number % 3])
+    saga.cancel(saga.orders[3])
+    saga.settle()
+    saga.cancel(saga.orders[0])
+    saga.settle()
+    charge_late(saga)
+    for unit_price in (250, 300):
+        saga.price("cup", unit_price)
+    saga.place([Wanted("cup", 2)], CARDS[0])
+    return saga
+
+
+def charge_late(saga: Saga) -> None:
+    """The card is charged while the cancellation of the order is being recorded."""
+    key = str(saga.place([Wanted("cup", 1)], CARDS[0]))
+    saga.react(saga.arrive(("inventory_service", "order_service", key)))
+    saga.cancel(saga.orders[-1])
+    saga.arrive(("payment_service", "order_service", key))
+    line = saga.arrive(("payment_service", "inventory_service", key))
+    saga.asks_early = True
+    saga.ask(line, 1)
+    saga.asks_early = False
+    saga.settle()
+
+
+def announced(saga: Saga) -> list[Message]:
+    messages = (party.said_after(0) for party in saga.parties.values() if isinstance(party, DatabaseParty))
+    return sorted((message for said in messages for message in said), key=attrgetter("time"))
+
+
+def connected(database: Database) -> Connection[Any]:
+    """With the right to empty the tables."""
+    return psycopg.connect(database.owner_url, autocommit=True)
+
+
+def project(connection: Connection[Any], batches: list[list[Message]]) -> dict[str, list[Any]]:
+    """The rows of every view after these batches, and no others, were handled."""
+    connection.execute(f"truncate event_log, {', '.join(VIEWS)}")
+    for batch in batches:
+        with connection.transaction():
+            projector.handle(connection, [arrived(message) for message in batch])
+    return {view: connection.execute(f"select * from {view} order by 1, 2").fetchall() for view in VIEWS}  # noqa: S608
+
+
+def batched(messages: list[Message], chance: random.Random) -> list[list[Message]]:
+    cuts = [0, *sorted(chance.sample(range(1, len(messages)), chance.randint(0, 9))), len(messages)]
+    return [messages[first:last] for first, last in pairwise(cuts)]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(chance=st.randoms(use_true_random=False))
+def test_every_interleaving_and_every_batching_gives_the_same_rows(
+    saga: Saga, projections: Database, chance: random.Random
+) -> None:
+    messages = announced(saga)
+    assert {message.contract for message in messages} == set(CONTRACTS)
+    with connected(projections) as connection:
+        in_order = project(connection, [messages])
+        chance.shuffle(messages)
+        assert project(connection, batched(messages, chance)) == in_order
+
+
+def test_messages_that_come_again_change_nothing(saga: Saga, projections: Database) -> None:
+    messages = announced(saga)
+    with connected(projections) as connection:
+        once = project(connection, [messages])
+        assert project(connection, [messages, messages[::-1], messages[:7]]) == once
+
+
+def test_the_views_say_what_the_services_know(saga: Saga, projections: Database) -> None:
+    with connected(projections) as connection:
+        project(connection, [announced(saga)])
+        states = dict(connection.execute("select order_id, state from saga_view").fetchall())
+        stock = connection.execute("select sku, on_hand, set_aside, available from stock_view where received > 0")
+        paid = dict(connection.execute("select order_id, state from payment_view").fetchall())
+        assert states == {id_: of(saga, Order, "order_service", id_).state for id_ in saga.orders}
+        for sku, on_hand, set_aside, available in stock:
+            item = of(saga, StockItem, "inventory_service", stock_item_id(sku))
+            assert (on_hand, set_aside, available) == (item.on_hand, item.reserved, item.on_hand - item.reserved)
+        assert paid[saga.orders[0]] == "refunded"
+        assert paid[saga.orders[2]] == "declined"
+        assert connection.execute("select unit_price from stock_view where received > 0").fetchall() == [(100,)]
+        assert set(paid) == {id_ for id_, state in states.items() if state == "confirmed"} | declined_or_refunded(paid)
+
+
+def declined_or_refunded(paid: dict[Any, str]) -> set[Any]:
+    return {id_ for id_, state in paid.items() if state in ("declined", "refunded")}
+
+
+def of(saga: Saga, kind: Any, service: str, id_: Any) -> Any:
+    aggregate = saga.parties[service].find(kind, id_)
+    assert aggregate is not None
+    return aggregate
+
+
+def test_an_unfinished_order_waits_for_something_and_a_finished_one_for_nothing(
+    saga: Saga, projections: Database
+) -> None:
+    with connected(projections) as connection:
+        project(connection, [announced(saga)])
+        rows = connection.execute("select order_id, waits_for, waits_since, placed_at, ended_at from saga_view")
+        for order_id, waits_for, since, placed_at, ended_at in rows:
+            if order_id == saga.orders[-1]:
+                assert (waits_for, since, ended_at) == ("stock", placed_at, None)
+            else:
+                assert (waits_for, since) == (None, None)
+                assert ended_at > placed_at
