@@ -23,8 +23,8 @@ from devstack.servers.private import Servers, private_servers
 from ordersaga.broker.topology import EVENTS, Group, declare
 from ordersaga.consumer import worker
 from ordersaga.envelope.message import Message, to_properties
-from ordersaga.inbox.reactor import Reactor
 from ordersaga.runtime.settings import Settings
+from ordersaga.service import Service
 from tests.support.counting import GROUP, announcements, reactions
 from tests.support.databases import Database, Databases
 from tests.support.workers import counted
@@ -70,7 +70,7 @@ class Run:
         """Messages a second, from the start of consuming to the last commit; `url` is the service's."""
         settings = Settings(amqp_url=self.servers.amqp_url(GROUP))
         os.environ[variable(GROUP)] = url
-        consumer = worker.Worker(settings, reactions, announcements, Reactor(reactions, announcements))
+        consumer = worker.Worker(settings, Service(GROUP, announcements, reactions))
         del os.environ[variable(GROUP)]
         group = Group(GROUP, tuple(reactions.contracts), 2)
         fill(self.servers.amqp_url("provisioner"), group, self.messages, self.keys)

@@ -25,10 +25,10 @@ from ordersaga.store.hash_chain import GENESIS
 from ordersaga.store.republish import EVENTS, messages
 from payment_service.payment import Payment
 from projections.projector import Projector
-from projections.rebuild.derivation import announcements_of
 from projections.rebuild.rebuild import Rebuild
 from projections.rebuild.result import Result
 from tests.shop.support.trading_read_side import arrived
+from projections.sources import SOURCES
 from tests.support.databases import Database, Databases
 
 SERVICES = ("order_service", "payment_service", "inventory_service")
@@ -119,7 +119,7 @@ def projected_per_s(stores: Mapping[str, Database], read_side: Database) -> floa
 def announced(stores: Mapping[str, Database], service: str) -> list[Message]:
     with psycopg.connect(stores[service].owner_url) as store:
         events = store.execute(f"{EVENTS} limit {PROJECTED // 2}".encode(), {"since": None}, binary=True)
-        return [message for event in events for message in messages(announcements_of(service), *event)]
+        return [message for event in events for message in messages(SOURCES[service].announcements, *event)]
 
 
 def measure(place: Place) -> list[Row]:

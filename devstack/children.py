@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import which
 
-from devstack.errors import CannotRunHere
+from ordersaga.cli.errors import CannotRunHere
 
 WAIT_STEP = 0.02
 

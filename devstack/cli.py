@@ -2,7 +2,7 @@
 
 import click
 
-from devstack.lazy_group import LazyGroup
+from ordersaga.cli.lazy_group import LazyGroup
 
 COMMANDS = {
     "Run it": {

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import Connection
 
 from devstack.environment import Environments
-from devstack.errors import Failed
+from ordersaga.cli.errors import Failed
 
 SECONDS = 10
 """For a connection."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import click
 
-from devstack.errors import CannotRunHere
 from devstack.given import Given, variable
 from devstack.options import state_option
 from devstack.ports import CANDIDATES, is_free
@@ -16,6 +15,7 @@ from devstack.records import Records
 from devstack.servers import docker, postgres, rabbitmq_install
 from devstack.servers.account import Account
 from devstack.state import State
+from ordersaga.cli.errors import CannotRunHere
 
 DISK_GIB = 1
 

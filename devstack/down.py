@@ -4,10 +4,10 @@ import signal
 
 import click
 
-from devstack.errors import Failed
 from devstack.options import state_option
 from devstack.records import Records
 from devstack.state import State
+from ordersaga.cli.errors import Failed
 
 SECONDS = 60
 

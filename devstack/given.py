@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from devstack.errors import Failed
 from devstack.processes import GROUPS
+from ordersaga.cli.errors import Failed
 
 
 def variable(database: str) -> str:

@@ -5,9 +5,9 @@ from shutil import which
 
 import click
 
-from devstack.errors import CannotRunHere, Failed
 from devstack.options import state_option
 from devstack.state import State
+from ordersaga.cli.errors import CannotRunHere, Failed
 
 
 @click.command()

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Protocol
 from urllib.request import ProxyHandler, build_opener
 
-from devstack.errors import Failed
 from devstack.ports import LOOPBACK
+from ordersaga.cli.errors import Failed
 
 TAIL = 15
 

@@ -10,10 +10,10 @@ from typing import Any
 import click
 
 from devstack.environment import Environments
-from devstack.errors import Failed
 from devstack.given import Given
 from devstack.records import Records
 from devstack.state import ROOT, State
+from ordersaga.cli.errors import Failed
 
 Command = Callable[..., Any]
 

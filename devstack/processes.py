@@ -7,6 +7,7 @@ SERVICES = ("order_service", "payment_service", "inventory_service")
 READ_SIDE = "projections"
 GROUPS = (*SERVICES, READ_SIDE)
 """Packages; the names of their databases, database roles, broker users and consumer groups are the same."""
+APP = "shop:services"
 RELAY_ROLE = "relay"
 AUDITOR_ROLE = "auditor"
 """Reads what has to be proved, in every database, and changes nothing."""
@@ -123,13 +124,13 @@ def with_workers(number: int) -> tuple[Process, ...]:
 
 MIGRATE = Process(
     "migrate",
-    ("-m", "ordersaga.database.migrate"),
+    ("-m", "ordersaga.cli", "--app", APP, "migrate"),
     databases=dict.fromkeys(GROUPS, "ordersaga"),
     settings={"ERASURE_LIST": "{erasures}"},
 )
 TOPOLOGY = Process(
     "topology",
-    ("-m", "ordersaga.broker.provisioning", *GROUPS),
+    ("-m", "ordersaga.cli", "--app", APP, "topology"),
     amqp_user="provisioner",
     passed_on=("QUEUES_PER_GROUP",),
 )

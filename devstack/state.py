@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from devstack import ports
-from devstack.errors import Failed
+from ordersaga.cli.errors import Failed
 
 ROOT = Path(__file__).resolve().parent.parent
 IMPORT_PATH = f"{ROOT}:{ROOT / 'src'}"

@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 from devstack import children
 from devstack.environment import Environments
-from devstack.errors import Failed
 from devstack.given import Given, variable
 from devstack.managed import last_lines
 from devstack.processes import MIGRATE, TOPOLOGY, Process
@@ -14,6 +13,7 @@ from devstack.servers.databases import create_databases, create_roles
 from devstack.servers.postgres import Postgres
 from devstack.state import ROOT, State
 from devstack.supervisor import Step
+from ordersaga.cli.errors import Failed
 
 POLL = 0.05
 

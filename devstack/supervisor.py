@@ -5,8 +5,8 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from devstack.errors import Failed
 from devstack.managed import Managed, did_not_start
+from ordersaga.cli.errors import Failed
 
 START_SECONDS = 120
 """For everything of one phase to become ready."""

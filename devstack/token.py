@@ -5,9 +5,9 @@ from datetime import timedelta
 import click
 
 from devstack.demo.customers import token as make_token
-from devstack.errors import Failed
 from devstack.options import state_option
 from devstack.state import State
+from ordersaga.cli.errors import Failed
 
 
 @click.command()

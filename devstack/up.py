@@ -9,12 +9,12 @@ from rich.console import Console
 
 from devstack.demo.customers import open_shop, shop, token
 from devstack.demo.traffic import Traffic
-from devstack.errors import Failed
 from devstack.options import state_option
 from devstack.processes import with_workers
 from devstack.running import Stack, running_stack
 from devstack.signals import stop_by_signal
 from devstack.state import State
+from ordersaga.cli.errors import Failed
 
 REPORT_SECONDS = 60
 

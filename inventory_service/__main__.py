@@ -2,8 +2,7 @@
 
 import sys
 
-from inventory_service.announcements import announcements
-from inventory_service.reactions import reactions
+from inventory_service.service import inventory_service
 from ordersaga.consumer import worker
 
-sys.exit(worker.run(reactions, announcements))
+sys.exit(worker.run(inventory_service))

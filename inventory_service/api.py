@@ -6,8 +6,7 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from inventory_service import commands
-from inventory_service.announcements import announcements
-from inventory_service.reactions import reactions
+from inventory_service.service import inventory_service
 from inventory_service.stock import StockItem, stock_item_id
 from inventory_service.views import Page, Receipt, StockPage, StockPath, StockView
 from ordersaga.http import app as web
@@ -17,7 +16,6 @@ from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import Keyed, only, problem
 from ordersaga.http.paging import linked
 from ordersaga.http.parked import mount_parked
-from ordersaga.inbox.reactor import Reactor
 from ordersaga.store import aggregates
 from ordersaga.store.transaction import Transaction
 
@@ -27,8 +25,8 @@ everyone = only("customer", "operator", "auditor")
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    app = web.create_app("Inventory", routes, announcements, roles=("customer",))
-    mount_parked(app, Reactor(reactions, announcements))
+    app = web.create_app(inventory_service, routes, "Inventory", roles=("customer",))
+    mount_parked(app)
     return app
 
 

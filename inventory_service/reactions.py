@@ -12,7 +12,7 @@ from inventory_service.stock import Line, stock_item_id
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
 
-reactions = Reactions("inventory_service")
+reactions = Reactions()
 
 
 def the_reservation(message: OrderPlaced | OrderConfirmed | OrderCancelled | PaymentDeclined) -> tuple[UUID]:

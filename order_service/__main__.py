@@ -2,8 +2,7 @@
 
 import sys
 
-from order_service.announcements import announcements
-from order_service.reactions import reactions
+from order_service.service import order_service
 from ordersaga.consumer import worker
 
-sys.exit(worker.run(reactions, announcements))
+sys.exit(worker.run(order_service))

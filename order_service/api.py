@@ -8,10 +8,9 @@ from flask_openapi3.blueprint import APIBlueprint
 from uuid_utils.compat import uuid7
 
 from order_service import commands, contact, product_api
-from order_service.announcements import announcements
 from order_service.commands import MixedCurrencies, UnknownProduct, VersionMismatch, Wanted
 from order_service.order import Order
-from order_service.reactions import reactions
+from order_service.service import order_service
 from order_service.settings import OrderSettings
 from order_service.views import (
     Cancellation,
@@ -34,7 +33,6 @@ from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import only, problem
 from ordersaga.http.parked import mount_parked
 from ordersaga.http.problems import FieldError, invalid
-from ordersaga.inbox.reactor import Reactor
 from ordersaga.privacy.erasure import erase
 from ordersaga.store import history
 from ordersaga.store.transaction import AggregateNotFound, Transaction
@@ -45,9 +43,9 @@ everyone = only("customer", "operator", "auditor")
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    app = web.create_app("Orders", routes, announcements, roles=("customer",), settings=OrderSettings)
+    app = web.create_app(order_service, routes, "Orders", roles=("customer",))
     app.mount(product_api.routes)
-    mount_parked(app, Reactor(reactions, announcements))
+    mount_parked(app)
     return app
 
 

@@ -9,7 +9,7 @@ from order_service.order import Order
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
 
-reactions = Reactions("order_service")
+reactions = Reactions()
 
 
 def the_order(message: StockRejected | PaymentCaptured | PaymentDeclined) -> tuple[UUID]:

@@ -3,7 +3,6 @@
 import sys
 
 from ordersaga.consumer import worker
-from payment_service.announcements import announcements
-from payment_service.reactions import reactions
+from payment_service.service import payment_service
 
-sys.exit(worker.run(reactions, announcements))
+sys.exit(worker.run(payment_service))

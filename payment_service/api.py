@@ -7,10 +7,8 @@ from ordersaga.http import app as web
 from ordersaga.http.endpoints import reading, show
 from ordersaga.http.openapi import only, problem
 from ordersaga.http.parked import mount_parked
-from ordersaga.inbox.reactor import Reactor
-from payment_service.announcements import announcements
 from payment_service.payment import Payment
-from payment_service.reactions import reactions
+from payment_service.service import payment_service
 from payment_service.views import PaymentPath, PaymentView
 
 routes = APIBlueprint("payments", __name__, abp_responses={"default": problem()})
@@ -18,8 +16,8 @@ routes = APIBlueprint("payments", __name__, abp_responses={"default": problem()}
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    app = web.create_app("Payments", routes, announcements, roles=("customer",))
-    mount_parked(app, Reactor(reactions, announcements))
+    app = web.create_app(payment_service, routes, "Payments", roles=("customer",))
+    mount_parked(app)
     return app
 
 

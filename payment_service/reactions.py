@@ -7,13 +7,11 @@ from contracts.orders import OrderCancelled
 from contracts.payments import LateChargeMade
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
-from payment_service.choose_gateway import gateway_from
 from payment_service.commands import settle_cancellation, settle_charge
 from payment_service.gateway import Captured, Declined, Gateway, Refunded
 from payment_service.payment import Payment
-from payment_service.settings import PaymentSettings
 
-reactions = Reactions("payment_service", settings=PaymentSettings, world=gateway_from)
+reactions = Reactions()
 
 
 def the_payment(message: StockReserved | OrderCancelled | LateChargeMade) -> tuple[UUID]:

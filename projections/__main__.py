@@ -3,7 +3,6 @@
 import sys
 
 from ordersaga.consumer import worker
-from projections.projector import Projector
-from projections.reactions import reactions
+from projections.service import projections
 
-sys.exit(worker.run_handler(reactions.group, Projector()))
+sys.exit(worker.run(projections))

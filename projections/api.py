@@ -3,25 +3,22 @@
 from ordersaga.http import app as web
 from ordersaga.http import sign_in
 from ordersaga.http.parked import mount_parked
-from ordersaga.store.announcements import Announcements
 from projections.audit import api as audit
 from projections.audit.sources import Sources
 from projections.dashboard import app as dashboard
 from projections.live import stream
-from projections.projector import Projector
 from projections.routes import routes
-from projections.schema import metadata
+from projections.service import projections
 from projections.settings import ProjectionsSettings
 
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
-    announcements, roles = Announcements("projections"), ("customer",)
-    app = web.create_app("Read side", routes, announcements, metadata, roles=roles, settings=ProjectionsSettings)
+    app = web.create_app(projections, routes, "Read side", roles=("customer",))
     app.mount(stream.routes)
     sign_in.mount(app)
     sources = Sources.of(app.database, app.own_settings(ProjectionsSettings).audit_checkpoints)
     audit.mount(app, sources)
-    mount_parked(app, Projector())
+    mount_parked(app)
     dashboard.mount(app, sources)
     return app

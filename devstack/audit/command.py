@@ -2,7 +2,7 @@
 
 import click
 
-from devstack.lazy_group import LazyGroup
+from ordersaga.cli.lazy_group import LazyGroup
 
 COMMANDS = {
     "trail": ("devstack.audit.trail:trail", "Who did what, when and why: of an order, an actor, a type, a time."),

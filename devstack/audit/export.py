@@ -10,10 +10,10 @@ import click
 
 from devstack.audit.options import asked, directory_of, filter_options, log_option, opened_trail
 from devstack.audit.stores import records
-from devstack.errors import Failed
 from devstack.live_line import LiveLine, live_line
 from devstack.options import environments_of_running, state_option
 from devstack.state import State
+from ordersaga.cli.errors import Failed
 from projections.audit.records import Sealed, Unsealed, to_line
 from projections.audit.text import to_csv, to_json_line
 from projections.audit.trail import Filter

@@ -2,22 +2,22 @@
 
 import json
 from datetime import datetime
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
 import click
 
 from devstack.databases import all_connected
-from devstack.errors import Failed
 from devstack.options import Moment, environments_of_running, json_option, state_option
 from devstack.processes import READ_SIDE
 from devstack.state import State
+from order_service.service import order_service
+from ordersaga.cli.errors import Failed
 from ordersaga.store.history import load_as_of
 from projections.audit.known import saga_as_of
 from projections.audit.text import as_text, fields
 
-SERVICE = "order_service"
+SERVICE = order_service.name
 
 
 class VersionOrTime(click.ParamType[int | datetime]):
@@ -40,7 +40,6 @@ class VersionOrTime(click.ParamType[int | datetime]):
 @json_option
 def state_as_of(state: State, order: UUID, as_of: int | datetime, as_json: bool) -> None:
     """Print what the order service had recorded of ORDER, and for a time also what everybody had said of it."""
-    import_module(f"{SERVICE}.announcements")
     at: dict[str, Any] = {"time": as_of} if isinstance(as_of, datetime) else {"version": as_of}
     with all_connected(environments_of_running(state), SERVICE, READ_SIDE) as connections:
         recorded = load_as_of(connections[SERVICE], order, **at)

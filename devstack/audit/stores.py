@@ -6,8 +6,8 @@ from pathlib import Path
 import psycopg
 
 from devstack.environment import Environments
-from devstack.errors import Failed
 from devstack.processes import SERVICES
+from ordersaga.cli.errors import Failed
 from projections.audit import live
 from projections.audit.log import LogFiles, is_begun
 from projections.audit.records import Record, whole

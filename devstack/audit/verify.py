@@ -11,12 +11,12 @@ import click
 from devstack.audit.options import directory_of, key_of, log_option
 from devstack.audit.stores import records
 from devstack.databases import all_connected
-from devstack.errors import Failed
 from devstack.findings_output import FindingsOutput
 from devstack.live_line import live_line
 from devstack.options import environments_of_running, json_option, state_option
 from devstack.processes import READ_SIDE
 from devstack.state import State
+from ordersaga.cli.errors import Failed
 from projections.audit import records as export
 from projections.audit.announced import Announced
 from projections.audit.log import read_notes

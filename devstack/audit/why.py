@@ -10,10 +10,10 @@ from rich.markup import escape
 from rich.tree import Tree
 
 from devstack.databases import all_connected
-from devstack.errors import Failed
 from devstack.options import environments_of_running, state_option
 from devstack.processes import READ_SIDE
 from devstack.state import State
+from ordersaga.cli.errors import Failed
 from projections.audit import why as causes
 from projections.audit.text import as_text
 from projections.audit.why import Node

@@ -12,7 +12,6 @@ from uuid import UUID
 import click
 
 from devstack.databases import connected
-from devstack.errors import Failed
 from devstack.options import actor_option, environments_of_running, json_option, reason_option, state_option
 from devstack.parked import display
 from devstack.parked.selection import act, choose, each, find, group_option, selecting
@@ -20,6 +19,7 @@ from devstack.parked.services import handler_of, world_of
 from devstack.processes import GROUPS
 from devstack.state import State
 from devstack.text import to_json
+from ordersaga.cli.errors import Failed
 from ordersaga.parked import dry_run as rehearsal
 from ordersaga.parked import inspection, operations
 from ordersaga.parked.operations import Operator, Refused, UnknownMessage

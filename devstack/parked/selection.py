@@ -10,8 +10,8 @@ from psycopg import Connection
 
 from devstack.databases import connected
 from devstack.environment import Environments
-from devstack.errors import Failed
 from devstack.processes import GROUPS
+from ordersaga.cli.errors import Failed
 from ordersaga.parked import inspection, operations
 from ordersaga.parked.operations import Operator
 

@@ -1,25 +1,23 @@
-"""The consumer groups as the commands for parked messages see them: a handler, a world."""
+"""The consumer groups as the commands for parked messages see them: a handler, and what outside steps talk to."""
 
 import sys
-from importlib import import_module
 from typing import Any
 
 from devstack.environment import Environments
-from devstack.processes import PROCESSES, READ_SIDE
+from devstack.processes import PROCESSES
 from ordersaga.inbox.handler import Handler
-from ordersaga.inbox.reactions import Reactions
-from ordersaga.inbox.reactor import Reactor
 from ordersaga.runtime.settings import read_settings
+from ordersaga.service import Service
+from shop import services
+
+
+def service_of(group: str) -> Service:
+    return next(service for service in services if service.group == group)
 
 
 def handler_of(group: str) -> Handler:
-    """What the group's worker does with messages; imports the service."""
-    if group == READ_SIDE:
-        from projections.projector import Projector
-
-        return Projector()
-    registry: Reactions = import_module(f"{group}.reactions").reactions
-    return Reactor(registry, import_module(f"{group}.announcements").announcements)
+    """What the group's worker does with messages."""
+    return service_of(group).handler()
 
 
 def world_of(environments: Environments, group: str) -> Any:
@@ -27,5 +25,5 @@ def world_of(environments: Environments, group: str) -> Any:
     worker = next(process for process in PROCESSES if process.arguments == ("-m", group))
     own = {name.lower(): text for name, text in environments.of(worker).items() if name in worker.settings}
     sys.stderr.write(f"Outside steps of {group} are called for real.\n")
-    reactions: Reactions = import_module(f"{group}.reactions").reactions
-    return reactions.world(read_settings(reactions.settings, **own))
+    service = service_of(group)
+    return service.resources(read_settings(service.settings, **own))

@@ -13,7 +13,6 @@ from contextlib import ExitStack, closing
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from devstack.errors import Failed
 from devstack.queues import holds
 from devstack.queues.sight import Sight, look
 from ordersaga.broker.topology import (
@@ -26,6 +25,7 @@ from ordersaga.broker.topology import (
     parameters,
     queues_of,
 )
+from ordersaga.cli.errors import Failed
 from ordersaga.envelope.message import PARTITIONS
 
 POLL = 0.1

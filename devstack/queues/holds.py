@@ -11,7 +11,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
-from devstack.errors import Failed
+from ordersaga.cli.errors import Failed
 from ordersaga.database.locks import GROUP_GATE, RELAY_LEAD
 from ordersaga.relay.session import try_to_lead
 

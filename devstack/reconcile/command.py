@@ -7,12 +7,12 @@ from uuid import UUID
 import click
 import psycopg
 
-from devstack.errors import Failed
 from devstack.findings_output import FindingsOutput
 from devstack.live_line import LiveLine, live_line
 from devstack.options import Moment, environments_of_running, json_option, state_option
 from devstack.reconcile.reconcile import PATIENCE, Reconciliation, Totals
 from devstack.state import State
+from ordersaga.cli.errors import Failed
 from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.settings import read_settings
 

@@ -10,11 +10,11 @@ from psycopg import Connection
 
 from devstack.reconcile.findings import Finding
 from devstack.reconcile.row import Row
-from devstack.reconcile.services import ANNOUNCEMENTS
 from devstack.reconcile.snapshots import rows
 from ordersaga.envelope.message import Cause
 from ordersaga.store.hash_chain import GENESIS, chain
 from ordersaga.store.topics import UNREADABLE, mapper
+from projections.sources import SOURCES
 
 EVENTS = """
 select originator_id, originator_version, topic, state, correlation_id, causation_id, actor, hash, recorded_at,
@@ -84,5 +84,5 @@ def finding(kind: str, service: str, event: Event, detail: str) -> Finding:
 
 def announcements_of(service: str, event: Event) -> Iterator[Row]:
     domain_event = mapper.to_domain_event(event.stored)
-    for message in ANNOUNCEMENTS[service].messages(domain_event, event.hash, event.cause):
+    for message in SOURCES[service].announcements.messages(domain_event, event.hash, event.cause):
         yield Row(message.id, "stored_events", service, event.recorded_at, message.contract, message.key, event.hash)

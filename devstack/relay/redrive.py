@@ -9,11 +9,11 @@ import click
 from devstack import processes
 from devstack.databases import connected
 from devstack.environment import Environments
-from devstack.errors import Failed
 from devstack.options import actor_option, environments_of_running, json_option, reason_option, state_option
 from devstack.relay.undeliverable import service_option
 from devstack.state import State
 from devstack.text import to_json
+from ordersaga.cli.errors import Failed
 from ordersaga.relay import operations, progress
 from ordersaga.relay.operations import Operator, Selection
 from ordersaga.relay.undeliverable import KINDS

@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from importlib import import_module
 from uuid import UUID
 
 import click
@@ -13,12 +12,12 @@ from rich.console import Console
 from rich.progress import Progress
 
 from devstack import processes
-from devstack.errors import Failed
 from devstack.options import Moment, environments_of_running, json_option, state_option
 from devstack.state import State
+from ordersaga.cli.errors import Failed
 from ordersaga.runtime.settings import Settings, read_settings
-from ordersaga.store.announcements import Announcements
 from ordersaga.store.republish import announce_again, count_events
+from projections.sources import SOURCES
 
 MARGIN = timedelta(hours=1)
 """Between reading an event and its arrival no inbox may forget it."""
@@ -84,7 +83,7 @@ def of_service(
     unreadable: Callable[[str], None],
 ) -> int:
     """How many messages were announced again."""
-    announcements: Announcements = import_module(f"{service}.announcements").announcements
+    announcements = SOURCES[service].announcements
     total = 0
     with psycopg.connect(url, autocommit=True) as store, psycopg.connect(url, autocommit=True) as outbox:
         task = shown.add_task(service, total=count_events(store, since))

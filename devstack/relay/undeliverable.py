@@ -9,10 +9,10 @@ import click
 
 from devstack import processes
 from devstack.databases import connected
-from devstack.errors import Failed
 from devstack.options import actor_option, environments_of_running, json_option, reason_option, state_option
 from devstack.state import State
 from devstack.text import ago, to_json
+from ordersaga.cli.errors import Failed
 from ordersaga.relay import operations
 from ordersaga.relay.operations import Operator, Row, UnknownMessage
 

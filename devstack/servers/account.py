@@ -5,7 +5,7 @@ import pwd
 from dataclasses import dataclass
 from pathlib import Path
 
-from devstack.errors import CannotRunHere
+from ordersaga.cli.errors import CannotRunHere
 
 UNPRIVILEGED = "nobody"
 """Exists everywhere, so that no account has to be made on a machine that only tries the suite."""

@@ -9,12 +9,12 @@ from shutil import which
 from rich.console import Console
 
 from devstack import children
-from devstack.errors import CannotRunHere
 from devstack.ports import LOOPBACK
 from devstack.servers.postgres import OWNER, Postgres
 from devstack.servers.rabbitmq import ADVANCED, METRICS, RabbitMQ
 from devstack.servers.rabbitmq_users import definitions
 from devstack.state import State
+from ordersaga.cli.errors import CannotRunHere
 
 POSTGRES_IMAGE = "postgres:18"
 RABBITMQ_IMAGE = "rabbitmq:4"

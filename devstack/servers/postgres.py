@@ -10,12 +10,12 @@ from urllib.parse import quote
 import psutil
 
 from devstack import children
-from devstack.errors import CannotRunHere, Failed
 from devstack.managed import wait_until_ready
 from devstack.ports import LOOPBACK
 from devstack.records import Records
 from devstack.servers.account import Account
 from devstack.state import State
+from ordersaga.cli.errors import CannotRunHere, Failed
 
 OWNER = "ordersaga"
 START_SECONDS = 60

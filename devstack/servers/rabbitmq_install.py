@@ -8,7 +8,7 @@ from shutil import which
 
 from rich.console import Console
 
-from devstack.errors import CannotRunHere
+from ordersaga.cli.errors import CannotRunHere
 
 PACKAGE = "rabbitmq-server"
 REAL_SCRIPTS = "/usr/lib/rabbitmq/bin/rabbitmq-server"

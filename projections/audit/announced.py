@@ -1,7 +1,6 @@
 """What the read side was told of each event, against the event: two tellings that whoever edits one has to match."""
 
 from collections.abc import Callable, Iterable, Iterator
-from importlib import import_module
 from typing import Any
 from uuid import UUID
 
@@ -14,6 +13,7 @@ from ordersaga.store.topics import mapper
 from projections.audit.findings import Finding
 from projections.audit.records import Begins, Ends, Record, Sealed, Unsealed
 from projections.audit.store import PAGE, Event
+from projections.sources import SOURCES
 
 HASHES = "select message_id, event_hash from event_log where message_id = any(%s)"
 
@@ -31,7 +31,7 @@ class Announced:
         for record in records:
             match record:
                 case Begins():
-                    self._announcements = import_module(f"{record.store}.announcements").announcements
+                    self._announcements = SOURCES[record.store].announcements
                 case Sealed(event=Event() as event) | Unsealed(event=event):
                     self._waiting |= dict.fromkeys(self._messages(event), event)
                 case Ends():
@@ -61,5 +61,5 @@ class Announced:
             if told != event.hash:
                 name = (event.originator_id, event.version, event.topic, event.position)
                 detail = f"message {id_} announced an event with another hash"
-                self._report(Finding("contradicted", self._announcements.service, detail, *name))
+                self._report(Finding("contradicted", self._announcements.source, detail, *name))
         self._waiting.clear()

@@ -3,7 +3,6 @@
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from functools import cache
-from importlib import import_module
 from threading import BoundedSemaphore
 from typing import Any, cast
 
@@ -12,6 +11,7 @@ from flask import Response, stream_with_context
 from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
+from order_service.service import order_service
 from ordersaga.http.app import Api, api
 from ordersaga.http.endpoints import show
 from ordersaga.http.openapi import only, problem
@@ -41,7 +41,7 @@ from projections.cursors import cursor_of
 from projections.event_log import READ_SIDE
 from projections.sending import impatient_socket
 
-ORDERS = "order_service"
+ORDERS = order_service.name
 EXTENSION = "audit"
 
 routes = APIBlueprint("audit", __name__, url_prefix="/api/audit", abp_responses={"default": problem()})
@@ -86,7 +86,6 @@ def show_why(path: MessagePath) -> Response:
 @routes.get("/state/<uuid:order>", responses={200: StateView, 404: problem()}, security=staff)
 def show_state(path: OrderPath, query: StateQuery) -> Response:
     """An order as it was at a version or a time"""
-    import_module(f"{ORDERS}.announcements")
     time = query.as_of if isinstance(query.as_of, datetime) else None
     version = query.as_of if isinstance(query.as_of, int) else None
     with sources().databases() as (connections, missing):

@@ -1,28 +1,21 @@
 """Stored events to messages, and these into a table by COPY."""
 
 from collections.abc import Iterable
-from importlib import import_module
 from typing import Any
 
 from psycopg import Connection, sql
 
 from ordersaga.envelope import message
-from ordersaga.store.announcements import Announcements
 from ordersaga.store.republish import messages
+from projections.sources import SOURCES
 
 COLUMNS = {name: type_ for name, type_ in message.COLUMNS.items() if name not in ("traceparent", "tracestate")}
 """Those columns of the event log that follow from the stored event; the others only the live row knows."""
 
 
-def announcements_of(service: str) -> Announcements:
-    """Found by name, as the topology finds a group: nothing here imports a service."""
-    announcements: Announcements = import_module(f"{service}.announcements").announcements
-    return announcements
-
-
 def derive(connection: Connection[Any], table: str, service: str, events: Iterable[tuple[Any, ...]]) -> tuple[int, int]:
     """Write what announces these events into a table of the shadow; returns how many events and messages it were."""
-    announcements = announcements_of(service)
+    announcements = SOURCES[service].announcements
     read = written = 0
     statement = sql.SQL("copy rebuild.{} ({}) from stdin (format binary)").format(
         sql.Identifier(table), sql.SQL(", ").join(map(sql.Identifier, COLUMNS))

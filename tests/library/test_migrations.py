@@ -4,8 +4,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 import psycopg
@@ -20,8 +18,9 @@ from sqlalchemy.dialects.postgresql.base import ischema_names
 from ordersaga.database import schema
 from ordersaga.database.migrate import migrate
 from tests.conftest import AnyServers
-from tests.support.databases import Database, Databases
+from tests.support.databases import SCHEMAS, Database, Databases
 
+MIGRATE = (sys.executable, "-m", "ordersaga.cli", "--app", "shop", "migrate")
 KINDS = ("order_service", "payment_service", "inventory_service", "projections")
 EVENT = """
 insert into stored_events (originator_id, originator_version, topic, state, actor, hash)
@@ -73,10 +72,7 @@ def store(database: Databases) -> Database:
 def known_to_the_code(kind: str) -> MetaData:
     """The shared tables and the package's own."""
     known = MetaData()
-    for metadata in [
-        schema.metadata,
-        *([import_module(f"{kind}.schema").metadata] if find_spec(f"{kind}.schema") else []),
-    ]:
+    for metadata in (schema.metadata, *SCHEMAS[kind].tables):
         for table in metadata.tables.values():
             table.to_metadata(known)
     return known
@@ -199,15 +195,15 @@ def catalog(url: str) -> list[tuple[Any, ...]]:
 
 
 def test_migrating_again_changes_nothing(empty: str) -> None:
-    migrate("order_service", empty)
+    migrate(SCHEMAS["order_service"], empty)
     first = catalog(empty)
-    migrate("order_service", empty)
+    migrate(SCHEMAS["order_service"], empty)
     assert catalog(empty) == first
     assert len(first) > 80
 
 
 def test_processes_that_migrate_at_once_all_succeed(empty: str) -> None:
-    command = [sys.executable, "-m", "ordersaga.database.migrate", "order_service"]
+    command = [*MIGRATE, "order_service"]
     environment = {**os.environ, "ORDER_SERVICE_DATABASE_URL": empty}
     pipe = subprocess.PIPE
     running = [subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True) for _ in range(3)]
@@ -231,7 +227,7 @@ def test_a_database_of_an_unreleased_version_is_refused_at_once_with_what_it_lac
     with psycopg.connect(outdated.owner_url, autocommit=True) as owner:
         owner.execute(damage)
     done = subprocess.run(
-        [sys.executable, "-m", "ordersaga.database.migrate", kind],
+        [*MIGRATE, kind],
         env={**os.environ, f"{kind.upper()}_DATABASE_URL": outdated.owner_url},
         capture_output=True,
         text=True,

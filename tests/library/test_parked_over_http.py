@@ -14,7 +14,7 @@ from ordersaga.http.parked import mount_parked
 from ordersaga.inbox.delivery import Received, read
 from ordersaga.parked import inspection, operations
 from tests.support.api import environment, token
-from tests.support.counting import GROUP, Asked, announcements
+from tests.support.counting import GROUP, Asked, service
 from tests.support.parking import ALICE, actions, delivery, fail, handler, receive
 from tests.support.workers import Counting, counted
 
@@ -28,8 +28,8 @@ def call(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
     """Calls the API of a service that does nothing else, with the rights of the service."""
     for name, text in environment(counting.database, 0).items():
         monkeypatch.setenv(name, text)
-    app = create_app("Counting", APIBlueprint("nothing", __name__), announcements, roles=["customer"])
-    mount_parked(app, handler)
+    app = create_app(service, APIBlueprint("nothing", __name__), "Counting", roles=["customer"])
+    mount_parked(app)
     yield caller_of(app)
     app.database.pool.close()
 

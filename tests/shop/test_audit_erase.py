@@ -154,7 +154,7 @@ def test_every_start_erases_again_what_a_backup_brought_back(
     run("alice", "--reason", "asked for it", "--yes")
     bring_back(stores["order_service"])
     done = subprocess.run(
-        [sys.executable, "-m", "ordersaga.database.migrate", "order_service"],
+        [sys.executable, "-m", "ordersaga.cli", "--app", "shop", "migrate", "order_service"],
         cwd=ROOT,
         env={**os.environ, variable("order_service"): stores["order_service"].owner_url},
         capture_output=True,

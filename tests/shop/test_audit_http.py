@@ -16,7 +16,6 @@ from devstack.given import variable
 from devstack.keys import audit_key_pem
 from devstack.state import State
 from ordersaga.http import app as web
-from ordersaga.store.announcements import Announcements
 from projections.audit import api as audit
 from projections.audit import records
 from projections.audit.log import LogFiles
@@ -28,6 +27,7 @@ from projections.dashboard.pages.audit import proof, update
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
+from projections.service import projections
 from projections.settings import ProjectionsSettings
 from tests.shop.support.audited import judged
 from tests.shop.support.audited_shop import audited_shop
@@ -60,8 +60,7 @@ def app(shop: Shop, state: State, monkeypatch: pytest.MonkeyPatch) -> Iterator[w
     monkeypatch.setenv(variable("projections"), shop.projections.url)
     monkeypatch.setenv("TOKEN_PUBLIC_KEY", keys()[1])
     monkeypatch.setenv("AUDIT_CHECKPOINTS", str(state.directory / "audit"))
-    routes, announcements = APIBlueprint("nothing", __name__), Announcements("projections")
-    app = web.create_app("Audit", routes, announcements, roles=["customer"], settings=ProjectionsSettings)
+    app = web.create_app(projections, APIBlueprint("nothing", __name__), "Audit", roles=["customer"])
     audit.mount(app, Sources.of(app.database, app.own_settings(ProjectionsSettings).audit_checkpoints))
     yield app
     app.database.pool.close()

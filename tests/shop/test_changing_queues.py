@@ -24,17 +24,20 @@ from psycopg import Connection
 from devstack import steps
 from devstack.cli import main
 from devstack.environment import Environments
-from devstack.errors import Failed
 from devstack.given import Given, variable
 from devstack.processes import GROUPS
 from devstack.queues.change import Change
 from devstack.state import State
 from ordersaga.broker import provisioning as topology
 from ordersaga.broker.topology import Group, change_of, queues_of
+from ordersaga.cli.app import Application
+from ordersaga.cli.errors import Failed
+from ordersaga.cli.topology import topology as topology_command
 from ordersaga.envelope.message import Message, partition_of
+from shop import services
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
-from tests.support.counting import GROUP, Asked, reactions
+from tests.support.counting import GROUP, Asked, reactions, service
 from tests.support.databases import Database, Databases
 from tests.support.relays import Relays, relays_of
 from tests.support.wait import until
@@ -48,6 +51,10 @@ insert into outbox (message_id, contract, source, key, sequence, time, event_has
     correlation_id, actor, traceparent, tracestate, body)
 values (%s, %s, %s, %s, %s, %s, %s, %s, 'tester', '', '', %s)
 """
+
+
+ALL_GROUPS = {each.group: each.consumer_group for each in services}
+BORROWED = {GROUP: service.consumer_group}
 
 
 def announce(connection: Connection[Any], message: Message) -> None:
@@ -158,7 +165,6 @@ def test_a_change_that_is_killed_at_any_step_loses_nothing_and_is_completed_by_t
     after: int,
     kills: list[tuple[str, int]],
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:
     road.change(before).run()
     road.counting.start()
@@ -167,7 +173,7 @@ def test_a_change_that_is_killed_at_any_step_loses_nothing_and_is_completed_by_t
         for kill, call in kills:
             road.wait_for_more(50)
             road.kill_change(after, kill, call)
-            topology_step(road, monkeypatch, capsys)
+            topology_step(road, monkeypatch)
             road.wait_for_more(50)
             assert len(road.queues()) in range(min(before, after), max(before, after) + 1)
         road.change(after).run()
@@ -180,7 +186,7 @@ def test_a_change_that_is_killed_at_any_step_loses_nothing_and_is_completed_by_t
 
 @pytest.mark.parametrize(("kill", "call"), [("queue_declare", 6), ("queue_bind", 10), ("queue_unbind", 1)])
 def test_the_topology_step_after_an_interrupted_change_lets_nothing_overtake(
-    road: Road, kill: str, call: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    road: Road, kill: str, call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The step adds no binding while the queue that has the partition now is not empty."""
     road.kill_change(8, kill, call)
@@ -189,27 +195,26 @@ def test_the_topology_step_after_an_interrupted_change_lets_nothing_overtake(
     backlog = 500
     road.counting.publish([counted(other, number) for number in range(1, backlog + 1)])
     road.counting.publish([counted(counter, 1)])
-    warned = topology_step(road, monkeypatch, capsys)
+    warned = topology_step(road, monkeypatch)
     road.counting.publish([counted(counter, 2)])
     road.counting.start()
     until(lambda: road.counting.in_inbox() == backlog + 2, seconds=60)
     assert road.counting.numbers(counter) == [1, 2]
-    assert f"topology: the number of queues of {GROUP} is being changed" in warned
+    assert f"The number of queues of {GROUP} is being changed" in warned
     with pytest.raises(topology.OtherQueues, match=f"queues set N --group {GROUP}"):
-        topology.declare(road.counting.broker.url, [GROUP], None, replace_events=True)
+        topology.declare(road.counting.broker.url, BORROWED, None, replace_events=True)
     road.change(8).run()
-    assert topology_step(road, monkeypatch, capsys) == ""
+    assert topology_step(road, monkeypatch) == ""
     assert road.queues() == road.group(8).queue_names
 
 
-def topology_step(road: Road, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> str:
+def topology_step(road: Road, monkeypatch: pytest.MonkeyPatch) -> str:
     """What it warns of; run for the counting service, whose group is borrowed."""
-    monkeypatch.setattr(topology, "group_of", lambda name, queues: road.group(queues))
     monkeypatch.setenv("AMQP_URL", road.counting.broker.url)
     monkeypatch.delenv("QUEUES_PER_GROUP", raising=False)
-    capsys.readouterr()
-    assert topology.main([GROUP]) == 0
-    return capsys.readouterr().err
+    done = CliRunner().invoke(topology_command, [], obj=Application(lambda: [service]))
+    assert done.exit_code == 0
+    return done.stderr
 
 
 def test_queues_that_do_not_drain_are_named_and_everything_goes_on_as_before(road: Road) -> None:
@@ -280,7 +285,7 @@ def run(database: Databases, broker: TestBroker, tmp_path: Path, monkeypatch: py
 def test_the_commands_show_and_change_the_queues_of_a_group(broker: TestBroker, run: Callable[..., Any]) -> None:
     broker.remember(*(Group(name, (), 16) for name in GROUPS))
     assert [group["queues"] for group in run("show", expect=1)["groups"]] == [0, 0, 0, 0]
-    topology.declare(broker.url, list(GROUPS), None)
+    topology.declare(broker.url, ALL_GROUPS, None)
     assert [group["queues"] for group in run("show")["groups"]] == [2, 2, 2, 2]
     assert run("set", "4", "--group", GROUP) == {"groups": [{"group": GROUP, "queues": 4}]}
     assert [group["queues"] for group in run("show")["groups"]] == [2, 2, 4, 2]
@@ -291,7 +296,7 @@ def test_up_and_show_say_that_a_change_is_not_complete_until_it_is(
     broker: TestBroker, run: Callable[..., Any], tmp_path: Path
 ) -> None:
     broker.remember(*(Group(name, (), 16) for name in GROUPS))
-    topology.declare(broker.url, list(GROUPS), None)
+    topology.declare(broker.url, ALL_GROUPS, None)
     with broker.channel() as channel:
         channel.exchange_declare(change_of(GROUP), "fanout", durable=True)
     state, given, warned = State(tmp_path).create(), Given.from_environment(os.environ), list[str]()
@@ -306,10 +311,10 @@ def test_up_and_show_say_that_a_change_is_not_complete_until_it_is(
 
 def test_topology_keeps_the_number_of_queues_and_refuses_another(broker: TestBroker) -> None:
     broker.remember(Group(GROUP, (), 16))
-    assert [group.queues for group in topology.declare(broker.url, [GROUP], 4).groups] == [4]
-    assert [group.queues for group in topology.declare(broker.url, [GROUP], None).groups] == [4]
+    assert [group.queues for group in topology.declare(broker.url, BORROWED, 4).groups] == [4]
+    assert [group.queues for group in topology.declare(broker.url, BORROWED, None).groups] == [4]
     with pytest.raises(topology.OtherQueues, match="has 4 queues and QUEUES_PER_GROUP is 8"):
-        topology.declare(broker.url, [GROUP], 8)
+        topology.declare(broker.url, BORROWED, 8)
     with broker.channel() as channel:
         channel.queue_delete(f"{GROUP}.3")
-    assert topology.declare(broker.url, [GROUP], 4) == ([], [GROUP])
+    assert topology.declare(broker.url, BORROWED, 4) == ([], [GROUP])

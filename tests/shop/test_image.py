@@ -21,6 +21,7 @@ from ordersaga.database.migrate import migrate
 from ordersaga.http.tokens import public_key
 from projections.audit.note import Signer
 from tests.shop.support.compose import compose
+from tests.support.databases import SCHEMAS
 
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
 INSTRUCTIONS = [line.split(maxsplit=1) for line in DOCKERFILE.splitlines() if line and line[0] != "#"]
@@ -116,7 +117,7 @@ def test_a_new_container_has_the_roles_that_migrations_grant_to(new_server: Post
         env={**os.environ, **passwords, "POSTGRES_DB": "order_service"},
         check=True,
     )
-    migrate("order_service", owner)
+    migrate(SCHEMAS["order_service"], owner)
     with sign_in(new_server, "order_service", passwords["SERVICE_PASSWORD"]) as service:
         assert service.execute("select count(*) from stored_events").fetchone() == (0,)
     with sign_in(new_server, "relay", passwords["RELAY_PASSWORD"]) as relay:

@@ -18,7 +18,6 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
 
 from devstack.children import Identity
-from devstack.errors import Failed
 from devstack.ports import LOOPBACK, answers
 from devstack.records import Records
 from devstack.servers.account import UNPRIVILEGED, open_to_all
@@ -28,6 +27,7 @@ from devstack.servers.rabbitmq import RabbitMQ
 from devstack.servers.rabbitmq_install import epmd_program
 from devstack.state import IMPORT_PATH, ROOT, State
 from ordersaga.broker import topology as broker
+from ordersaga.cli.errors import Failed
 from tests.support.wait import until
 
 HOLD = """

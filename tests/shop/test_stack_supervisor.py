@@ -11,7 +11,6 @@ import pytest
 
 from devstack.children import Identity
 from devstack.environment import Environments
-from devstack.errors import Failed
 from devstack.given import Given
 from devstack.processes import GROUPS, PROCESSES, WATCHING, Process
 from devstack.records import Records
@@ -19,6 +18,7 @@ from devstack.servers import rabbitmq
 from devstack.service_process import ServiceProcess
 from devstack.state import State
 from devstack.supervisor import Supervisor
+from ordersaga.cli.errors import Failed
 from projections.monitor.targets import read_services, read_targets
 from tests.support.wait import until
 

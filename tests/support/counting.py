@@ -16,6 +16,7 @@ from ordersaga.envelope.contract import Contract
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.parked import attempts, parked
 from ordersaga.runtime import links
+from ordersaga.service import Service
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.deadline import Deadline
 from ordersaga.store.transaction import Transaction
@@ -73,7 +74,10 @@ class Counter(BaseAggregate[UUID]):
 
 
 announcements = Announcements(GROUP)
-reactions = Reactions(GROUP, world=lambda _: "hello")
+reactions = Reactions()
+service = Service(
+    "counting", announcements, reactions, resources=lambda _: "hello", database=GROUP, group=GROUP, role=GROUP
+)
 
 
 @announcements.of(Counter.Kept)
@@ -175,7 +179,7 @@ def main() -> int:
     deadlines.IDLE_SECONDS = 0.02
     links.LOCK_TIMEOUT = os.environ.get("COUNTING_LOCK_TIMEOUT", links.LOCK_TIMEOUT)
     threading.excepthook = lambda failed: os._exit(70)
-    return worker.run(reactions, announcements)
+    return worker.run(service)
 
 
 if __name__ == "__main__":

@@ -9,7 +9,9 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from ordersaga.database.migrate import migrate
+from shop import services
 
+SCHEMAS = {service.name: service.schema for service in services}
 numbers = count(1)
 
 
@@ -92,7 +94,7 @@ class Databases:
     def _make_template(self, connection: psycopg.Connection[Any], template: str, kind: str) -> None:
         connection.execute(SQL("drop database if exists {}").format(Identifier(template)))
         connection.execute(SQL("create database {}").format(Identifier(template)))
-        migrate(kind, self.server.superuser_url(template))
+        migrate(SCHEMAS[kind], self.server.superuser_url(template))
         self._templates.add(template)
 
     @property

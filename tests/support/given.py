@@ -103,7 +103,7 @@ class Service:
 
     def reaction_to(self, message: Message) -> Reaction:
         reaction = self.reactions.by_contract.get(message.contract)
-        assert reaction is not None, f"{self.reactions.group} has no reaction to {message.contract}"
+        assert reaction is not None, f"{self.announcements.source} has no reaction to {message.contract}"
         return reaction
 
     def check_locks(self, transaction: ToldTransaction, own: set[UUID]) -> None:

@@ -1,4 +1,4 @@
-"""What `python -m <service>` runs: consumer, retries and deadlines of one group, until SIGTERM or SIGINT."""
+"""What runs a service's worker: consumer, retries and deadlines of one group, until SIGTERM or SIGINT."""
 
 import gc
 import logging
@@ -12,27 +12,24 @@ from ordersaga.consumer.deadlines import Deadlines
 from ordersaga.consumer.gate import GatedLink
 from ordersaga.consumer.housekeeping import Housekeeping
 from ordersaga.consumer.receiver import Receiver
-from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.outside import OutsideSteps
-from ordersaga.inbox.reactions import Reactions
-from ordersaga.inbox.reactor import Reactor
 from ordersaga.parked.retries import Retries
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
-from ordersaga.runtime.settings import MissingSetting, Settings, database_url, read_settings
+from ordersaga.runtime.settings import MissingSetting, Settings, read_settings, variable
 from ordersaga.runtime.signals import set_by_signal
-from ordersaga.store.announcements import Announcements
+from ordersaga.service import Service
 
 SAID_BY_LINKS = ("pika", "psycopg.pool")
 """Libraries that log every failed try; the links log every change."""
 
-USAGE = """usage: python -m {group}
+USAGE = """usage: python -m {service}
 
-The worker of {group}: takes messages from the group's queues, lets each take effect once and in order per key, tries
+The worker of {service}: takes messages from the group's queues, lets each take effect once and in order per key, tries
 again what failed, and does what deadlines ask for.
 
 Environment:
-  {variable:20} postgresql://{group}:password@host:port/{group}
+  {variable:20} postgresql://{role}:password@host:port/{database}
   AMQP_URL             amqp://{group}:password@host:port/vhost
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
   INBOX_RETENTION_DAYS received messages are forgotten after so many days (default 30)
@@ -43,65 +40,69 @@ its end what is in hand, exits 0. Exit 2: something must be set first.
 """
 
 
-def run(reactions: Reactions, announcements: Announcements) -> int:
-    """Run a service's worker. Returns the exit code."""
-    return serve(reactions, announcements, Reactor(reactions, announcements))
-
-
-def run_handler(group: str, handler: Handler) -> int:
-    """Run the worker of a group that does something else with messages than react. Returns the exit code."""
-    return serve(Reactions(group), Announcements(group), handler)
-
-
-def serve(reactions: Reactions, announcements: Announcements, handler: Handler) -> int:
+def run(service: Service) -> int:
+    """Run the worker of a service, with the arguments of this process. Returns the exit code."""
     if arguments := sys.argv[1:]:
-        return explain(reactions, arguments)
+        return explain(service, arguments)
+    return serve(service)
+
+
+def serve(service: Service) -> int:
+    """Take messages until SIGTERM or SIGINT. Returns the exit code."""
     try:
-        settings = read_settings(reactions.settings)
-        configure_logging(settings, f"{reactions.group} worker")
-        worker = Worker(settings, reactions, announcements, handler)
+        settings = read_settings(service.settings)
+        configure_logging(settings, f"{service.name} worker")
+        worker = Worker(settings, service)
         serve_health(settings.health_port, settings.health_host, worker.problems)
     except (MissingSetting, ValueError, OSError) as wrong:
-        sys.stderr.write(f"{reactions.group}: {wrong}\n")
+        sys.stderr.write(f"{service.name}: {wrong}\n")
         return 2
     set_by_signal(worker.stopping)
     return worker.run()
 
 
-def explain(reactions: Reactions, arguments: list[str]) -> int:
+def explain(service: Service, arguments: list[str]) -> int:
     """The worker takes no arguments: help is answered, anything else refused."""
     asked = arguments[0] in ("-h", "--help")
-    own = reactions.settings.model_fields.keys() - Settings.model_fields.keys()
-    listed = f"  {', '.join(sorted(own)).upper()}\n" if own else ""
-    usage = USAGE.format(group=reactions.group, variable=f"{reactions.group}_DATABASE_URL".upper(), own=listed)
-    (sys.stdout if asked else sys.stderr).write(usage)
+    (sys.stdout if asked else sys.stderr).write(usage(service))
     return 0 if asked else 2
+
+
+def usage(service: Service) -> str:
+    own = service.settings.model_fields.keys() - Settings.model_fields.keys()
+    listed = f"  {', '.join(sorted(own)).upper()}\n" if own else ""
+    return USAGE.format(
+        service=service.name,
+        group=service.group,
+        role=service.role,
+        database=service.database,
+        variable=variable(service.database),
+        own=listed,
+    )
 
 
 class Worker:
     """The threads of one process and what they share."""
 
-    def __init__(
-        self, settings: Settings, reactions: Reactions, announcements: Announcements, handler: Handler
-    ) -> None:
+    def __init__(self, settings: Settings, service: Service) -> None:
         if not settings.amqp_url:
             raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
-        url = database_url(reactions.group)
+        url, group, handler = service.database_url, service.group, service.handler()
         self.stopping = threading.Event()
-        self.outside = OutsideSteps(reactions, announcements, reactions.world(settings), url, self.stopping)
-        self.database = GatedLink("database", url)
-        receiver = Receiver(reactions.group, handler)
-        self.consumer = Consumer(
-            reactions.group, settings.amqp_url, receiver, self.outside, self.database, self.stopping
+        self.outside = OutsideSteps(
+            service.reactions, service.announcements, service.resources(settings), url, self.stopping
         )
+        self.database = GatedLink("database", url)
+        receiver = Receiver(group, handler)
+        self.consumer = Consumer(group, settings.amqp_url, receiver, self.outside, self.database, self.stopping)
         retries = Retries(handler, self.outside)
-        housekeeping = Housekeeping(reactions.group, timedelta(days=settings.inbox_retention_days))
+        housekeeping = Housekeeping(group, timedelta(days=settings.inbox_retention_days))
         self.background = [
             Background("retries", url, retries.step, self.stopping, retries.stop),
             Background("housekeeping", url, housekeeping.step, self.stopping),
         ]
-        if reactions.deadlines:
-            step = Deadlines(reactions, announcements).step
+        if service.reactions.deadlines:
+            step = Deadlines(service.reactions, service.announcements).step
             self.background.append(Background("deadlines", url, step, self.stopping))
 
     def problems(self) -> list[str]:

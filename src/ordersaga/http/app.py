@@ -14,7 +14,6 @@ from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from prometheus_client import Histogram
-from sqlalchemy import MetaData
 
 from ordersaga.database.pool import Database
 from ordersaga.http import cookies, openapi, problems
@@ -27,8 +26,8 @@ from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
 from ordersaga.runtime import health
 from ordersaga.runtime.logs import working_on
-from ordersaga.runtime.settings import Own, Settings, database_url, read_settings
-from ordersaga.store.announcements import Announcements
+from ordersaga.runtime.settings import Own, Settings, read_settings
+from ordersaga.service import Service
 
 THREADS = 16
 """Requests at a time, and connections at most; gunicorn_conf starts as many threads."""
@@ -48,13 +47,13 @@ class Api(OpenAPI):
         self,
         title: str,
         routes: APIBlueprint,
-        announcements: Announcements,
+        service: Service,
         settings: Settings,
         database: Database,
         roles: Collection[str],
     ) -> None:
         super().__init__(
-            announcements.service,
+            service.name,
             info=Info(title=title, version="1.0.0"),
             security_schemes=dict(openapi.SECURITY_SCHEMES),
             validation_error_status="default",
@@ -65,7 +64,8 @@ class Api(OpenAPI):
         )
         self.config.update(openapi.PAGE_SETTINGS)
         self.settings = settings
-        self.announcements = announcements
+        self.service = service
+        self.announcements = service.announcements
         self.database = database
         self.tokens = Tokens(settings, roles)
         self.sealer = Sealer(settings.personal_key_encryption_key)
@@ -99,24 +99,17 @@ class Api(OpenAPI):
         return Response(body, status, content_type=content_type)
 
 
-def create_app(
-    title: str,
-    routes: APIBlueprint,
-    announcements: Announcements,
-    *tables: MetaData,
-    roles: Collection[str] = (),
-    settings: type[Settings] = Settings,
-) -> Api:
+def create_app(service: Service, routes: APIBlueprint, title: str, roles: Collection[str] = ()) -> Api:
     """The app of one process; it connects, so it is made after gunicorn has forked.
 
-    `tables` are those that it needs beside the messaging ones, `roles` those that its callers may have beside STAFF.
+    `roles` are those that its callers may have beside STAFF.
 
     Raises:
         MissingSetting: a variable is missing or wrong.
     """
-    service = announcements.service
-    known = read_settings(settings)
-    return Api(title, routes, announcements, known, Database(database_url(service), service, THREADS, *tables), roles)
+    settings = read_settings(service.settings)
+    database = Database(service.database_url, service.database, THREADS, *service.tables)
+    return Api(title, routes, service, settings, database, roles)
 
 
 def roles_of(app: Api, routes: APIBlueprint) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:

@@ -44,9 +44,9 @@ EXTENSION = "parked messages"
 position = itemgetter("position")
 
 
-def mount_parked(app: Api, handler: Handler) -> None:
-    """Serve /parked of this handler's group."""
-    app.extensions[EXTENSION] = handler
+def mount_parked(app: Api) -> None:
+    """Serve /parked of the app's service."""
+    app.extensions[EXTENSION] = app.service.handler()
     app.mount(routes)
 
 

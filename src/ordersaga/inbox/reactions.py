@@ -6,7 +6,6 @@ from typing import Any, TypeVar
 from uuid import UUID
 
 from ordersaga.envelope.message import ContractData
-from ordersaga.runtime.settings import Settings
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
@@ -17,10 +16,6 @@ def nothing(_: Any) -> Iterable[UUID]:
 
 def no_locks(_: Any, __: Any) -> Iterable[UUID]:
     return ()
-
-
-def no_world(_: Any) -> None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +30,13 @@ class Reaction:
     """(data, transaction) -> ids of aggregates that many messages meet on. Asked once what `loads` names is loaded,
     for the whole batch; then these are locked in sorted order, and only then loaded."""
     outside: Callable[..., Any] | None
-    """Step (data, transaction, world) -> answer, run before the transaction; its answer is the third argument."""
+    """Step (data, transaction, resources) -> answer, run before the transaction; its answer is the third argument."""
 
 
 class Reactions:
     """The registry of one consumer group."""
 
-    def __init__(self, group: str, settings: type[Settings] = Settings, world: Callable[[Any], Any] = no_world) -> None:
-        """`world` opens what the group's outside steps talk to, by the `settings` that its worker has read."""
-        self.group = group
-        self.settings = settings
-        self.world = world
+    def __init__(self) -> None:
         self.deadlines: dict[str, Callable[..., None]] = {}
         self.by_contract: dict[str, Reaction] = {}
 
@@ -61,7 +52,7 @@ class Reactions:
 
         def register(function: Function) -> Function:
             if contract.NAME in self.by_contract:
-                raise ValueError(f"{self.group} has two reactions to {contract.NAME}; make them one sentence")
+                raise ValueError(f"there are two reactions to {contract.NAME}; make them one sentence")
             self.by_contract[contract.NAME] = Reaction(contract, function, loads, locks, outside)
             return function
 

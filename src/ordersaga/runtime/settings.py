@@ -77,10 +77,16 @@ def database_urls(environment: Mapping[str, str] | None = None) -> dict[str, str
     }
 
 
+def variable(database: str) -> str:
+    """The variable that holds the URL of a database."""
+    return database.upper() + DATABASE_SUFFIX
+
+
 def database_url(name: str) -> str:
     """Raises MissingSetting when `<NAME>_DATABASE_URL` is not set."""
     try:
         return database_urls()[name]
     except KeyError:
-        variable = name.upper() + DATABASE_SUFFIX
-        raise MissingSetting(f"{variable} is not set. Set it to postgresql://user:password@host:port/{name}") from None
+        raise MissingSetting(
+            f"{variable(name)} is not set. Set it to postgresql://user:password@host:port/{name}"
+        ) from None

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_type_hints
 from uuid import UUID
 
 from eventsourcing.domain import CanMutateAggregate
@@ -15,18 +15,33 @@ Event = TypeVar("Event", bound=CanMutateAggregate[UUID])
 class Announcements:
     """A service's table of event -> contract; the same event always gives the same messages."""
 
-    def __init__(self, service: str) -> None:
-        self.service = service
+    def __init__(self, source: str) -> None:
+        """`source` is the `ce-source` of every message, and a part of its id."""
+        self.source = source
         self._makers: dict[type, list[Callable[[Any], ContractData]]] = {}
+        self._contracts: dict[str, type[ContractData]] = {}
 
     def of(self, event: type[Event]) -> Callable[[Callable[[Event], ContractData]], Callable[[Event], ContractData]]:
-        """Register the decorated function as the maker of one announcement of this event."""
+        """Register the decorated function as the maker of one announcement of this event.
+
+        Raises:
+            TypeError: the function does not say which contract it returns.
+        """
 
         def register(maker: Callable[[Event], ContractData]) -> Callable[[Event], ContractData]:
+            contract: Any = get_type_hints(maker).get("return")
+            if not hasattr(contract, "NAME"):
+                raise TypeError(f"{maker.__qualname__} must be annotated with the contract that it returns")
             self._makers.setdefault(event, []).append(maker)
+            self._contracts[contract.NAME] = contract
             return maker
 
         return register
+
+    @property
+    def contracts(self) -> dict[str, type[ContractData]]:
+        """By name, the contracts of all announcements: nobody else announces these."""
+        return dict(self._contracts)
 
     def messages(self, event: Any, event_hash: bytes, cause: Cause) -> Iterator[Message]:
         """The messages that announce one recorded event; none if it is private."""
@@ -34,9 +49,9 @@ class Announcements:
             data = make(event)
             time: datetime = event.timestamp
             yield Message(
-                id=message_id(self.service, event.originator_id, event.originator_version, data.NAME),
+                id=message_id(self.source, event.originator_id, event.originator_version, data.NAME),
                 contract=data.NAME,
-                source=self.service,
+                source=self.source,
                 key=str(getattr(data, data.KEY)),
                 sequence=event.originator_version,
                 time=time,

@@ -91,7 +91,7 @@ class Transaction:
         """
         aggregate = self.find(kind, id_)
         if aggregate is None:
-            raise AggregateNotFound(f"no {kind.__name__} {id_} is recorded in {self.announcements.service}")
+            raise AggregateNotFound(f"no {kind.__name__} {id_} is recorded in {self.announcements.source}")
         return aggregate
 
     def save(self, *changed: BaseAggregate[UUID]) -> None:

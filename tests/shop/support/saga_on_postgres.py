@@ -99,7 +99,7 @@ def parties_on_postgres(database: Databases) -> dict[str, DatabaseParty]:
         (payment_reactions, payment_announcements),
         (inventory_reactions, inventory_announcements),
     )
-    return {reactions.group: DatabaseParty(database(reactions.group), reactions, said) for reactions, said in services}
+    return {said.source: DatabaseParty(database(said.source), reactions, said) for reactions, said in services}
 
 
 def open_shop(parties: dict[str, DatabaseParty], shop: int = 0) -> Saga:

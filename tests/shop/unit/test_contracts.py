@@ -143,17 +143,19 @@ def test_every_contract_is_announced_under_its_key() -> None:
         for event, row in zip(events, record(events, GENESIS, cause), strict=True):
             for message in announcements.messages(event, row.hash, cause):
                 keys[message.contract] = message.key
-                assert (message.source, message.event_hash) == (announcements.service, row.hash)
+                assert (message.source, message.event_hash) == (announcements.source, row.hash)
                 assert message.sequence == row.stored.originator_version
     assert keys == KEYS
 
 
-@pytest.mark.parametrize("reactions", [order_reactions, payment_reactions, inventory_reactions], ids=lambda r: r.group)
+@pytest.mark.parametrize(
+    "reactions", [order_reactions, payment_reactions, inventory_reactions], ids=["order", "payment", "inventory"]
+)
 def test_every_reaction_is_to_a_contract_on_the_map(reactions: Reactions) -> None:
     for name, reaction in reactions.by_contract.items():
         assert reaction.contract is CONTRACTS[name]
 
 
 def test_a_group_has_one_reaction_to_a_contract() -> None:
-    with pytest.raises(ValueError, match=r"order_service has two reactions to inventory\.stock_rejected\.v1"):
+    with pytest.raises(ValueError, match=r"there are two reactions to inventory\.stock_rejected\.v1"):
         order_reactions.to(StockRejected)(lambda message, transaction: None)

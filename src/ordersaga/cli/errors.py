@@ -8,6 +8,6 @@ class Failed(click.ClickException):
 
 
 class CannotRunHere(click.ClickException):
-    """This machine lacks something that the stack needs; exit code 2."""
+    """Something must be set or installed first; exit code 2."""
 
     exit_code = 2

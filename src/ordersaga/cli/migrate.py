@@ -1,0 +1,46 @@
+"""`ordersaga migrate`: bring databases up to date."""
+
+from pathlib import Path
+
+import click
+import psycopg
+
+from ordersaga.cli.app import Application
+from ordersaga.cli.errors import Failed
+from ordersaga.database.migrate import UnknownSchema
+from ordersaga.database.migrate import migrate as migrate_database
+from ordersaga.privacy.erasure import Erasure, Erasures, erase_again
+from ordersaga.runtime.settings import Settings, read_settings
+
+OWNER = "ordersaga"
+"""The role that owns the databases, where the application knows several."""
+
+
+@click.command()
+@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.pass_obj
+def migrate(application: Application, services: tuple[str, ...]) -> None:
+    """Bring the databases of all services, or of those named, up to date, as their owner.
+
+    Each database is changed in one transaction and by one process at a time; then the roles that the server has
+    (of the service, `relay`, `auditor`) are granted what they need. A database that is up to date is left as it is.
+    Erasures of personal data on the list ERASURE_LIST are done again in a database that was restored from a backup.
+    """
+    listed = read_settings(Settings).erasure_list
+    erasures = list(Erasures(Path(listed) if listed else None))
+    for service in application.chosen(services):
+        url = application.database_url(service.database, OWNER)
+        try:
+            migrate_database(service.schema, url)
+            click.echo(f"migrated {service.database}")
+            repeat_erasures(service.database, url, erasures)
+        except UnknownSchema as error:
+            raise Failed(str(error)) from None
+
+
+def repeat_erasures(database: str, url: str, erasures: list[Erasure]) -> None:
+    """A restored backup has the keys again of personal data that was erased since; this runs before every start."""
+    if erasures:
+        with psycopg.connect(url, autocommit=True) as connection:
+            for done in erase_again(connection, erasures):
+                click.echo(f"erased personal keys of {done.subject} in {database} again")

@@ -1,0 +1,92 @@
+"""What a service is: what it announces and reacts to, what it needs, and the names that it goes by."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import MetaData
+
+from ordersaga.broker.topology import Group
+from ordersaga.database.schema import ServiceSchema
+from ordersaga.inbox.handler import Handler
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.inbox.reactor import Reactor
+from ordersaga.runtime.settings import Settings, database_url
+from ordersaga.store.announcements import Announcements
+
+EVERY_CONTRACT = "*.*.*"
+
+
+def no_resources(_: Any) -> None:
+    """The outside steps of the service need nothing."""
+
+
+class Service:
+    """One service: every worker, API, relay and operator's command is told of it by this alone.
+
+    Args:
+        name: what commands, logs and documents call it.
+        announcements: which of its events the world hears of. Default: none.
+        reactions: what it does when it receives a message. Default: nothing.
+        settings: the class of the variables that its processes read.
+        resources: opens what its outside steps talk to, from the settings that its worker has read.
+        handler: makes what handles its messages, in place of `reactions`; the service then hears every contract.
+        database: its database, found by `<DATABASE>_DATABASE_URL`. Default: the name.
+        group: its consumer group, and so the names of its queues. Default: the name.
+        role: the database role of its processes, to which `migrate` grants what they need. Default: the name.
+        tables: tables of its own, which `migrate` and `/readyz` look for.
+        migrations: a folder of alembic migrations that make these tables.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        announcements: Announcements | None = None,
+        reactions: Reactions | None = None,
+        *,
+        settings: type[Settings] = Settings,
+        resources: Callable[[Any], Any] = no_resources,
+        handler: Callable[[], Handler] | None = None,
+        database: str = "",
+        group: str = "",
+        role: str = "",
+        tables: Sequence[MetaData] = (),
+        migrations: Path | None = None,
+    ) -> None:
+        self.name = name
+        self.announcements = announcements or Announcements(name)
+        self.reactions = reactions or Reactions()
+        self.settings = settings
+        self.resources = resources
+        self.database = database or name
+        self.group = group or name
+        self.role = role or name
+        self.tables = tuple(tables)
+        self.migrations = migrations
+        self._handler = handler
+
+    def __repr__(self) -> str:
+        return f"Service({self.name!r})"
+
+    def handler(self) -> Handler:
+        """What handles the messages of its group; a new one."""
+        return self._handler() if self._handler else Reactor(self.reactions, self.announcements)
+
+    @property
+    def contracts(self) -> list[str]:
+        """Names of the contracts that its queues are bound to."""
+        return [EVERY_CONTRACT] if self._handler else self.reactions.contracts
+
+    @property
+    def schema(self) -> ServiceSchema:
+        """What `migrate` makes of its database."""
+        return ServiceSchema(self.database, self.role, self.tables, self.migrations)
+
+    def consumer_group(self, queues: int) -> Group:
+        """Its group, spread over so many queues."""
+        return Group(self.group, tuple(self.contracts), queues)
+
+    @property
+    def database_url(self) -> str:
+        """From the environment. Raises MissingSetting when `<DATABASE>_DATABASE_URL` is not set."""
+        return database_url(self.database)
