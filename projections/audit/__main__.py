@@ -23,7 +23,7 @@ window, and verifies the stores against it from time to time.
 
 Environment:
   <NAME>_DATABASE_URL  ORDER_SERVICE_DATABASE_URL=postgresql://auditor:password@host:port/order_service
-                       The role needs what `python -m ordersaga.database.migrate` grants to `auditor`.
+                       The role needs what `ordersaga migrate` grants to `auditor`.
   AUDIT_SIGNING_KEY    Ed25519 private key as PEM
   AUDIT_CHECKPOINTS    directory of the logs; keep copies of its *.checkpoints where no administrator of this
                        machine can change them

@@ -75,7 +75,7 @@ def test_readiness_names_what_an_unmigrated_database_lacks(database: Databases, 
     assert answer.status_code == 503
     keys, outbox = answer.json()["problems"]
     assert "lacks idempotency_keys (" in keys
-    assert "lacks outbox (tracestate). Run python -m ordersaga.database.migrate order_service." in outbox
+    assert "lacks outbox (tracestate). Run ordersaga migrate." in outbox
 
 
 @pytest.mark.parametrize("asked", [signal.SIGQUIT, signal.SIGINT])

@@ -27,6 +27,18 @@ CHANGES = (
         "        orders.OrderPlaced,\n",
         "        delivery.ParcelDispatched,\n        orders.OrderPlaced,\n",
     ),
+    (
+        "shop/__init__.py",
+        "from inventory_service.service",
+        "from delivery_service.service import delivery_service\nfrom inventory_service.service",
+    ),
+    ("shop/__init__.py", "services = (order_service,", "services = (delivery_service, order_service,"),
+    (
+        "projections/sources.py",
+        "from inventory_service.service",
+        "from delivery_service.service import delivery_service\nfrom inventory_service.service",
+    ),
+    ("projections/sources.py", "in (order_service,", "in (delivery_service, order_service,"),
     ("devstack/processes.py", '"inventory_service")\n', '"inventory_service", "delivery_service")\n'),
     (
         "devstack/processes.py",

@@ -66,7 +66,7 @@ class Database:
                 missing = missing_columns(connection, self.tables)
         except OperationalError:
             return [f"The database {self.name} does not answer. Start it, or correct {self.name.upper()}_DATABASE_URL."]
-        remedy = f"Run python -m ordersaga.database.migrate {self.name}."
+        remedy = "Run ordersaga migrate."
         return [f"The database {self.name} lacks {table} ({', '.join(names)}). {remedy}" for table, names in missing]
 
 

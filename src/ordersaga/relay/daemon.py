@@ -29,10 +29,10 @@ remembers as published only what the broker has confirmed. Consumers drop the co
 
 Environment:
   <NAME>_DATABASE_URL  postgresql://relay:password@host:port/<name>
-                       The role needs what `python -m ordersaga.database.migrate` grants to `relay`.
+                       The role needs what `ordersaga migrate` grants to `relay`.
   AMQP_URL             amqp://relay:password@host:port/vhost
                        The user needs to write to the exchange `events`, which
-                       `python -m ordersaga.broker.provisioning` declares.
+                       `ordersaga topology` declares.
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
   RELAY_RETENTION_HOURS  published rows older than this are deleted from the outbox (default 24)
   RELAY_MAX_MESSAGE_BYTES  a larger body is not offered to the broker but kept as undeliverable (default 16777216,

@@ -148,7 +148,7 @@ class Publisher:
         if self._failure is None:
             self._failure = reason_of(error)
             if isinstance(error, ChannelClosedByBroker) and error.reply_code == NOT_FOUND:
-                self._failure += ". Declare the topology: python -m ordersaga.broker.provisioning GROUP ..."
+                self._failure += ". Declare the topology: ordersaga topology"
 
     def _on_open(self, connection: Connection) -> None:
         connection.add_on_connection_blocked_callback(
