@@ -27,8 +27,8 @@ from payment_service.payment import Payment
 from projections.projector import Projector
 from projections.rebuild.rebuild import Rebuild
 from projections.rebuild.result import Result
-from tests.shop.support.trading_read_side import arrived
 from projections.sources import SOURCES
+from tests.shop.support.trading_read_side import arrived
 from tests.support.databases import Database, Databases
 
 SERVICES = ("order_service", "payment_service", "inventory_service")

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 
 from devstack.managed import Managed, did_not_start
 from ordersaga.cli.errors import Failed
+from ordersaga.runtime.backoff import Backoff
 
 START_SECONDS = 120
 """For everything of one phase to become ready."""
 ATTEMPTS = 3
 """Deaths of a process before it was ever ready, after which the start is given up."""
-SHORTEST_BACKOFF, LONGEST_BACKOFF = 0.2, 30.0
+BACKOFF = Backoff(first=0.2, longest=30.0, jitter=0)
 GOOD_RUN = 60
 """Seconds after which a process's earlier deaths are forgotten."""
 POLL = 0.1
@@ -59,7 +60,7 @@ class Life:
     def died(self) -> float:
         """Seconds until the next launch: 0.2, 0.4, ... 30."""
         self.deaths = 1 if time.monotonic() - self.launched > GOOD_RUN else self.deaths + 1
-        wait: float = min(LONGEST_BACKOFF, SHORTEST_BACKOFF * 2 ** (self.deaths - 1))
+        wait = BACKOFF.seconds(self.deaths)
         self.next_launch = time.monotonic() + wait
         return wait
 

@@ -1,6 +1,7 @@
 """What happens by itself: a deadline that is due leaves the table in the transaction of its reaction."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -9,10 +10,11 @@ from psycopg.rows import class_row
 
 from ordersaga.envelope.message import Cause
 from ordersaga.inbox.reactions import Reactions
+from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, classify
 from ordersaga.runtime.logs import log
 from ordersaga.store.announcements import Announcements
-from ordersaga.store.transaction import ATTEMPTS, Transaction
+from ordersaga.store.transaction import Transaction
 
 TOGETHER = 50
 IDLE_SECONDS = 0.5
@@ -87,22 +89,22 @@ class Deadlines:
             self.functions[deadline.name](deadline.aggregate_id, transaction)
         transaction.flush()
 
-    def fire_alone(self, connection: Connection[Any], attempt: int = 1) -> int:
+    def fire_alone(self, connection: Connection[Any]) -> int:
         """One deadline in a transaction of its own; one that fails must not keep the others waiting."""
         due: list[Due] = []
         try:
-            with connection.transaction():
-                due = take(connection, list(self.functions), 1)
-                self.react(connection, due)
-            return len(due)
+            retry_on_conflict(partial(self.fire_first, connection, due))
         except Exception as error:
-            kind = classify(error)
-            if kind is ErrorKind.UNAVAILABLE or not due:
+            if classify(error) is ErrorKind.UNAVAILABLE or not due:
                 raise
-            if kind is ErrorKind.CONFLICT and attempt < ATTEMPTS:
-                return self.fire_alone(connection, attempt + 1)
             self.postpone(connection, due[0], error)
-            return 1
+        return len(due)
+
+    def fire_first(self, connection: Connection[Any], due: list[Due]) -> None:
+        """`due` tells the caller which deadline it was, also when this raises."""
+        with connection.transaction():
+            due[:] = take(connection, list(self.functions), 1)
+            self.react(connection, due)
 
     def postpone(self, connection: Connection[Any], due: Due, error: Exception) -> None:
         connection.execute(POSTPONE, (POSTPONED, due.name, due.aggregate_id))

@@ -1,10 +1,9 @@
 """A batch of messages taken into the database: each takes effect once, or is parked, or is left for later."""
 
-import random
-import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -16,7 +15,8 @@ from ordersaga.inbox.delivery import Broken, Delivery, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.parked import parked
 from ordersaga.parked.parked import Entry
-from ordersaga.runtime.errors import CONFLICT_RETRIES, ErrorKind, Failure, classify, describe
+from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
+from ordersaga.runtime.errors import ErrorKind, Failure, classify, describe
 from ordersaga.runtime.logs import log, working_on
 
 RECEIVED = prometheus_client.Counter("ordersaga_received", "Messages taken from the broker", ["group", "contract"])
@@ -54,23 +54,20 @@ class Receiver:
             with BATCH_SECONDS.labels(self.group).time():
                 self.react(connection, whole)
 
-    def react(self, connection: Connection[Any], messages: Sequence[Received], contentions: int = 0) -> None:
+    def react(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         """In one transaction, or else in halves: one bad message among 300 costs 17 transactions, not 300."""
+        retries = CONFLICT_RETRIES if len(messages) == 1 else 0
         try:
-            self.react_at_once(connection, messages)
+            retry_on_conflict(partial(self.react_at_once, connection, messages), retries)
         except Exception as error:
-            kind = classify(error)
-            if kind is ErrorKind.UNAVAILABLE:
+            if classify(error) is ErrorKind.UNAVAILABLE:
                 raise
-            if len(messages) > 1:
-                half = len(messages) // 2
-                self.react(connection, messages[:half])
-                self.react(connection, messages[half:])
-            elif kind is ErrorKind.CONFLICT and contentions < CONFLICT_RETRIES:
-                time.sleep(random.uniform(0, 0.002 * 2**contentions))
-                self.react(connection, messages, contentions + 1)
-            else:
+            if len(messages) == 1:
                 self.park_failed(connection, messages[0], error)
+                return
+            half = len(messages) // 2
+            self.react(connection, messages[:half])
+            self.react(connection, messages[half:])
 
     def react_at_once(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         with connection.transaction():

@@ -4,14 +4,17 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from itertools import count
 from threading import BoundedSemaphore
 from typing import TypeVar
+
+from ordersaga.runtime.backoff import Backoff
 
 Result = TypeVar("Result")
 
 LONGEST_SECONDS = 30
-FIRST_PAUSE = 0.005
-LONGEST_PAUSE = 0.1
+BACKOFF = Backoff(first=0.005, longest=0.1, factor=1.3, jitter=0)
+"""A saga takes some 20 ms or many seconds."""
 WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
 
 
@@ -39,14 +42,11 @@ class WaitingRoom:
 
 
 def wait_for(look: Callable[[], Result | None], seconds: float) -> Result | None:
-    """What `look` finds, or None when the time is over.
-
-    Looks after 5 ms, then ever more seldom up to every 100 ms: a saga takes some 20 ms or many seconds.
-    """
-    end, pause = time.monotonic() + seconds, FIRST_PAUSE
-    while True:
-        time.sleep(max(0.0, min(pause, end - time.monotonic())))
+    """What `look` finds, or None when the time is over."""
+    end = time.monotonic() + seconds
+    for tries in count(1):
+        time.sleep(max(0.0, min(BACKOFF.seconds(tries), end - time.monotonic())))
         found = look()
         if found is not None or time.monotonic() >= end:
             return found
-        pause = min(pause * 1.3, LONGEST_PAUSE)
+    raise AssertionError("unreachable")

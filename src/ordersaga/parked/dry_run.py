@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,7 +17,8 @@ from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.parked.attempts import COLUMNS, Parked
 from ordersaga.parked.operations import UnknownMessage
-from ordersaga.runtime.errors import CONFLICT_RETRIES, ErrorKind, Failure, classify, describe
+from ordersaga.runtime.backoff import retry_on_conflict
+from ordersaga.runtime.errors import ErrorKind, Failure, classify, describe
 from ordersaga.store.transaction import Transaction
 
 NO_WORLD = object()
@@ -70,7 +72,7 @@ def dry_run(connection: Connection[Any], message_id: UUID, handler: Handler, wor
         return result
     try:
         if ask(connection, message, handler, world, result):
-            rehearse(connection, message, handler, result)
+            retry_on_conflict(partial(rehearse, connection, message, handler, result))
     except Exception as error:
         if classify(error) is ErrorKind.UNAVAILABLE:
             raise
@@ -94,26 +96,19 @@ def ask(connection: Connection[Any], message: Received, handler: Handler, world:
     return True
 
 
-def rehearse(
-    connection: Connection[Any], message: Received, handler: Handler, result: DryRun, contentions: int = 0
-) -> None:
-    try:
-        with connection.transaction(force_rollback=True):
-            if not forks.is_new(message, handler.known(connection, [message.id])):
-                result.received_before = True
-                return
-            before = touched(connection)
-            handler.handle(connection, [message])
-            for table, counts in sorted(touched(connection).items()):
-                written, removed = (now - then for now, then in zip(counts, before.get(table, (0, 0)), strict=True))
-                if written:
-                    result.rows.extend((table, row) for row in made(connection, table))
-                if removed:
-                    result.removed[table] = removed
-    except Exception as error:
-        if classify(error) is not ErrorKind.CONFLICT or contentions == CONFLICT_RETRIES:
-            raise
-        rehearse(connection, message, handler, result, contentions + 1)
+def rehearse(connection: Connection[Any], message: Received, handler: Handler, result: DryRun) -> None:
+    with connection.transaction(force_rollback=True):
+        if not forks.is_new(message, handler.known(connection, [message.id])):
+            result.received_before = True
+            return
+        before = touched(connection)
+        handler.handle(connection, [message])
+        for table, counts in sorted(touched(connection).items()):
+            written, removed = (now - then for now, then in zip(counts, before.get(table, (0, 0)), strict=True))
+            if written:
+                result.rows.extend((table, row) for row in made(connection, table))
+            if removed:
+                result.removed[table] = removed
 
 
 TOUCHED = """

@@ -1,6 +1,5 @@
 """Messages that could not be handled, and behind each of them all later ones of the same key, in order."""
 
-import random
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ from psycopg import Connection
 from psycopg.types.json import Jsonb
 
 from ordersaga.inbox.delivery import Delivery
+from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import Failure
 
 ATTEMPTS = 21
@@ -24,7 +24,7 @@ DEATHS = 8
 SUSPECT = "Suspect"
 """The error of a message none of whose attempts has ended."""
 BASE = timedelta(seconds=1)
-LONGEST_PAUSE = timedelta(minutes=5)
+BACKOFF = Backoff(first=BASE.total_seconds(), longest=300.0, jitter=0.5)
 KEY_LOCKS = 1
 """Advisory locks of two integers, so that they never meet those of aggregates, which are one bigint."""
 
@@ -44,9 +44,7 @@ class Entry(NamedTuple):
 
 
 def pause_after(attempts: int) -> timedelta:
-    """Exponential back-off with equal jitter (Brooker, "Exponential Backoff and Jitter", AWS 2015)."""
-    longest: timedelta = min(LONGEST_PAUSE, BASE * 2 ** (attempts - 1))
-    return random.uniform(0.5, 1) * longest
+    return timedelta(seconds=BACKOFF.seconds(attempts))
 
 
 LOCK = "select pg_advisory_xact_lock(%s, key) from unnest(%s::int[]) as wanted (key)"

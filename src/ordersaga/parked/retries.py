@@ -1,9 +1,8 @@
 """Further attempts at parked messages, key by key in order, beside the consumer and on a connection of its own."""
 
-import random
-import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from functools import partial
 from typing import Any, NamedTuple
 
 from psycopg import Connection
@@ -14,7 +13,8 @@ from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked import attempts, parked
 from ordersaga.parked.attempts import Parked
-from ordersaga.runtime.errors import CONFLICT_RETRIES, ErrorKind, classify, describe
+from ordersaga.runtime.backoff import retry_on_conflict
+from ordersaga.runtime.errors import ErrorKind, classify, describe
 from ordersaga.runtime.logs import log, working_on
 
 AT_ONCE = 16
@@ -118,16 +118,13 @@ class Retries:
                 return
             yield Attempt(row, message)
 
-    def attempt(self, connection: Connection[Any], tried: Sequence[Attempt], contentions: int = 0) -> None:
+    def attempt(self, connection: Connection[Any], tried: Sequence[Attempt]) -> None:
         """Let messages of one key take effect and leave the table, in one transaction."""
         try:
-            self.attempt_at_once(connection, tried)
+            retry_on_conflict(partial(self.attempt_at_once, connection, tried))
             self.end(tried[0].row)
-        except Exception as error:  # noqa: BLE001 - judged
-            if classify(error) is ErrorKind.CONFLICT and contentions < CONFLICT_RETRIES:
-                time.sleep(random.uniform(0, 0.002 * 2**contentions))
-                self.attempt(connection, tried, contentions + 1)
-            elif len(tried) > 1 and classify(error) is not ErrorKind.UNAVAILABLE:
+        except Exception as error:  # noqa: BLE001 - classified
+            if len(tried) > 1 and classify(error) is not ErrorKind.UNAVAILABLE:
                 self.separate(connection, tried[0].row)
             else:
                 self.failed(connection, tried[0], error)

@@ -15,6 +15,7 @@ from psycopg import Connection
 
 from ordersaga.envelope.message import COLUMNS, from_row
 from ordersaga.relay.window import Outgoing
+from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.logs import log
 
 KINDS = ("nacked", "returned", "too_large", "waits")
@@ -24,8 +25,7 @@ LOOK_EVERY = 1.0
 """Seconds between two looks at what is due, while there are rows; people may have changed them."""
 
 MESSAGE = ", ".join(COLUMNS)
-# 0.75 to 1.25 of 1, 2, 4 ... seconds, and of five minutes from the ninth refusal on.
-BACK_OFF = "make_interval(secs => least(300, 2 ^ least({attempts} - 1, 20)) * (0.75 + random() / 2))"
+BACKOFF = Backoff(first=1.0, longest=300.0, jitter=0.5)
 
 # `waits` is due as soon as it is the first of its key.
 HEADS = """
@@ -38,14 +38,14 @@ ROWS = f"select position, {MESSAGE} from undeliverable where message_id = any(%s
 RECORD = f"""
 insert into undeliverable (position, {MESSAGE}, kind, reason, attempts, next_attempt_at)
 select position, {MESSAGE}, kind, reason, case kind when 'waits' then 0 else 1 end,
-    case when kind in ('nacked', 'returned') then now() + {BACK_OFF.format(attempts=1)} end
+    case when kind in ('nacked', 'returned') then now() + {BACKOFF.as_sql("1")} end
 from unnest(%s::bigint[], %s::text[], %s::text[]) as refused (position, kind, reason) join outbox using (position)
 order by position
 on conflict (message_id) do nothing returning message_id
 """  # noqa: S608 - constants
 REFUSED_AGAIN = f"""
 update undeliverable set kind = %(kind)s, reason = %(reason)s, attempts = attempts + 1,
-    next_attempt_at = case when %(kind)s <> 'too_large' then now() + {BACK_OFF.format(attempts="(attempts + 1)")} end
+    next_attempt_at = case when %(kind)s <> 'too_large' then now() + {BACKOFF.as_sql("(attempts + 1)")} end
 where message_id = %(id)s returning attempts
 """  # noqa: S608 - constants
 DELIVERED = f"""

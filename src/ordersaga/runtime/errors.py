@@ -10,9 +10,6 @@ from pika.exceptions import AMQPError
 
 from ordersaga.envelope.message import UnreadableMessage
 
-CONFLICT_RETRIES = 10
-"""Times a single message is tried again at once when another writer was first."""
-
 
 class Conflict(Exception):
     """Another writer recorded the next version of an aggregate first; load again and decide again."""
@@ -52,7 +49,7 @@ A cancelled statement (57014) and a limit exceeded (54) are not among them: the 
 
 def classify(error: BaseException) -> ErrorKind:
     """The one decision between transient and permanent."""
-    if isinstance(error, Conflict | AlreadyReceived):
+    if isinstance(error, Conflict | AlreadyReceived | KeyTaken):
         return ErrorKind.CONFLICT
     if isinstance(error, UnreadableMessage):
         return ErrorKind.INVALID

@@ -1,17 +1,17 @@
 """The servers a worker depends on: connected or away, said once per change."""
 
-import random
 from select import POLLIN, poll
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
+from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import Unavailable
 from ordersaga.runtime.logs import log
 
 SHORTEST_PAUSE = 0.05
-LONGEST_PAUSE = 5.0
+RECONNECT = Backoff(first=0.2, longest=5.0)
 KEEPALIVE: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -45,8 +45,8 @@ class Link:
         self._failures += 1
 
     def pause(self) -> float:
-        """Seconds to wait before the next try: exponential with full jitter."""
-        return SHORTEST_PAUSE + random.uniform(0, min(LONGEST_PAUSE, 0.1 * 2 ** min(self._failures, 10)))
+        """Seconds to wait before the next try."""
+        return SHORTEST_PAUSE + RECONNECT.seconds(self._failures)
 
 
 class DatabaseLink(Link):

@@ -5,8 +5,9 @@ from typing import Any
 
 from psycopg import Connection
 
-FIRST_PAUSE = 0.0005
-LONGEST_PAUSE = 0.02
+from ordersaga.runtime.backoff import Backoff
+
+BACKOFF = Backoff(first=0.0005, longest=0.02, jitter=0)
 
 END = """
 select (select max(position) from stored_events), array(
@@ -28,12 +29,12 @@ def settled_end(connection: Connection[Any], patience: float) -> int | None:
     Returns None when one of those writers takes longer than `patience` seconds.
     """
     end, writers = look(connection)
-    last, pause = time.monotonic() + patience, FIRST_PAUSE
+    last, tries = time.monotonic() + patience, 0
     while writers:
         if time.monotonic() > last:
             return None
-        time.sleep(pause)
-        pause = min(pause * 2, LONGEST_PAUSE)
+        tries += 1
+        time.sleep(BACKOFF.seconds(tries))
         writers &= look(connection)[1]
     return end
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 from eventsourcing.persistence import ApplicationRecorder, Notification, Subscription
 
+from ordersaga.runtime.backoff import Backoff
+
 AT_ONCE = 500
 """Events that are read ahead."""
-FIRST_PAUSE = 0.005
-LONGEST_PAUSE = 0.1
+BACKOFF = Backoff(first=0.005, longest=0.1, factor=1.3, jitter=0)
 
 
 class PollingSubscription(Subscription[ApplicationRecorder]):
@@ -26,12 +27,12 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
         self._stopped.set()
 
     def __next__(self) -> Notification:
-        pause = FIRST_PAUSE
+        tries = 0
         while not self._page and not self._stopped.is_set():
             self._page.extend(self._following())
             if not self._page:
-                self._stopped.wait(pause)
-                pause = min(pause * 1.3, LONGEST_PAUSE)
+                tries += 1
+                self._stopped.wait(BACKOFF.seconds(tries))
         if self._stopped.is_set():
             raise StopIteration
         self._last_notification_id = self._page[0].id

@@ -12,6 +12,7 @@ from psycopg.errors import UniqueViolation
 from psycopg.pq import TransactionStatus
 
 from ordersaga.envelope.message import Cause, Message
+from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken
 from ordersaga.store import aggregates, flush
 from ordersaga.store.aggregates import SNAPSHOT_EVERY, History
@@ -22,7 +23,7 @@ from ordersaga.store.hash_chain import GENESIS
 
 Kind = TypeVar("Kind", bound=BaseAggregate[UUID])
 Result = TypeVar("Result")
-ATTEMPTS = 5
+RETRIES = 4
 
 LOCK = "select pg_advisory_xact_lock(id) from unnest(%s::bigint[]) as wanted (id)"
 
@@ -151,17 +152,15 @@ def decide(
     Raises:
         Conflict, KeyTaken: it lost five times in a row.
     """
-    for attempt in range(1, ATTEMPTS + 1):
-        try:
-            with ExitStack() as held:
-                transaction = Transaction(connection, announcements, cause, partial(begin, connection, held))
-                result = command(transaction)
-                transaction.flush()
-            return result
-        except (Conflict, KeyTaken):
-            if attempt == ATTEMPTS:
-                raise
-    raise AssertionError("unreachable")
+
+    def attempt() -> Result:
+        with ExitStack() as held:
+            transaction = Transaction(connection, announcements, cause, partial(begin, connection, held))
+            result = command(transaction)
+            transaction.flush()
+        return result
+
+    return retry_on_conflict(attempt, RETRIES)
 
 
 def begin(connection: Connection[Any], held: ExitStack) -> None:
