@@ -16,7 +16,7 @@ from sqlalchemy import CheckConstraint, MetaData, create_engine, inspect, make_u
 from sqlalchemy.dialects.postgresql.base import ischema_names
 
 from ordersaga.database import schema
-from ordersaga.database.migrate import migrate
+from ordersaga.database.migrate import UnknownSchema, migrate
 from tests.conftest import AnyServers
 from tests.support.databases import SCHEMAS, Database, Databases
 
@@ -174,7 +174,7 @@ union all select 'constraint', conname, pg_get_constraintdef(oid)
     from pg_constraint where connamespace = 'public'::regnamespace
 union all select 'trigger', tgname, pg_get_triggerdef(oid) from pg_trigger where not tgisinternal
 union all select 'grant', relname, relacl::text from pg_class where relnamespace = 'public'::regnamespace
-union all select 'version', 'messaging', version_num from messaging_version
+union all select 'version', 'ordersaga', version_num from ordersaga_version
 order by 1, 2, 3
 """
 
@@ -210,7 +210,17 @@ def test_processes_that_migrate_at_once_all_succeed(empty: str) -> None:
     assert [process.communicate() for process in running] == [("migrated order_service\n", "")] * 3
     assert [process.returncode for process in running] == [0] * 3
     with psycopg.connect(empty) as connection:
-        assert connection.execute("select count(*) from messaging_version").fetchone() == (1,)
+        assert connection.execute("select count(*) from ordersaga_version").fetchone() == (1,)
+
+
+def test_a_database_with_a_table_of_another_application_is_refused_and_left_as_it_is(empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as owner:
+        owner.execute("create table outbox (id int)")
+        before = owner.execute("select relname from pg_class where relnamespace = 'public'::regnamespace").fetchall()
+        with pytest.raises(UnknownSchema, match='relation "outbox" already exists, and no revision of this version'):
+            migrate(SCHEMAS["order_service"], empty)
+        after = owner.execute("select relname from pg_class where relnamespace = 'public'::regnamespace").fetchall()
+    assert after == before
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from typing import Any
 from alembic import command
 from alembic.config import Config
 from psycopg import Connection
+from psycopg.errors import DuplicateTable
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection as SqlaConnection
 from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import ProgrammingError
 
 from ordersaga.database.locks import MIGRATION
 from ordersaga.database.pool import missing_columns
@@ -38,6 +40,12 @@ AUDITOR_GRANTS = SQL("""
 """)
 
 
+FOREIGN_TABLES = (
+    "and no revision of this version made it: it belongs to another application, or to an unreleased version. "
+    "Start with an empty database; `./ordersaga up --fresh` deletes all data"
+)
+
+
 class UnknownSchema(Exception):
     """Migrations alone cannot make the database what the code needs."""
 
@@ -46,13 +54,13 @@ def migrate(schema: ServiceSchema, url: str) -> None:
     """Upgrade one database: the library's tables, the service's own, the grants.
 
     Raises:
-        UnknownSchema: it still lacks something then, and nothing was changed.
+        UnknownSchema: a table is in the way, or something is still missing afterwards; nothing was changed.
     """
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
         with engine.begin() as connection:
             connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION})
-            upgrade(connection, Path(__file__).parent / "migrations", "messaging_version")
+            upgrade(connection, Path(__file__).parent / "migrations", "ordersaga_version")
             if schema.migrations is not None:
                 upgrade(connection, schema.migrations, f"{schema.database}_version")
             driver: Any = connection.connection.driver_connection
@@ -71,7 +79,7 @@ def require_whole(connection: Connection[Any], schema: ServiceSchema) -> None:
     if lacking:
         raise UnknownSchema(
             f"the database {schema.database} is at the newest revision, but lacks {', '.join(lacking)}: an unreleased "
-            "version made it. Start with an empty database; `./ordersaga up --fresh` forgets all data"
+            "version made it. Start with an empty database; `./ordersaga up --fresh` deletes all data"
         )
 
 
@@ -80,7 +88,12 @@ def upgrade(connection: SqlaConnection, folder: Path, version_table: str) -> Non
     config.set_main_option("script_location", str(folder))
     config.attributes["connection"] = connection
     config.attributes["version_table"] = version_table
-    command.upgrade(config, "head")
+    try:
+        command.upgrade(config, "head")
+    except ProgrammingError as error:
+        if isinstance(error.orig, DuplicateTable):
+            raise UnknownSchema(f"{str(error.orig).strip()}, {FOREIGN_TABLES}") from error
+        raise
 
 
 def grant(connection: Connection[Any], role: str, grants: SQL) -> None:

@@ -161,7 +161,7 @@ undeliverable_actions = Table(
     Column("refusal", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("body", Text, comment="null after a redrive, which takes no message away"),
-    Column("correlation_id", Uuid, comment="null: recorded by an older version"),
+    Column("correlation_id", Uuid, nullable=False),
     Index("undeliverable_actions_message", "message_id", "position"),
 )
 """What people have done about undeliverable messages, append-only: it outlives the messages."""
