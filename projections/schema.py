@@ -1,6 +1,7 @@
 """The read side's tables, as SQLAlchemy Core sees them; migrations create them."""
 
-from datetime import datetime
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -20,6 +21,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeEngine
+
+from projections.views import payments, sagas
+from projections.views.columns import ViewColumn
 
 metadata = MetaData()
 
@@ -27,8 +32,19 @@ GENERATED = Computed("see the migration", persisted=True)
 """Of a column that the database computes from the others; the expression stands in the migration alone."""
 
 
-def moment(name: str) -> Column[datetime]:
-    return Column(name, DateTime(timezone=True))
+TYPES: dict[str, TypeEngine[Any]] = {
+    "bigint": BigInteger(),
+    "jsonb": JSONB(),
+    "text": Text(),
+    "timestamptz": DateTime(timezone=True),
+    "uuid": Uuid(),
+}
+
+
+def columns_of(view: Mapping[str, ViewColumn]) -> Iterator[Column[Any]]:
+    """Those of a view; only what every message of the view tells is there from the first on."""
+    for name, column in view.items():
+        yield Column(name, TYPES[column.sql_type], nullable=bool(column.contracts))
 
 
 event_log = Table(
@@ -65,28 +81,7 @@ saga_view = Table(
     "saga_view",
     metadata,
     Column("order_id", Uuid, primary_key=True),
-    Column("correlation_id", Uuid),
-    Column("customer", Text),
-    Column("lines", JSONB),
-    Column("total", BigInteger),
-    Column("currency", Text),
-    moment("placed_at"),
-    moment("complete_by"),
-    moment("reserved_at"),
-    moment("rejected_at"),
-    Column("rejection", Text),
-    moment("captured_at"),
-    moment("late_charge_at"),
-    moment("declined_at"),
-    Column("decline", Text),
-    moment("refunded_at"),
-    moment("confirmed_at"),
-    moment("cancelled_at"),
-    Column("reason", Text),
-    moment("released_at"),
-    moment("shipped_at"),
-    Column("last_at", DateTime(timezone=True), nullable=False),
-    Column("messages", BigInteger, nullable=False),
+    *columns_of(sagas.COLUMNS),
     Column("state", Text, GENERATED, nullable=False),
     Column("step", SmallInteger, GENERATED, nullable=False),
     Column("waits_for", Text, GENERATED),
@@ -131,17 +126,7 @@ payment_view = Table(
     "payment_view",
     metadata,
     Column("order_id", Uuid, primary_key=True),
-    Column("amount", BigInteger),
-    Column("currency", Text),
-    Column("charge_id", Text),
-    moment("captured_at"),
-    moment("late_charge_at"),
-    moment("declined_at"),
-    Column("decline", Text),
-    Column("refund_id", Text),
-    moment("refunded_at"),
-    Column("refunded", BigInteger),
-    Column("last_at", DateTime(timezone=True), nullable=False),
+    *columns_of(payments.COLUMNS),
     Column("state", Text, GENERATED, nullable=False),
     Index("payment_view_last", text("last_at desc"), text("order_id desc")),
     Index("payment_view_state", "state", text("last_at desc"), text("order_id desc")),

@@ -10,7 +10,6 @@ from psycopg.rows import dict_row
 
 from ordersaga.envelope.message import COLUMNS
 from projections.views import sagas
-from projections.views.fold import OF_ORDERS
 
 # Under another key and at positions below zero, where nobody else is: the live rows are neither read nor locked.
 STANDS_IN = {"message_id": "gen_random_uuid()", "key": "%(stand_in)s"}
@@ -25,10 +24,10 @@ ROW = "select * from saga_view where order_id = %s"
 def saga_as_of(connection: Connection[Any], order: UUID, time: datetime) -> dict[str, Any] | None:
     """The columns of saga_view; None when nothing had been said of the order. Leaves nothing behind."""
     first, stand_in = -randrange(1 << 40, 1 << 60), uuid4()
-    stretch = {"first": first, "last": first + (1 << 32), "of_orders": OF_ORDERS}
+    stretch = {"first": first, "last": first + (1 << 32), "of_orders": sagas.NAMES_OF_ORDERS}
     with connection.transaction(force_rollback=True):
         connection.execute(COPY, {**stretch, "stand_in": str(stand_in), "order": str(order), "time": time})
-        connection.execute(sagas.FOLD, stretch)
+        connection.execute(sagas.VIEW.fold, stretch)
         with connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(ROW, (stand_in,)).fetchone()
     return {**row, "order_id": order} if row else None

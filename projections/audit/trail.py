@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from projections.event_log import READ_SIDE
 from projections.queries.rows import Row
-from projections.views.fold import OF_ORDERS
+from projections.views import sagas
 
 PAGE = 500
 OPERATOR = "operator."
@@ -144,7 +144,11 @@ class Trail:
 
     def page(self, asked: Filter, behind: Place | None = None, limit: int = PAGE) -> list[Entry]:
         """At most `limit` entries."""
-        values: dict[str, Any] = {**vars(asked), "limit": limit, "of_orders": OF_ORDERS}
+        values: dict[str, Any] = {
+            **vars(asked),
+            "limit": limit,
+            "of_orders": sagas.NAMES_OF_ORDERS,
+        }
         if behind:
             values |= behind._asdict()
         operation = (asked.type or "").removeprefix(OPERATOR)

@@ -9,6 +9,8 @@ from psycopg.sql import SQL
 from projections.queries import sagas
 from projections.queries.rows import Row, select
 from projections.queries.sagas import RECENT, Saga, Waiting
+from projections.views import sagas as sagas_view
+from projections.views.columns import names_of
 
 RATE_SECONDS = 10
 MOST_MINUTES = 24 * 60
@@ -69,24 +71,27 @@ class Figures(Row):
     minutes: list[Minute]
 
 
+PLACED, CONFIRMED, CANCELLED = (
+    SQL(names_of(sagas_view.COLUMNS[column].contracts)) for column in ("placed_at", "confirmed_at", "cancelled_at")
+)
+
 COUNTS = SQL("""
-with totals as (select coalesce(jsonb_object_agg(name, number), '{}') as of from total_view),
-waiting as (select waits_for, count(*) as orders from saga_view where waits_for is not null group by waits_for),
+with waiting as (select waits_for, count(*) as orders from saga_view where waits_for is not null group by waits_for),
 summed as (
     select coalesce(sum(orders), 0)::bigint as unfinished,
         coalesce(sum(orders) filter (where waits_for = 'shipment'), 0)::bigint as unshipped,
         coalesce(sum(orders) filter (where waits_for in ('release', 'refund')), 0)::bigint as undoing,
-        coalesce(jsonb_object_agg(waits_for, orders), '{}') as waiting
+        coalesce(jsonb_object_agg(waits_for, orders), '{{}}') as waiting
     from waiting),
 ended as (
-    select coalesce((of ->> 'orders.order_cancelled.v1')::bigint, 0) as cancelled,
-        coalesce((of ->> 'orders.order_confirmed.v1')::bigint, 0) - coalesce((of ->> 'taken_back')::bigint, 0)
+    select coalesce(sum(number) filter (where name in ({cancelled})), 0)::bigint as cancelled,
+        coalesce(sum(case when name in ({confirmed}) then number when name = 'taken_back' then -number end), 0)::bigint
             as confirmed
-    from totals)
+    from total_view)
 select unfinished - unshipped - undoing as placed, confirmed, cancelled, unfinished,
     confirmed - unshipped as completed, cancelled - undoing as rolled_back, waiting
 from summed, ended
-""")
+""").format(confirmed=CONFIRMED, cancelled=CANCELLED)
 
 
 def counts(connection: Connection[Any]) -> Counts:
@@ -96,16 +101,16 @@ def counts(connection: Connection[Any]) -> Counts:
 
 MINUTES = SQL("""
 select minute,
-    coalesce(sum(messages) filter (where contract = 'orders.order_placed.v1'), 0)::bigint as placed,
-    coalesce(sum(messages) filter (where contract = 'orders.order_confirmed.v1'), 0)::bigint as confirmed,
-    coalesce(sum(messages) filter (where contract = 'orders.order_cancelled.v1'), 0)::bigint as cancelled,
+    coalesce(sum(messages) filter (where contract in ({placed})), 0)::bigint as placed,
+    coalesce(sum(messages) filter (where contract in ({confirmed})), 0)::bigint as confirmed,
+    coalesce(sum(messages) filter (where contract in ({cancelled})), 0)::bigint as cancelled,
     coalesce(sum(messages), 0)::bigint as messages
 from generate_series(date_trunc('minute', now(), 'UTC') - make_interval(mins => %(minutes)s - 1),
         date_trunc('minute', now(), 'UTC'), '1 minute') as minute
     left join minute_view using (minute)
 group by minute
 order by minute
-""")
+""").format(placed=PLACED, confirmed=CONFIRMED, cancelled=CANCELLED)
 
 
 def minutes(connection: Connection[Any], last: int = 60) -> list[Minute]:
@@ -115,9 +120,9 @@ def minutes(connection: Connection[Any], last: int = 60) -> list[Minute]:
 
 RATE = SQL("""
 select count(*) / %(seconds)s::float8 as messages,
-    count(*) filter (where contract = 'orders.order_placed.v1') / %(seconds)s::float8 as orders
+    count(*) filter (where contract in ({placed})) / %(seconds)s::float8 as orders
 from event_log where time > now() - make_interval(secs => %(seconds)s)
-""")
+""").format(placed=PLACED)
 
 
 def rate(connection: Connection[Any], seconds: int = RATE_SECONDS) -> Rate:

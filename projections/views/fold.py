@@ -1,28 +1,18 @@
-"""Fold a stretch of the event log into every view; live, in a rebuild and for a moment in the past it is the same."""
+"""Fold a stretch of the event log into every view: live, in a rebuild, and for a moment in the past alike."""
 
 from collections.abc import Iterable
 from typing import Any
 
 from psycopg import Connection
 
-from contracts import CONTRACTS
 from projections.views import minutes, payments, sagas, stock, totals
 
-VIEWS = {
-    "saga_view": sagas.FOLD,
-    "stock_view": stock.FOLD,
-    "payment_view": payments.FOLD,
-    "minute_view": minutes.FOLD,
-    "total_view": totals.FOLD,
-}
-"""By table. Each statement adds the messages of a stretch that was never folded before, in any order of stretches."""
-
-OF_ORDERS = [name for name, contract in CONTRACTS.items() if contract.KEY == "order_id"]
-OF_PAYMENTS = [name for name in OF_ORDERS if name.startswith("payments.")]
+VIEWS = {view.table: view for view in (sagas.VIEW, stock.VIEW, payments.VIEW, minutes.VIEW, totals.VIEW)}
+"""By table."""
 
 
 def fold(connection: Connection[Any], first: int, last: int, views: Iterable[str] = VIEWS) -> None:
-    """Add the messages from position `first` to `last` to views, found by the session's search_path."""
-    stretch = {"first": first, "last": last, "of_orders": OF_ORDERS, "of_payments": OF_PAYMENTS}
+    """Add the messages from position `first` to `last` to views; the session's search_path finds the tables."""
+    stretch = {"first": first, "last": last}
     for view in views:
-        connection.execute(VIEWS[view], stretch)
+        connection.execute(VIEWS[view].fold, stretch)

@@ -1,11 +1,14 @@
-"""One row for each minute and contract: how many messages tell of that minute."""
+"""One row for each minute and contract: how many messages are of that minute."""
 
-FOLD = """
+from projections.views.view import STRETCH, View
+
+FOLD = f"""
 insert into minute_view (minute, contract, messages)
 select date_trunc('minute', time, 'UTC'), contract, count(*)
 from event_log
-where position between %(first)s and %(last)s
+where {STRETCH}
 group by 1, 2
 order by 1, 2
 on conflict (minute, contract) do update set messages = minute_view.messages + excluded.messages
-"""
+"""  # noqa: S608 - names of ours
+VIEW = View("minute_view", FOLD)

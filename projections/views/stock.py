@@ -1,25 +1,33 @@
-"""One row for each product: its price, and sums of what came, was set aside, let go, left and came back."""
+"""One row for each product: its price, and sums of what was received, reserved, released, shipped and returned."""
 
-FOLD = """
+from contracts.inventory import StockReceived, StockReleased, StockReserved, StockShipped
+from contracts.orders import ProductPriced
+from projections.views.columns import is_one_of
+from projections.views.view import STRETCH, View
+
+PRICED = (ProductPriced,)
+RECEIVED = (StockReceived,)
+RESERVED = (StockReserved,)
+RELEASED = (StockReleased,)
+SHIPPED = (StockShipped,)
+
+FOLD = f"""
 with changes (sku, name, unit_price, currency, priced_sequence, received, reserved, released, shipped, returned) as (
     select key, body ->> 'name', (body ->> 'unit_price')::bigint, body ->> 'currency', sequence, 0, 0, 0, 0, 0
     from event_log
-    where position between %(first)s and %(last)s and contract = 'orders.product_priced.v1'
+    where {STRETCH} and {is_one_of(PRICED)}
     union all
     select key, null, null, null, null, (body ->> 'quantity')::bigint, 0, 0, 0, 0
     from event_log
-    where position between %(first)s and %(last)s and contract = 'inventory.stock_received.v1'
+    where {STRETCH} and {is_one_of(RECEIVED)}
     union all
     select sku, null, null, null, null, 0,
-        case when contract = 'inventory.stock_reserved.v1' then quantity else 0 end,
-        case when contract = 'inventory.stock_released.v1' and not (body ->> 'returned')::boolean
-             then quantity else 0 end,
-        case when contract = 'inventory.stock_shipped.v1' then quantity else 0 end,
-        case when contract = 'inventory.stock_released.v1' and (body ->> 'returned')::boolean
-             then quantity else 0 end
+        case when {is_one_of(RESERVED)} then quantity else 0 end,
+        case when {is_one_of(RELEASED)} and not (body ->> 'returned')::boolean then quantity else 0 end,
+        case when {is_one_of(SHIPPED)} then quantity else 0 end,
+        case when {is_one_of(RELEASED)} and (body ->> 'returned')::boolean then quantity else 0 end
     from event_log, jsonb_to_recordset(body -> 'lines') as line (sku text, quantity bigint)
-    where position between %(first)s and %(last)s
-        and contract in ('inventory.stock_reserved.v1', 'inventory.stock_released.v1', 'inventory.stock_shipped.v1'))
+    where {STRETCH} and {is_one_of(RESERVED + RELEASED + SHIPPED)})
 insert into stock_view (sku, name, unit_price, currency, priced_sequence, received, reserved, released, shipped,
     returned)
 select sku,
@@ -42,5 +50,11 @@ on conflict (sku) do update set
     released = stock_view.released + excluded.released,
     shipped = stock_view.shipped + excluded.shipped,
     returned = stock_view.returned + excluded.returned
-"""
-"""The price of the highest sequence holds, whenever it comes; everything else is a sum."""
+"""  # noqa: S608 - names of ours
+"""The price with the highest sequence holds, in whatever order prices arrive; every other column is a sum."""
+
+VIEW = View(
+    "stock_view",
+    FOLD,
+    {"price": PRICED, "received": RECEIVED, "reserved": RESERVED, "released": RELEASED, "shipped": SHIPPED},
+)

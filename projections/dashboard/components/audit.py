@@ -52,7 +52,7 @@ def about(entry: Entry) -> Content:
 
 
 def why_text(text: str) -> str:
-    """`payment_declined, after payments.payment_declined.v1` in words."""
+    """A reason such as `payment_declined, after <contract>` in words."""
     parts = [part for part in text.split(", ") if part]
     return ", ".join(
         f"after {kind_of(part.removeprefix('after ')).text.lower()}"

@@ -4,6 +4,9 @@ from typing import NamedTuple
 
 from dash import html
 
+from contracts.inventory import StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
+from contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ProductPriced
+from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
 from projections.dashboard.components.basic import Tone, mark
 from projections.dashboard.components.words import plainly
 
@@ -17,19 +20,19 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "orders.order_placed.v1": Kind("Order placed", "info", "cart"),
-    "orders.order_confirmed.v1": Kind("Order confirmed", "good", "check"),
-    "orders.order_cancelled.v1": Kind("Order cancelled", "warn", "back"),
-    "orders.product_priced.v1": Kind("Product priced", "idle", "tag"),
-    "payments.payment_captured.v1": Kind("Payment captured", "good", "card"),
-    "payments.payment_declined.v1": Kind("Payment declined", "bad", "cross"),
-    "payments.payment_refunded.v1": Kind("Payment refunded", "warn", "card"),
-    "payments.late_charge_made.v1": Kind("Charged too late", "warn", "warning"),
-    "inventory.stock_reserved.v1": Kind("Stock reserved", "info", "box"),
-    "inventory.stock_rejected.v1": Kind("Stock rejected", "bad", "cross"),
-    "inventory.stock_released.v1": Kind("Stock released", "warn", "box"),
-    "inventory.stock_shipped.v1": Kind("Stock shipped", "good", "truck"),
-    "inventory.stock_received.v1": Kind("Stock received", "idle", "plus"),
+    OrderPlaced.NAME: Kind("Order placed", "info", "cart"),
+    OrderConfirmed.NAME: Kind("Order confirmed", "good", "check"),
+    OrderCancelled.NAME: Kind("Order cancelled", "warn", "back"),
+    ProductPriced.NAME: Kind("Product priced", "idle", "tag"),
+    PaymentCaptured.NAME: Kind("Payment captured", "good", "card"),
+    PaymentDeclined.NAME: Kind("Payment declined", "bad", "cross"),
+    PaymentRefunded.NAME: Kind("Payment refunded", "warn", "card"),
+    LateChargeMade.NAME: Kind("Charged too late", "warn", "warning"),
+    StockReserved.NAME: Kind("Stock reserved", "info", "box"),
+    StockRejected.NAME: Kind("Stock rejected", "bad", "cross"),
+    StockReleased.NAME: Kind("Stock released", "warn", "box"),
+    StockShipped.NAME: Kind("Stock shipped", "good", "truck"),
+    StockReceived.NAME: Kind("Stock received", "idle", "plus"),
 }
 
 

@@ -1,0 +1,73 @@
+"""The columns of a view that has a row for each key: which contract tells each, in which field, and how they add up."""
+
+import types
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Union, get_args, get_origin
+
+from contracts.contract import Contract
+
+SQL_TYPES: dict[Any, str] = {int: "bigint", str: "text", datetime: "timestamptz", tuple: "jsonb"}
+"""Of the columns that hold a field of a contract."""
+NEWEST = "greatest({table}.{column}, excluded.{column})"
+SUM = "{table}.{column} + excluded.{column}"
+
+
+@dataclass(frozen=True)
+class ViewColumn:
+    """`batch` aggregates the messages of one batch, `merge` adds that to the row that is there."""
+
+    sql_type: str
+    contracts: tuple[type[Contract], ...]
+    """The contracts that tell it; empty when every message of the view counts."""
+    batch: str
+    merge: str = NEWEST
+
+
+def field_of(name: str, *contracts: type[Contract]) -> ViewColumn:
+    """The field `name`, which these contracts tell once for each key.
+
+    Raises:
+        KeyError: a contract has no such field, or it has a type that no column holds.
+    """
+    [sql_type] = {sql_type_of(contract, name) for contract in contracts}
+    only = f"filter (where {is_one_of(contracts)})"
+    if sql_type == "jsonb":  # Postgres has no max of it
+        return ViewColumn(sql_type, contracts, f"(array_agg(body -> '{name}') {only})[1]")
+    value = f"body ->> '{name}'" if sql_type == "text" else f"(body ->> '{name}')::{sql_type}"
+    return ViewColumn(sql_type, contracts, f"max({value}) {only}")
+
+
+def sql_type_of(contract: type[Contract], name: str) -> str:
+    """The type of a field, optional or not."""
+    annotation = contract.model_fields[name].annotation
+    if get_origin(annotation) in (Union, types.UnionType):
+        [annotation] = (each for each in get_args(annotation) if each is not type(None))
+    return SQL_TYPES[get_origin(annotation) or annotation]
+
+
+def time_of(*contracts: type[Contract]) -> ViewColumn:
+    """When one of these contracts was told."""
+    return ViewColumn("timestamptz", contracts, f"max(time) filter (where {is_one_of(contracts)})")
+
+
+def correlation_of(*contracts: type[Contract]) -> ViewColumn:
+    """The correlation id of the message of one of these contracts."""
+    return ViewColumn("uuid", contracts, f"(array_agg(correlation_id) filter (where {is_one_of(contracts)}))[1]")
+
+
+LAST_TIME = ViewColumn("timestamptz", (), "max(time)")
+"""When the last message of the view's contracts was told."""
+NUMBER_OF_MESSAGES = ViewColumn("bigint", (), "count(*)", SUM)
+"""How many messages of the view's contracts there are."""
+
+
+def names_of(contracts: Iterable[type[Contract]]) -> str:
+    """The names as SQL literals, comma between."""
+    return ", ".join(f"'{contract.NAME}'" for contract in contracts)
+
+
+def is_one_of(contracts: Iterable[type[Contract]]) -> str:
+    """A condition on the column `contract` of the event log."""
+    return f"contract in ({names_of(contracts)})"
