@@ -1,10 +1,8 @@
 """Real servers for every test that wants them: containers where Docker answers, else the stack's own private ones."""
 
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -13,9 +11,17 @@ from devstack.state import IMPORT_PATH
 from tests.support.broker import TestBroker
 from tests.support.containers import ContainerServers, container_servers, docker_answers
 from tests.support.databases import Databases, clones
+from tests.support.run import Run
 
 os.environ["PYTHONPATH"] = IMPORT_PATH
 AnyServers = Servers | ContainerServers
+RUN = None if "PYTEST_XDIST_WORKER" in os.environ else Run.begin()
+"""xdist's workers belong to the run of their master."""
+
+
+def pytest_unconfigure() -> None:
+    if RUN:
+        RUN.end()
 
 
 @pytest.fixture(scope="session")
@@ -25,12 +31,8 @@ def servers() -> Iterator[AnyServers]:
         with container_servers() as servers:
             yield servers
         return
-    directory = Path(tempfile.mkdtemp(prefix="ordersaga-tests-"))
-    try:
-        with private_servers(directory) as servers:
-            yield servers
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+    with private_servers(tempfile.mkdtemp(prefix="servers-")) as servers:
+        yield servers
 
 
 @pytest.fixture(scope="session")
