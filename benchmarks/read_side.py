@@ -19,10 +19,10 @@ from benchmarks.rows import Row, compare
 from devstack.servers.private import private_servers
 from projections.audit.trail import Filter, Trail
 from projections.audit.why import why
-from projections.queries import events, figures, payments, sagas, search, stock, story
+from projections.queries import events, figures, payments, sagas, search, stock, timeline
 from projections.queries.events import EventFilter
 from projections.queries.sagas import SagaFilter
-from projections.queries.story import Story
+from projections.queries.timeline import Timeline
 from tests.shop.support.read_side import filled
 from tests.support.databases import Database, Databases
 
@@ -40,10 +40,10 @@ def id_of(number: int, step: int) -> UUID:
     return UUID(f"{number:08x}-0000-7000-8000-{step:012x}")
 
 
-def the_story(connection: Connection[Any], order_id: UUID) -> Story:
+def timeline_of(connection: Connection[Any], order_id: UUID) -> Timeline:
     saga = sagas.one(connection, order_id)
     assert saga, "the database was filled with it"
-    return story.tell(connection, saga)
+    return timeline.of_saga(connection, saga)
 
 
 def on_the_dashboard(orders: int) -> dict[str, Question]:
@@ -56,7 +56,7 @@ def on_the_dashboard(orders: int) -> dict[str, Question]:
         "usual times": sagas.usual,
         "orders, newest": sagas.page,
         "orders, deep in": lambda c: sagas.page(c, behind=sagas.Place(placed, id_of(some, 0))),
-        "an order's story": lambda c: the_story(c, id_of(some, 0)),
+        "an order's timeline": lambda c: timeline_of(c, id_of(some, 0)),
         "events, newest": events.page,
         "events, behind a position": lambda c: events.after(c, events.head(c) - 100),
         "stock": stock.page,

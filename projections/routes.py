@@ -1,4 +1,4 @@
-"""The read side over HTTP: orders and their stories, the event log, stock, payments, figures, search."""
+"""The read side over HTTP: orders and their timelines, the event log, stock, payments, figures, search."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,10 +15,10 @@ from ordersaga.http.openapi import only, problem
 from ordersaga.http.paging import linked
 from ordersaga.store.transaction import AggregateNotFound
 from projections.cursors import cursor_of
-from projections.queries import events, figures, payments, sagas, search, stock, story
+from projections.queries import events, figures, payments, sagas, search, stock, timeline
 from projections.queries.figures import Figures
 from projections.queries.sagas import Saga
-from projections.queries.story import Story
+from projections.queries.timeline import Timeline
 from projections.shapes import (
     EventPage,
     EventQuery,
@@ -76,7 +76,7 @@ def own_customer() -> str | None:
 
 @routes.get("/unfinished", responses={200: UnfinishedPage}, security=staff)
 def list_unfinished(query: UnfinishedQuery) -> Response:
-    """Orders under way, oldest waiting first, and how long others waited"""
+    """Unfinished orders, oldest waiting first, and how long others waited"""
     with reading() as connection:
         found = sagas.unfinished(connection, query.limit + 1, query.after, query.waits_for)
         usual = sagas.usual(connection)
@@ -91,12 +91,12 @@ def show_saga(path: OrderPath) -> Response:
         return show(own(sagas.one(connection, path.order_id), path.order_id))
 
 
-@routes.get("/sagas/<order_id>/story", responses={200: Story, 404: problem()}, security=everyone)
-def show_story(path: OrderPath) -> Response:
-    """One order with its payment, its four steps with the way back, and its messages with their causes"""
+@routes.get("/sagas/<order_id>/timeline", responses={200: Timeline, 404: problem()}, security=everyone)
+def show_timeline(path: OrderPath) -> Response:
+    """One order: its four steps with their compensation, its messages with their causes, its payment"""
     with reading() as connection:
         saga = own(sagas.one(connection, path.order_id), path.order_id)
-        return show(story.tell(connection, saga))
+        return show(timeline.of_saga(connection, saga))
 
 
 def own(saga: Saga | None, order_id: UUID) -> Saga:

@@ -116,7 +116,7 @@ class SagaPage(PageView):
 
 
 class UnfinishedPage(SagaPage):
-    """Orders under way; `usual` tells how long others waited, by what they waited for."""
+    """Unfinished orders; `usual` tells how long others waited, by what they waited for."""
 
     usual: dict[sagas.Waiting, Usual]
 

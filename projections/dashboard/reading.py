@@ -14,11 +14,11 @@ from projections.audit.why import Node, why
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.monitor.picture import Sight
-from projections.queries import events, figures, sagas, story
+from projections.queries import events, figures, sagas, timeline
 from projections.queries.events import Event, EventFilter
 from projections.queries.figures import Figures, Minute
 from projections.queries.sagas import Place, Saga, SagaFilter, Usual, Waiting
-from projections.queries.story import Story
+from projections.queries.timeline import Timeline
 
 Value = TypeVar("Value")
 RECENT_ORDERS = 10
@@ -94,10 +94,10 @@ class Reader:
         with self._database.connection() as connection:
             return sagas.page(connection, wanted, limit, behind), self._usual.get(lambda: sagas.usual(connection))
 
-    def story(self, order_id: UUID) -> Story | None:
+    def timeline(self, order_id: UUID) -> Timeline | None:
         with self._database.connection() as connection:
             saga = sagas.one(connection, order_id)
-            return story.tell(connection, saga) if saga else None
+            return timeline.of_saga(connection, saga) if saga else None
 
     def trail(self, asked: Filter, behind: PlaceInTrail | None, limit: int) -> tuple[list[Entry], list[str]]:
         """Oldest first, what operators did from the services' own databases; and those that do not answer."""

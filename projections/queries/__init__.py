@@ -2,7 +2,7 @@
 
 sagas: orders by page, by id, unfinished ones, and how long each step usually takes
 events: the event log by page, behind a position, by id, and what caused what
-story: one order with its payment, its messages and its steps
+timeline: one order with its messages, its steps and its payment
 stock, payments: products and charges by page
 figures: how many, how fast, how long; at a cost that does not grow with the tables
 search: what an id or a name may stand for

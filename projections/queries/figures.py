@@ -17,15 +17,14 @@ MOST_MINUTES = 24 * 60
 
 
 class Counts(Row):
-    """Orders by state, exact; those that ended as confirmed or cancelled, and those still under way by what they
-    wait for."""
+    """Exact numbers of orders: by state, of those the ended ones, and the unfinished ones by what they wait for."""
 
     placed: int
     confirmed: int
     cancelled: int
     unfinished: int
-    completed: int
-    rolled_back: int
+    confirmed_ended: int
+    cancelled_ended: int
     waiting: dict[Waiting, int]
 
 
@@ -57,14 +56,14 @@ class Duration(Row):
 
 
 class Figures(Row):
-    """`share_completed` is of those that ended, null when none has; `minutes` end with the current one.
+    """`share_confirmed` is of the orders that ended, null when none has; `minutes` end with the current one.
 
-    `share_completed_last_hour` is of those confirmed or cancelled within the last sixty minutes.
+    `share_confirmed_last_hour` is of the orders that were confirmed or cancelled within the last sixty minutes.
     """
 
     counts: Counts
-    share_completed: float | None
-    share_completed_last_hour: float | None
+    share_confirmed: float | None
+    share_confirmed_last_hour: float | None
     rate: Rate
     durations: list[Duration]
     oldest_unfinished: Saga | None
@@ -80,7 +79,7 @@ with waiting as (select waits_for, count(*) as orders from saga_view where waits
 summed as (
     select coalesce(sum(orders), 0)::bigint as unfinished,
         coalesce(sum(orders) filter (where waits_for = 'shipment'), 0)::bigint as unshipped,
-        coalesce(sum(orders) filter (where waits_for in ('release', 'refund')), 0)::bigint as undoing,
+        coalesce(sum(orders) filter (where waits_for in ('release', 'refund')), 0)::bigint as compensating,
         coalesce(jsonb_object_agg(waits_for, orders), '{{}}') as waiting
     from waiting),
 ended as (
@@ -88,8 +87,8 @@ ended as (
         coalesce(sum(case when name in ({confirmed}) then number when name = 'taken_back' then -number end), 0)::bigint
             as confirmed
     from total_view)
-select unfinished - unshipped - undoing as placed, confirmed, cancelled, unfinished,
-    confirmed - unshipped as completed, cancelled - undoing as rolled_back, waiting
+select unfinished - unshipped - compensating as placed, confirmed, cancelled, unfinished,
+    confirmed - unshipped as confirmed_ended, cancelled - compensating as cancelled_ended, waiting
 from summed, ended
 """).format(confirmed=CONFIRMED, cancelled=CANCELLED)
 
@@ -155,8 +154,8 @@ def figures(connection: Connection[Any], last_minutes: int = 60) -> Figures:
     hour = per_minute[-60:]
     return Figures(
         counts=now,
-        share_completed=share(now.completed, now.rolled_back),
-        share_completed_last_hour=share(sum(m.confirmed for m in hour), sum(m.cancelled for m in hour)),
+        share_confirmed=share(now.confirmed_ended, now.cancelled_ended),
+        share_confirmed_last_hour=share(sum(m.confirmed for m in hour), sum(m.cancelled for m in hour)),
         rate=rate(connection),
         durations=durations(connection),
         oldest_unfinished=next(iter(sagas.unfinished(connection, 1)), None),

@@ -73,8 +73,8 @@ def test_an_order_placed_over_http_appears_and_walks_through_its_steps_without_r
         page.locator(f"#overview-recent a[href$='{order}']").click(timeout=PATIENCE)
         for step in ("Placed", "Stock reserved", "Payment captured", "Confirmed"):
             expect(page.locator(".flow-done", has_text=step)).to_have_count(1, timeout=PATIENCE)
-        expect(page.locator("#story-timeline")).to_contain_text("Stock shipped", timeout=PATIENCE)
-        expect(page.locator("#story-head")).to_contain_text("€10.50")
+        expect(page.locator("#order-timeline")).to_contain_text("Stock shipped", timeout=PATIENCE)
+        expect(page.locator("#order-head")).to_contain_text("€10.50")
         assert page.evaluate("window.not_reloaded")
         assert visited.complaints == []
 
@@ -182,7 +182,7 @@ def test_the_story_of_an_order_passes_axe_and_fits_a_telephone(stack: WholeStack
     order = ordered(stack, "pm_card_chargeDeclined")
     with visit(browser, stack, width=400, scheme="dark") as visited:
         page = visited.open(f"orders/{order}")
-        expect(page.locator("#story-timeline")).to_contain_text("Order cancelled", timeout=PATIENCE)
+        expect(page.locator("#order-timeline")).to_contain_text("Order cancelled", timeout=PATIENCE)
         assert visited.serious() == []
         assert visited.width() == 400
 

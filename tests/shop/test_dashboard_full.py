@@ -39,7 +39,7 @@ def test_every_page_shows_its_rows_with_twenty_thousand_events_in_the_log(api: A
         "": "#overview-recent tbody tr",
         "events": "#events-list li",
         "orders": ".ag-row",
-        f"orders/{order}": "#story-timeline li",
+        f"orders/{order}": "#order-timeline li",
         "audit": "#audit-trail tbody tr",
         "parked": "#parked-failures .state",
         "infrastructure": "#infra-tiles .tile",

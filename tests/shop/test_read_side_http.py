@@ -77,7 +77,7 @@ def test_a_customer_sees_only_their_own_orders_and_nothing_else(api: Api) -> Non
     assert len(mine) == ORDERS / 100
     assert api.call("GET", "/api/sagas?customer=customer-2", ALICE).json()["sagas"] == []
     nothing = api.call("GET", f"/api/sagas/{order(ORDERS + 1)}", BOB).json()
-    for path in (f"/api/sagas/{order(101)}", f"/api/sagas/{order(101)}/story"):
+    for path in (f"/api/sagas/{order(101)}", f"/api/sagas/{order(101)}/timeline"):
         assert api.call("GET", path, ALICE).status_code == 200
         refused = api.call("GET", path, BOB)
         assert (refused.status_code, refused.json()["detail"]) == (404, nothing["detail"])
@@ -88,10 +88,10 @@ def test_a_customer_sees_only_their_own_orders_and_nothing_else(api: Api) -> Non
         assert api.call("GET", path).status_code == 401
 
 
-def test_a_story_a_message_and_a_search_tell_of_the_same_order(api: Api) -> None:
-    told = api.call("GET", f"/api/sagas/{order(2)}/story", AUDITOR).json()
-    assert [step["state"] for step in told["steps"]] == ["undone", "undone", "failed", "not_reached"]
-    last = told["timeline"][-1]["message_id"]
+def test_a_timeline_a_message_and_a_search_answer_for_the_same_order(api: Api) -> None:
+    told = api.call("GET", f"/api/sagas/{order(2)}/timeline", AUDITOR).json()
+    assert [step["state"] for step in told["steps"]] == ["compensated", "compensated", "failed", "not_reached"]
+    last = told["entries"][-1]["message_id"]
     shown = api.call("GET", f"/api/events/{last}", AUDITOR).json()
     assert [event["distance"] for event in shown["linked"]] == [-4, -3, -2, -1, 0]
     assert shown["event"]["message_id"] == last

@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from projections.queries import events, figures, payments, sagas, search, stock, story
+from projections.queries import events, figures, payments, sagas, search, stock, timeline
 from projections.queries.events import EventFilter
 from projections.queries.sagas import Saga, SagaFilter
 from tests.shop.support.read_side import filled
@@ -138,10 +138,10 @@ def test_the_figures_are_those_that_counting_gives(connection: Connection[Any]) 
     both = dict(connection.execute(ended).fetchall())
     waiting = "select waits_for, count(*) from saga_view where waits_for is not null group by waits_for"
     assert {state: getattr(now.counts, state) for state in counted} == counted
-    assert (now.counts.completed, now.counts.rolled_back) == (both["confirmed"], both["cancelled"])
+    assert (now.counts.confirmed_ended, now.counts.cancelled_ended) == (both["confirmed"], both["cancelled"])
     assert now.counts.waiting == dict(connection.execute(waiting).fetchall())
     assert now.counts.unfinished == sum(now.counts.waiting.values())
-    assert now.share_completed == both["confirmed"] / (both["confirmed"] + both["cancelled"])
+    assert now.share_confirmed == both["confirmed"] / (both["confirmed"] + both["cancelled"])
     assert len(now.minutes) == 60
     assert {minute.placed for minute in now.minutes[1:-3]} == {60}
     assert now.oldest_unfinished
@@ -151,7 +151,7 @@ def test_the_figures_are_those_that_counting_gives(connection: Connection[Any]) 
 def test_figures_of_an_empty_read_side_are_none_and_nought(databases: Databases) -> None:
     with databases("projections").connect() as connection:
         now = figures.figures(connection)
-    assert (now.share_completed, now.oldest_unfinished, now.durations) == (None, None, [])
+    assert (now.share_confirmed, now.oldest_unfinished, now.durations) == (None, None, [])
     assert now.counts.model_dump(exclude={"waiting"}) == dict.fromkeys(
         figures.Counts.model_fields.keys() - {"waiting"}, 0
     )
@@ -161,30 +161,30 @@ def test_figures_of_an_empty_read_side_are_none_and_nought(databases: Databases)
     ("number", "states"),
     [
         (3, ["done", "done", "done", "done"]),
-        (1, ["undone", "failed", "not_reached", "not_reached"]),
-        (2, ["undone", "undone", "failed", "not_reached"]),
-        (10, ["undone", "undone", "undone", "undone"]),
+        (1, ["compensated", "failed", "not_reached", "not_reached"]),
+        (2, ["compensated", "compensated", "failed", "not_reached"]),
+        (10, ["compensated", "compensated", "compensated", "compensated"]),
     ],
 )
-def test_a_story_tells_how_far_an_order_came_and_what_was_undone(
+def test_a_timeline_shows_how_far_an_order_came_and_what_was_compensated(
     connection: Connection[Any], number: int, states: list[str]
 ) -> None:
     saga = sagas.one(connection, order(number))
     assert saga
-    told = story.tell(connection, saga)
-    assert [step.state for step in told.steps] == states
-    assert [event.sequence for event in told.timeline] == list(range(1, len(told.timeline) + 1))
-    assert told.timeline[0].since_cause is None
-    assert told.timeline[1].since_cause == 1.0
-    assert told.edges[0] == story.Edge(cause=message(number, 1), effect=message(number, 2))
-    assert (told.payment is None) == (number == 1)
+    found = timeline.of_saga(connection, saga)
+    assert [step.state for step in found.steps] == states
+    assert [event.sequence for event in found.entries] == list(range(1, len(found.entries) + 1))
+    assert found.entries[0].since_cause is None
+    assert found.entries[1].since_cause == 1.0
+    assert found.edges[0] == timeline.Edge(cause=message(number, 1), effect=message(number, 2))
+    assert (found.payment is None) == (number == 1)
 
 
-def test_the_story_of_an_unfinished_order_tells_what_it_waits_for(connection: Connection[Any]) -> None:
-    told = story.tell(connection, sagas.page(connection, SagaFilter(waits_for="payment"))[0])
-    assert [step.state for step in told.steps] == ["done", "done", "under_way", "not_reached"]
-    assert told.usual
-    assert told.usual.median == 1.0
+def test_the_timeline_of_an_unfinished_order_shows_what_it_waits_for(connection: Connection[Any]) -> None:
+    found = timeline.of_saga(connection, sagas.page(connection, SagaFilter(waits_for="payment"))[0])
+    assert [step.state for step in found.steps] == ["done", "done", "in_progress", "not_reached"]
+    assert found.usual
+    assert found.usual.median == 1.0
 
 
 def test_causes_and_effects_are_followed_both_ways(connection: Connection[Any]) -> None:
@@ -249,8 +249,8 @@ def all_queries(connection: Connection[Any]) -> None:
     payments.page(connection, "declined", behind=payments.Place(payment.last_at, payment.order_id))
     sagas.unfinished(connection)
     sagas.unfinished(connection, behind=place)
-    story.tell(connection, sagas.unfinished(connection)[0])
-    story.tell(connection, saga)
+    timeline.of_saga(connection, sagas.unfinished(connection)[0])
+    timeline.of_saga(connection, saga)
     figures.figures(connection)
     for text in (str(saga.order_id), "0000004d", "customer-1"):
         search.search(connection, text)

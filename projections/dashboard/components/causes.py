@@ -10,7 +10,7 @@ from dash import html
 from projections.dashboard.components.basic import aria
 from projections.dashboard.components.kinds import kind_of
 from projections.queries.events import Event
-from projections.queries.story import Edge
+from projections.queries.timeline import Edge
 
 ACROSS, DOWN = 174, 68
 """Pixels from one message to the next."""

@@ -43,7 +43,7 @@ def lapse(event: Event) -> str:
 
 
 def key(event: Event) -> Content:
-    """An order leads to its story; products have none."""
+    """An order's key is a link to its page; a product has no page."""
     if is_of_order(event):
         return dcc.Link(event.key, href=place(f"orders/{event.key}"), className="mono")
     return whole(event.key)

@@ -8,11 +8,11 @@ from projections.dashboard.components.basic import Content, empty, mark, pairs
 from projections.dashboard.components.event import whole
 from projections.dashboard.components.table import Column, table
 from projections.queries.sagas import Line, Saga
-from projections.queries.story import Story
+from projections.queries.timeline import Timeline
 
 
-def facts(story: Story) -> Component:
-    saga = story.saga
+def facts(timeline: Timeline) -> Component:
+    saga = timeline.saga
     rows: list[tuple[str, Content]] = [
         ("Order", whole(saga.order_id)),
         ("Customer", saga.customer or words.NOTHING),
@@ -21,7 +21,7 @@ def facts(story: Story) -> Component:
         ("Due by", [words.moment(saga.complete_by), " ", mark("Overdue", "bad", "warning") if saga.overdue else ""]),
     ]
     if saga.waits_for:
-        rows.append(("Waits for", [orders.WAITS[saga.waits_for], ", ", orders.waiting(saga, story.usual)]))
+        rows.append(("Waits for", [orders.WAITS[saga.waits_for], ", ", orders.waiting(saga, timeline.usual)]))
     elif saga.ended_at and saga.placed_at:
         rows.append(
             ("Ended", [words.moment(saga.ended_at), f", after {words.duration(saga.ended_at - saga.placed_at)}"])

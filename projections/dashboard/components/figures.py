@@ -19,14 +19,14 @@ def in_tiles(now: Figures) -> Component:
         tile("Messages", f"{now.rate.messages:.1f}", "a second", "last 10 s"),
         tile(
             "Completed",
-            figure_of(now.share_completed),
-            "%" if now.share_completed is not None else "",
+            figure_of(now.share_confirmed),
+            "%" if now.share_confirmed is not None else "",
             "of all that ended",
         ),
         tile(
             "Compensation rate",
-            figure_of(None if now.share_completed_last_hour is None else 1 - now.share_completed_last_hour),
-            "%" if now.share_completed_last_hour is not None else "",
+            figure_of(None if now.share_confirmed_last_hour is None else 1 - now.share_confirmed_last_hour),
+            "%" if now.share_confirmed_last_hour is not None else "",
             "cancelled in the last hour",
         ),
         tile(
@@ -50,21 +50,20 @@ def oldest_note(oldest: Saga | None) -> Content:
 
 def share(counts: Counts) -> Component:
     """How orders end."""
-    ended = counts.completed + counts.rolled_back
+    ended = counts.confirmed_ended + counts.cancelled_ended
     if not ended:
         return empty("No order has ended yet", "The first to end appears here at once.")
-    cut = f"{100 * counts.completed / ended:.2f}%"
+    cut = f"{100 * counts.confirmed_ended / ended:.2f}%"
+    share_ = f"{words.percent(counts.confirmed_ended / ended)} %"
     donut = html.Div(
-        html.Div(
-            [html.B(f"{words.percent(counts.completed / ended)} %"), html.Span("completed")], className="donut-hole"
-        ),
+        html.Div([html.B(share_), html.Span("confirmed")], className="donut-hole"),
         className="donut",
         style={"background": f"conic-gradient(var(--series-2) 0 {cut}, var(--series-3) {cut} 100%)"},
     )
     legend = html.Ul(
         [
-            legend_line("Completed", counts.completed, "var(--series-2)"),
-            legend_line("Rolled back", counts.rolled_back, "var(--series-3)"),
+            legend_line("Completed", counts.confirmed_ended, "var(--series-2)"),
+            legend_line("Rolled back", counts.cancelled_ended, "var(--series-3)"),
             legend_line("Under way", counts.unfinished, "var(--series-1)"),
         ],
         className="legend",

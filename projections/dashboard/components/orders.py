@@ -38,7 +38,7 @@ def look(saga: Saga) -> tuple[str, Tone, str]:
 
 
 def order_link(saga: Saga) -> dcc.Link:
-    """To the order's story."""
+    """A link to the order's page."""
     return dcc.Link(words.short(saga.order_id), href=place(f"orders/{saga.order_id}"))
 
 

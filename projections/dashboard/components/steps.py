@@ -8,35 +8,35 @@ from projections.dashboard.components import orders, words
 from projections.dashboard.components.flow import Look, Step, flow
 from projections.queries.figures import Counts
 from projections.queries.sagas import Saga, Waiting
-from projections.queries.story import Step as Told
-from projections.queries.story import StepState, Story
+from projections.queries.timeline import Step as SagaStep
+from projections.queries.timeline import StepState, Timeline
 
 NAMES = {"placed": "Placed", "reserved": "Stock reserved", "charged": "Payment captured", "confirmed": "Confirmed"}
 FAILED = {"reserved": "Stock rejected", "charged": "Payment declined"}
 LOOKS: dict[StepState, Look] = {
     "done": "done",
-    "under_way": "now",
+    "in_progress": "now",
     "failed": "failed",
-    "undoing": "undone",
-    "undone": "undone",
+    "compensating": "undone",
+    "compensated": "undone",
     "not_reached": "idle",
 }
 
 
-def of_order(story: Story) -> Component:
+def of_order(timeline: Timeline) -> Component:
     """How far one order is, and what was undone of it."""
-    return flow([forward(step, story) for step in story.steps], back(story.saga), "Steps of this order")
+    return flow([forward(step, timeline) for step in timeline.steps], back(timeline.saga), "Steps of this order")
 
 
-def forward(step: Told, story: Story) -> Step:
+def forward(step: SagaStep, timeline: Timeline) -> Step:
     name = FAILED[step.name] if step.state == "failed" else NAMES[step.name]
-    if step.state == "under_way":
-        slow = story.saga.overdue or orders.is_slow(story.saga, story.usual)
-        return Step(name, "now", note=orders.waiting(story.saga, story.usual), late=slow)
+    if step.state == "in_progress":
+        slow = timeline.saga.overdue or orders.is_slow(timeline.saga, timeline.usual)
+        return Step(name, "now", note=orders.waiting(timeline.saga, timeline.usual), late=slow)
     return Step(name, LOOKS[step.state], note=[words.moment(step.at, fine=True), *because(step)] if step.at else "")
 
 
-def because(step: Told) -> list[Component | str]:
+def because(step: SagaStep) -> list[Component | str]:
     return [", ", words.plainly(step.reason).lower()] if step.state == "failed" and step.reason else []
 
 

@@ -1,4 +1,4 @@
-"""All orders: search, filter, and page by page; an id below leads to the order's story."""
+"""All orders: search, filter, and page by page; an id below leads to the order's page."""
 
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 
 from projections.dashboard.components import order_grid, orders
 from projections.dashboard.page import Page
-from projections.dashboard.pages import story
+from projections.dashboard.pages import order
 from projections.dashboard.places import id_of, place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
@@ -21,7 +21,7 @@ PAGE_ROWS = 50
 
 def layout(order_id: str) -> Component:
     if order_id:
-        return story.layout(order_id)
+        return order.layout(order_id)
     stores = html.Div([dcc.Store(id="orders-behind", data=[]), dcc.Store(id="orders-end")], hidden=True)
     return page_frame("Orders", filters(), order_grid.grid("orders-grid"), pager(), stores)
 
@@ -66,7 +66,7 @@ def pager() -> html.Div:
 
 def callbacks(app: Dash, reader: Reader) -> None:
     wanted = ("search", "value"), ("state", "value"), ("waits", "value"), ("overdue", "checked")
-    story.callbacks(app, reader)
+    order.callbacks(app, reader)
 
     @app.callback(
         Output("orders-behind", "data"),

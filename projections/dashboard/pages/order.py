@@ -1,4 +1,4 @@
-"""One order's story: how far it is, what was undone, what it waits for, who said what, and because of what."""
+"""One order: its steps with their compensation, what it waits for, its messages and their causes."""
 
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,7 @@ from projections.dashboard.page import in_browser
 from projections.dashboard.places import id_of, place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
-from projections.queries.story import Story
+from projections.queries.timeline import Timeline
 
 
 def layout(order_id: str) -> Component:
@@ -22,49 +22,49 @@ def layout(order_id: str) -> Component:
         return page_frame("Order", unknown(order_id))
     return page_frame(
         f"Order {order_id[-8:]}",
-        html.Div(skeleton(178), id="story-head"),
+        html.Div(skeleton(178), id="order-head"),
         html.Div(
             [
                 card(
                     "Messages",
-                    html.Div(skeleton(300), id="story-timeline"),
+                    html.Div(skeleton(300), id="order-timeline"),
                     note="The bar reaches from the cause to the message",
                     wide=8,
                 ),
-                card("What caused what", causes.graph("story-graph", 340), wide=4, flush=True),
+                card("What caused what", causes.graph("order-graph", 340), wide=4, flush=True),
             ],
             className="grid",
         ),
-        dcc.Store(id="story-order", data=order_id),
-        dcc.Store(id="story-told", data=0),
+        dcc.Store(id="order-order", data=order_id),
+        dcc.Store(id="order-shown", data=0),
         tools=dcc.Link("All orders", href=place("orders")),
     )
 
 
 def callbacks(app: Dash, reader: Reader) -> None:
     @app.callback(
-        Output("story-head", "children"),
-        Output("story-timeline", "children"),
-        Output("story-graph", "elements"),
-        Output("story-told", "data"),
+        Output("order-head", "children"),
+        Output("order-timeline", "children"),
+        Output("order-graph", "elements"),
+        Output("order-shown", "data"),
         Input(TICK, "data"),
-        State("story-order", "data"),
-        State("story-told", "data"),
+        State("order-order", "data"),
+        State("order-shown", "data"),
     )
-    def refresh(_: int, order_id: str, told: int) -> tuple[Any, ...]:
-        story = reader.story(UUID(order_id))
-        if story is None:
+    def refresh(_: int, order_id: str, shown: int) -> tuple[Any, ...]:
+        found = reader.timeline(UUID(order_id))
+        if found is None:
             return unknown(order_id), empty("No messages", ""), [], 0
-        if len(story.timeline) == told:
-            return head(story), no_update, no_update, no_update
-        return head(story), timeline(story.timeline), causes.elements(story.timeline, story.edges), len(story.timeline)
+        if len(found.entries) == shown:
+            return head(found), no_update, no_update, no_update
+        return head(found), timeline(found.entries), causes.elements(found.entries, found.edges), len(found.entries)
 
     in_browser(
         app,
         "graph",
         "paint",
-        Output("story-graph", "stylesheet"),
-        Input("story-told", "data"),
+        Output("order-graph", "stylesheet"),
+        Input("order-shown", "data"),
         Input(TICK, "data"),
     )
 
@@ -75,15 +75,15 @@ def unknown(order_id: str) -> Component:
     )
 
 
-def head(story: Story) -> Component:
+def head(found: Timeline) -> Component:
     """All but the messages; it changes while an order waits."""
-    saga = story.saga
+    saga = found.saga
     return html.Div(
         [
-            card("Steps", steps.of_order(story), aside=orders.state_mark(saga)),
-            card("This order", facts.facts(story), wide=4),
+            card("Steps", steps.of_order(found), aside=orders.state_mark(saga)),
+            card("This order", facts.facts(found), wide=4),
             card("Lines", facts.lines(saga), wide=4, flush=True),
-            card("Payment", payment(story.payment), wide=4),
+            card("Payment", payment(found.payment), wide=4),
         ],
         className="grid",
     )
