@@ -49,8 +49,8 @@ demo:  ## The whole saga, from nothing, with a verdict
 	./ordersaga demo
 
 lock: $(VENV)/dev-stamp  ## Compile the lock files again (needs uv)
-	uv pip compile -q --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --all-extras --group shop pyproject.toml -o requirements.lock
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --all-extras --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 clean:  ## Remove the virtual environment and all state of the default stack
 	rm -rf $(VENV) .ordersaga

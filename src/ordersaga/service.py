@@ -2,17 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-from sqlalchemy import MetaData
+from typing import TYPE_CHECKING, Any
 
 from ordersaga.broker.topology import Group
-from ordersaga.database.schema import ServiceSchema
+from ordersaga.database.service_schema import ServiceSchema
 from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.runtime.settings import Settings, database_url
 from ordersaga.store.announcements import Announcements
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
 
 EVERY_CONTRACT = "*.*.*"
 
@@ -50,7 +51,7 @@ class Service:
         database: str = "",
         group: str = "",
         role: str = "",
-        tables: Sequence[MetaData] = (),
+        tables: "Sequence[MetaData]" = (),
         migrations: Path | None = None,
     ) -> None:
         self.name = name

@@ -80,4 +80,5 @@ def test_the_page_names_every_library_that_the_packages_import_as_this_project_d
     needed = {distributions[module][0].lower().replace("_", "-") for file in files for module in imported(file)}
     named = REQUIREMENTS.findall(PAGE)[0].split()
     assert needed - {"psycopg-pool"} == {re.split(r"[\[<>=]", requirement)[0] for requirement in named}
-    assert {*named} <= {*tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert {*named} <= {*project["dependencies"], *project["optional-dependencies"]["privacy"]}

@@ -26,12 +26,13 @@ from tests.support.databases import SCHEMAS
 DOCKERFILE = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
 INSTRUCTIONS = [line.split(maxsplit=1) for line in DOCKERFILE.splitlines() if line and line[0] != "#"]
 LET_IN = {line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
-PACKAGES = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"])
+IMPORTED = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["root_packages"])
+FOLDERS = {"src" if (ROOT / "src" / package).exists() else package for package in IMPORTED}
 
 
 def test_the_image_takes_every_package_and_no_other_file_than_it_needs() -> None:
     assert (ROOT / ".dockerignore").read_text().splitlines()[1] == "*"
-    assert {"requirements.lock", "docker/entrypoint.sh", "docker/keys.py", *PACKAGES} == LET_IN
+    assert {"requirements.lock", "docker/entrypoint.sh", "docker/keys.py", *FOLDERS} == LET_IN
     assert all((ROOT / name).exists() for name in LET_IN)
     assert ["COPY", ". ."] in INSTRUCTIONS
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from ordersaga import __version__
 from ordersaga.cli.app import Application, services_of
 from ordersaga.cli.errors import CannotRunHere
 from ordersaga.cli.lazy_group import LazyGroup
@@ -38,7 +39,7 @@ class Commands(LazyGroup):
     metavar="MODULE:ATTRIBUTE",
     help="Where the services are: a Service, or a list of them.  [environment: ORDERSAGA_APP]",
 )
-@click.version_option(package_name="ordersaga")
+@click.version_option(__version__)
 @click.pass_context
 def main(context: click.Context, app: str | None) -> None:
     """Run and operate services that announce through an outbox and receive through an inbox.

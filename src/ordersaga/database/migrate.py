@@ -14,7 +14,8 @@ from sqlalchemy.exc import ProgrammingError
 
 from ordersaga.database.locks import MIGRATION
 from ordersaga.database.pool import missing_columns
-from ordersaga.database.schema import ServiceSchema, metadata
+from ordersaga.database.schema import metadata
+from ordersaga.database.service_schema import ServiceSchema
 
 SERVICE_GRANTS = SQL("""
     grant usage on schema public to {role};

@@ -1,8 +1,5 @@
 """The tables that every service database has, as SQLAlchemy Core sees them; migrations create them."""
 
-from dataclasses import dataclass
-from pathlib import Path
-
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -26,16 +23,6 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
 
 metadata = MetaData()
-
-
-@dataclass(frozen=True)
-class ServiceSchema:
-    """What a database is to have beside the library's tables, and the role that its service signs in as."""
-
-    database: str
-    role: str
-    tables: tuple[MetaData, ...] = ()
-    migrations: Path | None = None
 
 
 class Xid8(UserDefinedType[str]):
