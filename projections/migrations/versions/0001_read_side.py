@@ -1,22 +1,41 @@
-"""The views that hang off the event log, and the log's own order."""
+"""The read side's tables: the event log, the views that are folded from it, and the rebuilds that there were."""
 
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "0001"
+down_revision = None
 
 EVENT_LOG = """
-alter table event_log add column position bigint generated always as identity;
+create table event_log (
+    message_id uuid primary key,
+    contract text not null,
+    source text not null,
+    key text not null,
+    sequence bigint not null,
+    time timestamptz not null,
+    event_hash bytea not null,
+    correlation_id uuid not null,
+    causation_id uuid,
+    actor text not null,
+    traceparent text not null,
+    tracestate text not null,
+    body jsonb not null,
+    received_at timestamptz not null default now(),
+    position bigint generated always as identity
+);
 create unique index event_log_position on event_log (position);
-drop index event_log_key;
 create index event_log_key on event_log (key, position);
 create index event_log_actor on event_log (actor, position);
 create index event_log_contract on event_log (contract, position);
+create index event_log_actor_contract on event_log (actor, contract, position);
+create index event_log_source on event_log (source, position);
+create index event_log_correlation on event_log (correlation_id);
 create index event_log_causation on event_log (causation_id) where causation_id is not null;
+create index event_log_time on event_log (time);
 """
 
-# One column for each fact, set by one contract alone, whenever its message comes; the rest is generated from these,
-# so that no order of arrival can make a difference.
+# Each column is a fact that the versions of one contract tell; Postgres generates the rest from these columns, so that
+# no order of arrival makes a difference.
 SAGA_VIEW = """
 create table saga_view (
     order_id uuid primary key,
@@ -82,6 +101,7 @@ create index saga_view_placed on saga_view (placed_at desc, order_id desc);
 create index saga_view_state on saga_view (state, placed_at desc, order_id desc);
 create index saga_view_customer on saga_view (customer, placed_at desc, order_id desc);
 create index saga_view_waiting on saga_view (waits_since, order_id) where waits_for is not null;
+create index saga_view_unfinished on saga_view (waits_for, placed_at desc, order_id desc) where waits_for is not null;
 create index saga_view_ended on saga_view (ended_at);
 """
 
@@ -136,11 +156,34 @@ create table minute_view (
 );
 """
 
+TOTAL_VIEW = """
+create table total_view (
+    name text primary key,
+    number bigint not null
+);
+"""
+
+REBUILDS = """
+create table rebuilds (
+    number bigint generated always as identity primary key,
+    began_at timestamptz not null,
+    ended_at timestamptz not null default clock_timestamp(),
+    view text,
+    dry_run boolean not null,
+    events bigint not null,
+    messages bigint not null,
+    findings bigint not null,
+    left_out bigint not null
+);
+"""
+
 GRANTS = """
 do $$
 begin
     if exists (select 1 from pg_roles where rolname = 'projections') then
-        grant select, insert, update on saga_view, stock_view, payment_view, minute_view to projections;
+        grant select, insert on event_log to projections;
+        grant select, insert, update on saga_view, stock_view, payment_view, minute_view, total_view to projections;
+        grant select on rebuilds to projections;
     end if;
 end
 $$
@@ -148,5 +191,5 @@ $$
 
 
 def upgrade() -> None:
-    for statement in (EVENT_LOG, SAGA_VIEW, STOCK_VIEW, PAYMENT_VIEW, MINUTE_VIEW, GRANTS):
+    for statement in (EVENT_LOG, SAGA_VIEW, STOCK_VIEW, PAYMENT_VIEW, MINUTE_VIEW, TOTAL_VIEW, REBUILDS, GRANTS):
         op.execute(statement)
