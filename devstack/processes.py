@@ -104,7 +104,7 @@ PROCESSES = (
     api("projections-api", "projections", {**WATCHING, **AUDIT_LOG, "HTTP_STREAMS": "32"}, AUDITED),
     Process(
         "audit-sealer",
-        ("-m", "projections.audit"),
+        ("-m", "ordersaga.audit"),
         databases=AUDITED,
         settings={**HEALTH, **AUDIT_LOG, "AUDIT_SIGNING_KEY": "{audit_key}"},
         passed_on=("AUDIT_SEAL_SECONDS",),

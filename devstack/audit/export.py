@@ -13,8 +13,8 @@ from devstack.audit.stores import records
 from devstack.live_line import LiveLine, live_line
 from devstack.options import environments_of_running, state_option
 from devstack.state import State
+from ordersaga.audit.records import SealedEvent, UnsealedEvent, to_line
 from ordersaga.cli.errors import Failed
-from projections.audit.records import Sealed, Unsealed, to_line
 from projections.audit.text import to_csv, to_json_line
 from projections.audit.trail import Filter
 
@@ -47,7 +47,7 @@ def everything(state: State, log_directory: Path | None, file: TextIO, live: Liv
     number = 0
     for record in records(environments_of_running(state), directory_of(state, log_directory)):
         file.write(to_line(record) + "\n")
-        number += isinstance(record, (Sealed, Unsealed))
+        number += isinstance(record, (SealedEvent, UnsealedEvent))
         if number % STEP == 0:
             show(live, number)
 

@@ -15,8 +15,8 @@ from devstack.keys import AUDIT_FILE, audit_key_pem
 from devstack.options import Moment, environments_of_running
 from devstack.processes import READ_SIDE
 from devstack.state import State
+from ordersaga.audit.note import Signer, VerifierKey
 from ordersaga.cli.errors import Failed
-from projections.audit.note import Signer, VerifierKey
 from projections.audit.sources import those_that_answer, without
 from projections.audit.trail import OPERATIONS, Filter, Trail, is_known
 

@@ -7,19 +7,19 @@ import psycopg
 
 from devstack.environment import Environments
 from devstack.processes import SERVICES
+from ordersaga.audit.records import Record, records_of_all
+from ordersaga.audit.sealed_log import LogFiles, is_begun
+from ordersaga.audit.store_records import records_of
 from ordersaga.cli.errors import Failed
-from projections.audit import live
-from projections.audit.log import LogFiles, is_begun
-from projections.audit.records import Record, whole
 
 
 def records(environments: Environments, directory: Path) -> Iterator[Record]:
     """Raises Failed when a store was never sealed, or a database does not answer."""
     urls = environments.owner_urls()
-    return whole(SERVICES, lambda store: records_of(urls[store], LogFiles(directory, store)))
+    return records_of_all(SERVICES, lambda store: records_of_store(urls[store], LogFiles(directory, store)))
 
 
-def records_of(url: str, files: LogFiles) -> Iterator[Record]:
+def records_of_store(url: str, files: LogFiles) -> Iterator[Record]:
     if not is_begun(files):
         raise Failed(
             f"Nothing of {files.store} has been sealed into {files.directory}. Is the process audit-sealer ready "
@@ -27,7 +27,7 @@ def records_of(url: str, files: LogFiles) -> Iterator[Record]:
         )
     try:
         with psycopg.connect(url, connect_timeout=10, application_name="ordersaga audit") as connection:
-            yield from live.records(connection, files)
+            yield from records_of(connection, files)
     except psycopg.OperationalError as error:
         raise Failed(f"{files.store} could not be read: {error}. Is the stack up and migrated?") from error
     except psycopg.Error as error:

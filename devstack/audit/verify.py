@@ -16,15 +16,17 @@ from devstack.live_line import live_line
 from devstack.options import environments_of_running, json_option, state_option
 from devstack.processes import READ_SIDE
 from devstack.state import State
+from ordersaga.audit.checkpoint import KeptCheckpoints
+from ordersaga.audit.event_log_check import EventLogCheck
+from ordersaga.audit.note import BadKey, BadNote, VerifierKey
+from ordersaga.audit.records import BadExport, Record, read_export
+from ordersaga.audit.sealed_log import read_notes
+from ordersaga.audit.store_check import VerifyTotals
+from ordersaga.audit.verify import PATIENCE
+from ordersaga.audit.verify import verify as judge
 from ordersaga.cli.errors import Failed
-from projections.audit import records as export
-from projections.audit.announced import Announced
-from projections.audit.log import read_notes
-from projections.audit.note import BadKey, BadNote, VerifierKey
-from projections.audit.records import BadExport, Record
 from projections.audit.text import as_text
-from projections.audit.verify import PATIENCE, Kept, Totals
-from projections.audit.verify import verify as judge
+from projections.sources import SOURCES
 
 a_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -91,12 +93,13 @@ def source(
     """An export as it is; the live databases compared with what the read side was told."""
     if exported:
         with exported.open(encoding="utf-8", errors="replace") as file:
-            yield export.read(file)
+            yield read_export(file)
         return
     environments = environments_of_running(state)
     with all_connected(environments, READ_SIDE) as connections:
         found = records(environments, directory_of(state, log_directory))
-        yield Announced(connections[READ_SIDE], output.finding).watch(found)
+        announcements = {name: source.announcements for name, source in SOURCES.items()}
+        yield EventLogCheck(connections[READ_SIDE], announcements, output.finding).pass_on(found)
 
 
 def given_key(text: str) -> VerifierKey:
@@ -107,12 +110,12 @@ def given_key(text: str) -> VerifierKey:
         raise Failed(f"--key: {error}") from None
 
 
-def kept_checkpoints(paths: Sequence[Path], key: VerifierKey) -> Kept:
+def kept_checkpoints(paths: Sequence[Path], key: VerifierKey) -> KeptCheckpoints:
     """Raises Failed."""
-    kept = Kept()
+    kept = KeptCheckpoints()
     for path in paths:
         try:
-            kept.checkpoints |= Kept.of((note.text for note in read_notes(path)), key).checkpoints
+            kept.checkpoints |= KeptCheckpoints.of((note.text for note in read_notes(path)), key).checkpoints
         except BadNote as error:
             raise Failed(f"{path}: a checkpoint is not good: {error}") from None
     if paths and not kept.checkpoints:
@@ -120,7 +123,7 @@ def kept_checkpoints(paths: Sequence[Path], key: VerifierKey) -> Kept:
     return kept
 
 
-def lines(totals: Sequence[Totals], findings: int) -> Iterator[str]:
+def lines(totals: Sequence[VerifyTotals], findings: int) -> Iterator[str]:
     for each in totals:
         signed = f"{each.checkpoints} checkpoints from {each.since} to {each.until}" if each.until else "unsigned"
         yield f"{each.store:20}{each.events:>10} events, {each.sealed} sealed, {signed}"

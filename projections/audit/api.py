@@ -12,16 +12,18 @@ from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
 from order_service.service import order_service
+from ordersaga.audit import records
+from ordersaga.audit.sealed_log import is_begun
+from ordersaga.audit.store_records import records_of
+from ordersaga.audit.verification import is_clean
 from ordersaga.http.app import Api, api
 from ordersaga.http.endpoints import show
 from ordersaga.http.openapi import only, problem
 from ordersaga.http.paging import linked
 from ordersaga.http.problems import Problem, respond
 from ordersaga.store.history import load_as_of
-from projections.audit import live, records
 from projections.audit import why as causes
 from projections.audit.known import saga_as_of
-from projections.audit.log import is_begun
 from projections.audit.shapes import (
     ExportQuery,
     MessagePath,
@@ -35,7 +37,6 @@ from projections.audit.shapes import (
 from projections.audit.sources import Sources, Unavailable, without
 from projections.audit.text import fields, to_csv, to_json_line
 from projections.audit.trail import Entry, Filter, Trail, is_known
-from projections.audit.verification import is_clean
 from projections.audit.why import Node
 from projections.cursors import cursor_of
 from projections.event_log import READ_SIDE
@@ -141,11 +142,11 @@ def full() -> Problem:
 def all_records() -> Iterator[str]:
     logs, stores = sources().logs(), sources().stores
 
-    def records_of(store: str) -> Iterator[records.Record]:
+    def records_of_store(store: str) -> Iterator[records.Record]:
         with psycopg.connect(stores[store]) as connection:
-            yield from live.records(connection, logs[store])
+            yield from records_of(connection, logs[store])
 
-    for record in records.whole(sorted(logs), records_of):
+    for record in records.records_of_all(sorted(logs), records_of_store):
         yield records.to_line(record) + "\n"
 
 

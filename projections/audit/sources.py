@@ -9,10 +9,10 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from ordersaga.audit.sealed_log import LogFiles
+from ordersaga.audit.verification import last_verification
 from ordersaga.database.pool import Database
 from ordersaga.runtime.settings import database_urls
-from projections.audit.log import LogFiles
-from projections.audit.verification import last_verification
 from projections.event_log import READ_SIDE
 
 SECONDS = 2

@@ -15,12 +15,12 @@ from werkzeug.test import TestResponse
 from devstack.given import variable
 from devstack.keys import audit_key_pem
 from devstack.state import State
+from ordersaga.audit.note import Signer
+from ordersaga.audit.records import read_export
+from ordersaga.audit.sealed_log import LogFiles
+from ordersaga.audit.sealing import SealingLoop
 from ordersaga.http import app as web
 from projections.audit import api as audit
-from projections.audit import records
-from projections.audit.log import LogFiles
-from projections.audit.note import Signer
-from projections.audit.sealing import Sealing
 from projections.audit.sources import Sources
 from projections.audit.trail import Filter
 from projections.dashboard.pages.audit import proof, update
@@ -142,7 +142,7 @@ def test_why_and_state_answer_as_the_commands_do(get: Get, shop: Shop) -> None:
 
 def test_an_export_over_http_is_proof(get: Get, shop: Shop, state: State) -> None:
     text = get("export").text
-    assert judged(records.read(io.StringIO(text)), Signer.from_pem(audit_key_pem(state)).verifier) == []
+    assert judged(read_export(io.StringIO(text)), Signer.from_pem(audit_key_pem(state)).verifier) == []
     table = get("export", format="csv", order=shop.saga.orders[0])
     assert table.mimetype == "text/csv"
     assert table.text.startswith("time,id,who,what,key,why,where,cause,correlation,outcome")
@@ -157,7 +157,7 @@ def test_the_sealers_last_verification_is_shown(get: Get, shop: Shop, state: Sta
     threads = []
     for name, party in shop.parties.items():
         files = LogFiles(state.directory / "audit", name)
-        sealing = Sealing(files, party.database.auditor_url, signer, 0.01, stop)
+        sealing = SealingLoop(files, party.database.auditor_url, signer, 0.01, stop)
         threads += [threading.Thread(target=task) for task in (sealing.run, sealing.keep_verifying)]
     for thread in threads:
         thread.start()

@@ -20,13 +20,13 @@ from psycopg.errors import InsufficientPrivilege
 
 from order_service.announcements import announcements
 from order_service.commands import put_product
+from ordersaga.audit import store
+from ordersaga.audit.leaf import Leaf
+from ordersaga.audit.note import Signer
+from ordersaga.audit.sealed_log import LogDamaged, read_leaves, read_notes
+from ordersaga.audit.store import EventRow
 from ordersaga.envelope.message import Cause
 from ordersaga.store.transaction import Transaction
-from projections.audit import store
-from projections.audit.leaf import Leaf
-from projections.audit.log import LogDamaged, read_leaves, read_notes
-from projections.audit.note import Signer
-from projections.audit.store import Event
 from tests.shop.support.audited import Audited
 from tests.support.databases import Databases
 from tests.support.wait import until
@@ -71,10 +71,10 @@ def test_what_is_recorded_while_a_window_is_being_sealed_is_not_taken_for_insert
     audited: Audited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """However long it takes: a checkpoint has the time before its snapshot, not that of its signature."""
-    monkeypatch.setattr("projections.audit.verify.LONGEST_TRANSACTION", timedelta(0))
+    monkeypatch.setattr("ordersaga.audit.store_check.LONGEST_TRANSACTION", timedelta(0))
     events_at = store.events_at
 
-    def slow(*arguments: Any) -> list[Event]:
+    def slow(*arguments: Any) -> list[EventRow]:
         audited.price("meanwhile")
         return events_at(*arguments)
 
@@ -229,7 +229,7 @@ def process(audited: Audited) -> Iterator[Callable[[], subprocess.Popen[bytes]]]
             "AUDIT_CHECKPOINTS": str(audited.directory),
             "AUDIT_SEAL_SECONDS": "0.001",
         }
-        command = [sys.executable, "-m", "projections.audit"]
+        command = [sys.executable, "-m", "ordersaga.audit"]
         started.append(subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}))
         return started[-1]
 

@@ -13,13 +13,13 @@ import psycopg
 import pytest
 
 from order_service.commands import Wanted
+from ordersaga.audit import records
+from ordersaga.audit.checkpoint import KeptCheckpoints
+from ordersaga.audit.findings import KINDS
+from ordersaga.audit.note import VerifierKey
+from ordersaga.audit.sealed_log import read_notes
+from ordersaga.audit.store import COLUMNS, EventRow
 from ordersaga.store.hash_chain import GENESIS
-from projections.audit import records
-from projections.audit.findings import KINDS
-from projections.audit.log import read_notes
-from projections.audit.note import VerifierKey
-from projections.audit.store import COLUMNS, Event
-from projections.audit.verify import Kept
 from tests.shop.support.audited import Audited, judged_offline
 from tests.shop.support.saga import Saga
 from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
@@ -68,7 +68,7 @@ def rechain(audited: Audited, stream: UUID) -> None:
     select = f"select {COLUMNS} from stored_events where originator_id = %s order by originator_version"  # noqa: S608
     previous = GENESIS
     for row in audited.by_hand(select, (stream,)):
-        previous = Event.of(row).hash_after(previous)
+        previous = EventRow.of(row).hash_after(previous)
         update = "update stored_events set hash = %s where originator_id = %s and originator_version = %s returning 1"
         audited.by_hand(update, (previous, stream, row[1]))
 
@@ -306,7 +306,7 @@ def test_a_checkpoint_of_another_key_or_an_edited_one_is_named(audited: Audited)
 def test_a_log_set_back_or_begun_anew_does_not_fit_a_checkpoint_kept_elsewhere(audited: Audited) -> None:
     key = audited.signer.verifier
     notes = [note.text for note in read_notes(audited.files().checkpoints)]
-    kept = Kept.of(notes, key)
+    kept = KeptCheckpoints.of(notes, key)
     assert audited.findings(kept) == []
     path = audited.files().checkpoints
     path.write_text("".join(f"{note}\n" for note in notes[:-1]))
@@ -359,12 +359,12 @@ def test_an_export_that_lacks_a_whole_store_is_named(audited: Audited, database:
     assert cut_off([*lines[:second], lines[-1]], key) == {"shop"}
     without = [*lines[second:-1], lines[-1].replace(f'"{STORE}",', "")]
     assert cut_off(without, key) == set()
-    kept = Kept.of((note.text for note in read_notes(audited.files().checkpoints)), key)
+    kept = KeptCheckpoints.of((note.text for note in read_notes(audited.files().checkpoints)), key)
     assert cut_off(without, key, kept) == {STORE}
     assert cut_off([lines[-1]], key) == {STORE, "shop"}
 
 
-def cut_off(lines: list[str], key: VerifierKey, kept: Kept | None = None) -> set[str]:
+def cut_off(lines: list[str], key: VerifierKey, kept: KeptCheckpoints | None = None) -> set[str]:
     """The stores that are found to be."""
     found = judged_offline("".join(lines), key, kept)
     assert {finding.kind for finding in found} <= {"cut log"}

@@ -10,10 +10,10 @@ import psycopg
 import pytest
 from prometheus_client import REGISTRY
 
-from projections.audit.log import read_leaves
-from projections.audit.sealer import Sealer
-from projections.audit.sealing import Sealing
-from projections.audit.verification import last_verification
+from ordersaga.audit.sealed_log import read_leaves
+from ordersaga.audit.sealer import Sealer
+from ordersaga.audit.sealing import SealingLoop
+from ordersaga.audit.verification import last_verification
 from tests.shop.support.audited import Audited
 from tests.support.databases import Databases
 from tests.support.wait import until
@@ -29,9 +29,9 @@ def audited(database: Databases, tmp_path: Path) -> Audited:
 
 
 @contextmanager
-def sealing(audited: Audited, seconds: float = 0.01) -> Iterator[Sealing]:
+def sealing(audited: Audited, seconds: float = 0.01) -> Iterator[SealingLoop]:
     stop = threading.Event()
-    running = Sealing(audited.files(), audited.stores[STORE].auditor_url, audited.signer, seconds, stop)
+    running = SealingLoop(audited.files(), audited.stores[STORE].auditor_url, audited.signer, seconds, stop)
     threads = [threading.Thread(target=task) for task in (running.run, running.keep_verifying)]
     for thread in threads:
         thread.start()
@@ -54,7 +54,7 @@ def wait_for(condition: Callable[[], bool]) -> None:
 def test_a_verification_that_cannot_be_completed_is_told_and_proves_nothing(
     audited: Audited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("projections.audit.sealing.VERIFY_SECONDS", 0.05)
+    monkeypatch.setattr("ordersaga.audit.sealing.VERIFY_SECONDS", 0.05)
     rename = "alter table stored_events rename column {} to {}"
     with sealing(audited) as running, psycopg.connect(audited.stores[STORE].owner_url, autocommit=True) as superuser:
         wait_for(lambda: kept(audited).get("clean") is True)
@@ -86,7 +86,7 @@ def test_what_was_recorded_while_no_sealer_ran_is_not_taken_for_tampering(
     audited.price("lid")
     older = "update stored_events set recorded_at = recorded_at - interval '4 min' where position = 2 returning 1"
     audited.by_hand(older)
-    monkeypatch.setattr("projections.audit.sealing.Sealer", Slow)
+    monkeypatch.setattr("ordersaga.audit.sealing.Sealer", Slow)
     with sealing(audited):
         wait_for(lambda: kept(audited) != {})
     assert kept(audited)["named"] == []

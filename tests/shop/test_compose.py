@@ -15,6 +15,7 @@ from devstack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
 from devstack.servers.rabbitmq_users import PERMISSIONS, VHOST
 from devstack.state import ROOT
 from order_service.settings import OrderSettings
+from ordersaga.audit.settings import SealerSettings
 from ordersaga.http import gunicorn_conf
 from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.settings import DATABASE_SUFFIX
@@ -29,7 +30,7 @@ COMPOSE = compose(SECRETS)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = {name for name, service in SERVICES.items() if service["image"] != "ordersaga"}
 APIS = {"orders-api", "payments-api", "inventory-api", "projections-api"}
-SETTINGS = (OrderSettings, PaymentSettings, ProjectionsSettings, RelaySettings)
+SETTINGS = (OrderSettings, PaymentSettings, ProjectionsSettings, SealerSettings, RelaySettings)
 ACCOUNTS = (DATABASE_SUFFIX, "AMQP_URL")
 STEPS = {"migrate", "topology", "keys", "token"}
 IN_CONTAINER = {"{port}": str(PORT), "{ledger}": "/ledger/ledger.sqlite"}

@@ -17,9 +17,9 @@ from devstack.children import python
 from devstack.records import Records
 from devstack.servers.postgres import Postgres, binaries
 from devstack.state import IMPORT_PATH, ROOT, State
+from ordersaga.audit.note import Signer
 from ordersaga.database.migrate import migrate
 from ordersaga.http.tokens import public_key
-from projections.audit.note import Signer
 from tests.shop.support.compose import compose
 from tests.support.databases import SCHEMAS
 

@@ -8,8 +8,8 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from contracts import CONTRACTS
+from ordersaga.audit.verification import is_clean, is_late
 from projections.audit.trail import OPERATIONS, OPERATOR, Entry
-from projections.audit.verification import is_clean, is_late
 from projections.audit.why import Node
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, aria, empty, mark

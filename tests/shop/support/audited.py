@@ -14,15 +14,17 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from order_service.announcements import announcements
 from order_service.commands import put_product
+from ordersaga.audit import records
+from ordersaga.audit.checkpoint import KeptCheckpoints
+from ordersaga.audit.findings import AuditFinding
+from ordersaga.audit.note import Signer, VerifierKey
+from ordersaga.audit.records import Record
+from ordersaga.audit.sealed_log import LogFiles
+from ordersaga.audit.sealer import Sealer
+from ordersaga.audit.store_records import records_of
+from ordersaga.audit.verify import verify
 from ordersaga.envelope.message import Cause
 from ordersaga.store.transaction import decide
-from projections.audit import live, records
-from projections.audit.findings import Finding
-from projections.audit.log import LogFiles
-from projections.audit.note import Signer, VerifierKey
-from projections.audit.records import Record
-from projections.audit.sealer import Sealer
-from projections.audit.verify import Kept, verify
 from tests.support.databases import Database
 
 AGES = timedelta(days=1000)
@@ -58,16 +60,16 @@ class Audited:
 
     def records(self) -> Iterator[Record]:
         """As they are now."""
-        return records.whole(list(self.stores), self.records_of)
+        return records.records_of_all(list(self.stores), self.records_of)
 
     def records_of(self, store: str) -> Iterator[Record]:
         with psycopg.connect(self.stores[store].auditor_url) as connection:
-            yield from live.records(connection, self.files(store))
+            yield from records_of(connection, self.files(store))
 
     def export(self) -> str:
         return "".join(records.to_line(record) + "\n" for record in self.records())
 
-    def findings(self, kept: Kept | None = None, patience: timedelta = AGES) -> list[Finding]:
+    def findings(self, kept: KeptCheckpoints | None = None, patience: timedelta = AGES) -> list[AuditFinding]:
         return judged(self.records(), self.signer.verifier, kept=kept, patience=patience)
 
     def by_hand(self, statement: str, parameters: Any = (), store: str = "order_service") -> list[tuple[Any, ...]]:
@@ -89,13 +91,15 @@ class Audited:
             )
 
 
-def judged(found: Any, key: VerifierKey, *, kept: Kept | None = None, patience: timedelta = AGES) -> list[Finding]:
-    findings: list[Finding] = []
+def judged(
+    found: Any, key: VerifierKey, *, kept: KeptCheckpoints | None = None, patience: timedelta = AGES
+) -> list[AuditFinding]:
+    findings: list[AuditFinding] = []
     totals = verify(found, key, findings.append, kept=kept, patience=patience)
     assert sum(each.findings for each in totals) == len(findings)
     return findings
 
 
-def judged_offline(export: str, key: VerifierKey, kept: Kept | None = None) -> list[Finding]:
+def judged_offline(export: str, key: VerifierKey, kept: KeptCheckpoints | None = None) -> list[AuditFinding]:
     """From the text alone."""
-    return judged(records.read(io.StringIO(export)), key, kept=kept)
+    return judged(records.read_export(io.StringIO(export)), key, kept=kept)

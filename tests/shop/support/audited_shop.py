@@ -5,12 +5,12 @@ from contextlib import contextmanager
 
 from devstack.keys import audit_key_pem
 from devstack.state import State
+from ordersaga.audit.note import Signer
 from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import Operator, skip
 from ordersaga.parked.parked import Entry, append
 from ordersaga.runtime.errors import Failure
-from projections.audit.note import Signer
 from projections.views.fold import fold
 from tests.shop.support.audited import Audited
 from tests.shop.support.reconciled_shop import Shop

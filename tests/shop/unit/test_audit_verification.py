@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from projections.audit.findings import Finding
-from projections.audit.log import LogFiles
-from projections.audit.verification import Verification, is_clean, keep, keep_failed, last_verification
-from projections.audit.verify import Totals
+from ordersaga.audit.findings import AuditFinding
+from ordersaga.audit.sealed_log import LogFiles
+from ordersaga.audit.store_check import VerifyTotals
+from ordersaga.audit.verification import Verification, is_clean, last_verification, save, save_failure
 from projections.dashboard.components.audit import badge
 
-FOUND = Finding("cut log", "orders", "gone")
+FOUND = AuditFinding("cut log", "orders", "gone")
 
 
 @pytest.fixture
@@ -29,13 +29,13 @@ def seen(files: LogFiles) -> tuple[bool | None, str, str]:
 
 def test_a_store_is_clean_while_its_last_verification_is(files: LogFiles) -> None:
     assert seen(files) == (None, "idle", "Not verified yet")
-    keep(files, Totals("orders", events=3), [], 60)
+    save(files, VerifyTotals("orders", events=3), [], 60)
     assert seen(files) == (True, "good", "History is as it was written")
 
 
 def test_a_verification_that_could_not_be_completed_is_no_proof_and_says_why(files: LogFiles) -> None:
-    keep(files, Totals("orders", events=3), [], 60)
-    keep_failed(files, [], "DataError('year is out of range')")
+    save(files, VerifyTotals("orders", events=3), [], 60)
+    save_failure(files, [], "DataError('year is out of range')")
     assert seen(files) == (None, "warn", "Could not be verified")
     kept = last_verification(files)
     assert kept is not None
@@ -44,16 +44,16 @@ def test_a_verification_that_could_not_be_completed_is_no_proof_and_says_why(fil
 
 def test_what_was_found_stands_until_a_verification_is_completed(files: LogFiles) -> None:
     bad = (False, "bad", "History was changed: 1 finding")
-    keep_failed(files, [FOUND], "gone")
+    save_failure(files, [FOUND], "gone")
     assert seen(files) == bad
-    keep_failed(files, [], "gone")
+    save_failure(files, [], "gone")
     assert seen(files) == bad
-    keep(files, Totals("orders"), [], 60)
+    save(files, VerifyTotals("orders"), [], 60)
     assert seen(files)[0] is True
 
 
 def test_a_sealer_that_stopped_does_not_look_green(files: LogFiles) -> None:
-    keep(files, Totals("orders"), [], -1)
+    save(files, VerifyTotals("orders"), [], -1)
     assert seen(files) == (None, "warn", "Not verified lately: does the sealer run?")
     kept = last_verification(files)
     assert kept is not None

@@ -9,7 +9,7 @@ import pytest
 from devstack.state import IMPORT_PATH, ROOT
 
 WORKERS = ("order_service", "payment_service", "inventory_service", "projections")
-PROGRAMS = (*WORKERS, "relay", "projections.audit")
+PROGRAMS = (*WORKERS, "relay", "ordersaga.audit")
 
 
 def run(program: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -1,4 +1,4 @@
-"""Seals what a store has recorded: window by window into the log, and a signed checkpoint behind each."""
+"""The sealer: appends the new events of a store to its log window by window, and signs a checkpoint after each."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,34 +7,34 @@ from typing import Any
 
 from psycopg import Connection, IsolationLevel
 
+from ordersaga.audit import store
+from ordersaga.audit.checkpoint import EMPTY_SNAPSHOT, Checkpoint, Snapshot
+from ordersaga.audit.leaf import Leaf
+from ordersaga.audit.note import Signer
+from ordersaga.audit.positions import PositionSet
+from ordersaga.audit.sealed_log import RESTORE, LogDamaged, LogFiles, SealedLog, read_leaves
 from ordersaga.runtime.logs import log
-from projections.audit import store
-from projections.audit.checkpoint import NOTHING, Checkpoint, Snapshot
-from projections.audit.leaf import Leaf
-from projections.audit.log import RESTORE, Log, LogDamaged, LogFiles, read_leaves
-from projections.audit.note import Signer
-from projections.audit.positions import Positions
 
 HEARTBEAT = timedelta(minutes=10)
-"""A quiet store is signed anew after so long: what is put into it later with an older time is then known by it."""
+"""A store without new events is signed again after this time; that reveals events inserted later with older times."""
 
 
 class Sealer:
-    """Of one store, over a connection in autocommit that may read its events."""
+    """The sealer of one store; needs a connection in autocommit that may read the events."""
 
     def __init__(self, files: LogFiles, signer: Signer, connection: Connection[Any]) -> None:
-        """Goes on behind the last checkpoint; a log that is not there is begun.
+        """Continues behind the last checkpoint; creates a log that does not exist.
 
         Raises:
-            LogDamaged: the log is not as it was signed; nothing is sealed until it is.
+            LogDamaged: the log is not as it was signed, so nothing may be appended to it.
         """
         self.store = files.store
         self._files = files
         self._signer = signer
         self._connection = connection
         store.prepare(connection)
-        self._sealed = Positions()
-        self._log = Log(files, signer.verifier)
+        self._sealed = PositionSet()
+        self._log = SealedLog(files, signer.verifier)
         try:
             self._begin()
         except BaseException:
@@ -49,11 +49,11 @@ class Sealer:
 
     @property
     def size(self) -> int:
-        """How many events are sealed."""
+        """The number of sealed events."""
         return self._last.size
 
     def seal(self) -> int:
-        """Seal what was recorded since the last window; returns how many events that were."""
+        """Seal the events recorded since the last window. Returns their number."""
         began, now = datetime.now(UTC), store.moment(self._connection)
         with self._window(now) as (snapshot, positions):
             before = self._log.frontier.size
@@ -73,18 +73,18 @@ class Sealer:
         return self._log.last
 
     def _begin(self) -> None:
-        """The first checkpoint is over nothing, so that leaves without any were not left by a crash."""
+        """Sign a first checkpoint over no leaf: so leaves without any checkpoint are damage, not a crash."""
         if self._log.last is None:
-            self._sign(datetime.now(UTC), store.moment(self._connection).server, NOTHING)
+            self._sign(datetime.now(UTC), store.moment(self._connection).server, EMPTY_SNAPSHOT)
         elif unsigned := self._log.unsigned():
-            self._compare(unsigned)
+            self._check_unsigned(unsigned)
             log.warning("leaves that a crash left without a checkpoint are sealed again", store=self.store)
-        self._log.forget_unsigned()
+        self._log.drop_unsigned()
         for line in read_leaves(self._files.leaves):
             self._sealed.add(Leaf.parse(line).position)
 
-    def _compare(self, lines: list[bytes]) -> None:
-        """Leaves behind the last checkpoint must still be what the store says, or a checkpoint has been taken away."""
+    def _check_unsigned(self, lines: list[bytes]) -> None:
+        """Leaves behind the last checkpoint must equal the store's events; else somebody removed a checkpoint."""
         for start in range(0, len(lines), store.PAGE):
             page = lines[start : start + store.PAGE]
             try:
@@ -100,16 +100,16 @@ class Sealer:
                     )
 
     @contextmanager
-    def _window(self, now: store.Moment) -> Iterator[tuple[Snapshot, list[int]]]:
-        """What is to be sealed: by snapshot, or all that is not sealed yet where the snapshot means nothing."""
+    def _window(self, now: store.ServerMoment) -> Iterator[tuple[Snapshot, list[int]]]:
+        """The positions to seal: new since the last snapshot, or all unsealed ones after a restore."""
         last = self._last
         if last.size and last.server == now.server and last.snapshot.end <= now.snapshot.end:
             snapshot, found = store.window(self._connection, last.snapshot)
-            # Rows of another server come with its transaction ids, to which this one's may come later.
+            # Rows restored from another server carry its transaction ids, which this server may assign later.
             yield snapshot, [position for position in found if position not in self._sealed]
             return
         if last.size:
-            log.warning("restored, or from another server: sealing what is not sealed yet", store=self.store)
+            log.warning("the database was restored or moved: sealing every unsealed event", store=self.store)
         self._connection.isolation_level = IsolationLevel.REPEATABLE_READ
         try:
             with self._connection.transaction():
@@ -120,7 +120,7 @@ class Sealer:
             self._connection.isolation_level = None
 
     def _sign(self, time: datetime, server: str, snapshot: Snapshot) -> None:
-        """`time` is before the snapshot was taken: sealing a large window takes minutes, and others go on meanwhile."""
+        """`time` is a moment before the snapshot: sealing a large window takes minutes, while services record."""
         frontier = self._log.frontier
         checkpoint = Checkpoint(self.store, frontier.size, frontier.root(), time, server, snapshot)
         self._log.sign(checkpoint, self._signer.sign(str(checkpoint)))

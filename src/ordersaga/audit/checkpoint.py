@@ -1,45 +1,47 @@
-"""What is signed after each window: how many events a store had, and the root over all of them."""
+"""The checkpoint, signed after each window: the number of events of a store, and the Merkle root over them."""
 
 from base64 import b64decode, b64encode
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from ordersaga.audit.note import BadNote, VerifierKey
 from ordersaga.database import snapshot_window as window
-from projections.audit.note import BadNote, VerifierKey
 
 ORIGIN = "ordersaga/"
 
 
 class Snapshot(NamedTuple):
-    """A `pg_snapshot` as text, that Python can ask too."""
+    """A `pg_snapshot` as text; `sees` evaluates it in Python."""
 
     text: str
 
     @property
     def end(self) -> int:
-        """The first transaction id that was not given out yet."""
+        """The first transaction id that was not assigned yet."""
         return int(self.text.split(":")[1])
 
     def sees(self, xid: int) -> bool:
+        """Whether the transaction was committed when the snapshot was taken."""
         begin, end, under_way = self.text.split(":")
         return xid < int(begin) or (xid < int(end) and str(xid) not in under_way.split(","))
 
 
-NOTHING = Snapshot(window.NOTHING)
+EMPTY_SNAPSHOT = Snapshot(window.NOTHING)
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """C2SP tlog-checkpoint, with three extension lines: of when it is, of which server, and what was visible."""
+    """C2SP tlog-checkpoint with three extension lines: time, server, and snapshot."""
 
     store: str
     size: int
     root: bytes
     time: datetime
-    """Before the snapshot was taken."""
+    """A moment before the snapshot was taken."""
     server: str
-    """The system identifier: a snapshot means nothing on another server."""
+    """The system identifier; a snapshot is valid on this server alone."""
     snapshot: Snapshot
 
     def __str__(self) -> str:
@@ -55,12 +57,12 @@ class Checkpoint:
 
     @classmethod
     def opened(cls, note: str, key: VerifierKey) -> "Checkpoint":
-        """Raises BadNote: malformed, or not signed with this key."""
+        """The checkpoint in a signed note. Raises BadNote: malformed, or not signed with this key."""
         return cls.parse(key.open(note))
 
     @classmethod
     def parse(cls, text: str) -> "Checkpoint":
-        """Raises BadNote."""
+        """The checkpoint in the text of a note. Raises BadNote: not in its one exact form."""
         try:
             origin, size, root, *lines = text.splitlines()
             extensions = dict(line.split(" ", 1) for line in lines)
@@ -77,3 +79,16 @@ class Checkpoint:
         if str(checkpoint) != text:
             raise BadNote("it is not a checkpoint in its one exact form")
         return checkpoint
+
+
+@dataclass
+class KeptCheckpoints:
+    """Checkpoints that somebody keeps elsewhere, by store and size."""
+
+    checkpoints: dict[tuple[str, int], Checkpoint] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, notes: Iterable[str], key: VerifierKey) -> "KeptCheckpoints":
+        """Raises BadNote: a note is not a checkpoint, or not signed with this key."""
+        opened = [Checkpoint.opened(note, key) for note in notes]
+        return cls({(checkpoint.store, checkpoint.size): checkpoint for checkpoint in opened})

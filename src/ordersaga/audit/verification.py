@@ -1,4 +1,4 @@
-"""What came of the sealer's last verification of a store: kept beside its log, and what may be concluded from it."""
+"""The result of the sealer's last verification of a store, in a file beside its log, and the verdict from it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,20 +7,20 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from projections.audit.findings import Finding
-from projections.audit.log import LogFiles
-from projections.audit.verify import Totals
+from ordersaga.audit.findings import AuditFinding
+from ordersaga.audit.sealed_log import LogFiles
+from ordersaga.audit.store_check import VerifyTotals
 
 Verification = Mapping[str, Any]
 AT_MOST = 100
-"""Findings that are kept of one verification."""
+"""Findings that the file names."""
 NEVER: Verification = {"clean": None, "problem": None, "verified_at": None, "next_by": None, "named": []}
 LATE = 3
-"""After so many times the pause between two, a verification says nothing of now: the sealer does not run."""
+"""A verification older than this many pauses proves nothing about now: the sealer does not run."""
 
 
-def keep(files: LogFiles, totals: Totals, found: Sequence[Finding], pause: float) -> None:
-    """Of a verification that was completed; the next one follows after `pause` seconds."""
+def save(files: LogFiles, totals: VerifyTotals, found: Sequence[AuditFinding], pause: float) -> None:
+    """Save a completed verification; the next one follows after `pause` seconds."""
     now = datetime.now(UTC)
     content = {
         **asdict(totals),
@@ -32,18 +32,18 @@ def keep(files: LogFiles, totals: Totals, found: Sequence[Finding], pause: float
     write(files, content | named(found))
 
 
-def keep_failed(files: LogFiles, found: Sequence[Finding], problem: str) -> None:
-    """What was found before it could not go on, else by the last one that was completed, still stands."""
-    last = last_verification(files) or {**NEVER, **asdict(Totals(files.store))}
+def save_failure(files: LogFiles, found: Sequence[AuditFinding], problem: str) -> None:
+    """Save that a verification failed. Its findings stand, or else those of the last completed one."""
+    last = last_verification(files) or {**NEVER, **asdict(VerifyTotals(files.store))}
     write(files, {**last, "clean": None, "problem": problem} | (named(found) if found else {}))
 
 
-def named(found: Sequence[Finding]) -> dict[str, Any]:
+def named(found: Sequence[AuditFinding]) -> dict[str, Any]:
     return {"findings": len(found), "named": [asdict(each) for each in found[:AT_MOST]]}
 
 
 def last_verification(files: LogFiles) -> dict[str, Any] | None:
-    """As the sealer kept it; None before the first."""
+    """The saved result; None before the first."""
     try:
         return {**NEVER, **json.loads(path_of(files).read_text())}
     except FileNotFoundError:
@@ -51,11 +51,12 @@ def last_verification(files: LogFiles) -> dict[str, Any] | None:
 
 
 def is_late(found: Verification) -> bool:
+    """Whether the next verification should have replaced this one by now."""
     return bool(found["next_by"]) and datetime.now(UTC) > datetime.fromisoformat(found["next_by"])
 
 
 def is_clean(stores: Mapping[str, Verification | None]) -> bool | None:
-    """False when something was found; None where a store was not verified, not to the end, or not lately."""
+    """False when any store has findings; None when a store has no recent, completed verification."""
     found = list(stores.values())
     if any(each and each["findings"] for each in found):
         return False
@@ -67,7 +68,7 @@ def path_of(files: LogFiles) -> Path:
 
 
 def write(files: LogFiles, content: Verification) -> None:
-    """All or nothing."""
+    """Replace the file in one step."""
     path = path_of(files)
     new = path.with_name(path.name + ".new")
     new.write_text(json.dumps(content, default=str))

@@ -1,11 +1,11 @@
-"""What verify says: one finding names one event, checkpoint or file, and what is wrong with it."""
+"""The findings of `verify`: each names one event, checkpoint or file, and says what is wrong with it."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 KINDS = {
     "edited": "the event is not what was sealed",
-    "deleted": "a sealed event is gone from inside its stream, or with all of it",
+    "deleted": "a sealed event is gone from inside its stream, or the whole stream is gone",
     "truncated": "sealed events are gone from the end of their stream",
     "inserted": "the event was not there when its time or its transaction says it was",
     "reordered": "the event stands at another place than the one that was sealed",
@@ -19,8 +19,8 @@ KINDS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """`kind` is one of KINDS; what follows `detail` is null where no event is concerned."""
+class AuditFinding:
+    """`kind` is one of KINDS; the fields after `detail` are None where the finding concerns no event."""
 
     kind: str
     store: str

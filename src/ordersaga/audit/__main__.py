@@ -1,28 +1,28 @@
-"""`python -m projections.audit`: seal what the services record, until told to stop."""
+"""`python -m ordersaga.audit`: seal what the services record, until SIGTERM or SIGINT."""
 
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
+from ordersaga.audit.note import BadKey, Signer
+from ordersaga.audit.sealed_log import LogFiles
+from ordersaga.audit.sealing import SealingLoop
+from ordersaga.audit.settings import SealerSettings
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
 from ordersaga.runtime.settings import MissingSetting, database_urls, read_settings
 from ordersaga.runtime.signals import set_by_signal
-from projections.audit.log import LogFiles
-from projections.audit.note import BadKey, Signer
-from projections.audit.sealing import Sealing
-from projections.settings import ProjectionsSettings
 
 STOP_SECONDS = 10
 
-USAGE = """usage: python -m projections.audit
+USAGE = """usage: python -m ordersaga.audit
 
 Seals every event of the services' stores into a log outside the databases, with a signed checkpoint behind each
 window, and verifies the stores against it from time to time.
 
 Environment:
-  <NAME>_DATABASE_URL  ORDER_SERVICE_DATABASE_URL=postgresql://auditor:password@host:port/order_service
+  <NAME>_DATABASE_URL  one for each store: postgresql://auditor:password@host:port/name
                        The role needs what `ordersaga migrate` grants to `auditor`.
   AUDIT_SIGNING_KEY    Ed25519 private key as PEM
   AUDIT_CHECKPOINTS    directory of the logs; keep copies of its *.checkpoints where no administrator of this
@@ -31,13 +31,13 @@ Environment:
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
   LOG_LEVEL, LOG_FORMAT=console|json
 
-Servers that are away are waited for; a log that is not as it was signed is reported on /readyz and not added to.
+The sealer waits for servers that are away. It reports a damaged log on /readyz and appends nothing to it.
 SIGTERM or Ctrl-C: finishes the window under way, exits 0. Exit 2: something must be set first.
 """
 
 
-def sealings(settings: ProjectionsSettings, stop: threading.Event) -> list[Sealing]:
-    """One for each database of the environment. Raises MissingSetting."""
+def sealing_loops(settings: SealerSettings, stop: threading.Event) -> list[SealingLoop]:
+    """One loop for each database of the environment. Raises MissingSetting."""
     urls = database_urls()
     if not urls:
         raise MissingSetting("No <NAME>_DATABASE_URL is set, so there is nothing to seal.")
@@ -49,23 +49,23 @@ def sealings(settings: ProjectionsSettings, stop: threading.Event) -> list[Seali
         raise MissingSetting(f"AUDIT_SIGNING_KEY is {error}") from None
     directory = Path(settings.audit_checkpoints)
     return [
-        Sealing(LogFiles(directory, name), urls[name], signer, settings.audit_seal_seconds, stop)
+        SealingLoop(LogFiles(directory, name), urls[name], signer, settings.audit_seal_seconds, stop)
         for name in sorted(urls)
     ]
 
 
 def serve() -> int:
     """Run until SIGTERM or SIGINT. Returns the exit code."""
-    settings = read_settings(ProjectionsSettings)
+    settings = read_settings(SealerSettings)
     stop = threading.Event()
     set_by_signal(stop)
-    all_sealings = sealings(settings, stop)
+    loops = sealing_loops(settings, stop)
     configure_logging(settings, "audit sealer")
     serve_health(
-        settings.health_port, settings.health_host, lambda: [text for each in all_sealings for text in each.problems()]
+        settings.health_port, settings.health_host, lambda: [text for each in loops for text in each.problems()]
     )
     crashes: list[BaseException] = []
-    tasks = [task for each in all_sealings for task in (each.run, each.keep_verifying)]
+    tasks = [task for each in loops for task in (each.run, each.keep_verifying)]
     threads = [threading.Thread(target=run, args=(task, stop, crashes), daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
@@ -76,7 +76,7 @@ def serve() -> int:
 
 
 def run(task: Callable[[], None], stop: threading.Event, crashes: list[BaseException]) -> None:
-    """The body of a thread; one that cannot go on ends the process."""
+    """The body of a thread; an exception ends the process, with exit code 1."""
     try:
         task()
     except Exception as error:  # noqa: BLE001 - the last frame of the thread
@@ -90,7 +90,7 @@ if __name__ == "__main__":
         sys.stdout.write(USAGE)
         sys.exit(0)
     if sys.argv[1:]:
-        sys.exit("audit sealer: it takes no arguments. See python -m projections.audit --help")
+        sys.exit("audit sealer: it takes no arguments. See python -m ordersaga.audit --help")
     try:
         sys.exit(serve())
     except (MissingSetting, OSError) as wrong:

@@ -1,4 +1,4 @@
-"""Signed notes with Ed25519 keys, the format of C2SP signed-note: a text, a blank line, a signature line."""
+"""Signed notes with Ed25519 keys, in the format of C2SP signed-note: a text, a blank line, signature lines."""
 
 from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
@@ -22,7 +22,7 @@ class BadNote(ValueError):
 
 
 def key_id(name: str, public: bytes) -> bytes:
-    """What tells keys of one name apart; the first four bytes of a hash over name and key."""
+    """The key id of C2SP signed-note: the first four bytes of a hash over name and public key."""
     return sha256(name.encode() + b"\n" + ED25519 + public).digest()[:4]
 
 
@@ -50,10 +50,10 @@ class VerifierKey:
         return cls(name, key[1:])
 
     def open(self, note: str) -> str:
-        """The text of a note that this key has signed; signatures by others are passed over.
+        """The text of a note that this key signed; signatures of other keys are ignored.
 
         Raises:
-            BadNote: it has not.
+            BadNote: the note is malformed, or this key did not sign it.
         """
         text, blank, lines = note.rpartition("\n\n")
         if not blank or not lines.endswith("\n"):
@@ -70,7 +70,7 @@ class VerifierKey:
         raise BadNote(f"it carries no signature of the key {self.name}+{key_id(self.name, self.public).hex()}")
 
     def _signature(self, line: str) -> bytes | None:
-        """The signature of this key, when the line has one."""
+        """The signature, when the line carries one of this key."""
         mark, name, encoded = (*line.split(" "), "", "")[:3]
         try:
             content = b64decode(encoded, validate=True)
@@ -81,7 +81,7 @@ class VerifierKey:
 
 
 class Signer:
-    """Holds the private key."""
+    """An Ed25519 private key that signs notes."""
 
     def __init__(self, key: Ed25519PrivateKey, name: str = KEY_NAME) -> None:
         self._key = key
@@ -99,7 +99,7 @@ class Signer:
         return cls(key)
 
     def sign(self, text: str) -> str:
-        """The note; `text` ends with a newline."""
+        """The signed note; `text` must end with a newline."""
         verifier = self.verifier
         signature = key_id(verifier.name, verifier.public) + self._key.sign(text.encode())
         return f"{text}\n\u2014 {verifier.name} {b64encode(signature).decode()}\n"

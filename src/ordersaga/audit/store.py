@@ -1,4 +1,4 @@
-"""What the auditor reads of an event store: windows between snapshots, and events by position."""
+"""The statements that audit reads an event store with: windows between snapshots, events by position or name."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -8,17 +8,17 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
+from ordersaga.audit.checkpoint import Snapshot
+from ordersaga.audit.leaf import Leaf, microseconds
 from ordersaga.database.snapshot_window import window_of
 from ordersaga.envelope.message import Cause
 from ordersaga.store.hash_chain import chain
-from projections.audit.checkpoint import Snapshot
-from projections.audit.leaf import Leaf, microseconds
 
 PAGE = 1000
 
 
-class Event(NamedTuple):
-    """A row of stored_events, whatever a superuser has put into it."""
+class EventRow(NamedTuple):
+    """A row of stored_events; a superuser may have put anything into it."""
 
     originator_id: UUID
     version: int
@@ -34,36 +34,37 @@ class Event(NamedTuple):
     hash: bytes
 
     @classmethod
-    def of(cls, row: tuple[Any, ...]) -> "Event":
-        """Of COLUMNS."""
+    def of(cls, row: tuple[Any, ...]) -> "EventRow":
+        """From a row of COLUMNS."""
         id_, version, topic, state, position, xid, sent, *rest = row
         recorded_at = int.from_bytes(sent, signed=True) + YEAR_2000
         return cls(id_, version, topic, state, position, int(xid), recorded_at, *rest)
 
     @property
     def leaf(self) -> Leaf:
+        """The leaf that the sealer makes of it."""
         return Leaf(self.originator_id, self.version, self.topic, self.hash, self.recorded_at, self.position, self.xid)
 
     def hash_after(self, previous: bytes) -> bytes:
-        """What the hash must be behind an event with this one."""
+        """The chain hash that this event must have behind an event with the hash `previous`."""
         # An event recorded without a correlation is chained with the word None, like any other text.
         correlation: Any = self.correlation_id
         stored = StoredEvent(self.originator_id, self.version, self.topic, self.state)
         return chain(previous, stored, Cause(correlation, self.causation_id, self.actor))
 
 
-class Moment(NamedTuple):
-    """Which server this is, and what is committed on it now."""
+class ServerMoment(NamedTuple):
+    """The server's system identifier, and the snapshot of what is committed on it."""
 
     server: str
     snapshot: Snapshot
 
 
-# Neither of the two fails to be read: an xid8 may be too large for bigint, a time too far away for Python.
+# xid and recorded_at in forms that always parse: an xid8 may exceed bigint, a time may exceed datetime.
 COLUMNS = """originator_id, originator_version, topic, state, position, xid::text, timestamptz_send(recorded_at),
     correlation_id, causation_id, actor, hash"""
 YEAR_2000 = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
-"""Since when Postgres counts the microseconds that it sends."""
+"""The epoch of Postgres' binary timestamps, in microseconds since 1970."""
 MOMENT = "select system_identifier::text, pg_current_snapshot()::text from pg_control_system()"
 WINDOW = window_of("stored_events")
 AT = f"select {COLUMNS} from stored_events where position = any(%s) order by position"  # noqa: S608
@@ -79,37 +80,38 @@ select set_config('plan_cache_mode', 'force_custom_plan', false),
 
 
 def prepare(connection: Connection[Any]) -> None:
-    """Keep the planner from its guesses: a window is few rows, whatever the statistics say."""
+    """Make the planner use indexes: a window has few rows, whatever the statistics say."""
     connection.execute(SETTINGS)
 
 
-def moment(connection: Connection[Any]) -> Moment:
+def moment(connection: Connection[Any]) -> ServerMoment:
+    """The server and its current snapshot."""
     row = connection.execute(MOMENT).fetchone()
     assert row is not None
-    return Moment(row[0], Snapshot(row[1]))
+    return ServerMoment(row[0], Snapshot(row[1]))
 
 
 def window(connection: Connection[Any], sealed: Snapshot) -> tuple[Snapshot, list[int]]:
-    """What became visible since a snapshot, in the order of positions, and the snapshot that it was seen in."""
+    """The current snapshot, and the positions that became visible since `sealed`, in order."""
     row = connection.execute(WINDOW, {"since": sealed.text, "until": None}, binary=True).fetchone()
     assert row is not None
     return Snapshot(row[0]), row[1]
 
 
-def events_at(connection: Connection[Any], positions: Sequence[int]) -> list[Event]:
-    """Those that are there, in the order of positions."""
+def events_at(connection: Connection[Any], positions: Sequence[int]) -> list[EventRow]:
+    """The events at these positions, in order; missing ones are left out."""
     rows = connection.execute(AT, (list(positions),), binary=True)
-    return [Event.of(row) for row in rows]
+    return [EventRow.of(row) for row in rows]
 
 
-def events_named(connection: Connection[Any], names: Sequence[tuple[UUID, int]]) -> list[Event]:
-    """By stream and version, those that are there."""
+def events_named(connection: Connection[Any], names: Sequence[tuple[UUID, int]]) -> list[EventRow]:
+    """The events of these streams and versions; missing ones are left out."""
     ids, versions = [id_ for id_, _ in names], [version for _, version in names]
-    return [Event.of(row) for row in connection.execute(NAMED, (ids, versions), binary=True)]
+    return [EventRow.of(row) for row in connection.execute(NAMED, (ids, versions), binary=True)]
 
 
 def positions(connection: Connection[Any]) -> Iterator[int]:
-    """Of all events, through a cursor on the server; the connection is in a transaction."""
+    """The positions of all events, through a server-side cursor; the connection must be in a transaction."""
     with connection.cursor("audit_positions", binary=True) as cursor:
         cursor.itersize = 10 * PAGE
         for (position,) in cursor.execute(ALL):

@@ -1,10 +1,10 @@
-"""A set of positions that takes one bit each where they lie close together."""
+"""A set of positions, stored as a bitmap."""
 
 BLOCK = 1 << 16
 
 
-class Positions:
-    """A million events take 128 KB."""
+class PositionSet:
+    """A set of integers; a million consecutive positions take 128 KB."""
 
     def __init__(self) -> None:
         self._blocks: dict[int, bytearray] = {}

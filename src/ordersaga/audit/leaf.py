@@ -1,4 +1,4 @@
-"""What is sealed of one stored event: a line of JSON that names it and holds what its hash chain does not cover."""
+"""The leaf of one stored event: a line of JSON with its name, its chain hash, and what that hash does not cover."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -10,12 +10,12 @@ BIGINT = range(-(2**63), 2**63)
 
 
 def microseconds(moment: datetime) -> int:
-    """Since 1970."""
+    """Microseconds since 1970."""
     return (moment - EPOCH) // timedelta(microseconds=1)
 
 
 def iso(micros: int) -> str:
-    """ISO 8601, or the bare number: Postgres has times that no `datetime` holds, such as infinity."""
+    """ISO 8601; the bare number for times that no `datetime` holds, such as Postgres' infinity."""
     try:
         return (EPOCH + timedelta(microseconds=micros)).isoformat()
     except OverflowError:
@@ -28,12 +28,12 @@ def from_iso(text: str) -> int:
 
 
 def as_utf8(text: object) -> str:
-    """Raises ValueError for what JSON can say and no database can hold: half a surrogate pair."""
+    """The text. Raises ValueError for half a surrogate pair, which JSON can express and no database can store."""
     return str(text).encode().decode()
 
 
 class Leaf(NamedTuple):
-    """The chain's hash covers content, cause and actor; position, recording time and xid are the database's word."""
+    """The chain hash covers content, cause and actor; position, recording time and xid come from the database."""
 
     originator_id: UUID
     version: int
@@ -43,10 +43,10 @@ class Leaf(NamedTuple):
     """Microseconds since 1970."""
     position: int
     xid: int | None = None
-    """The transaction; the first leaves of an older log have none."""
+    """The transaction id; None in the first leaves of a log that an older version began."""
 
     def line(self) -> bytes:
-        """The leaf's data, in its one exact form."""
+        """The leaf as bytes, in its one exact form."""
         columns = [str(self.originator_id), self.version, self.topic, self.hash.hex(), self.recorded_at, self.position]
         if self.xid is not None:
             columns.append(self.xid)

@@ -1,12 +1,12 @@
-"""What verify remembers of each stream, on disk: a million events may be of a million streams."""
+"""The head of each stream during a verification, on disk: a million events may belong to a million streams."""
 
 import sqlite3
 from collections.abc import Iterator
 from typing import NamedTuple
 from uuid import UUID
 
+from ordersaga.audit.leaf import Leaf
 from ordersaga.store.hash_chain import GENESIS
-from projections.audit.leaf import Leaf
 
 CACHE_KB = 16_000
 
@@ -24,8 +24,8 @@ left join heads on heads.stream = substr(gone.line, 1, 16) order by gone.rowid
 """
 
 
-class Head(NamedTuple):
-    """The newest event of a stream so far."""
+class StreamHead(NamedTuple):
+    """The newest event of a stream so far; `version` 0 is an empty stream."""
 
     version: int = 0
     hash: bytes = GENESIS
@@ -33,27 +33,27 @@ class Head(NamedTuple):
     """The newest version that the store still has."""
 
 
-class Streams:
-    """A private database in a temporary file, which goes when it is closed."""
+class StreamHeads:
+    """A private SQLite database in a temporary file, deleted by `close`."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
         self._database.executescript(SCHEMA)
 
-    def head(self, stream: UUID) -> Head:
+    def head(self, stream: UUID) -> StreamHead:
         select = "select version, hash, present from heads where stream = ?"
         row = self._database.execute(select, (stream.bytes,)).fetchone()
-        return Head(*row) if row else Head()
+        return StreamHead(*row) if row else StreamHead()
 
-    def put(self, stream: UUID, head: Head) -> None:
+    def put(self, stream: UUID, head: StreamHead) -> None:
         self._database.execute("insert or replace into heads values (?, ?, ?, ?)", (stream.bytes, *head))
 
     def miss(self, leaf: Leaf) -> None:
-        """Remember a sealed event that the store does not have."""
+        """Record a sealed event that the store does not have."""
         self._database.execute("insert into gone values (?)", (leaf.originator_id.bytes + leaf.line(),))
 
     def missed(self) -> Iterator[tuple[Leaf, int]]:
-        """Each with the newest version of its stream that the store has; 0 where it has none."""
+        """The missing events, each with the newest version of its stream that the store has, or 0."""
         for line, present in self._database.execute(GONE):
             yield Leaf.parse(line[16:]), present
 

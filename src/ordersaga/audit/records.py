@@ -1,4 +1,4 @@
-"""What there is to verify, as one stream: given by the databases and the log, or read from an export; a line each."""
+"""The records that `verify` judges: one stream, from the databases and the sealed log or from an export."""
 
 import json
 from base64 import b64decode, b64encode
@@ -8,19 +8,19 @@ from datetime import UTC, datetime
 from typing import Any, TextIO
 from uuid import UUID
 
-from projections.audit.leaf import BIGINT, as_utf8, from_iso, iso
-from projections.audit.store import Event
+from ordersaga.audit.leaf import BIGINT, as_utf8, from_iso, iso
+from ordersaga.audit.store import EventRow
 
 FORMAT = "ordersaga audit export 2"
 
 
 class BadExport(ValueError):
-    """The file is not an export; the text says where and why."""
+    """The file is not an export; the message says which line and why."""
 
 
 @dataclass(frozen=True, slots=True)
-class Begins:
-    """What follows is of this store, as it was at this time."""
+class StoreBegins:
+    """Begins the records of one store, as it was at `time`."""
 
     store: str
     server: str
@@ -28,92 +28,95 @@ class Begins:
 
 
 @dataclass(frozen=True, slots=True)
-class Sealed:
-    """A leaf in the order of the log, and the event of its name as the store has it now."""
+class SealedEvent:
+    """A leaf, in the order of the log, and the event that the store has under its name now."""
 
     line: bytes
-    event: Event | None
+    event: EventRow | None
 
 
 @dataclass(frozen=True, slots=True)
-class Signed:
-    """A checkpoint over all leaves before it."""
+class SignedCheckpoint:
+    """A signed checkpoint over all leaves before it."""
 
     note: str
 
 
 @dataclass(frozen=True, slots=True)
-class Unsealed:
-    """An event of the store that is not in its log."""
+class UnsealedEvent:
+    """An event of the store that has no leaf."""
 
-    event: Event
+    event: EventRow
 
 
 @dataclass(frozen=True, slots=True)
-class Ends:
-    """How much there was, so that a file that was cut off is known by it."""
+class StoreEnds:
+    """Ends the records of one store; the count reveals a file that was cut off."""
 
     store: str
     events: int
 
 
 @dataclass(frozen=True, slots=True)
-class Stores:
-    """The last record: all stores that there were, so that one that was left out is known by it."""
+class StoreList:
+    """The last record: the names of all stores, which reveal a store that was left out."""
 
     names: tuple[str, ...]
 
 
-Record = Begins | Sealed | Signed | Unsealed | Ends | Stores
+Record = StoreBegins | SealedEvent | SignedCheckpoint | UnsealedEvent | StoreEnds | StoreList
 
 
-def whole(stores: Sequence[str], records_of: Callable[[str], Iterable[Record]]) -> Iterator[Record]:
-    """Of store after store, and behind them which they were."""
+def records_of_all(stores: Sequence[str], records_of: Callable[[str], Iterable[Record]]) -> Iterator[Record]:
+    """The records of each store, then the StoreList."""
     for store in stores:
         yield from records_of(store)
-    yield Stores(tuple(stores))
+    yield StoreList(tuple(stores))
 
 
 def to_line(record: Record) -> str:
-    """JSON in one line."""
+    """The record as JSON, without a line break."""
     match record:
-        case Begins():
+        case StoreBegins():
             content: dict[str, Any] = {"format": FORMAT, "store": record.store, "server": record.server}
             content["time"] = record.time.isoformat()
-        case Sealed():
+        case SealedEvent():
             content = {"leaf": record.line.decode(), "event": record.event and to_json(record.event)}
-        case Signed():
+        case SignedCheckpoint():
             content = {"checkpoint": record.note}
-        case Unsealed():
+        case UnsealedEvent():
             content = {"event": to_json(record.event)}
-        case Ends():
+        case StoreEnds():
             content = {"end": record.store, "events": record.events}
-        case Stores():
+        case StoreList():
             content = {"stores": record.names}
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def from_line(line: str) -> Record:
-    """Raises ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError."""
+    """The inverse of `to_line`.
+
+    Raises ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError.
+    """
     content = json.loads(line)
     if "format" in content:
         if content["format"] != FORMAT:
             raise ValueError(f"the format is {content['format']!r}, not {FORMAT!r}")
         time = datetime.fromisoformat(content["time"]).astimezone(UTC)
-        return Begins(as_utf8(content["store"]), as_utf8(content["server"]), time)
+        return StoreBegins(as_utf8(content["store"]), as_utf8(content["server"]), time)
     if "leaf" in content:
-        return Sealed(content["leaf"].encode(), content["event"] and from_json(content["event"]))
+        return SealedEvent(content["leaf"].encode(), content["event"] and from_json(content["event"]))
     if "checkpoint" in content:
-        return Signed(as_utf8(content["checkpoint"]))
+        return SignedCheckpoint(as_utf8(content["checkpoint"]))
     if "end" in content:
-        return Ends(as_utf8(content["end"]), int(content["events"]))
+        return StoreEnds(as_utf8(content["end"]), int(content["events"]))
     if "stores" in content:
-        return Stores(tuple(map(as_utf8, content["stores"])))
-    return Unsealed(from_json(content["event"]))
+        return StoreList(tuple(map(as_utf8, content["stores"])))
+    return UnsealedEvent(from_json(content["event"]))
 
 
-def read(file: TextIO) -> Iterator[Record]:
-    """Raises BadExport: a line is not what `to_line` makes."""
+def read_export(file: TextIO) -> Iterator[Record]:
+    """The records of an export. Raises BadExport: a line is not one that `to_line` makes."""
     for number, line in enumerate(file, start=1):
         try:
             yield from_line(line)
@@ -121,8 +124,8 @@ def read(file: TextIO) -> Iterator[Record]:
             raise BadExport(f"line {number} is not a line of an audit export: {error!r}") from None
 
 
-def to_json(event: Event) -> dict[str, Any]:
-    """The columns of stored_events; the state as text where it is text, so that a person can read it."""
+def to_json(event: EventRow) -> dict[str, Any]:
+    """The columns of the event; the state as text where it is UTF-8, else in base64."""
     columns: dict[str, Any] = event._asdict()
     try:
         columns["state"] = event.state.decode()
@@ -134,11 +137,12 @@ def to_json(event: Event) -> dict[str, Any]:
     return {name: str(value) if isinstance(value, UUID) else value for name, value in columns.items()}
 
 
-def from_json(columns: dict[str, Any]) -> Event:
+def from_json(columns: dict[str, Any]) -> EventRow:
+    """The inverse of `to_json`. Raises as `from_line` does."""
     state = b64decode(columns["state_base64"]) if "state_base64" in columns else columns["state"].encode()
     if (version := int(columns["version"])) not in BIGINT:
         raise ValueError(f"no event has the version {version}")
-    return Event(
+    return EventRow(
         UUID(columns["originator_id"]),
         version,
         as_utf8(columns["topic"]),

@@ -6,10 +6,10 @@ from uuid import uuid4
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from projections.audit.checkpoint import Checkpoint, Snapshot
-from projections.audit.leaf import Leaf, microseconds
-from projections.audit.merkle import EMPTY_ROOT
-from projections.audit.note import BadKey, BadNote, Signer, VerifierKey
+from ordersaga.audit.checkpoint import Checkpoint, Snapshot
+from ordersaga.audit.leaf import Leaf, microseconds
+from ordersaga.audit.merkle import EMPTY_ROOT
+from ordersaga.audit.note import BadKey, BadNote, Signer, VerifierKey
 
 GO_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 GO_TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"

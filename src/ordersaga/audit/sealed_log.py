@@ -1,4 +1,4 @@
-"""The files of one store's log, outside every database: a leaf a line, and behind each window a signed checkpoint."""
+"""The sealed log of one store, two files outside every database: a leaf a line, and signed checkpoints."""
 
 import fcntl
 import os
@@ -8,21 +8,21 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from projections.audit.checkpoint import Checkpoint
-from projections.audit.merkle import Frontier, leaf_hash
-from projections.audit.note import BadNote, VerifierKey
+from ordersaga.audit.checkpoint import Checkpoint
+from ordersaga.audit.merkle import Frontier, leaf_hash
+from ordersaga.audit.note import BadNote, VerifierKey
 
 OWNER_ONLY = 0o600
 RESTORE = "Nothing more is sealed until it is put right: restore the file from a copy, or move all of them away."
 
 
 class LogDamaged(Exception):
-    """The files are not as they were signed; the text says which and what to do."""
+    """A file is not as it was signed; the message says which file and what to do."""
 
 
 @dataclass(frozen=True)
 class LogFiles:
-    """Where the log of a store lies."""
+    """The paths of a store's log."""
 
     directory: Path
     store: str
@@ -37,7 +37,7 @@ class LogFiles:
 
 
 def read_leaves(path: Path) -> Iterator[bytes]:
-    """Whole lines, without their ends; what a crash left of one is not a line."""
+    """Complete lines, without line ends; a partial line that a crash left is ignored."""
     with path.open("rb") as file:
         for line in file:
             if line.endswith(b"\n"):
@@ -45,14 +45,14 @@ def read_leaves(path: Path) -> Iterator[bytes]:
 
 
 class Note(NamedTuple):
-    """A signed note, and where it ends in its file."""
+    """A signed note, and the offset in the file behind it."""
 
     text: str
     end: int
 
 
 def read_notes(path: Path) -> Iterator[Note]:
-    """Each is a text, a blank line and signatures; another blank line ends it. An unfinished one is left out."""
+    """The notes of a file: text, blank line, signatures, blank line. An unfinished note at the end is ignored."""
     with path.open("rb") as file:
         note, blanks, end = b"", 0, 0
         for line in file:
@@ -66,16 +66,17 @@ def read_notes(path: Path) -> Iterator[Note]:
 
 
 def is_begun(files: LogFiles) -> bool:
+    """Whether the sealer has ever opened this log."""
     return files.checkpoints.exists() or files.leaves.exists()
 
 
-class Log:
-    """The log, opened by the one process that appends to it."""
+class SealedLog:
+    """The log, opened for appending by one process at a time."""
 
     def __init__(self, files: LogFiles, key: VerifierKey) -> None:
-        """Raises LogDamaged: in use by another process, or not as it was signed."""
+        """Raises LogDamaged: another process appends to it, or it is not as it was signed."""
         files.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._name = files
+        self._files = files
         self._leaves, self._checkpoints = (open_file(path) for path in (files.leaves, files.checkpoints))
         self.frontier = Frontier()
         self.last: Checkpoint | None = None
@@ -87,7 +88,7 @@ class Log:
             raise
 
     def append(self, lines: list[bytes]) -> None:
-        """Add leaves; they are kept with the next checkpoint."""
+        """Append leaves; the next checkpoint makes them permanent. Raises LogDamaged: a file was changed meanwhile."""
         self._check_untouched()
         self._leaves.write(b"".join(line + b"\n" for line in lines))
         self._leaves.flush()
@@ -96,10 +97,10 @@ class Log:
             self.frontier.append(leaf_hash(line))
 
     def sign(self, checkpoint: Checkpoint, note: str) -> None:
-        """Keep a signed checkpoint over all leaves; they are on the disk before it is.
+        """Append a signed checkpoint over all leaves; the leaves are on disk before the checkpoint is.
 
         Raises:
-            LogDamaged: somebody else has written to the files.
+            LogDamaged: a file was changed meanwhile.
         """
         self._check_untouched()
         os.fsync(self._leaves.fileno())
@@ -110,12 +111,13 @@ class Log:
         self.last = checkpoint
 
     def unsigned(self) -> list[bytes]:
-        """The leaves behind the last checkpoint, which a crash left there."""
+        """The leaves behind the last checkpoint; a crash left them."""
         signed = self._leaves_end
         self._leaves.seek(signed)
         return [line[:-1] for line in self._leaves if line.endswith(b"\n")]
 
-    def forget_unsigned(self) -> None:
+    def drop_unsigned(self) -> None:
+        """Remove the leaves behind the last checkpoint."""
         self._leaves.truncate(self._leaves_end)
         self._leaves.seek(self._leaves_end)
 
@@ -127,17 +129,17 @@ class Log:
         try:
             fcntl.flock(self._checkpoints, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise LogDamaged(f"another process is sealing into {self._name.checkpoints}") from None
+            raise LogDamaged(f"another process is sealing into {self._files.checkpoints}") from None
 
     def _read(self, key: VerifierKey) -> None:
-        """Up to the last checkpoint, all of which must be as it was signed."""
-        note = next(iter(deque(read_notes(self._name.checkpoints), maxlen=1)), None)
+        """Read up to the last checkpoint and check all of it."""
+        note = next(iter(deque(read_notes(self._files.checkpoints), maxlen=1)), None)
         self._checkpoints_end = self._leaves_end = 0
         if note:
             self.last = self._opened(note.text, key)
-            self._count(self.last)
-        elif self._name.leaves.stat().st_size:
-            raise LogDamaged(f"{self._name.checkpoints} is gone, and the leaves are there. {RESTORE}")
+            self._check_leaves(self.last)
+        elif self._files.leaves.stat().st_size:
+            raise LogDamaged(f"{self._files.checkpoints} is gone, and the leaves are there. {RESTORE}")
         self._checkpoints_end = self._checkpoints.seek(note.end if note else 0)
         self._checkpoints.truncate()
 
@@ -145,33 +147,33 @@ class Log:
         try:
             checkpoint = Checkpoint.opened(note, key)
         except BadNote as error:
-            raise LogDamaged(f"The last checkpoint of {self._name.checkpoints}: {error}. {RESTORE}") from None
-        if checkpoint.store != self._name.store:
-            raise LogDamaged(f"{self._name.checkpoints} is the log of {checkpoint.store}. {RESTORE}")
+            raise LogDamaged(f"The last checkpoint of {self._files.checkpoints}: {error}. {RESTORE}") from None
+        if checkpoint.store != self._files.store:
+            raise LogDamaged(f"{self._files.checkpoints} is the log of {checkpoint.store}. {RESTORE}")
         return checkpoint
 
-    def _count(self, last: Checkpoint) -> None:
-        """Build the tree anew from the leaves, and compare it with what was signed."""
+    def _check_leaves(self, last: Checkpoint) -> None:
+        """Rebuild the Merkle root from the leaves and compare it with the signed one."""
         while self.frontier.size < last.size:
             line = self._leaves.readline()
             if not line.endswith(b"\n"):
                 missing = f"{self.frontier.size} leaves of the {last.size} that were signed"
-                raise LogDamaged(f"{self._name.leaves} has {missing}. {RESTORE}")
+                raise LogDamaged(f"{self._files.leaves} has {missing}. {RESTORE}")
             self.frontier.append(leaf_hash(line[:-1]))
         if self.frontier.root() != last.root:
-            raise LogDamaged(f"{self._name.leaves} does not hold the {last.size} leaves that were signed. {RESTORE}")
+            raise LogDamaged(f"{self._files.leaves} does not hold the {last.size} leaves that were signed. {RESTORE}")
         self._leaves_end = self._leaves.tell()
 
     def _check_untouched(self) -> None:
-        """The tree in memory is the one that was signed, so what is signed next continues it, if the files are ours."""
-        ends = ((self._name.leaves, self._leaves_end), (self._name.checkpoints, self._checkpoints_end))
+        """Only this process may have written: the root in memory is then that of the files."""
+        ends = ((self._files.leaves, self._leaves_end), (self._files.checkpoints, self._checkpoints_end))
         for path, end in ends:
             if not path.exists() or path.stat().st_size != end:
                 raise LogDamaged(f"{path} was changed by somebody else. {RESTORE}")
 
 
 def open_file(path: Path) -> BinaryIO:
-    """For reading and appending; made where it is missing."""
+    """Open for reading and appending; create a missing file."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, OWNER_ONLY)
     directory = os.open(path.parent, os.O_RDONLY)
     try:

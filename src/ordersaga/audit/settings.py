@@ -1,0 +1,16 @@
+"""The variables that the sealer reads beside those of every process."""
+
+from pydantic import Field
+
+from ordersaga.runtime.settings import Settings
+
+
+class SealerSettings(Settings):
+    """What `python -m ordersaga.audit` reads from the environment."""
+
+    audit_signing_key: str = ""
+    """Ed25519 private key as PEM; the sealer signs its checkpoints with it."""
+    audit_checkpoints: str = ""
+    """Directory of the logs of sealed events, outside every database."""
+    audit_seal_seconds: float = Field(default=5, gt=0)
+    """Seconds between two windows."""
