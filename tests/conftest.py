@@ -3,15 +3,20 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
+from psycopg import Connection
 
 from devstack.servers.private import Servers, private_servers
 from devstack.state import IMPORT_PATH
 from tests.support.broker import TestBroker
 from tests.support.containers import ContainerServers, container_servers, docker_answers
+from tests.support.counting import GROUP
 from tests.support.databases import Databases, clones
 from tests.support.run import Run
+from tests.support.workers import Counting
 
 os.environ["PYTHONPATH"] = IMPORT_PATH
 AnyServers = Servers | ContainerServers
@@ -60,3 +65,20 @@ def broker(servers: AnyServers) -> Iterator[TestBroker]:
         yield broker
     finally:
         broker.clean()
+
+
+@pytest.fixture
+def counting(
+    servers: AnyServers, database: Databases, broker: TestBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Counting]:
+    """The counting service, without a worker as yet; its switches work in this process too."""
+    monkeypatch.setenv("COUNTING_SWITCHES", str(tmp_path))
+    with Counting(database(GROUP), broker, servers.amqp_url(GROUP), tmp_path) as counting:
+        yield counting
+
+
+@pytest.fixture
+def connection(counting: Counting) -> Iterator[Connection[Any]]:
+    """With the rights of the counting service."""
+    with counting.database.connect() as connection:
+        yield connection
