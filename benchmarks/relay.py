@@ -63,7 +63,7 @@ def queues(amqp_url: str) -> Iterator[None]:
 
 
 def confirmed() -> float:
-    return REGISTRY.get_sample_value("ordersaga_relay_published_total", {"database": NAME}) or 0.0
+    return REGISTRY.get_sample_value("ordersaga_relay_messages_published_total", {"database": NAME}) or 0.0
 
 
 def relay_rate(database_url: str, amqp_url: str, rows: int) -> float:

@@ -48,7 +48,9 @@ class Recent:
             relays=tuple(relay(before, now, name) for name in now.labels("ordersaga_relay_active")),
             receiving=tuple(
                 receiving(before, now, group)
-                for group in now.labels("ordersaga_received_total", "ordersaga_parked_now", "ordersaga_parked_total")
+                for group in now.labels(
+                    "ordersaga_messages_received_total", "ordersaga_parked_messages", "ordersaga_messages_parked_total"
+                )
             ),
             requests=self._requests(before, now) if target.kind == "api" or now.labels(f"{SECONDS}_count") else None,
         )
@@ -85,7 +87,7 @@ def together(before: Reading | None, now: Reading, name: str, labels: list[str])
 
 
 def relay(before: Reading | None, now: Reading, database: str) -> RelayFigures:
-    published = ("ordersaga_relay_published_total", database)
+    published = ("ordersaga_relay_messages_published_total", database)
     return RelayFigures(
         database,
         is_active=bool(now.total("ordersaga_relay_active", database)),
@@ -97,10 +99,14 @@ def relay(before: Reading | None, now: Reading, database: str) -> RelayFigures:
 
 
 def receiving(before: Reading | None, now: Reading, group: str) -> ReceivingFigures:
-    names = ("ordersaga_received_total", "ordersaga_duplicates_total", "ordersaga_parked_total")
+    names = (
+        "ordersaga_messages_received_total",
+        "ordersaga_messages_deduplicated_total",
+        "ordersaga_messages_parked_total",
+    )
     received, duplicates, parked = (now.total(name, group) for name in names)
     rates = [per_second(before, now, name, group) for name in names]
-    states = [now.get("ordersaga_parked_now", group, state) for state in ("retrying", "waiting", "dead")]
+    states = [now.get("ordersaga_parked_messages", group, state) for state in ("retrying", "waiting", "dead")]
     return ReceivingFigures(
         group,
         received,
@@ -109,6 +115,6 @@ def receiving(before: Reading | None, now: Reading, group: str) -> ReceivingFigu
         rates[1],
         parked,
         rates[2],
-        now.total("ordersaga_forks_total", group),
+        now.total("ordersaga_messages_forked_total", group),
         *(None if number is None else int(number) for number in states),
     )

@@ -19,7 +19,7 @@ from tests.support.databases import Databases
 from tests.support.wait import until
 from tests.support.workers import Counting, counted
 
-DUPLICATES = "ordersaga_duplicates_total"
+DUPLICATES = "ordersaga_messages_deduplicated_total"
 
 
 @pytest.fixture
@@ -92,7 +92,7 @@ def test_a_database_crash_amid_a_batch_loses_nothing_and_parks_nothing(counting:
     process.wait_until_ready()
     assert all_in_order(counting, counters, 20)
     assert counting.parked() == []
-    assert process.metric("ordersaga_parked_total") == 0
+    assert process.metric("ordersaga_messages_parked_total") == 0
 
 
 def test_a_table_locked_for_longer_than_anybody_waits_ends_no_worker_and_parks_nothing(counting: Counting) -> None:
@@ -130,7 +130,7 @@ def test_a_broker_restart_between_commit_and_acknowledgement_repeats_nothing_and
     assert process.metric(DUPLICATES) > 0
     assert all_in_order(counting, counters, 20)
     assert counting.parked() == []
-    assert process.metric("ordersaga_parked_total") == 0
+    assert process.metric("ordersaga_messages_parked_total") == 0
 
 
 def test_a_slow_outside_step_of_one_key_holds_up_no_other(counting: Counting) -> None:

@@ -19,7 +19,7 @@ from tests.support.databases import Databases
 from tests.support.wait import until
 from tests.support.workers import Counting, counted
 
-FORKS = "ordersaga_forks_total"
+FORKS = "ordersaga_messages_forked_total"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def test_a_repeat_is_no_fork(counting: Counting) -> None:
     process = counting.start()
     process.wait_until_ready()
     counting.publish([counted(key, 1), counted(key, 1), counted(key, 2), counted(key, 1)])
-    until(lambda: process.metric("ordersaga_duplicates_total") == 2)
+    until(lambda: process.metric("ordersaga_messages_deduplicated_total") == 2)
     assert counting.numbers(key) == [1, 2]
     assert counting.parked() == []
     assert process.metric(FORKS) == 0

@@ -21,10 +21,10 @@ from tests.support.workers import Counting, Process, counted
 pytestmark = pytest.mark.timeout(300)
 """Ten processes are started one after the other."""
 
-HELD = "ordersaga_queues_held"
-GIVEN_BACK = "ordersaga_queues_given_back_total"
-PARKED = "ordersaga_parked_total"
-REDELIVERED = "ordersaga_redelivered_total"
+HELD = "ordersaga_held_queues"
+GIVEN_BACK = "ordersaga_queues_released_total"
+PARKED = "ordersaga_messages_parked_total"
+REDELIVERED = "ordersaga_messages_redelivered_total"
 
 
 def counters_of_all_partitions(each: int) -> list[UUID]:

@@ -111,6 +111,6 @@ def test_a_sealer_that_is_stopped_seals_what_is_there(audited: Audited) -> None:
 
 def age() -> float:
     """Of the last verification, in seconds, as the metric has it."""
-    value = REGISTRY.get_sample_value("ordersaga_audit_verified_seconds", {"store": STORE})
+    value = REGISTRY.get_sample_value("ordersaga_audit_verification_age_seconds", {"store": STORE})
     assert value is not None
     return value

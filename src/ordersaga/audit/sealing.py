@@ -23,11 +23,11 @@ VERIFY_SECONDS = 60.0
 VERIFY_SHARE = 0.05
 """Verification takes at most this share of the time."""
 
-sealed_events = Counter("ordersaga_audit_sealed_events_total", "Events sealed by this process", ["store"])
-size = Gauge("ordersaga_audit_log_size", "Sealed events in the log", ["store"])
+sealed_events = Counter("ordersaga_audit_events_sealed_total", "Events sealed by this process", ["store"])
+size = Gauge("ordersaga_audit_log_events", "Sealed events in the log", ["store"])
 lag = Gauge("ordersaga_audit_lag_seconds", "Age of the moment up to which every event is sealed", ["store"])
 findings = Gauge("ordersaga_audit_findings", "Findings of the last verification", ["store"])
-verified = Gauge("ordersaga_audit_verified_seconds", "Age of the last completed verification", ["store"])
+verified = Gauge("ordersaga_audit_verification_age_seconds", "Age of the last completed verification", ["store"])
 
 
 class SealingLoop:

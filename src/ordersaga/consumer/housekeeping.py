@@ -13,7 +13,9 @@ BATCH = 1000
 BETWEEN_ROUNDS = 60.0
 IDLE_SECONDS = 1.0
 
-FORGOTTEN = prometheus_client.Counter("ordersaga_forgotten", "Rows deleted after their retention", ["group", "table"])
+FORGOTTEN = prometheus_client.Counter(
+    "ordersaga_rows_purged_total", "Rows deleted after their retention", ["group", "table"]
+)
 
 FORGET = {
     "inbox": """

@@ -19,11 +19,21 @@ from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, Failure, classify, describe
 from ordersaga.runtime.logs import log, working_on
 
-RECEIVED = prometheus_client.Counter("ordersaga_received", "Messages taken from the broker", ["group", "contract"])
-REDELIVERED = prometheus_client.Counter("ordersaga_redelivered", "Messages delivered before without an end", ["group"])
-DUPLICATES = prometheus_client.Counter("ordersaga_duplicates", "Messages dropped: they took effect before", ["group"])
-PARKED = prometheus_client.Counter("ordersaga_parked", "Messages parked after a failure of their own", ["group"])
-BATCH_SECONDS = prometheus_client.Histogram("ordersaga_batch_seconds", "Time a batch takes to be committed", ["group"])
+RECEIVED = prometheus_client.Counter(
+    "ordersaga_messages_received_total", "Messages taken from the broker", ["group", "contract"]
+)
+REDELIVERED = prometheus_client.Counter(
+    "ordersaga_messages_redelivered_total", "Messages delivered before and not acknowledged", ["group"]
+)
+DUPLICATES = prometheus_client.Counter(
+    "ordersaga_messages_deduplicated_total", "Messages dropped because they took effect before", ["group"]
+)
+PARKED = prometheus_client.Counter(
+    "ordersaga_messages_parked_total", "Messages parked after a failure of their own", ["group"]
+)
+BATCH_SECONDS = prometheus_client.Histogram(
+    "ordersaga_batch_duration_seconds", "Seconds until a batch is committed", ["group"]
+)
 
 
 class Receiver:

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 
 import prometheus_client
 
-HELD = prometheus_client.Gauge("ordersaga_queues_held", "Queues that this worker is served by", ["group"])
-GIVEN_BACK = prometheus_client.Counter("ordersaga_queues_given_back", "Queues left to another worker", ["group"])
+HELD = prometheus_client.Gauge("ordersaga_held_queues", "Queues whose active consumer is this worker", ["group"])
+GIVEN_BACK = prometheus_client.Counter(
+    "ordersaga_queues_released_total", "Queues released to another worker", ["group"]
+)
 
 LOOK_SECONDS = 1.0
 """Between two looks at how many workers there are, on average."""

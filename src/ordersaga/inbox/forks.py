@@ -9,7 +9,9 @@ from ordersaga.envelope.message import NAMESPACE, UnreadableMessage
 from ordersaga.inbox.delivery import Broken, Received
 from ordersaga.runtime.logs import log, working_on
 
-FORKS = prometheus_client.Counter("ordersaga_forks", "Messages that contradict one received before", ["group"])
+FORKS = prometheus_client.Counter(
+    "ordersaga_messages_forked_total", "Messages that contradict one received before", ["group"]
+)
 
 
 class ForkedHistory(UnreadableMessage):

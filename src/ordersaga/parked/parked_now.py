@@ -6,7 +6,7 @@ from typing import Any
 import prometheus_client
 from psycopg import Connection
 
-NOW = prometheus_client.Gauge("ordersaga_parked_now", "Messages parked at present", ["group", "state"])
+NOW = prometheus_client.Gauge("ordersaga_parked_messages", "Messages parked at present", ["group", "state"])
 STATES = ("retrying", "waiting", "dead")
 COUNT = "select state, count(*) from parked_messages group by state"
 

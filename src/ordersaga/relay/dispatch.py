@@ -29,7 +29,7 @@ DRAIN_SECONDS = 10.0
 MOST_BYTES_OF_A_CHARACTER = 4
 BEHIND = "waits for an earlier message of its key"
 
-published = Counter("ordersaga_relay_published_total", "Messages that the broker has confirmed", ["database"])
+published = Counter("ordersaga_relay_messages_published_total", "Messages that the broker has confirmed", ["database"])
 
 
 class DrainTookTooLong(Exception):

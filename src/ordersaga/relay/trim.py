@@ -27,7 +27,7 @@ deleted as (
 select (select count(*) from deleted), (select count(*) from oldest), (select coalesce(max(position), 0) from oldest)
 """
 
-trimmed = Counter("ordersaga_relay_trimmed_total", "Published rows deleted after their retention", ["database"])
+trimmed = Counter("ordersaga_relay_rows_purged_total", "Published rows deleted after their retention", ["database"])
 
 
 class Trimmer:

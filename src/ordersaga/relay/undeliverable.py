@@ -56,8 +56,10 @@ cross join lateral (
     where mine.key = delivered.key and mine.position > delivered.position order by mine.position limit 1) as following
 """  # noqa: S608 - constants
 
-rows_now = Gauge("ordersaga_relay_undeliverable", "Messages that the broker has not taken", ["database", "kind"])
-refusals = Counter("ordersaga_relay_refused_total", "Attempts that the broker refused", ["database", "kind"])
+rows_now = Gauge(
+    "ordersaga_relay_undeliverable_messages", "Messages that the broker has not taken", ["database", "kind"]
+)
+refusals = Counter("ordersaga_relay_messages_refused_total", "Attempts that the broker refused", ["database", "kind"])
 
 
 class Refused(NamedTuple):
