@@ -6,7 +6,7 @@ from datetime import datetime
 from devstack.processes import READ_SIDE
 from devstack.reconcile.findings import Finding, UnderWay
 from devstack.reconcile.row import Row
-from devstack.reconcile.services import hearers
+from devstack.reconcile.services import hearers, is_without_event
 
 TAKEN = ("inbox", "event_log")
 SKIPPED = "skipped"
@@ -35,7 +35,7 @@ def judge(rows: Sequence[Row], trimmed: datetime, forgotten: datetime) -> Iterat
 def at_the_source(stored: Sequence[Row], outbox: Sequence[Row], trimmed: datetime) -> Iterator[Finding]:
     if not outbox and stored[0].moment > trimmed:
         yield about(stored[0], "missing", f"{stored[0].database}.outbox", "its event is stored, its row is gone")
-    if not stored:
+    if not stored and not is_without_event(outbox[0].contract):
         yield about(outbox[0], "unexpected", outbox[0].place, "no stored event explains it")
 
 
@@ -68,9 +68,10 @@ def at_the_groups(announced: Row, rows: Sequence[Row], forgotten: datetime) -> I
 
 
 def never_announced(rows: Sequence[Row]) -> Iterator[Finding]:
+    """The outbox row of a message without an event may be gone, and then nothing is left that explains it."""
     taken = {row.database for row in rows if row.table in TAKEN}
     for row in rows:
-        if row.table in (*TAKEN, "undeliverable") and row.note != SKIPPED:
+        if row.table in (*TAKEN, "undeliverable") and row.note != SKIPPED and not is_without_event(row.contract):
             yield about(row, "unexpected", row.place, "no stored event and no outbox row explains it")
         elif row.table == "effects" and row.database not in taken:
             detail = f"{row.note}: their cause, message {row.id}, was neither announced nor received"

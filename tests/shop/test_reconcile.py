@@ -12,11 +12,14 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from threading import Timer
+from typing import ClassVar
 from uuid import uuid4
 
 import pytest
 from click.testing import CliRunner
 
+from contracts.contract import Contract
+from contracts.orders import OrderConfirmed
 from devstack import live_line
 from devstack.cli import main
 from devstack.given import variable
@@ -24,6 +27,7 @@ from devstack.reconcile import reconcile
 from devstack.reconcile.findings import Finding
 from devstack.reconcile.reconcile import Reconciliation
 from inventory_service.commands import receive_stock
+from order_service.announcements import announcements as order_announcements
 from order_service.commands import Wanted, put_product
 from order_service.product import Product, product_id
 from ordersaga.envelope.message import Cause, Message, to_properties
@@ -31,12 +35,19 @@ from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import Operator, skip
 from ordersaga.parked.parked import Entry, append
 from ordersaga.runtime.errors import Failure
+from ordersaga.store.announce import announce
 from ordersaga.store.transaction import Transaction
 from tests.shop.support.reconciled_shop import Shop
 from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
 from tests.support.databases import Databases
 
 ROOT = Path(__file__).parents[2]
+
+
+class ByItself(Contract):
+    NAME: ClassVar[str] = "orders.said_by_itself.v1"
+    KEY: ClassVar[str] = "sku"
+    sku: str
 
 
 @pytest.fixture
@@ -109,6 +120,41 @@ def test_an_event_deleted_from_the_end_of_a_stream_leaves_a_message_that_nothing
     )
     captured = next(m for m in shop.messages_of(order) if m.source == "payment_service")
     assert shop.named() == [("unexpected", "payment_service.outbox", captured.id)]
+
+
+def announce_by_itself(shop: Shop, key: str) -> Message:
+    """A message of the order service that no event explains, received by the read side."""
+    with shop.parties["order_service"].database.connect() as connection, connection.transaction():
+        return announce(connection, ByItself(sku=key), source="order_service")
+
+
+def test_a_message_without_an_event_is_unexpected_unless_its_service_names_the_contract_as_such(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = announce_by_itself(shop, "cup")
+    shop.log()
+    assert shop.named() == [("unexpected", "order_service.outbox", message.id)]
+    monkeypatch.setitem(order_announcements.without_events, ByItself.NAME, ByItself)
+    assert shop.findings() == []
+
+
+def test_a_message_without_an_event_is_no_finding_when_its_row_was_trimmed_and_one_when_nobody_got_it(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(order_announcements.without_events, ByItself.NAME, ByItself)
+    announce_by_itself(shop, "cup")
+    shop.log()
+    shop.by_hand("order_service", "delete from outbox where contract = %s returning 1", (ByItself.NAME,))
+    assert shop.findings() == []
+    lost = announce_by_itself(shop, "saucer")
+    assert shop.named() == [("missing", "projections.event_log", lost.id)]
+
+
+def test_a_contract_that_an_event_announces_stays_unexpected_without_one(shop: Shop) -> None:
+    with shop.parties["order_service"].database.connect() as connection, connection.transaction():
+        announced = announce(connection, OrderConfirmed(order_id=uuid4()), source="order_service")
+    shop.log()
+    assert ("unexpected", "order_service.outbox", announced.id) in shop.named()
 
 
 def test_an_event_altered_by_hand_breaks_its_chain(shop: Shop) -> None:

@@ -23,6 +23,10 @@ class KeyTaken(Exception):
     """Another request with the same idempotency key was kept first."""
 
 
+class NoTransaction(Exception):
+    """The connection is in autocommit outside a transaction: the message would be kept without the change."""
+
+
 class Unavailable(Exception):
     """A server that is needed does not answer, or is not ready for this service."""
 

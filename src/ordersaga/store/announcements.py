@@ -20,28 +20,44 @@ class Announcements:
         self.source = source
         self._makers: dict[type, list[Callable[[Any], ContractData]]] = {}
         self._contracts: dict[str, type[ContractData]] = {}
+        self.without_events: dict[str, type[ContractData]] = {}
+        """By name, the contracts that the service announces by itself."""
 
     def of(self, event: type[Event]) -> Callable[[Callable[[Event], ContractData]], Callable[[Event], ContractData]]:
         """Register the decorated function as the maker of one announcement of this event.
 
         Raises:
             TypeError: the function does not say which contract it returns.
+            ValueError: the contract is named as one announced without an event.
         """
 
         def register(maker: Callable[[Event], ContractData]) -> Callable[[Event], ContractData]:
             contract: Any = get_type_hints(maker).get("return")
             if not hasattr(contract, "NAME"):
                 raise TypeError(f"{maker.__qualname__} must be annotated with the contract that it returns")
+            if contract.NAME in self.without_events:
+                raise ValueError(f"{contract.NAME} is named as announced without an event; make it another contract")
             self._makers.setdefault(event, []).append(maker)
             self._contracts[contract.NAME] = contract
             return maker
 
         return register
 
+    def without_event(self, *contracts: type[ContractData]) -> None:
+        """Name contracts that the service announces with `announce`: `reconcile` then asks for no event behind them.
+
+        Raises:
+            ValueError: an event announces one of them.
+        """
+        for contract in contracts:
+            if contract.NAME in self._contracts:
+                raise ValueError(f"{contract.NAME} is announced by an event; announce another contract by yourself")
+            self.without_events[contract.NAME] = contract
+
     @property
     def contracts(self) -> dict[str, type[ContractData]]:
         """By name, the contracts of all announcements: nobody else announces these."""
-        return dict(self._contracts)
+        return {**self._contracts, **self.without_events}
 
     def messages(self, event: Any, event_hash: bytes, cause: Cause) -> Iterator[Message]:
         """The messages that announce one recorded event; none if it is private."""

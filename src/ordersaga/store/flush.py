@@ -113,13 +113,18 @@ def write(connection: Connection[Any], rows: Rows) -> None:
 
 def insert(connection: Connection[Any], rows: Mapping[str, Sequence[Any]]) -> Cursor[Any]:
     """The rows of one table or more in one statement; it returns what the insert into the last one does."""
+    return connection.execute(*insertion(rows), prepare=True)
+
+
+def insertion(rows: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
+    """That statement and its parameters."""
     single = frozenset(table for table, of_table in rows.items() if len(of_table) == 1)
     parameters: dict[str, Any] = {}
     for table, of_table in rows.items():
         values = map(ROW[table], of_table)
         columns = next(values) if table in single else map(list, zip(*values, strict=True))
         parameters.update(zip(PARAMETERS[table], columns, strict=True))
-    return connection.execute(statement(tuple(rows), single), parameters, prepare=True)
+    return statement(tuple(rows), single), parameters
 
 
 def received(m: Message) -> tuple[Any, ...]:

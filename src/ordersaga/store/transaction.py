@@ -11,11 +11,12 @@ from psycopg import Connection
 from psycopg.errors import UniqueViolation
 from psycopg.pq import TransactionStatus
 
-from ordersaga.envelope.message import Cause, Message
+from ordersaga.envelope.message import Cause, ContractData, Message
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken
 from ordersaga.store import aggregates, flush
 from ordersaga.store.aggregates import SNAPSHOT_EVERY, History
+from ordersaga.store.announce import NO_EVENT, message_of
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.deadline import Deadline
 from ordersaga.store.flush import Remembered
@@ -110,6 +111,15 @@ class Transaction:
             self._histories[aggregate.id] = History(aggregate, rows[-1].hash)
             if aggregate.version // SNAPSHOT_EVERY > (aggregate.version - len(events)) // SNAPSHOT_EVERY:
                 self.rows.snapshots.append((aggregates.snapshot_of(aggregate), rows[-1].hash))
+
+    def announce(self, data: ContractData, *, id: UUID | None = None, sequence: int = NO_EVENT) -> Message:
+        """Take a message that no event stands behind into the next flush; see `ordersaga.announce`.
+
+        Its source is that of the service, its cause that of the transaction.
+        """
+        message = message_of(data, id=id, source=self.announcements.source, sequence=sequence, cause=self.cause)
+        self.rows.messages.append(message)
+        return message
 
     def receive(self, message: Message) -> None:
         """Take the inbox row of this message into the next flush, and make it the cause of what follows."""

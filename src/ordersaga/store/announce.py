@@ -1,0 +1,122 @@
+"""Announcing from a transaction of the caller's own, without an event that explains it."""
+
+import hashlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
+from psycopg.pq import TransactionStatus
+from uuid_utils.compat import uuid7
+
+from ordersaga.envelope.message import Cause, ContractData, Message
+from ordersaga.runtime.errors import NoTransaction
+from ordersaga.store import flush
+
+if TYPE_CHECKING:
+    import sqlalchemy
+    from sqlalchemy.orm import Session, scoped_session
+
+    CallersConnection = Connection[Any] | sqlalchemy.Connection | Session | scoped_session[Any]
+
+NO_EVENT = 0
+"""The sequence of a message that no version of an aggregate stands behind; versions begin at 1."""
+
+
+def announce(
+    connection: "CallersConnection",
+    data: ContractData,
+    *,
+    id: UUID | None = None,
+    source: str = "",
+    sequence: int = NO_EVENT,
+    cause: Cause | None = None,
+) -> Message:
+    """Put a message into the outbox, in the transaction that is under way on the caller's connection.
+
+    It is published if that transaction commits, and was never there if it is rolled back:
+
+        with psycopg.connect(url) as connection:
+            connection.execute("update invoices set paid = true where id = %s", (invoice_id,))
+            announce(connection, InvoicePaid(invoice_id=invoice_id))
+
+    Messages of one key arrive in the order in which they were announced. Of two transactions that announce the same
+    key, the order is that of their commits if each changes (and so locks) the row that the key names before it
+    announces.
+
+    Args:
+        connection: of psycopg, or a `Connection` or `Session` of SQLAlchemy on any PostgreSQL driver; a session is
+            flushed first. Of a database that `ordersaga migrate` has been at.
+        data: an instance of a contract.
+        id: announced again under the same id with the same content, by a retry of the caller's, it takes effect once;
+            with other content it is parked as a fork. Default: a new UUIDv7.
+        source: the `ce-source`. Default: the first part of the contract's name.
+        sequence: a version of what the key names, for receivers who compare. Default: 0, none.
+        cause: what it follows from, and who wants it. Default: it begins a correlation of its own.
+
+    Raises:
+        NoTransaction: the connection is in autocommit, outside a transaction.
+        TypeError: the connection is of another kind.
+    """
+    message = message_of(data, id=id, source=source, sequence=sequence, cause=cause)
+    if isinstance(connection, Connection):
+        require_transaction(connection)
+        Cursor(connection).execute(*flush.insertion({"messages": [message]}))
+    else:
+        # Who hands in a connection of SQLAlchemy has loaded it, and nobody else needs to.
+        from ordersaga.store import sqlalchemy_outbox
+
+        sqlalchemy_outbox.write(connection, message)
+    return message
+
+
+async def announce_async(
+    connection: AsyncConnection[Any],
+    data: ContractData,
+    *,
+    id: UUID | None = None,
+    source: str = "",
+    sequence: int = NO_EVENT,
+    cause: Cause | None = None,
+) -> Message:
+    """As `announce`, on psycopg's AsyncConnection.
+
+    With SQLAlchemy's AsyncSession or AsyncConnection: `await session.run_sync(announce, data)`.
+    """
+    message = message_of(data, id=id, source=source, sequence=sequence, cause=cause)
+    require_transaction(connection)
+    await AsyncCursor(connection).execute(*flush.insertion({"messages": [message]}))
+    return message
+
+
+def message_of(data: ContractData, *, id: UUID | None, source: str, sequence: int, cause: Cause | None) -> Message:
+    """The message of a contract that no event stands behind."""
+    key, body, new = str(getattr(data, data.KEY)), data.model_dump_json(), uuid7()
+    return Message(
+        id=id or new,
+        contract=data.NAME,
+        source=source or data.NAME.partition(".")[0],
+        key=key,
+        sequence=sequence,
+        time=datetime.now(UTC),
+        event_hash=content_hash(data.NAME, key, body),
+        cause=cause or Cause(correlation_id=new),
+        body=body,
+    )
+
+
+def content_hash(contract: str, key: str, body: str) -> bytes:
+    """SHA-256 over the three, each behind its length in 4 bytes: what the hash of an event is to its announcement."""
+    digest = hashlib.sha256()
+    for part in (contract.encode(), key.encode(), body.encode()):
+        digest.update(len(part).to_bytes(4, "big"))
+        digest.update(part)
+    return digest.digest()
+
+
+def require_transaction(connection: Connection[Any] | AsyncConnection[Any]) -> None:
+    """Raises NoTransaction."""
+    if connection.autocommit and connection.info.transaction_status == TransactionStatus.IDLE:
+        raise NoTransaction(
+            "announce needs the transaction of the change that it tells of. Begin one: `with connection.transaction():`"
+        )
