@@ -1,4 +1,4 @@
-"""Puts the dashboard on a Flask app."""
+"""Mounts the dashboard on a Flask app."""
 
 from functools import partial
 from pathlib import Path
@@ -9,8 +9,8 @@ from flask import Flask, redirect
 from ordersaga.http.app import Api
 from projections.audit.sources import Sources
 from projections.dashboard import guard, shell
+from projections.dashboard.addresses import ROOT
 from projections.dashboard.pages import audit, infrastructure, live_events, orders, overview, parked
-from projections.dashboard.places import ROOT
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
@@ -37,17 +37,17 @@ INDEX = f"""<!doctype html>
 
 
 def mount(app: Api, audited: Sources) -> None:
-    """Serve the dashboard below its root, to who has signed in, and lead there from the front page."""
+    """Serve the dashboard below `ROOT` to signed-in viewers, and redirect the front page to it."""
     settings = app.own_settings(ProjectionsSettings)
     monitor = Monitor(read_targets(settings.monitored), settings.broker_metrics_url).start()
-    guard.let_in(app)
+    guard.require_sign_in(app)
     dash = make(app, Reader(audited, monitor, Services(read_services(settings.services))))
-    guard.keep_in(app, dash.csp_hashes())
+    guard.restrict_browser(app, dash.csp_hashes())
     app.view_functions["/"] = lambda: redirect(ROOT)
 
 
 def make(server: Flask, reader: Reader) -> Dash:
-    """Dash with every page."""
+    """Build Dash with every page."""
     dash = Dash(
         "ordersaga",
         server=server,  # type: ignore[arg-type]
@@ -62,7 +62,7 @@ def make(server: Flask, reader: Reader) -> Dash:
         add_log_handler=False,
         enable_mcp=False,
     )
-    dash.layout = partial(shell.shell, PAGES)
+    dash.layout = partial(shell.frame, PAGES)
     shell.callbacks(dash, PAGES)
     for page in PAGES:
         page.callbacks(dash, reader)

@@ -1,4 +1,4 @@
-"""Who may see the dashboard, and what the browser may do with it."""
+"""Access to the dashboard, and the security headers of its responses."""
 
 from collections.abc import Sequence
 
@@ -7,43 +7,43 @@ from flask import Flask, Response, request
 from ordersaga.http import cookies
 from ordersaga.http.sign_in import signed_in
 from ordersaga.http.tokens import Caller
-from projections.dashboard.places import ROOT
-from projections.dashboard.viewer import Viewer, enter
+from projections.dashboard.addresses import ROOT
+from projections.dashboard.viewer import Viewer, set_viewer
 
 
-def let_in(server: Flask) -> None:
-    """Guard all paths below the dashboard's root on this server, and no others; before Dash is put on it."""
+def require_sign_in(server: Flask) -> None:
+    """Require a sign-in for all paths below `ROOT`, and for no others. Call it before Dash is mounted."""
 
     @server.before_request
-    def only_who_is_signed_in() -> Response | None:
-        if not of_dashboard(request.path):
+    def require_signed_in_viewer() -> Response | None:
+        if not is_of_dashboard(request.path):
             return None
         found = signed_in()
         if not isinstance(found, Caller):
             return found
-        enter(Viewer(found.subject, found.role, cookies.token(request)))
+        set_viewer(Viewer(found.subject, found.role, cookies.token(request)))
         return None
 
 
-def keep_in(server: Flask, script_hashes: Sequence[str]) -> None:
-    """What the browser may do with what it gets; after all of Dash's inline scripts are known."""
+def restrict_browser(server: Flask, script_hashes: Sequence[str]) -> None:
+    """Add security headers to the dashboard's responses. Call it after Dash has all of its inline scripts."""
     policy = content_security_policy(script_hashes)
 
     @server.after_request
-    def keep_to_this_machine(response: Response) -> Response:
-        if of_dashboard(request.path):
+    def add_security_headers(response: Response) -> Response:
+        if is_of_dashboard(request.path):
             response.headers["Content-Security-Policy"] = policy
             response.headers["X-Content-Type-Options"] = "nosniff"
             response.headers["Referrer-Policy"] = "same-origin"
         return response
 
 
-def of_dashboard(path: str) -> bool:
+def is_of_dashboard(path: str) -> bool:
     return path.startswith(ROOT) or path == ROOT.rstrip("/")
 
 
 def content_security_policy(script_hashes: Sequence[str]) -> str:
-    """Nothing from elsewhere; style attributes are what the component libraries draw with."""
+    """Allows no other host; the component libraries need style attributes."""
     return "; ".join(
         (
             "default-src 'none'",

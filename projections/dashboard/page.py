@@ -1,4 +1,4 @@
-"""What a page is."""
+"""A page of the dashboard, and callbacks that run in the browser."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,17 +12,17 @@ from projections.dashboard.reading import Reader
 
 @dataclass(frozen=True)
 class Page:
-    """A place in the dashboard; `path` is relative to where it is mounted, and a page is shown for all below it."""
+    """One page; `path` is relative to `ROOT`, and the page answers for every address below it."""
 
     path: str
     name: str
     icon: str
     layout: Callable[[str], Component]
-    """What is there before data come, with ids for what the callbacks fill; gets the rest of the path."""
+    """Takes the rest of the path; returns the components without data, with the ids that the callbacks fill."""
     callbacks: Callable[[Dash, Reader], None]
     """Registers this page's callbacks: each reads once and hands typed rows to a function without side effects."""
 
 
 def in_browser(app: Dash, subject: str, function: str, *dependencies: DashDependency) -> None:
-    """A callback that runs in the browser: `window.dash_clientside.<subject>.<function>` of assets/<subject>.js."""
+    """Register a browser callback: `window.dash_clientside.<subject>.<function>` of assets/<subject>.js."""
     app.clientside_callback(ClientsideFunction(subject, function), *dependencies)  # type: ignore[no-untyped-call]

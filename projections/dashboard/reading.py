@@ -1,4 +1,4 @@
-"""What pages read: one method for each, of a few queries; everything comes back as typed rows."""
+"""Reads for the pages: each method makes a few queries and returns typed rows."""
 
 import threading
 import time
@@ -24,12 +24,12 @@ Value = TypeVar("Value")
 RECENT_ORDERS = 10
 LONGEST_WAITING = 10
 USUAL_SECONDS = 10.0
-"""What is usual changes slowly, and costs a look at the last thousands of orders."""
+"""Usual times change slowly, and each read scans the last 2,000 ended orders."""
 
 
 @dataclass(frozen=True)
 class Overview:
-    """The whole at one moment."""
+    """The whole system at one moment."""
 
     figures: Figures
     recent: list[Saga]
@@ -38,8 +38,8 @@ class Overview:
     sight: Sight
 
 
-class Kept(Generic[Value]):
-    """A value that is read again when it is older than so many seconds, by one thread for all."""
+class Cached(Generic[Value]):
+    """A value that is read again once it is older than `seconds`, by one thread at a time."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -56,14 +56,14 @@ class Kept(Generic[Value]):
 
 
 class Reader:
-    """Reads for pages; made once in a process, used by all its threads."""
+    """Reads for the pages; one per process, shared by its threads."""
 
     def __init__(self, sources: Sources, monitor: Monitor, services: Services) -> None:
         self.services = services
         self._sources = sources
         self._database = sources.database
         self._monitor = monitor
-        self._usual: Kept[dict[Waiting, Usual]] = Kept(USUAL_SECONDS)
+        self._usual: Cached[dict[Waiting, Usual]] = Cached(USUAL_SECONDS)
 
     def overview(self) -> Overview:
         with self._database.connection() as connection:
@@ -80,7 +80,7 @@ class Reader:
             return figures.minutes(connection)
 
     def events(self, wanted: EventFilter, known: int | None, first: int) -> list[Event]:
-        """Newest first: those behind position `known`, or the newest `first` when nothing is known yet."""
+        """Newest first: the events after position `known`, or the newest `first` where `known` is None."""
         with self._database.connection() as connection:
             if known is None:
                 return events.page(connection, wanted, first)
@@ -100,7 +100,7 @@ class Reader:
             return timeline.of_saga(connection, saga) if saga else None
 
     def trail(self, asked: Filter, behind: PlaceInTrail | None, limit: int) -> tuple[list[Entry], list[str]]:
-        """Oldest first, what operators did from the services' own databases; and those that do not answer."""
+        """Entries, oldest first, and the services' databases that do not answer: these hold operators' actions."""
         with self._sources.databases() as (connections, missing):
             return Trail(connections).page(asked, behind, limit), missing
 
@@ -109,7 +109,7 @@ class Reader:
             return why(connection, message_id)
 
     def verification(self) -> dict[str, dict[str, Any] | None]:
-        """By store what the sealer's last verification found, None before its first. Raises Unavailable."""
+        """Per store the result of the sealer's last verification, None before the first. Raises Unavailable."""
         return self._sources.verifications()
 
     def sight(self) -> Sight:

@@ -1,4 +1,4 @@
-"""Parked messages, asked for and acted on at the services over HTTP, in the name of the signed-in person."""
+"""The client of the services' `/parked` over HTTP; each request carries the signed-in viewer's token."""
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -13,21 +13,21 @@ from ordersaga.http.openapi import View
 from ordersaga.http.parked_views import Done, DryRunView, ParkedList, ParkedView, RetriesDone
 
 Answer = TypeVar("Answer", bound=View)
-LIST_SECONDS = 2.0
-ACT_SECONDS = 15.0
+LIST_TIMEOUT_SECONDS = 2.0
+ACTION_TIMEOUT_SECONDS = 15.0
 """A dry run calls the reaction, which may wait for a lock."""
 MOST_ROWS = 25
-"""Drawn anew at every refresh: 100 rows held the browser of a busy machine up for 16 s each time."""
+"""Every refresh draws all rows; 100 rows blocked the browser of a busy machine for 16 s each time."""
 BATCH = 200
 
 
-class Refused(Exception):
-    """A service said no, or nothing; the text tells a person what and why."""
+class ServiceRefused(Exception):
+    """A service refused a request or did not answer; the text says what and why."""
 
 
 @dataclass(frozen=True)
 class ParkedAt:
-    """What one service has parked, or why that is not known."""
+    """The parked messages of one service, or the reason why they are unknown."""
 
     service: str
     found: ParkedList | None
@@ -35,48 +35,48 @@ class ParkedAt:
 
 
 class Services:
-    """Every service that keeps parked messages, by its name, such as `order_service`."""
+    """The services that have parked messages, by name, such as `order_service`."""
 
     def __init__(self, urls: Mapping[str, str]) -> None:
         self.urls = dict(urls)
         self._session = requests.Session()
-        # Not the environment's proxies: services are asked directly.
+        # Without the environment's proxies: the services are on this network.
         self._session.trust_env = False
         self._session.mount("http://", HTTPAdapter(pool_maxsize=16))
         self._pool = ThreadPoolExecutor(max(1, len(self.urls)), thread_name_prefix="parked")
 
     def parked(self, token: str, failure: str | None = None) -> Sequence[ParkedAt]:
-        """All services are asked at the same time; one that is away does not hide the others."""
+        """Asks all services in parallel; an unavailable service does not hide the others."""
         return list(self._pool.map(lambda service: self._parked_at(service, token, failure), self.urls))
 
     def _parked_at(self, service: str, token: str, failure: str | None) -> ParkedAt:
         query = {"limit": MOST_ROWS, **({"failure": failure} if failure else {})}
         try:
-            found = self._ask(ParkedList, "GET", service, "/parked", token, LIST_SECONDS, params=query)
-        except Refused as problem:
+            found = self._ask(ParkedList, "GET", service, "/parked", token, LIST_TIMEOUT_SECONDS, params=query)
+        except ServiceRefused as problem:
             return ParkedAt(service, None, str(problem))
         return ParkedAt(service, found)
 
     def show(self, token: str, service: str, message_id: UUID) -> ParkedView:
-        return self._ask(ParkedView, "GET", service, f"/parked/{message_id}", token, LIST_SECONDS)
+        return self._ask(ParkedView, "GET", service, f"/parked/{message_id}", token, LIST_TIMEOUT_SECONDS)
 
     def dry_run(self, token: str, service: str, message_id: UUID) -> DryRunView:
-        return self._ask(DryRunView, "POST", service, f"/parked/{message_id}/dry-run", token, ACT_SECONDS)
+        return self._ask(DryRunView, "POST", service, f"/parked/{message_id}/dry-run", token, ACTION_TIMEOUT_SECONDS)
 
     def retry(self, token: str, service: str, message_id: UUID, reason: str, seen: str) -> Done:
         body = {"reason": reason, "seen": seen}
-        return self._ask(Done, "POST", service, f"/parked/{message_id}/retry", token, ACT_SECONDS, json=body)
+        return self._ask(Done, "POST", service, f"/parked/{message_id}/retry", token, ACTION_TIMEOUT_SECONDS, json=body)
 
     def skip(self, token: str, service: str, message_id: UUID, reason: str, seen: str) -> Done:
         body = {"reason": reason, "seen": seen}
-        return self._ask(Done, "POST", service, f"/parked/{message_id}/skip", token, ACT_SECONDS, json=body)
+        return self._ask(Done, "POST", service, f"/parked/{message_id}/skip", token, ACTION_TIMEOUT_SECONDS, json=body)
 
     def retry_group(self, token: str, service: str, failure: str, reason: str) -> int:
-        """Batch by batch; returns how many are tried again."""
+        """Retries a failure group in batches; returns the number of messages."""
         retried, after = 0, 0
         while True:
             body = {"failure": failure, "reason": reason, "after": after, "limit": BATCH}
-            done = self._ask(RetriesDone, "POST", service, "/parked/retries", token, ACT_SECONDS, json=body)
+            done = self._ask(RetriesDone, "POST", service, "/parked/retries", token, ACTION_TIMEOUT_SECONDS, json=body)
             retried += done.retried
             if done.next is None:
                 return retried
@@ -91,14 +91,14 @@ class Services:
                 method, self.urls[service] + path, headers=headers, timeout=seconds, allow_redirects=False, **more
             )
         except requests.RequestException:
-            raise Refused("It does not answer. Nothing is known of what became of this; look again.") from None
+            raise ServiceRefused("It does not answer. Whether the action took effect is unknown: reload.") from None
         if response.status_code != 200:
-            raise Refused(said(response))
+            raise ServiceRefused(problem_of(response))
         return kind.model_validate_json(response.content)
 
 
-def said(response: requests.Response) -> str:
-    """The detail of a problem document, with its fields."""
+def problem_of(response: requests.Response) -> str:
+    """The detail of a problem document and the errors of its fields."""
     try:
         document = response.json()
         fields = "; ".join(f"{each['field']}: {each['message']}" for each in document.get("errors", []))

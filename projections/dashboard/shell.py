@@ -1,4 +1,4 @@
-"""The frame around every page: skip link, brand, navigation, who is signed in, and what to say when nothing answers."""
+"""The frame around every page: skip link, brand, navigation, signed-in viewer, and notices of outages."""
 
 from collections.abc import Sequence
 
@@ -6,15 +6,15 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from projections.dashboard.addresses import ROOT, address
 from projections.dashboard.components.basic import Content, aria, empty, icon
 from projections.dashboard.page import Page, in_browser
-from projections.dashboard.places import ROOT, place
 from projections.dashboard.viewer import Viewer, viewer
 
 TICK = "tick"
-"""What pages follow: assets/server.js counts it up every 800 ms, unless an answer is still awaited."""
+"""Pages refresh on it: assets/server.js increments it every 800 ms unless a response is outstanding."""
 SLOW = "slow"
-"""The same for charts, every third time."""
+"""Charts refresh on it: every third tick."""
 SIGN_OUT = "/sign-out"
 
 THEME = {
@@ -25,22 +25,22 @@ THEME = {
     "cursorType": "pointer",
     "components": {"Select": {"defaultProps": {"size": "sm"}}},
 }
-AWAY = {
-    "away": ("The dashboard's server does not answer.", "What you see is not live. It is tried again every second."),
+OUTAGES = {
+    "away": ("The dashboard's server does not answer.", "What you see is not live. The page retries every second."),
     "database": (
         "The database of the read side does not answer.",
-        "What you see is not live. It is tried again every second.",
+        "What you see is not live. The page retries every second.",
     ),
     "failed": (
-        "The dashboard made a mistake.",
-        "Its log (./ordersaga logs projections-api) tells more. It is tried again every second.",
+        "The dashboard reported an error.",
+        "Its log has the details (./ordersaga logs projections-api). The page retries every second.",
     ),
-    "signed-out": ("You are not signed in any more.", "What you see is not live."),
+    "signed-out": ("You are signed out.", "What you see is not live."),
 }
 
 
 def page_frame(title: str, *body: Component, tools: Content = None, intro: str = "") -> html.Div:
-    """A page: its heading, its tools, and what it shows."""
+    """A page: its heading, its tools and its body."""
     head: list[Component] = [html.H1(title)]
     if tools is not None:
         head.append(html.Div(tools, className="page-tools"))
@@ -49,21 +49,21 @@ def page_frame(title: str, *body: Component, tools: Content = None, intro: str =
     return html.Div([html.Div(head, className="page-head"), *body], className="page")
 
 
-def shell(pages: Sequence[Page]) -> Component:
-    """Everything but the page itself."""
-    frame = html.Div(
+def frame(pages: Sequence[Page]) -> Component:
+    """Everything around the page."""
+    app = html.Div(
         [
             html.A("Skip to content", href="#main", className="skip"),
             top(viewer()),
             html.Nav(html.Ul([html.Li(nav_link(page)) for page in pages]), className="side", **aria(label="Pages")),
-            html.Main([*away(), html.Div(id="page")], id="main", tabIndex=-1),
+            html.Main([*outage_notices(), html.Div(id="page")], id="main", tabIndex=-1),
             dcc.Location(id="url", refresh="callback-nav"),
             dcc.Store(id=TICK, data=0),
             dcc.Store(id=SLOW, data=0),
         ],
         className="app",
     )
-    provider: Component = dmc.MantineProvider(frame, theme=THEME, defaultColorScheme="auto")
+    provider: Component = dmc.MantineProvider(app, theme=THEME, defaultColorScheme="auto")
     return provider
 
 
@@ -90,14 +90,14 @@ def top(person: Viewer) -> html.Header:
 
 
 def nav_link(page: Page) -> dcc.Link:
-    return dcc.Link([icon(page.icon), html.Span(page.name)], href=place(page.path))
+    return dcc.Link([icon(page.icon), html.Span(page.name)], href=address(page.path))
 
 
-def away() -> list[Component]:
-    """One of these shows by itself when something is away; see assets/server.js."""
+def outage_notices() -> list[Component]:
+    """assets/server.js shows one of them while something does not answer."""
     notes: list[Component] = []
-    for name, (what, then) in AWAY.items():
-        text: list[Component | str] = [html.B(what), html.Span(then)]
+    for name, (what, advice) in OUTAGES.items():
+        text: list[Component | str] = [html.B(what), html.Span(advice)]
         if name == "signed-out":
             text.append(html.A("Sign in again", href=ROOT))
         notes.append(html.Div(text, className=f"away away-{name}", role="status"))
@@ -111,13 +111,15 @@ def callbacks(app: Dash, pages: Sequence[Page]) -> None:
 
     @app.callback(Output("page", "children"), Input("url", "pathname"))
     def open_page(pathname: str) -> Component:
-        return find(pages, pathname.removeprefix(ROOT.rstrip("/")).strip("/"))
+        return layout_of(pages, pathname.removeprefix(ROOT.rstrip("/")).strip("/"))
 
 
-def find(pages: Sequence[Page], path: str) -> Component:
+def layout_of(pages: Sequence[Page], path: str) -> Component:
     """The layout of the page at this path."""
     first, _, rest = path.partition("/")
     for page in pages:
         if page.path == first:
             return page.layout(rest)
-    return page_frame("There is no such page", empty("Nothing is here", "The list of pages leads on.", "search"))
+    return page_frame(
+        "Page not found", empty("Nothing is at this address", "Choose a page from the navigation.", "search")
+    )

@@ -1,4 +1,4 @@
-"""Who looks at the dashboard, as far as pages need to know: their time zone and what they may do."""
+"""The viewer of a request: subject, role, token and time zone."""
 
 from dataclasses import dataclass
 from datetime import UTC, tzinfo
@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from flask import g, has_request_context, request
 
 COOKIE = "zone"
-"""Set by assets/scheme.js to the browser's own zone."""
+"""assets/scheme.js sets it to the browser's zone."""
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Viewer:
     subject: str
     role: str
     token: str
-    """What their actions at the services are signed with."""
+    """Sent with the viewer's requests to the services."""
 
     @property
     def may_act(self) -> bool:
@@ -27,11 +27,11 @@ class Viewer:
 
 
 NOBODY = Viewer("", "", "")
-"""Dash looks at the layout once before anybody asks for it."""
+"""Dash evaluates the layout once outside any request."""
 
 
-def enter(viewer: Viewer) -> None:
-    """For the length of this request."""
+def set_viewer(viewer: Viewer) -> None:
+    """Keep the viewer for this request."""
     g.viewer = viewer
 
 
@@ -41,7 +41,7 @@ def viewer() -> Viewer:
 
 
 def zone() -> tzinfo:
-    """The viewer's time zone, and UTC where the browser's is not known here."""
+    """The viewer's time zone; UTC where the browser's zone is unknown here."""
     return known_zone(request.cookies.get(COOKIE, "UTC")) if has_request_context() else UTC
 
 

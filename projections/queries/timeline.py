@@ -18,7 +18,7 @@ StepState = Literal["done", "in_progress", "failed", "compensating", "compensate
 
 
 class TimelineEntry(Event):
-    """A message of the order; `since_cause` is in seconds, null where a request or a deadline is the cause."""
+    """A message of the order; `since_cause` is in seconds, null where no message is the cause."""
 
     since_cause: float | None
 

@@ -79,14 +79,16 @@ def test_an_order_placed_over_http_appears_and_walks_through_its_steps_without_r
         assert visited.complaints == []
 
 
-def test_a_declined_order_shows_its_way_back(stack: WholeStack, browser: Browser) -> None:
+def test_a_declined_order_shows_its_compensation(stack: WholeStack, browser: Browser) -> None:
     order = ordered(stack, "pm_card_chargeDeclined")
     with visit(browser, stack) as visited:
         page = visited.open(f"orders/{order}")
         expect(page.locator(".flow-failed")).to_contain_text("Payment declined", timeout=PATIENCE)
-        for undone in ("Order cancelled", "Stock released"):
-            expect(page.locator(".flow-back.flow-undone", has_text=undone)).to_have_count(1, timeout=PATIENCE)
-        assert page.locator(".flow-back").count() == 2
+        for step in ("Order cancelled", "Stock released"):
+            expect(page.locator(".flow-compensation.flow-compensated", has_text=step)).to_have_count(
+                1, timeout=PATIENCE
+            )
+        assert page.locator(".flow-compensation").count() == 2
 
 
 def test_live_events_come_by_themselves_stop_for_a_pause_and_open_as_text(stack: WholeStack, browser: Browser) -> None:
@@ -120,10 +122,10 @@ def test_a_parked_message_is_dry_run_and_retried_from_the_page_by_an_operator_al
             expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=PATIENCE)
             assert stack.rows("inventory_service", "select from parked_messages where key = %s", order)
             dialog.get_by_role("button", name="Retry").click()
-            expect(dialog.locator("#parked-result")).to_contain_text("Say why", timeout=PATIENCE)
+            expect(dialog.locator("#parked-result")).to_contain_text("Give a reason", timeout=PATIENCE)
             dialog.get_by_label("Reason").fill("the shelves are mended")
             dialog.get_by_role("button", name="Retry").click()
-            expect(dialog.locator("#parked-result")).to_contain_text("It is due now", timeout=PATIENCE)
+            expect(dialog.locator("#parked-result")).to_contain_text("The retry is due now", timeout=PATIENCE)
         done = "select actor, reason from parked_actions where key = %s and action = 'retry'"
         assert stack.rows("inventory_service", done, order) == [("olivia", "the shelves are mended")]
         until(lambda: stack.shop().look("alice", UUID(order))["state"] == "confirmed", seconds=60)
@@ -145,7 +147,7 @@ def test_a_dry_run_of_an_order_of_many_lines_is_shown_and_the_page_goes_on(stack
             assert seen.value.status == 200
         dialog.get_by_label("Reason").fill("the shelves are mended")
         dialog.get_by_role("button", name="Retry").click()
-        expect(dialog.locator("#parked-result")).to_contain_text("It is due now", timeout=PATIENCE)
+        expect(dialog.locator("#parked-result")).to_contain_text("The retry is due now", timeout=PATIENCE)
         assert visited.complaints == []
 
 
@@ -178,7 +180,7 @@ def test_no_page_is_wider_than_a_telephone(stack: WholeStack, browser: Browser, 
         assert visited.width() == 400
 
 
-def test_the_story_of_an_order_passes_axe_and_fits_a_telephone(stack: WholeStack, browser: Browser) -> None:
+def test_the_page_of_an_order_passes_axe_and_fits_a_telephone(stack: WholeStack, browser: Browser) -> None:
     order = ordered(stack, "pm_card_chargeDeclined")
     with visit(browser, stack, width=400, scheme="dark") as visited:
         page = visited.open(f"orders/{order}")
@@ -207,7 +209,7 @@ def test_the_keyboard_leads_past_the_navigation_and_to_every_page(stack: WholeSt
         expect(page).to_have_title(re.compile("^Orders"))
 
 
-def test_links_and_the_enter_key_lead_to_a_story_in_place_and_the_way_back_leads_back(
+def test_links_and_the_enter_key_lead_to_an_order_in_place_and_back_leads_back(
     stack: WholeStack, browser: Browser
 ) -> None:
     order = ordered(stack)
@@ -241,9 +243,9 @@ def test_an_event_that_was_closed_opens_again(stack: WholeStack, browser: Browse
 @pytest.mark.parametrize(
     ("path", "said"),
     [
-        ("events", "There is no such event"),
-        ("orders", "This order is not known here"),
-        ("audit", "This message is not known here"),
+        ("events", "Event not found"),
+        ("orders", "Order not found"),
+        ("audit", "Message not found"),
     ],
 )
 def test_an_address_that_names_nothing_is_answered_in_words(

@@ -1,4 +1,4 @@
-// Cells of the grids; values go in as text.
+// Cells of the grids; values are inserted as text.
 window.dashAgGridComponentFunctions = window.dashAgGridComponentFunctions || {};
 window.dashAgGridComponentFunctions.Mark = function (props) {
   const value = props.value;

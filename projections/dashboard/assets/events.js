@@ -1,4 +1,4 @@
-// The list of the page "Live events": rows are put on top as text, and leave at the bottom.
+// The list of the page "Live events": new rows are put on top as text, old rows are removed at the bottom.
 window.dash_clientside = window.dash_clientside || {};
 (function () {
   const MOST_ROWS = 300;
@@ -40,13 +40,13 @@ window.dash_clientside = window.dash_clientside || {};
     }
     row.append(
       element("span", "event-kind"), key, element("span", "event-actor", event.actor),
-      time_of(event.time), element("span", "event-lapse number", lapse_of(event.lapse)),
+      time_of(event.time), element("span", "event-delay number", delay_of(event.delay)),
     );
     row.firstChild.append(kind);
     return row;
   }
 
-  function lapse_of(milliseconds) {
+  function delay_of(milliseconds) {
     if (milliseconds < 1000) return milliseconds + " ms";
     const seconds = milliseconds / 1000;
     return seconds < 120 ? seconds.toFixed(1) + " s" : Math.round(seconds / 60) + " min";
@@ -71,7 +71,7 @@ window.dash_clientside = window.dash_clientside || {};
       if (button) {
         button.setAttribute("aria-pressed", String(paused));
         button.firstChild.className = "icon icon-" + (paused ? "play" : "pause");
-        button.lastChild.textContent = paused ? "Go on" : "Pause";
+        button.lastChild.textContent = paused ? "Resume" : "Pause";
       }
       return paused;
     },

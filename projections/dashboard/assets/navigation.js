@@ -1,4 +1,4 @@
-// What a browser does by itself when a page is loaded, done for pages that change in place.
+// Title, current link, scroll position and focus for pages that change in place; a browser sets them when it loads one.
 window.dash_clientside = window.dash_clientside || {};
 (function () {
   let before = null;
@@ -18,7 +18,7 @@ window.dash_clientside = window.dash_clientside || {};
     document.title = title ? title + " · OrderSaga" : "OrderSaga";
   }
 
-  // Links that are not Dash's own lead to their page in place too; with a modifier the browser does what it always does.
+  // Links that are not Dash's own also open their page in place; with a modifier key the browser handles the click.
   document.addEventListener("click", function (click) {
     const link = click.target.closest && click.target.closest("a[data-in-place]");
     if (!link || click.ctrlKey || click.metaKey || click.shiftKey || click.altKey || click.button) return;

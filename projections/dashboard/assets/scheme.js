@@ -1,4 +1,4 @@
-// Before anything is drawn: the colour scheme, so that nothing flashes, and the viewer's time zone for the server.
+// Runs before the first paint: sets the colour scheme, so that nothing flashes, and the viewer's time zone for the server.
 (function () {
   const saved = localStorage.getItem("mantine-color-scheme-value") || "auto";
   const dark = saved === "dark" || (saved === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);

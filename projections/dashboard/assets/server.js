@@ -1,48 +1,47 @@
-// Asks the dashboard's server again and again, and shows when it does not answer: <html data-server> says what is wrong,
-// shell.css has the words for it.
+// Ticks, on which pages refresh, and reports outages: <html data-server> names the problem, and shell.css shows its notice.
 (function () {
   const TICK_MILLISECONDS = 800;
   const SLOW_EVERY = 3;
-  const QUIET_MILLISECONDS = 1500;
-  const PATIENCE_MILLISECONDS = 30000;
+  const REPORT_MILLISECONDS = 1500;
+  const TIMEOUT_MILLISECONDS = 30000;
   const root = document.documentElement;
   const send = window.fetch.bind(window);
-  const judge = { 401: "signed-out", 403: "signed-out", 503: "database" };
-  const asked = new Map();
-  let failed_at = -QUIET_MILLISECONDS;
+  const problems = { 401: "signed-out", 403: "signed-out", 503: "database" };
+  const outstanding = new Map();
+  let failed_at = -REPORT_MILLISECONDS;
   let ticks = 0;
 
-  // Several requests are under way at a time: one that succeeds does not take back that another has just failed.
-  function tell(problem) {
+  // Several requests are outstanding at a time: the success of one does not clear the failure of another right after it.
+  function report(problem) {
     const now = performance.now();
     if (problem) {
       failed_at = now;
       root.dataset.server = problem;
-    } else if (now - failed_at > QUIET_MILLISECONDS) {
+    } else if (now - failed_at > REPORT_MILLISECONDS) {
       delete root.dataset.server;
     }
   }
 
   window.fetch = async function (resource, options) {
     if (!String(resource.url || resource).includes("/_dash-")) return send(resource, options);
-    const question = {};
-    asked.set(question, performance.now());
+    const request = {};
+    outstanding.set(request, performance.now());
     try {
       const response = await send(resource, options);
-      tell(response.ok ? "" : judge[response.status] || "failed");
+      report(response.ok ? "" : problems[response.status] || "failed");
       return response;
     } catch (error) {
-      if (error.name !== "AbortError") tell("away");
+      if (error.name !== "AbortError") report("away");
       throw error;
     } finally {
-      asked.delete(question);
+      outstanding.delete(request);
     }
   };
 
-  // Dash drops the answer to a question that is asked anew: a server that takes longer than a tick would never be heard.
+  // Dash drops the response to a callback that is triggered again: a server slower than a tick would never be shown.
   function is_waiting() {
     const now = performance.now();
-    return [...asked.values()].some((at) => now - at < PATIENCE_MILLISECONDS);
+    return [...outstanding.values()].some((at) => now - at < TIMEOUT_MILLISECONDS);
   }
 
   setInterval(function () {

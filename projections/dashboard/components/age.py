@@ -1,4 +1,4 @@
-"""A word on how old the picture of the running system is, when it is."""
+"""The notice that the shown state of the processes is old."""
 
 from datetime import UTC, datetime
 
@@ -10,12 +10,12 @@ from projections.dashboard.components.basic import icon
 from projections.monitor.picture import Picture
 
 OLD_SECONDS = 5.0
-"""While somebody looks there is a new picture every second or two."""
+"""While a dashboard is open, a new state arrives every second or two."""
 
 
 def age(picture: Picture) -> list[Component]:
-    """Nothing of one that is new."""
+    """Empty for a current state."""
     if (datetime.now(UTC) - picture.at).total_seconds() <= OLD_SECONDS:
         return []
-    text: list[Component | str] = ["What runs is shown as it was ", words.ago(picture.at), ": no newer answers."]
+    text: list[Component | str] = ["Processes are shown as they were ", words.ago(picture.at), ": no newer answers."]
     return [html.Div([icon("clock"), html.Span(text)], className="notice tone-warn", role="status")]

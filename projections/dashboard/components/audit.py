@@ -1,4 +1,4 @@
-"""The audit: lines of the trail, the tree of causes, and whether history is as it was written."""
+"""The audit: entries of the trail, the tree of causes and effects, and the result of verification."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,11 +11,11 @@ from contracts import CONTRACTS
 from ordersaga.audit.verification import is_clean, is_late
 from projections.audit.trail import OPERATIONS, OPERATOR, Entry
 from projections.audit.why import Node
+from projections.dashboard.addresses import address
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, aria, empty, mark
 from projections.dashboard.components.kinds import kind_mark, kind_of
 from projections.dashboard.components.table import Column, table
-from projections.dashboard.places import place
 
 TYPES = [{"value": name, "label": kind_of(name).text} for name in CONTRACTS] + [
     {"value": name, "label": f"Operator: {name.removeprefix(OPERATOR)}"} for name in OPERATIONS
@@ -24,12 +24,12 @@ TYPES = [{"value": name, "label": kind_of(name).text} for name in CONTRACTS] + [
 
 def trail_table(entries: Sequence[Entry]) -> Component:
     if not entries:
-        return empty("Nothing of the sort happened", "Ask for a longer time, or for less.", "search")
+        return empty("No entry matches", "Choose a longer time span or clear a filter.", "search")
     columns: list[Column[Entry]] = [
         Column("When", lambda entry: words.moment(entry.time, fine=True)),
         Column("Who", lambda entry: entry.who),
         Column("What", what),
-        Column("About", about),
+        Column("Key", key),
         Column("Why", lambda entry: why_text(entry.why), "muted"),
         Column("Where", lambda entry: words.service(entry.where), "wide-only"),
         Column("Outcome", lambda entry: entry.outcome or words.NOTHING, "wide-only"),
@@ -38,17 +38,17 @@ def trail_table(entries: Sequence[Entry]) -> Component:
 
 
 def what(entry: Entry) -> Content:
-    """A message leads to its causes and effects."""
+    """A message is a link to its causes and effects."""
     if entry.what in OPERATIONS:
         return mark(f"Operator: {entry.what.removeprefix(OPERATOR)}", "info", "person")
-    return dcc.Link(kind_mark(entry.what), href=place(f"audit/{entry.id}"))
+    return dcc.Link(kind_mark(entry.what), href=address(f"audit/{entry.id}"))
 
 
-def about(entry: Entry) -> Content:
+def key(entry: Entry) -> Content:
     if entry.key is None:
         return words.NOTHING
     is_order = entry.what in CONTRACTS and CONTRACTS[entry.what].KEY == "order_id"
-    return dcc.Link(words.short(entry.key), href=place(f"orders/{entry.key}")) if is_order else entry.key
+    return dcc.Link(words.short(entry.key), href=address(f"orders/{entry.key}")) if is_order else entry.key
 
 
 def why_text(text: str) -> str:
@@ -63,7 +63,7 @@ def why_text(text: str) -> str:
 
 
 def tree(node: Node) -> Component:
-    """From the first cause down; the one that was asked about stands out."""
+    """Causes and effects from the first cause down; the requested message is marked."""
     return html.Ul([branch(node)], className="tree", **aria(label="Causes and effects"))
 
 
@@ -73,26 +73,26 @@ def branch(node: Node) -> html.Li:
         kind_mark(node.contract),
         html.Span(f"{words.service(node.source)}, for {node.actor}{reason}", className="muted"),
         words.moment(node.time, fine=True),
-        dcc.Link("Event", href=place(f"events/{node.id}")),
+        dcc.Link("Event", href=address(f"events/{node.id}")),
     ]
     if node.asked:
-        line.append(html.B("asked about"))
+        line.append(html.B("this message"))
     effects = [html.Ul([branch(effect) for effect in node.effects])] if node.effects else []
     return html.Li([html.Div(line, className=f"tree-line{' tree-asked' if node.asked else ''}"), *effects])
 
 
 def badge(stores: Mapping[str, Mapping[str, Any] | None]) -> Component:
-    """What the last verification of each store found."""
+    """The result of the last verification of all stores."""
     known = [found for found in stores.values() if found]
     findings = sum(int(found["findings"]) for found in known)
     if findings:
         return mark(f"History was changed: {words.counted(findings, 'finding')}", "bad", "warning")
     if is_clean(stores):
-        return mark("History is as it was written", "good", "audit")
+        return mark("History is unchanged", "good", "audit")
     if any(found["problem"] for found in known):
-        return mark("Could not be verified", "warn", "warning")
+        return mark("Verification was not completed", "warn", "warning")
     if any(is_late(found) for found in known):
-        return mark("Not verified lately: does the sealer run?", "warn", "clock")
+        return mark("Verification is late: does the sealer run?", "warn", "clock")
     return mark("Not verified yet", "idle", "clock")
 
 
@@ -110,7 +110,7 @@ def stores_table(stores: Mapping[str, Mapping[str, Any] | None]) -> Component:
 
 
 def named(stores: Mapping[str, Mapping[str, Any] | None]) -> list[Component]:
-    """Why a store could not be verified, and the first findings, each in its own words."""
+    """The stores that could not be verified, each with the reason, and the first findings."""
     known = {store: each for store, each in stores.items() if each}
     found = [finding for each in known.values() for finding in each["named"]]
     lines = [f"{store} could not be verified: {each['problem']}" for store, each in known.items() if each["problem"]]

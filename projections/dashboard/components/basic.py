@@ -1,4 +1,4 @@
-"""The smallest parts: icons, cards, figures in tiles, marks, and the states without data."""
+"""The smallest parts: icons, cards, tiles, marks, notices, and the states without data."""
 
 from collections.abc import Sequence
 from typing import Any, Literal, TypeAlias
@@ -16,17 +16,17 @@ def aria(**attributes: str) -> dict[str, Any]:
 
 
 def press(store: str, value: str) -> dict[str, Any]:
-    """Attributes of a button that puts this value into the store; see assets/press.js."""
+    """Attributes of a button that writes this value into the store; see assets/press.js."""
     return {"data-press": store, "data-value": value}
 
 
 def icon(name: str) -> html.Span:
-    """A picture beside a text that says the same."""
+    """A decorative icon beside a text."""
     return html.Span(className=f"icon icon-{name}", **aria(hidden="true"))
 
 
 def mark(text: str, tone: Tone, picture: str) -> html.Span:
-    """A status: tone, picture and word, so that it does not hang on the colour."""
+    """A status: tone, icon and word, so that it does not depend on colour."""
     return html.Span([icon(picture), text], className=f"mark tone-{tone}")
 
 
@@ -62,17 +62,17 @@ def notice(text: str, tone: Tone, picture: str) -> html.Div:
 
 
 def empty(title: str, text: str = "", picture: str = "empty") -> html.Div:
-    """There is nothing, and that is no fault."""
+    """The state of a region that has no data and no fault."""
     return html.Div([icon(picture), html.B(title), html.P(text)], className="state")
 
 
 def failed(title: str, text: str) -> html.Div:
-    """Something is wrong; the text says what to do."""
+    """The state of a region that failed; the text says what to do."""
     return html.Div([icon("warning"), html.B(title), html.P(text)], className="state state-error", role="alert")
 
 
 def skeleton(height: int) -> html.Div:
-    """Holds the place of what is being loaded, in its height in pixels."""
+    """The placeholder of a region that is loading; `height` in pixels."""
     return html.Div(className="skeleton", style={"height": height}, **aria(hidden="true"))
 
 
@@ -84,7 +84,7 @@ def pairs(*each: tuple[str, Content]) -> html.Dl:
 def button(
     text: str, attributes: dict[str, Any], picture: str, *, allowed: bool = True, why_not: str = "", look: str = ""
 ) -> html.Button:
-    """A button that says why it cannot be pressed."""
+    """A button; while it is disabled, its title says why."""
     return html.Button(
         [icon(picture), text],
         className=f"plain-button with-icon {look}".strip(),

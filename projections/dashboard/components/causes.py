@@ -1,4 +1,4 @@
-"""What caused what, as a graph from top to bottom."""
+"""Causes and effects as a graph from top to bottom."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -13,11 +13,11 @@ from projections.queries.events import Event
 from projections.queries.timeline import Edge
 
 ACROSS, DOWN = 174, 68
-"""Pixels from one message to the next."""
+"""Pixels between neighbouring messages."""
 
 
 def graph(id_: str, height: int) -> html.Div:
-    """The place of a graph; its colours come from assets/graph.js. The list beside it says the same in words."""
+    """An empty graph; assets/graph.js colours it, and the list beside it has the same content as text."""
     drawn = cyto.Cytoscape(
         id=id_,
         elements=[],
@@ -31,18 +31,18 @@ def graph(id_: str, height: int) -> html.Div:
         maxZoom=1.2,
         wheelSensitivity=1,
     )
-    return html.Div(drawn, role="img", **aria(label="Which message caused which; the list of messages says the same"))
+    return html.Div(drawn, role="img", **aria(label="Causes and effects; the list of messages has the same content"))
 
 
 def elements(events: Sequence[Event], edges: Iterable[Edge]) -> list[dict[str, Any]]:
-    """Nodes with their places, and arrows."""
+    """Nodes with their positions, and arrows."""
     pairs = [(each.cause, each.effect) for each in edges]
-    places = arrange([event.message_id for event in events], {effect: cause for cause, effect in pairs})
+    positions = arrange([event.message_id for event in events], {effect: cause for cause, effect in pairs})
     nodes = [
         {
             "data": {"id": str(event.message_id), "label": kind_of(event.contract).text},
             "classes": kind_of(event.contract).tone,
-            "position": {"x": places[event.message_id][0] * ACROSS, "y": places[event.message_id][1] * DOWN},
+            "position": {"x": positions[event.message_id][0] * ACROSS, "y": positions[event.message_id][1] * DOWN},
         }
         for event in events
     ]
@@ -50,13 +50,13 @@ def elements(events: Sequence[Event], edges: Iterable[Edge]) -> list[dict[str, A
 
 
 def arrange(ids: Sequence[UUID], cause_of: dict[UUID, UUID]) -> dict[UUID, tuple[float, int]]:
-    """A place for each: effects below their cause, the first straight below, others beside it."""
-    places: dict[UUID, tuple[float, int]] = {}
+    """(column, row) of each id: effects are below their cause, the first one straight below, others beside it."""
+    positions: dict[UUID, tuple[float, int]] = {}
     widths: dict[int, int] = {}
     for id_ in ids:
-        cause = places.get(cause_of[id_]) if id_ in cause_of else None
+        cause = positions.get(cause_of[id_]) if id_ in cause_of else None
         depth = cause[1] + 1 if cause else 0
         column = max(widths.get(depth, 0), int(cause[0]) if cause else 0)
-        places[id_] = (column, depth)
+        positions[id_] = (column, depth)
         widths[depth] = column + 1
-    return places
+    return positions

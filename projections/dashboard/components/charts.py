@@ -1,4 +1,4 @@
-"""Charts in the look of the rest; text and grid take their colours from components.css, to follow the scheme."""
+"""Charts; components.css colours their text and grid, so that they follow the colour scheme."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from projections.dashboard.components.basic import aria
 from projections.dashboard.viewer import zone
 
 BLUE, GREEN, AMBER = "#4a72e0", "#23996a", "#c9811a"
-"""Seen well on white and on black; the same as --series-1 to --series-3."""
+"""Legible on white and on black; the same as --series-1 to --series-3."""
 Figure = dict[str, Any]
 
 AXIS = {"zeroline": False, "showline": False, "ticks": "", "automargin": False}
@@ -47,14 +47,14 @@ class Series:
 
 
 def chart(id_: str, label: str) -> html.Div:
-    """The place of a chart; `label` says in words what it shows."""
+    """An empty chart; `label` describes it for screen readers."""
     empty: Figure = {"data": [], "layout": {**LAYOUT, "xaxis": {"visible": False}, "yaxis": {"visible": False}}}
     graph = dcc.Graph(id=id_, figure=empty, config=CONFIG, style={"height": "100%"})
     return html.Div(graph, className="chart", role="img", **aria(label=label))
 
 
 def legend(*each: tuple[str, str]) -> html.Ul:
-    """Names and colours, beside the chart's title."""
+    """Names and colours of the series, beside the chart's title."""
     return html.Ul(
         [html.Li([html.Span(className="swatch", style={"background": colour}), name]) for name, colour in each],
         className="chart-legend",
@@ -62,7 +62,7 @@ def legend(*each: tuple[str, str]) -> html.Ul:
 
 
 def figure(times: Sequence[datetime], series: Sequence[Series], axes: dict[str, Figure], **layout: Any) -> Figure:
-    """`axes` by their name in the layout, such as `yaxis2`."""
+    """A Plotly figure; `axes` by their name in the layout, such as `yaxis2`."""
     x = [f"{at.astimezone(zone()):%Y-%m-%dT%H:%M:%S}" for at in times]
     return {
         "data": [trace(x, each) for each in series],

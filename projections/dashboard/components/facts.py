@@ -1,11 +1,11 @@
-"""What is known of one order: its facts and its lines."""
+"""The facts and the lines of one order."""
 
 from dash import html
 from dash.development.base_component import Component
 
 from projections.dashboard.components import orders, words
 from projections.dashboard.components.basic import Content, empty, mark, pairs
-from projections.dashboard.components.event import whole
+from projections.dashboard.components.event import identifier
 from projections.dashboard.components.table import Column, table
 from projections.queries.sagas import Line, Saga
 from projections.queries.timeline import Timeline
@@ -14,11 +14,11 @@ from projections.queries.timeline import Timeline
 def facts(timeline: Timeline) -> Component:
     saga = timeline.saga
     rows: list[tuple[str, Content]] = [
-        ("Order", whole(saga.order_id)),
+        ("Order", identifier(saga.order_id)),
         ("Customer", saga.customer or words.NOTHING),
         ("Total", orders.total(saga)),
         ("Placed", words.moment(saga.placed_at)),
-        ("Due by", [words.moment(saga.complete_by), " ", mark("Overdue", "bad", "warning") if saga.overdue else ""]),
+        ("Deadline", [words.moment(saga.complete_by), " ", mark("Overdue", "bad", "warning") if saga.overdue else ""]),
     ]
     if saga.waits_for:
         rows.append(("Waits for", [orders.WAITS[saga.waits_for], ", ", orders.waiting(saga, timeline.usual)]))
@@ -26,13 +26,13 @@ def facts(timeline: Timeline) -> Component:
         rows.append(
             ("Ended", [words.moment(saga.ended_at), f", after {words.duration(saga.ended_at - saga.placed_at)}"])
         )
-    rows.append(("Correlation", whole(saga.correlation_id or words.NOTHING)))
+    rows.append(("Correlation", identifier(saga.correlation_id or words.NOTHING)))
     return pairs(*rows)
 
 
 def lines(saga: Saga) -> Component:
     if not saga.lines:
-        return empty("No lines are known yet")
+        return empty("No lines yet")
     columns: list[Column[Line]] = [
         Column("Product", lambda line: line.sku),
         Column("Quantity", lambda line: words.count(line.quantity), "number"),

@@ -1,4 +1,4 @@
-"""The figures of the moment: in tiles, and how orders end."""
+"""The current figures: in tiles, and how orders end."""
 
 from dash import html
 from dash.development.base_component import Component
@@ -15,24 +15,24 @@ def in_tiles(now: Figures) -> Component:
     took = {each.state: each for each in now.durations}
     confirmed = took.get("confirmed")
     return tiles(
-        tile("Orders", f"{now.rate.orders:.1f}", "a second", "placed, last 10 s"),
-        tile("Messages", f"{now.rate.messages:.1f}", "a second", "last 10 s"),
+        tile("Orders", f"{now.rate.orders:.1f}", "per second", "placed, last 10 s"),
+        tile("Messages", f"{now.rate.messages:.1f}", "per second", "last 10 s"),
         tile(
-            "Completed",
+            "Confirmed",
             figure_of(now.share_confirmed),
             "%" if now.share_confirmed is not None else "",
-            "of all that ended",
+            "of ended orders",
         ),
         tile(
             "Compensation rate",
             figure_of(None if now.share_confirmed_last_hour is None else 1 - now.share_confirmed_last_hour),
             "%" if now.share_confirmed_last_hour is not None else "",
-            "cancelled in the last hour",
+            "cancelled, last hour",
         ),
         tile(
-            "Time to complete",
+            "Saga duration",
             words.duration(confirmed.median) if confirmed else words.NOTHING,
-            note=f"median, 95 % in {words.duration(confirmed.p95)}" if confirmed else "none has yet",
+            note=f"confirmed: median, 95 % in {words.duration(confirmed.p95)}" if confirmed else "none confirmed yet",
         ),
         tile("Unfinished", words.count(counts.unfinished), note=oldest_note(oldest)),
     )
@@ -45,14 +45,14 @@ def figure_of(share_: float | None) -> str:
 def oldest_note(oldest: Saga | None) -> Content:
     if oldest is None or oldest.waited_seconds is None:
         return "every order has ended"
-    return ["oldest for ", words.duration(oldest.waited_seconds), ": ", orders.order_link(oldest)]
+    return ["oldest waits ", words.duration(oldest.waited_seconds), ": ", orders.order_link(oldest)]
 
 
 def share(counts: Counts) -> Component:
-    """How orders end."""
+    """Ended orders by state, beside the unfinished ones."""
     ended = counts.confirmed_ended + counts.cancelled_ended
     if not ended:
-        return empty("No order has ended yet", "The first to end appears here at once.")
+        return empty("No order has ended yet", "The first one appears here at once.")
     cut = f"{100 * counts.confirmed_ended / ended:.2f}%"
     share_ = f"{words.percent(counts.confirmed_ended / ended)} %"
     donut = html.Div(
@@ -62,14 +62,14 @@ def share(counts: Counts) -> Component:
     )
     legend = html.Ul(
         [
-            legend_line("Completed", counts.confirmed_ended, "var(--series-2)"),
-            legend_line("Rolled back", counts.cancelled_ended, "var(--series-3)"),
-            legend_line("Under way", counts.unfinished, "var(--series-1)"),
+            legend_line("Ended confirmed", counts.confirmed_ended, "var(--series-2)"),
+            legend_line("Ended cancelled", counts.cancelled_ended, "var(--series-3)"),
+            legend_line("Unfinished", counts.unfinished, "var(--series-1)"),
         ],
         className="legend",
     )
     states = html.P(
-        f"By state: {words.count(counts.placed)} placed, {words.count(counts.confirmed)} confirmed, "
+        f"All orders: {words.count(counts.placed)} placed, {words.count(counts.confirmed)} confirmed, "
         f"{words.count(counts.cancelled)} cancelled.",
         className="muted small",
     )

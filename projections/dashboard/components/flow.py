@@ -1,4 +1,4 @@
-"""The saga's four steps from left to right, and below them the way back."""
+"""The saga's four steps from left to right, and below them its compensation."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from dash.development.base_component import Component
 
 from projections.dashboard.components.basic import Content, aria, icon
 
-Look = Literal["done", "now", "failed", "undone", "idle"]
-PICTURES = {"done": "check", "now": "clock", "failed": "cross", "undone": "back", "idle": "dot"}
-SAID = {"done": "done", "now": "under way", "failed": "failed", "undone": "undone", "idle": "not reached"}
+Look = Literal["done", "now", "failed", "compensated", "idle"]
+PICTURES = {"done": "check", "now": "clock", "failed": "cross", "compensated": "back", "idle": "dot"}
+SAID = {"done": "done", "now": "in progress", "failed": "failed", "compensated": "compensated", "idle": "not reached"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A box of the flow; `picture` replaces that of the look, `late` colours the note."""
+    """A box of the flow; `picture` replaces the icon of the look, `late` colours the note."""
 
     name: str
     look: Look
@@ -26,10 +26,10 @@ class Step:
     late: bool = False
 
 
-def flow(forward: Sequence[Step], back: Sequence[Step], label: str) -> html.Div:
-    """`back` is in the order in which it is walked: from right to left, and ends below the second step."""
+def flow(forward: Sequence[Step], compensation: Sequence[Step], label: str) -> html.Div:
+    """`compensation` is drawn in its order from right to left, and ends below the second step."""
     steps = [box(step, "forward", place) for place, step in enumerate(forward, 1)]
-    steps += [box(step, "back", len(back) + 1 - place) for place, step in enumerate(back)]
+    steps += [box(step, "compensation", len(compensation) + 1 - place) for place, step in enumerate(compensation)]
     return html.Div(html.Ol(steps, className="flow", **aria(label=label)))
 
 

@@ -1,4 +1,4 @@
-"""The mark of each kind of message: a word, a tone and a picture."""
+"""The mark of each contract: a text, a tone and an icon."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from projections.dashboard.components.words import plainly
 
 
 class Kind(NamedTuple):
-    """How a contract is shown."""
+    """The mark of one contract."""
 
     text: str
     tone: Tone
@@ -27,7 +27,7 @@ KINDS = {
     PaymentCaptured.NAME: Kind("Payment captured", "good", "card"),
     PaymentDeclined.NAME: Kind("Payment declined", "bad", "cross"),
     PaymentRefunded.NAME: Kind("Payment refunded", "warn", "card"),
-    LateChargeMade.NAME: Kind("Charged too late", "warn", "warning"),
+    LateChargeMade.NAME: Kind("Late charge made", "warn", "warning"),
     StockReserved.NAME: Kind("Stock reserved", "info", "box"),
     StockRejected.NAME: Kind("Stock rejected", "bad", "cross"),
     StockReleased.NAME: Kind("Stock released", "warn", "box"),
@@ -37,7 +37,7 @@ KINDS = {
 
 
 def kind_of(contract: str) -> Kind:
-    """A contract that is not known here yet is shown by its name."""
+    """A contract without an entry is shown by its name."""
     known = KINDS.get(contract)
     return known or Kind(plainly(contract.split(".")[1] if contract.count(".") > 1 else contract), "idle", "dot")
 

@@ -1,4 +1,4 @@
-"""How far each relay and each group is behind."""
+"""The lag of each relay and each group."""
 
 from dash import html
 from dash.development.base_component import Component
@@ -10,26 +10,26 @@ from projections.dashboard.components.table import Column, table
 from projections.monitor.picture import Picture, RelayFigures
 
 LAG_SECONDS = 5.0
-"""From here on a lag is marked."""
+"""A greater lag is marked."""
 
-Behind = tuple[str, Content, Content]
-"""Who, how far behind, and whether that is well."""
+Lag = tuple[str, Content, Content]
+"""Relay or group, its lag, and its state."""
 
 
 def lag(picture: Picture | None) -> Component:
-    """How far each relay and each group is behind."""
+    """The lag of each relay and each group, in a table."""
     if picture is None:
         return empty("Asking the processes", "The first answers take about a second.", "clock")
-    columns: list[Column[Behind]] = [
-        Column("Who", lambda row: row[0]),
-        Column("Behind", lambda row: row[1], "number"),
+    columns: list[Column[Lag]] = [
+        Column("Relay or group", lambda row: row[0]),
+        Column("Lag", lambda row: row[1], "number"),
         Column("State", lambda row: row[2], "number"),
     ]
     rows = [*relay_rows(picture), *group_rows(picture)]
     return html.Div([*age(picture), table("Lag of relays and groups", columns, rows)])
 
 
-def relay_rows(picture: Picture) -> list[Behind]:
+def relay_rows(picture: Picture) -> list[Lag]:
     relays = {each.database: each for process in picture.processes for each in process.relays if each.is_active}
     databases = sorted({each.database for process in picture.processes for each in process.relays})
     return [(f"{words.service(database)} relay", *relay_lag(relays.get(database))) for database in databases]
@@ -37,21 +37,21 @@ def relay_rows(picture: Picture) -> list[Behind]:
 
 def relay_lag(relay: RelayFigures | None) -> tuple[Content, Content]:
     if relay is None:
-        return words.NOTHING, mark("No relay", "bad", "warning")
+        return words.NOTHING, mark("No active relay", "bad", "warning")
     late = relay.lag_seconds > LAG_SECONDS
     behind = f"{words.counted(relay.lag_rows, 'row')}, {words.duration(round(relay.lag_seconds, 1))}"
     return behind, mark("Late", "warn", "warning") if late else mark("Current", "good", "check")
 
 
-def group_rows(picture: Picture) -> list[Behind]:
-    """A group is as far behind as its queues are long."""
+def group_rows(picture: Picture) -> list[Lag]:
+    """The lag of a group is the length of its queues."""
     ready: dict[str, int] = {}
     for queue in picture.broker.queues:
         group, _, part = queue.name.rpartition(".")
         if part.isdigit():
             ready[group] = ready.get(group, 0) + queue.ready + queue.unacknowledged
     groups = sorted({each.group for process in picture.processes for each in process.receiving})
-    rows: list[Behind] = []
+    rows: list[Lag] = []
     for group in groups:
         behind = words.counted(ready[group], "message") if group in ready else words.NOTHING
         rows.append((f"{words.service(group)} group", behind, group_state(picture, group)))

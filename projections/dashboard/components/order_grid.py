@@ -1,31 +1,31 @@
-"""Orders in the grid that one walks with the keyboard."""
+"""The grid of orders, usable by keyboard."""
 
 from typing import Any
 
 import dash_ag_grid as dag  # type: ignore[import-untyped]
 from dash import html
 
+from projections.dashboard.addresses import address
 from projections.dashboard.components import orders, words
 from projections.dashboard.components.basic import aria
-from projections.dashboard.places import place
 from projections.queries.sagas import Saga, Usual, Waiting
 
 COLUMNS = [
     {
         "field": "state",
-        "headerName": "Status",
+        "headerName": "State",
         "cellRenderer": "Mark",
         "cellDataType": False,
         "minWidth": 132,
-        "maxWidth": 150,
+        "maxWidth": 220,
     },
     {"field": "id", "headerName": "Order", "cellRenderer": "OrderLink", "minWidth": 120, "flex": 1},
     {"field": "customer", "headerName": "Customer", "minWidth": 110, "flex": 1},
     {"field": "total", "headerName": "Amount", "type": "rightAligned", "minWidth": 100, "maxWidth": 130},
-    {"field": "waits", "headerName": "Waits for, or why it was cancelled", "minWidth": 190, "flex": 2},
+    {"field": "waits", "headerName": "Waits for, or reason", "minWidth": 190, "flex": 2},
     {
-        "field": "lasted",
-        "headerName": "Lasted",
+        "field": "duration",
+        "headerName": "Duration",
         "type": "rightAligned",
         "minWidth": 110,
         "maxWidth": 150,
@@ -52,7 +52,7 @@ GRID = {
 
 
 def grid(id_: str) -> html.Section:
-    """Holds rows that are handed to it as `rowData`."""
+    """An empty grid; its rows are the property `rowData`."""
     made = dag.AgGrid(
         id=id_,
         columnDefs=COLUMNS,
@@ -67,24 +67,24 @@ def grid(id_: str) -> html.Section:
 
 
 def row(saga: Saga, usual: dict[Waiting, Usual]) -> dict[str, Any]:
-    text, tone, picture = orders.look(saga)
-    usually = usual.get(saga.waits_for) if saga.waits_for else None
+    text, tone, picture = orders.shown_state(saga)
+    usual_of = usual.get(saga.waits_for) if saga.waits_for else None
     return {
         "id": str(saga.order_id),
-        "href": place(f"orders/{saga.order_id}"),
+        "href": address(f"orders/{saga.order_id}"),
         "state": {"text": text, "tone": tone, "icon": picture},
         "customer": saga.customer,
         "total": orders.total(saga),
-        "waits": orders.WAITS[saga.waits_for] if saga.waits_for else orders.why(saga),
-        "lasted": lasted(saga),
-        "usual": f"usually {orders.usual_time(usually)}" if usually else "",
+        "waits": orders.WAITS[saga.waits_for] if saga.waits_for else orders.reason(saga),
+        "duration": duration(saga),
+        "usual": f"usually {orders.usual_time(usual_of)}" if usual_of else "",
         "placed": words.clock(saga.placed_at) if saga.placed_at else words.NOTHING,
         "placed_utc": words.utc(saga.placed_at) if saga.placed_at else "",
     }
 
 
-def lasted(saga: Saga) -> str:
-    """From placed to its end, or how long it has waited for what it waits for."""
+def duration(saga: Saga) -> str:
+    """From placed to ended; for an unfinished order the time that it has waited for the current step."""
     if saga.waited_seconds is not None:
         return f"{words.duration(saga.waited_seconds)} so far"
     if saga.ended_at and saga.placed_at:

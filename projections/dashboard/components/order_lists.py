@@ -1,4 +1,4 @@
-"""Orders in short tables: the latest, and those that wait longest."""
+"""Short tables of orders: the newest, and the unfinished ones that wait longest."""
 
 from dash.development.base_component import Component
 
@@ -13,8 +13,8 @@ def recent(rows: list[Saga]) -> Component:
         return empty("No orders yet", "Start some with ./ordersaga up --traffic 5, or place one over HTTP.")
     columns: list[Column[Saga]] = [
         Column("Order", orders.order_link),
-        Column("Status", orders.state_mark),
-        Column("Why", orders.why, "muted wide-only"),
+        Column("State", orders.state_mark),
+        Column("Reason", orders.reason, "muted wide-only"),
         Column("Amount", orders.total, "number"),
         Column("Placed", lambda saga: words.moment(saga.placed_at), "number"),
     ]
@@ -23,15 +23,15 @@ def recent(rows: list[Saga]) -> Component:
 
 def waiting(rows: list[Saga], usual: dict[Waiting, Usual]) -> Component:
     if not rows:
-        return empty("Nothing waits", "Every order has come to its end.", "check")
+        return empty("No order is unfinished", "Every order has ended.", "check")
 
     def usual_of(saga: Saga) -> Usual | None:
         return usual.get(saga.waits_for) if saga.waits_for else None
 
     columns: list[Column[Saga]] = [
         Column("Order", orders.order_link),
-        Column("Waits for", lambda saga: words.plainly(saga.waits_for or "")),
-        Column("Since", lambda saga: orders.waiting_time(saga, usual_of(saga)), "number"),
+        Column("Waits for", lambda saga: words.plainly(orders.WAITS[saga.waits_for]) if saga.waits_for else ""),
+        Column("Waits", lambda saga: orders.waiting_time(saga, usual_of(saga)), "number"),
         Column("Usually", lambda saga: orders.usual_time(usual_of(saga)), "number"),
     ]
     return table("Unfinished orders", columns, rows)

@@ -1,4 +1,4 @@
-"""Parked messages: their failures and rows, and how their states are shown everywhere."""
+"""Parked messages: the table of failures, the table of messages, and the marks of their states."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ from projections.dashboard.services import ParkedAt
 
 STATES: dict[str, tuple[str, Tone, str]] = {
     "retrying": ("Retrying", "info", "clock"),
-    "waiting": ("Waits behind", "idle", "pause"),
+    "waiting": ("Waiting", "idle", "pause"),
     "dead": ("Dead", "bad", "cross"),
 }
-WHY_NOT = "Only operators may act on messages; ask one, or sign in as one."
-SAY_WHY = "Say why, for the record: what was mended, or why it is given up."
-NOT_TRIED = "Not tried yet: behind others of its key"
+WHY_NOT = "Only operators may act on messages: sign in as one, or ask one."
+REASON_MISSING = "Give a reason for the record: what was fixed, or why the message is skipped."
+NOT_TRIED = "Not tried yet: waits behind its key"
 FailureOf = tuple[str, FailureGroup]
 RowOf = tuple[str, ParkedRow]
 
@@ -46,7 +46,7 @@ def failures_table(found: list[FailureOf], may_act: bool) -> Component:
         Column("Service", lambda row: words.service(row[0])),
         Column("Messages", lambda row: words.count(row[1].messages), "number"),
         Column("Dead", lambda row: words.count(row[1].dead), "number wide-only"),
-        Column("Wait behind", lambda row: words.count(row[1].followers), "number wide-only"),
+        Column("Waiting", lambda row: words.count(row[1].followers), "number wide-only"),
         Column("Oldest", lambda row: words.ago(row[1].oldest), "number"),
         Column("", actions, "number"),
     ]
@@ -57,7 +57,7 @@ def rows_table(found: list[RowOf]) -> Component:
     columns: list[Column[RowOf]] = [
         Column("Message", open_button),
         Column("Service", lambda row: words.service(row[0]), "wide-only"),
-        Column("About", lambda row: words.short(row[1].key) if row[1].key else words.NOTHING),
+        Column("Key", lambda row: words.short(row[1].key) if row[1].key else words.NOTHING),
         Column("State", lambda row: mark(*STATES[row[1].state])),
         Column("Attempts", lambda row: words.count(row[1].attempts), "number"),
         Column("Next attempt", lambda row: next_attempt(row[1]), "number"),
@@ -68,7 +68,7 @@ def rows_table(found: list[RowOf]) -> Component:
 
 
 def next_attempt(message: ParkedRow) -> Content:
-    """The dead wait for a person."""
+    """A dead message has none: it waits for a person."""
     return words.NOTHING if message.state == "dead" else words.moment(message.next_attempt_at)
 
 
@@ -80,7 +80,7 @@ def open_button(row: RowOf) -> Component:
 
 
 def problems(found: Sequence[ParkedAt]) -> list[Component]:
-    """One line for each service that cannot be asked."""
+    """A notice for each service that does not answer."""
     return [
         html.Div(
             [icon("warning"), html.B(words.service(each.service)), html.Span(each.problem)],
@@ -91,7 +91,7 @@ def problems(found: Sequence[ParkedAt]) -> list[Component]:
     ]
 
 
-def nothing(*, any_known: bool) -> Component:
+def no_messages(*, any_known: bool) -> Component:
     if not any_known:
-        return empty("Not known", "No service that keeps parked messages could be asked.", "warning")
-    return empty("Nothing is parked", "What cannot be handled appears here, with what waits behind it.", "check")
+        return empty("Unknown", "No service answers for its parked messages.", "warning")
+    return empty("No parked messages", "A message that fails appears here, with those that wait behind it.", "check")

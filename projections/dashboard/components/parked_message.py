@@ -1,4 +1,4 @@
-"""One parked message in full, what can be done with it, and what an attempt would do."""
+"""One parked message in full, its actions, and the result of a dry run."""
 
 import json
 
@@ -8,13 +8,13 @@ from dash.development.base_component import Component
 from ordersaga.http.parked_views import ActionView, DryRunView, ParkedView
 from projections.dashboard.components import parked, words
 from projections.dashboard.components.basic import button, mark, notice, pairs, press
-from projections.dashboard.components.event import whole
+from projections.dashboard.components.event import identifier
 from projections.dashboard.components.kinds import kind_mark
 from projections.dashboard.components.table import Column, table
 
 
 def detail(service: str, message: ParkedView) -> Component:
-    """All about one message; what came in is shown as text."""
+    """Everything about one message; its content is shown as text, never as markup."""
     return html.Div(
         [
             html.P(
@@ -26,22 +26,22 @@ def detail(service: str, message: ParkedView) -> Component:
                 className="toolbar",
             ),
             pairs(
-                ("At", f"{words.service(service)}, where it could not be handled"),
+                ("Service", words.service(service)),
                 ("Failure", parked.failure_name(message)),
-                ("Says", message.message or words.NOTHING),
+                ("Error", message.message or words.NOTHING),
                 ("Attempts", words.count(message.attempts)),
                 ("Next attempt", parked.next_attempt(message)),
                 ("Parked", [words.moment(message.parked_at), ", ", words.ago(message.parked_at)]),
-                ("Key", whole(message.key or words.NOTHING)),
-                ("Message", whole(message.message_id)),
+                ("Key", identifier(message.key or words.NOTHING)),
+                ("Message", identifier(message.message_id)),
                 ("Waits behind", words.counted(len(message.before), "message")),
-                ("Holds up", words.counted(len(message.followers), "message")),
+                ("Blocks", words.counted(len(message.followers), "message")),
             ),
             fold("Body", message.body, opened=True),
             *([fold("Body before it was edited", message.original_body)] if message.original_body else []),
             *([fold("Traceback", message.traceback)] if message.traceback else []),
             fold("Headers", json.dumps(message.headers, indent=2, ensure_ascii=False, default=str)),
-            *([html.H3("What was done"), history(message.actions)] if message.actions else []),
+            *([html.H3("Actions"), history(message.actions)] if message.actions else []),
         ],
         className="event-detail",
     )
@@ -52,7 +52,7 @@ def fold(title: str, text: str, *, opened: bool = False) -> html.Details:
 
 
 def pretty(text: str) -> str:
-    """JSON in lines; whatever else as it is."""
+    """JSON in lines; other text unchanged."""
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
     except ValueError:
@@ -62,39 +62,39 @@ def pretty(text: str) -> str:
 def history(actions: list[ActionView]) -> Component:
     columns: list[Column[ActionView]] = [
         Column("Who", lambda each: each.actor),
-        Column("Did", lambda each: each.action),
+        Column("Action", lambda each: each.action),
         Column("When", lambda each: words.moment(each.acted_at)),
-        Column("Why", lambda each: each.reason or words.NOTHING),
+        Column("Reason", lambda each: each.reason or words.NOTHING),
     ]
-    return table("What was done", columns, actions)
+    return table("Actions", columns, actions)
 
 
 def dry_run(run: DryRunView) -> Component:
-    """What would be recorded and announced; nothing of it is kept."""
+    """The rows that an attempt would write; nothing is kept."""
     if run.failure:
         said = f"It would fail again: {run.failure.error} at {run.failure.place}. {run.failure.message}"
         return html.Div(
             [notice(said, "bad", "cross"), fold("Traceback", run.failure.traceback)], className="event-detail"
         )
     if run.outside == "not called":
-        text = "Not run: it begins with a call to another system, which a dry run leaves out."
+        text = "Not run: the reaction begins with an outside step, which a dry run leaves out."
         return notice(text, "warn", "warning")
     if run.received_before:
-        return notice("It has taken effect before; it would be dropped.", "info", "check")
+        return notice("This message has taken effect before; it would be dropped.", "info", "check")
     rows = [
         fold(f"{words.plainly(made.table)}: one row", json.dumps(made.row, default=str), opened=True)
         for made in run.rows
     ]
-    gone = [
-        html.P(f"{words.plainly(name)}: {words.counted(number, 'row')} would leave.")
+    deleted = [
+        html.P(f"{words.plainly(name)}: {words.counted(number, 'row')} would be deleted.")
         for name, number in run.removed.items()
     ]
-    text = f"It would succeed and make {words.counted(len(run.rows), 'row')}. Everything was rolled back."
-    return html.Div([notice(text, "good", "check"), *rows, *gone], className="event-detail")
+    text = f"It would succeed and write {words.counted(len(run.rows), 'row')}. Everything was rolled back."
+    return html.Div([notice(text, "good", "check"), *rows, *deleted], className="event-detail")
 
 
 def buttons(message: ParkedView, may_act: bool) -> list[Component]:
-    """What can be done with it."""
+    """The actions that an operator has."""
 
     def one(text: str, act: str, picture: str, look: str = "") -> Component:
         pressed = press("parked-act", f"{act} {message.version}")
@@ -108,10 +108,10 @@ def buttons(message: ParkedView, may_act: bool) -> list[Component]:
     return shown if may_act else [*shown, html.Span(parked.WHY_NOT, className="muted small")]
 
 
-def became(state: str) -> Component:
+def outcome(state: str) -> Component:
     said = {
-        "retrying": "It is due now; if it is handled it leaves this list.",
-        "waiting": "It waits behind others of its key, and is tried after them.",
-        "skipped": "It is skipped. What waited behind it goes on.",
+        "retrying": "The retry is due now; once handled, the message leaves this list.",
+        "waiting": "It waits behind earlier messages of its key and is retried after them.",
+        "skipped": "It is skipped. The messages behind it continue.",
     }
     return notice(said[state], "good", "check")

@@ -1,10 +1,10 @@
-"""The payment of one order: charged, declined, given back."""
+"""The payment of one order: captured, declined or refunded."""
 
 from dash.development.base_component import Component
 
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, empty, mark, pairs
-from projections.dashboard.components.event import whole
+from projections.dashboard.components.event import identifier
 from projections.queries.payments import Payment
 
 
@@ -24,15 +24,13 @@ def payment(found: Payment | None) -> Component:
             )
         )
     if found.charge_id:
-        rows.append(("Charge", whole(found.charge_id)))
+        rows.append(("Charge", identifier(found.charge_id)))
     if found.declined_at:
         rows.append(("Declined", [words.moment(found.declined_at), f", {words.plainly(found.decline or '').lower()}"]))
     if found.refunded_at:
-        rows.append(
-            ("Given back", [words.money(found.refunded, found.currency), ", ", words.moment(found.refunded_at)])
-        )
+        rows.append(("Refunded", [words.money(found.refunded, found.currency), ", ", words.moment(found.refunded_at)]))
     if found.refund_id:
-        rows.append(("Refund", whole(found.refund_id)))
+        rows.append(("Refund", identifier(found.refund_id)))
     return pairs(*rows)
 
 
@@ -41,6 +39,4 @@ def payment_mark(found: Payment) -> Component:
         return mark("Captured", "good", "card")
     if found.state == "declined":
         return mark("Declined", "bad", "cross")
-    return (
-        mark("Given back", "warn", "back") if found.state == "refunded" else mark("Charged too late", "warn", "warning")
-    )
+    return mark("Refunded", "warn", "back") if found.state == "refunded" else mark("Charged late", "warn", "warning")

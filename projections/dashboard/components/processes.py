@@ -1,4 +1,4 @@
-"""The running system: its processes as a picture and as a table, and the broker's queues."""
+"""The running system: the topology and the table of its processes, and the broker's queues."""
 
 import re
 from collections.abc import Iterable
@@ -17,8 +17,8 @@ STATES: dict[str, tuple[str, Tone, str]] = {
     "not ready": ("Not ready", "warn", "warning"),
     "down": ("Down", "bad", "cross"),
 }
-PLACE = re.compile(r"(?P<row>.+)-(api|relay|worker)(-\d+)?")
-"""Where a process stands in the picture, by its name."""
+NAME = re.compile(r"(?P<row>.+)-(api|relay|worker)(-\d+)?")
+"""The row and the column of a process in the topology, by its name."""
 
 
 def state_mark(process: ProcessPicture) -> html.Span:
@@ -26,7 +26,7 @@ def state_mark(process: ProcessPicture) -> html.Span:
 
 
 def topology(picture: Picture) -> Component:
-    """Each service's way to the broker and back; the read side below."""
+    """Each service's path to the broker and from it; the read side is the last row."""
     nodes: list[Component] = [heading(name) for name in ("API", "Relay", "Broker", "Worker")]
     names = rows(picture.processes)
     for place, name in enumerate(names, 2):
@@ -40,9 +40,9 @@ def topology(picture: Picture) -> Component:
 
 
 def rows(processes: Iterable[ProcessPicture]) -> list[str]:
-    """`orders`, `payments` and so on, as they are pictured; what has no relay, which is the read side, comes last."""
+    """`orders`, `payments` and so on; a row without a relay, which is the read side, comes last."""
     names = [each.name for each in processes]
-    found = dict.fromkeys(place["row"] for place in map(PLACE.fullmatch, names) if place)
+    found = dict.fromkeys(place["row"] for place in map(NAME.fullmatch, names) if place)
     return sorted(found, key=lambda name: f"{name}-relay" not in names)
 
 
@@ -51,7 +51,7 @@ def heading(name: str) -> html.Div:
 
 
 def node(picture: Picture, name: str, row: int, column: int) -> Component:
-    """A process; those named alike after it are its further copies."""
+    """A process, or the worst of its numbered copies."""
     found = [each for each in picture.processes if each.name == name or each.name.startswith(f"{name}-")]
     style = {"gridRow": row, "gridColumn": column}
     if not found:
@@ -64,19 +64,19 @@ def node(picture: Picture, name: str, row: int, column: int) -> Component:
         html.Span(f" ({text.lower()})", className="hidden-text" if worst.state == "up" else ""),
     ]
     return html.Div(
-        [html.Div(title, className=f"topology-name text-{tone}"), html.Div(does(worst), className="muted small")],
+        [html.Div(title, className=f"topology-name text-{tone}"), html.Div(activity(worst), className="muted small")],
         className=f"topology-node topology-{column}",
         style=style,
     )
 
 
-def does(process: ProcessPicture) -> str:
-    """What it does at the moment, in figures."""
+def activity(process: ProcessPicture) -> str:
+    """The current activity, in figures."""
     if process.state == "down":
         return "; ".join(process.problems) or "does not answer"
     if process.relays:
         return "; ".join(
-            f"{'active' if each.is_active else 'stands by'}, {words.counted(each.lag_rows, 'row')} behind, "
+            f"{'active' if each.is_active else 'standby'}, {words.counted(each.lag_rows, 'row')} behind, "
             f"{rate(each.published_per_second)}"
             for each in process.relays
         )
@@ -120,16 +120,16 @@ def processes_table(processes: Iterable[ProcessPicture]) -> Component:
     columns: list[Column[ProcessPicture]] = [
         Column("Process", lambda each: html.B(each.name)),
         Column("State", state_mark),
-        Column("Does", does, "muted wide-only"),
-        Column("Up since", lambda each: words.moment(each.started_at), "number"),
-        Column("For", lambda each: up_for(each), "number wide-only"),
+        Column("Activity", activity, "muted wide-only"),
+        Column("Started", lambda each: words.moment(each.started_at), "number"),
+        Column("Uptime", lambda each: uptime(each), "number wide-only"),
         Column("Memory", lambda each: memory(each.memory_bytes), "number"),
-        Column("Processor", lambda each: processor(each.cores), "number"),
+        Column("CPU", lambda each: cpu(each.cores), "number"),
     ]
     return table("Processes", columns, processes)
 
 
-def up_for(process: ProcessPicture) -> Content:
+def uptime(process: ProcessPicture) -> Content:
     return words.duration(datetime.now(UTC) - process.started_at) if process.started_at else words.NOTHING
 
 
@@ -137,13 +137,13 @@ def memory(size: int | None) -> str:
     return words.NOTHING if size is None else f"{size / 2**20:,.0f} MiB"
 
 
-def processor(cores: float | None) -> str:
+def cpu(cores: float | None) -> str:
     return words.NOTHING if cores is None else f"{cores * 100:.0f} %"
 
 
 def queues_table(broker: BrokerPicture) -> Component:
     if not broker.queues:
-        return empty("The broker tells nothing of its queues", broker.problem or "It has not answered yet.", "broker")
+        return empty("No metrics of the queues", broker.problem or "The broker has not answered yet.", "broker")
     columns: list[Column[QueuePicture]] = [
         Column("Queue", lambda queue: html.Span(queue.name, className="mono")),
         Column("Ready", lambda queue: words.count(queue.ready), "number"),
@@ -154,7 +154,7 @@ def queues_table(broker: BrokerPicture) -> Component:
 
 
 def consumers(queue: QueuePicture) -> Content:
-    """A queue of a group that nobody consumes fills up."""
+    """A queue of a group without a consumer is marked."""
     if queue.consumers is None:
         return words.NOTHING
     is_of_group = queue.name.rpartition(".")[2].isdigit()

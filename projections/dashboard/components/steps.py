@@ -1,4 +1,4 @@
-"""The four steps and the way back: of one order, and of all that are under way."""
+"""The four steps and the compensation: of one order, and of all unfinished orders."""
 
 from datetime import datetime
 
@@ -17,15 +17,17 @@ LOOKS: dict[StepState, Look] = {
     "done": "done",
     "in_progress": "now",
     "failed": "failed",
-    "compensating": "undone",
-    "compensated": "undone",
+    "compensating": "compensated",
+    "compensated": "compensated",
     "not_reached": "idle",
 }
 
 
 def of_order(timeline: Timeline) -> Component:
-    """How far one order is, and what was undone of it."""
-    return flow([forward(step, timeline) for step in timeline.steps], back(timeline.saga), "Steps of this order")
+    """The steps of one order and their compensation."""
+    return flow(
+        [forward(step, timeline) for step in timeline.steps], compensation(timeline.saga), "Steps of this order"
+    )
 
 
 def forward(step: SagaStep, timeline: Timeline) -> Step:
@@ -40,45 +42,43 @@ def because(step: SagaStep) -> list[Component | str]:
     return [", ", words.plainly(step.reason).lower()] if step.state == "failed" and step.reason else []
 
 
-def back(saga: Saga) -> list[Step]:
-    """What was undone; it is drawn below the step that failed and those before it."""
+def compensation(saga: Saga) -> list[Step]:
+    """Empty unless the order is cancelled."""
     if not saga.cancelled_at:
         return []
-    note = [words.moment(saga.cancelled_at, fine=True), f", {orders.why(saga).lower()}"]
-    refund = undoing("Money given back", saga.captured_at or saga.late_charge_at, saga.refunded_at)
-    release = undoing("Stock released", saga.reserved_at, saga.released_at)
-    return [Step("Order cancelled", "undone", note=note), *(step for step in (refund, release) if step)]
+    note = [words.moment(saga.cancelled_at, fine=True), f", {orders.reason(saga).lower()}"]
+    refund = compensating("Payment refunded", saga.captured_at or saga.late_charge_at, saga.refunded_at)
+    release = compensating("Stock released", saga.reserved_at, saga.released_at)
+    return [Step("Order cancelled", "compensated", note=note), *(step for step in (refund, release) if step)]
 
 
-def undoing(name: str, done_at: datetime | None, undone_at: datetime | None) -> Step | None:
+def compensating(name: str, done_at: datetime | None, compensated_at: datetime | None) -> Step | None:
     if not done_at:
         return None
-    return (
-        Step(name, "undone", note=words.moment(undone_at, fine=True))
-        if undone_at
-        else Step(name, "now", note="under way")
-    )
+    if not compensated_at:
+        return Step(name, "now", note="in progress")
+    return Step(name, "compensated", note=words.moment(compensated_at, fine=True))
 
 
 def of_all(counts: Counts) -> Component:
-    """Where the orders under way are."""
+    """The number of unfinished orders at each step."""
     waits = counts.waiting
 
-    def step(name: str, waits_for: Waiting, note: str, picture: str, *, back: bool = False) -> Step:
+    def step(name: str, waits_for: Waiting, note: str, picture: str, look: Look = "now") -> Step:
         number = waits.get(waits_for, 0)
-        return Step(name, "idle" if not number else "undone" if back else "now", words.count(number), note, picture)
+        return Step(name, look if number else "idle", words.count(number), note, picture)
 
     return flow(
         [
             step("Placed", "stock", "wait for stock", "cart"),
-            step("Stock reserved", "payment", "wait for the card", "box"),
+            step("Stock reserved", "payment", "wait for payment", "box"),
             step("Payment captured", "confirmation", "wait for confirmation", "card"),
             step("Confirmed", "shipment", "wait for shipment", "truck"),
         ],
         [
-            step("Cancel", "cancellation", "declined or out of stock", "back", back=True),
-            step("Refund", "refund", "wait for their money", "card", back=True),
-            step("Release stock", "release", "wait for release", "box", back=True),
+            step("Cancel", "cancellation", "declined or out of stock", "back", "compensated"),
+            step("Refund", "refund", "wait for refund", "card", "compensated"),
+            step("Release stock", "release", "wait for release", "box", "compensated"),
         ],
-        "Orders by step, and the way back",
+        "Orders by step and by compensation",
     )

@@ -1,4 +1,4 @@
-"""Short tables of typed rows; long ones with paging are `grid.py`."""
+"""Short tables of typed rows; `order_grid.py` has the long one with pages."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ Row = TypeVar("Row")
 
 @dataclass(frozen=True)
 class Column(Generic[Row]):
-    """A heading, and what a row shows under it."""
+    """A heading, and the content of a row below it."""
 
     heading: str
     show: Callable[[Row], Content]
     look: str = ""
-    """CSS classes: `number` is right-aligned, `wide-only` is left out on a telephone, `shrink` gives way first."""
+    """CSS classes: `number` is right-aligned, `wide-only` is hidden on a telephone, `shrink` is shortened first."""
 
 
 def table(caption: str, columns: list[Column[Row]], rows: Iterable[Row]) -> html.Div:
-    """`caption` names the table to those who do not see it."""
+    """`caption` names the table for screen readers."""
     head = html.Tr([html.Th(each.heading, scope="col", className=each.look) for each in columns])
     body = [html.Tr([html.Td(each.show(row), className=each.look) for each in columns]) for row in rows]
     # A region that scrolls has to be reachable by keyboard.

@@ -6,10 +6,10 @@ from datetime import datetime
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from projections.dashboard.addresses import address
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import aria
 from projections.dashboard.components.kinds import kind_mark, kind_of
-from projections.dashboard.places import place
 from projections.queries.timeline import TimelineEntry
 
 
@@ -24,7 +24,7 @@ def line(entry: TimelineEntry, first: datetime, last: datetime) -> html.Li:
     who = f"{words.service(entry.source)}, for {entry.actor}"
     return html.Li(
         [
-            dcc.Link(kind_mark(entry.contract), href=place(f"events/{entry.message_id}"), className="timeline-kind"),
+            dcc.Link(kind_mark(entry.contract), href=address(f"events/{entry.message_id}"), className="timeline-kind"),
             html.Span(who, title=who, className="timeline-who muted"),
             html.Span(bar(entry, first, last), className="timeline-bar", **aria(hidden="true")),
             html.Span(delay(entry), className="timeline-delay number muted"),
@@ -34,7 +34,7 @@ def line(entry: TimelineEntry, first: datetime, last: datetime) -> html.Li:
 
 
 def delay(entry: TimelineEntry) -> str:
-    return "from outside" if entry.since_cause is None else f"after {words.duration(entry.since_cause)}"
+    return "first cause" if entry.since_cause is None else f"after {words.duration(entry.since_cause)}"
 
 
 def bar(entry: TimelineEntry, first: datetime, last: datetime) -> html.Span:

@@ -1,4 +1,4 @@
-"""The charts of what goes through: messages and orders by minute, and the broker's queues."""
+"""The charts of traffic: messages and orders per minute, and the broker's queues."""
 
 from projections.dashboard.components import charts
 from projections.dashboard.components.charts import Figure, Series
@@ -11,13 +11,13 @@ LEAST_MINUTES = 20
 MESSAGES = ("Messages", charts.BLUE)
 CONFIRMED = ("Orders confirmed", charts.GREEN)
 CANCELLED = ("Orders cancelled", charts.AMBER)
-ENQUEUED = ("Enqueued a second", charts.BLUE)
-DELIVERED = ("Delivered a second", charts.GREEN)
+ENQUEUED = ("Enqueued per second", charts.BLUE)
+DELIVERED = ("Delivered per second", charts.GREEN)
 UNACKNOWLEDGED = ("Unacknowledged", charts.AMBER)
 
 
 def minutes_figure(hour: list[Minute]) -> Figure:
-    minutes = since_something_happened(hour)
+    minutes = since_first_message(hour)
     return charts.figure(
         [each.minute for each in minutes],
         [
@@ -29,14 +29,14 @@ def minutes_figure(hour: list[Minute]) -> Figure:
     )
 
 
-def since_something_happened(hour: list[Minute]) -> list[Minute]:
-    """Without the empty minutes before, but for as many as a chart needs."""
+def since_first_message(hour: list[Minute]) -> list[Minute]:
+    """The hour from its first message on, and at least `LEAST_MINUTES`."""
     first = next((place for place, each in enumerate(hour) if each.messages), len(hour))
     return hour[min(first, max(len(hour) - LEAST_MINUTES, 0)) :]
 
 
 def broker_figure(sight: Sight) -> Figure:
-    """Every other second of the last minutes."""
+    """Every second sample of the last `BROKER_SECONDS`."""
     pictures = sight.history[-BROKER_SECONDS::2]
     brokers = [picture.broker for picture in pictures]
     return charts.figure(

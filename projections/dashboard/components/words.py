@@ -1,4 +1,4 @@
-"""Times, durations, amounts and counts as a person reads them."""
+"""Times, durations, amounts and counts as text."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -28,7 +28,7 @@ def counted(number: int, what: str) -> str:
 
 
 def service(package: str) -> str:
-    """`order_service` -> Orders; one that is not known here yet by its name."""
+    """`order_service` -> Orders; a service without an entry is called by its package."""
     return SERVICES.get(package, plainly(package.removesuffix("_service")))
 
 
@@ -82,12 +82,12 @@ def utc(at: datetime) -> str:
 
 
 def ago(at: datetime) -> html.Time:
-    """How long since, with the exact UTC in its title."""
+    """The time since then, with the exact UTC in its title."""
     return html.Time(f"{duration(age(at))} ago", dateTime=at.isoformat(), title=utc(at))
 
 
 def short(identifier: object) -> html.Span:
-    """The end of a long id, which is where ids of one moment differ; all of it in the title."""
+    """The end of a long id, where ids of one moment differ; the title has the whole id."""
     return html.Span(str(identifier)[-8:], title=str(identifier), className="mono")
 
 

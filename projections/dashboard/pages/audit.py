@@ -1,4 +1,4 @@
-"""Who did what, when and why; what caused what; and whether history is as it was written."""
+"""The audit trail, the causes and effects of a message, and the verification of history."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,16 +10,16 @@ from dash.development.base_component import Component
 
 from projections.audit.sources import Unavailable, without
 from projections.audit.trail import Entry, Filter, Place
+from projections.dashboard.addresses import address
 from projections.dashboard.components import audit, words
 from projections.dashboard.components.basic import card, empty, failed, mark, skeleton
 from projections.dashboard.page import Page
-from projections.dashboard.places import place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import SLOW, page_frame
 
 PAGE_ROWS = 50
 SPANS = {"15 minutes": 900, "Hour": 3600, "Day": 86400, "Week": 604800, "Everything": 0}
-"""The last so many seconds; 0 is no limit."""
+"""Seconds before now; 0 is no limit."""
 FIELDS = (("order", "value"), ("actor", "value"), ("correlation", "value"), ("type", "value"), ("span", "value"))
 
 
@@ -61,7 +61,7 @@ def filters() -> html.Div:
             dmc.TextInput(id="audit-correlation", label="Correlation", placeholder="Whole id", debounce=400, w=250),
             dmc.Select(id="audit-type", label="What", data=audit.TYPES, placeholder="Anything", clearable=True, w=190),
             dmc.Select(
-                id="audit-span", label="Of the last", data=list(SPANS), value="15 minutes", allowDeselect=False, w=130
+                id="audit-span", label="Time span", data=list(SPANS), value="15 minutes", allowDeselect=False, w=130
             ),
         ],
         className="toolbar",
@@ -70,10 +70,10 @@ def filters() -> html.Div:
 
 def why_layout(message_id: str) -> Component:
     return page_frame(
-        "Why a message was sent",
-        card("From the first cause to all that came of it", html.Div(skeleton(300), id="audit-why")),
+        "Causes and effects",
+        card("From the first cause to the last effect", html.Div(skeleton(300), id="audit-why")),
         dcc.Store(id="audit-message", data=message_id),
-        tools=dcc.Link("Audit trail", href=place("audit")),
+        tools=dcc.Link("Audit trail", href=address("audit")),
     )
 
 
@@ -116,9 +116,9 @@ def trail(app: Dash, reader: Reader) -> None:
     )
     def ask(behind: list[list[str]], *fields: str | None) -> tuple[Any, ...]:
         try:
-            wanted = asked(*fields)
+            wanted = asked_for(*fields)
         except ValueError:
-            problem = empty("A correlation is a whole id", "Copy it from an event or an order.", "warning")
+            problem = empty("Not a correlation id", "Enter the whole id; an event or an order shows it.", "warning")
             return problem, "", None, True, True
         ended = Place(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
         return update(*reader.trail(wanted, ended, PAGE_ROWS + 1), len(behind))
@@ -131,20 +131,22 @@ def reasons(app: Dash, reader: Reader) -> None:
             first = reader.why(UUID(message_id))
         except ValueError:
             first = None
-        return audit.tree(first) if first else empty("This message is not known here", message_id, "search")
+        return audit.tree(first) if first else empty("Message not found", message_id, "search")
 
 
 def proof(reader: Reader) -> tuple[Component, Component]:
-    """The stores, and the badge."""
+    """The table of stores, and the badge."""
     try:
         stores = reader.verification()
     except Unavailable as missing:
-        return failed("Nothing is known of the proof", str(missing)), mark("Not known", "warn", "warning")
+        return failed("The verification is unknown", str(missing)), mark("Unknown", "warn", "warning")
     return audit.stores_table(stores), audit.badge(stores)
 
 
-def asked(order: str | None, actor: str | None, correlation: str | None, kind: str | None, span: str | None) -> Filter:
-    """Raises ValueError for a correlation that is no id."""
+def asked_for(
+    order: str | None, actor: str | None, correlation: str | None, kind: str | None, span: str | None
+) -> Filter:
+    """Raises ValueError where the correlation is no UUID."""
     seconds = SPANS.get(span or "", 0)
     return Filter(
         order=(order or "").strip() or None,
@@ -156,7 +158,7 @@ def asked(order: str | None, actor: str | None, correlation: str | None, kind: s
 
 
 def update(found: list[Entry], missing: list[str], pages_before: int) -> tuple[Any, ...]:
-    """`found` has one entry more than is shown when there is a further page."""
+    """`found` has one entry more than the page where another page follows."""
     shown = found[:PAGE_ROWS]
     first = pages_before * PAGE_ROWS
     said = f"Entries {words.count(first + 1)} to {words.count(first + len(shown))}" if shown else ""

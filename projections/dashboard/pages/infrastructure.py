@@ -1,4 +1,4 @@
-"""What runs, how it is, and how messages go through it."""
+"""The processes, their state, and the flow of messages through them."""
 
 from typing import Any
 
@@ -21,9 +21,9 @@ def layout(_: str) -> Component:
         "Infrastructure",
         html.Div(skeleton(88), id="infra-tiles"),
         card(
-            "How messages go",
+            "Message flow",
             html.Div(skeleton(360), id="infra-topology"),
-            note="From each service through the broker to all",
+            note="From each service through the broker to every group",
         ),
         card("Processes", html.Div(skeleton(420), id="infra-processes"), flush=True),
         card("Broker queues", html.Div(skeleton(300), id="infra-queues"), flush=True),
@@ -37,7 +37,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
 
 
 def update(picture: Picture | None) -> list[Component]:
-    """What the regions show, in their order."""
+    """The content of the regions, in their order."""
     if picture is None:
         asking = empty("Asking the processes", "The first answers take about a second.", "clock")
         return [html.Div(skeleton(88)), asking, asking, asking]
@@ -58,9 +58,9 @@ def summary(picture: Picture) -> Component:
     )
     broker = picture.broker
     return tiles(
-        tile("Processes up", f"{up} of {len(picture.processes)}", note=away(picture)),
+        tile("Processes up", f"{up} of {len(picture.processes)}", note=not_up(picture)),
         tile("Memory", f"{memory / 2**20:,.0f}", "MiB", "all processes"),
-        tile("Processor", f"{cores * 100:.0f}", "%", "of one core, all processes"),
+        tile("CPU", f"{cores * 100:.0f}", "%", "of one core, all processes"),
         tile(
             "Longest relay lag",
             words.NOTHING if lag is None else words.duration(round(lag, 1)),
@@ -75,9 +75,9 @@ def summary(picture: Picture) -> Component:
     )
 
 
-def away(picture: Picture) -> str:
+def not_up(picture: Picture) -> str:
     names = [process.name for process in picture.processes if process.state != "up"]
-    return f"not up: {', '.join(names)}" if names else "all that are watched"
+    return f"not up: {', '.join(names)}" if names else "every monitored process"
 
 
 PAGE = Page("infrastructure", "Infrastructure", "infrastructure", layout, callbacks)

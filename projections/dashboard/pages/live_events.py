@@ -1,4 +1,4 @@
-"""The stream of messages, newest first, as they come."""
+"""The stream of messages, newest first."""
 
 from typing import Any, TypedDict
 
@@ -7,29 +7,29 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from contracts import CONTRACTS
+from projections.dashboard.addresses import address, parse_id
 from projections.dashboard.components.basic import aria, empty, icon, skeleton
 from projections.dashboard.components.event import event_detail, is_of_order
 from projections.dashboard.components.kinds import kind_of
 from projections.dashboard.page import Page, in_browser
-from projections.dashboard.places import id_of, place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
 from projections.queries.events import Event, EventFilter
 
 FIRST_ROWS = 100
 MOST_NEW = 300
-"""Rows kept in the browser; what is more than that has scrolled away."""
+"""Rows that the browser keeps; older ones are removed."""
 
 
 class News(TypedDict):
-    """What goes to the browser: rows to put on top, or all of them after a change of filter."""
+    """Sent to the browser: rows to put on top, or all rows after a change of filter."""
 
     reset: bool
     rows: list[dict[str, Any]]
 
 
 class Known(TypedDict):
-    """What the browser has: of which filter, and up to which position."""
+    """The state of the browser: the filter of its rows, and their newest position."""
 
     wanted: list[str | None]
     position: int
@@ -56,7 +56,7 @@ def layout(message_id: str) -> Component:
         html.Section(
             [
                 html.Div(
-                    [html.Span(name) for name in ("Kind", "About", "Actor", "Time", "Arrived in")],
+                    [html.Span(name) for name in ("Kind", "Key", "Actor", "Time", "Delay")],
                     className="event-row event-head",
                     **aria(hidden="true"),
                 ),
@@ -107,7 +107,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
             return no_update, no_update, no_update
         latest = found[0].position if found else 0
         now: Known = {"wanted": [wanted.contract, wanted.key], "position": latest}
-        return update(found, known is None), now, nothing(wanted)
+        return update(found, known is None), now, no_events(wanted)
 
     @app.callback(
         Output("events-drawer", "opened"), Output("events-drawer", "children"), Input("events-opened", "data")
@@ -115,18 +115,18 @@ def callbacks(app: Dash, reader: Reader) -> None:
     def open_event(message_id: str | None) -> tuple[bool, Component | None]:
         if not message_id:
             return False, None
-        wanted = id_of(message_id)
+        wanted = parse_id(message_id)
         event = reader.event(wanted) if wanted else None
-        return True, event_detail(event) if event else empty("There is no such event", "It may not have arrived yet.")
+        return True, event_detail(event) if event else empty("Event not found", "It may not have arrived yet.")
 
 
 def update(rows: list[Event], reset: bool) -> News:
-    """`rows` are newest first; `reset` puts them in the place of those that are there."""
+    """`rows` are newest first; with `reset` they replace the rows of the browser."""
     return {"reset": reset, "rows": [row(event) for event in rows]}
 
 
 def row(event: Event) -> dict[str, Any]:
-    """What the list shows of an event; assets/events.js puts it into the page as text."""
+    """The row of an event; assets/events.js writes it into the page as text."""
     kind = kind_of(event.contract)
     return {
         "position": event.position,
@@ -135,17 +135,17 @@ def row(event: Event) -> dict[str, Any]:
         "tone": kind.tone,
         "icon": kind.icon,
         "key": event.key,
-        "order": place(f"orders/{event.key}") if is_of_order(event) else None,
+        "order": address(f"orders/{event.key}") if is_of_order(event) else None,
         "actor": event.actor,
         "time": event.time.isoformat(),
-        "lapse": round((event.received_at - event.time).total_seconds() * 1000),
+        "delay": round((event.received_at - event.time).total_seconds() * 1000),
     }
 
 
-def nothing(wanted: EventFilter) -> Component:
+def no_events(wanted: EventFilter) -> Component:
     if wanted.contract or wanted.key:
-        return empty("No event matches", "Those that do will appear here as they come.", "search")
-    return empty("No events yet", "They appear here as they come: ./ordersaga up --traffic 5 makes some.", "events")
+        return empty("No event matches", "Matching events appear here as they arrive.", "search")
+    return empty("No events yet", "They appear here as they arrive; ./ordersaga up --traffic 5 makes some.", "events")
 
 
 PAGE = Page("events", "Live events", "events", layout, callbacks)

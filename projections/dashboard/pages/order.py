@@ -6,19 +6,19 @@ from uuid import UUID
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
+from projections.dashboard.addresses import address, parse_id
 from projections.dashboard.components import causes, facts, orders, steps
 from projections.dashboard.components.basic import card, empty, skeleton
 from projections.dashboard.components.payment import payment
 from projections.dashboard.components.timeline import timeline
 from projections.dashboard.page import in_browser
-from projections.dashboard.places import id_of, place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
 from projections.queries.timeline import Timeline
 
 
 def layout(order_id: str) -> Component:
-    if not id_of(order_id):
+    if not parse_id(order_id):
         return page_frame("Order", unknown(order_id))
     return page_frame(
         f"Order {order_id[-8:]}",
@@ -28,16 +28,16 @@ def layout(order_id: str) -> Component:
                 card(
                     "Messages",
                     html.Div(skeleton(300), id="order-timeline"),
-                    note="The bar reaches from the cause to the message",
+                    note="A bar reaches from the cause to the message",
                     wide=8,
                 ),
-                card("What caused what", causes.graph("order-graph", 340), wide=4, flush=True),
+                card("Causes and effects", causes.graph("order-graph", 340), wide=4, flush=True),
             ],
             className="grid",
         ),
         dcc.Store(id="order-order", data=order_id),
         dcc.Store(id="order-shown", data=0),
-        tools=dcc.Link("All orders", href=place("orders")),
+        tools=dcc.Link("All orders", href=address("orders")),
     )
 
 
@@ -70,13 +70,11 @@ def callbacks(app: Dash, reader: Reader) -> None:
 
 
 def unknown(order_id: str) -> Component:
-    return empty(
-        "This order is not known here", f"{order_id}: if it has just been placed, it appears within a second.", "search"
-    )
+    return empty("Order not found", f"{order_id}: an order that was placed just now appears within a second.", "search")
 
 
 def head(found: Timeline) -> Component:
-    """All but the messages; it changes while an order waits."""
+    """Everything but the messages; it changes while an order waits."""
     saga = found.saga
     return html.Div(
         [

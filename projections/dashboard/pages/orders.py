@@ -1,4 +1,4 @@
-"""All orders: search, filter, and page by page; an id below leads to the order's page."""
+"""All orders: search, filter and pages; an id in the address opens the page of that order."""
 
 from datetime import datetime
 from typing import Any
@@ -8,10 +8,10 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
+from projections.dashboard.addresses import address, parse_id
 from projections.dashboard.components import order_grid, orders
 from projections.dashboard.page import Page
 from projections.dashboard.pages import order
-from projections.dashboard.places import id_of, place
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
 from projections.queries.sagas import Place, Saga, SagaFilter, Usual, Waiting
@@ -29,7 +29,7 @@ def layout(order_id: str) -> Component:
 def filters() -> html.Div:
     return html.Div(
         [
-            dmc.TextInput(id="orders-search", label="Find", placeholder="Order id or customer", debounce=400, w=280),
+            dmc.TextInput(id="orders-search", label="Search", placeholder="Order id or customer", debounce=400, w=280),
             dmc.Select(
                 id="orders-state",
                 label="State",
@@ -79,7 +79,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
     )
     def turn(*values: Any) -> list[dict[str, str]]:
         behind, end = values[-2:]
-        return turned(str(ctx.triggered_id), behind, end)
+        return page_ends(str(ctx.triggered_id), behind, end)
 
     @app.callback(
         Output("orders-grid", "rowData"),
@@ -95,34 +95,34 @@ def callbacks(app: Dash, reader: Reader) -> None:
         _: int, behind: list[dict[str, str]], search: str, state: Any, waits: Any, overdue: bool
     ) -> tuple[Any, ...]:
         chosen = SagaFilter(state=state, waits_for=waits, overdue=overdue or None, customer=customer(search))
-        found, usual = reader.orders(chosen, PAGE_ROWS + 1, where(behind))
+        found, usual = reader.orders(chosen, PAGE_ROWS + 1, start_of(behind))
         return update(found, usual, len(behind))
 
     @app.callback(
         Output("url", "pathname", allow_duplicate=True), Input("orders-search", "value"), prevent_initial_call=True
     )
     def open_found(search: str) -> Any:
-        found = id_of(search)
-        return place(f"orders/{found}") if found else no_update
+        found = parse_id(search)
+        return address(f"orders/{found}") if found else no_update
 
 
-def turned(by: str, behind: list[dict[str, str]], end: dict[str, str] | None) -> list[dict[str, str]]:
-    """The ends of the pages before the one to show; a filter begins at the first page again."""
+def page_ends(by: str, behind: list[dict[str, str]], end: dict[str, str] | None) -> list[dict[str, str]]:
+    """The ends of the pages before the page to show; a changed filter starts at the first page."""
     if by == "orders-older" and end:
         return [*behind, end]
     return behind[:-1] if by == "orders-newer" else []
 
 
-def where(behind: list[dict[str, str]]) -> Place | None:
+def start_of(behind: list[dict[str, str]]) -> Place | None:
     return Place(datetime.fromisoformat(behind[-1]["time"]), UUID(behind[-1]["order_id"])) if behind else None
 
 
 def customer(search: str | None) -> str | None:
-    return None if not search or not search.strip() or id_of(search) else search.strip()
+    return None if not search or not search.strip() or parse_id(search) else search.strip()
 
 
 def update(found: list[Saga], usual: dict[Waiting, Usual], pages_before: int) -> tuple[Any, ...]:
-    """`found` has one row more than is shown when there is a further page."""
+    """`found` has one row more than the page where another page follows."""
     shown = found[:PAGE_ROWS]
     first = pages_before * PAGE_ROWS
     said = f"Orders {first + 1:,} to {first + len(shown):,}, newest first" if shown else "No orders"
@@ -131,7 +131,7 @@ def update(found: list[Saga], usual: dict[Waiting, Usual], pages_before: int) ->
 
 
 def end_of(shown: list[Saga]) -> dict[str, str] | None:
-    """Where the next page begins."""
+    """The start of the next page."""
     last = shown[-1] if shown else None
     return {"time": last.placed_at.isoformat(), "order_id": str(last.order_id)} if last and last.placed_at else None
 

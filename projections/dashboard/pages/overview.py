@@ -1,13 +1,13 @@
-"""The whole system at a glance."""
+"""The whole system on one page."""
 
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from projections.dashboard.addresses import address
 from projections.dashboard.components import charts, figures, lag, order_lists, steps, traffic
 from projections.dashboard.components.basic import card, skeleton
 from projections.dashboard.components.charts import Figure
 from projections.dashboard.page import Page
-from projections.dashboard.places import place
 from projections.dashboard.reading import Overview, Reader
 from projections.dashboard.shell import SLOW, TICK, page_frame
 
@@ -19,14 +19,14 @@ def layout(_: str) -> Component:
         html.Div(
             [
                 card(
-                    "The saga now",
+                    "Orders by step",
                     html.Div(skeleton(178), id="overview-flow"),
-                    note="How many orders wait at each step",
+                    note="Unfinished orders that wait at each step",
                 ),
                 card(
                     "Throughput",
-                    charts.chart("overview-minutes", "Messages and orders of the last hour, by minute"),
-                    note="A minute, of the last hour",
+                    charts.chart("overview-minutes", "Messages and orders per minute in the last hour"),
+                    note="Per minute, last hour",
                     aside=charts.legend(traffic.MESSAGES, traffic.CONFIRMED, traffic.CANCELLED),
                     wide=8,
                 ),
@@ -34,7 +34,7 @@ def layout(_: str) -> Component:
                 card(
                     "Broker queues",
                     charts.chart("overview-broker", "Messages enqueued, delivered and unacknowledged, last minutes"),
-                    note="While somebody looks",
+                    note="Recorded while a dashboard is open",
                     aside=charts.legend(traffic.ENQUEUED, traffic.DELIVERED, traffic.UNACKNOWLEDGED),
                     wide=7,
                 ),
@@ -44,12 +44,12 @@ def layout(_: str) -> Component:
                     html.Div(skeleton(330), id="overview-recent"),
                     wide=7,
                     flush=True,
-                    aside=dcc.Link("All orders", href=place("orders")),
+                    aside=dcc.Link("All orders", href=address("orders")),
                 ),
                 card(
                     "Waiting longest",
                     html.Div(skeleton(330), id="overview-waiting"),
-                    note="Unfinished orders beside the usual time",
+                    note="Unfinished orders and the usual time",
                     wide=5,
                     flush=True,
                 ),
@@ -72,7 +72,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
 
 
 def update(now: Overview) -> list[Component]:
-    """What the page's regions show, in their order."""
+    """The content of the regions, in their order."""
     return [
         figures.in_tiles(now.figures),
         steps.of_all(now.figures.counts),

@@ -1,4 +1,4 @@
-"""Messages that could not be handled: by failure, one by one, tried out, tried again, or given up."""
+"""Parked messages: their failure groups, dry run, retry and skip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,11 +16,11 @@ from projections.dashboard.shell import SLOW, page_frame
 from projections.dashboard.viewer import Viewer, viewer
 
 INTRO = (
-    "A message that fails holds up the later ones of its key, and nothing else. Look at the failure, mend its cause, "
-    "try the message out, then retry it. Whatever is done is recorded with who and why."
+    "A failing message blocks the later messages of its key and no others. Read the failure, fix its cause, "
+    "dry-run the message, then retry it. Every action is recorded with its actor and reason."
 )
 PRESSED = ("filter", "group", "chosen", "act")
-"""What was pressed last; see assets/press.js."""
+"""Stores of the value that was pressed last; see assets/press.js."""
 
 
 def layout(_: str) -> Component:
@@ -40,12 +40,12 @@ def layout(_: str) -> Component:
 
 def callbacks(app: Dash, reader: Reader) -> None:
     services = reader.services
-    looking(app, services)
+    browse(app, services)
     parked_message.callbacks(app, services)
     parked_group.callbacks(app, services)
 
 
-def looking(app: Dash, services: Services) -> None:
+def browse(app: Dash, services: Services) -> None:
     @app.callback(
         [Output(f"parked-{name}", "children") for name in ("problems", "failures", "rows", "shown")],
         Input(SLOW, "data"),
@@ -67,7 +67,7 @@ def looking(app: Dash, services: Services) -> None:
 
 
 def update(found: Sequence[ParkedAt], person: Viewer, only: str) -> list[Any]:
-    """The problems, the failures, the messages, and a word on which messages these are."""
+    """The services' problems, the failures, the messages, and the number of messages."""
     known = [(each.service, each.found) for each in found if each.found]
     failures = [(service, failure) for service, listed in known for failure in listed.failures]
     rows = [(service, row) for service, listed in known for row in listed.messages if only in ("", service)]
@@ -76,7 +76,7 @@ def update(found: Sequence[ParkedAt], person: Viewer, only: str) -> list[Any]:
     said = f"{words.counted(len(shown), 'message')}{' and more' if more else ''}{' of one failure' if only else ''}"
     return [
         parked.problems(found),
-        parked.failures_table(failures, person.may_act) if failures else parked.nothing(any_known=bool(known)),
+        parked.failures_table(failures, person.may_act) if failures else parked.no_messages(any_known=bool(known)),
         parked.rows_table(shown) if shown else html.P("None.", className="muted card-text"),
         said,
     ]

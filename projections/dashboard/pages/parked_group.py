@@ -1,4 +1,4 @@
-"""All messages of one failure, tried again at once."""
+"""The dialog that retries all messages of one failure."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from dash.development.base_component import Component
 
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import button, notice
-from projections.dashboard.components.parked import SAY_WHY
-from projections.dashboard.services import Refused, Services
+from projections.dashboard.components.parked import REASON_MISSING
+from projections.dashboard.services import ServiceRefused, Services
 from projections.dashboard.viewer import viewer
 
 
@@ -21,7 +21,7 @@ def dialog() -> Component:
             button("Retry all", {"id": "parked-group-go"}, "play", look="main-button"),
         ],
         id="parked-group-dialog",
-        title="Retry a whole failure group",
+        title="Retry a failure group",
         keepMounted=True,
         closeButtonProps={"aria-label": "Close"},
     )
@@ -37,7 +37,7 @@ def callbacks(app: Dash, services: Services) -> None:
     )
     def ask(group: str) -> tuple[str, bool]:
         service = words.service(group.partition(" ")[0])
-        return f"Every message of this failure at {service} is tried again now, in order.", True
+        return f"Every message of this failure at {service} is retried now, in order.", True
 
     @app.callback(
         Output("parked-done", "children"),
@@ -53,10 +53,10 @@ def callbacks(app: Dash, services: Services) -> None:
     )
     def retry(_: int, group: str, reason: str | None, changes: int) -> tuple[Any, ...]:
         if not (why := (reason or "").strip()):
-            return no_update, no_update, no_update, SAY_WHY
+            return no_update, no_update, no_update, REASON_MISSING
         service, failure = group.split(" ")
         try:
             number = services.retry_group(viewer().token, service, failure, why)
-        except Refused as problem:
+        except ServiceRefused as problem:
             return notice(str(problem), "bad", "cross"), False, changes + 1, None
         return notice(f"{words.counted(number, 'message')} due now.", "good", "check"), False, changes + 1, None

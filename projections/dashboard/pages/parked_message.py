@@ -1,4 +1,4 @@
-"""One parked message beside the list: looked at, tried out, tried again, or given up."""
+"""The drawer of one parked message: its details, dry run, retry and skip."""
 
 from collections.abc import Callable
 from typing import Any
@@ -10,13 +10,13 @@ from dash.development.base_component import Component
 
 from projections.dashboard.components import parked_message
 from projections.dashboard.components.basic import notice
-from projections.dashboard.components.parked import SAY_WHY
-from projections.dashboard.services import Refused, Services
+from projections.dashboard.components.parked import REASON_MISSING
+from projections.dashboard.services import ServiceRefused, Services
 from projections.dashboard.viewer import viewer
 
 
 def drawer() -> Component:
-    """One message, and what can be done with it."""
+    """The empty drawer."""
     made: Component = dmc.Drawer(
         [
             html.Div(id="parked-detail"),
@@ -25,7 +25,7 @@ def drawer() -> Component:
                     dmc.TextInput(
                         id="parked-reason",
                         label="Reason, for the record",
-                        placeholder="What was mended, or why it is given up",
+                        placeholder="What was fixed, or why the message is skipped",
                     ),
                     html.Div(id="parked-actions", className="buttons"),
                     html.Div(id="parked-result"),
@@ -67,7 +67,7 @@ def callbacks(app: Dash, services: Services) -> None:
         service, message_id = parts(chosen)
         try:
             found = services.show(viewer().token, service, message_id)
-        except Refused as problem:
+        except ServiceRefused as problem:
             return notice(str(problem), "warn", "warning"), None
         return parked_message.detail(service, found), parked_message.buttons(found, viewer().may_act)
 
@@ -83,23 +83,23 @@ def callbacks(app: Dash, services: Services) -> None:
     )
     def act(pressed: str, chosen: str, reason: str | None, changes: int) -> tuple[Component, int]:
         verb, _, seen = pressed.partition(" ")
-        return done(services, verb, chosen, (reason or "").strip(), seen), changes + 1
+        return perform(services, verb, chosen, (reason or "").strip(), seen), changes + 1
 
 
-def done(services: Services, verb: str, chosen: str, reason: str, seen: str) -> Component:
-    """Does it, and says what became of it."""
+def perform(services: Services, verb: str, chosen: str, reason: str, seen: str) -> Component:
+    """Perform the action, and describe the outcome."""
     service, message_id = parts(chosen)
     token = viewer().token
     if verb != "dry-run" and not reason:
-        return notice(SAY_WHY, "warn", "warning")
+        return notice(REASON_MISSING, "warn", "warning")
     acts: dict[str, Callable[[], Component]] = {
         "dry-run": lambda: parked_message.dry_run(services.dry_run(token, service, message_id)),
-        "retry": lambda: parked_message.became(services.retry(token, service, message_id, reason, seen).state),
-        "skip": lambda: parked_message.became(services.skip(token, service, message_id, reason, seen).state),
+        "retry": lambda: parked_message.outcome(services.retry(token, service, message_id, reason, seen).state),
+        "skip": lambda: parked_message.outcome(services.skip(token, service, message_id, reason, seen).state),
     }
     try:
         return acts[verb]()
-    except Refused as problem:
+    except ServiceRefused as problem:
         return notice(str(problem), "bad", "cross")
 
 

@@ -30,13 +30,13 @@ def seen(files: LogFiles) -> tuple[bool | None, str, str]:
 def test_a_store_is_clean_while_its_last_verification_is(files: LogFiles) -> None:
     assert seen(files) == (None, "idle", "Not verified yet")
     save(files, VerifyTotals("orders", events=3), [], 60)
-    assert seen(files) == (True, "good", "History is as it was written")
+    assert seen(files) == (True, "good", "History is unchanged")
 
 
 def test_a_verification_that_could_not_be_completed_is_no_proof_and_says_why(files: LogFiles) -> None:
     save(files, VerifyTotals("orders", events=3), [], 60)
     save_failure(files, [], "DataError('year is out of range')")
-    assert seen(files) == (None, "warn", "Could not be verified")
+    assert seen(files) == (None, "warn", "Verification was not completed")
     kept = last_verification(files)
     assert kept is not None
     assert (kept["clean"], kept["problem"], kept["events"]) == (None, "DataError('year is out of range')", 3)
@@ -54,7 +54,7 @@ def test_what_was_found_stands_until_a_verification_is_completed(files: LogFiles
 
 def test_a_sealer_that_stopped_does_not_look_green(files: LogFiles) -> None:
     save(files, VerifyTotals("orders"), [], -1)
-    assert seen(files) == (None, "warn", "Not verified lately: does the sealer run?")
+    assert seen(files) == (None, "warn", "Verification is late: does the sealer run?")
     kept = last_verification(files)
     assert kept is not None
     assert datetime.fromisoformat(kept["verified_at"]) > datetime.now(UTC) - timedelta(minutes=1)

@@ -7,7 +7,7 @@ from projections.dashboard.pages.infrastructure import update
 from projections.monitor.broker import by_processes
 from projections.monitor.picture import Picture
 
-OLD = "What runs is shown as it was"
+OLD = "Processes are shown as they were"
 
 
 def picture(seconds: float) -> Picture:
