@@ -32,7 +32,7 @@ def in_tiles(now: Figures) -> Component:
         tile(
             "Saga duration",
             words.duration(confirmed.median) if confirmed else words.NOTHING,
-            note=f"confirmed: median, 95 % in {words.duration(confirmed.p95)}" if confirmed else "none confirmed yet",
+            note=f"median, 95 % in {words.duration(confirmed.p95)}" if confirmed else "none confirmed yet",
         ),
         tile("Unfinished", words.count(counts.unfinished), note=oldest_note(oldest)),
     )

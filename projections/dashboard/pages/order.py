@@ -26,7 +26,7 @@ def layout(order_id: str) -> Component:
         html.Div(
             [
                 card(
-                    "Messages",
+                    "Timeline",
                     html.Div(skeleton(300), id="order-timeline"),
                     note="A bar reaches from the cause to the message",
                     wide=8,
