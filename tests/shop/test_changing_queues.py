@@ -200,7 +200,7 @@ def test_the_topology_step_after_an_interrupted_change_lets_nothing_overtake(
     road.counting.start()
     until(lambda: road.counting.in_inbox() == backlog + 2, seconds=60)
     assert road.counting.numbers(counter) == [1, 2]
-    assert f"The number of queues of {GROUP} is being changed" in warned
+    assert f"the number of queues of {GROUP} is being changed" in warned
     with pytest.raises(topology.OtherQueues, match=f"queues set N --group {GROUP}"):
         topology.declare(road.counting.broker.url, BORROWED, None, replace_events=True)
     road.change(8).run()

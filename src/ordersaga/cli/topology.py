@@ -46,7 +46,7 @@ def topology(application: Application, services: tuple[str, ...], replace_events
     click.echo(f"declared {sum(len(group.queue_names) + 1 for group in declared)} queues")
     for name in interrupted:
         click.echo(
-            f"The number of queues of {name} is being changed, or a change was interrupted: the group is left as it "
-            f"is and works. To complete the change: {to_complete(name)}",
+            f"topology: the number of queues of {name} is being changed, or a change was interrupted: the group is "
+            f"left as it is and works. To complete the change: {to_complete(name)}",
             err=True,
         )
