@@ -1,5 +1,5 @@
-"""`python -m stack`: the command line, which the launcher `ordersaga` runs."""
+"""`python -m devstack`: the command line, which the launcher `ordersaga` runs."""
 
 from devstack.cli import main
 
-main(prog_name="ordersaga")
+main(prog_name=main.name)

@@ -2,7 +2,7 @@
 
 import click
 
-from ordersaga.cli.lazy_group import LazyGroup
+from ordersaga.cli.operators_group import OperatorsGroup
 
 COMMANDS = {
     "Run it": {
@@ -22,16 +22,19 @@ COMMANDS = {
         "doctor": ("devstack.doctor:doctor", "Say what this machine has and lacks"),
     },
     "Operate it": {
-        "parked": ("devstack.parked.command:parked", "Look at messages that failed; retry, try out, edit or skip them"),
+        "parked": (
+            "ordersaga.cli.parked.command:parked",
+            "Look at messages that failed; retry, try out, edit or skip them",
+        ),
         "projections": (
             "devstack.projections.command:projections",
             "Rebuild the read side from the event stores, or say how far it is",
         ),
-        "migrate": ("devstack.steps_commands:migrate", "Bring the database schemas up to date"),
+        "migrate": ("ordersaga.cli.migrate:migrate", "Bring the database schemas up to date"),
         "queues": ("devstack.queues.command:queues", "Show the queues of each group, or change how many there are"),
-        "topology": ("devstack.steps_commands:topology", "Declare exchanges and queues on the broker"),
+        "topology": ("ordersaga.cli.topology:topology", "Declare exchanges and queues on the broker"),
         "relay": (
-            "devstack.relay.command:relay",
+            "ordersaga.cli.relay.command:relay",
             "Run a relay; `relay status | undeliverable | redrive | discard | republish`",
         ),
     },
@@ -67,8 +70,17 @@ ENVIRONMENT = """
 """
 
 
-class Commands(LazyGroup):
-    """Has a help page in sections."""
+LIBRARY = "ordersaga."
+
+
+class LauncherGroup(OperatorsGroup):
+    """A help page in sections; the library's commands work on the stack of `--state`."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        from devstack.library_commands import on_stack
+
+        command = super().get_command(ctx, cmd_name)
+        return on_stack(command) if command and self.table[cmd_name][0].startswith(LIBRARY) else command
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, group in COMMANDS.items():
@@ -82,7 +94,10 @@ class Commands(LazyGroup):
 
 
 @click.group(
-    cls=Commands, table=ALL, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+    name="./ordersaga",
+    cls=LauncherGroup,
+    table=ALL,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 def main() -> None:
     """Three event-sourced services complete one order without a shared database or a coordinator.

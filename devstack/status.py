@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 import click
 
 from devstack.managed import says_ready
-from devstack.options import json_option, state_option
+from devstack.options import state_option
 from devstack.records import Record, Records
 from devstack.servers.postgres import Postgres
 from devstack.servers.rabbitmq import RabbitMQ
 from devstack.state import State
+from ordersaga.cli.options import json_option
 
 
 @dataclass(frozen=True)

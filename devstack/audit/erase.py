@@ -11,11 +11,12 @@ from psycopg import Connection
 from devstack.audit.found import CONTACTS, NOT_TOUCHED_LINES, Found, report, report_again
 from devstack.databases import connected
 from devstack.environment import Environments
-from devstack.options import actor_option, environments_of_running, json_option, state_option
+from devstack.options import environments_of_running, state_option
 from devstack.processes import GROUPS, READ_SIDE
 from devstack.servers.postgres import OWNER
 from devstack.state import State
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.options import actor_option, json_option
 from ordersaga.privacy import erasure
 from ordersaga.privacy.erasure import Erasure, Erasures
 

@@ -10,11 +10,11 @@ import click
 
 from devstack.audit.options import asked, directory_of, filter_options, log_option, opened_trail
 from devstack.audit.stores import records
-from devstack.live_line import LiveLine, live_line
 from devstack.options import environments_of_running, state_option
 from devstack.state import State
 from ordersaga.audit.records import SealedEvent, UnsealedEvent, to_line
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.live_line import LiveLine, live_line
 from projections.audit.text import to_csv, to_json_line
 from projections.audit.trail import Filter
 

@@ -12,11 +12,12 @@ from contracts import CONTRACTS
 from devstack.databases import SECONDS, all_connected
 from devstack.environment import audit_directory
 from devstack.keys import AUDIT_FILE, audit_key_pem
-from devstack.options import Moment, environments_of_running
+from devstack.options import environments_of_running
 from devstack.processes import READ_SIDE
 from devstack.state import State
 from ordersaga.audit.note import Signer, VerifierKey
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.options import Moment
 from projections.audit.sources import those_that_answer, without
 from projections.audit.trail import OPERATIONS, Filter, Trail, is_known
 

@@ -8,11 +8,12 @@ from uuid import UUID
 import click
 
 from devstack.databases import all_connected
-from devstack.options import Moment, environments_of_running, json_option, state_option
+from devstack.options import environments_of_running, state_option
 from devstack.processes import READ_SIDE
 from devstack.state import State
 from order_service.service import order_service
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.options import Moment, json_option
 from ordersaga.store.history import load_as_of
 from projections.audit.known import saga_as_of
 from projections.audit.text import as_text, fields

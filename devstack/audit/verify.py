@@ -11,9 +11,7 @@ import click
 from devstack.audit.options import directory_of, key_of, log_option
 from devstack.audit.stores import records
 from devstack.databases import all_connected
-from devstack.findings_output import FindingsOutput
-from devstack.live_line import live_line
-from devstack.options import environments_of_running, json_option, state_option
+from devstack.options import environments_of_running, state_option
 from devstack.processes import READ_SIDE
 from devstack.state import State
 from ordersaga.audit.checkpoint import KeptCheckpoints
@@ -25,6 +23,9 @@ from ordersaga.audit.store_check import VerifyTotals
 from ordersaga.audit.verify import PATIENCE
 from ordersaga.audit.verify import verify as judge
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.findings_output import FindingsOutput
+from ordersaga.cli.live_line import live_line
+from ordersaga.cli.options import json_option
 from projections.audit.text import as_text
 from projections.sources import SOURCES
 

@@ -10,13 +10,14 @@ import click
 import psycopg
 from rich.console import Console
 
-from devstack.findings_output import FindingsOutput
-from devstack.options import environments_of_running, json_option, state_option
+from devstack.options import environments_of_running, state_option
 from devstack.processes import READ_SIDE, SERVICES
 from devstack.projections.display import sentences, shown
 from devstack.signals import stop_by_signal
 from devstack.state import State
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.findings_output import FindingsOutput
+from ordersaga.cli.options import json_option
 from projections.rebuild import history
 from projections.rebuild.lag import Lag, lag
 from projections.rebuild.one_view import rebuild_view

@@ -9,15 +9,16 @@ import click
 import pika
 from pika.exceptions import AMQPError
 
+from devstack.application import services
 from devstack.environment import Environments
-from devstack.options import environments_of_running, json_option, state_option
-from devstack.parked.services import service_of
+from devstack.options import environments_of_running, state_option
 from devstack.processes import GROUPS, RELAY_ROLE, SERVICES, TOPOLOGY
 from devstack.queues.change import Change
 from devstack.queues.sight import Sight, look
 from devstack.state import State
 from ordersaga.broker.topology import QUEUE_COUNTS, parameters
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.options import json_option
 
 group_option = click.option(
     "--group", "chosen", multiple=True, type=click.Choice(GROUPS), help="Only this group; may be given several times."
@@ -114,7 +115,7 @@ def set_(state: State, number: str, chosen: tuple[str, ...], timeout: float, as_
     exit code is 1. Interrupted at any point, it loses nothing; run it again to complete it.
     """
     environments = environments_of_running(state)
-    groups = [service_of(name).consumer_group(int(number)) for name in chosen or GROUPS]
+    groups = [each.consumer_group(int(number)) for each in services() if each.group in (chosen or GROUPS)]
     change = Change(
         groups,
         environments.amqp_url(TOPOLOGY.amqp_user),

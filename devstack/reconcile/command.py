@@ -7,12 +7,13 @@ from uuid import UUID
 import click
 import psycopg
 
-from devstack.findings_output import FindingsOutput
-from devstack.live_line import LiveLine, live_line
-from devstack.options import Moment, environments_of_running, json_option, state_option
+from devstack.options import environments_of_running, state_option
 from devstack.reconcile.reconcile import PATIENCE, Reconciliation, Totals
 from devstack.state import State
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.findings_output import FindingsOutput
+from ordersaga.cli.live_line import LiveLine, live_line
+from ordersaga.cli.options import Moment, json_option
 from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.settings import read_settings
 

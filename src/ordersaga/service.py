@@ -69,6 +69,11 @@ class Service:
     def __repr__(self) -> str:
         return f"Service({self.name!r})"
 
+    @property
+    def is_read_side(self) -> bool:
+        """Whether a handler of its own takes every message; it records no events, and no relay publishes it."""
+        return self._handler is not None
+
     def handler(self) -> Handler:
         """What handles the messages of its group; a new one."""
         return self._handler() if self._handler else Reactor(self.reactions, self.announcements)
@@ -76,7 +81,7 @@ class Service:
     @property
     def contracts(self) -> list[str]:
         """Names of the contracts that its queues are bound to."""
-        return [EVERY_CONTRACT] if self._handler else self.reactions.contracts
+        return [EVERY_CONTRACT] if self.is_read_side else self.reactions.contracts
 
     @property
     def schema(self) -> ServiceSchema:

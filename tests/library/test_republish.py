@@ -120,7 +120,7 @@ def test_the_command_announces_again_and_says_how_much(store: Database) -> None:
     run = partial(republish_command, store)
     assert json.loads(run("--json").stdout) == {"announced": {"order_service": 3}, "unreadable": []}
     assert len(ids_in_order(store)) == 6
-    assert "0 messages announced again" in run("--order", str(uuid4())).stdout
+    assert "0 messages announced again" in run("--key", str(uuid4())).stdout
     assert "0 messages announced again" in run("--since", "2100-01-01").stdout
     forgotten = run("--since", "2020-01-01")
     assert (forgotten.returncode, "INBOX_RETENTION_DAYS" in forgotten.stderr) == (1, True)

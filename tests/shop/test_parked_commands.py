@@ -272,7 +272,7 @@ def test_a_database_that_is_not_migrated_is_a_clear_error(
     for command in (("list",), ("retry", "--all", "--reason", "x")):
         said = run(*command, expect=1).stderr
         assert said.startswith("Error: The database of order_service failed: relation")
-        assert "Is the stack up and migrated?" in said
+        assert "Is it up and migrated?" in said
 
 
 def test_a_wrong_choice_of_messages_is_a_clear_error(stores: dict[str, Database], run: Run) -> None:

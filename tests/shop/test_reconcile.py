@@ -20,7 +20,6 @@ from click.testing import CliRunner
 
 from contracts.contract import Contract
 from contracts.orders import OrderConfirmed
-from devstack import live_line
 from devstack.cli import main
 from devstack.given import variable
 from devstack.reconcile import reconcile
@@ -30,6 +29,7 @@ from inventory_service.commands import receive_stock
 from order_service.announcements import announcements as order_announcements
 from order_service.commands import Wanted, put_product
 from order_service.product import Product, product_id
+from ordersaga.cli import live_line
 from ordersaga.envelope.message import Cause, Message, to_properties
 from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import Operator, skip

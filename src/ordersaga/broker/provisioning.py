@@ -32,7 +32,7 @@ def queues_to_declare(found: int, wanted: int | None, group: str) -> int:
     """As many as there are, else as many as are wanted. Raises OtherQueues when there are others."""
     if found and wanted and found != wanted:
         raise OtherQueues(
-            f"{group} has {found} queues and QUEUES_PER_GROUP is {wanted}. Run `./ordersaga queues set {wanted}`, "
+            f"{group} has {found} queues and QUEUES_PER_GROUP is {wanted}. Run `ordersaga queues set {wanted}`, "
             f"which waits until they are empty, or set QUEUES_PER_GROUP to {found} or to nothing"
         )
     return found or wanted or topology.DEFAULT_QUEUES
@@ -79,4 +79,4 @@ def is_interrupted(connection: pika.BlockingConnection, group: str, found: int) 
 
 
 def to_complete(group: str) -> str:
-    return f"`./ordersaga queues set N --group {group}`, with N one of {', '.join(map(str, topology.QUEUE_COUNTS))}"
+    return f"`ordersaga queues set N --group {group}`, with N one of {', '.join(map(str, topology.QUEUE_COUNTS))}"

@@ -1,8 +1,7 @@
-"""The application that a command works on: its services, and where its databases and its broker are."""
+"""The application that a command works on: its services, its databases, its broker and its settings."""
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -12,33 +11,32 @@ import click
 from ordersaga.runtime.settings import MissingSetting, Settings, database_url, read_settings
 from ordersaga.service import Service
 
-
-def database_of_environment(database: str, _: str) -> str:
-    """The URL as `<DATABASE>_DATABASE_URL` has it, whatever the role. Raises MissingSetting."""
-    return database_url(database)
-
-
-def broker_of_environment(_: str) -> str:
-    """The URL as AMQP_URL has it, whoever the user is. Raises MissingSetting."""
-    url = read_settings(Settings).amqp_url
-    if not url:
-        raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
-    return url
+OWNER = "ordersaga"
+"""The role that owns the databases, where the application knows several."""
+RELAY = "relay"
+PROVISIONER = "provisioner"
+"""The broker's user who declares exchanges and queues."""
 
 
-@dataclass(frozen=True)
 class Application:
-    """Commands take this as `click.pass_obj`; the services are imported when one of them is asked for."""
+    """Commands take it as `click.pass_obj`; servers and settings are those of the environment.
 
-    load: Callable[[], Sequence[Service]]
-    database_url: Callable[[str, str], str] = database_of_environment
-    """(database, role) -> URL."""
-    amqp_url: Callable[[str], str] = broker_of_environment
-    """User of the broker -> URL."""
+    An application that knows more than one URL for a database, or that keeps its settings elsewhere, derives a class
+    of its own.
+    """
+
+    def __init__(self, load: Callable[[], Sequence[Service]]) -> None:
+        """`load` imports the services; it is called when a command first asks for one."""
+        self._load = load
 
     @cached_property
     def services(self) -> tuple[Service, ...]:
-        return tuple(self.load())
+        return tuple(self._load())
+
+    @property
+    def with_outbox(self) -> list[Service]:
+        """The services that record events and announce them; a relay publishes each."""
+        return [service for service in self.services if not service.is_read_side]
 
     def service(self, name: str) -> Service:
         """Raises click.UsageError: there is none of this name."""
@@ -51,6 +49,26 @@ class Application:
     def chosen(self, names: Iterable[str]) -> list[Service]:
         """The services of these names, or all. Raises click.UsageError."""
         return [self.service(name) for name in names] or list(self.services)
+
+    def database_url(self, database: str, role: str) -> str:
+        """`<DATABASE>_DATABASE_URL`, whatever the role. Raises MissingSetting."""
+        return database_url(database)
+
+    def amqp_url(self, user: str) -> str:
+        """AMQP_URL, whoever the user is. Raises MissingSetting."""
+        url = read_settings(Settings).amqp_url
+        if not url:
+            raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
+        return url
+
+    def worker_settings(self, service: Service) -> Settings:
+        """The settings that the worker of this service reads. Raises MissingSetting."""
+        return read_settings(service.settings)
+
+    def erasure_list(self) -> Path | None:
+        """The list of erasures: ERASURE_LIST; None when there is none."""
+        path = read_settings(Settings).erasure_list
+        return Path(path) if path else None
 
 
 def services_of(place: str | None) -> Sequence[Service]:

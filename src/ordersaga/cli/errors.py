@@ -11,3 +11,9 @@ class CannotRunHere(click.ClickException):
     """Something must be set or installed first; exit code 2."""
 
     exit_code = 2
+
+
+def run_this(command: str) -> str:
+    """A command of this program as a person types it, in backquotes: `ordersaga parked list`."""
+    context = click.get_current_context(silent=True)
+    return f"`{(context and context.find_root().info_name) or 'ordersaga'} {command}`"

@@ -1,10 +1,14 @@
 """A group of commands, each imported only when it is used."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pkgutil import resolve_name
 from typing import Any
 
 import click
+
+
+def unchanged(command: click.Command) -> click.Command:
+    return command
 
 
 class LazyGroup(click.Group):
@@ -13,6 +17,8 @@ class LazyGroup(click.Group):
     def __init__(self, *arguments: Any, table: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.table = table
+        self.adapt: Callable[[click.Command], click.Command] = unchanged
+        """Makes of each command of the table the one that is used."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.table)
@@ -21,7 +27,7 @@ class LazyGroup(click.Group):
         if cmd_name not in self.table:
             return None
         command: click.Command = resolve_name(self.table[cmd_name][0])
-        return command
+        return self.adapt(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -1,35 +1,30 @@
 """The command line of an application: `ordersaga --app MODULE:SERVICES COMMAND`."""
 
 from functools import partial
-from typing import Any
 
 import click
 
 from ordersaga import __version__
-from ordersaga.cli.app import Application, services_of
-from ordersaga.cli.errors import CannotRunHere
-from ordersaga.cli.lazy_group import LazyGroup
-from ordersaga.runtime.settings import MissingSetting
+from ordersaga.cli.operators_group import OperatorsGroup
 
 COMMANDS = {
     "migrate": ("ordersaga.cli.migrate:migrate", "Bring the databases up to date and grant what the roles need"),
     "topology": ("ordersaga.cli.topology:topology", "Declare exchanges, queues and bindings on the broker"),
+    "relay": (
+        "ordersaga.cli.relay.command:relay",
+        "Publish what services announce; `relay status | undeliverable | ...`",
+    ),
+    "parked": (
+        "ordersaga.cli.parked.command:parked",
+        "Look at messages that failed; retry, try out, edit or skip them",
+    ),
     "worker": ("ordersaga.cli.worker:worker", "Take the messages of one service, until Ctrl-C"),
 }
 
 
-class Commands(LazyGroup):
-    """What is missing in the environment ends a command with its sentence and exit code 2."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except MissingSetting as missing:
-            raise CannotRunHere(str(missing)) from None
-
-
 @click.group(
-    cls=Commands,
+    name="ordersaga",
+    cls=OperatorsGroup,
     table=COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
@@ -47,4 +42,6 @@ def main(context: click.Context, app: str | None) -> None:
     The servers are those of the environment: <DATABASE>_DATABASE_URL for each service, and AMQP_URL.
     Exit codes: 0 done, 1 failed, 2 something must be set first, or wrong usage.
     """
+    from ordersaga.cli.app import Application, services_of
+
     context.obj = context.obj or Application(partial(services_of, app))

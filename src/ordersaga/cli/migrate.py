@@ -1,19 +1,13 @@
 """`ordersaga migrate`: bring databases up to date."""
 
-from pathlib import Path
-
 import click
 import psycopg
 
-from ordersaga.cli.app import Application
+from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.errors import Failed
 from ordersaga.database.migrate import UnknownSchema
 from ordersaga.database.migrate import migrate as migrate_database
 from ordersaga.privacy.erasure import Erasure, Erasures, erase_again
-from ordersaga.runtime.settings import Settings, read_settings
-
-OWNER = "ordersaga"
-"""The role that owns the databases, where the application knows several."""
 
 
 @click.command()
@@ -26,8 +20,7 @@ def migrate(application: Application, services: tuple[str, ...]) -> None:
     (of the service, `relay`, `auditor`) are granted what they need. A database that is up to date is left as it is.
     Erasures of personal data on the list ERASURE_LIST are done again in a database that was restored from a backup.
     """
-    listed = read_settings(Settings).erasure_list
-    erasures = list(Erasures(Path(listed) if listed else None))
+    erasures = list(Erasures(application.erasure_list()))
     for service in application.chosen(services):
         url = application.database_url(service.database, OWNER)
         try:

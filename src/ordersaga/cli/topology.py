@@ -4,11 +4,9 @@ import click
 from pika.exceptions import AMQPError
 
 from ordersaga.broker.provisioning import OtherArguments, OtherQueues, declare, to_complete
-from ordersaga.cli.app import Application
+from ordersaga.cli.app import PROVISIONER, Application
 from ordersaga.cli.errors import Failed
 from ordersaga.runtime.settings import Settings, read_settings
-
-PROVISIONER = "provisioner"
 
 
 @click.command()

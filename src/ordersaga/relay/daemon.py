@@ -4,6 +4,7 @@ import logging
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from typing import NoReturn
 
 from ordersaga.relay.dispatch import DRAIN_SECONDS
@@ -47,15 +48,9 @@ what is in flight, moves the cursor, exits 0. Exit 2: something must be changed 
 """
 
 
-def relays(names: list[str], settings: RelaySettings, stop: threading.Event, unsafe_durability: bool) -> list[Relay]:
-    """One for each database.
-
-    Raises:
-        MissingSetting: the environment does not name a database or the broker.
-    """
+def urls_of_environment(names: list[str]) -> dict[str, str]:
+    """Database -> URL, of those named or of all that the environment names. Raises MissingSetting."""
     urls = database_urls()
-    if not settings.amqp_url:
-        raise MissingSetting("AMQP_URL is not set. Set it to amqp://relay:password@host:port/vhost")
     if not urls:
         raise MissingSetting(
             "No <NAME>_DATABASE_URL is set, so there is nothing to publish. See python -m relay --help"
@@ -63,12 +58,7 @@ def relays(names: list[str], settings: RelaySettings, stop: threading.Event, uns
     for name in names:
         if name not in urls:
             raise MissingSetting(f"{name.upper()}_DATABASE_URL is not set; it is needed to publish {name}")
-    retention_seconds = 3600 * settings.relay_retention_hours
-    largest = settings.relay_max_message_bytes
-    return [
-        Relay(name, urls[name], settings.amqp_url, stop, unsafe_durability, retention_seconds, largest)
-        for name in names or sorted(urls)
-    ]
+    return {name: urls[name] for name in names or sorted(urls)}
 
 
 def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:
@@ -85,21 +75,29 @@ def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> Non
         stop.set()
 
 
-def serve(names: list[str], unsafe_durability: bool) -> int:
-    """Run the relays until SIGTERM or SIGINT. Returns the exit code."""
+def serve(urls: Mapping[str, str], amqp_url: str, unsafe_durability: bool = False) -> int:
+    """Run a relay for each database of `urls` until SIGTERM or SIGINT. Returns the exit code.
+
+    Raises:
+        MissingSetting: a variable of the environment has an impossible value.
+        OSError: HEALTH_PORT is taken.
+    """
     settings = read_settings(RelaySettings)
     stop = threading.Event()
     set_by_signal(stop)
-    all_relays = relays(names, settings, stop, unsafe_durability)
-    configure_logging(settings, " ".join(("relay", *(relay.database for relay in all_relays))))
+    retention_seconds, largest = 3600 * settings.relay_retention_hours, settings.relay_max_message_bytes
+    relays = [
+        Relay(name, url, amqp_url, stop, unsafe_durability, retention_seconds, largest) for name, url in urls.items()
+    ]
+    configure_logging(settings, " ".join(("relay", *urls)))
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     serve_health(
-        settings.health_port, settings.health_host, lambda: [text for relay in all_relays for text in relay.problems()]
+        settings.health_port, settings.health_host, lambda: [text for relay in relays for text in relay.problems()]
     )
     exit_codes: list[int] = []
     threads = [
         threading.Thread(target=run_relay, args=(relay, stop, exit_codes), name=relay.database, daemon=True)
-        for relay in all_relays
+        for relay in relays
     ]
     for thread in threads:
         thread.start()
@@ -118,7 +116,11 @@ def main(arguments: list[str]) -> int:
     for name in names:
         if name.startswith("-"):
             raise MissingSetting(f"There is no option {name}. See python -m relay --help")
-    return serve(names, unsafe_durability=UNSAFE in arguments)
+    amqp_url = read_settings(RelaySettings).amqp_url
+    urls = urls_of_environment(names)
+    if not amqp_url:
+        raise MissingSetting("AMQP_URL is not set. Set it to amqp://relay:password@host:port/vhost")
+    return serve(urls, amqp_url, unsafe_durability=UNSAFE in arguments)
 
 
 def run() -> NoReturn:

@@ -50,7 +50,7 @@ class Progress:
 
 
 NO_RELAY = (
-    "no relay is active: either none runs (`./ordersaga relay` starts one), "
+    "no relay is active: either none runs (`ordersaga relay` starts one), "
     "or those that run do not reach RabbitMQ (their /readyz and logs say so)"
 )
 """A relay connects to RabbitMQ first, so that one without it has no session here."""

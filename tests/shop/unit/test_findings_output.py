@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from devstack.findings_output import FindingsOutput
 from devstack.reconcile.findings import Finding
+from ordersaga.cli.findings_output import FindingsOutput
 
 FOUND = Finding("missing", "order_service.outbox", "its row is gone")
 

@@ -1,21 +1,20 @@
 """`ordersaga relay`: run relays, ask how far they are, or let them publish again."""
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, replace
+from dataclasses import asdict
 
 import click
 
-from devstack import processes
-from devstack.options import environments_of_running, json_option, state_option
-from devstack.relay.redrive import redrive
-from devstack.relay.republish import republish
-from devstack.relay.undeliverable import discard, undeliverable
-from devstack.state import State
-from devstack.steps_commands import become
-from devstack.text import ago, to_json
+from ordersaga.cli.app import RELAY, Application
+from ordersaga.cli.errors import CannotRunHere
+from ordersaga.cli.options import json_option, services_argument
+from ordersaga.cli.relay.redrive import redrive
+from ordersaga.cli.relay.republish import republish
+from ordersaga.cli.relay.undeliverable import discard, undeliverable
+from ordersaga.cli.text import ago, to_json
+from ordersaga.relay import daemon
 from ordersaga.relay.progress import Process, Progress, progress
-
-services_argument = click.argument("services", nargs=-1, type=click.Choice(processes.SERVICES), metavar="[SERVICE]...")
+from ordersaga.service import Service
 
 
 class RunByDefault(click.Group):
@@ -31,7 +30,7 @@ class RunByDefault(click.Group):
 def relay() -> None:
     """Publish the outboxes of services, see how far they are and what the broker did not take, refill a lost broker.
 
-    `./ordersaga relay [SERVICE]...` is short for `./ordersaga relay run [SERVICE]...`
+    `relay [SERVICE]...` is short for `relay run [SERVICE]...`
     """
 
 
@@ -40,19 +39,33 @@ for command in (republish, undeliverable, redrive, discard):
 
 
 @relay.command(short_help="Publish until Ctrl-C.")
-@state_option
 @services_argument
-def run(state: State, services: tuple[str, ...]) -> None:
-    """Publish until Ctrl-C: a standby beside a running stack's own relays.
+@click.option(
+    "--unsafe-durability",
+    is_flag=True,
+    help="Publish even with fsync or synchronous_commit off, where a crash can take back what others have heard.",
+)
+@click.pass_obj
+def run(application: Application, services: tuple[Service, ...], unsafe_durability: bool) -> None:
+    """Publish the outboxes of SERVICEs, or of all, in one process, until SIGTERM or Ctrl-C.
 
-    SERVICE is order_service, payment_service or inventory_service; without one, all three.
+    Start as many as you like: one leads per database, the others stand by and take over within seconds. Servers that
+    are away are waited for. HEALTH_PORT serves /healthz, /readyz and /metrics on loopback.
     """
-    chosen = services or processes.SERVICES
-    become(replace(processes.RELAY, arguments=(*processes.RELAY.arguments, *chosen)), state)
+    urls = relay_urls(application, services)
+    try:
+        raise SystemExit(daemon.serve(urls, application.amqp_url(RELAY), unsafe_durability))
+    except OSError as error:
+        raise CannotRunHere(f"HEALTH_PORT cannot be served: {error}") from None
+
+
+def relay_urls(application: Application, services: tuple[Service, ...]) -> dict[str, str]:
+    """URLs for the relay's role by database, of these services or of all that a relay publishes."""
+    chosen = services or application.with_outbox
+    return {service.database: application.database_url(service.database, RELAY) for service in chosen}
 
 
 @relay.command(short_help="Say how far each database is published, and by whom.")
-@state_option
 @services_argument
 @json_option
 @click.option(
@@ -62,23 +75,22 @@ def run(state: State, services: tuple[str, ...]) -> None:
     show_default=True,
     help="For how long to watch how fast each is published.",
 )
-def status(state: State, services: tuple[str, ...], as_json: bool, seconds: float) -> None:
+@click.pass_obj
+def status(application: Application, services: tuple[Service, ...], as_json: bool, seconds: float) -> None:
     """Say for each database who publishes it, how far behind it is and how fast it goes.
 
     BEHIND counts committed rows that the broker has not answered for; OLDEST is the age of the first of them. REFUSED
-    counts what it did not take and what waits behind that: `./ordersaga relay undeliverable` lists them.
+    counts what it did not take and what waits behind that: `relay undeliverable` lists them.
     Exit code 0 when every database answers and has an active relay, else 1.
     """
-    environments = environments_of_running(state)
-    chosen = services or processes.SERVICES
-    with ThreadPoolExecutor(len(chosen)) as askers:
-        urls = [environments.database_url(name, processes.RELAY_ROLE) for name in chosen]
-        found = list(askers.map(progress, chosen, urls, [seconds] * len(chosen)))
+    urls = relay_urls(application, services)
+    with ThreadPoolExecutor(len(urls) or 1) as executor:
+        found = list(executor.map(progress, urls, urls.values(), [seconds] * len(urls)))
     healthy = not any(line.problem for line in found)
     if as_json:
-        print(to_json({"healthy": healthy, "databases": [asdict(line) for line in found]}))
+        click.echo(to_json({"healthy": healthy, "databases": [asdict(line) for line in found]}))
     else:
-        print("\n".join(table(found)))
+        click.echo("\n".join(table(found)))
     raise SystemExit(0 if healthy else 1)
 
 

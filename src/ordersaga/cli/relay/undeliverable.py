@@ -7,41 +7,38 @@ from uuid import UUID
 
 import click
 
-from devstack import processes
-from devstack.databases import connected
-from devstack.options import actor_option, environments_of_running, json_option, reason_option, state_option
-from devstack.state import State
-from devstack.text import ago, to_json
-from ordersaga.cli.errors import Failed
+from ordersaga.cli.app import RELAY, Application
+from ordersaga.cli.databases import connected
+from ordersaga.cli.errors import Failed, run_this
+from ordersaga.cli.options import actor_option, json_option, reason_option, service_option
+from ordersaga.cli.text import ago, to_json
 from ordersaga.relay import operations
 from ordersaga.relay.operations import Operator, Row, UnknownMessage
+from ordersaga.service import Service
 
 LONGEST_LIST = 100
 
-service_option = click.option("--service", type=click.Choice(processes.SERVICES), help="Of this service only.")
-
 
 @click.command(short_help="List what the broker did not take.")
-@state_option
 @service_option
 @click.option("--limit", type=click.IntRange(min=1), default=LONGEST_LIST, show_default=True, help="The oldest.")
 @json_option
-def undeliverable(state: State, service: str | None, limit: int, as_json: bool) -> None:
+@click.pass_obj
+def undeliverable(application: Application, service: Service | None, limit: int, as_json: bool) -> None:
     """List messages that the broker did not take, and those that wait behind them, in order.
 
     KIND is nacked (a queue did not take it), returned (no queue is bound for it), too_large, or waits (for an earlier
     message of its key). The active relay tries the first of each key again; one that is too large waits for `redrive`.
     """
-    environments = environments_of_running(state)
     found: dict[str, list[Row]] = {}
-    for name in [service] if service else processes.SERVICES:
-        with connected(environments, name, processes.RELAY_ROLE) as connection:
-            found[name] = operations.undeliverable(connection, limit)
+    for each in [service] if service else application.with_outbox:
+        with connected(application, each, RELAY) as connection:
+            found[each.name] = operations.undeliverable(connection, limit)
     if as_json:
         messages = [{"service": name, **asdict(row)} for name, rows in found.items() for row in rows]
-        print(to_json({"undeliverable": messages}))
+        click.echo(to_json({"undeliverable": messages}))
     else:
-        print("\n".join(table(found)))
+        click.echo("\n".join(table(found)))
 
 
 def table(found: dict[str, list[Row]]) -> list[str]:
@@ -66,26 +63,29 @@ def next_attempt(row: Row) -> str:
 
 
 @click.command(short_help="Give one undeliverable message up; its key goes on.")
-@state_option
 @service_option
 @click.argument("message", type=click.UUID)
 @actor_option
 @reason_option
 @json_option
-def discard(state: State, service: str | None, message: UUID, actor: str, reason: str, as_json: bool) -> None:
+@click.pass_obj
+def discard(
+    application: Application, service: Service | None, message: UUID, actor: str, reason: str, as_json: bool
+) -> None:
     """Never publish this message; what waits behind it goes on. It is kept in `undeliverable_actions`.
 
-    The event that it tells of stays recorded, so `./ordersaga reconcile` will name the message as missing where it was
-    to be heard, and `relay republish` would announce it again.
+    The event that it tells of stays recorded, so `reconcile` will name the message as missing where it was to be
+    heard, and `relay republish` would announce it again.
     """
-    environments = environments_of_running(state)
-    for name in [service] if service else processes.SERVICES:
-        with connected(environments, name, processes.RELAY_ROLE) as connection:
+    for each in [service] if service else application.with_outbox:
+        with connected(application, each, RELAY) as connection:
             try:
                 operations.discard(connection, message, Operator(actor, reason))
             except UnknownMessage:
                 continue
-        done = {"service": name, "message_id": str(message), "state": "discarded"}
-        print(json.dumps(done) if as_json else f"{name}: {message} is discarded; its key goes on within a second")
+        done = {"service": each.name, "message_id": str(message), "state": "discarded"}
+        click.echo(
+            json.dumps(done) if as_json else f"{each.name}: {message} is discarded; its key goes on within a second"
+        )
         return
-    raise Failed(f"Message {message} is not undeliverable. `./ordersaga relay undeliverable` lists those that are.")
+    raise Failed(f"Message {message} is not undeliverable. {run_this('relay undeliverable')} lists those that are.")

@@ -6,23 +6,20 @@ from uuid import UUID
 
 import click
 
-from devstack import processes
-from devstack.databases import connected
-from devstack.environment import Environments
-from devstack.options import actor_option, environments_of_running, json_option, reason_option, state_option
-from devstack.relay.undeliverable import service_option
-from devstack.state import State
-from devstack.text import to_json
-from ordersaga.cli.errors import Failed
+from ordersaga.cli.app import RELAY, Application
+from ordersaga.cli.databases import connected
+from ordersaga.cli.errors import Failed, run_this
+from ordersaga.cli.options import actor_option, json_option, reason_option, service_option
+from ordersaga.cli.text import to_json
 from ordersaga.relay import operations, progress
 from ordersaga.relay.operations import Operator, Selection
 from ordersaga.relay.undeliverable import KINDS
+from ordersaga.service import Service
 
 LOOK_EVERY = 0.2
 
 
 @click.command(short_help="Let the relay try undeliverable messages again now.")
-@state_option
 @service_option
 @click.argument("messages", nargs=-1, type=click.UUID, metavar="[MESSAGE]...")
 @click.option("--key", help="Those of this key.")
@@ -34,9 +31,10 @@ LOOK_EVERY = 0.2
 @actor_option
 @reason_option
 @json_option
+@click.pass_obj
 def redrive(
-    state: State,
-    service: str | None,
+    application: Application,
+    service: Service | None,
     messages: tuple[UUID, ...],
     key: str | None,
     kind: str | None,
@@ -54,32 +52,33 @@ def redrive(
     """
     if bool(messages) + bool(key) + bool(kind) + everything != 1:
         raise click.UsageError("Say which: message ids, or --key KEY, or --kind KIND, or --all.")
-    environments = environments_of_running(state)
     selection = Selection(messages, key, kind, everything)
-    due: dict[str, list[UUID]] = {}
-    relays: dict[str, bool] = {}
-    for name in [service] if service else processes.SERVICES:
-        with connected(environments, name, processes.RELAY_ROLE) as connection:
-            due[name] = operations.redrive(connection, selection, Operator(actor, reason))
-            relays[name] = progress.relays(connection)[0] is not None
+    due: Due = {}
+    relays: dict[Service, bool] = {}
+    for each in [service] if service else application.with_outbox:
+        with connected(application, each, RELAY) as connection:
+            due[each] = operations.redrive(connection, selection, Operator(actor, reason))
+            relays[each] = progress.relays(connection)[0] is not None
     if messages and not any(due.values()):
-        raise Failed("None of these messages is undeliverable. `./ordersaga relay undeliverable` lists those that are.")
-    left = wait_for(environments, due, wait) if wait else {}
+        advice = f"{run_this('relay undeliverable')} lists those that are."
+        raise Failed(f"None of these messages is undeliverable. {advice}")
+    left = wait_for(application, due, wait) if wait else {}
     report(due, relays, left, waited=bool(wait), as_json=as_json)
     raise SystemExit(1 if any(left.values()) else 0)
 
 
-Left = dict[str, list[tuple[UUID, str, int]]]
+Due = dict[Service, list[UUID]]
+Left = dict[Service, list[tuple[UUID, str, int]]]
 
 
-def wait_for(environments: Environments, due: dict[str, list[UUID]], seconds: float) -> Left:
+def wait_for(application: Application, due: Due, seconds: float) -> Left:
     """Those that are not taken when the time is over, by service."""
     end = time.monotonic() + seconds
     while True:
         left: Left = {}
-        for name, ids in due.items():
-            with connected(environments, name, processes.RELAY_ROLE) as connection:
-                left[name] = operations.still_there(connection, ids)
+        for service, ids in due.items():
+            with connected(application, service, RELAY) as connection:
+                left[service] = operations.still_there(connection, ids)
         number = sum(map(len, left.values()))
         if not number or time.monotonic() > end:
             return left
@@ -88,26 +87,26 @@ def wait_for(environments: Environments, due: dict[str, list[UUID]], seconds: fl
         time.sleep(LOOK_EVERY)
 
 
-def report(due: dict[str, list[UUID]], relays: dict[str, bool], left: Left, waited: bool, as_json: bool) -> None:
+def report(due: Due, relays: dict[Service, bool], left: Left, waited: bool, as_json: bool) -> None:
     if as_json:
         still = [
-            {"service": name, "message_id": id_, "reason": reason, "attempts": attempts}
-            for name, rows in left.items()
+            {"service": service.name, "message_id": id_, "reason": reason, "attempts": attempts}
+            for service, rows in left.items()
             for id_, reason, attempts in rows
         ]
-        print(to_json({"due": due, "not_taken": still if waited else None}))
+        named = {service.name: ids for service, ids in due.items()}
+        click.echo(to_json({"due": named, "not_taken": still if waited else None}))
         return
-    for name, ids in due.items():
+    for service, ids in due.items():
         if ids:
-            print(
-                f"{name}: {len(ids)} {'key is' if len(ids) == 1 else 'keys are'} tried again from the first message on"
-            )
-            if not relays[name]:
-                print(f"{name}: {progress.NO_RELAY}")
-    for name, rows in left.items():
+            keys = "key is" if len(ids) == 1 else "keys are"
+            click.echo(f"{service.name}: {len(ids)} {keys} tried again from the first message on")
+            if not relays[service]:
+                click.echo(f"{service.name}: {progress.NO_RELAY}")
+    for service, rows in left.items():
         for id_, reason, attempts in rows:
-            print(f"{name}: {id_} is not taken (attempts: {attempts}): {reason}")
+            click.echo(f"{service.name}: {id_} is not taken (attempts: {attempts}): {reason}")
     if not any(due.values()):
-        print("Nothing to do: no such message is undeliverable.")
+        click.echo("Nothing to do: no such message is undeliverable.")
     elif waited and not any(left.values()):
-        print("The broker has taken them; what waited behind them follows.")
+        click.echo("The broker has taken them; what waited behind them follows.")

@@ -1,22 +1,22 @@
-"""How far a long command has come: a live line in a terminal, else a line every few seconds; on stderr."""
+"""Progress of a long command on stderr: one line that changes in a terminal, else a line every few seconds."""
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
-from rich.status import Status
+import click
 
 SAY_EVERY = 5.0
 """Seconds between two lines where there is no terminal."""
+CLEAR = "\r\x1b[K"
 
 
 class LiveLine:
     """One line, whose text changes."""
 
-    def __init__(self, console: Console, status: Status) -> None:
-        self._console = console
-        self._status = status
+    def __init__(self) -> None:
+        self._is_terminal = sys.stderr.isatty()
         self._began = self._said = time.monotonic()
 
     def rate(self, number: int) -> str:
@@ -25,16 +25,23 @@ class LiveLine:
 
     def show(self, text: str) -> None:
         now = time.monotonic()
-        if self._console.is_terminal:
-            self._status.update(text)
+        if self._is_terminal:
+            click.echo(CLEAR + text, nl=False, err=True)
         elif now - self._said > SAY_EVERY:
             self._said = now
-            self._console.print(text, highlight=False)
+            click.echo(text, err=True)
+
+    def clear(self) -> None:
+        if self._is_terminal:
+            click.echo(CLEAR, nl=False, err=True)
 
 
 @contextmanager
 def live_line(text: str) -> Iterator[LiveLine]:
-    """With `text` at first; stdout stays the answer."""
-    console = Console(stderr=True)
-    with console.status(text) as status:
-        yield LiveLine(console, status)
+    """With `text` at first, cleared at the end; stdout stays the answer."""
+    line = LiveLine()
+    line.show(text)
+    try:
+        yield line
+    finally:
+        line.clear()

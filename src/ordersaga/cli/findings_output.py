@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from typing import Any
 
+import click
+
 
 class FindingsOutput:
     """Call `finding` with each, and `end` once; `number` says how many there were."""
@@ -19,19 +21,19 @@ class FindingsOutput:
     def finding(self, finding: Any) -> None:
         self.number += 1
         if self._as_json:
-            print((", " if self.number > 1 else '{"findings": [') + self._json(asdict(finding)), end="")
+            click.echo((", " if self.number > 1 else '{"findings": [') + self._json(asdict(finding)), nl=False)
         elif self._most_lines is None or self.number <= self._most_lines:
-            print(str(finding))
+            click.echo(str(finding))
         elif self.number == self._most_lines + 1:
-            print("... and more; --json prints all of them.")
+            click.echo("... and more; --json prints all of them.")
 
     def end(self, total: Mapping[str, Any], lines: Iterable[str]) -> None:
         """`total` joins the JSON object, `lines` are what a person reads instead."""
         if self._as_json:
             opened = "" if self.number else '{"findings": ['
-            print(f"{opened}], {self._json({'clean': not self.number, **total})[1:]}")
+            click.echo(f"{opened}], {self._json({'clean': not self.number, **total})[1:]}")
         else:
-            print("\n".join(lines))
+            click.echo("\n".join(lines))
 
     def _json(self, value: Mapping[str, Any]) -> str:
         return json.dumps(value, default=self._as_text)

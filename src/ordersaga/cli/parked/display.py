@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from devstack.text import ago, plain
+from ordersaga.cli.text import ago, plain
 from ordersaga.parked.dry_run import DryRun
 from ordersaga.parked.inspection import FailureGroup
 

@@ -1,0 +1,32 @@
+"""Connections to the databases of an application; what one of them refuses is said to a person."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from ordersaga.cli.app import Application
+from ordersaga.cli.errors import Failed
+from ordersaga.service import Service
+
+CONNECT_SECONDS = 10
+IS_IT_MIGRATED = "Is it up and migrated?"
+
+
+@contextmanager
+def connected(
+    application: Application, service: Service, role: str, then: str = IS_IT_MIGRATED
+) -> Iterator[Connection[Any]]:
+    """To the database of a service with the rights of the role, in autocommit.
+
+    Raises:
+        Failed: the database refuses; the text ends with `then`.
+    """
+    try:
+        url = application.database_url(service.database, role)
+        with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+            yield connection
+    except psycopg.Error as error:
+        raise Failed(f"The database of {service.name} failed: {error}. {then}") from error

@@ -1,0 +1,22 @@
+"""The group of all operators' commands; it imports nothing that `--help` does without."""
+
+from typing import Any
+
+import click
+
+from ordersaga.cli.errors import CannotRunHere
+from ordersaga.cli.lazy_group import LazyGroup
+
+
+class OperatorsGroup(LazyGroup):
+    """A missing setting ends a command with its sentence and exit code 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SystemExit as ended:
+            from ordersaga.runtime.settings import MissingSetting
+
+            if isinstance(ended, MissingSetting):
+                raise CannotRunHere(str(ended)) from None
+            raise

@@ -1,0 +1,108 @@
+"""The operators' commands work on an application that is not the shop: `ordersaga --app MODULE:SERVICES ...`."""
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from psycopg import Connection
+
+from tests.support.counting import GROUP, service
+from tests.support.parking import actions, fail
+from tests.support.relays import RelayProcess, all_published, announce, relays_of
+from tests.support.wait import until
+from tests.support.workers import ROOT, Counting
+
+PROGRAM = """
+import sys
+from ordersaga.cli.main import main
+try:
+    main(prog_name="ordersaga")
+finally:
+    loaded = {name.partition(".")[0] for name in sys.modules}
+    strangers = loaded & {"contracts", "devstack", "projections", "relay", "shop", "order_service", "payment_service"}
+    assert not strangers, strangers
+"""
+WHY = ("--actor", "alice", "--reason", "mended")
+
+
+class Operator:
+    """Runs `ordersaga --app tests.support.counting:service` with the URLs of one role in the environment."""
+
+    def __init__(self, counting: Counting, amqp_url: str) -> None:
+        self.counting = counting
+        self.amqp_url = amqp_url
+
+    def environment(self, url: str) -> dict[str, str]:
+        return {
+            "ORDERSAGA_APP": "tests.support.counting:service",
+            f"{GROUP.upper()}_DATABASE_URL": url,
+            "AMQP_URL": self.amqp_url,
+        }
+
+    def __call__(self, *arguments: object, url: str = "", expect: int = 0) -> str:
+        environment = {**os.environ, **self.environment(url or self.counting.database.url)}
+        command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+        assert done.returncode == expect, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+
+@pytest.fixture
+def ordersaga(counting: Counting, servers: Any) -> Operator:
+    return Operator(counting, servers.amqp_url("provisioner"))
+
+
+def test_parked_messages_are_listed_tried_edited_retried_and_skipped(
+    ordersaga: Operator, counting: Counting, connection: Connection[Any]
+) -> None:
+    assert ordersaga("parked", "list") == "Nothing is parked.\n"
+    first, second, third = fail(counting, connection, uuid4())
+    [failure] = json.loads(ordersaga("parked", "list", "--json"))["failures"]
+    assert (failure["group"], failure["error"], failure["followers"]) == (GROUP, "ValueError", 2)
+    assert json.loads(ordersaga("parked", "show", first.id, "--json"))["followers"] == [str(second.id), str(third.id)]
+    assert "+ stored_events" in ordersaga("parked", "dry-run", first.id)
+    assert ordersaga("parked", "retry", "--failure", failure["failure"], *WHY) == f"{GROUP}: 1 due now\n"
+    assert "1 skipped" in ordersaga("parked", "skip", third.id, *WHY)
+    assert [action for action, *_ in actions(counting.database)] == ["retry", "skip"]
+    assert "skip by alice: mended" in ordersaga("parked", "actions", third.id)
+    advice = "`ordersaga parked list --messages` names those that are."
+    assert advice in ordersaga("parked", "show", third.id, expect=1)
+    assert f"'nobody' is not one of '{GROUP}'" in ordersaga("parked", "list", "--group", "nobody", expect=2)
+
+
+def test_relays_run_tell_how_far_they_are_and_publish_again(
+    ordersaga: Operator, counting: Counting, servers: Any
+) -> None:
+    relay_url = counting.database.relay_url
+    assert "no relay is active" in ordersaga("relay", "status", "--seconds", "0.1", url=relay_url, expect=1)
+    with counting.database.connect() as connection:
+        announce(connection, "a", 1, "test.counted.v1")
+        refused = announce(connection, "a", 2, "test.nobody_hears.v1")
+    with relays_of(counting.database, servers.amqp_url("relay")) as relays:
+        ordersaga.amqp_url = servers.amqp_url("relay")
+        leader = RelayProcess(["-m", "ordersaga.cli", "relay"], ordersaga.environment(relay_url))
+        relays.processes.append(leader)
+        relays.wait_for_leader(leader)
+        until(lambda: all_published(counting.database))
+        found = json.loads(ordersaga("relay", "status", service.name, "--seconds", "0.1", "--json", url=relay_url))
+        assert found["databases"][0]["active"]["pid"] == leader.pid
+        assert str(refused) in ordersaga("relay", "undeliverable", url=relay_url)
+        assert "is not taken" in ordersaga("relay", "redrive", "--all", "--wait", "1", *WHY, url=relay_url, expect=1)
+        assert "is discarded" in ordersaga("relay", "discard", refused, *WHY, url=relay_url)
+    assert json.loads(ordersaga("relay", "republish", "--json")) == {"announced": {service.name: 0}, "unreadable": []}
+
+
+def test_databases_are_migrated_and_queues_declared(ordersaga: Operator, counting: Counting) -> None:
+    assert ordersaga("migrate", url=counting.database.owner_url) == f"migrated {GROUP}\n"
+    assert "declared 3 queues" in ordersaga("topology")
+
+
+def test_what_is_missing_is_named_with_exit_code_2(ordersaga: Operator) -> None:
+    ordersaga.amqp_url = ""
+    assert "AMQP_URL is not set" in ordersaga("topology", expect=2)
+    assert "Say which services: --app" in ordersaga("--app", "", "parked", "list", expect=2)
+    assert "No module named 'tests.nowhere'" in ordersaga("--app", "tests.nowhere", "parked", "list", expect=2)
