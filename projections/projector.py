@@ -23,7 +23,7 @@ class Projector:
     """The handler of the group `projections`; its inbox is the event log itself."""
 
     contracts: Mapping[str, type[ContractData]] = CONTRACTS
-    patience = 0.05
+    linger_seconds = 0.05
     """Nobody sees it on a screen, and folding costs the batch more than its messages."""
 
     def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:

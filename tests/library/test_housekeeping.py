@@ -6,7 +6,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from ordersaga.consumer.housekeeping import BATCH, FORGET, Housekeeping, forget
+from ordersaga.consumer.housekeeping import BATCH, PURGE, Housekeeping, purge
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 from tests.support.workers import Counting
@@ -35,7 +35,7 @@ def remember(store: Database, old: int, young: int) -> None:
 
 
 def remembered(store: Database) -> dict[str, int]:
-    return {table: store.rows(f"select count(*) from {table}")[0][0] for table in FORGET}  # noqa: S608
+    return {table: store.rows(f"select count(*) from {table}")[0][0] for table in PURGE}  # noqa: S608
 
 
 def test_what_is_older_than_the_retention_is_forgotten_and_nothing_younger(store: Database) -> None:
@@ -45,11 +45,11 @@ def test_what_is_older_than_the_retention_is_forgotten_and_nothing_younger(store
     assert remembered(store) == {"inbox": 7, "idempotency_keys": 7}
 
 
-@pytest.mark.parametrize("table", FORGET)
+@pytest.mark.parametrize("table", PURGE)
 def test_it_is_forgotten_in_batches(store: Database, table: str) -> None:
     remember(store, old=BATCH + 1, young=0)
     with store.connect() as connection:
-        assert [forget(connection, table, RETENTION) for _ in range(3)] == [BATCH, 1, 0]
+        assert [purge(connection, table, RETENTION) for _ in range(3)] == [BATCH, 1, 0]
 
 
 def test_after_a_full_batch_the_next_one_follows_at_once(store: Database) -> None:
@@ -67,12 +67,12 @@ def test_nothing_is_read_to_find_that_nothing_is_to_be_forgotten(store: Database
     for _ in range(3):
         remember(store, old=2000, young=2000)
         with store.connect() as connection:
-            while forget(connection, table, RETENTION):
+            while purge(connection, table, RETENTION):
                 pass
         with psycopg.connect(store.owner_url, autocommit=True) as owner:
             owner.execute(f"vacuum analyze {table}".encode())
     with store.connect() as connection:
-        plan = connection.execute(f"explain (analyze, buffers) {FORGET[table]}".encode(), (RETENTION, BATCH)).fetchall()
+        plan = connection.execute(f"explain (analyze, buffers) {PURGE[table]}".encode(), (RETENTION, BATCH)).fetchall()
     found = next(line for (line,) in plan if f"using {table}_{column}" in line)
     assert "rows=0" in found.partition("actual")[2]
     pages = next(line for (line,) in plan if "Buffers: shared" in line)

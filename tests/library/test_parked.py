@@ -217,7 +217,7 @@ select gen_random_uuid(), 'key ' || number / 10, '', '{}', '',
 from generate_series(1, 20000) as number
 """
 HOT = {
-    "has_its_place": outside.HAS_ITS_PLACE % ("gen_random_uuid()", "true", "'key 7'"),
+    "needs_no_step": outside.NEEDS_NO_STEP % ("gen_random_uuid()", "true", "'key 7'"),
     "parked_among": parked.AMONG.replace("%s", "array['key 7', 'other']"),
     "claim": attempts.CLAIM
     % {

@@ -69,7 +69,7 @@ def test_an_erasure_repeated_changes_nothing(store: Database, erasures: Erasures
     ("sealer", "subject", "purpose", "why"),
     [
         (Sealer(WRAPPING_KEY), "bob", "test", "not a key of this person"),
-        (Sealer(WRAPPING_KEY), "alice", "other", "stands in another's place"),
+        (Sealer(WRAPPING_KEY), "alice", "other", "moved from another place"),
         (Sealer(), "alice", "test", "set PERSONAL_KEY_ENCRYPTION_KEY"),
         (Sealer(b64encode(b"other" * 6 + b"..").decode()), "alice", "test", "is not the one"),
     ],
@@ -87,7 +87,7 @@ def test_a_text_moved_under_another_persons_key_is_refused(store: Database, seal
     with store.connect() as connection:
         hers, his = (sealer.seal(connection, subject, "test", NAME) for subject in ("alice", "bob"))
         moved = ".".join((*his.split(".")[:2], hers.split(".")[2]))
-        with pytest.raises(Unreadable, match="stands in another's place"):
+        with pytest.raises(Unreadable, match="moved from another place"):
             sealer.unseal(connection, "bob", "test", moved)
 
 

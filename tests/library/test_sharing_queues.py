@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)
 """Ten processes are started one after the other."""
 
 HELD = "ordersaga_held_queues"
-GIVEN_BACK = "ordersaga_queues_released_total"
+RELEASED = "ordersaga_queues_released_total"
 PARKED = "ordersaga_messages_parked_total"
 REDELIVERED = "ordersaga_messages_redelivered_total"
 
@@ -85,8 +85,8 @@ def shares(processes: list[Process]) -> list[float]:
     return sorted(process.metric(HELD) for process in processes)
 
 
-def given_back(processes: list[Process]) -> list[float]:
-    return [process.metric(GIVEN_BACK) for process in processes]
+def released(processes: list[Process]) -> list[float]:
+    return [process.metric(RELEASED) for process in processes]
 
 
 def wait_for_more(counting: Counting, messages: int, of: float = math.inf) -> None:
@@ -105,9 +105,9 @@ def test_workers_that_come_and_go_share_the_queues_and_then_keep_still(counting:
         until(lambda: shares(workers) == [queues / 2] * 2, seconds=40)
         workers += [started(counting), started(counting)]
         until(lambda: shares(workers) == [queues / 4] * 4, seconds=40)
-        before = given_back(workers)
+        before = released(workers)
         wait_for_more(counting, 500)
-        assert given_back(workers) == before
+        assert released(workers) == before
         for worker in workers[:2]:
             worker.kill()
         until(lambda: shares(workers[2:]) == [queues / 2] * 2, seconds=40)
@@ -194,11 +194,11 @@ def test_a_queue_given_back_full_goes_on_where_it_was_with_nothing_delivered_aga
     first, second = Intake(GROUP, counting.amqp_url), Intake(GROUP, counting.amqp_url)
     try:
         pumped(first, lambda: len(first.arrived) == 1000)
-        first.leave(first.queues[0])
+        first.drain(first.queues[0])
         first.acknowledge(first.take(999))
-        assert first.let_go() == []
+        assert first.release_drained() == []
         first.acknowledge(first.take(1))
-        assert first.let_go() == second.queues
+        assert first.release_drained() == second.queues
         pumped(second, lambda: len(second.arrived) == 100)
         assert numbers_in(second) == list(range(1001, 1101))
         assert {delivery.delivered_before for delivery in second.arrived} == {0}

@@ -1,4 +1,4 @@
-"""Declaring exchanges, queues and bindings: once, before anything publishes."""
+"""Declaring the exchanges, queues and bindings, before anything is published."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -10,26 +10,26 @@ from ordersaga.broker import topology
 
 
 class OtherArguments(Exception):
-    """The exchange `events` is there with other arguments than ours."""
+    """The exchange `events` exists with other arguments than this version declares."""
 
 
 class OtherQueues(ValueError):
-    """A group's queues are not those that it is to be declared with."""
+    """A group exists with another number of queues than the one to declare."""
 
 
 class Declared(NamedTuple):
-    """`interrupted` are groups that were left as they are: a change of the number of their queues is not complete."""
+    """What was declared; `interrupted` names groups that were left alone: a change of their queues is not complete."""
 
     groups: list[topology.Group]
     interrupted: list[str]
 
 
 GroupOf = Callable[[int], topology.Group]
-"""Makes a consumer group that is spread over so many queues."""
+"""Makes a consumer group of so many queues."""
 
 
 def queues_to_declare(found: int, wanted: int | None, group: str) -> int:
-    """As many as there are, else as many as are wanted. Raises OtherQueues when there are others."""
+    """The number of queues that exist, else the number wanted. Raises OtherQueues when both are given and differ."""
     if found and wanted and found != wanted:
         raise OtherQueues(
             f"{group} has {found} queues and QUEUES_PER_GROUP is {wanted}. Run `ordersaga queues set {wanted}`, "
@@ -39,15 +39,19 @@ def queues_to_declare(found: int, wanted: int | None, group: str) -> int:
 
 
 def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, replace_events: bool = False) -> Declared:
-    """Connect as the provisioner and declare the topology of all groups but those whose queues are being changed.
+    """Declare the topology of all groups but those whose queues are being changed.
 
-    What a change has left so far works and keeps order, as each partition is bound; another binding, before the
-    queues are drained, would let a message overtake those of its key that are still in another queue.
+    A change that is not complete leaves every partition bound, so it works and keeps order. Another binding, before the
+    queues are drained, would let a message overtake messages of its key that are still in another queue.
+
+    Args:
+        amqp_url: of a user who may declare.
+        replace_events: delete the exchange `events` first.
 
     Raises:
         OtherQueues: a group exists with another number of queues, or is being changed and would lose its bindings;
             nothing was declared.
-        OtherArguments: the exchange is there with other arguments.
+        OtherArguments: the exchange exists with other arguments.
     """
     connection = pika.BlockingConnection(topology.parameters(amqp_url, "topology"))
     try:

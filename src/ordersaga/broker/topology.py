@@ -1,4 +1,4 @@
-"""RabbitMQ: where the broker is, and the exchanges, queues and bindings that everything else relies on."""
+"""The topology: exchanges, queues and bindings on RabbitMQ, and how to connect to it."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -15,8 +15,8 @@ DEAD_LETTERS = "dead_letters"
 DELIVERY_LIMIT = 5
 """Deliveries before the broker dead-letters a message; RabbitMQ 3.10 breaks order without a limit."""
 NEVER = 1_000_000
-"""Deliveries of a dead letter before the broker drops it for good. RabbitMQ 4 has a default of 20, and -1 for none;
-to 3.x -1 is a limit of 0 (https://github.com/Particular/NServiceBus.RabbitMQ/issues/1828): both keep to this."""
+"""Deliveries of a dead letter before the broker drops it for good. RabbitMQ 4 has a default of 20, and -1 means none;
+RabbitMQ 3 reads -1 as 0 (https://github.com/Particular/NServiceBus.RabbitMQ/issues/1828). Both accept this number."""
 
 QUEUE_COUNTS = (1, 2, 4, 8, 16)
 DEFAULT_QUEUES = 2
@@ -26,11 +26,11 @@ PRECONDITION_FAILED = 406
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A consumer group: the contracts it hears and the number of queues its partitions are spread over."""
+    """A consumer group: the contracts that it receives, and the number of its queues."""
 
     name: str
     contracts: tuple[str, ...]
-    """Contract names; `*.*.*` hears every contract."""
+    """Contract names; `*.*.*` is every contract."""
     queues: int
 
     def __post_init__(self) -> None:
@@ -46,7 +46,7 @@ class Group:
         return dead_letters_of(self.name)
 
     def bindings(self) -> Iterator[tuple[str, str]]:
-        """(queue, routing key) for each contract and partition; a key's partition always has the same queue."""
+        """(queue, routing key) for each contract and partition; a partition has the same queue in every contract."""
         for contract in self.contracts:
             for partition in range(PARTITIONS):
                 yield self.queue_names[partition % self.queues], f"{contract}.{partition:02d}"
@@ -57,7 +57,7 @@ def dead_letters_of(group: str) -> str:
 
 
 def queues_of(connection: BlockingConnection, group: str) -> list[str]:
-    """The queues that a group has on the broker: `<group>.0` and so on up to the first that is missing."""
+    """The queues of a group on the broker: `<group>.0` and so on, up to the first that is missing."""
     found: list[str] = []
     with suppress_refusal(connection, NOT_FOUND) as channel:
         for number in range(max(QUEUE_COUNTS)):
@@ -67,12 +67,12 @@ def queues_of(connection: BlockingConnection, group: str) -> list[str]:
 
 
 def change_of(group: str) -> str:
-    """An exchange that nothing is published to: while it is there, a change of the group's queues is not complete."""
+    """Name of an exchange that marks a change of the group's queues: it exists until the change is complete."""
     return f"queues-set.{group}"
 
 
 def is_changing(connection: BlockingConnection, group: str) -> bool:
-    """Whether a change of the number of a group's queues is under way or was interrupted."""
+    """Whether a change of the group's queues is under way or was interrupted."""
     with suppress_refusal(connection, NOT_FOUND) as channel:
         channel.exchange_declare(change_of(group), passive=True)
         return True
@@ -81,7 +81,7 @@ def is_changing(connection: BlockingConnection, group: str) -> bool:
 
 @contextmanager
 def suppress_refusal(connection: BlockingConnection, code: int) -> Iterator[BlockingChannel]:
-    """A channel of its own; the block ends at the first thing that the broker refuses with this code."""
+    """Open a channel for the block, and end the block silently when the broker refuses something with this code."""
     channel = connection.channel()
     try:
         yield channel
@@ -93,7 +93,7 @@ def suppress_refusal(connection: BlockingConnection, code: int) -> Iterator[Bloc
 
 
 def parameters(amqp_url: str, name: str) -> pika.URLParameters:
-    """Connection parameters; `name` is how the broker's own tools show the connection."""
+    """Connection parameters; the broker's own tools show the connection as `name`."""
     parameters = pika.URLParameters(amqp_url)
     parameters.heartbeat = 30
     parameters.blocked_connection_timeout = 60
@@ -107,7 +107,7 @@ def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:
     """Declare the whole topology; declaring it again changes nothing.
 
     Raises:
-        pika.exceptions.ChannelClosedByBroker: something of the same name exists with other arguments.
+        pika.exceptions.ChannelClosedByBroker: an exchange or queue of the same name exists with other arguments.
     """
     channel.exchange_declare(EVENTS, "topic", durable=True)
     channel.exchange_declare(DEAD_LETTERS, "direct", durable=True)
@@ -117,7 +117,7 @@ def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:
 
 def declare_group(channel: BlockingChannel, group: Group) -> None:
     declare_dead_letters(channel, group)
-    # The first one last: a worker takes the queues that it finds for all, from the first to one that is missing.
+    # In reverse: a worker counts the queues from the first to one that is missing, and must not find only some.
     for queue in reversed(group.queue_names):
         declare_queue(channel, group, queue)
     for queue, routing_key in group.bindings():
@@ -125,10 +125,10 @@ def declare_group(channel: BlockingChannel, group: Group) -> None:
 
 
 def declare_dead_letters(channel: BlockingChannel, group: Group) -> None:
-    """One that an older version declared, without a limit of its own, stays as it is."""
-    with suppress_refusal(channel.connection, PRECONDITION_FAILED) as trying:
+    """Declare the group's dead-letter queue; one that an older version declared without a limit stays as it is."""
+    with suppress_refusal(channel.connection, PRECONDITION_FAILED) as other:
         arguments = {"x-queue-type": "quorum", "x-delivery-limit": NEVER}
-        trying.queue_declare(group.dead_letters, durable=True, arguments=arguments)
+        other.queue_declare(group.dead_letters, durable=True, arguments=arguments)
     channel.queue_bind(group.dead_letters, DEAD_LETTERS, routing_key=group.name)
 
 

@@ -1,4 +1,4 @@
-"""What a worker does beside consuming: a step repeated in a thread, on a database connection of its own."""
+"""A step that a worker repeats in a thread beside consuming, on a database connection of its own."""
 
 import threading
 from collections.abc import Callable
@@ -11,12 +11,12 @@ from ordersaga.runtime.links import DatabaseLink
 from ordersaga.runtime.logs import log
 
 
-def nothing(_: Connection[Any]) -> None:
+def no_op(_: Connection[Any]) -> None:
     pass
 
 
 class Background(threading.Thread):
-    """The step returns the seconds to wait; `last` is done once, when `stopping` is set."""
+    """Repeats `step`, which returns the seconds until the next one, until `stopping` is set; then runs `last` once."""
 
     def __init__(
         self,
@@ -24,7 +24,7 @@ class Background(threading.Thread):
         url: str,
         step: Callable[[Connection[Any]], float],
         stopping: threading.Event,
-        last: Callable[[Connection[Any]], None] = nothing,
+        last: Callable[[Connection[Any]], None] = no_op,
     ) -> None:
         super().__init__(name=name)
         self.link = DatabaseLink(f"database ({name})", url)
@@ -40,12 +40,13 @@ class Background(threading.Thread):
         self.link.close()
 
     def guarded(self, step: Callable[[Connection[Any]], float | None]) -> float:
+        """Run a step, log its error if it raises one. Returns the seconds to wait."""
         try:
-            wanted = step(self.link.connection()) or 0
+            seconds = step(self.link.connection()) or 0
         except Exception as error:  # noqa: BLE001 - one failure must not end the thread
             if classify(error) is not ErrorKind.UNAVAILABLE:
                 log.exception(f"{self.name} failed and will try again")
             self.link.away(error)
             return self.link.pause()
         self.link.up()
-        return wanted
+        return seconds

@@ -1,4 +1,4 @@
-"""The loop of a consumer group: take what has arrived, bring it to its end in the database, acknowledge."""
+"""The loop of a consumer group: take a batch of messages, handle it in the database, acknowledge it."""
 
 import random
 import threading
@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from ordersaga.consumer import gate, sharing
 from ordersaga.consumer.intake import Intake
-from ordersaga.consumer.key_queues import Lines
+from ordersaga.consumer.key_queues import KeyQueues
 from ordersaga.consumer.receiver import Receiver, runs
 from ordersaga.inbox.delivery import Broken, Received
 from ordersaga.inbox.outside import OutsideSteps
@@ -21,23 +21,23 @@ from ordersaga.runtime.links import DatabaseLink, Link
 from ordersaga.runtime.logs import log
 
 BATCH = 300
-FEW = 50
-"""A batch with fewer waits for more if its handler has the patience; catching up, there are always more."""
+MIN_BATCH = 50
+"""A smaller batch waits `linger_seconds` of its handler for more; a worker with a backlog never waits."""
 IDLE_SECONDS = 0.2
-LEAVING_SECONDS = 0.02
-"""Longest wait for something to arrive while a queue is being given back."""
+DRAINING_SECONDS = 0.02
+"""Longest wait for messages while a queue is drained."""
 GRACE_SECONDS = 10
-"""At the end, time for what is in hand."""
-PASSING = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT)
-"""What a worker outlives: a deadlock too may meet a statement that is nobody's message, such as parking one."""
+"""Longest time to handle the messages in hand when the worker stops."""
+TRANSIENT = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT)
+"""Errors after which the worker goes on: a deadlock may also hit a statement of no single message, such as parking."""
 
 
 class Stopped(Exception):
-    """The process is to end while the database is away."""
+    """The worker is told to stop while the database is unavailable."""
 
 
 class Consumer:
-    """Runs in one thread, which alone touches the broker."""
+    """Runs in one thread, the only one that uses the broker's connection."""
 
     def __init__(
         self,
@@ -55,11 +55,11 @@ class Consumer:
         self.database = database
         self.broker = Link("broker")
         self.stopping = stopping
-        self.sent_away = False
-        self.next_look = 0.0
+        self.gate_is_wanted = False
+        self.next_check = 0.0
 
     def run(self) -> None:
-        """Consume until `stopping` is set, however often the servers go away."""
+        """Consume until `stopping` is set; reconnect whenever a server comes back."""
         while not self.stopping.is_set():
             try:
                 self.await_database()
@@ -73,91 +73,99 @@ class Consumer:
                 self.database.close()
 
     def await_database(self) -> None:
-        """Whoever cannot handle messages must not take any: each delivery counts towards the broker's limit."""
+        """Wait before subscribing, because each delivery counts towards the broker's delivery limit.
+
+        Raises:
+            Stopped: the worker is told to stop meanwhile.
+        """
         while True:
             try:
                 self.database.connection()
                 return self.database.up()
             except Exception as error:
-                if classify(error) not in PASSING:
+                if classify(error) not in TRANSIENT:
                     raise
                 self.database.away(error)
             if self.stopping.wait(self.database.pause()):
                 raise Stopped
 
     def consume(self, intake: Intake) -> None:
-        lines = Lines(self.outside, intake.wake)
+        """Take batches until told to stop, until the group's gate is wanted, or until the broker is away."""
+        key_queues = KeyQueues(self.outside, intake.wake)
         try:
             self.broker.up()
-            self.sent_away = False
-            while not self.stopping.is_set() and not self.sent_away:
-                self.turn(intake, lines)
-                self.give_back(intake)
-                if time.monotonic() > self.next_look:
-                    self.look(intake)
-            self.finish(intake, lines)
+            self.gate_is_wanted = False
+            while not self.stopping.is_set() and not self.gate_is_wanted:
+                self.handle_batch(intake, key_queues)
+                self.release_queues(intake)
+                if time.monotonic() > self.next_check:
+                    self.check_share(intake)
+            self.drain(intake, key_queues)
         finally:
             intake.close()
-            lines.clear()
+            key_queues.clear()
 
-    def turn(self, intake: Intake, lines: Lines) -> None:
-        """Take one batch; what is behind an outside step comes with a later one."""
-        patience = LEAVING_SECONDS if intake.is_leaving else IDLE_SECONDS
-        intake.pump(0 if intake.arrived or lines.has_answers else patience)
-        if 0 < len(intake.arrived) < FEW:
-            self.stopping.wait(self.receiver.handler.patience)
+    def handle_batch(self, intake: Intake, key_queues: KeyQueues) -> None:
+        """Handle one batch; messages that wait for an outside step come with a later batch."""
+        longest = DRAINING_SECONDS if intake.is_draining else IDLE_SECONDS
+        intake.pump(0 if intake.arrived or key_queues.has_completed else longest)
+        if 0 < len(intake.arrived) < MIN_BATCH:
+            self.stopping.wait(self.receiver.handler.linger_seconds)
         intake.gather(BATCH)
         arrived = self.receiver.read(intake.take(BATCH))
-        self.end(intake, [*lines.answered(), *lines.admit(arrived)])
-        lines.start()
+        self.receive(intake, [*key_queues.completed(), *key_queues.add(arrived)])
+        key_queues.start()
 
-    def give_back(self, intake: Intake) -> None:
-        for queue in intake.let_go():
-            sharing.GIVEN_BACK.labels(self.group).inc()
-            log.info("queue given back", queue=queue, left=len(intake.held))
+    def release_queues(self, intake: Intake) -> None:
+        for queue in intake.release_drained():
+            sharing.RELEASED.labels(self.group).inc()
+            log.info("queue released", queue=queue, left=len(intake.held))
 
-    def look(self, intake: Intake) -> None:
-        """Whether somebody wants to change the queues, and whether there is more here than a fair share of them."""
-        self.in_database(intake, self.look_at_gate)
+    def check_share(self, intake: Intake) -> None:
+        """Ask whether the group's gate is wanted, and start to drain a queue when this worker holds too many."""
+        self.in_database(intake, self.check_gate)
         sharing.HELD.labels(self.group).set(len(intake.held))
         queue = None
-        if not intake.is_leaving:
-            queue = sharing.to_give_back(intake.held, len(intake.queues), intake.workers())
+        if not intake.is_draining:
+            queue = sharing.surplus_queue(intake.held, len(intake.queues), intake.workers())
         if queue:
-            intake.leave(queue)
-        pause = sharing.NEXT_SECONDS if intake.is_leaving else sharing.LOOK_SECONDS
-        self.next_look = time.monotonic() + pause * random.uniform(0.5, 1.5)
+            intake.drain(queue)
+        pause = sharing.NEXT_CHECK_SECONDS if intake.is_draining else sharing.CHECK_SECONDS
+        self.next_check = time.monotonic() + pause * random.uniform(0.5, 1.5)
 
-    def look_at_gate(self, connection: Connection[Any]) -> None:
-        self.sent_away = gate.is_wanted(connection)
+    def check_gate(self, connection: Connection[Any]) -> None:
+        self.gate_is_wanted = gate.is_wanted(connection)
 
-    def finish(self, intake: Intake, lines: Lines) -> None:
-        """Bring what is in hand to its end, so that nothing goes back; what takes too long does, to its place."""
+    def drain(self, intake: Intake, key_queues: KeyQueues) -> None:
+        """Handle the messages in hand, so that none is delivered again; after GRACE_SECONDS the rest is requeued."""
         last = time.monotonic() + GRACE_SECONDS
-        intake.leave_all()
-        while intake.is_leaving and time.monotonic() < last:
-            self.turn(intake, lines)
-            intake.let_go(for_good=True)
+        intake.drain_all()
+        while intake.is_draining and time.monotonic() < last:
+            self.handle_batch(intake, key_queues)
+            intake.release_drained(for_good=True)
 
-    def end(self, intake: Intake, messages: Iterable[Received | Broken]) -> None:
+    def receive(self, intake: Intake, messages: Iterable[Received | Broken]) -> None:
         for run in runs(messages):
             self.in_database(intake, partial(self.receiver.receive, run=run))
             intake.acknowledge(message.delivery for message in run)
 
     def in_database(self, intake: Intake, work: Callable[[Connection[Any]], None]) -> None:
-        """While the database is away the messages stay in hand: giving them back would use up their deliveries."""
+        """Do the work, again for as long as the database is unavailable.
+
+        The messages stay in hand meanwhile: requeuing them would use up their deliveries.
+        """
         while True:
             try:
                 work(self.database.connection())
                 return self.database.up()
             except Exception as error:
-                if classify(error) not in PASSING:
+                if classify(error) not in TRANSIENT:
                     raise
                 self.database.away(error)
             self.pause(intake, self.database.pause())
 
     def pause(self, intake: Intake, seconds: float) -> None:
-        """Wait, but go on answering the broker's heartbeats."""
+        """Wait, and answer the broker's heartbeats meanwhile. Raises Stopped."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self.stopping.is_set():

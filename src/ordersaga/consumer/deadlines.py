@@ -1,4 +1,4 @@
-"""What happens by itself: a deadline that is due leaves the table in the transaction of its reaction."""
+"""Deadlines: each is deleted in the transaction of its reaction, once it is due."""
 
 from datetime import timedelta
 from functools import partial
@@ -16,10 +16,10 @@ from ordersaga.runtime.logs import log
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import Transaction
 
-TOGETHER = 50
+BATCH = 50
 IDLE_SECONDS = 0.5
 POSTPONED = timedelta(seconds=30)
-"""A deadline whose reaction fails is tried again that much later, for as long as it fails."""
+"""A deadline whose reaction fails is tried again after this time, for as long as it fails."""
 
 
 class Due(NamedTuple):
@@ -48,7 +48,7 @@ returning deadlines.name, deadlines.aggregate_id, correlation_id, causation_id, 
 
 
 def take(connection: Connection[Any], names: list[str], limit: int) -> list[Due]:
-    """Remove what is due; whoever rolls back leaves it to the next."""
+    """Delete and return due deadlines, oldest first; a rollback leaves them for the next call."""
     with connection.cursor(row_factory=class_row(Due)) as cursor:
         return cursor.execute(TAKE, (names, limit)).fetchall()
 
@@ -57,21 +57,21 @@ POSTPONE = "update deadlines set due_at = now() + %s where name = %s and aggrega
 
 
 class Deadlines:
-    """Every process of a group runs one: `skip locked` keeps them apart."""
+    """Every process of a group runs one; `skip locked` gives each other rows."""
 
     def __init__(self, reactions: Reactions, announcements: Announcements) -> None:
         self.functions = reactions.deadlines
         self.announcements = announcements
 
     def step(self, connection: Connection[Any]) -> float:
-        """React to what is due. Returns the seconds until it wants to be called again."""
+        """React to the deadlines that are due. Returns the seconds until the next step."""
         try:
-            found = self.fire(connection, TOGETHER)
+            found = self.fire(connection, BATCH)
         except Exception as error:
             if classify(error) is ErrorKind.UNAVAILABLE:
                 raise
-            found = sum(self.fire_alone(connection) for _ in range(TOGETHER))
-        return 0 if found == TOGETHER else IDLE_SECONDS
+            found = sum(self.fire_alone(connection) for _ in range(BATCH))
+        return 0 if found == BATCH else IDLE_SECONDS
 
     def fire(self, connection: Connection[Any], limit: int) -> int:
         with connection.transaction():
@@ -90,7 +90,7 @@ class Deadlines:
         transaction.flush()
 
     def fire_alone(self, connection: Connection[Any]) -> int:
-        """One deadline in a transaction of its own; one that fails must not keep the others waiting."""
+        """React to one deadline in a transaction of its own; postpone it if that fails, so that others go on."""
         due: list[Due] = []
         try:
             retry_on_conflict(partial(self.fire_first, connection, due))
@@ -101,7 +101,7 @@ class Deadlines:
         return len(due)
 
     def fire_first(self, connection: Connection[Any], due: list[Due]) -> None:
-        """`due` tells the caller which deadline it was, also when this raises."""
+        """Write the deadline into `due`, so that the caller knows it also when this raises."""
         with connection.transaction():
             due[:] = take(connection, list(self.functions), 1)
             self.react(connection, due)

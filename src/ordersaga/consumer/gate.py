@@ -1,4 +1,4 @@
-"""The gate of a group: its workers consume while they hold it together; who changes the queues holds it alone."""
+"""The gate of a group: workers consume while they share its lock; a change of the queues takes the lock alone."""
 
 from typing import Any
 
@@ -19,10 +19,10 @@ select exists (
 
 
 class GatedLink(DatabaseLink):
-    """A connection that is inside the gate for as long as it lives."""
+    """A connection that shares the gate's lock for as long as it is open."""
 
     def connection(self) -> Connection[Any]:
-        """Raises Unavailable too while the queues are being changed."""
+        """Open the connection if there is none. Raises Unavailable also while the queues are being changed."""
         before = self._connection
         connection = super().connection()
         if connection is not before:
@@ -35,7 +35,11 @@ class GatedLink(DatabaseLink):
 
 
 def enter(connection: Connection[Any]) -> None:
-    """Wait a second at most, so that a worker is back at once and can still be told to stop."""
+    """Share the gate's lock, waiting a second at most: the worker can be told to stop, and goes on soon after a change.
+
+    Raises:
+        Unavailable: the queues are being changed.
+    """
     try:
         with connection.transaction():
             connection.execute("set local lock_timeout = '1s'")
@@ -45,6 +49,6 @@ def enter(connection: Connection[Any]) -> None:
 
 
 def is_wanted(connection: Connection[Any]) -> bool:
-    """Whether somebody waits for the workers to leave."""
+    """Whether a change of the queues waits for the workers to release the gate."""
     row = connection.execute(IS_WANTED, GROUP_GATE).fetchone()
     return bool(row and row[0])

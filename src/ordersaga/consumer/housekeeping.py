@@ -1,4 +1,4 @@
-"""What a worker does for its tables beside its work: count what is parked, forget what is older than its retention."""
+"""What a worker does for its tables beside its work: count parked messages, purge rows older than their retention."""
 
 import time
 from datetime import timedelta
@@ -13,11 +13,11 @@ BATCH = 1000
 BETWEEN_ROUNDS = 60.0
 IDLE_SECONDS = 1.0
 
-FORGOTTEN = prometheus_client.Counter(
+PURGED = prometheus_client.Counter(
     "ordersaga_rows_purged_total", "Rows deleted after their retention", ["group", "table"]
 )
 
-FORGET = {
+PURGE = {
     "inbox": """
         delete from inbox where message_id = any(array(
             select message_id from inbox where received_at < now() - %s::interval order by received_at limit %s))""",
@@ -26,16 +26,16 @@ FORGET = {
             select caller, key from idempotency_keys
             where created_at < now() - %s::interval order by created_at limit %s)""",
 }
-"""They are kept to drop repeats: a message or request that comes again after the retention takes effect again."""
+"""By table. These rows drop repeats: a message or request that is repeated after the retention takes effect again."""
 
 
-def forget(connection: Connection[Any], table: str, retention: timedelta) -> int:
-    """Delete a batch of rows that are older; returns how many."""
-    return connection.execute(FORGET[table], (retention, BATCH)).rowcount
+def purge(connection: Connection[Any], table: str, retention: timedelta) -> int:
+    """Delete at most BATCH rows that are older than the retention, oldest first. Returns how many."""
+    return connection.execute(PURGE[table], (retention, BATCH)).rowcount
 
 
 class Housekeeping:
-    """Every process of a group does it; two at once delete the same rows once."""
+    """Every process of a group runs one; two at once delete the same rows once."""
 
     def __init__(self, group: str, retention: timedelta) -> None:
         self._group = group
@@ -44,14 +44,14 @@ class Housekeeping:
         self._due_at = time.monotonic()
 
     def step(self, connection: Connection[Any]) -> float:
-        """Returns the seconds until the next."""
+        """Do what is due. Returns the seconds until the next step."""
         self._parked_now.count_if_due(connection)
         if time.monotonic() < self._due_at:
             return IDLE_SECONDS
-        forgotten = {table: forget(connection, table, self._retention) for table in FORGET}
-        for table, rows in forgotten.items():
-            FORGOTTEN.labels(self._group, table).inc(rows)
-        if max(forgotten.values()) == BATCH:
+        purged = {table: purge(connection, table, self._retention) for table in PURGE}
+        for table, rows in purged.items():
+            PURGED.labels(self._group, table).inc(rows)
+        if max(purged.values()) == BATCH:
             return 0.0
         self._due_at = time.monotonic() + BETWEEN_ROUNDS
         return IDLE_SECONDS

@@ -1,4 +1,4 @@
-"""One connection to the broker: what has arrived over it, and what of that is acknowledged."""
+"""One connection to the broker: the messages that have arrived over it, and their acknowledgement."""
 
 import contextlib
 from collections import defaultdict, deque
@@ -10,11 +10,11 @@ from pika.exceptions import AMQPError, ConnectionWrongStateError, ConsumerCancel
 from pika.spec import Basic, BasicProperties
 
 from ordersaga.broker.topology import dead_letters_of, parameters, queues_of
-from ordersaga.consumer.source import Source, hang_up
+from ordersaga.consumer.source import Source, close_without_cancel
 from ordersaga.inbox.delivery import SUSPECT, Delivery
 
 IN_HAND = 1000
-"""Messages held unacknowledged at most, over all queues of the group."""
+"""The most unacknowledged messages, over all queues of the group."""
 
 
 class Intake:
@@ -47,38 +47,42 @@ class Intake:
 
     @property
     def held(self) -> list[str]:
-        """Queues that have sent something to this worker since it last subscribed to them, the latest last."""
+        """Queues that have sent a message to this worker since it last subscribed to them, the latest last."""
         return list(self._held)
 
     def workers(self) -> int:
-        """How many workers of the group are subscribed; every one hears of dead letters."""
+        """How many workers of the group are subscribed: each subscribes to the dead-letter queue."""
         channel = self._sources[self._dead_letters].channel
         count: int = channel.queue_declare(self._dead_letters, passive=True).method.consumer_count
         return max(1, count)
 
     def close(self) -> None:
-        """What is in hand goes back to its place in the queues."""
+        """Close the connection; unacknowledged messages return to their place in the queues."""
         with contextlib.suppress(AMQPError, OSError):
             for source in self._sources.values():
                 if source.channel.is_open:
-                    hang_up(source.channel)
+                    close_without_cancel(source.channel)
             self._connection.close()
 
     def pump(self, seconds: float) -> None:
-        """Exchange data with the broker until something has arrived, `wake` was called or the time is over."""
+        """Exchange data with the broker until a message arrives, `wake` is called or the time is over.
+
+        Raises:
+            ConsumerCancelled: a queue was deleted.
+        """
         self._connection.process_data_events(time_limit=seconds)
         if any(source.cancelled for source in self._sources.values()):
             raise ConsumerCancelled("a queue was deleted")
 
     def gather(self, enough: int) -> None:
-        """Take in what lies ready in the socket; pika reads 100 kB at a time, about 110 messages."""
+        """Read what the socket holds, up to so many messages; pika reads 100 kB at a time, about 110 messages."""
         before = -1
         while before < len(self.arrived) < enough:
             before = len(self.arrived)
             self.pump(0)
 
     def wake(self) -> None:
-        """End a `pump` that another thread is in."""
+        """End the `pump` of another thread."""
         with contextlib.suppress(ConnectionWrongStateError):
             self._connection.add_callback_threadsafe(lambda: None)
 
@@ -86,41 +90,41 @@ class Intake:
         return [self.arrived.popleft() for _ in range(min(most, len(self.arrived)))]
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
-        ended: defaultdict[str, set[int]] = defaultdict(set)
+        handled: defaultdict[str, set[int]] = defaultdict(set)
         for delivery in deliveries:
-            ended[delivery.queue].add(delivery.tag)
-        for queue, tags in ended.items():
+            handled[delivery.queue].add(delivery.tag)
+        for queue, tags in handled.items():
             self._sources[queue].acknowledge(tags)
 
     @property
-    def is_leaving(self) -> bool:
-        """Whether a queue is being given back."""
-        return any(self._leaving())
+    def is_draining(self) -> bool:
+        """Whether a queue is drained, to be released."""
+        return any(self._draining())
 
-    def _leaving(self) -> Iterator[Source]:
-        return (source for source in self._sources.values() if source.leaving_since)
+    def _draining(self) -> Iterator[Source]:
+        return (source for source in self._sources.values() if source.draining_since)
 
-    def leave(self, queue: str) -> None:
-        """Begin to give a queue back: bring all that it sent to its end, then `let_go`."""
-        self._sources[queue].leave()
+    def drain(self, queue: str) -> None:
+        """Take no more of a queue than its prefetch; `release_drained` releases it once all of that is handled."""
+        self._sources[queue].drain()
 
-    def leave_all(self) -> None:
+    def drain_all(self) -> None:
         for source in self._sources.values():
-            source.leave()
+            source.drain()
 
-    def let_go(self, for_good: bool = False) -> list[str]:
-        """Give back those queues whose messages have all ended, and stand by for them, unless it is for good."""
-        if self.is_leaving:
+    def release_drained(self, for_good: bool = False) -> list[str]:
+        """Release the drained queues, and subscribe to them again unless it is for good. Returns their names."""
+        if self.is_draining:
             self.pump(0)
-        gone = [source for source in self._leaving() if source.may_go]
-        for source in gone:
-            source.give_back()
+        drained = [source for source in self._draining() if source.is_drained]
+        for source in drained:
+            source.close_channel()
             self._held.pop(source.queue, None)
             if for_good:
                 del self._sources[source.queue]
             else:
                 source.subscribe()
-        return [source.queue for source in gone]
+        return [source.queue for source in drained]
 
 
 def from_queue(queue: str, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Delivery:
@@ -138,7 +142,7 @@ def from_dead_letters(queue: str, method: Basic.Deliver, properties: BasicProper
 
 
 def delivered_before(headers: Mapping[str, Any], redelivered: bool) -> int:
-    """Deliveries that did not end; a broker that does not count them (4.3 for a lost consumer) makes a suspect."""
+    """Deliveries without acknowledgement. RabbitMQ 4.3 counts none for a lost consumer: that makes a suspect."""
     if not redelivered:
         return 0
     count = headers.get("x-delivery-count")
@@ -146,7 +150,7 @@ def delivered_before(headers: Mapping[str, Any], redelivered: bool) -> int:
 
 
 def death(headers: Mapping[str, Any]) -> tuple[str, str]:
-    """First routing key and reason of a dead letter, out of the broker's x-death header."""
+    """First routing key and reason of a dead letter, from the broker's x-death header."""
     deaths = headers.get("x-death") or [{}]
     reason = deaths[0].get("reason", "no reason given")
     keys = deaths[0].get("routing-keys") or [""]

@@ -1,4 +1,4 @@
-"""Messages held back by outside steps: one line a key, so that a slow answer holds up no other key."""
+"""Messages that wait for outside steps: one queue a key, so that a slow answer holds up no other key."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -10,68 +10,71 @@ from ordersaga.inbox.delivery import Broken, Received
 from ordersaga.inbox.outside import OutsideSteps
 
 
-class Lines:
-    """The first of a line is at its outside step; what came later of its key stands behind it."""
+class KeyQueues:
+    """The first message of a queue is at its outside step; later messages of its key wait behind it."""
 
     def __init__(self, outside: OutsideSteps, wake: Callable[[], None]) -> None:
+        """`wake` is called in another thread when an outside step ends."""
         self.outside = outside
         self.wake = wake
-        self._lines: dict[str, deque[Received | Broken]] = {}
-        self._asked: dict[str, Future[Any]] = {}
-        self._answered: deque[tuple[str, Future[Any]]] = deque()
+        self._queues: dict[str, deque[Received | Broken]] = {}
+        self._running: dict[str, Future[Any]] = {}
+        self._ended: deque[tuple[str, Future[Any]]] = deque()
 
     def __bool__(self) -> bool:
-        return bool(self._asked)
+        return bool(self._running)
 
     @property
-    def has_answers(self) -> bool:
-        return bool(self._answered)
+    def has_completed(self) -> bool:
+        """Whether `completed` returns something."""
+        return bool(self._ended)
 
-    def admit(self, messages: Iterable[Received | Broken]) -> Iterator[Received | Broken]:
-        """Those that may be handled now; the others are held."""
+    def add(self, messages: Iterable[Received | Broken]) -> Iterator[Received | Broken]:
+        """Return the messages that may be handled now; keep the others."""
         for message in messages:
-            line = self._lines.get(message.key) if message.key is not None else None
-            if line is not None:
-                line.append(message)
+            queue = self._queues.get(message.key) if message.key is not None else None
+            if queue is not None:
+                queue.append(message)
             elif message.key is not None and self.outside.needed(message):
-                self._lines[message.key] = deque([message])
+                self._queues[message.key] = deque([message])
             else:
                 yield message
 
     def start(self) -> None:
-        """Begin the outside steps of those who are first; call it when all that was let go before is committed."""
-        for key in self._lines.keys() - self._asked.keys():
-            first = self._lines[key][0]
+        """Start the outside step of each first message; call this once all messages returned before are committed."""
+        for key in self._queues.keys() - self._running.keys():
+            first = self._queues[key][0]
             assert isinstance(first, Received)
-            future = self._asked[key] = self.outside.start(first, fresh=True)
-            future.add_done_callback(partial(self._answer, key))
+            future = self._running[key] = self.outside.start(first, fresh=True)
+            future.add_done_callback(partial(self._end, key))
 
-    def _answer(self, key: str, future: "Future[Any]") -> None:
-        self._answered.append((key, future))
+    def _end(self, key: str, future: "Future[Any]") -> None:
+        self._ended.append((key, future))
         self.wake()
 
-    def answered(self) -> Iterator[Received | Broken]:
-        """Those whose outside step has ended, each with what stands behind it and needs none."""
-        while self._answered:
-            key, future = self._answered.popleft()
-            if self._asked.get(key) is not future:
+    def completed(self) -> Iterator[Received | Broken]:
+        """Messages whose outside step has ended, each with the messages behind it that need none."""
+        while self._ended:
+            key, future = self._ended.popleft()
+            if self._running.get(key) is not future:
                 continue
-            del self._asked[key]
-            line = self._lines[key]
-            yield with_answer(line.popleft(), future)
-            while line and not self.outside.needed(line[0]):
-                yield line.popleft()
-            if not line:
-                del self._lines[key]
+            del self._running[key]
+            queue = self._queues[key]
+            yield with_answer(queue.popleft(), future)
+            while queue and not self.outside.needed(queue[0]):
+                yield queue.popleft()
+            if not queue:
+                del self._queues[key]
 
     def clear(self) -> None:
-        """Forget everything, once no step is under way: the broker will deliver these messages again."""
-        wait(self._asked.values())
-        self._lines.clear()
-        self._asked.clear()
+        """Wait for the steps under way, then drop everything: the broker delivers these messages again."""
+        wait(self._running.values())
+        self._queues.clear()
+        self._running.clear()
 
 
 def with_answer(message: Received | Broken, future: "Future[Any]") -> Received | Broken:
+    """The message with what its outside step returned or raised."""
     assert isinstance(message, Received)
     error = future.exception()
     if error is None:

@@ -1,4 +1,4 @@
-"""A batch of messages taken into the database: each takes effect once, or is parked, or is left for later."""
+"""Receiving a batch of messages: each takes effect once, or is parked, or is kept until the database answers."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -37,13 +37,14 @@ BATCH_SECONDS = prometheus_client.Histogram(
 
 
 class Receiver:
-    """Stands between broker and handler; the transactions are its own, the connection is the caller's."""
+    """Gives messages to the handler of a group in transactions of its own; the caller passes the connection."""
 
     def __init__(self, group: str, handler: Handler) -> None:
         self.group = group
         self.handler = handler
 
     def read(self, deliveries: Iterable[Delivery]) -> list[Received | Broken]:
+        """Read the envelopes and bodies, and count them."""
         messages = [read(delivery, self.handler.contracts) for delivery in deliveries]
         REDELIVERED.labels(self.group).inc(sum(message.delivery.delivered_before > 0 for message in messages))
         for contract, number in Counter(message.contract for message in messages).items():
@@ -51,8 +52,7 @@ class Receiver:
         return messages
 
     def receive(self, connection: Connection[Any], run: Sequence[Received | Broken]) -> None:
-        """Bring one of `runs` to its end. An exception means that a server is away and the run must come again."""
-        whole = [message for message in run if isinstance(message, Received)]
+        """Handle or park all messages of one of `runs`. Raises what says that a server is away; call it again then."""
         first = run[0]
         if isinstance(first, Broken):
             self.park(connection, first, "dead", describe(first.reason))
@@ -62,10 +62,10 @@ class Receiver:
             self.park(connection, first, "retrying", describe_suspect(first.delivery), 1, parked.BASE)
         else:
             with BATCH_SECONDS.labels(self.group).time():
-                self.react(connection, whole)
+                self.react(connection, [message for message in run if isinstance(message, Received)])
 
     def react(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
-        """In one transaction, or else in halves: one bad message among 300 costs 17 transactions, not 300."""
+        """React in one transaction, or else in halves: one bad message among 300 costs 17 transactions, not 300."""
         retries = CONFLICT_RETRIES if len(messages) == 1 else 0
         try:
             retry_on_conflict(partial(self.react_at_once, connection, messages), retries)
@@ -95,13 +95,13 @@ class Receiver:
         """Each message once, without those that took effect before.
 
         Raises:
-            ForkedHistory: one of them contradicts what took effect before; alone, it is then quarantined.
+            ForkedHistory: a message contradicts one that took effect before; alone, it is quarantined.
         """
         seen = self.handler.known(connection, [message.id for message in messages])
         return [message for message in messages if forks.is_new(message, seen)]
 
     def append(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
-        """Park messages behind others of their keys; a copy of one that is parked is dropped."""
+        """Park messages behind others of their keys; drop copies of parked messages."""
         seen = parked.hashes(connection, [message.id for message in messages])
         parked.append(connection, [entry(message, "waiting") for message in messages if forks.is_new(message, seen)])
 
@@ -120,7 +120,7 @@ class Receiver:
         attempts: int = 0,
         pause: timedelta = timedelta(0),
     ) -> None:
-        """Park a message; if others of its key are parked before it, it waits behind them, unless it is dead."""
+        """Park a message; one that is not dead waits behind others of its key that are parked."""
         with connection.transaction():
             known = self.handler.known(connection, [message.id])
             fork = forks.fork_among(message, known or parked.hashes(connection, [message.id]))
@@ -135,30 +135,31 @@ class Receiver:
             due = pause if state == "retrying" else None
             parked.append(connection, [entry(message, state, failure, attempts, due)])
         PARKED.labels(self.group).inc()
-        self.tell(message, state, failure)
+        self.log_parked(message, state, failure)
 
     def quarantine(self, connection: Connection[Any], message: Received, fork: forks.ForkedHistory) -> None:
-        """Park a fork as dead under an id of its own. It blocks its key: what comes next builds on a history that
-        this group has not seen, and to act on it would make two wrongs of one.
-        One that a person has skipped does not come back."""
+        """Park a fork as dead under an id of its own, unless a person has skipped it before.
+
+        It blocks its key: the next messages of the key build on a history that this group has not received.
+        """
         parked.lock(connection, [message.key])
         quarantined = entry(message, "dead", describe(fork))._replace(id=forks.fork_id(message))
         if self.handler.known(connection, [quarantined.id]):
             return
         parked.append(connection, [quarantined])
-        forks.alarm(self.group, message, fork)
+        forks.report(self.group, message, fork)
 
-    def tell(self, message: Received | Broken, state: str, failure: Failure) -> None:
-        said = {"contract": message.contract, "key": message.key, "error": failure.error, "place": failure.place}
+    def log_parked(self, message: Received | Broken, state: str, failure: Failure) -> None:
+        about = {"contract": message.contract, "key": message.key, "error": failure.error, "place": failure.place}
         if isinstance(message, Received):
             with working_on(message.message.cause, message.id):
-                log.warning("message parked", state=state, reason=failure.message, **said)
+                log.warning("message parked", state=state, reason=failure.message, **about)
         else:
-            log.warning("message parked", state=state, reason=failure.message, message_id=str(message.id), **said)
+            log.warning("message parked", state=state, reason=failure.message, message_id=str(message.id), **about)
 
 
 def still_parked(connection: Connection[Any], keys: Iterable[str]) -> set[str]:
-    """Those of these keys that have parked messages, and keep them until this transaction ends."""
+    """Lock these keys until the transaction ends. Returns those that have parked messages."""
     keys = list(keys)
     parked.lock(connection, keys)
     return parked.parked_among(connection, keys)
@@ -169,7 +170,7 @@ def entry(message: Received | Broken, state: str, *details: Any) -> Entry:
 
 
 def runs(messages: Iterable[Received | Broken]) -> Iterator[list[Received | Broken]]:
-    """Cut a batch, in its order, into what goes into one transaction: all that is sound, else one by one."""
+    """Split a batch, in its order, into transactions: sound messages together, all others one by one."""
     for sound, run in groupby(messages, is_sound):
         if sound:
             yield list(run)
@@ -182,8 +183,11 @@ def is_sound(message: Received | Broken) -> bool:
 
 
 def describe_suspect(delivery: Delivery) -> Failure:
-    """Closing a connection raises the count of every unacknowledged message, so the broker alone cannot tell which
-    of them killed the process. In the table each attempt is counted for the one message that is tried, and the first
-    comes after a pause, in which what was delivered together with it is brought to safety."""
-    text = f"delivered {delivery.delivered_before} times without an end: the process died, perhaps of this message"
+    """The failure of a message that is parked because it may have killed the process.
+
+    Closing a connection raises the delivery count of every unacknowledged message, so the broker cannot tell which of
+    them killed the process. The table counts each attempt for the one message that is tried, and the first attempt
+    comes after a pause, in which the messages delivered together with it are handled.
+    """
+    text = f"delivered {delivery.delivered_before} times and not acknowledged: perhaps it killed the process"
     return Failure(parked.SUSPECT, "", text, "")

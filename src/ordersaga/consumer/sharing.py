@@ -1,30 +1,30 @@
-"""How the workers of a group share its queues without being told: who has more than a fair share gives back."""
+"""How the workers of a group share its queues without a coordinator: a worker above its fair share releases one."""
 
 from collections.abc import Sequence
 
 import prometheus_client
 
 HELD = prometheus_client.Gauge("ordersaga_held_queues", "Queues whose active consumer is this worker", ["group"])
-GIVEN_BACK = prometheus_client.Counter(
+RELEASED = prometheus_client.Counter(
     "ordersaga_queues_released_total", "Queues released to another worker", ["group"]
 )
 
-LOOK_SECONDS = 1.0
-"""Between two looks at how many workers there are, on average."""
-NEXT_SECONDS = 0.1
-"""Until the next look when more than one queue may have to be given back."""
+CHECK_SECONDS = 1.0
+"""Between two checks of how many workers there are, on average."""
+NEXT_CHECK_SECONDS = 0.1
+"""Until the next check while more than one queue may have to be released."""
 
 
 def fair_share(queues: int, workers: int) -> int:
-    """Queues that one worker has at most when each has as few as can be."""
+    """The most queues that one worker holds when all queues are spread evenly."""
     return -(-queues // max(1, workers))
 
 
-def to_give_back(held: Sequence[str], queues: int, workers: int) -> str | None:
-    """The queue that came last, when there are too many, else None.
+def surplus_queue(held: Sequence[str], queues: int, workers: int) -> str | None:
+    """The queue to release: the one that came last when the worker holds more than its share, else None.
 
-    The broker gives it to the worker that has waited longest for it. Should that one have its share already, it is
-    the last that came there too and goes on; so a surplus queue visits each worker at most once before it finds one
-    that has too few, and there it stays.
+    The broker gives it to the worker that has waited longest for it. If that worker has its share already, this queue
+    is the last that came there too and moves on; so a surplus queue visits each worker at most once before it finds
+    one that has too few, and stays there.
     """
     return held[-1] if len(held) > fair_share(queues, workers) else None

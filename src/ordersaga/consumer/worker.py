@@ -1,4 +1,4 @@
-"""What runs a service's worker: consumer, retries and deadlines of one group, until SIGTERM or SIGINT."""
+"""The worker process of a service: consumer, retries and deadlines of one group, until SIGTERM or SIGINT."""
 
 import gc
 import logging
@@ -20,28 +20,28 @@ from ordersaga.runtime.settings import MissingSetting, Settings, read_settings, 
 from ordersaga.runtime.signals import set_by_signal
 from ordersaga.service import Service
 
-SAID_BY_LINKS = ("pika", "psycopg.pool")
-"""Libraries that log every failed try; the links log every change."""
+LOGGED_BY_LINKS = ("pika", "psycopg.pool")
+"""Libraries that log every failed try; a link logs once when its server goes away or comes back."""
 
 USAGE = """usage: python -m {service}
 
-The worker of {service}: takes messages from the group's queues, lets each take effect once and in order per key, tries
-again what failed, and does what deadlines ask for.
+The worker of {service}: receives messages from the group's queues, each once and in order per key, retries parked
+messages, and reacts to deadlines.
 
 Environment:
   {variable:20} postgresql://{role}:password@host:port/{database}
   AMQP_URL             amqp://{group}:password@host:port/vhost
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
-  INBOX_RETENTION_DAYS received messages are forgotten after so many days (default 30)
+  INBOX_RETENTION_DAYS inbox rows are purged after so many days (default 30)
   LOG_LEVEL, LOG_FORMAT=console|json
 {own}
-Start as many as you like; they share the queues. Servers that are away are waited for. SIGTERM or Ctrl-C: brings to
-its end what is in hand, exits 0. Exit 2: something must be set first.
+Start as many as you like; they share the queues. The worker waits for servers that are away. On SIGTERM or Ctrl-C it
+handles the messages in hand and exits 0. Exit 2: a setting is missing.
 """
 
 
 def run(service: Service) -> int:
-    """Run the worker of a service, with the arguments of this process. Returns the exit code."""
+    """Run the worker of a service with the arguments of this process. Returns the exit code."""
     if arguments := sys.argv[1:]:
         return explain(service, arguments)
     return serve(service)
@@ -62,7 +62,7 @@ def serve(service: Service) -> int:
 
 
 def explain(service: Service, arguments: list[str]) -> int:
-    """The worker takes no arguments: help is answered, anything else refused."""
+    """Print the usage: to stdout for --help, else to stderr, because the worker takes no arguments."""
     asked = arguments[0] in ("-h", "--help")
     (sys.stdout if asked else sys.stderr).write(usage(service))
     return 0 if asked else 2
@@ -106,14 +106,15 @@ class Worker:
             self.background.append(Background("deadlines", url, step, self.stopping))
 
     def problems(self) -> list[str]:
-        """What keeps this process from its work right now, each in one sentence."""
+        """What keeps this process from working now, each in one sentence."""
         links = [self.consumer.broker, self.database, *(task.link for task in self.background)]
         return [link.problem for link in links if link.problem]
 
     def run(self) -> int:
-        for name in SAID_BY_LINKS:
+        """Work until `stopping` is set. Returns the exit code."""
+        for name in LOGGED_BY_LINKS:
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        spare_the_collector()
+        tune_gc()
         with self.outside:
             for task in self.background:
                 task.start()
@@ -130,7 +131,7 @@ class Worker:
                 self.database.close()
 
 
-def spare_the_collector() -> None:
-    """A batch makes many objects that live until its commit; looking through them each time took 17 % of the CPU."""
+def tune_gc() -> None:
+    """Collect less often: a batch makes many objects that live until its commit, and scanning them took 17 % of CPU."""
     gc.freeze()
     gc.set_threshold(20_000, 50, 100)

@@ -1,4 +1,4 @@
-"""A message as the broker hands it over, and what can be read of it."""
+"""Delivery: a message as the broker delivers it, and the contract data in it."""
 
 import json
 from collections.abc import Mapping
@@ -9,11 +9,11 @@ from uuid import UUID, uuid5
 from ordersaga.envelope.message import NAMESPACE, ContractData, Message, UnreadableMessage, from_headers
 
 SUSPECT = 2
-"""Deliveries without an end after which a message may be what kills the process."""
+"""Deliveries without an acknowledgement after which the message may be what kills the process."""
 
 
 class Delivery(NamedTuple):
-    """Headers and body as they came; `tag` is what acknowledges them on the channel of `queue`."""
+    """Headers and body as they arrived; `tag` acknowledges them on the channel of `queue`."""
 
     tag: int
     routing_key: str
@@ -21,7 +21,7 @@ class Delivery(NamedTuple):
     body: bytes
     delivered_before: int = 0
     dead_lettered: str = ""
-    """Why the broker gave the message up; empty for one that it has not."""
+    """Why the broker dead-lettered the message; empty if it did not."""
     queue: str = ""
 
     @property
@@ -30,35 +30,35 @@ class Delivery(NamedTuple):
 
 
 class UnknownContract(UnreadableMessage):
-    """This group has no use for messages of this contract."""
+    """This group has no reaction to the contract of the message."""
 
 
 class DeadLettered(UnreadableMessage):
-    """The broker gave the message up."""
+    """The broker dead-lettered the message."""
 
 
-class NotAsked(Exception):
-    """The outside step was left out because the key was parked, which it no longer is: try again."""
+class NoAnswer(Exception):
+    """The outside step was left out because the key was parked; it no longer is, so a retry helps."""
 
 
-NOT_ASKED = object()
+NO_ANSWER = object()
 
 
 @dataclass(slots=True)
 class Received:
-    """A message that can be handled, and what its outside step answered."""
+    """A message that can be handled, and the answer of its outside step."""
 
     delivery: Delivery
     message: Message
     data: ContractData
-    answer: Any = NOT_ASKED
+    answer: Any = NO_ANSWER
     failure: Exception | None = None
-    """What the outside step raised instead of answering."""
+    """What the outside step raised in place of an answer."""
 
     def require_answer(self) -> Any:
-        """Raises NotAsked when there is none."""
-        if self.answer is NOT_ASKED:
-            raise NotAsked
+        """Raises NoAnswer when the step was left out."""
+        if self.answer is NO_ANSWER:
+            raise NoAnswer
         return self.answer
 
     @property
@@ -76,7 +76,7 @@ class Received:
 
 @dataclass(slots=True)
 class Broken:
-    """A message that cannot be handled; with a key it blocks what comes after it of that key."""
+    """A message that cannot be handled; if its key is known, it blocks the later messages of the key."""
 
     delivery: Delivery
     id: UUID
@@ -86,7 +86,7 @@ class Broken:
 
 
 def read(delivery: Delivery, contracts: Mapping[str, type[ContractData]]) -> Received | Broken:
-    """The message in an envelope, checked against its contract."""
+    """Read the message in an envelope and check it against its contract."""
     try:
         message = from_headers(delivery.headers, delivery.body)
     except UnreadableMessage as error:
@@ -105,7 +105,7 @@ def read(delivery: Delivery, contracts: Mapping[str, type[ContractData]]) -> Rec
 
 
 def broken(delivery: Delivery, contracts: Mapping[str, type[ContractData]], reason: UnreadableMessage) -> Broken:
-    """Key and contract are known if only the body is unreadable."""
+    """A broken message; its key and contract are known if only the body is unreadable."""
     try:
         envelope = from_headers(delivery.headers, b"")
     except UnreadableMessage:
@@ -115,7 +115,7 @@ def broken(delivery: Delivery, contracts: Mapping[str, type[ContractData]], reas
 
 
 def id_of(delivery: Delivery) -> UUID:
-    """The id in the headers, else one computed from headers and body, so that a redelivery has the same."""
+    """The id in the headers, else one computed from headers and body, so that a redelivery has the same id."""
     try:
         return UUID(delivery.headers["ce-id"])
     except (KeyError, ValueError, TypeError, AttributeError):

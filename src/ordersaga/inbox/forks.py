@@ -1,4 +1,4 @@
-"""Two histories of one aggregate: a message that took effect here arrives again and announces another event."""
+"""Forks: a message whose id was received before, but with another event, so its source has two histories."""
 
 from collections.abc import Mapping
 from uuid import UUID, uuid5
@@ -26,10 +26,10 @@ class ForkedHistory(UnreadableMessage):
 
 
 def is_new(message: Received, seen: dict[UUID, bytes]) -> bool:
-    """False for a repeat; a new message is added to `seen` (message id -> event hash).
+    """Whether the message is new, and not a repeat. Adds a new one to `seen` (message id -> event hash).
 
     Raises:
-        ForkedHistory: it is neither.
+        ForkedHistory: the id was seen with another event.
     """
     first = message.id not in seen
     fork = fork_among(message, seen)
@@ -40,7 +40,7 @@ def is_new(message: Received, seen: dict[UUID, bytes]) -> bool:
 
 
 def fork_among(message: Received | Broken, seen: Mapping[UUID, bytes]) -> ForkedHistory | None:
-    """The contradiction to what was seen under the same id, if there is one."""
+    """The error if the id was seen with another event, else None."""
     recorded = seen.get(message.id)
     if isinstance(message, Broken) or recorded is None or recorded == message.message.event_hash:
         return None
@@ -48,11 +48,12 @@ def fork_among(message: Received | Broken, seen: Mapping[UUID, bytes]) -> Forked
 
 
 def fork_id(message: Received) -> UUID:
-    """The id under which a fork is parked: its own is taken, and a redelivery of it is the same fork."""
+    """The id under which a fork is parked: its own is taken, and a redelivery must get the same id again."""
     return uuid5(NAMESPACE, f"{message.id}/fork/{message.message.event_hash.hex()}")
 
 
-def alarm(group: str, message: Received, fork: ForkedHistory) -> None:
+def report(group: str, message: Received, fork: ForkedHistory) -> None:
+    """Count and log a fork."""
     FORKS.labels(group).inc()
     with working_on(message.message.cause, message.id):
         log.error("forked history", contract=message.contract, key=message.key, reason=str(fork))

@@ -1,4 +1,4 @@
-"""Handler: what a consumer group does with the messages of its contracts."""
+"""Handler: how a consumer group handles the messages of its contracts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -11,18 +11,18 @@ from ordersaga.inbox.delivery import Received
 
 
 class Handler(Protocol):
-    """What a group does with messages. Both methods run in a transaction of the caller's."""
+    """How a group handles messages. Both methods run in the caller's transaction."""
 
     @property
-    def patience(self) -> float:
-        """Seconds for which a few messages may wait for more, to share a transaction; 0 where others wait for them."""
+    def linger_seconds(self) -> float:
+        """How long a small batch waits for more messages, to share a transaction; 0 where others wait for it."""
 
     @property
     def contracts(self) -> Mapping[str, type[ContractData]]:
-        """By name; a message of any other contract is parked."""
+        """Contracts by name; a message of any other contract is parked."""
 
     def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
-        """Those of these messages that took effect before, with the hash of the event that each announced."""
+        """Which of these messages took effect before: message id -> hash of the event that it announced."""
 
     def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
-        """Let new messages take effect, in this order, and write down that they have."""
+        """Let new messages take effect, in this order, and record that they have."""

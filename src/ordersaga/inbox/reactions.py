@@ -1,4 +1,4 @@
-"""Contract -> function: what a service does when it hears something."""
+"""Reactions: the functions that a service runs when it receives messages, by contract."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from ordersaga.envelope.message import ContractData
 Function = TypeVar("Function", bound=Callable[..., None])
 
 
-def nothing(_: Any) -> Iterable[UUID]:
+def no_loads(_: Any) -> Iterable[UUID]:
     return ()
 
 
@@ -20,17 +20,18 @@ def no_locks(_: Any, __: Any) -> Iterable[UUID]:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """A function and what must be fetched, locked and asked before it runs."""
+    """A function, and what is loaded, locked and called before it runs."""
 
     contract: type[ContractData]
     function: Callable[..., None]
     loads: Callable[[Any], Iterable[UUID]]
-    """Data -> ids of the aggregates it will ask for, so that a batch loads them in one query."""
+    """Data -> ids of the aggregates that it uses, so that a batch loads them in one query."""
     locks: Callable[[Any, Any], Iterable[UUID]]
-    """(data, transaction) -> ids of aggregates that many messages meet on. Asked once what `loads` names is loaded,
-    for the whole batch; then these are locked in sorted order, and only then loaded."""
+    """(data, transaction) -> ids of aggregates that many messages share. Called for the whole batch once its `loads`
+    are loaded; the batch locks these aggregates in sorted order, and only then loads them."""
     outside: Callable[..., Any] | None
-    """Step (data, transaction, resources) -> answer, run before the transaction; its answer is the third argument."""
+    """Step (data, transaction, resources) -> answer, called before the transaction; the function gets the answer as its
+    third argument."""
 
 
 class Reactions:
@@ -44,7 +45,7 @@ class Reactions:
         self,
         contract: type[ContractData],
         *,
-        loads: Callable[[Any], Iterable[UUID]] = nothing,
+        loads: Callable[[Any], Iterable[UUID]] = no_loads,
         locks: Callable[[Any, Any], Iterable[UUID]] = no_locks,
         outside: Callable[..., Any] | None = None,
     ) -> Callable[[Function], Function]:

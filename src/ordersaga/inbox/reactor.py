@@ -1,4 +1,4 @@
-"""A service's way of handling messages: its reactions, for a whole batch in one transaction."""
+"""Reactor: the handler that runs a service's reactions to a whole batch in one transaction."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,14 +15,14 @@ KNOWN = "select message_id, event_hash from inbox where message_id = any(%s)"
 
 
 def received_among(connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
-    """Those of these messages that are in the inbox, with the hash of the event that each announced."""
+    """Which of these messages are in the inbox: message id -> hash of the event that it announced."""
     return dict(connection.execute(KNOWN, (list(ids),)).fetchall())
 
 
 class Reactor:
-    """Handles messages by the reactions of one service."""
+    """Handles messages with the reactions of one service."""
 
-    patience = 0.0
+    linger_seconds = 0.0
 
     def __init__(self, reactions: Reactions, announcements: Announcements) -> None:
         self.announcements = announcements
@@ -33,17 +33,17 @@ class Reactor:
         return received_among(connection, ids)
 
     def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
-        """Load, lock what many messages meet on and load that, react one by one, flush once.
+        """Load aggregates; lock and load those that many messages share; react one by one; flush once.
 
         Raises:
-            Conflict, AlreadyReceived: someone else was first; nothing was written.
+            Conflict, AlreadyReceived: another writer was first; nothing was written.
         """
         steps = [(message, self.reactions[message.contract]) for message in messages]
         transaction = Transaction(connection, self.announcements, messages[0].message.caused_by_this())
         transaction.load(id_ for message, reaction in steps for id_ in reaction.loads(message.data))
-        met_on = {id_ for message, reaction in steps for id_ in reaction.locks(message.data, transaction)}
-        transaction.lock(met_on)
-        transaction.load(met_on)
+        shared = {id_ for message, reaction in steps for id_ in reaction.locks(message.data, transaction)}
+        transaction.lock(shared)
+        transaction.load(shared)
         for message, reaction in steps:
             transaction.receive(message.message)
             if reaction.outside:

@@ -1,4 +1,4 @@
-"""Erasing a person's keys, which makes everything sealed under them unreadable for good, and the list of erasures."""
+"""Erasing the keys of a person, so that nobody can read the data sealed under them, and the list of erasures."""
 
 import json
 import os
@@ -12,7 +12,7 @@ from psycopg import Connection
 
 
 class Erasure(NamedTuple):
-    """Who had which keys of whom erased, when and why."""
+    """The keys of one person that were erased, by whom, when and why."""
 
     subject: str
     keys: list[UUID]
@@ -27,7 +27,7 @@ ERASE = """
 update personal_keys set key = null, erased_at = %(erased_at)s, erased_by = %(actor)s, reason = %(reason)s
 where id = any(%(keys)s) and key is not null returning id
 """
-FORGET_REQUESTS = "update idempotency_keys set request_hash = '' where caller = %s and request_hash <> ''"
+CLEAR_REQUEST_HASHES = "update idempotency_keys set request_hash = '' where caller = %s and request_hash <> ''"
 ALIVE = "select id from personal_keys where id = any(%s) and key is not null"
 LATEST = """
 select array_agg(id), erased_by, reason, erased_at from personal_keys where subject = %s and key is null
@@ -36,14 +36,14 @@ group by erased_by, reason, erased_at order by erased_at desc limit 1
 
 
 class Erasures:
-    """A list outside the database, append-only: a restored backup has the keys again, the list says which."""
+    """An append-only file outside the database; it names the erased keys that a restored backup has again."""
 
     def __init__(self, path: Path | None) -> None:
-        """Without a path nothing is listed."""
+        """Without a path the list stays empty."""
         self.path = path
 
     def append(self, erasure: Erasure) -> None:
-        """On the disk when this returns, whole or not at all, whoever else appends."""
+        """Write one line and flush it to disk; other processes may append at the same time."""
         if self.path is None:
             return
         line = "\n" + json.dumps(erasure._asdict(), default=str) + "\n"
@@ -55,55 +55,56 @@ class Erasures:
         if self.path is None or not self.path.exists():
             return
         for line in self.path.read_text().splitlines():
-            # A line that was cut off, by a full disk say, is of an erasure that did not happen.
+            # An erasure whose line was cut off, for example by a full disk, did not happen.
             if not line.endswith("}"):
                 continue
-            said = json.loads(line)
-            said |= {"keys": [UUID(key) for key in said["keys"]]}
-            yield Erasure(**said | {"erased_at": datetime.fromisoformat(said["erased_at"])})
+            fields = json.loads(line)
+            fields["keys"] = [UUID(key) for key in fields["keys"]]
+            fields["erased_at"] = datetime.fromisoformat(fields["erased_at"])
+            yield Erasure(**fields)
 
 
 def erase(connection: Connection[Any], subject: str, actor: str, reason: str, erasures: Erasures) -> Erasure:
-    """Erase the keys that this database has of a person; of one it has none of, nothing.
+    """Erase the keys of a person in this database, if it has any.
 
-    They are listed first: an erasure that was listed and did not happen is made good by `erase_again`.
+    The list is written first: `erase_again` repeats an erasure that was listed and did not happen.
     """
     with connection.transaction():
         keys = [row[0] for row in connection.execute(HOLD, (subject,))]
         erasure = Erasure(subject, keys, actor, reason, datetime.now(UTC))
         if keys:
             erasures.append(erasure)
-        carry_out(connection, erasure)
+        erase_keys(connection, erasure)
     return erasure
 
 
-def carry_out(connection: Connection[Any], erasure: Erasure) -> list[UUID]:
-    """Also forget the hashes of the person's requests: who guesses the data could prove it with them."""
+def erase_keys(connection: Connection[Any], erasure: Erasure) -> list[UUID]:
+    """Erase the keys, and clear the hashes of the person's requests: a hash would confirm guessed data."""
     erased = [row[0] for row in connection.execute(ERASE, erasure._asdict())]
-    connection.execute(FORGET_REQUESTS, (erasure.subject,))
+    connection.execute(CLEAR_REQUEST_HASHES, (erasure.subject,))
     return erased
 
 
 def erase_again(connection: Connection[Any], erasures: Sequence[Erasure]) -> list[Erasure]:
-    """Erase the listed keys that have come back with a backup; returns the erasures that had to be repeated."""
+    """Erase the listed keys that a restored backup has again. Returns the erasures that were repeated."""
     listed = [key for erasure in erasures for key in erasure.keys]
     alive = {row[0] for row in connection.execute(ALIVE, (listed,))}
     repeated = [erasure._replace(keys=[key for key in erasure.keys if key in alive]) for erasure in erasures]
     repeated = [erasure for erasure in repeated if erasure.keys]
     with connection.transaction():
         for erasure in repeated:
-            carry_out(connection, erasure)
+            erase_keys(connection, erasure)
     return repeated
 
 
 def count(connection: Connection[Any], subject: str) -> int:
-    """Keys of a person that are not erased; more than one of a person there never is."""
+    """How many keys of a person are not erased: 0 or 1."""
     row = connection.execute(COUNT, (subject,)).fetchone()
     assert row is not None
     return int(row[0])
 
 
 def latest(connection: Connection[Any], subject: str) -> Erasure | None:
-    """The last erasure of a person here."""
+    """The last erasure of a person in this database."""
     row = connection.execute(LATEST, (subject,)).fetchone()
     return Erasure(subject, *row) if row else None

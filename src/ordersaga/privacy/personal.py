@@ -1,4 +1,4 @@
-"""Personal data sealed under a key per person: without the key, which can be erased, it is noise wherever it lies."""
+"""Sealing personal data under a key per person: once the key is erased, nobody can read any copy of the data."""
 
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
@@ -33,14 +33,14 @@ KEY = "select subject, key from personal_keys where id = %s"
 
 
 class Unreadable(ValueError):
-    """A sealed text is damaged, of another person or purpose, or its key is not here or wrapped with another."""
+    """A sealed text is damaged or of another person or purpose, or its key is missing or wrapped with another key."""
 
 
 class Sealer:
-    """Seals data of a person and opens it again (AES-256-GCM), with the keys in `personal_keys` of a database.
+    """Seals and unseals data of a person (AES-256-GCM) with the keys in `personal_keys` of a database.
 
-    With a `key_encryption_key` (32 bytes in base64) those keys are wrapped (RFC 3394), so that a copy of the database
-    alone reads nothing.
+    A `key_encryption_key` (32 bytes in base64) wraps these keys (RFC 3394), so that a copy of the database alone
+    unseals nothing.
     """
 
     def __init__(self, key_encryption_key: str = "") -> None:
@@ -49,12 +49,12 @@ class Sealer:
         self._wrapping_key = urlsafe_b64decode(text + "=") if text else None
 
     def seal(self, connection: Connection[Any], subject: str, purpose: str, data: bytes) -> str:
-        """`v1.<key id>.<base64url>`, which only the same subject and purpose open.
+        """Seal data as `v1.<key id>.<base64url>`; it unseals only with the same subject and purpose.
 
-        One round trip, for the first data of a person too; a new key is kept with the caller's transaction.
+        Takes one round trip, also for the first data of a person; a new key is part of the caller's transaction.
 
         Raises:
-            Conflict: a key was made and erased at this moment; decide again.
+            Conflict: a key was made and erased at the same time; decide again.
         """
         id_, key = self._current_key(connection, subject)
         nonce = urandom(NONCE_BYTES)
@@ -62,7 +62,7 @@ class Sealer:
         return f"{VERSION}.{id_}.{encode(nonce + sealed)}"
 
     def unseal(self, connection: Connection[Any], subject: str, purpose: str, text: str) -> bytes | None:
-        """What was sealed; None when the key has been erased. Raises Unreadable."""
+        """The data that was sealed, or None when its key is erased. Raises Unreadable."""
         key_id, sealed = parts(text)
         row = connection.execute(KEY, (key_id,), prepare=True).fetchone()
         if row is None or row[0] != subject:
@@ -73,22 +73,22 @@ class Sealer:
             associated = bound_to(str(key_id), subject, purpose)
             return AESGCM(self._unwrap(row[1])).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
         except InvalidTag as error:
-            raise Unreadable(f"what key {key_id} sealed is damaged or stands in another's place") from error
+            raise Unreadable(f"what key {key_id} sealed is damaged, or was moved from another place") from error
 
     def _current_key(self, connection: Connection[Any], subject: str) -> tuple[UUID, bytes]:
         parameters = {"subject": subject, "new": self._wrap(urandom(KEY_BYTES))}
-        # The second attempt sees the key of whoever was first; the unique index has waited for their commit.
+        # The second attempt sees the key of another writer; the unique index has waited for its commit.
         for _ in range(2):
             row = connection.execute(FIND_OR_MAKE, parameters, prepare=True).fetchone()
             if row is not None:
                 return row[0], self._unwrap(row[1])
-        raise Conflict(f"a personal key was made and erased meanwhile: {subject}")
+        raise Conflict(f"a personal key was made and erased at the same time: {subject}")
 
     def _wrap(self, key: bytes) -> bytes:
         return aes_key_wrap(self._wrapping_key, key) if self._wrapping_key else key
 
     def _unwrap(self, stored: bytes) -> bytes:
-        """A key that was kept before there was a key encryption key is still read."""
+        """The key; one that was stored before a key encryption key was set is not wrapped."""
         if len(stored) == KEY_BYTES:
             return stored
         if self._wrapping_key is None:
@@ -102,7 +102,7 @@ class Sealer:
 
 
 def bound_to(key_id: str, subject: str, purpose: str) -> bytes:
-    """Associated data: nothing sealed can be passed off as another's, or as something else of the same person."""
+    """Associated data: it binds a sealed text to its key, person and purpose."""
     return "\0".join((VERSION, key_id, subject, purpose)).encode()
 
 
@@ -111,7 +111,7 @@ def encode(data: bytes) -> str:
 
 
 def parts(text: str) -> tuple[UUID, bytes]:
-    """Key id and what was sealed under it; there is one way of writing them. Raises Unreadable."""
+    """Key id and encrypted bytes of a sealed text, which has only one valid form. Raises Unreadable."""
     version, _, rest = text.partition(".")
     id_, _, encoded = rest.partition(".")
     try:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ordersaga.broker.topology import QUEUE_COUNTS
-from ordersaga.consumer.sharing import fair_share, to_give_back
+from ordersaga.consumer.sharing import fair_share, surplus_queue
 
 
 class Line:
@@ -30,7 +30,7 @@ class Group:
             self.held[line.workers[0]].append(queue)
 
     def surplus(self) -> dict[int, str]:
-        found = {w: to_give_back(held, len(self.lines), len(self.held)) for w, held in self.held.items()}
+        found = {w: surplus_queue(held, len(self.lines), len(self.held)) for w, held in self.held.items()}
         return {worker: queue for worker, queue in found.items() if queue}
 
     def give_back(self, worker: int, queue: str) -> None:
@@ -69,7 +69,7 @@ class Group:
 def test_the_queue_that_came_last_is_given_back_when_there_are_too_many(
     held: list[str], queues: int, workers: int, expected: str | None
 ) -> None:
-    assert to_give_back(held, queues, workers) == expected
+    assert surplus_queue(held, queues, workers) == expected
 
 
 @given(st.sampled_from(QUEUE_COUNTS), st.lists(st.sampled_from(["join", "die", "give back"]), max_size=40), st.data())
