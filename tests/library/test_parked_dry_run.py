@@ -9,7 +9,7 @@ from psycopg.sql import SQL, Identifier
 
 from ordersaga.consumer.receiver import Receiver
 from ordersaga.inbox.delivery import Received, read
-from ordersaga.parked import dry_run as rehearsal
+from ordersaga.parked import dry_run as dry_runs
 from tests.support.counting import GROUP, Asked
 from tests.support.databases import Database
 from tests.support.parking import delivery, fail, handler
@@ -30,7 +30,7 @@ def test_a_dry_run_shows_what_would_be_made_and_leaves_nothing(counting: Countin
     counter = uuid4()
     dead, *_ = fail(counting, connection, counter)
     before = contents(counting.database)
-    run = rehearsal.dry_run(connection, dead.id, handler)
+    run = dry_runs.dry_run(connection, dead.id, handler)
     assert (run.outside, run.failure, run.received_before, run.removed) == ("none", None, False, {})
     tables = [table for table, _ in run.rows]
     assert tables == ["inbox", "outbox", "stored_events", "stored_events"]
@@ -42,7 +42,7 @@ def test_a_dry_run_shows_what_would_be_made_and_leaves_nothing(counting: Countin
     assert contents(counting.database) == before
     assert len(before) >= 9
     assert before["parked_messages"]
-    again = rehearsal.dry_run(connection, dead.id, handler)
+    again = dry_runs.dry_run(connection, dead.id, handler)
     assert [table for table, _ in again.rows] == tables
 
 
@@ -51,7 +51,7 @@ def test_a_dry_run_says_why_a_message_would_fail_again(counting: Counting, conne
     dead, *_ = fail(counting, connection, counter)
     counting.switches.set(counter, "fail")
     before = contents(counting.database)
-    run = rehearsal.dry_run(connection, dead.id, handler)
+    run = dry_runs.dry_run(connection, dead.id, handler)
     assert run.failure is not None
     assert (run.failure.error, run.failure.message) == ("ValueError", f"counter {counter} cannot count 1")
     assert run.rows == []
@@ -77,10 +77,10 @@ def test_a_dry_run_calls_an_outside_step_only_when_it_is_told_to(
     received.failure = ValueError("the world was away")
     Receiver(GROUP, handler).receive(connection, [received])
     before = contents(counting.database)
-    left_out = rehearsal.dry_run(connection, message.id, handler)
+    left_out = dry_runs.dry_run(connection, message.id, handler)
     assert (left_out.outside, left_out.rows, left_out.failure) == ("not called", [], None)
-    world = World()
-    run = rehearsal.dry_run(connection, message.id, handler, world)
-    assert (run.outside, run.answer, world.asked) == ("called", "hello, 1", 1)
+    resources = World()
+    run = dry_runs.dry_run(connection, message.id, handler, resources)
+    assert (run.outside, run.answer, resources.asked) == ("called", "hello, 1", 1)
     assert [table for table, _ in run.rows] == ["inbox", "outbox", "stored_events", "stored_events"]
     assert contents(counting.database) == before

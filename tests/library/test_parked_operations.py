@@ -16,7 +16,7 @@ from contracts.orders import OrderConfirmed
 from ordersaga.consumer.receiver import Receiver, entry, still_parked
 from ordersaga.inbox.delivery import Delivery, Received, read
 from ordersaga.parked import attempts, inspection, operations, parked
-from ordersaga.parked import dry_run as rehearsal
+from ordersaga.parked import dry_run as dry_runs
 from ordersaga.parked.operations import Refused, UnknownMessage
 from ordersaga.parked.retries import Attempt, Retries
 from projections.projector import Projector
@@ -185,7 +185,7 @@ def test_a_fork_that_was_skipped_stays_away_and_its_key_goes_on(
     fork = replace(counted(counter, 1), event_hash=bytes(range(32)))
     receive(connection, counted(counter, 1), fork, counted(counter, 2))
     [(quarantined,)] = counting.parked("message_id")[:1]
-    run = rehearsal.dry_run(connection, quarantined, handler)
+    run = dry_runs.dry_run(connection, quarantined, handler)
     assert run.failure is not None
     assert (run.failure.error, run.received_before) == ("ForkedHistory", False)
     operations.skip(connection, quarantined, ALICE)
@@ -250,7 +250,7 @@ def test_an_attempt_that_began_before_an_edit_cannot_bring_the_old_body_into_eff
     for row in (begun, again):
         message = read(row.delivery, handler.contracts)
         assert isinstance(message, Received)
-        Retries(handler, None).attempt_at_once(connection, [Attempt(row, message)])  # type: ignore[arg-type]
+        Retries(handler, None).react(connection, [Attempt(row, message)])  # type: ignore[arg-type]
     assert counting.numbers(counter) == [5]
     assert counting.parked() == []
 
@@ -266,7 +266,7 @@ def test_a_message_that_was_skipped_amid_its_attempt_has_no_effect(
     operations.skip(connection, dead.id, ALICE)
     message = read(begun.delivery, handler.contracts)
     assert isinstance(message, Received)
-    Retries(handler, None).attempt_at_once(connection, [Attempt(begun, message)])  # type: ignore[arg-type]
+    Retries(handler, None).react(connection, [Attempt(begun, message)])  # type: ignore[arg-type]
     assert counting.numbers(counter) == []
 
 
@@ -278,9 +278,9 @@ def test_the_read_side_can_be_rehearsed_and_skipped_too(database: Databases) -> 
     assert isinstance(received, Received)
     with store.connect() as connection:
         parked.append(
-            connection, [parked.Entry(received.id, received.key, received.contract, received.delivery, "dead")]
+            connection, [parked.NewlyParked(received.id, received.key, received.contract, received.delivery, "dead")]
         )
-        run = rehearsal.dry_run(connection, received.id, projector)
+        run = dry_runs.dry_run(connection, received.id, projector)
         table, row = run.rows[0]
         assert (table, row["message_id"]) == ("event_log", str(received.id))
         operations.skip(connection, received.id, ALICE)
@@ -294,7 +294,7 @@ def test_an_action_on_a_message_that_is_not_parked_says_so(counting: Counting, c
         lambda: operations.retry(connection, nobody, ALICE),
         lambda: operations.skip(connection, nobody, ALICE),
         lambda: operations.edit(connection, nobody, b"{}", handler.contracts, ALICE),
-        lambda: rehearsal.dry_run(connection, nobody, handler),
+        lambda: dry_runs.dry_run(connection, nobody, handler),
         lambda: inspection.show(connection, nobody),
     ):
         with pytest.raises(UnknownMessage, match=f"message {nobody} is not parked here"):

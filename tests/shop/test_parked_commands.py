@@ -64,7 +64,7 @@ def placed(sku: str = "unheard-of") -> Message:
 
 def park(store: Database, message: Message, state: str = "dead", failure: Failure = FAILURE, key: str = "") -> UUID:
     delivery = Delivery(1, message.routing_key, to_properties(message).headers, message.body.encode())
-    entry = parked.Entry(message.id, key or message.key, message.contract, delivery, state, failure, 8)
+    entry = parked.NewlyParked(message.id, key or message.key, message.contract, delivery, state, failure, 8)
     with store.connect() as connection:
         parked.append(connection, [entry])
     return message.id

@@ -33,7 +33,7 @@ from ordersaga.cli import live_line
 from ordersaga.envelope.message import Cause, Message, to_properties
 from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import Operator, skip
-from ordersaga.parked.parked import Entry, append
+from ordersaga.parked.parked import NewlyParked, append
 from ordersaga.runtime.errors import Failure
 from ordersaga.store.announce import announce
 from ordersaga.store.transaction import Transaction
@@ -238,7 +238,7 @@ def park(shop: Shop, group: str, message: Message, state: str) -> None:
     delivery = Delivery(0, message.routing_key, headers, message.body.encode())
     failure = Failure("ValueError", "somewhere", "it would not", "")
     with shop.parties[group].database.connect() as connection:
-        append(connection, [Entry(message.id, message.key, message.contract, delivery, state, failure, 8)])
+        append(connection, [NewlyParked(message.id, message.key, message.contract, delivery, state, failure, 8)])
 
 
 def test_a_parked_message_is_named_with_its_reason_and_is_not_called_missing(shop: Shop) -> None:

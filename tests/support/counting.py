@@ -37,7 +37,7 @@ class Counted(Contract):
 
 
 class Asked(Counted):
-    """As Counted, but the world is asked first."""
+    """As Counted, but an outside step runs first."""
 
     NAME: ClassVar[str] = "test.asked.v1"
 
@@ -138,10 +138,10 @@ def the_counter(message: Counted) -> tuple[UUID]:
     return (message.counter_id,)
 
 
-def ask(message: Asked, _: Transaction, world: str) -> str:
+def ask(message: Asked, _: Transaction, name: str) -> str:
     if found := switches():
         found.obey(message.counter_id, message.number)
-    return f"{world}, {message.number}"
+    return f"{name}, {message.number}"
 
 
 @reactions.to(Counted, loads=the_counter)

@@ -14,7 +14,7 @@ from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Delivery, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.parked import parked
-from ordersaga.parked.parked import Entry
+from ordersaga.parked.parked import NewlyParked
 from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, Failure, classify, describe
 from ordersaga.runtime.logs import log, working_on
@@ -165,8 +165,8 @@ def still_parked(connection: Connection[Any], keys: Iterable[str]) -> set[str]:
     return parked.parked_among(connection, keys)
 
 
-def entry(message: Received | Broken, state: str, *details: Any) -> Entry:
-    return Entry(message.id, message.key, message.contract, message.delivery, state, *details)
+def entry(message: Received | Broken, state: str, *details: Any) -> NewlyParked:
+    return NewlyParked(message.id, message.key, message.contract, message.delivery, state, *details)
 
 
 def runs(messages: Iterable[Received | Broken]) -> Iterator[list[Received | Broken]]:

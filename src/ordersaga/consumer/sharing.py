@@ -5,9 +5,7 @@ from collections.abc import Sequence
 import prometheus_client
 
 HELD = prometheus_client.Gauge("ordersaga_held_queues", "Queues whose active consumer is this worker", ["group"])
-RELEASED = prometheus_client.Counter(
-    "ordersaga_queues_released_total", "Queues released to another worker", ["group"]
-)
+RELEASED = prometheus_client.Counter("ordersaga_queues_released_total", "Queues released to another worker", ["group"])
 
 CHECK_SECONDS = 1.0
 """Between two checks of how many workers there are, on average."""

@@ -32,7 +32,7 @@ from ordersaga.http.parked_views import (
 )
 from ordersaga.http.problems import Problem
 from ordersaga.inbox.handler import Handler
-from ordersaga.parked import dry_run as rehearsal
+from ordersaga.parked import dry_run as dry_runs
 from ordersaga.parked import inspection, operations
 from ordersaga.parked.operations import Changed, Operator, Refused, UnknownMessage
 
@@ -152,5 +152,5 @@ def edit_parked(path: ParkedPath, body: Edit) -> Response:
 def dry_run_parked(path: ParkedPath) -> Response:
     """Run the reaction, show the rows it makes, roll everything back; one with an outside step is not run"""
     with connected() as connection:
-        run = rehearsal.dry_run(connection, path.message_id, handler())
+        run = dry_runs.dry_run(connection, path.message_id, handler())
     return shown(DryRunView.model_validate(run.as_json()))

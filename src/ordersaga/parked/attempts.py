@@ -1,4 +1,4 @@
-"""Attempts at parked messages: claimed and counted before they are made, then ended one way or another."""
+"""Attempts at parked messages: each is claimed and counted before it runs, then its result is recorded."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,11 +14,11 @@ from ordersaga.parked.parked import clean
 from ordersaga.runtime.errors import Failure
 
 LEASE = timedelta(seconds=60)
-"""How long an attempt may take before another process may begin the next; outside steps are far shorter."""
+"""How long an attempt may take before another process may claim the message; outside steps take far less."""
 
 
-class Parked(NamedTuple):
-    """One row of parked_messages, as the retries need it."""
+class ParkedMessage(NamedTuple):
+    """One row of parked_messages, with the columns that retries need."""
 
     position: int
     message_id: UUID
@@ -30,9 +30,9 @@ class Parked(NamedTuple):
     state: str
     attempts: int
     edits: int
-    """Counted, so that an attempt at the body before an edit cannot end the message."""
-    did_not_end: bool = False
-    """The attempt before this one was not brought to an end: it may have killed the process."""
+    """How often a person has edited the body: an attempt at an older body must not end the message."""
+    was_interrupted: bool = False
+    """Whether the attempt before this one did not end: it may have killed the process."""
 
     @property
     def delivery(self) -> Delivery:
@@ -43,7 +43,7 @@ COLUMNS = "position, message_id, key, contract, routing_key, headers, body, stat
 
 CLAIM = f"""
 with due as (
-    select position as due_position, tried_at is not null as did_not_end,
+    select position as due_position, tried_at is not null as was_interrupted,
         case when error = %(suspect)s then least(%(deaths)s, %(attempts)s) else %(attempts)s end as most
     from parked_messages
     where state = 'retrying' and next_attempt_at <= now() and (tried_at is null or %(alone)s)
@@ -55,18 +55,18 @@ update parked_messages set
     next_attempt_at = case when attempts < most then now() + %(lease)s end,
     tried_at = case when attempts < most then now() end
 from due where position = due_position
-returning {COLUMNS}, did_not_end
+returning {COLUMNS}, was_interrupted
 """  # noqa: S608 - a constant
 
 
-def claim(connection: Connection[Any], alone: bool) -> Parked | None:
-    """A message whose next attempt is due, the attempt counted before it is made.
+def claim(connection: Connection[Any], alone: bool) -> ParkedMessage | None:
+    """Claim a message whose next attempt is due, and count the attempt, so that one that kills the process counts too.
 
-    So an attempt that kills the process counts too. One that did not end is repeated only when no other attempt is
-    under way, lest the next death be counted against a neighbour; after the last one it comes back as dead.
+    A message whose last attempt was interrupted is claimed only when `alone`, with no other attempt under way: the next
+    death must not be counted against another message. After its last attempt it is returned as dead.
     """
     most = {"attempts": parked.ATTEMPTS, "deaths": parked.DEATHS, "suspect": parked.SUSPECT}
-    with connection.cursor(row_factory=class_row(Parked)) as cursor:
+    with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
         return cursor.execute(CLAIM, {**most, "lease": LEASE, "alone": alone}).fetchone()
 
 
@@ -75,44 +75,45 @@ select {COLUMNS} from parked_messages where key = %s and position > %s order by 
 """  # noqa: S608 - a constant
 
 
-def followers(connection: Connection[Any], head: Parked, limit: int) -> list[Parked]:
-    """What waits behind the first message of a key, in order."""
-    with connection.cursor(row_factory=class_row(Parked)) as cursor:
+def followers(connection: Connection[Any], head: ParkedMessage, limit: int) -> list[ParkedMessage]:
+    """The messages that wait behind the first message of a key, in order."""
+    with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
         return cursor.execute(FOLLOWERS, (head.key, head.position, limit)).fetchall()
 
 
 COUNT = "update parked_messages set attempts = attempts + 1 where position = any(%s)"
 
 
-def count_attempt(connection: Connection[Any], rows: Sequence[Parked]) -> list[Parked]:
-    """These are tried together with the first of their key."""
+def count_attempt(connection: Connection[Any], rows: Sequence[ParkedMessage]) -> list[ParkedMessage]:
+    """Count an attempt at messages that are tried with the first of their key. Returns the new rows."""
     if rows:
         connection.execute(COUNT, ([row.position for row in rows],))
     return [row._replace(attempts=row.attempts + 1) for row in rows]
 
 
-STILL_OURS = """
+STILL_CLAIMED = """
 select p.position from parked_messages p
-join unnest(%s::bigint[], %s::smallint[], %s::smallint[]) as ours (position, attempts, edits)
+join unnest(%s::bigint[], %s::smallint[], %s::smallint[]) as claimed (position, attempts, edits)
     using (position, attempts, edits)
 where p.state <> 'dead' order by p.position for update of p
 """
 
 
-def still_ours(connection: Connection[Any], rows: Sequence[Parked]) -> bool:
-    """Hold these rows until the transaction ends, unless another process or a person has changed them meanwhile."""
-    return len(connection.execute(STILL_OURS, claims(rows)).fetchall()) == len(rows)
+def still_claimed(connection: Connection[Any], rows: Sequence[ParkedMessage]) -> bool:
+    """Lock these rows until the transaction ends. Returns False if another process or a person has changed one."""
+    return len(connection.execute(STILL_CLAIMED, claims(rows)).fetchall()) == len(rows)
 
 
-def claims(rows: Sequence[Parked]) -> tuple[list[int], list[int], list[int]]:
-    """What has to be unchanged for these rows to be those that were claimed."""
+def claims(rows: Sequence[ParkedMessage]) -> tuple[list[int], list[int], list[int]]:
+    """Position, attempts and edits of rows: while these are unchanged, the rows are still claimed."""
     return [row.position for row in rows], [row.attempts for row in rows], [row.edits for row in rows]
 
 
 REMOVE = "delete from parked_messages where position = any(%s)"
 
 
-def remove(connection: Connection[Any], rows: Sequence[Parked]) -> None:
+def remove(connection: Connection[Any], rows: Sequence[ParkedMessage]) -> None:
+    """Delete messages that took effect or were skipped."""
     connection.execute(REMOVE, ([row.position for row in rows],))
 
 
@@ -122,8 +123,8 @@ where state = 'waiting' and position = (select min(position) from parked_message
 """
 
 
-def release_next(connection: Connection[Any], key: str | None) -> None:
-    """The message that has become the first of its key is due at once; a dead one keeps the others waiting."""
+def release_first(connection: Connection[Any], key: str | None) -> None:
+    """Make the first message of a key due if it was waiting; a dead one keeps the others waiting."""
     if key is not None:
         connection.execute(RELEASE, (key,))
 
@@ -136,30 +137,30 @@ where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
 """
 
 
-def postpone(connection: Connection[Any], row: Parked, failure: Failure, pause: timedelta | None) -> None:
-    """The attempt failed: the next one after a pause, none when it is None."""
+def postpone(connection: Connection[Any], row: ParkedMessage, failure: Failure, pause: timedelta | None) -> None:
+    """Record a failed attempt. The next one is due after the pause; without a pause the message is dead."""
     texts = {name: clean(text) for name, text in failure._asdict().items()}
     parameters = {**texts, "pause": pause, "position": row.position, "attempts": row.attempts, "edits": row.edits}
     connection.execute(POSTPONE, parameters)
 
 
-UNCLAIM = """
+RELEASE_CLAIMS = """
 update parked_messages p set attempts = p.attempts - 1, tried_at = null,
     next_attempt_at = case p.state when 'retrying' then now() end
-from unnest(%s::bigint[], %s::smallint[], %s::smallint[]) as ours (position, attempts, edits)
-where p.position = ours.position and p.attempts = ours.attempts and p.edits = ours.edits
+from unnest(%s::bigint[], %s::smallint[], %s::smallint[]) as claimed (position, attempts, edits)
+where p.position = claimed.position and p.attempts = claimed.attempts and p.edits = claimed.edits
 """
 
 
-def unclaim(connection: Connection[Any], rows: Sequence[Parked]) -> None:
-    """Attempts that were not made, because a server went away or a person stepped in, do not count."""
-    connection.execute(UNCLAIM, claims(rows))
+def release_claims(connection: Connection[Any], rows: Sequence[ParkedMessage]) -> None:
+    """Take back attempts that did not run, because a server went away or a person acted on the message."""
+    connection.execute(RELEASE_CLAIMS, claims(rows))
 
 
 NEXT_DUE = "select extract(epoch from min(next_attempt_at) - now()) from parked_messages where state = 'retrying'"
 
 
 def seconds_until_due(connection: Connection[Any]) -> float | None:
-    """Until the next attempt of any message; None when there is none."""
+    """Seconds until the next attempt of any message; None when there is none."""
     row = connection.execute(NEXT_DUE).fetchone()
     return None if row is None or row[0] is None else float(row[0])

@@ -1,4 +1,4 @@
-"""A dry run: the real reaction to a parked message in a transaction that is rolled back, and the rows it made."""
+"""Dry run: the reaction to a parked message in a transaction that is rolled back, and the rows that it wrote."""
 
 import json
 from collections.abc import Iterator
@@ -15,35 +15,35 @@ from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.reactor import Reactor
-from ordersaga.parked.attempts import COLUMNS, Parked
+from ordersaga.parked.attempts import COLUMNS, ParkedMessage
 from ordersaga.parked.operations import UnknownMessage
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, Failure, classify, describe
 from ordersaga.store.transaction import Transaction
 
-NO_WORLD = object()
-"""Outside steps must not be called."""
+NO_OUTSIDE = object()
+"""In place of resources: outside steps must not be called."""
 
 
 @dataclass
 class DryRun:
-    """What an attempt at the message would do now."""
+    """What an attempt at the message does now."""
 
     message_id: UUID
     outside: str = "none"
-    """Its outside step: `none`, `not called` (then nothing else was tried), `called`."""
+    """Its outside step: `none`, `not called` (then the reaction did not run), `called`."""
     answer: Any = None
-    """Of the outside step."""
+    """The answer of the outside step."""
     failure: Failure | None = None
     received_before: bool = False
-    """It has taken effect already and would only be removed."""
+    """Whether it took effect before; an attempt then only removes it."""
     rows: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    """Table and columns of every row made or changed."""
+    """Table and columns of every row inserted or updated."""
     removed: dict[str, int] = field(default_factory=dict)
-    """Table -> rows removed."""
+    """Table -> rows deleted."""
 
     def as_json(self) -> dict[str, Any]:
-        """The same, with the outside step's answer as text."""
+        """As JSON, with the answer of the outside step as text."""
         return {
             **asdict(self),
             "answer": None if self.answer is None else repr(self.answer),
@@ -55,13 +55,13 @@ class DryRun:
 ONE = f"select {COLUMNS} from parked_messages where message_id = %s"  # noqa: S608 - a constant
 
 
-def dry_run(connection: Connection[Any], message_id: UUID, handler: Handler, world: Any = NO_WORLD) -> DryRun:
-    """Nothing of it stays in the database; an outside step is called only if a `world` is given.
+def dry_run(connection: Connection[Any], message_id: UUID, handler: Handler, resources: Any = NO_OUTSIDE) -> DryRun:
+    """Run the reaction to a parked message and roll it back; the outside step is called only if `resources` are given.
 
     Raises:
         UnknownMessage: it is not parked here.
     """
-    with connection.cursor(row_factory=class_row(Parked)) as cursor:
+    with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
         row = cursor.execute(ONE, (message_id,)).fetchone()
     if row is None:
         raise UnknownMessage(f"message {message_id} is not parked here")
@@ -71,8 +71,8 @@ def dry_run(connection: Connection[Any], message_id: UUID, handler: Handler, wor
         result.failure = describe(message.reason)
         return result
     try:
-        if ask(connection, message, handler, world, result):
-            retry_on_conflict(partial(rehearse, connection, message, handler, result))
+        if call_outside(connection, message, handler, resources, result):
+            retry_on_conflict(partial(react, connection, message, handler, result))
     except Exception as error:
         if classify(error) is ErrorKind.UNAVAILABLE:
             raise
@@ -80,62 +80,65 @@ def dry_run(connection: Connection[Any], message_id: UUID, handler: Handler, wor
     return result
 
 
-def ask(connection: Connection[Any], message: Received, handler: Handler, world: Any, result: DryRun) -> bool:
-    """Call the outside step, if there is one and it may be. Returns whether the reaction can run."""
+def call_outside(
+    connection: Connection[Any], message: Received, handler: Handler, resources: Any, result: DryRun
+) -> bool:
+    """Call the outside step if there is one and `resources` are given. Returns whether the reaction can run."""
     if not isinstance(handler, Reactor):
         return True
     reaction = handler.reactions.get(message.contract)
     if reaction is None or reaction.outside is None:
         return True
-    if world is NO_WORLD:
+    if resources is NO_OUTSIDE:
         result.outside = "not called"
         return False
     result.outside = "called"
     transaction = Transaction(connection, handler.announcements, message.message.caused_by_this())
-    message.answer = result.answer = reaction.outside(message.data, transaction, world)
+    message.answer = result.answer = reaction.outside(message.data, transaction, resources)
     return True
 
 
-def rehearse(connection: Connection[Any], message: Received, handler: Handler, result: DryRun) -> None:
+def react(connection: Connection[Any], message: Received, handler: Handler, result: DryRun) -> None:
+    """Run the reaction, collect the rows that it wrote, roll back."""
     with connection.transaction(force_rollback=True):
         if not forks.is_new(message, handler.known(connection, [message.id])):
             result.received_before = True
             return
-        before = touched(connection)
+        before = row_counts(connection)
         handler.handle(connection, [message])
-        for table, counts in sorted(touched(connection).items()):
+        for table, counts in sorted(row_counts(connection).items()):
             written, removed = (now - then for now, then in zip(counts, before.get(table, (0, 0)), strict=True))
             if written:
-                result.rows.extend((table, row) for row in made(connection, table))
+                result.rows.extend((table, row) for row in written_rows(connection, table))
             if removed:
                 result.removed[table] = removed
 
 
-TOUCHED = """
+ROW_COUNTS = """
 select relname, n_tup_ins + n_tup_upd, n_tup_del from pg_stat_xact_user_tables where schemaname = current_schema()
 """
 
 
-def touched(connection: Connection[Any]) -> dict[str, tuple[int, int]]:
-    """Table -> rows written and removed; also of transactions before this one that are not reported yet."""
-    return {table: (written, removed) for table, written, removed in connection.execute(TOUCHED)}
+def row_counts(connection: Connection[Any]) -> dict[str, tuple[int, int]]:
+    """Table -> rows written and deleted, including transactions before this one that are not reported yet."""
+    return {table: (written, removed) for table, written, removed in connection.execute(ROW_COUNTS)}
 
 
-MADE = "select to_jsonb(made) from {} made where made.xmin = pg_current_xact_id()::xid order by made.ctid"
-MADE_BY_XID = MADE.replace("where", "where made.xid = pg_current_xact_id() and")
-"""Where the table has the index for it: a million events are not looked through."""
+WRITTEN = "select to_jsonb(made) from {} made where made.xmin = pg_current_xact_id()::xid order by made.ctid"
+WRITTEN_BY_XID = WRITTEN.replace("where", "where made.xid = pg_current_xact_id() and")
+"""For tables with an index on xid, so that a million events are not scanned."""
 HAS_XID = "select from pg_attribute where attrelid = %s::regclass and attname = 'xid'"
 
 
-def made(connection: Connection[Any], table: str) -> Iterator[dict[str, Any]]:
-    """The rows of a table that this transaction has written."""
+def written_rows(connection: Connection[Any], table: str) -> Iterator[dict[str, Any]]:
+    """The rows of a table that this transaction wrote."""
     has_xid = connection.execute(HAS_XID, (f'"{table}"',)).fetchone() is not None
-    for (row,) in connection.execute(SQL(MADE_BY_XID if has_xid else MADE).format(Identifier(table))):
+    for (row,) in connection.execute(SQL(WRITTEN_BY_XID if has_xid else WRITTEN).format(Identifier(table))):
         yield {name: readable(value) for name, value in row.items()}
 
 
 def readable(value: Any) -> Any:
-    """JSON that is kept as bytes or text, as what it says."""
+    """The value, decoded if it is JSON in bytes or text."""
     if not isinstance(value, str) or not value.startswith(("\\x", "{")):
         return value
     try:

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from ordersaga.envelope.message import ContractData
 from ordersaga.inbox.delivery import Broken, read
 from ordersaga.parked import attempts, parked
-from ordersaga.parked.attempts import Parked
+from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.parked.parked import clean
 
 
@@ -42,7 +42,7 @@ def version(state: str, attempts: int, edits: int) -> str:
     return f"{state}.{attempts}.{edits}"
 
 
-def hold(connection: Connection[Any], message_id: UUID, seen: str | None = None) -> Parked:
+def hold(connection: Connection[Any], message_id: UUID, seen: str | None = None) -> ParkedMessage:
     """The message, its row and the queue of its key, until the transaction ends.
 
     `seen`, here and below, is the version at which somebody decided; None is any.
@@ -54,7 +54,7 @@ def hold(connection: Connection[Any], message_id: UUID, seen: str | None = None)
     key = connection.execute(KEY, (message_id,)).fetchone()
     if key is not None:
         parked.lock(connection, key)
-        with connection.cursor(row_factory=class_row(Parked)) as cursor:
+        with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
             row = cursor.execute(HOLD, (message_id,)).fetchone()
         if row is not None:
             if seen is not None and seen != (now := version(row.state, row.attempts, row.edits)):
@@ -73,7 +73,7 @@ from parked_messages where position = %(position)s
 
 
 def record(
-    connection: Connection[Any], action: str, row: Parked, operator: Operator, new_body: bytes | None = None
+    connection: Connection[Any], action: str, row: ParkedMessage, operator: Operator, new_body: bytes | None = None
 ) -> None:
     """Write down what is about to be done to a message, and what the message was."""
     said = {name: clean(text) for name, text in operator._asdict().items()}
@@ -92,7 +92,7 @@ from held where position = %(position)s returning state
 """
 
 
-def make_due(connection: Connection[Any], row: Parked) -> str:
+def make_due(connection: Connection[Any], row: ParkedMessage) -> str:
     """Due at once, or as soon as it is the first of its key. Returns the new state."""
     return str(next(connection.execute(MAKE_DUE, {"position": row.position}))[0])
 
@@ -128,7 +128,7 @@ def skip(connection: Connection[Any], message_id: UUID, operator: Operator, seen
         record(connection, "skip", row, operator)
         connection.execute(SKIP, (row.message_id, row.contract or "", *origin(row.headers)))
         attempts.remove(connection, [row])
-        attempts.release_next(connection, row.key)
+        attempts.release_first(connection, row.key)
 
 
 def origin(headers: Mapping[str, Any]) -> tuple[str, bytes]:
@@ -171,7 +171,7 @@ def edit(
         return make_due(connection, row)
 
 
-def require_valid(row: Parked, body: bytes, contracts: Mapping[str, type[ContractData]]) -> None:
+def require_valid(row: ParkedMessage, body: bytes, contracts: Mapping[str, type[ContractData]]) -> None:
     """Raises Refused."""
     message = read(row.delivery._replace(body=body), contracts)
     if isinstance(message, Broken):

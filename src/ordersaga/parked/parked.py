@@ -1,4 +1,4 @@
-"""Messages that could not be handled, and behind each of them all later ones of the same key, in order."""
+"""The table of messages that could not be handled, each with all later messages of its key behind it, in order."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
@@ -16,20 +16,20 @@ from ordersaga.runtime.errors import Failure
 ATTEMPTS = 21
 """After so many a message is dead and waits for a person.
 
-Between them are pauses of at most 1, 2, 4 .. 256 s and eleven of 300 s, 3,811 s together, and of no less than half of
-that: so an outage of 31 minutes, say of what an outside step asks, makes nothing dead.
+The pauses between them are at most 1, 2, 4 .. 256 s and eleven of 300 s, 3,811 s together, and at least half of that:
+an outage of 31 minutes, for example of a system that an outside step calls, makes no message dead.
 """
 DEATHS = 8
-"""Attempts after which a message is dead if none of them ended: each may have killed a process."""
+"""Attempts after which a message is dead if none of them ended, because each may have killed a process."""
 SUSPECT = "Suspect"
-"""The error of a message none of whose attempts has ended."""
+"""The error of a message of which no attempt has ended."""
 BASE = timedelta(seconds=1)
 BACKOFF = Backoff(first=BASE.total_seconds(), longest=300.0, jitter=0.5)
 KEY_LOCKS = 1
-"""Advisory locks of two integers, so that they never meet those of aggregates, which are one bigint."""
+"""First of the two integers of an advisory lock; locks on aggregates are one bigint, so they never collide."""
 
 
-class Entry(NamedTuple):
+class NewlyParked(NamedTuple):
     """A message to be parked."""
 
     id: UUID
@@ -40,10 +40,11 @@ class Entry(NamedTuple):
     failure: Failure = Failure("", "", "", "")
     attempts: int = 0
     pause: timedelta | None = None
-    """Until the next attempt; None: no attempt of its own accord."""
+    """Until the next attempt; None: a person decides."""
 
 
 def pause_after(attempts: int) -> timedelta:
+    """Until the next attempt, after so many failed."""
     return timedelta(seconds=BACKOFF.seconds(attempts))
 
 
@@ -51,11 +52,11 @@ LOCK = "select pg_advisory_xact_lock(%s, key) from unnest(%s::int[]) as wanted (
 
 
 def lock(connection: Connection[Any], keys: Iterable[str | None]) -> None:
-    """Hold the queues of these keys until the transaction ends, in an order that cannot deadlock.
+    """Lock the queues of these keys until the transaction ends, in an order that cannot deadlock.
 
-    A message must not be parked behind one that is just leaving (nobody would wake it), nor be handled before one
-    that is still there. Whoever parks and whoever removes holds this lock, also across processes; a consumer whose
-    keys are not parked, which is nearly always, does not need it: what it sees gone has been committed.
+    A message must not be parked behind one that another transaction removes (nothing would release it), nor be handled
+    before one that is still parked. Every transaction that parks or removes messages takes this lock. A consumer whose
+    keys are not parked, the usual case, does not: a message that it no longer sees is removed and committed.
     """
     hashed = sorted({crc32(key.encode()) - 2**31 for key in keys if key is not None})
     if hashed:
@@ -69,6 +70,7 @@ where exists (select from parked_messages where parked_messages.key = wanted.key
 
 
 def parked_among(connection: Connection[Any], keys: Iterable[str]) -> set[str]:
+    """Those of these keys that have parked messages."""
     return {row[0] for row in connection.execute(AMONG, (list(set(keys)),))}
 
 
@@ -79,7 +81,7 @@ where message_id = any(%s) and headers ->> 'ce-eventhash' ~ '^([0-9a-f]{2})+$'
 
 
 def hashes(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, bytes]:
-    """Those of these messages that are parked, with the hash of the event that each announces."""
+    """Which of these messages are parked: message id -> hash of the event that it announces."""
     return dict(connection.execute(HASHES, (list(ids),)).fetchall())
 
 
@@ -96,8 +98,8 @@ on conflict (message_id) do nothing
 """
 
 
-def append(connection: Connection[Any], entries: Sequence[Entry]) -> None:
-    """Park messages in this order; one that is parked already stays as it is."""
+def append(connection: Connection[Any], entries: Sequence[NewlyParked]) -> None:
+    """Park messages in this order; a message that is parked already is left as it is."""
     rows = [
         (e.id, clean(e.key), clean(e.contract), clean(e.delivery.routing_key), jsonb(e.delivery.headers))
         + (e.delivery.body, e.state, *map(clean, e.failure), e.attempts, e.pause)
@@ -107,7 +109,7 @@ def append(connection: Connection[Any], entries: Sequence[Entry]) -> None:
 
 
 def clean(text: str | None) -> str | None:
-    """Postgres keeps neither NUL nor half a surrogate pair in text."""
+    """Replace what Postgres text cannot hold: NUL, and half a surrogate pair."""
     return text and text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
 
 
@@ -116,7 +118,7 @@ def jsonb(headers: Mapping[str, Any]) -> Jsonb:
 
 
 def cleaned(value: Any) -> Any:
-    """An AMQP table as JSON: what JSON has no word for (times, bytes, decimals) becomes text."""
+    """An AMQP table as JSON; times, bytes and decimals become text."""
     match value:
         case Mapping():
             return {clean(str(name)): cleaned(part) for name, part in value.items()}

@@ -1,4 +1,4 @@
-"""How many messages of a group are parked at present."""
+"""How many messages of a group are parked now, by state."""
 
 import time
 from typing import Any
@@ -6,28 +6,29 @@ from typing import Any
 import prometheus_client
 from psycopg import Connection
 
-NOW = prometheus_client.Gauge("ordersaga_parked_messages", "Messages parked at present", ["group", "state"])
+NOW = prometheus_client.Gauge("ordersaga_parked_messages", "Messages parked now", ["group", "state"])
 STATES = ("retrying", "waiting", "dead")
 COUNT = "select state, count(*) from parked_messages group by state"
 
 PERIOD = 1.0
 SHARE = 20
-"""Counting takes a twentieth of the time at most, however many are parked."""
+"""Counting takes at most a twentieth of the time, however many messages are parked."""
 
 
 def parked_now(connection: Connection[Any]) -> dict[str, int]:
-    """By state; states that nothing is in are left out."""
+    """State -> messages; states without messages are left out."""
     return dict(connection.execute(COUNT).fetchall())
 
 
 class ParkedNow:
-    """Counts for the metrics, when it is time to; the connection is the caller's."""
+    """Counts for the metrics, at most once a PERIOD; the caller passes the connection."""
 
     def __init__(self, group: str) -> None:
         self._group = group
         self._due = 0.0
 
     def count_if_due(self, connection: Connection[Any]) -> None:
+        """Set the gauges if the last count is old enough."""
         began = time.monotonic()
         if began < self._due:
             return

@@ -9,7 +9,7 @@ from ordersaga.audit.note import Signer
 from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import Operator, skip
-from ordersaga.parked.parked import Entry, append
+from ordersaga.parked.parked import NewlyParked, append
 from ordersaga.runtime.errors import Failure
 from projections.views.fold import fold
 from tests.shop.support.audited import Audited
@@ -50,5 +50,5 @@ def skip_a_message(
     delivery = Delivery(0, message.routing_key, own if headers is None else headers, message.body.encode())
     failure = Failure("ValueError", "somewhere", "no", "")
     with database.connect() as connection:
-        append(connection, [Entry(message.id, message.key, message.contract, delivery, "dead", failure, 8)])
+        append(connection, [NewlyParked(message.id, message.key, message.contract, delivery, "dead", failure, 8)])
         skip(connection, message.id, who)

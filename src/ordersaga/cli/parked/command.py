@@ -18,7 +18,7 @@ from ordersaga.cli.options import actor_option, group_option, json_option, reaso
 from ordersaga.cli.parked import display
 from ordersaga.cli.parked.selection import act, choose, each, find, one_or_all, selecting
 from ordersaga.cli.text import to_json
-from ordersaga.parked import dry_run as rehearsal
+from ordersaga.parked import dry_run as dry_runs
 from ordersaga.parked import inspection, operations
 from ordersaga.parked.operations import Operator, Refused, UnknownMessage
 from ordersaga.service import Service
@@ -198,11 +198,12 @@ def dry_run(application: Application, /, outside: bool, as_json: bool, **selecti
     chosen = choose(application, **selection)
     handlers = {found.service: found.service.handler() for found in chosen}
     resources = {
-        found.service: open_resources(application, found.service) if outside else rehearsal.NO_WORLD for found in chosen
+        found.service: open_resources(application, found.service) if outside else dry_runs.NO_OUTSIDE
+        for found in chosen
     }
     for service, message, connection in each(application, chosen):
         with errors_as_failures():
-            run = rehearsal.dry_run(connection, message, handlers[service], resources[service])
+            run = dry_runs.dry_run(connection, message, handlers[service], resources[service])
         failed = failed or run.failure is not None
         if as_json:
             runs.append({"group": service.group, **run.as_json()})
