@@ -25,6 +25,10 @@ def no_resources(_: Any) -> None:
 class Service:
     """One service: every worker, API, relay and operator's command is told of it by this alone.
 
+        library = Service("library", announcements, reactions)
+
+    `ordersaga --app books:library worker library` then takes its messages.
+
     Args:
         name: what commands, logs and documents call it.
         announcements: which of its events the world hears of. Default: none.

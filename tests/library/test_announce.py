@@ -1,6 +1,8 @@
 """A message that is announced from the caller's own transaction is kept with its changes, or not at all."""
 
 import asyncio
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
@@ -73,6 +75,28 @@ def test_with_psycopg_message_and_change_are_kept_together(url: str, invoice: UU
     assert kept(url, invoice) == ([the_row(message)], True)
     assert (message.source, message.key, message.sequence) == ("billing", str(invoice), 0)
     assert message.event_hash == content_hash("billing.invoice_paid.v1", str(invoice), message.body)
+
+
+ANNOUNCING = """
+import sys, uuid, psycopg
+from typing import ClassVar
+from ordersaga import Announcements, Cause, Contract, Transaction, announce
+class Said(Contract):
+    NAME: ClassVar[str] = "billing.said.v1"
+    KEY: ClassVar[str] = "about"
+    about: str
+with psycopg.connect(sys.argv[1]) as connection:
+    announce(connection, Said(about="this"))
+    transaction = Transaction(connection, Announcements("billing"), Cause(uuid.uuid4()))
+    transaction.announce(Said(about="that"))
+    transaction.flush()
+print(*(name for name in ("sqlalchemy", "flask", "alembic", "cryptography") if name in sys.modules))
+"""
+
+
+def test_with_psycopg_neither_sqlalchemy_nor_flask_is_loaded(url: str) -> None:
+    done = subprocess.run([sys.executable, "-c", ANNOUNCING, url], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
 
 
 def test_with_psycopg_neither_is_kept_when_the_caller_rolls_back(url: str, invoice: UUID) -> None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tarfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path, PurePosixPath
 from zipfile import ZipFile
@@ -114,8 +114,8 @@ HEAVY = ("sqlalchemy", "alembic", "flask", "dash", "stripe", "cryptography", "jw
     "program",
     [
         "import ordersaga",
-        "import ordersaga.service",
-        "import ordersaga.store.transaction",
+        "from ordersaga import Announcements, Contract, Reactions, Settings, Transaction, announce, decide",
+        "from ordersaga import Service; Service('orders').handler(), Service('orders').schema",
         "import ordersaga.consumer.worker",
         "import ordersaga.relay.daemon",
         "import ordersaga.cli.main",
@@ -123,9 +123,18 @@ HEAVY = ("sqlalchemy", "alembic", "flask", "dash", "stripe", "cryptography", "jw
 )
 def test_what_is_not_needed_is_not_imported(program: str) -> None:
     """SQLAlchemy is for migrating and for an API's readiness, Flask for an API; a worker has neither in its memory."""
-    report = f"import sys; print(*(name for name in {HEAVY} if name in sys.modules))"
+    assert loaded(program, HEAVY) == []
+
+
+def test_importing_the_library_imports_no_other() -> None:
+    assert loaded("import ordersaga", (*HEAVY, "psycopg", "pika", "pydantic", "eventsourcing", "structlog")) == []
+
+
+def loaded(program: str, modules: Iterable[str]) -> list[str]:
+    """Those of these modules that are there when the program has run."""
+    report = f"import sys; print(*(name for name in {[*modules]} if name in sys.modules))"
     environment = {**os.environ, "PYTHONPATH": str(SOURCE.parent)}
     done = subprocess.run(
         [sys.executable, "-c", f"{program}\n{report}"], env=environment, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == []
+    return done.stdout.split()

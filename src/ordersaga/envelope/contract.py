@@ -6,7 +6,17 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Contract(BaseModel):
-    """One kind of message. Readers ignore fields they do not know, so a contract may grow by optional fields."""
+    """One kind of message: what a service tells others, as a frozen pydantic model with two class variables.
+
+        class BookReturned(Contract):
+            NAME: ClassVar[str] = "library.book_returned.v1"
+            KEY: ClassVar[str] = "book_id"
+            book_id: UUID
+            days: int
+
+    Readers ignore fields they do not know, so a contract may grow by optional fields; any other change is a new
+    version, under a new name. Any class with the two variables, `model_dump_json` and `model_validate_json` will do.
+    """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 

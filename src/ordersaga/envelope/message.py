@@ -28,16 +28,25 @@ class ContractData(Protocol):
 
 
 class UnreadableMessage(ValueError):
-    """The envelope is broken; the text names the part."""
+    """The envelope of a message is broken, or its body is not by the contract; the text names the part.
+
+    A reaction that raises it has its message parked for a person at once, without further attempts.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why something happens and who wants it: carried from the request to the last projection."""
+    """Why something happens and who wants it: carried from the request through every message that follows from it.
+
+    A request begins one, `Cause(uuid4(), actor="ada")`; within a reaction it is `transaction.cause`.
+    """
 
     correlation_id: UUID
+    """The same in everything that follows from one request."""
     causation_id: UUID | None = None
+    """The message that this is the reaction to; None for a request."""
     actor: str = ""
+    """Who wants it, such as the subject of the token."""
     traceparent: str = ""
     """W3C trace context, empty when the first caller sent none and none was begun."""
     tracestate: str = ""
@@ -45,20 +54,28 @@ class Cause:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One announcement on its way: an outbox row, an AMQP message and an inbox row are all this."""
+    """One announcement on its way: an outbox row, an AMQP message and an inbox row are all this.
+
+    A reaction is given the contract in the body; `announce` returns the whole.
+    """
 
     id: UUID
+    """An inbox takes each once."""
     contract: str
+    """Name of the contract."""
     source: str
     """The announcing service."""
     key: str
+    """Messages of one key arrive in the order in which they were announced."""
     sequence: int
-    """Version of the aggregate that the announced event made."""
+    """Version of the aggregate that the announced event made; 0 without an event."""
     time: datetime
+    """When it was announced, UTC."""
     event_hash: bytes
-    """SHA-256 of the stored event: the same id with another hash is a forked history."""
+    """SHA-256 of the stored event, or else of the content: the same id with another hash is a forked history."""
     cause: Cause
     body: str
+    """The contract as JSON."""
 
     @property
     def partition(self) -> int:

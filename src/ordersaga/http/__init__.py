@@ -1,0 +1,67 @@
+"""A service over HTTP: what an `api.py` is made of. Needs the extra: `pip install 'ordersaga[http]'`."""
+
+from typing import TYPE_CHECKING
+
+from ordersaga.runtime.lazy_names import lazy_names
+
+if TYPE_CHECKING:
+    from ordersaga.http.app import Api, api, caller, create_app
+    from ordersaga.http.endpoints import accept, answer, reading, request_key, respond, respond_at_the_end, show
+    from ordersaga.http.etags import etag, expected_version
+    from ordersaga.http.openapi import Body, Keyed, Query, View, only, problem
+    from ordersaga.http.parked import mount_parked
+    from ordersaga.http.problems import Problem
+    from ordersaga.http.tokens import Caller
+
+__all__ = [
+    "Api",
+    "Body",
+    "Caller",
+    "Keyed",
+    "Problem",
+    "Query",
+    "View",
+    "accept",
+    "answer",
+    "api",
+    "caller",
+    "create_app",
+    "etag",
+    "expected_version",
+    "mount_parked",
+    "only",
+    "problem",
+    "reading",
+    "request_key",
+    "respond",
+    "respond_at_the_end",
+    "show",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Api": "ordersaga.http.app",
+        "Body": "ordersaga.http.openapi",
+        "Caller": "ordersaga.http.tokens",
+        "Keyed": "ordersaga.http.openapi",
+        "Problem": "ordersaga.http.problems",
+        "Query": "ordersaga.http.openapi",
+        "View": "ordersaga.http.openapi",
+        "accept": "ordersaga.http.endpoints",
+        "answer": "ordersaga.http.endpoints",
+        "api": "ordersaga.http.app",
+        "caller": "ordersaga.http.app",
+        "create_app": "ordersaga.http.app",
+        "etag": "ordersaga.http.etags",
+        "expected_version": "ordersaga.http.etags",
+        "mount_parked": "ordersaga.http.parked",
+        "only": "ordersaga.http.openapi",
+        "problem": "ordersaga.http.openapi",
+        "reading": "ordersaga.http.endpoints",
+        "request_key": "ordersaga.http.endpoints",
+        "respond": "ordersaga.http.endpoints",
+        "respond_at_the_end": "ordersaga.http.endpoints",
+        "show": "ordersaga.http.endpoints",
+    },
+)

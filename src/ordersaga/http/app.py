@@ -126,6 +126,7 @@ def roles_of(app: Api, routes: APIBlueprint) -> Iterator[tuple[tuple[str, str], 
 
 
 def api() -> Api:
+    """The app that answers this request."""
     return cast(Api, current_app)
 
 

@@ -13,6 +13,7 @@ from ordersaga.store.transaction import Transaction, decide
 
 
 def answer(status: int, view: BaseModel, **headers: str) -> Answer:
+    """What a command answers: the status, the view as its body, and headers such as `ETag`."""
     return Answer(status, view.model_dump_json(), headers)
 
 
@@ -37,6 +38,7 @@ def reading() -> Iterator[Transaction]:
 
 
 def respond(answer: Answer) -> Response:
+    """An answer as Flask sends it; one that was given before carries `Idempotency-Replayed: true`."""
     response = Response(answer.body, answer.status, answer.headers, mimetype="application/json")
     if answer.replayed:
         response.headers["Idempotency-Replayed"] = "true"

@@ -10,6 +10,7 @@ VERSION = re.compile(r"[1-9][0-9]{0,17}")
 
 
 def etag(version: int) -> str:
+    """The ETag of an aggregate at this version."""
     return f'"{version}"'
 
 

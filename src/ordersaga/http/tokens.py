@@ -28,7 +28,7 @@ class InvalidToken(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request."""
+    """Who sends a request, as the token that came with it says."""
 
     subject: str
     role: str

@@ -35,7 +35,23 @@ class Reaction:
 
 
 class Reactions:
-    """The registry of one consumer group."""
+    """What a service does when it receives a message: contract -> function.
+
+        reactions = Reactions()
+
+        @reactions.to(BookReturned, loads=lambda message: [message.book_id])
+        def when_book_returned_lend_it_to_the_next(message: BookReturned, transaction: Transaction) -> None:
+            book = transaction.get(Book, message.book_id)
+            book.lend()
+            transaction.save(book)
+
+    The function runs in the transaction that records the message as received: what it saves, announces and writes
+    with `transaction.connection` is kept with that record, or not at all. It may run again after a rollback, and so
+    does nothing beyond the database; what must be asked elsewhere is an outside step.
+
+    An exception parks the message, and what follows of its key; it is tried again with growing pauses. A deadlock or
+    `Conflict` is tried again at once, and a server that is away is waited for.
+    """
 
     def __init__(self) -> None:
         self.deadlines: dict[str, Callable[..., None]] = {}
@@ -49,7 +65,18 @@ class Reactions:
         locks: Callable[[Any, Any], Iterable[UUID]] = no_locks,
         outside: Callable[..., Any] | None = None,
     ) -> Callable[[Function], Function]:
-        """Register the decorated function(data, transaction[, answer]) as this group's reaction."""
+        """Register the decorated function(data, transaction[, answer]) as the reaction to a contract.
+
+        Args:
+            contract: its class.
+            loads: data -> ids of the aggregates that the function asks for, so that a batch loads them in one query.
+            locks: (data, transaction) -> ids of aggregates that messages of different keys change, to be locked.
+            outside: a step (data, transaction, resources) -> answer that is run before the transaction, for what is
+                asked over the network. It may be run more than once for a message; it reads only.
+
+        Raises:
+            ValueError: there is a reaction to this contract already.
+        """
 
         def register(function: Function) -> Function:
             if contract.NAME in self.by_contract:
@@ -60,7 +87,7 @@ class Reactions:
         return register
 
     def to_deadline(self, name: str) -> Callable[[Function], Function]:
-        """Register the decorated function(aggregate_id, transaction) for deadlines of this name."""
+        """Register the decorated function(aggregate_id, transaction) for deadlines of this name; see `Deadline`."""
 
         def register(function: Function) -> Function:
             self.deadlines[name] = function

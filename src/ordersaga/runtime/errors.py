@@ -12,7 +12,9 @@ from ordersaga.envelope.message import UnreadableMessage
 
 
 class Conflict(Exception):
-    """Another writer recorded the next version of an aggregate first; load again and decide again."""
+    """Another writer recorded the next version of an aggregate first; load again and decide again.
+
+    `decide` and the worker do so by themselves; it is met after five attempts in a row."""
 
 
 class AlreadyReceived(Exception):
@@ -20,7 +22,7 @@ class AlreadyReceived(Exception):
 
 
 class KeyTaken(Exception):
-    """Another request with the same idempotency key was kept first."""
+    """Another request with the same idempotency key was kept first; its answer is the answer to this one too."""
 
 
 class NoTransaction(Exception):
@@ -28,7 +30,10 @@ class NoTransaction(Exception):
 
 
 class Unavailable(Exception):
-    """A server that is needed does not answer, or is not ready for this service."""
+    """A server that is needed does not answer, or is not ready for this service.
+
+    Raised by a reaction or an outside step, it keeps the message in hand until the server is back; nothing is parked.
+    """
 
 
 class ErrorKind(Enum):

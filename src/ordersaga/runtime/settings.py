@@ -23,7 +23,17 @@ class MissingSetting(SystemExit):
 
 
 class Settings(BaseSettings):
-    """What every worker and API reads, but for `<NAME>_DATABASE_URL`."""
+    """What every worker and API reads from the environment, but for `<NAME>_DATABASE_URL`.
+
+    A service with variables of its own inherits it, as pydantic's settings are, and is made with that class:
+
+        class LibrarySettings(Settings):
+            lending_days: int = 28
+
+        library = Service("library", announcements, reactions, settings=LibrarySettings)
+
+    The variable is then LENDING_DAYS; MissingSetting names one that has an impossible value.
+    """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
@@ -83,7 +93,11 @@ def variable(database: str) -> str:
 
 
 def database_url(name: str) -> str:
-    """Raises MissingSetting when `<NAME>_DATABASE_URL` is not set."""
+    """The URL of a database, as `<NAME>_DATABASE_URL` in the environment has it.
+
+    Raises:
+        MissingSetting: it is not set.
+    """
     try:
         return database_urls()[name]
     except KeyError:

@@ -37,8 +37,8 @@ def announce(
     It is published if that transaction commits, and was never there if it is rolled back:
 
         with psycopg.connect(url) as connection:
-            connection.execute("update invoices set paid = true where id = %s", (invoice_id,))
-            announce(connection, InvoicePaid(invoice_id=invoice_id))
+            connection.execute("update books set reader = null where id = %s", (book_id,))
+            announce(connection, BookReturned(book_id=book_id))
 
     Messages of one key arrive in the order in which they were announced. Of two transactions that announce the same
     key, the order is that of their commits if each changes (and so locks) the row that the key names before it

@@ -13,7 +13,17 @@ Event = TypeVar("Event", bound=CanMutateAggregate[UUID])
 
 
 class Announcements:
-    """A service's table of event -> contract; the same event always gives the same messages."""
+    """Which of a service's events the world hears of: event -> contract.
+
+        announcements = Announcements("library")
+
+        @announcements.of(Book.Returned)
+        def book_returned(event: Book.Returned) -> BookReturned:
+            return BookReturned(book_id=event.originator_id, days=event.days)
+
+    `Transaction.save` puts the messages into the outbox with the event. The same event always gives the same
+    messages, so that they can be made again from the store; what the function needs stands in the event.
+    """
 
     def __init__(self, source: str) -> None:
         """`source` is the `ce-source` of every message, and a part of its id."""

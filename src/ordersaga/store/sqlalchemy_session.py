@@ -20,10 +20,10 @@ DRIVER = "psycopg"
 def sqlalchemy_session(transaction: Transaction, engine: Engine, **options: Any) -> Iterator[Session]:
     """A session whose changes are kept with the message that is being received, or not at all.
 
-        @reactions.to(InvoicePaid)
-        def when_invoice_paid_release_goods(message: InvoicePaid, transaction: Transaction) -> None:
+        @reactions.to(BookReturned)
+        def when_book_returned_note_the_visit(message: BookReturned, transaction: Transaction) -> None:
             with sqlalchemy_session(transaction, engine) as session:
-                session.add(Release(invoice_id=message.invoice_id))
+                session.add(Visit(book_id=message.book_id))
 
     The session is flushed at the end of the block; `rollback` undoes the block's changes alone, and `commit` keeps
     nothing that the transaction does not. Costs two round trips, for a savepoint.

@@ -30,7 +30,7 @@ LOCK = "select pg_advisory_xact_lock(id) from unnest(%s::bigint[]) as wanted (id
 
 
 class AggregateNotFound(LookupError):
-    """No event of this aggregate has been recorded here."""
+    """No event of this aggregate has been recorded in this database, or it is of another class."""
 
 
 CONSTRAINTS: dict[str, type[Exception]] = {
@@ -41,8 +41,12 @@ CONSTRAINTS: dict[str, type[Exception]] = {
 
 
 class Transaction:
-    """Buffers until `flush`, which is one statement. The caller owns connection, commit and rollback.
+    """What one command or reaction changes: aggregates to load and save, deadlines, messages.
 
+    Buffers until `flush`, which is one statement. The caller owns connection, commit and rollback. A command is given
+    one by `decide`, a reaction by the worker; neither flushes.
+
+    `connection` is psycopg's, for SQL of one's own in the same transaction, and for `sqlalchemy_session`.
     `cause` is what the events saved next are recorded with; a consumer sets it anew for every message. A caller who
     has not begun a transaction hands in how to `begin` one: locks need it.
     """
@@ -97,7 +101,10 @@ class Transaction:
         return aggregate
 
     def save(self, *changed: BaseAggregate[UUID]) -> None:
-        """Take the new events of these aggregates, and what announces them, into the next flush."""
+        """Take the new events of these aggregates, and the messages that announce them, into the next flush.
+
+        The flush raises Conflict when somebody else has recorded the next version of one meanwhile.
+        """
         for aggregate in changed:
             events = aggregate.collect_events()
             if not events:
@@ -155,6 +162,16 @@ def decide(
     connection: Connection[Any], announcements: Announcements, cause: Cause, command: Callable[[Transaction], Result]
 ) -> Result:
     """Run a command as a unit of its own; when another writer was first, load and decide again.
+
+        def buy(transaction: Transaction) -> UUID:
+            book = Book(id=uuid4())
+            transaction.save(book)
+            return book.id
+
+        with psycopg.connect(url, autocommit=True) as connection:
+            book_id = decide(connection, announcements, Cause(uuid4(), actor="ada"), buy)
+
+    Returns what the command returns. The command may run up to five times.
 
     On a connection in autocommit the flush alone is the transaction: versions, not locks, guard what was read before
     it, and BEGIN and COMMIT are two round trips of three. A command that takes a lock begins one, to hold it.
