@@ -39,7 +39,7 @@ class Parameters(BaseModel):
 
 
 class Query(Parameters):
-    """Unknown parameters are refused."""
+    """A model of the parameters in a URL; unknown ones are refused."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -83,7 +83,7 @@ def example(required: bool = True, **fields: Any) -> ConfigDict:
 
 
 class View(BaseModel):
-    """What is shown."""
+    """A frozen model of what an endpoint shows: the body of an answer, and its description."""
 
     model_config = ConfigDict(frozen=True)
 
