@@ -1,14 +1,20 @@
 """The shop as the library's commands see it: on the running stack of a state directory, or on given servers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 
-from devstack.environment import Environments
+import psycopg
+
+from devstack.environment import Environments, audit_directory
+from devstack.keys import AUDIT_FILE, audit_key_pem
 from devstack.options import environments_of_running
-from devstack.processes import PROCESSES
+from devstack.processes import PROCESSES, READ_SIDE
 from devstack.state import State
-from ordersaga.cli.app import Application
+from ordersaga.audit.note import Signer, VerifierKey
+from ordersaga.cli.app import OWNER, Application
+from ordersaga.cli.databases import CONNECT_SECONDS
+from ordersaga.cli.errors import Failed
 from ordersaga.runtime.settings import Settings, read_settings
 from ordersaga.service import Service
 
@@ -45,3 +51,31 @@ class StackApplication(Application):
 
     def erasure_list(self) -> Path:
         return self.environments.erasure_list()
+
+    def audit_directory(self) -> Path:
+        return audit_directory(self.state)
+
+    def audit_key(self) -> VerifierKey:
+        if not (self.state.directory / AUDIT_FILE).exists():
+            raise Failed(
+                f"No audit key is in {self.state.directory}: no stack has run there. Give the public key with --key."
+            )
+        return Signer.from_pem(audit_key_pem(self.state)).verifier
+
+    def facts_about(self, subject: str) -> Mapping[str, int | None]:
+        url = self.database_url(READ_SIDE, OWNER)
+        return {"orders": orders_of(url, subject)}
+
+    @property
+    def not_erased(self) -> Sequence[str]:
+        return ("what the card processor keeps of the charges: have it redacted there",)
+
+
+def orders_of(url: str, customer: str) -> int | None:
+    """Orders on the read side; None when it is away, which keeps nobody from erasing."""
+    try:
+        with psycopg.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
+            row = connection.execute("select count(*) from saga_view where customer = %s", (customer,)).fetchone()
+    except psycopg.Error:
+        return None
+    return int(row[0]) if row else None

@@ -15,7 +15,7 @@ COMMANDS = {
         "logs": ("devstack.logs:logs", "Show what the processes have said"),
         "reconcile": ("devstack.reconcile.command:reconcile", "Name every message that is not where it must be"),
         "audit": (
-            "devstack.audit.command:audit",
+            "projections.commands.audit:audit",
             "Who did what and why; proof that nothing was altered; `audit erase`",
         ),
         "token": ("devstack.token:token", "Print a bearer token to call the services with"),
@@ -70,17 +70,17 @@ ENVIRONMENT = """
 """
 
 
-LIBRARY = "ordersaga."
+OWN = "devstack."
 
 
 class LauncherGroup(OperatorsGroup):
-    """A help page in sections; the library's commands work on the stack of `--state`."""
+    """A help page in sections; commands that are not devstack's own work on the stack of `--state`."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         from devstack.library_commands import on_stack
 
         command = super().get_command(ctx, cmd_name)
-        return on_stack(command) if command and self.table[cmd_name][0].startswith(LIBRARY) else command
+        return command if command is None or self.table[cmd_name][0].startswith(OWN) else on_stack(command)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, group in COMMANDS.items():

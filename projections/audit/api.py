@@ -21,7 +21,7 @@ from ordersaga.http.endpoints import show
 from ordersaga.http.openapi import only, problem
 from ordersaga.http.paging import linked
 from ordersaga.http.problems import Problem, respond
-from ordersaga.store.history import load_as_of
+from ordersaga.store.history import fields, load_as_of
 from projections.audit import why as causes
 from projections.audit.known import saga_as_of
 from projections.audit.shapes import (
@@ -35,7 +35,7 @@ from projections.audit.shapes import (
     VerificationView,
 )
 from projections.audit.sources import Sources, Unavailable, without
-from projections.audit.text import fields, to_csv, to_json_line
+from projections.audit.text import to_csv, to_json_line
 from projections.audit.trail import Entry, Filter, Trail, is_known
 from projections.audit.why import Node
 from projections.cursors import cursor_of

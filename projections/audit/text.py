@@ -4,17 +4,12 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
-from typing import Any
 
+from ordersaga.store.history import as_text
 from projections.audit.trail import Entry
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for a formula when a cell begins with it."""
-
-
-def as_text(value: object) -> str:
-    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 def to_json_line(entry: Entry) -> str:
@@ -37,12 +32,3 @@ def csv_line(cells: Iterable[str]) -> str:
 def cell(value: object) -> str:
     text = "" if value is None else as_text(value)
     return f"'{text}" if text.startswith(FORMULA) else text
-
-
-def fields(aggregate: Any) -> dict[str, Any] | None:
-    """What an aggregate holds, without the library's own; None of none."""
-    if aggregate is None:
-        return None
-    held = {name: value for name, value in vars(aggregate).items() if not name.startswith("_")}
-    plain: dict[str, Any] = json.loads(json.dumps({"version": aggregate.version, **held}, default=as_text))
-    return plain

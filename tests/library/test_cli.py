@@ -4,17 +4,22 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from psycopg import Connection
 
+from ordersaga.privacy.erasure import Erasures
+from ordersaga.privacy.personal import Sealer
 from tests.support.counting import GROUP, service
-from tests.support.parking import actions, fail
+from tests.support.parking import actions, fail, receive
 from tests.support.relays import RelayProcess, all_published, announce, relays_of
 from tests.support.wait import until
-from tests.support.workers import ROOT, Counting
+from tests.support.workers import ROOT, Counting, counted
 
 PROGRAM = """
 import sys
@@ -35,12 +40,14 @@ class Operator:
     def __init__(self, counting: Counting, amqp_url: str) -> None:
         self.counting = counting
         self.amqp_url = amqp_url
+        self.variables: dict[str, str] = {}
 
     def environment(self, url: str) -> dict[str, str]:
         return {
             "ORDERSAGA_APP": "tests.support.counting:service",
             f"{GROUP.upper()}_DATABASE_URL": url,
             "AMQP_URL": self.amqp_url,
+            **self.variables,
         }
 
     def __call__(self, *arguments: object, url: str = "", expect: int = 0) -> str:
@@ -101,8 +108,56 @@ def test_databases_are_migrated_and_queues_declared(ordersaga: Operator, countin
     assert "declared 3 queues" in ordersaga("topology")
 
 
+def signing_key() -> str:
+    return Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def test_events_are_exported_and_verified_against_what_was_sealed(
+    ordersaga: Operator, counting: Counting, connection: Connection[Any], tmp_path: Path
+) -> None:
+    log = tmp_path / "audit"
+    ordersaga.variables |= {"AUDIT_SIGNING_KEY": signing_key(), "AUDIT_CHECKPOINTS": str(log)}
+    assert "has been sealed into" in ordersaga("audit", "verify", url=counting.database.owner_url, expect=1)
+    receive(connection, counted(uuid4(), 1), counted(uuid4(), 1))
+    environment = {**os.environ, **ordersaga.environment(counting.database.auditor_url), "AUDIT_SEAL_SECONDS": "0.2"}
+    with subprocess.Popen([sys.executable, "-m", "ordersaga.audit"], cwd=ROOT, env=environment) as sealer:
+        until(lambda: (log / f"{GROUP}.leaves").exists() and (log / f"{GROUP}.leaves").read_bytes().count(b"\n") == 4)
+        sealer.terminate()
+    key, exported = ordersaga("audit", "key").strip(), tmp_path / "export.jsonl"
+    owner = counting.database.owner_url
+    assert "Clean" in ordersaga("audit", "verify", url=owner)
+    ordersaga("audit", "export", "-o", exported, url=owner)
+    assert "4 sealed" in ordersaga("audit", "verify", "--export", exported, "--key", key)
+    exported.write_text(exported.read_text().replace('"actor":"tester"', '"actor":"mallory"', 1))
+    assert "edited in" in ordersaga("audit", "verify", "--export", exported, expect=1)
+
+
+def test_an_aggregate_is_shown_as_it_was(ordersaga: Operator, counting: Counting, connection: Connection[Any]) -> None:
+    counter = uuid4()
+    receive(connection, counted(counter, 1), counted(counter, 2))
+    found = json.loads(ordersaga("audit", "state", service.name, counter, "--as-of", "2", "--json"))
+    assert found == {"recorded": {"version": 2, "numbers": [1]}}
+    nothing = ordersaga("audit", "state", service.name, uuid4(), "--as-of", "2030-01-01", expect=1)
+    assert "There was nothing of" in nothing
+
+
+def test_personal_data_is_erased_listed_and_erased_again(
+    ordersaga: Operator, counting: Counting, connection: Connection[Any], tmp_path: Path
+) -> None:
+    ordersaga.variables["ERASURE_LIST"] = str(tmp_path / "erasures")
+    Sealer().seal(connection, "ada", "test", b"personal")
+    owner = counting.database.owner_url
+    said = ordersaga("audit", "erase", "ada", "--yes", *WHY, url=owner)
+    assert said.startswith(f"{GROUP}: erased 1 of the keys of ada.")
+    assert "erased again by `ordersaga audit erase --again`" in said
+    assert [erasure.subject for erasure in Erasures(tmp_path / "erasures")] == ["ada"]
+    assert ordersaga("audit", "erase", "--again", url=owner) == "No key that the list names has come back.\n"
+
+
 def test_what_is_missing_is_named_with_exit_code_2(ordersaga: Operator) -> None:
     ordersaga.amqp_url = ""
     assert "AMQP_URL is not set" in ordersaga("topology", expect=2)
+    assert "AUDIT_SIGNING_KEY is" in ordersaga("audit", "key", expect=2)
+    assert "AUDIT_CHECKPOINTS is not set" in ordersaga("audit", "export", expect=2)
     assert "Say which services: --app" in ordersaga("--app", "", "parked", "list", expect=2)
     assert "No module named 'tests.nowhere'" in ordersaga("--app", "tests.nowhere", "parked", "list", expect=2)

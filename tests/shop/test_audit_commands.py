@@ -122,7 +122,7 @@ def test_a_database_that_is_away_is_named_and_takes_only_its_own_actions_with_it
     assert lines(found) == [entry for entry in whole if not entry["id"].startswith("order_service:")] != whole
     assert found.stderr == "Without what operators did at order_service: no answer from the database.\n"
     monkeypatch.setenv(variable("projections"), "postgresql://nobody@127.0.0.1:1/projections")
-    assert "could not be read" in run("trail").stderr
+    assert "The database of projections failed" in run("trail").stderr
 
 
 REFUSED = """

@@ -101,7 +101,7 @@ def test_for_a_script_it_answers_one_object_and_again_that_there_is_nothing_left
         json.loads(run("alice", "--reason", "asked for it", "--actor", "olga", "--yes", "--json").stdout)
         for _ in range(2)
     )
-    assert (first["customer"], first["orders"], first["erased"].keys()) == ("alice", 0, sealed.keys())
+    assert (first["subject"], first["orders"], first["erased"].keys()) == ("alice", 0, sealed.keys())
     assert first["erased_before"] == second["erased"] == {}
     assert {name: before["actor"] for name, before in second["erased_before"].items()} == dict.fromkeys(sealed, "olga")
     assert "nothing to do" in run("nobody", "--reason", "asked for it").output

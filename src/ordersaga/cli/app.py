@@ -1,15 +1,20 @@
 """The application that a command works on: its services, its databases, its broker and its settings."""
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+from ordersaga.audit.settings import SealerSettings
 from ordersaga.runtime.settings import MissingSetting, Settings, database_url, read_settings
 from ordersaga.service import Service
+
+if TYPE_CHECKING:
+    from ordersaga.audit.note import VerifierKey
 
 OWNER = "ordersaga"
 """The role that owns the databases, where the application knows several."""
@@ -37,6 +42,11 @@ class Application:
     def with_outbox(self) -> list[Service]:
         """The services that record events and announce them; a relay publishes each."""
         return [service for service in self.services if not service.is_read_side]
+
+    @property
+    def read_side(self) -> Service | None:
+        """The service that keeps the event log, if there is one."""
+        return next((service for service in self.services if service.is_read_side), None)
 
     def service(self, name: str) -> Service:
         """Raises click.UsageError: there is none of this name."""
@@ -69,6 +79,31 @@ class Application:
         """The list of erasures: ERASURE_LIST; None when there is none."""
         path = read_settings(Settings).erasure_list
         return Path(path) if path else None
+
+    def audit_directory(self) -> Path:
+        """Where the sealer keeps leaves and checkpoints: AUDIT_CHECKPOINTS. Raises MissingSetting."""
+        directory = read_settings(SealerSettings).audit_checkpoints
+        if not directory:
+            raise MissingSetting("AUDIT_CHECKPOINTS is not set. Set it to the sealer's directory, or give --log DIR.")
+        return Path(directory)
+
+    def audit_key(self) -> "VerifierKey":
+        """The public half of AUDIT_SIGNING_KEY. Raises MissingSetting."""
+        from ordersaga.audit.note import BadKey, Signer
+
+        try:
+            return Signer.from_pem(read_settings(SealerSettings).audit_signing_key).verifier
+        except BadKey as error:
+            raise MissingSetting(f"AUDIT_SIGNING_KEY is {error}. Set it, or give the public key with --key.") from None
+
+    def facts_about(self, subject: str) -> Mapping[str, int | None]:
+        """What the read side has of a person, for somebody who is about to erase: its name and the number."""
+        return {}
+
+    @property
+    def not_erased(self) -> Sequence[str]:
+        """What erasing a person's keys leaves alone in this application beside what it leaves in every one."""
+        return ()
 
 
 def services_of(place: str | None) -> Sequence[Service]:

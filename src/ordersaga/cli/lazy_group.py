@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from ordersaga.cli.errors import CannotRunHere
+
 
 def unchanged(command: click.Command) -> click.Command:
     return command
@@ -26,7 +28,13 @@ class LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self.table:
             return None
-        command: click.Command = resolve_name(self.table[cmd_name][0])
+        try:
+            command: click.Command = resolve_name(self.table[cmd_name][0])
+        except ModuleNotFoundError as missing:
+            raise CannotRunHere(
+                f"`{cmd_name}` needs the package {missing.name}, which an extra of ordersaga brings: "
+                f"pip install 'ordersaga[{cmd_name}]'"
+            ) from missing
         return self.adapt(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -18,6 +18,7 @@ COMMANDS = {
         "ordersaga.cli.parked.command:parked",
         "Look at messages that failed; retry, try out, edit or skip them",
     ),
+    "audit": ("ordersaga.cli.audit.command:audit", "Prove that nothing was altered; old states; `audit erase`"),
     "worker": ("ordersaga.cli.worker:worker", "Take the messages of one service, until Ctrl-C"),
 }
 

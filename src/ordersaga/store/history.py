@@ -1,5 +1,6 @@
 """Looking back: an aggregate as it was, and everything that was recorded of it."""
 
+import json
 from datetime import datetime
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -34,6 +35,19 @@ def load_as_of(
         for number, topic, state in cursor.execute(LOAD_AS_OF, {"id": id_, "version": version, "time": time}):
             aggregate = mapper.to_domain_event(StoredEvent(id_, number, topic, state)).mutate(aggregate)
     return aggregate
+
+
+def fields(aggregate: Any) -> dict[str, Any] | None:
+    """What an aggregate holds, as JSON has it, without the library's own; None of none."""
+    if aggregate is None:
+        return None
+    held = {name: value for name, value in vars(aggregate).items() if not name.startswith("_")}
+    plain: dict[str, Any] = json.loads(json.dumps({"version": aggregate.version, **held}, default=as_text))
+    return plain
+
+
+def as_text(value: object) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 EVENTS = """

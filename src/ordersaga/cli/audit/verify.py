@@ -8,12 +8,6 @@ from pathlib import Path
 
 import click
 
-from devstack.audit.options import directory_of, key_of, log_option
-from devstack.audit.stores import records
-from devstack.databases import all_connected
-from devstack.options import environments_of_running, state_option
-from devstack.processes import READ_SIDE
-from devstack.state import State
 from ordersaga.audit.checkpoint import KeptCheckpoints
 from ordersaga.audit.event_log_check import EventLogCheck
 from ordersaga.audit.note import BadKey, BadNote, VerifierKey
@@ -22,22 +16,24 @@ from ordersaga.audit.sealed_log import read_notes
 from ordersaga.audit.store_check import VerifyTotals
 from ordersaga.audit.verify import PATIENCE
 from ordersaga.audit.verify import verify as judge
+from ordersaga.cli.app import OWNER, Application
+from ordersaga.cli.audit.live_records import live_records
+from ordersaga.cli.audit.options import log_option
+from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.findings_output import FindingsOutput
 from ordersaga.cli.live_line import live_line
 from ordersaga.cli.options import json_option
-from projections.audit.text import as_text
-from projections.sources import SOURCES
+from ordersaga.cli.text import plain
 
 a_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@state_option
 @click.option(
     "--export", "exported", type=a_file, help="Verify this `audit export --format jsonl`, without any server."
 )
-@click.option("--key", "key_text", help="The public key, or a file with it.  [default: of this state directory]")
+@click.option("--key", "key_text", help="The public key, or a file with it.  [default: of the sealer]")
 @click.option(
     "--checkpoints", type=a_file, multiple=True, help="Checkpoints that were kept elsewhere; may be given again."
 )
@@ -51,8 +47,9 @@ a_file = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="How long an event may take to be sealed.",
 )
 @json_option
+@click.pass_obj
 def verify(
-    state: State,
+    application: Application,
     exported: Path | None,
     key_text: str | None,
     checkpoints: Sequence[Path],
@@ -66,10 +63,10 @@ def verify(
     Without --export it looks at the databases as they are now. It only reads. Exit code 0 when all is as it was
     signed, else 1.
     """
-    key = given_key(key_text) if key_text else key_of(state)
+    key = given_key(key_text) if key_text else application.audit_key()
     kept = kept_checkpoints(checkpoints, key)
-    output = FindingsOutput(as_json, as_text)
-    with source(state, exported, log_directory, output) as found, live_line("verifying") as line:
+    output = FindingsOutput(as_json, plain)
+    with source(application, exported, log_directory, output) as found, live_line("verifying") as line:
         try:
             totals = judge(
                 found,
@@ -89,18 +86,21 @@ def verify(
 
 @contextmanager
 def source(
-    state: State, exported: Path | None, log_directory: Path | None, output: FindingsOutput
+    application: Application, exported: Path | None, log_directory: Path | None, output: FindingsOutput
 ) -> Iterator[Iterable[Record]]:
     """An export as it is; the live databases compared with what the read side was told."""
     if exported:
         with exported.open(encoding="utf-8", errors="replace") as file:
             yield read_export(file)
         return
-    environments = environments_of_running(state)
-    with all_connected(environments, READ_SIDE) as connections:
-        found = records(environments, directory_of(state, log_directory))
-        announcements = {name: source.announcements for name, source in SOURCES.items()}
-        yield EventLogCheck(connections[READ_SIDE], announcements, output.finding).pass_on(found)
+    found = live_records(application, log_directory)
+    read_side = application.read_side
+    if read_side is None:
+        yield found
+        return
+    with connected(application, read_side, OWNER) as event_log:
+        announcements = {each.database: each.announcements for each in application.with_outbox}
+        yield EventLogCheck(event_log, announcements, output.finding).pass_on(found)
 
 
 def given_key(text: str) -> VerifierKey:

@@ -1,6 +1,5 @@
-"""`ordersaga audit why`: what a message came from and all that came of it."""
+"""`./ordersaga audit why`: what a message came from and all that came of it."""
 
-import json
 import sys
 from uuid import UUID
 
@@ -9,31 +8,31 @@ from rich.console import Console
 from rich.markup import escape
 from rich.tree import Tree
 
-from devstack.databases import all_connected
-from devstack.options import environments_of_running, state_option
-from devstack.processes import READ_SIDE
-from devstack.state import State
-from ordersaga.cli.errors import Failed
+from ordersaga.cli.app import OWNER, Application
+from ordersaga.cli.databases import connected
+from ordersaga.cli.errors import Failed, run_this
+from ordersaga.cli.text import to_json
 from projections.audit import why as causes
-from projections.audit.text import as_text
 from projections.audit.why import Node
+from projections.service import projections
 
 
 @click.command()
-@state_option
 @click.argument("message_id", type=click.UUID)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, effects inside their cause.")
-def why(state: State, message_id: UUID, as_json: bool) -> None:
+@click.pass_obj
+def why(application: Application, message_id: UUID, as_json: bool) -> None:
     """Print the causes of MESSAGE_ID up to the request that began it, and everything that it caused.
 
-    Message ids are shown by `./ordersaga audit trail --json` and in every log line.
+    Message ids are shown by `audit trail --json` and in every log line.
     """
-    with all_connected(environments_of_running(state), READ_SIDE) as connections:
-        first = causes.why(connections[READ_SIDE], message_id)
+    with connected(application, projections, OWNER) as connection:
+        first = causes.why(connection, message_id)
     if first is None:
-        raise Failed(f"No message {message_id} is in the event log. `./ordersaga audit trail --json` shows the ids.")
+        advice = f"{run_this('audit trail --json')} shows the ids."
+        raise Failed(f"No message {message_id} is in the event log. {advice}")
     if as_json:
-        print(json.dumps(first.model_dump(), default=as_text))
+        click.echo(to_json(first.model_dump()))
     else:
         console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
         actor = escape(first.actor) or "nobody named"

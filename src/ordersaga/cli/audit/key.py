@@ -2,13 +2,11 @@
 
 import click
 
-from devstack.audit.options import key_of
-from devstack.options import state_option
-from devstack.state import State
+from ordersaga.cli.app import Application
 
 
 @click.command()
-@state_option
-def key(state: State) -> None:
+@click.pass_obj
+def key(application: Application) -> None:
     """Print the verifier key, one line of C2SP signed-note: for `audit verify --key`. Give it to your auditors."""
-    click.echo(str(key_of(state)))
+    click.echo(str(application.audit_key()))

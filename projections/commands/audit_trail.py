@@ -1,22 +1,21 @@
-"""`ordersaga audit trail`: who did what, when, why, from where, and what came of it."""
+"""`./ordersaga audit trail`: who did what, when, why, from where, and what came of it."""
 
 from datetime import UTC
 from typing import Any
 
 import click
 
-from devstack.audit.options import asked, filter_options, opened_trail
-from devstack.options import state_option
-from devstack.state import State
+from ordersaga.cli.app import Application
 from projections.audit.text import to_json_line
 from projections.audit.trail import Entry
+from projections.commands.trail_options import asked, filter_options, opened_trail
 
 
 @click.command()
-@state_option
 @filter_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line.")
-def trail(state: State, as_json: bool, **filters: Any) -> None:
+@click.pass_obj
+def trail(application: Application, /, as_json: bool, **filters: Any) -> None:
     """Print the messages of all services and what operators did to them, oldest first.
 
     WHO is the actor that the first request came from, WHY the reason given and the message that this reacts to, and
@@ -25,7 +24,7 @@ def trail(state: State, as_json: bool, **filters: Any) -> None:
     Example: ./ordersaga audit trail --actor alice --since 2026-03-01
     """
     wanted = asked(**filters)
-    with opened_trail(state, wanted) as found:
+    with opened_trail(application, wanted) as found:
         if not as_json:
             click.echo(HEADING)
         for entry in found.entries(wanted):

@@ -1,1 +1,0 @@
-"""`ordersaga audit`: who did what and why, the proof that nothing was altered, and how personal data is erased."""

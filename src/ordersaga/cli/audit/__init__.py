@@ -1,0 +1,1 @@
+"""`ordersaga audit`: the proof that no event was altered, and how personal data is erased."""

@@ -1,0 +1,37 @@
+"""The records of all event stores as they are now, store after store."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+
+from ordersaga.audit.records import Record, records_of_all
+from ordersaga.audit.sealed_log import LogFiles, is_begun
+from ordersaga.audit.store_records import records_of
+from ordersaga.cli.app import OWNER, Application
+from ordersaga.cli.databases import CONNECT_SECONDS, IS_IT_MIGRATED
+from ordersaga.cli.errors import Failed
+
+
+def live_records(application: Application, log_directory: Path | None) -> Iterator[Record]:
+    """Raises Failed when a store was never sealed, or a database does not answer."""
+    directory = log_directory or application.audit_directory()
+    urls = {each.database: application.database_url(each.database, OWNER) for each in application.with_outbox}
+    return records_of_all(list(urls), lambda store: records_of_store(urls[store], LogFiles(directory, store)))
+
+
+def records_of_store(url: str, files: LogFiles) -> Iterator[Record]:
+    if not is_begun(files):
+        raise Failed(
+            f"Nothing of {files.store} has been sealed into {files.directory}. Is the sealer ready (its /readyz and "
+            "log say so), or is the log elsewhere (--log DIR)?"
+        )
+    try:
+        with psycopg.connect(url, connect_timeout=CONNECT_SECONDS, application_name="ordersaga audit") as connection:
+            yield from records_of(connection, files)
+    except psycopg.OperationalError as error:
+        raise Failed(f"{files.store} could not be read: {error}. {IS_IT_MIGRATED}") from error
+    except psycopg.Error as error:
+        raise Failed(f"{files.store} was not read to its end: {error}. It is not as the schema has it.") from error
+    except FileNotFoundError as error:
+        raise Failed(f"{error.filename} is gone. Restore it from a copy.") from error
