@@ -74,7 +74,7 @@ def relay_rate(database_url: str, amqp_url: str, rows: int) -> float:
     times: list[float] = []
 
     def watch() -> None:
-        while relay.lead is None:
+        while relay.publish_loop is None:
             time.sleep(0.002)
         times.append(time.perf_counter())
         while confirmed() < last:
@@ -113,7 +113,7 @@ class RawPublisher:
         self.publish()
 
     def publish(self) -> None:
-        room = dispatch.IN_FLIGHT - len(self.outstanding)
+        room = dispatch.MAX_IN_FLIGHT - len(self.outstanding)
         for routing_key, body, properties in self.prepared[self.sent : self.sent + room]:
             self.channel.basic_publish(broker.EVENTS, routing_key, body, properties, mandatory=True)
             self.sent += 1

@@ -14,7 +14,7 @@ from inventory_service.reservation import Reservation
 from inventory_service.stock import StockItem
 from order_service.order import Order
 from ordersaga.parked.parked_now import parked_now
-from ordersaga.relay import progress
+from ordersaga.relay import status
 from ordersaga.store import aggregates
 from ordersaga.store.topics import mapper
 from payment_service.payment import Payment
@@ -84,4 +84,4 @@ def received(connection: psycopg.Connection[Any]) -> Counter[str]:
 
 def unsettled(connection: psycopg.Connection[Any]) -> int:
     """Messages that are parked or not yet published."""
-    return sum(parked_now(connection).values()) + progress.unpublished(connection)
+    return sum(parked_now(connection).values()) + status.unpublished(connection)

@@ -14,7 +14,7 @@ import psutil
 import psycopg
 import pytest
 
-from ordersaga.relay import lead, session, window
+from ordersaga.relay import publish_loop, session, window
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -152,14 +152,14 @@ def test_a_relay_killed_after_the_confirms_and_before_its_cursor_moves_publishes
 KILLED_INSIDE_A_WINDOW = """
 import os, signal, sys
 from ordersaga.relay import daemon as __main__
-from ordersaga.relay import lead
+from ordersaga.relay import publish_loop
 from ordersaga.relay import window
-keep = window.keep_confirmed
+keep = window.save_confirmed
 def kill_behind_two_pages(connection, target, position):
     keep(connection, target, position)
-    if position >= 2 * lead.PAGE:
+    if position >= 2 * publish_loop.PAGE:
         os.kill(os.getpid(), signal.SIGKILL)
-window.keep_confirmed = kill_behind_two_pages
+window.save_confirmed = kill_behind_two_pages
 __main__.main(["order_service"])
 """
 
@@ -167,10 +167,10 @@ __main__.main(["order_service"])
 def test_a_relay_killed_inside_a_long_window_goes_on_behind_what_was_confirmed(
     outbox: Database, broker: TestBroker, relays: Relays
 ) -> None:
-    announce_many(outbox, 8 * lead.PAGE)
+    announce_many(outbox, 8 * publish_loop.PAGE)
     assert relays.start(script=KILLED_INSIDE_A_WINDOW).wait(20) == -signal.SIGKILL
     ((confirmed,),) = outbox.rows("select count(*) from outbox, relay_cursor where position <= confirmed_position")
-    assert confirmed >= 2 * lead.PAGE
+    assert confirmed >= 2 * publish_loop.PAGE
     announce_many(outbox, 100)
     before = listen(broker)
     relays.start()
@@ -279,7 +279,7 @@ def test_a_relay_told_to_stop_leaves_its_cursor_behind_everything_that_was_confi
     relay.send_signal(signal.SIGTERM)
     assert relay.wait(15) == 0
     ((confirmed,),) = outbox.rows("select count(*) from outbox, relay_cursor where position <= confirmed_position")
-    assert lead.PAGE <= confirmed < 30_000
+    assert publish_loop.PAGE <= confirmed < 30_000
     assert broker.depth(EVERYTHING.queue_names[0]) == confirmed
 
 
@@ -287,14 +287,14 @@ STOPPED_BETWEEN_TWO_OF_A_KEY = """
 import os, signal, time
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import dispatch
-take = dispatch.Dispatch._take
+take = dispatch.Dispatch._apply
 def take_and_stop(self, outcome):
     if outcome.settled and not self._stop.is_set():
         os.kill(os.getpid(), signal.SIGTERM)
         while not self._stop.is_set():
             time.sleep(0.001)
     take(self, outcome)
-dispatch.Dispatch._take = take_and_stop
+dispatch.Dispatch._apply = take_and_stop
 __main__.main(["order_service"])
 """
 
@@ -385,6 +385,6 @@ def test_new_rows_are_found_by_index_however_many_are_published_and_retained(out
         finding = plan_of(connection, window.POSITIONS, {"since": cursor.published, "until": None})
         assert finding.count("outbox_window") == 2
         assert "Seq Scan" not in finding
-        page = plan_of(connection, window.ROWS, (opened.positions[: lead.PAGE],))
+        page = plan_of(connection, window.ROWS, (opened.positions[: publish_loop.PAGE],))
         assert "outbox_pkey" in page
         assert "Seq Scan" not in page

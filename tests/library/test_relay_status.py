@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ordersaga.relay import session, window
-from ordersaga.relay.progress import Progress, progress
+from ordersaga.relay.status import RelayStatus, relay_status
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -26,8 +26,8 @@ def outbox(database: Databases) -> Database:
     return database("order_service")
 
 
-def asked(outbox: Database, seconds: float = 0.1) -> Progress:
-    return progress("order_service", outbox.relay_url, seconds)
+def asked(outbox: Database, seconds: float = 0.1) -> RelayStatus:
+    return relay_status("order_service", outbox.relay_url, seconds)
 
 
 def status(urls: dict[str, str], *options: str) -> tuple[int, str]:
@@ -71,7 +71,7 @@ def test_what_is_behind_is_counted_within_a_window_and_across_late_commits(outbo
         assert (asked(outbox).lag_rows, asked(outbox).oldest_message_id) == (1, oldest)
         announce_many(outbox, 20)
         under_way = window.open_window(relay, window.load_cursor(relay))
-        window.keep_confirmed(relay, under_way.target, under_way.positions[4])
+        window.save_confirmed(relay, under_way.target, under_way.positions[4])
         announce_many(outbox, 3)
         assert asked(outbox).lag_rows == 21 - 5 + 3
 
@@ -100,7 +100,7 @@ def test_the_active_relay_its_standbys_and_the_rate_are_told(
 def test_a_foreign_cursor_is_named_and_so_is_a_server_that_is_away(outbox: Database) -> None:
     outbox.rows("insert into relay_cursor (system_identifier, published) values ('1', '9:9:') returning 1")
     assert "restored from another server" in (asked(outbox).problem or "")
-    away = progress("order_service", "postgresql://relay@127.0.0.1:1/order_service", 0.1)
+    away = relay_status("order_service", "postgresql://relay@127.0.0.1:1/order_service", 0.1)
     assert "refused" in (away.problem or "")
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 
 import pytest
 
-from ordersaga.relay import session, trim
+from ordersaga.relay import purge, session
 from ordersaga.relay import undeliverable as table
 from ordersaga.relay.operations import Operator, Selection, discard, redrive
 from tests.conftest import AnyServers
@@ -211,7 +211,7 @@ def test_trimming_the_outbox_takes_nothing_from_what_is_undeliverable(
     relays.start()
     until(lambda: len(undeliverable(outbox)) == 2 and all_published(outbox))
     with outbox.connect_as_relay() as connection:
-        deleted, *_ = trim.trim(connection, retention_seconds=0)
+        deleted, *_ = purge.purge(connection, retention_seconds=0)
     assert deleted == 2
     bind(broker, UNBOUND)
     redrive_all(outbox)
@@ -239,7 +239,7 @@ def test_a_discarded_message_is_never_sent_and_its_key_goes_on(
 SMALL_TABLE = """
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import undeliverable
-undeliverable.FULL = 50
+undeliverable.MAX_ROWS = 50
 __main__.main(["order_service"])
 """
 

@@ -1,4 +1,4 @@
-"""What the broker has said of the messages sent on one channel, told in the order in which they were sent."""
+"""The confirms of one channel, reported in the order in which the messages were sent."""
 
 from collections import deque
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ from ordersaga.envelope.message import Message
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A message that the broker did not take."""
+    """A message that the broker refused."""
 
     index: int
-    """Its place among the settled messages of the outcome."""
+    """Of the message among the settled ones of the outcome."""
     message: Message
     kind: str
     """`nacked` or `returned`."""
@@ -22,10 +22,10 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the broker has said since it was last asked."""
+    """What became of messages since the last outcome."""
 
     settled: int
-    """So many messages, in the order they were sent, are each confirmed or refused."""
+    """Number of the oldest messages in flight that are now confirmed or refused."""
     refusals: tuple[Refusal, ...]
 
 
@@ -35,16 +35,16 @@ class Confirms:
     def __init__(self) -> None:
         self._sent = 0
         self._settled = 0
-        self._told = 0
+        self._reported = 0
         self._unsettled: deque[Message] = deque()
         self._ahead: set[int] = set()
-        """Tags settled before one that was sent earlier."""
+        """Settled tags after one that is not settled."""
         self._reasons: dict[int, tuple[str, str]] = {}
         self._refusals: list[Refusal] = []
 
     @property
     def in_flight(self) -> int:
-        """Messages sent since the oldest that is not settled."""
+        """Messages from the oldest that is not settled."""
         return self._sent - self._settled
 
     @property
@@ -57,7 +57,7 @@ class Confirms:
         self._unsettled.extend(messages)
 
     def returned(self, message_id: str, reason: str) -> None:
-        """An unroutable message comes back before it is acked."""
+        """The broker returns an unroutable message before it acks it."""
         id_ = UUID(message_id)
         for tag, message in enumerate(self._unsettled, self._settled + 1):
             if message.id == id_ and tag not in self._reasons:
@@ -65,39 +65,39 @@ class Confirms:
                 return
 
     def acked(self, tag: int, multiple: bool) -> None:
-        """The broker has taken this message, or `multiple`: all up to it that it has not spoken of before."""
+        """The broker has stored this message or, with `multiple`, every unsettled one up to it."""
         if tag > self._settled:
             self._ahead.update(range(self._settled + 1 if multiple else tag, tag + 1))
             self._advance()
 
     def nacked(self, tag: int, multiple: bool) -> None:
-        """The broker has not taken this message, or all up to it that it has not spoken of before."""
+        """The broker has refused this message or, with `multiple`, every unsettled one up to it."""
         if tag > self._settled:
             for refused in range(self._settled + 1 if multiple else tag, tag + 1):
                 if refused not in self._ahead:
-                    self._reasons.setdefault(refused, ("nacked", "a queue that it is routed to did not take it"))
+                    self._reasons.setdefault(refused, ("nacked", "a queue that it is routed to refused it"))
         self.acked(tag, multiple)
 
     def _advance(self) -> None:
-        """Move over every message that is settled together with all before it."""
+        """Move past every message before which all are settled."""
         while self._settled + 1 in self._ahead:
             self._settled += 1
             self._ahead.remove(self._settled)
             message = self._unsettled.popleft()
             if self._settled in self._reasons:
                 self._refusals.append(
-                    Refusal(self._settled - self._told - 1, message, *self._reasons.pop(self._settled))
+                    Refusal(self._settled - self._reported - 1, message, *self._reasons.pop(self._settled))
                 )
 
     def outcome(self) -> Outcome:
-        """What is new since the last outcome."""
-        outcome = Outcome(self._settled - self._told, tuple(self._refusals))
-        self._told = self._settled
+        """What became of messages since the last outcome."""
+        outcome = Outcome(self._settled - self._reported, tuple(self._refusals))
+        self._reported = self._settled
         self._refusals.clear()
         return outcome
 
-    def abandon(self) -> None:
-        """Wish to hear no more of what is in flight."""
-        self._settled = self._told = self._sent
+    def drop_in_flight(self) -> None:
+        """Drop the state of in-flight messages; late confirms are ignored."""
+        self._settled = self._reported = self._sent
         for collection in (self._unsettled, self._ahead, self._reasons, self._refusals):
             collection.clear()

@@ -1,4 +1,4 @@
-"""The relay daemon: publishes what services have announced, until told to stop."""
+"""The relay daemon: publishes the outboxes of services until told to stop."""
 
 import logging
 import sys
@@ -22,11 +22,11 @@ MARGIN_SECONDS = 2
 USAGE = """usage: python -m relay [--unsafe-durability] [DATABASE ...]
 
 Publishes the outbox of service databases to RabbitMQ: every message at least once, in order per key, and
-remembers as published only what the broker has confirmed. Consumers drop the copies that a crash can cause.
+marks as published only what the broker has confirmed. Consumers drop the copies that a crash can cause.
 
   DATABASE             a <NAME> of the environment in small letters; without any, all that it names
   --unsafe-durability  publish even with fsync or synchronous_commit off,
-                       where a crash can take back what the world has already heard
+                       where a crash can take back what is already published
 
 Environment:
   <NAME>_DATABASE_URL  postgresql://relay:password@host:port/<name>
@@ -36,15 +36,15 @@ Environment:
                        `ordersaga topology` declares.
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
   RELAY_RETENTION_HOURS  published rows older than this are deleted from the outbox (default 24)
-  RELAY_MAX_MESSAGE_BYTES  a larger body is not offered to the broker but kept as undeliverable (default 16777216,
-                       which is what RabbitMQ 4 takes)
+  RELAY_MAX_MESSAGE_BYTES  a larger body is not sent but recorded as undeliverable (default 16777216, the limit
+                       of RabbitMQ 4)
   LOG_LEVEL, LOG_FORMAT=console|json
 
 Start as many as you like: one leads per database, the others stand by and take over within seconds when it dies.
-A message that the broker does not take is kept in the table `undeliverable` and tried again; later ones of its key
-wait behind it: see `ordersaga relay undeliverable`.
-A server that is away is waited for. SIGTERM or Ctrl-C: reads no more, waits up to ten seconds for the confirms of
-what is in flight, moves the cursor, exits 0. Exit 2: something must be changed first, and the text says what.
+A message that the broker refuses is recorded in the table `undeliverable` and tried again; later messages of its key
+wait for it: see `ordersaga relay undeliverable`.
+A relay waits for a server that is away. SIGTERM or Ctrl-C: it reads no more, waits up to ten seconds for the confirms
+of messages in flight, moves the cursor, and exits 0. Exit 2: something must be changed first, and the text says what.
 """
 
 
@@ -62,7 +62,7 @@ def urls_of_environment(names: list[str]) -> dict[str, str]:
 
 
 def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:
-    """The body of a relay's thread; one that cannot go on ends the process."""
+    """The body of a relay thread; an error that it cannot handle ends the process."""
     try:
         relay.run()
     except UnsafeServer as error:

@@ -1,4 +1,4 @@
-"""Sending rows, at most one of each key at a time, and seeing to what becomes of each: confirmed, or undeliverable."""
+"""Dispatch: sends rows, at most one of each key at a time, and settles each as confirmed or undeliverable."""
 
 import threading
 import time
@@ -10,200 +10,202 @@ from psycopg import Connection
 
 from ordersaga.relay import session
 from ordersaga.relay.confirms import Outcome
-from ordersaga.relay.flight import Flight
+from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publisher import Publisher
-from ordersaga.relay.undeliverable import Refused, Undeliverable
+from ordersaga.relay.undeliverable import RefusedRow, Undeliverable
 from ordersaga.relay.window import Outgoing
 
-AT_ONCE = 100
+CHUNK = 100
 """Messages in one write to the socket, some 100 KB."""
-IN_FLIGHT = 2000
-"""Messages with the broker and not yet confirmed; with 8000 it was no faster, with 500 a fifth slower."""
-READ_AHEAD = 5000
-"""Rows read and not settled: so many may wait behind others of their key before other keys wait with them."""
+MAX_IN_FLIGHT = 2000
+"""Messages with the broker and not yet confirmed; 8000 was no faster, 500 a fifth slower."""
+MAX_READ_AHEAD = 5000
+"""Rows read and not settled: so many may wait for others of their key before other keys wait too."""
 
-SIGN_OF_LIFE = 1.0
-"""Seconds between two statements at most; the server ends a session that is silent for three."""
+KEEP_ALIVE_SECONDS = 1.0
+"""Longest time between two statements; the server ends a session after three seconds without one."""
 DRAIN_SECONDS = 10.0
-"""How long a relay that is told to stop waits for what is in flight."""
-MOST_BYTES_OF_A_CHARACTER = 4
+"""How long a stopping relay waits for the confirms of messages in flight."""
+MAX_BYTES_PER_CHARACTER = 4
 BEHIND = "waits for an earlier message of its key"
 
-published = Counter("ordersaga_relay_messages_published_total", "Messages that the broker has confirmed", ["database"])
+messages_published = Counter(
+    "ordersaga_relay_messages_published_total", "Messages confirmed by the broker", ["database"]
+)
 
 
-class DrainTookTooLong(Exception):
-    """The relay was told to stop, and the broker did not confirm what is in flight."""
+class DrainTimeout(Exception):
+    """The relay is stopping, and the broker has not confirmed the messages in flight in time."""
 
 
 class Dispatch:
-    """What is with the broker and what is undeliverable, of one database and one lead."""
+    """The messages in flight and the undeliverable ones of one database, while one relay leads."""
 
     def __init__(
         self,
         database: str,
         connection: Connection[Any],
         publisher: Publisher,
-        largest: int,
+        max_bytes: int,
         stop: threading.Event,
     ) -> None:
-        self.flight = Flight()
+        self.in_flight = InFlight()
         self.undeliverable = Undeliverable(database, connection)
         self._connection = connection
         self._publisher = publisher
-        self._largest = largest
+        self._max_bytes = max_bytes
         self._stop = stop
         self._stop_seen_at = 0.0
-        self._published = published.labels(database)
-        self._heard_at = self._said_at = time.monotonic()
+        self._published = messages_published.labels(database)
+        self._confirmed_at = self._statement_at = time.monotonic()
 
     @property
-    def unanswered_seconds(self) -> float:
-        """How long the broker has confirmed nothing of what is in flight."""
-        return time.monotonic() - self._heard_at if self.flight.in_flight else 0.0
+    def unconfirmed_seconds(self) -> float:
+        """How long the broker has confirmed none of the messages in flight."""
+        return time.monotonic() - self._confirmed_at if self.in_flight.count else 0.0
 
     def send(self, rows: Sequence[Outgoing]) -> None:
-        """Take the window's next rows in hand; those of a key that has undeliverable ones go behind these."""
-        self.flight.read(rows)
+        """Send the next rows of the window; rows of a key with undeliverable messages are recorded behind these."""
+        self.in_flight.read(rows)
         keys = self.undeliverable.keys
         if keys and (behind := [row for row in rows if row.message.key in keys]):
-            self._record([Refused(row, "waits", BEHIND) for row in behind])
+            self._record([RefusedRow(row, "waits", BEHIND) for row in behind])
             rows = [row for row in rows if row.message.key not in keys]
-        self._launch(self.flight.admit(rows))
-        if not self.flight.is_plain:
-            self._hear(self.flight.in_flight, 0)
+        self._send_now(self.in_flight.admit(rows))
+        if not self.in_flight.has_no_waiters:
+            self._await_confirms(self.in_flight.count, 0)
 
     def redrive(self) -> None:
-        """Try again what is due of the undeliverable."""
+        """Send the undeliverable messages that are due."""
         if self.undeliverable.keys and not self._stop.is_set():
-            rows = self.undeliverable.due(self.flight.has, AT_ONCE)
-            self.flight.admit_again(rows)
-            self._launch(rows)
+            rows = self.undeliverable.due(self.in_flight.has, CHUNK)
+            self.in_flight.admit_redriven(rows)
+            self._send_now(rows)
 
-    def settle(self, in_flight: int, outstanding: int) -> bool:
-        """Wait until at most so many messages are with the broker, and so many rows of the window not settled.
+    def settle(self, max_in_flight: int, max_outstanding: int) -> bool:
+        """Wait until at most `max_in_flight` messages are with the broker and `max_outstanding` rows are not settled.
 
-        Returns False when told to stop first; all that is with the broker is settled then.
+        Returns False when the relay is told to stop first; every message in flight is settled then.
 
         Raises:
-            DrainTookTooLong: told to stop, and it takes more than ten seconds.
+            DrainTimeout: the relay is stopping, and this takes more than ten seconds.
         """
-        flight = self.flight
-        while flight.in_flight > in_flight or flight.outstanding > outstanding:
-            if self._stop.is_set() and not flight.in_flight:
+        in_flight = self.in_flight
+        while in_flight.count > max_in_flight or in_flight.outstanding > max_outstanding:
+            if self._stop.is_set() and not in_flight.count:
                 return False
             self.redrive()
-            at_most = min(in_flight, outstanding) if flight.is_plain else flight.in_flight - 1
-            self._hear(at_most, SIGN_OF_LIFE)
-            self._check_drain()
+            at_most = min(max_in_flight, max_outstanding) if in_flight.has_no_waiters else in_flight.count - 1
+            self._await_confirms(at_most, KEEP_ALIVE_SECONDS)
+            self._raise_drain_timeout()
         return True
 
-    def rest(self, seconds: float) -> None:
-        """Wait so long at most, with an ear for the broker."""
-        if self.flight.in_flight:
-            self._hear(self.flight.in_flight - 1, seconds)
+    def idle(self, seconds: float) -> None:
+        """Wait at most so long, and read what the broker says meanwhile."""
+        if self.in_flight.count:
+            self._await_confirms(self.in_flight.count - 1, seconds)
         else:
             self._publisher.wait(seconds)
-            self._show_life()
+            self._keep_alive()
 
-    def _hear(self, at_most: int, seconds: float) -> None:
-        """Until at most so many messages are with the broker, it refuses one, or the time is over."""
-        self._take(self._publisher.settle(at_most, seconds))
-        self._show_life()
+    def _await_confirms(self, at_most: int, seconds: float) -> None:
+        """Read confirms until at most so many messages are in flight, one is refused, or the time is over."""
+        self._apply(self._publisher.settle(at_most, seconds))
+        self._keep_alive()
 
-    def _show_life(self) -> None:
+    def _keep_alive(self) -> None:
         now = time.monotonic()
-        if now - self._said_at > SIGN_OF_LIFE / 2:
-            session.show_life(self._connection)
-            self._said_at = now
+        if now - self._statement_at > KEEP_ALIVE_SECONDS / 2:
+            session.keep_alive(self._connection)
+            self._statement_at = now
 
-    def _check_drain(self) -> None:
+    def _raise_drain_timeout(self) -> None:
         if not self._stop.is_set():
             return
         self._stop_seen_at = self._stop_seen_at or time.monotonic()
-        if time.monotonic() - self._stop_seen_at > DRAIN_SECONDS - SIGN_OF_LIFE:
-            raise DrainTookTooLong
+        if time.monotonic() - self._stop_seen_at > DRAIN_SECONDS - KEEP_ALIVE_SECONDS:
+            raise DrainTimeout
 
-    def blame(self, limit: int, reason: str) -> bool:
-        """The broker closed the channel at the first body of more than `limit` bytes: that message is undeliverable.
+    def record_too_large(self, limit: int, reason: str) -> bool:
+        """Record the first message with a body of more than `limit` bytes, at which the broker closed the channel.
 
-        False when there is none.
+        Returns False when there is none.
         """
-        found = next((row for row in self.flight.with_the_broker if size(row) > limit), None)
+        found = next((row for row in self.in_flight.sent_rows if size(row) > limit), None)
         if found is not None:
-            self._refuse([Refused(found, "too_large", reason)])
+            self._refuse([RefusedRow(found, "too_large", reason)])
         return found is not None
 
-    def abandon(self) -> None:
-        """Wish to hear no more of what is with the broker."""
-        self._publisher.abandon()
-        self.flight.clear()
+    def drop_in_flight(self) -> None:
+        """Drop the state of in-flight messages; late confirms are ignored."""
+        self._publisher.drop_in_flight()
+        self.in_flight.clear()
 
-    def _launch(self, rows: Sequence[Outgoing]) -> None:
-        """Send rows whose turn it is, but for those that are too large."""
-        certain = self._largest // MOST_BYTES_OF_A_CHARACTER
+    def _send_now(self, rows: Sequence[Outgoing]) -> None:
+        """Send rows that are due; record those that are too large."""
+        certain = self._max_bytes // MAX_BYTES_PER_CHARACTER
         if any(len(row.message.body) > certain for row in rows):
-            large = [row for row in rows if size(row) > self._largest]
-            rows = [row for row in rows if size(row) <= self._largest]
-            self._launch(self._refuse([Refused(row, "too_large", self._too_large(row)) for row in large]))
+            large = [row for row in rows if size(row) > self._max_bytes]
+            rows = [row for row in rows if size(row) <= self._max_bytes]
+            self._send_now(self._refuse([RefusedRow(row, "too_large", self._too_large(row)) for row in large]))
         if rows:
-            if not self.flight.in_flight:
-                self._heard_at = time.monotonic()
+            if not self.in_flight.count:
+                self._confirmed_at = time.monotonic()
             self._publisher.send([row.message for row in rows])
-            self.flight.sent(rows)
+            self.in_flight.mark_sent(rows)
 
     def _too_large(self, row: Outgoing) -> str:
-        return f"its body has {size(row)} bytes, RELAY_MAX_MESSAGE_BYTES is {self._largest}"
+        return f"its body has {size(row)} bytes, RELAY_MAX_MESSAGE_BYTES is {self._max_bytes}"
 
-    def _take(self, outcome: Outcome) -> None:
+    def _apply(self, outcome: Outcome) -> None:
         if not outcome.settled:
             return
-        self._heard_at = time.monotonic()
-        rows = self.flight.landed(outcome.settled)
-        refused = {each.index: Refused(rows[each.index], each.kind, each.reason) for each in outcome.refusals}
+        self._confirmed_at = time.monotonic()
+        rows = self.in_flight.pop_settled(outcome.settled)
+        refused = {each.index: RefusedRow(rows[each.index], each.kind, each.reason) for each in outcome.refusals}
         confirmed = [row for index, row in enumerate(rows) if index not in refused] if refused else rows
         self._published.inc(len(confirmed))
         due = self._confirm(confirmed) + self._refuse(list(refused.values()))
         if not self._stop.is_set():
-            self._launch(due)
+            self._send_now(due)
 
     def _confirm(self, rows: Sequence[Outgoing]) -> list[Outgoing]:
-        """Returns the rows whose turn it is now."""
-        flight = self.flight
-        redriven = [row for row in rows if flight.finish(row)]
-        due = [after for row in rows if (after := flight.next_of(row.message.key))]
+        """Settle confirmed rows. Returns the rows that are due now."""
+        in_flight = self.in_flight
+        redriven = [row for row in rows if in_flight.finish(row)]
+        due = [after for row in rows if (after := in_flight.next_of(row.message.key))]
         if redriven:
             again = self.undeliverable.delivered(redriven)
             if not self._stop.is_set():
-                flight.admit_again(again)
+                in_flight.admit_redriven(again)
                 due += again
         return due
 
-    def _refuse(self, refused: Sequence[Refused]) -> list[Outgoing]:
-        """Keep what was refused, and what waits behind it; what was kept before is put off.
+    def _refuse(self, refused: Sequence[RefusedRow]) -> list[Outgoing]:
+        """Record refused rows and those that wait for them; postpone the undeliverable ones that were sent again.
 
-        Returns the rows whose turn it is now: those behind a message that a person has discarded meanwhile.
+        Returns the rows that are due now: those that waited for a message that a person has discarded meanwhile.
         """
         due: list[Outgoing] = []
-        new: list[Refused] = []
+        new: list[RefusedRow] = []
         for each in refused:
             key = each.row.message.key
-            if self.flight.is_redriven(each.row):
-                self.flight.finish(each.row)
+            if self.in_flight.is_redriven(each.row):
+                self.in_flight.finish(each.row)
                 self.undeliverable.refused_again(each)
-                due += [after for after in (self.flight.next_of(key),) if after]
+                due += [after for after in (self.in_flight.next_of(key),) if after]
             else:
-                new += [each, *(Refused(row, "waits", BEHIND) for row in self.flight.give_up(key))]
+                new += [each, *(RefusedRow(row, "waits", BEHIND) for row in self.in_flight.pop_waiters(key))]
         self._record(new)
         return due
 
-    def _record(self, refused: Sequence[Refused]) -> None:
-        """In the table for good before the cursor can move over them."""
+    def _record(self, refused: Sequence[RefusedRow]) -> None:
+        """Commit the rows to the table before the cursor can move past them."""
         if refused:
             self.undeliverable.record(refused)
-            self.flight.set_aside(each.row for each in refused)
+            self.in_flight.mark_settled(each.row for each in refused)
 
 
 def size(row: Outgoing) -> int:
-    """Bytes of the body, which is what brokers limit."""
+    """Bytes of the body: brokers limit these."""
     return len(row.message.body.encode())

@@ -1,4 +1,4 @@
-"""Publishing with pipelined confirms, over one connection to RabbitMQ."""
+"""Publisher: pipelined confirms over one connection to RabbitMQ."""
 
 import re
 import time
@@ -14,22 +14,22 @@ from pika.spec import Basic
 from ordersaga.broker import topology as broker
 from ordersaga.envelope.message import Message
 from ordersaga.relay.confirms import Confirms, Outcome
-from ordersaga.relay.connection import Connection, reason_of
+from ordersaga.relay.connection import BatchConnection, reason_of
 from ordersaga.relay.frames import published
 from ordersaga.runtime.logs import log
 
 CONNECT_SECONDS = 20.0
-"""Longer than pika's own patience, so that it is pika that gives up and cleans up."""
+"""Longer than pika's own timeout, so that pika gives up and cleans up."""
 CLOSE_SECONDS = 2.0
 NOT_FOUND = 404
-TOO_LARGE = re.compile(r"message size \d+ is larger than (?:configured )?max size (\d+)")
+TOO_LARGE_REASON = re.compile(r"message size \d+ is larger than (?:configured )?max size (\d+)")
 
 
-class BrokerAway(Exception):
-    """There is no connection to RabbitMQ, or no more; the text is the reason."""
+class BrokerUnavailable(Exception):
+    """There is no connection to RabbitMQ, or it was lost; the text is the reason."""
 
 
-class TooLarge(BrokerAway):
+class MessageTooLarge(BrokerUnavailable):
     """The broker closed the channel at the first message with a body of more than `limit` bytes."""
 
     def __init__(self, limit: int, reason: str) -> None:
@@ -38,7 +38,7 @@ class TooLarge(BrokerAway):
 
 
 class Publisher:
-    """A connection to RabbitMQ, driven by whoever waits on it; not for use by several threads.
+    """A connection to RabbitMQ, driven by the thread that waits on it; not thread-safe.
 
     Single-threaded on purpose: while the caller reads the next page, up to a page of messages is with the broker,
     and a second thread would only contend for the interpreter.
@@ -60,14 +60,14 @@ class Publisher:
         """Connect, unless connected.
 
         Raises:
-            BrokerAway: that failed.
+            BrokerUnavailable: that failed.
         """
         if self.is_open:
             return
         self.close()
         self._loop = IOLoop()
         self._loop.activate_poller()
-        self._connection = Connection(
+        self._connection = BatchConnection(
             self._parameters,
             on_open_callback=self._on_open,
             on_open_error_callback=lambda _, error: self._fail(error),
@@ -76,10 +76,10 @@ class Publisher:
         )
         self._run(CONNECT_SECONDS, until=lambda: self._channel is not None)
         if self._channel is None:
-            raise BrokerAway(f"no answer within {CONNECT_SECONDS:.0f} seconds")
+            raise BrokerUnavailable(f"no answer within {CONNECT_SECONDS:.0f} seconds")
 
     def close(self) -> None:
-        """Say goodbye to the broker, if it is there; harmless when not connected."""
+        """Close the connection; harmless when not connected."""
         if self._connection is not None:
             with suppress(ConnectionWrongStateError):
                 self._connection.close()
@@ -89,14 +89,14 @@ class Publisher:
         self._confirms = Confirms()
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Hand messages to the broker in one write; `settle` tells what became of them.
+        """Send messages in one write; `settle` returns what became of them.
 
         Raises:
-            BrokerAway: the connection was lost; nothing is known of what is in flight.
+            BrokerUnavailable: the connection was lost; messages in flight may or may not have been stored.
         """
         self._check()
-        channel, largest_body = self._channel.channel_number, self._connection.largest_body
-        self._connection.write(b"".join(published(message, channel, largest_body) for message in messages))
+        channel, max_body_bytes = self._channel.channel_number, self._connection.max_body_bytes
+        self._connection.write(b"".join(published(message, channel, max_body_bytes) for message in messages))
         self._confirms.sent(messages)
         self._run(0, until=lambda: False)
 
@@ -104,21 +104,21 @@ class Publisher:
         """Wait until at most so many messages are in flight, one is refused, or the time is over.
 
         Raises:
-            BrokerAway: the connection was lost; nothing is known of what is in flight.
+            BrokerUnavailable: the connection was lost; messages in flight may or may not have been stored.
         """
         confirms = self._confirms
         self._run(seconds, until=lambda: confirms.in_flight <= at_most or confirms.refused)
         return confirms.outcome()
 
-    def abandon(self) -> None:
-        """Wish to hear no more of what is in flight."""
-        self._confirms.abandon()
+    def drop_in_flight(self) -> None:
+        """Drop the state of in-flight messages; late confirms are ignored."""
+        self._confirms.drop_in_flight()
 
     def wait(self, seconds: float) -> None:
-        """Answer heartbeats for so long.
+        """Answer heartbeats for this long.
 
         Raises:
-            BrokerAway: the connection was lost.
+            BrokerUnavailable: the connection was lost.
         """
         self._run(seconds, until=lambda: False)
 
@@ -139,10 +139,10 @@ class Publisher:
         self._loop.remove_timeout(timer)
 
     def _check(self) -> None:
-        if self._failure is not None and (found := TOO_LARGE.search(self._failure)):
-            raise TooLarge(int(found[1]), self._failure)
+        if self._failure is not None and (found := TOO_LARGE_REASON.search(self._failure)):
+            raise MessageTooLarge(int(found[1]), self._failure)
         if self._failure is not None or self._connection is None:
-            raise BrokerAway(self._failure or "not connected")
+            raise BrokerUnavailable(self._failure or "not connected")
 
     def _fail(self, error: BaseException) -> None:
         if self._failure is None:
@@ -150,11 +150,11 @@ class Publisher:
             if isinstance(error, ChannelClosedByBroker) and error.reply_code == NOT_FOUND:
                 self._failure += ". Declare the topology: ordersaga topology"
 
-    def _on_open(self, connection: Connection) -> None:
+    def _on_open(self, connection: BatchConnection) -> None:
         connection.add_on_connection_blocked_callback(
-            lambda _, frame: log.warning("RabbitMQ takes no messages for now", reason=frame.method.reason)
+            lambda _, frame: log.warning("RabbitMQ blocks publishers", reason=frame.method.reason)
         )
-        connection.add_on_connection_unblocked_callback(lambda *_: log.info("RabbitMQ takes messages again"))
+        connection.add_on_connection_unblocked_callback(lambda *_: log.info("RabbitMQ no longer blocks publishers"))
         connection.channel(on_open_callback=self._on_channel)
 
     def _on_channel(self, channel: Any) -> None:
@@ -165,7 +165,7 @@ class Publisher:
             self._channel = channel
 
         channel.confirm_delivery(self._on_confirm)
-        # Asking for it costs nothing and needs no permission; publishing to what is missing closes the channel.
+        # A passive declare costs nothing and needs no permission; publishing to a missing exchange closes the channel.
         channel.exchange_declare(broker.EVENTS, passive=True, callback=ready)
 
     def _on_return(self, _: Any, method: Basic.Return, properties: pika.BasicProperties, __: bytes) -> None:

@@ -1,16 +1,16 @@
-"""Re-basing: what a relay does once with a database that was dumped on one server and restored on another.
+"""Re-basing: adapts, once, the outbox of a database that was dumped on one server and restored on another.
 
-The rows come with the transaction ids of their old server, and the cursor with a snapshot of it. Which rows were
-published is still decided exactly: `pg_visible_in_snapshot` is a pure function of an id and a snapshot. But compared
-with ids of this server they would hide new rows, be published again when this server's counter comes to them, and be
-scanned by every poll until then. So the old ids go: in one transaction the published rows get the id 2, which every
-snapshot contains, the others get this transaction's own id, as if announced now, and the cursor becomes the snapshot
-in which nothing but id 2 is visible. From there on the ordinary windows do the rest, in the order of positions.
+The rows have transaction ids of the old server, and the cursor has a snapshot of it. Which rows were published is
+still exact: `pg_visible_in_snapshot` is a pure function of an id and a snapshot. But among ids of this server the old
+ids would hide new rows, be published again when this server's counter reaches them, and be scanned by every poll until
+then. So one transaction replaces them: published rows get the id 2, which every snapshot contains; the others get the
+id of this transaction, as if announced now; the cursor becomes the snapshot in which only id 2 is visible. The
+ordinary windows then publish the rest in the order of positions.
 
-Old rows must not be confused with those that services have written since, whose ids may look like published ones.
-The cursor tells: a restore loads it behind the outbox (pg_dump goes by name), and after the restore only a relay
-moves it. So a row whose inserting transaction (`xmin`) is younger than the cursor's is new, and is published.
-Where a restore in parallel loads the cursor first, old rows pass for new ones: they are published twice, never lost.
+Old rows must not be confused with rows written since, whose ids may look like published ones. The cursor separates
+them: a restore loads the cursor after the outbox (pg_dump goes by name), and after the restore only a relay moves it.
+So a row whose inserting transaction (`xmin`) is younger than the cursor's is new, and is published. A parallel restore
+that loads the cursor first makes old rows look new: they are published twice, never lost.
 """
 
 from typing import Any
@@ -23,7 +23,7 @@ from ordersaga.runtime.logs import log
 LOCK = "select from relay_cursor for update"
 
 # A server made by pg_upgrade or pg_createsubscriber has another identifier and the same transaction ids. There the
-# cursor is still the row that its own transaction wrote, and no row is from the future.
+# cursor is still the row that its own transaction wrote, and no row has a future id.
 STATE = """
 select c.system_identifier, s.system_identifier::text, f.exists,
     c.xid::xid = c.xmin and c.xid < pg_snapshot_xmax(pg_current_snapshot()) and not f.exists
@@ -51,7 +51,7 @@ ADOPT = "update relay_cursor set system_identifier = %s, xid = pg_current_xact_i
 
 
 def rebase_if_foreign(connection: Connection[Any], database: str) -> None:
-    """Make the outbox and the cursor of another server this server's own; the active relay does it before it begins."""
+    """Adapt an outbox and a cursor that came from another server; the active relay calls this before it publishes."""
     with connection.transaction():
         connection.execute(LOCK)
         row = connection.execute(STATE).fetchone()
@@ -62,7 +62,7 @@ def rebase_if_foreign(connection: Connection[Any], database: str) -> None:
         servers = {"database": database, "from_server": its_server, "this_server": this_server}
         if same_ids:
             connection.execute(ADOPT, (this_server,))
-            log.warning("the server has a new identifier and the same transactions: going on as before", **servers)
+            log.warning("the server has a new identifier and the same transactions: the cursor stays valid", **servers)
             return
         counts = connection.execute(RESTAMP).fetchone()
         assert counts is not None

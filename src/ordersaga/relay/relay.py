@@ -1,4 +1,4 @@
-"""The relay of one database: connects to both servers, waits for the lead, and leads until one of them is gone."""
+"""The relay of one database: connects to both servers, stands by until it leads, and publishes until one is away."""
 
 import threading
 import time
@@ -9,25 +9,25 @@ from prometheus_client import Gauge
 from psycopg import Connection
 
 from ordersaga.relay import session, window
-from ordersaga.relay.lead import Lead
-from ordersaga.relay.publisher import BrokerAway, Publisher, TooLarge
+from ordersaga.relay.publish_loop import PublishLoop
+from ordersaga.relay.publisher import BrokerUnavailable, MessageTooLarge, Publisher
+from ordersaga.relay.purge import Purger
 from ordersaga.relay.rebase import rebase_if_foreign
-from ordersaga.relay.trim import Trimmer
 from ordersaga.runtime.links import Link
 from ordersaga.runtime.logs import log
 
-STANDBY_REST = 0.25
-"""Seconds between two attempts of a standby to take the lead."""
-PATIENCE = 15.0
-"""Seconds without a confirm after which a relay that has messages in flight no longer counts as ready."""
+STANDBY_SECONDS = 0.25
+"""Seconds between two attempts of a standby to lead."""
+UNCONFIRMED_SECONDS = 15.0
+"""Seconds without a confirm after which a relay with messages in flight is not ready."""
 
-lag_rows = Gauge("ordersaga_relay_lag_rows", "Rows of the window under way not confirmed yet", ["database"])
+lag_rows = Gauge("ordersaga_relay_lag_rows", "Rows of the current window that are not confirmed", ["database"])
 lag_seconds = Gauge("ordersaga_relay_lag_seconds", "Age of the moment up to which all is confirmed", ["database"])
-active = Gauge("ordersaga_relay_active", "1: the active relay of the database, 0: it stands by", ["database"])
+active = Gauge("ordersaga_relay_active", "1 for the active relay of the database, 0 for a standby", ["database"])
 
 
 class Relay:
-    """Publishes a database while it leads, stands by while another relay does, and outlives both servers."""
+    """Publishes a database while it leads, stands by while another relay leads, and outlives both servers."""
 
     def __init__(
         self,
@@ -37,52 +37,51 @@ class Relay:
         stop: threading.Event,
         unsafe_durability: bool = False,
         retention_seconds: float = 24 * 3600,
-        largest: int = 16 * 1024 * 1024,
+        max_bytes: int = 16 * 1024 * 1024,
     ) -> None:
         self.database = database
-        self.lead: Lead | None = None
+        self.publish_loop: PublishLoop | None = None
         self._url = database_url
         self._stop = stop
         self._unsafe_durability = unsafe_durability
         self._retention_seconds = retention_seconds
-        self._largest = largest
-        """Bytes of the largest body that is offered to the broker."""
+        self._max_bytes = max_bytes
         self._publisher = Publisher(amqp_url, f"relay {database}")
         self._rabbitmq = Link(f"RabbitMQ for {database}")
         self._postgres = Link(f"Postgres for {database}")
         self._up_to_date_at = time.monotonic()
         lag_seconds.labels(database).set_function(self.lag)
-        lag_rows.labels(database).set_function(lambda: lead.unconfirmed if (lead := self.lead) else 0)
-        active.labels(database).set_function(lambda: self.lead is not None)
+        lag_rows.labels(database).set_function(lambda: loop.unconfirmed if (loop := self.publish_loop) else 0)
+        active.labels(database).set_function(lambda: self.publish_loop is not None)
 
     def problems(self) -> list[str]:
-        """What keeps it from publishing or standing by, each in one sentence."""
+        """The reasons why it neither publishes nor stands by, each a sentence."""
         found = [link.problem for link in (self._postgres, self._rabbitmq) if link.problem]
-        if (lead := self.lead) and (seconds := lead.unanswered_seconds) > PATIENCE:
+        if (loop := self.publish_loop) and (seconds := loop.unconfirmed_seconds) > UNCONFIRMED_SECONDS:
             found.append(
                 f"RabbitMQ has confirmed nothing of {self.database} for {seconds:.0f} s: a queue is unavailable"
             )
         return found
 
     def lag(self) -> float:
-        """Seconds since the moment up to which everything committed is known to be confirmed; 0 for a standby."""
-        lead = self.lead
-        return time.monotonic() - (lead.up_to_date_at if lead else self._up_to_date_at)
+        """Seconds since the moment up to which every committed row is known to be confirmed; 0 for a standby."""
+        loop = self.publish_loop
+        return time.monotonic() - (loop.up_to_date_at if loop else self._up_to_date_at)
 
     def run(self) -> None:
         """Publish until told to stop.
 
         Raises:
-            UnsafeServer: the database must not be published as it is.
+            UnsafeServer: publishing from this server could lose messages.
         """
         pause = 0.0
         while not self._stop.is_set():
             try:
                 self._wait(pause)
                 self._attempt()
-            except TooLarge:
+            except MessageTooLarge:
                 pause = 0.0
-            except BrokerAway as error:
+            except BrokerUnavailable as error:
                 self._rabbitmq.away(error)
                 pause = self._rabbitmq.pause()
             except psycopg.Error as error:
@@ -92,7 +91,7 @@ class Relay:
         log.info("stopped", database=self.database)
 
     def _attempt(self) -> None:
-        """Connect where there is no connection, wait for the lead, and publish until something breaks."""
+        """Connect, stand by until this relay leads, and publish until a server is away."""
         self._publisher.connect()
         self._rabbitmq.up()
         with session.connect(self._url) as connection:
@@ -103,14 +102,14 @@ class Relay:
                 self._lead(connection)
 
     def _stand_by(self, connection: Connection[Any]) -> bool:
-        """Wait for the lead; False when told to stop first."""
+        """Wait until this relay leads. Returns False when told to stop first."""
         waited = False
         while not session.try_to_lead(connection):
             if not waited:
                 log.info("standing by", database=self.database)
             waited = True
             self._up_to_date_at = time.monotonic()
-            self._publisher.wait(STANDBY_REST)
+            self._publisher.wait(STANDBY_SECONDS)
             if self._stop.is_set():
                 return False
         return True
@@ -118,19 +117,19 @@ class Relay:
     def _lead(self, connection: Connection[Any]) -> None:
         rebase_if_foreign(connection, self.database)
         log.info("active", database=self.database)
-        trimmer = Trimmer(self.database, connection, self._retention_seconds)
-        self.lead = Lead(self.database, connection, self._publisher, trimmer, self._largest, self._stop)
+        purger = Purger(self.database, connection, self._retention_seconds)
+        self.publish_loop = PublishLoop(self.database, connection, self._publisher, purger, self._max_bytes, self._stop)
         try:
-            self.lead.run()
+            self.publish_loop.run()
         finally:
-            self._up_to_date_at = self.lead.up_to_date_at
-            self.lead = None
+            self._up_to_date_at = self.publish_loop.up_to_date_at
+            self.publish_loop = None
 
     def _wait(self, seconds: float) -> None:
-        """Wait between two attempts, with an eye on the broker's connection while there is one."""
+        """Wait between two attempts; answer the heartbeats of an open broker connection."""
         end = time.monotonic() + seconds
         while not self._stop.is_set() and (left := end - time.monotonic()) > 0:
             if self._publisher.is_open:
-                self._publisher.wait(min(left, STANDBY_REST))
+                self._publisher.wait(min(left, STANDBY_SECONDS))
             else:
                 self._stop.wait(left)

@@ -1,4 +1,4 @@
-"""The relay's session in a service database: on a server that is safe to publish from, one leader at a time."""
+"""The session of a relay in a service database: on a server that is safe to publish from, one leader at a time."""
 
 import os
 import socket
@@ -11,8 +11,8 @@ from psycopg.conninfo import make_conninfo
 from ordersaga.database.locks import RELAY_LEAD
 
 SILENCE_SECONDS = 3
-"""The server ends a session that says nothing or takes nothing for so long, and with it the lead of a frozen or
-unreachable relay."""
+"""The server ends a session that sends or receives nothing for this long; a frozen or unreachable relay then leads no
+more."""
 
 CONNECT = {
     "connect_timeout": "5",
@@ -22,9 +22,9 @@ CONNECT = {
     "tcp_user_timeout": "10000",
 }
 
-# A cursor that a crash sets back publishes again what every inbox drops by its id, so its moves need not wait
-# for the disk. The planner must be kept from its guesses: with generic plans, or when all retained rows came from
-# one transaction, it takes the few new rows for a large share of the table and reads all of it.
+# A crash may set the cursor back; the relay then publishes copies, which every inbox drops by id. So its moves need
+# not wait for the disk. Sequential scans are off because the planner misjudges the window: with generic plans, or
+# when all retained rows came from one transaction, it takes the few new rows for a large share of the table.
 SETTINGS = """
 select set_config('synchronous_commit', 'off', false),
        set_config('plan_cache_mode', 'force_custom_plan', false),
@@ -37,7 +37,7 @@ select set_config('synchronous_commit', 'off', false),
 
 
 class UnsafeServer(Exception):
-    """Publishing from this server could lose messages or tell of what never was."""
+    """Publishing from this server could lose messages, or publish what a crash takes back."""
 
 
 def connect(url: str) -> Connection[Any]:
@@ -54,9 +54,9 @@ def prepare(connection: Connection[Any], unsafe_durability: bool) -> None:
     """Refuse an unsafe server, then set what the session needs.
 
     Raises:
-        UnsafeServer: a standby, which takes no cursor either, or a server that forgets commits when it crashes.
+        UnsafeServer: a standby, which is read-only, or a server that loses commits when it crashes.
     """
-    if one(connection, "select pg_is_in_recovery()"):
+    if fetch_one(connection, "select pg_is_in_recovery()"):
         raise UnsafeServer("the server is a standby: point the relay at the primary")
     found = dangers(connection)
     if found and not unsafe_durability:
@@ -64,8 +64,8 @@ def prepare(connection: Connection[Any], unsafe_durability: bool) -> None:
     connection.execute(SETTINGS, {"silence": f"{SILENCE_SECONDS}s"})
 
 
-# A role's own setting goes before the database's and the server's; the relay sees only its own.
-FORGETFUL_ROLES = """
+# A setting of a role overrides those of the database and the server; a session sees only its own role's.
+UNSAFE_ROLES = """
 select string_agg(distinct rolname, ', ') from pg_db_role_setting join pg_roles r on r.oid = setrole
 where 'synchronous_commit=off' = any (setconfig) and rolname <> current_user
     and setdatabase in (0, (select oid from pg_database where datname = current_database()))
@@ -74,30 +74,30 @@ TAKEN_BACK = "a crash would take back what is already published"
 
 
 def dangers(connection: Connection[Any]) -> list[str]:
-    """What is wrong with the server, each in one sentence with what to do."""
+    """What makes the server unsafe, each a sentence with what to do."""
     found = []
-    if one(connection, "select current_setting('fsync')") == "off":
+    if fetch_one(connection, "select current_setting('fsync')") == "off":
         found.append(f"fsync is off: {TAKEN_BACK}. Set fsync = on")
-    if one(connection, "select current_setting('synchronous_commit')") == "off":
+    if fetch_one(connection, "select current_setting('synchronous_commit')") == "off":
         found.append(f"synchronous_commit is off: {TAKEN_BACK}. Set it to on for this database")
-    if roles := one(connection, FORGETFUL_ROLES):
+    if roles := fetch_one(connection, UNSAFE_ROLES):
         found.append(f"synchronous_commit is off for the role {roles}: {TAKEN_BACK}. Reset it")
     return found
 
 
-def one(connection: Connection[Any], query: str) -> Any:
+def fetch_one(connection: Connection[Any], query: str) -> Any:
     row = connection.execute(query.encode()).fetchone()
     assert row is not None
     return row[0]
 
 
 def try_to_lead(connection: Connection[Any]) -> bool:
-    """Take the lead of this database until the session ends, unless another relay has it."""
+    """Become the leader of this database until the session ends. Returns False while another relay leads."""
     row = connection.execute("select pg_try_advisory_lock(%s, %s)", RELAY_LEAD).fetchone()
     assert row is not None
     return bool(row[0])
 
 
-def show_life(connection: Connection[Any]) -> None:
-    """One empty statement: keeps the session, and raises when it is lost."""
+def keep_alive(connection: Connection[Any]) -> None:
+    """Send an empty statement, which keeps the session; raises when the session is lost."""
     connection.execute("")

@@ -1,4 +1,4 @@
-"""What a relay reads from the environment beside what every process does."""
+"""The variables of a relay, beside those of every process."""
 
 from pydantic import Field
 
@@ -7,6 +7,6 @@ from ordersaga.runtime.settings import Settings
 
 class RelaySettings(Settings):
     relay_retention_hours: float = Field(default=24, gt=0)
-    """A relay deletes published rows that are older from the outbox."""
+    """A relay deletes published rows of the outbox after this time."""
     relay_max_message_bytes: int = Field(default=16 * 1024 * 1024, gt=0)
-    """A relay offers the broker no larger body; RabbitMQ 4 takes 16 MiB by default, 3.10 takes 128."""
+    """A relay sends no larger body; RabbitMQ 4 accepts 16 MiB by default, 3.10 accepts 128."""

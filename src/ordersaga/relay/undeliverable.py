@@ -1,7 +1,7 @@
-"""The table of messages that the broker did not take, each with what waits behind it, as the active relay uses it.
+"""The table of messages that the broker refused and of those that wait for them, as the active relay uses it.
 
-Only the active relay writes rows and only it sends them, in the thread that publishes the windows: a key has rows here
-or its messages flow directly, and nothing comes between the two. People delete rows or make them due (`operations`).
+Only the active relay writes and sends these rows, in the thread that publishes the windows: a key either has rows here
+or its messages are sent directly, never both. People delete rows or make them due (`operations`).
 """
 
 import time
@@ -19,10 +19,10 @@ from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.logs import log
 
 KINDS = ("nacked", "returned", "too_large", "waits")
-FULL = 10_000
-"""Rows at which a relay holds instead of copying the whole backlog: then it is not a few messages that are wrong."""
-LOOK_EVERY = 1.0
-"""Seconds between two looks at what is due, while there are rows; people may have changed them."""
+MAX_ROWS = 10_000
+"""Rows at which a relay stops publishing, because not a few messages but the broker is at fault."""
+RELOAD_SECONDS = 1.0
+"""Seconds between two reads of the due rows, while there are rows; people may have changed them."""
 
 MESSAGE = ", ".join(COLUMNS)
 BACKOFF = Backoff(first=1.0, longest=300.0, jitter=0.5)
@@ -57,13 +57,15 @@ cross join lateral (
 """  # noqa: S608 - constants
 
 rows_now = Gauge(
-    "ordersaga_relay_undeliverable_messages", "Messages that the broker has not taken", ["database", "kind"]
+    "ordersaga_relay_undeliverable_messages",
+    "Refused messages and those that wait for them",
+    ["database", "kind"],
 )
 refusals = Counter("ordersaga_relay_messages_refused_total", "Attempts that the broker refused", ["database", "kind"])
 
 
-class Refused(NamedTuple):
-    """A row that the broker did not take, or `waits` for one."""
+class RefusedRow(NamedTuple):
+    """A row that the broker refused, or that waits for one (`waits`)."""
 
     row: Outgoing
     kind: str
@@ -71,30 +73,30 @@ class Refused(NamedTuple):
 
 
 class Undeliverable:
-    """The rows of one database, for as long as one relay leads."""
+    """The rows of one database, while one relay leads."""
 
     def __init__(self, database: str, connection: Connection[Any]) -> None:
         self.keys: set[str] = set()
-        """Keys with rows: nothing of them is sent directly."""
+        """Keys with rows: their messages are not sent directly."""
         self.count = 0
         self._database = database
         self._connection = connection
         self._log = log.bind(database=database)
         self._due: deque[UUID] = deque()
-        self._look_at = 0.0
-        self._look(busy=lambda _: False)
+        self._reload_at = 0.0
+        self._reload(busy=lambda _: False)
 
     @property
     def is_full(self) -> bool:
-        return self.count >= FULL
+        return self.count >= MAX_ROWS
 
     @property
     def has_room(self) -> bool:
-        """A tenth less than full, so that a relay that held does not soon hold again."""
-        return self.count < 0.9 * FULL
+        """A tenth less than full, so that a relay that stopped does not stop again at once."""
+        return self.count < 0.9 * MAX_ROWS
 
-    def record(self, refused: Sequence[Refused]) -> None:
-        """Keep a copy of each, once; from then on its key goes this way."""
+    def record(self, refused: Sequence[RefusedRow]) -> None:
+        """Copy each row into the table, once; from then on the messages of its key go through the table."""
         columns = [[each.row.position for each in refused], [r.kind for r in refused], [r.reason for r in refused]]
         new = {id_ for (id_,) in self._connection.execute(RECORD, columns)}
         self.count += len(new)
@@ -102,9 +104,9 @@ class Undeliverable:
         for row, kind, reason in refused:
             if row.message.id in new:
                 rows_now.labels(self._database, kind).inc()
-                self._tell(row, kind, reason)
+                self._log_refusal(row, kind, reason)
 
-    def _tell(self, row: Outgoing, kind: str, reason: str) -> None:
+    def _log_refusal(self, row: Outgoing, kind: str, reason: str) -> None:
         if kind != "waits":
             refusals.labels(self._database, kind).inc()
             message = row.message
@@ -113,18 +115,18 @@ class Undeliverable:
                 "undeliverable: its key waits, see `relay undeliverable`", kind=kind, reason=reason, **about
             )
 
-    def refused_again(self, refused: Refused) -> None:
-        """Put off the next attempt, unless a person has discarded the message meanwhile."""
+    def refused_again(self, refused: RefusedRow) -> None:
+        """Postpone the next attempt, unless a person has discarded the message meanwhile."""
         row, kind, reason = refused
         parameters = {"id": row.message.id, "kind": kind, "reason": reason}
         attempts = self._connection.execute(REFUSED_AGAIN, parameters).fetchone()
         if attempts == (1,):
-            self._tell(row, kind, reason)
+            self._log_refusal(row, kind, reason)
         else:
             refusals.labels(self._database, kind).inc()
 
     def delivered(self, rows: Sequence[Outgoing]) -> list[Outgoing]:
-        """Forget what the broker has taken at last. Returns those of the same keys whose turn it is now."""
+        """Delete rows that the broker has confirmed. Returns the rows of the same keys that are due now."""
         messages = [row.message for row in rows]
         keys = [message.key for message in messages]
         ids, positions = [message.id for message in messages], [row.position for row in rows]
@@ -135,14 +137,14 @@ class Undeliverable:
         found = {row.message.key: (due, row) for due, row in turns}
         self.keys.difference_update(key for key in keys if key not in found)
         if not self.keys:
-            self._look(busy=lambda _: False)
-            self._log.info("nothing is undeliverable any more")
+            self._reload(busy=lambda _: False)
+            self._log.info("no message is undeliverable any more")
         return [row for due, row in found.values() if due]
 
     def due(self, busy: Callable[[str], bool], at_most: int) -> list[Outgoing]:
-        """First rows of their keys to be tried now, but for keys that are busy."""
-        if not self._due and self.keys and time.monotonic() >= self._look_at:
-            self._look(busy)
+        """The first rows of their keys that are due, without busy keys."""
+        if not self._due and self.keys and time.monotonic() >= self._reload_at:
+            self._reload(busy)
         ids = [self._due.popleft() for _ in range(min(at_most, len(self._due)))]
         if not ids:
             return []
@@ -150,17 +152,17 @@ class Undeliverable:
         rows = [Outgoing(position, from_row(row)) for position, *row in found]
         return [row for row in rows if not busy(row.message.key)]
 
-    def _look(self, busy: Callable[[str], bool]) -> None:
+    def _reload(self, busy: Callable[[str], bool]) -> None:
         heads = self._connection.execute(HEADS).fetchall()
         self.keys = {key for _, key, _ in heads}
         self._due = deque(id_ for id_, key, due in heads if due and not busy(key))
         counts = dict(self._connection.execute(COUNTS).fetchall())
         self.count = sum(counts.values())
-        self._look_at = time.monotonic() + LOOK_EVERY
+        self._reload_at = time.monotonic() + RELOAD_SECONDS
         for kind in KINDS:
             rows_now.labels(self._database, kind).set(counts.get(kind, 0))
 
-    def leave(self) -> None:
-        """Another relay may lead now: its figures count."""
+    def clear_gauges(self) -> None:
+        """Set the gauges to 0: another relay may lead now."""
         for kind in KINDS:
             rows_now.labels(self._database, kind).set(0)

@@ -1,10 +1,10 @@
-"""The SQL of the windows between two snapshots of the outbox, and of the cursor that remembers the first.
+"""The SQL of the windows between two snapshots of the outbox, and of the cursor that stores the first snapshot.
 
-What is visible in S2 and was not in S1 is published in the order of positions. For any one key that is the order of
-its commits without a gap, because the next version of an aggregate takes its position after the last was committed.
-So a relay that starts again from what is confirmed, a standby that takes over, and a frozen leader that wakes up all
-send runs that begin at or before the first unconfirmed message: whatever their interleaving, the first copy of each
-message arrives in order, and the later copies are dropped by their id.
+Rows visible in S2 and not in S1 are published in the order of positions. For each key this is the order of its commits
+without a gap, because the next version of an aggregate gets its position after the last one was committed. So a relay
+that restarts at the cursor, a standby that takes over, and a frozen leader that wakes up all send runs that begin at
+or before the first unconfirmed message: whatever their interleaving, the first copy of each message arrives in order,
+and inboxes drop the later copies by their id.
 """
 
 from bisect import bisect_right
@@ -22,16 +22,16 @@ class Cursor:
     """How far a database is published."""
 
     published: str
-    """S1: everything visible in it is confirmed."""
+    """S1: every row visible in it is confirmed."""
     target: str | None = None
-    """S2 of a window that was left under way."""
+    """S2 of a window that was not completed."""
     confirmed_position: int | None = None
-    """That window is confirmed up to here."""
+    """Position up to which that window is confirmed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What became visible between a cursor and `target`; a million positions take 40 MB, their messages a GB."""
+    """The rows that became visible between a cursor and `target`; a million positions take 40 MB, messages 1 GB."""
 
     target: str
     positions: list[int]
@@ -45,7 +45,7 @@ class Outgoing(NamedTuple):
 
 
 def load_cursor(connection: Connection[Any]) -> Cursor:
-    """The cursor, made on first use."""
+    """The cursor; inserts it on first use."""
     connection.execute(
         """insert into relay_cursor (system_identifier, published)
            select system_identifier, %s from pg_control_system() on conflict do nothing""",
@@ -61,9 +61,9 @@ ROWS = f"select position, {', '.join(COLUMNS)} from outbox where position = any(
 
 
 def open_window(connection: Connection[Any], cursor: Cursor) -> Window:
-    """List what is to be published, in order: up to now, or up to the target that the cursor keeps.
+    """List the positions to publish, in order: up to now, or up to the target of the cursor.
 
-    It costs the window and not the table. The end of a new window is the snapshot that its own statement runs in.
+    The statement reads the window, not the table. The end of a new window is the snapshot of this statement.
     """
     parameters = {"since": cursor.published, "until": cursor.target}
     row = connection.execute(POSITIONS, parameters, binary=True).fetchone()
@@ -80,8 +80,8 @@ def fetch_page(connection: Connection[Any], positions: list[int]) -> list[Outgoi
     return [Outgoing(row[0], from_row(row[1:])) for row in rows]
 
 
-def keep_confirmed(connection: Connection[Any], target: str, position: int) -> None:
-    """Remember that the window up to `target` is confirmed up to `position`."""
+def save_confirmed(connection: Connection[Any], target: str, position: int) -> None:
+    """Store that the window up to `target` is confirmed up to `position`."""
     connection.execute(
         """update relay_cursor set target = %s, confirmed_position = %s,
                xid = pg_current_xact_id(), moved_at = now()""",
@@ -90,7 +90,7 @@ def keep_confirmed(connection: Connection[Any], target: str, position: int) -> N
 
 
 def close_window(connection: Connection[Any], target: str) -> Cursor:
-    """Everything visible in `target` is confirmed."""
+    """Store that every row visible in `target` is confirmed."""
     connection.execute(
         """update relay_cursor set published = %s, target = null, confirmed_position = null,
                xid = pg_current_xact_id(), moved_at = now()""",

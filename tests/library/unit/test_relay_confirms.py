@@ -61,7 +61,7 @@ def test_a_returned_message_is_a_refusal_although_it_is_acked() -> None:
 
 def test_of_what_is_abandoned_nothing_is_told() -> None:
     confirms, _ = sent(3)
-    confirms.abandon()
+    confirms.drop_in_flight()
     confirms.sent([message()])
     confirms.nacked(2, multiple=False)
     confirms.acked(3, multiple=True)

@@ -13,7 +13,7 @@ from ordersaga.cli.relay.republish import republish
 from ordersaga.cli.relay.undeliverable import discard, undeliverable
 from ordersaga.cli.text import ago, to_json
 from ordersaga.relay import daemon
-from ordersaga.relay.progress import Process, Progress, progress
+from ordersaga.relay.status import RelaySession, RelayStatus, relay_status
 from ordersaga.service import Service
 
 
@@ -85,7 +85,7 @@ def status(application: Application, services: tuple[Service, ...], as_json: boo
     """
     urls = relay_urls(application, services)
     with ThreadPoolExecutor(len(urls) or 1) as executor:
-        found = list(executor.map(progress, urls, urls.values(), [seconds] * len(urls)))
+        found = list(executor.map(relay_status, urls, urls.values(), [seconds] * len(urls)))
     healthy = not any(line.problem for line in found)
     if as_json:
         click.echo(to_json({"healthy": healthy, "databases": [asdict(line) for line in found]}))
@@ -94,7 +94,7 @@ def status(application: Application, services: tuple[Service, ...], as_json: boo
     raise SystemExit(0 if healthy else 1)
 
 
-def table(lines: list[Progress]) -> list[str]:
+def table(lines: list[RelayStatus]) -> list[str]:
     """Columns with a heading, then each problem in a line of its own."""
     rows = [("DATABASE", "ACTIVE", "STANDBYS", "BEHIND", "OLDEST", "PER SECOND", "REFUSED", "OLDEST MESSAGE")]
     for line in lines:
@@ -108,7 +108,7 @@ def table(lines: list[Progress]) -> list[str]:
     return texts + [text for line in lines for text in remarks(line)]
 
 
-def remarks(line: Progress) -> list[str]:
+def remarks(line: RelayStatus) -> list[str]:
     """What is wrong with one database, and why the broker did not take the first that it refused."""
     found = [f"{line.database}: {line.problem}"] if line.problem else []
     if line.undeliverable_since:
@@ -117,5 +117,5 @@ def remarks(line: Progress) -> list[str]:
     return found
 
 
-def name_of(process: Process | None) -> str:
+def name_of(process: RelaySession | None) -> str:
     return f"{process.host} {process.pid}" if process else "-"

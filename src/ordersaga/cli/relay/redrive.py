@@ -11,7 +11,7 @@ from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed, run_this
 from ordersaga.cli.options import actor_option, json_option, reason_option, service_option
 from ordersaga.cli.text import to_json
-from ordersaga.relay import operations, progress
+from ordersaga.relay import operations, status
 from ordersaga.relay.operations import Operator, Selection
 from ordersaga.relay.undeliverable import KINDS
 from ordersaga.service import Service
@@ -58,7 +58,7 @@ def redrive(
     for each in [service] if service else application.with_outbox:
         with connected(application, each, RELAY) as connection:
             due[each] = operations.redrive(connection, selection, Operator(actor, reason))
-            relays[each] = progress.relays(connection)[0] is not None
+            relays[each] = status.relays(connection)[0] is not None
     if messages and not any(due.values()):
         advice = f"{run_this('relay undeliverable')} lists those that are."
         raise Failed(f"None of these messages is undeliverable. {advice}")
@@ -102,7 +102,7 @@ def report(due: Due, relays: dict[Service, bool], left: Left, waited: bool, as_j
             keys = "key is" if len(ids) == 1 else "keys are"
             click.echo(f"{service.name}: {len(ids)} {keys} tried again from the first message on")
             if not relays[service]:
-                click.echo(f"{service.name}: {progress.NO_RELAY}")
+                click.echo(f"{service.name}: {status.NO_RELAY}")
     for service, rows in left.items():
         for id_, reason, attempts in rows:
             click.echo(f"{service.name}: {id_} is not taken (attempts: {attempts}): {reason}")

@@ -1,4 +1,4 @@
-"""The rows that a relay has in hand: with the broker, at most one of each key, and behind it those that wait for it."""
+"""The rows that a relay has read and not settled: at most one of each key is with the broker, later ones wait."""
 
 from collections import deque
 from collections.abc import Iterable, Sequence
@@ -6,58 +6,58 @@ from collections.abc import Iterable, Sequence
 from ordersaga.relay.window import Outgoing
 
 
-class Flight:
-    """If a message is refused, no later one of its key may be with the broker: it would arrive first."""
+class InFlight:
+    """Keeps the order of a key: had a later message of it been sent, it would arrive before one that is refused."""
 
     def __init__(self) -> None:
         self.confirmed: int | None = None
-        """The last position of the window up to which every row is settled."""
+        """The position of the window up to which every row is settled."""
         self._sent: deque[Outgoing] = deque()
         self._keys: dict[str, deque[Outgoing] | None] = {}
-        """Key with the broker -> rows behind it."""
+        """Key with the broker -> rows that wait for it."""
         self._waiting = 0
         self._window: deque[int] = deque()
-        """Positions read, from the first that is not settled."""
+        """Positions read, from the first one that is not settled."""
         self._settled: set[int] = set()
         self._redriven: set[int] = set()
 
     @property
-    def in_flight(self) -> int:
+    def count(self) -> int:
         """Messages with the broker."""
         return len(self._sent)
 
     @property
     def outstanding(self) -> int:
-        """Rows of the window that are with the broker or wait for one that is."""
+        """Rows of the window that are with the broker or wait for one of their key."""
         return len(self._sent) - len(self._redriven) + self._waiting
 
     @property
     def is_settled(self) -> bool:
-        """Whether every row of the window that was read is confirmed or kept as undeliverable."""
+        """Whether every row of the window that was read is confirmed or recorded as undeliverable."""
         return len(self._settled) == len(self._window)
 
     @property
-    def with_the_broker(self) -> Sequence[Outgoing]:
-        """In the order in which they were sent."""
+    def sent_rows(self) -> Sequence[Outgoing]:
+        """Rows with the broker, in the order in which they were sent."""
         return self._sent
 
     @property
-    def is_plain(self) -> bool:
-        """Whether nothing happens before the window's next rows are sent, whatever is confirmed."""
+    def has_no_waiters(self) -> bool:
+        """Whether no confirm makes a row due, so that the next rows can be sent before confirms are read."""
         return not self._waiting and not self._redriven
 
     def open_window(self) -> None:
-        """Positions from now on are of another window, of which nothing is settled."""
+        """Start a new window, of which nothing is settled."""
         self.confirmed = None
         self._window.clear()
         self._settled.clear()
 
     def read(self, rows: Iterable[Outgoing]) -> None:
-        """These rows are the next of the window."""
+        """Append the next rows of the window."""
         self._window.extend(row.position for row in rows)
 
     def admit(self, rows: Iterable[Outgoing]) -> list[Outgoing]:
-        """Those of these rows whose turn it is; the others wait."""
+        """Returns the rows that are due; the others wait for an earlier row of their key."""
         due = []
         keys = self._keys
         for row in rows:
@@ -71,8 +71,8 @@ class Flight:
                 self._waiting += 1
         return due
 
-    def admit_again(self, rows: list[Outgoing]) -> None:
-        """Rows that were set aside before and are tried again; their keys are not with the broker."""
+    def admit_redriven(self, rows: list[Outgoing]) -> None:
+        """Admit undeliverable rows that are sent again; their keys are not with the broker."""
         for row in rows:
             self._keys[row.message.key] = None
             self._redriven.add(row.position)
@@ -82,18 +82,18 @@ class Flight:
         return key in self._keys
 
     def is_redriven(self, row: Outgoing) -> bool:
-        """Whether it was set aside before."""
+        """Whether the row is an undeliverable one that is sent again."""
         return row.position in self._redriven
 
-    def sent(self, rows: Iterable[Outgoing]) -> None:
+    def mark_sent(self, rows: Iterable[Outgoing]) -> None:
         self._sent.extend(rows)
 
-    def landed(self, count: int) -> list[Outgoing]:
-        """Take out the oldest that were sent: the broker has spoken of them."""
+    def pop_settled(self, count: int) -> list[Outgoing]:
+        """Remove the oldest rows that were sent: the broker has confirmed or refused them."""
         return [self._sent.popleft() for _ in range(count)]
 
     def finish(self, row: Outgoing) -> bool:
-        """The row is settled; tells whether it had been set aside before."""
+        """Settle the row. Returns whether it was an undeliverable one that was sent again."""
         if self._redriven and row.position in self._redriven:
             self._redriven.remove(row.position)
             return True
@@ -101,7 +101,7 @@ class Flight:
         return False
 
     def next_of(self, key: str) -> Outgoing | None:
-        """The row whose turn it is once that of its key is settled."""
+        """The row that is due after the settled row of its key."""
         behind = self._keys[key]
         if behind:
             self._waiting -= 1
@@ -109,18 +109,18 @@ class Flight:
         del self._keys[key]
         return None
 
-    def give_up(self, key: str) -> list[Outgoing]:
-        """The rows that waited behind one that was refused; they wait no more."""
+    def pop_waiters(self, key: str) -> list[Outgoing]:
+        """Remove and return the rows that wait for a refused row of their key."""
         behind = list(self._keys.pop(key) or ())
         self._waiting -= len(behind)
         return behind
 
-    def set_aside(self, rows: Iterable[Outgoing]) -> None:
-        """These rows of the window are settled without having been sent."""
+    def mark_settled(self, rows: Iterable[Outgoing]) -> None:
+        """Settle rows of the window that were not sent."""
         self._settled.update(row.position for row in rows)
 
     def advance(self) -> int | None:
-        """Move `confirmed` over every row that is settled together with all before it."""
+        """Move `confirmed` to the last row before which every row is settled."""
         window, settled = self._window, self._settled
         while window and window[0] in settled:
             self.confirmed = window.popleft()
@@ -128,7 +128,7 @@ class Flight:
         return self.confirmed
 
     def clear(self) -> None:
-        """Nothing is known of what was with the broker; the place in the window stays."""
+        """Drop the state of rows with the broker; the position in the window stays."""
         self._sent.clear()
         self._keys.clear()
         self._redriven.clear()

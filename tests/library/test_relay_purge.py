@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from ordersaga.relay import session, trim, window
+from ordersaga.relay import purge, session, window
 from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.settings import MissingSetting, read_settings
 from tests.conftest import AnyServers
@@ -30,12 +30,12 @@ def close_a_window(relay: psycopg.Connection[tuple[object, ...]]) -> None:
     window.close_window(relay, window.open_window(relay, window.load_cursor(relay)).target)
 
 
-def trim_all(relay: psycopg.Connection[tuple[object, ...]]) -> int:
+def purge_all(relay: psycopg.Connection[tuple[object, ...]]) -> int:
     """One round without its pauses; returns how many rows went."""
-    deleted, found, last = trim.trim(relay, DAY)
+    deleted, found, last = purge.purge(relay, DAY)
     total = deleted
-    while deleted and found == trim.BATCH:
-        deleted, found, last = trim.trim(relay, DAY, last)
+    while deleted and found == purge.BATCH:
+        deleted, found, last = purge.purge(relay, DAY, last)
         total += deleted
     return total
 
@@ -44,19 +44,19 @@ def test_a_relay_deletes_old_published_rows_in_batches_and_keeps_young_ones(
     outbox: Database, broker: TestBroker, servers: AnyServers
 ) -> None:
     broker.declare(EVERYTHING)
-    announce_many(outbox, 3 * trim.BATCH)
+    announce_many(outbox, 3 * purge.BATCH)
     with relays_of(outbox, servers.amqp_url("relay")) as relays:
         first = relays.start()
         until(lambda: all_published(outbox))
         first.end()
         relays.processes.remove(first)
         announce_many(outbox, 100)
-        age(outbox, last=2 * trim.BATCH + 10)
-        kept = ids_in_order(outbox)[2 * trim.BATCH + 10 :]
+        age(outbox, last=2 * purge.BATCH + 10)
+        kept = ids_in_order(outbox)[2 * purge.BATCH + 10 :]
         relays.start()
         until(lambda: ids_in_order(outbox) == kept)
         until(lambda: all_published(outbox))
-    assert len(listen(broker)) == 3 * trim.BATCH + 100
+    assert len(listen(broker)) == 3 * purge.BATCH + 100
 
 
 def test_nothing_unpublished_is_deleted_however_old(outbox: Database) -> None:
@@ -67,15 +67,15 @@ def test_nothing_unpublished_is_deleted_however_old(outbox: Database) -> None:
             close_a_window(relay)
         announce_many(outbox, 10)
         under_way = window.open_window(relay, window.load_cursor(relay))
-        window.keep_confirmed(relay, under_way.target, under_way.positions[5])
+        window.save_confirmed(relay, under_way.target, under_way.positions[5])
         announce_many(outbox, 10)
         ids = ids_in_order(outbox)
         age(outbox)
-        assert trim_all(relay) == 10
+        assert purge_all(relay) == 10
         assert ids_in_order(outbox) == [open_at_s1, *ids[11:]]
         close_a_window(relay)
         close_a_window(relay)
-        assert trim_all(relay) == 21
+        assert purge_all(relay) == 21
 
 
 def test_before_anything_is_published_nothing_is_deleted(outbox: Database) -> None:
@@ -83,17 +83,17 @@ def test_before_anything_is_published_nothing_is_deleted(outbox: Database) -> No
     age(outbox)
     with session.connect(outbox.relay_url) as relay:
         window.load_cursor(relay)
-        assert trim_all(relay) == 0
+        assert purge_all(relay) == 0
     assert len(ids_in_order(outbox)) == 10
 
 
 def test_a_young_row_among_the_oldest_does_not_keep_the_others(outbox: Database) -> None:
-    announce_many(outbox, 3 * trim.BATCH)
+    announce_many(outbox, 3 * purge.BATCH)
     age(outbox, first=2)
     with session.connect(outbox.relay_url) as relay:
         window.load_cursor(relay)
         close_a_window(relay)
-        assert trim_all(relay) == 3 * trim.BATCH - 1
+        assert purge_all(relay) == 3 * purge.BATCH - 1
 
 
 def test_trimming_reads_the_oldest_rows_by_their_key_and_the_window_still_goes_by_its_index(outbox: Database) -> None:
@@ -103,11 +103,11 @@ def test_trimming_reads_the_oldest_rows_by_their_key_and_the_window_still_goes_b
         window.load_cursor(relay)
         close_a_window(relay)
         age(outbox, last=20_000)
-        parameters = {"after": 0, "batch": trim.BATCH, "retention": DAY}
-        plan = "\n".join(row[0] for row in relay.execute(f"explain {trim.TRIM}", parameters))
+        parameters = {"after": 0, "batch": purge.BATCH, "retention": DAY}
+        plan = "\n".join(row[0] for row in relay.execute(f"explain {purge.PURGE}", parameters))
         assert plan.count("outbox_pkey") == 2
         assert "Seq Scan on outbox" not in plan
-        assert trim_all(relay) == 20_000
+        assert purge_all(relay) == 20_000
         announce_many(outbox, 20)
         cursor = window.load_cursor(relay)
         parameters_of_window = {"since": cursor.published, "until": None}

@@ -1,4 +1,4 @@
-"""How far a database is published, how fast and by whom: what `relay status` tells."""
+"""How far a database is published, how fast and by which relay: the data of `relay status`."""
 
 import time
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ from psycopg.conninfo import make_conninfo
 from ordersaga.database.locks import RELAY_LEAD
 from ordersaga.database.snapshot_window import NOTHING, unseen
 from ordersaga.relay import session
-from ordersaga.relay.undeliverable import FULL
+from ordersaga.relay.undeliverable import MAX_ROWS
 from ordersaga.relay.window import Cursor
 
 
 @dataclass(frozen=True)
-class Process:
-    """A relay's session in a database; host and process id are those of the relay."""
+class RelaySession:
+    """The database session of a relay; host and process id are those of the relay."""
 
     host: str
     pid: int | None
@@ -27,25 +27,25 @@ class Process:
 
 
 @dataclass(frozen=True)
-class Progress:
-    """One database; `problem` says why it could not be asked, or why its figures mean nothing yet."""
+class RelayStatus:
+    """One database; `problem` says why it did not answer, or why its figures have no meaning yet."""
 
     database: str
-    active: Process | None = None
-    standbys: tuple[Process, ...] = ()
+    active: RelaySession | None = None
+    standbys: tuple[RelaySession, ...] = ()
     lag_rows: int = 0
-    """Committed rows that no broker has confirmed yet."""
+    """Committed rows that the broker has not confirmed."""
     lag_seconds: float = 0.0
-    """Age of the oldest of them by its event's time; 0 when there is none."""
+    """Age of the oldest of them by the time of its event; 0 when there is none."""
     oldest_message_id: UUID | None = None
     oldest_contract: str | None = None
     oldest_time: datetime | None = None
     published_per_second: float = 0.0
     undeliverable: int = 0
-    """Messages that the broker did not take, and those that wait behind them."""
+    """Messages that the broker refused, and those that wait for them."""
     undeliverable_since: datetime | None = None
     undeliverable_reason: str | None = None
-    """Of the one that was refused first."""
+    """Of the message that was refused first."""
     problem: str | None = None
 
 
@@ -53,7 +53,7 @@ NO_RELAY = (
     "no relay is active: either none runs (`ordersaga relay` starts one), "
     "or those that run do not reach RabbitMQ (their /readyz and logs say so)"
 )
-"""A relay connects to RabbitMQ first, so that one without it has no session here."""
+"""A relay connects to RabbitMQ first, so a relay without RabbitMQ has no session here."""
 
 RELAYS = """
 select a.application_name, a.backend_start, l.pid is not null
@@ -71,7 +71,8 @@ FOREIGN = """
 select c.system_identifier <> s.system_identifier::text from relay_cursor c, pg_control_system() s
 """
 
-# What a cursor read a moment ago had before it, by where it stands now; it costs the backlog, not the table.
+# Rows that were unpublished at an earlier cursor, by whether the cursor has passed them since. It reads the backlog,
+# not the table.
 STANDING = f"""
 with before as ({unseen("position, xid", "outbox")}),
 standing as (
@@ -90,17 +91,17 @@ from total left join outbox on position = oldest
 """  # noqa: S608 - constants
 
 
-def progress(database: str, url: str, seconds: float) -> Progress:
-    """Ask one database, and watch for so many seconds how fast it is published."""
+def relay_status(database: str, url: str, seconds: float) -> RelayStatus:
+    """Query one database, and measure its publishing rate over so many seconds."""
     options = {**session.CONNECT, "application_name": "ordersaga relay status"}
     try:
         with psycopg.connect(make_conninfo(url, **options), autocommit=True) as connection:
             return ask(connection, database, seconds)
     except psycopg.Error as error:
-        return Progress(database, problem=str(error).strip())
+        return RelayStatus(database, problem=str(error).strip())
 
 
-def ask(connection: Connection[Any], database: str, seconds: float) -> Progress:
+def ask(connection: Connection[Any], database: str, seconds: float) -> RelayStatus:
     before = cursor_of(connection)
     began = time.monotonic()
     time.sleep(seconds)
@@ -110,11 +111,11 @@ def ask(connection: Connection[Any], database: str, seconds: float) -> Progress:
     refused, since, reason = connection.execute(UNDELIVERABLE).fetchone() or (0, None, None)
     problem = problem_of(connection, active, refused)
     figures = (unpublished, age, id_, contract, moment, rate, refused, since, reason)
-    return Progress(database, active, standbys, *figures, problem)
+    return RelayStatus(database, active, standbys, *figures, problem)
 
 
 def unpublished(connection: Connection[Any]) -> int:
-    """Committed rows that no broker has confirmed yet."""
+    """Committed rows that the broker has not confirmed."""
     _, number, *_ = standing(connection, cursor_of(connection))
     return int(number)
 
@@ -126,24 +127,24 @@ def standing(connection: Connection[Any], before: Cursor) -> tuple[Any, ...]:
 
 
 def cursor_of(connection: Connection[Any]) -> Cursor:
-    """The cursor as it stands; of a database that no relay has seen yet, one behind which there is nothing."""
+    """The current cursor; for a database without one, a cursor with nothing published."""
     row = connection.execute(CURSOR).fetchone()
     return Cursor(*row) if row else Cursor(NOTHING)
 
 
-def relays(connection: Connection[Any]) -> tuple[Process | None, tuple[Process, ...]]:
+def relays(connection: Connection[Any]) -> tuple[RelaySession | None, tuple[RelaySession, ...]]:
     """The active relay and the standbys, oldest first."""
-    found: dict[bool, list[Process]] = {True: [], False: []}
+    found: dict[bool, list[RelaySession]] = {True: [], False: []}
     for name, since, leads in connection.execute(RELAYS, RELAY_LEAD):
         _, host, pid = (*name.split(), "", "")[:3]
-        found[leads].append(Process(host, int(pid) if pid.isdigit() else None, since))
+        found[leads].append(RelaySession(host, int(pid) if pid.isdigit() else None, since))
     return next(iter(found[True]), None), tuple(found[False])
 
 
-def problem_of(connection: Connection[Any], active: Process | None, undeliverable: int) -> str | None:
+def problem_of(connection: Connection[Any], active: RelaySession | None, undeliverable: int) -> str | None:
     foreign = connection.execute(FOREIGN).fetchone()
     if foreign and foreign[0]:
         return "restored from another server: the figures hold once a relay has re-based it"
-    if undeliverable >= FULL:
-        return f"nothing new is published: {FULL} messages or more are undeliverable"
+    if undeliverable >= MAX_ROWS:
+        return f"nothing new is published: {MAX_ROWS} messages or more are undeliverable"
     return None if active else NO_RELAY
