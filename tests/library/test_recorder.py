@@ -18,9 +18,9 @@ from psycopg_pool import ConnectionPool
 from order_service.announcements import announcements
 from order_service.order import Order
 from ordersaga.envelope.message import Cause
+from ordersaga.eventsourcing_adapter.factory import OutboxFactory
+from ordersaga.eventsourcing_adapter.recorder import OutboxRecorder, StreamRecorder
 from ordersaga.store.hash_chain import GENESIS, chain
-from ordersaga.store.recorder import OutboxRecorder, StreamRecorder
-from ordersaga.store.recorder_factory import OutboxFactory
 from ordersaga.store.topics import mapper
 from ordersaga.store.transaction import Transaction
 from tests.support.databases import Database, Databases
@@ -82,11 +82,11 @@ def test_every_case_of_the_suites_is_run_or_excepted_by_name() -> None:
 class TestExampleApplication(OnOurStore, library_application.ExampleApplicationTestCase):  # type: ignore[misc]
     """The library's example, snapshots and all, on our tables."""
 
-    expected_factory_topic = "ordersaga.store.recorder_factory:OutboxFactory"
+    expected_factory_topic = "ordersaga.eventsourcing_adapter.factory:OutboxFactory"
 
     @pytest.fixture(autouse=True)
     def choose_our_persistence(self, store: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setenv("PERSISTENCE_MODULE", "ordersaga.store.recorder_factory")
+        monkeypatch.setenv("PERSISTENCE_MODULE", "ordersaga.eventsourcing_adapter.factory")
         monkeypatch.setenv("BANKACCOUNTS_DATABASE_URL", store.url)
 
 
@@ -100,7 +100,7 @@ def orders(store: Database, pool: Pool) -> Iterator[Application[UUID]]:
 
     class Orders(Application[UUID]):
         name = "order_service"
-        env = {"PERSISTENCE_MODULE": "ordersaga.store.recorder_factory", "ORDER_SERVICE_DATABASE_URL": store.url}
+        env = {"PERSISTENCE_MODULE": "ordersaga.eventsourcing_adapter.factory", "ORDER_SERVICE_DATABASE_URL": store.url}
 
         def construct_event_store(self) -> EventStore[UUID]:
             return EventStore(mapper, OutboxRecorder(pool, announcements))

@@ -14,9 +14,9 @@ from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from ordersaga.envelope.message import Cause
+from ordersaga.eventsourcing_adapter.recorder import OutboxRecorder
 from ordersaga.store import flush
 from ordersaga.store.aggregates import EventRow
-from ordersaga.store.recorder import OutboxRecorder
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 
@@ -45,7 +45,7 @@ def positions(recorder: OutboxRecorder, start: int | None = None, topics: tuple[
 
 
 def test_an_event_that_commits_late_is_not_passed(store: Database, recorder: OutboxRecorder) -> None:
-    recorder.patience = 0.05
+    recorder.settle_seconds = 0.05
     with psycopg.connect(store.url) as late:
         write(late, "late")
         with store.connect() as early:
@@ -57,7 +57,7 @@ def test_an_event_that_commits_late_is_not_passed(store: Database, recorder: Out
 
 
 def test_a_reader_that_wants_one_topic_does_not_pass_it_either(store: Database, recorder: OutboxRecorder) -> None:
-    recorder.patience = 0.05
+    recorder.settle_seconds = 0.05
     with psycopg.connect(store.url) as late:
         write(late, "wanted")
         with store.connect() as early:
@@ -68,7 +68,7 @@ def test_a_reader_that_wants_one_topic_does_not_pass_it_either(store: Database, 
 
 
 def test_what_lies_before_the_gap_of_a_slow_writer_is_read(store: Database, recorder: OutboxRecorder) -> None:
-    recorder.patience = 0.05
+    recorder.settle_seconds = 0.05
     with psycopg.connect(store.url) as slow, store.connect() as quick:
         write(quick)
         write(slow)
@@ -86,7 +86,7 @@ def test_a_gap_that_nobody_can_fill_any_more_is_passed(store: Database, recorder
 
 
 def test_a_reader_waits_for_a_writer_that_is_about_to_commit(store: Database, recorder: OutboxRecorder) -> None:
-    recorder.patience = 30
+    recorder.settle_seconds = 30
     with psycopg.connect(store.url) as late, ThreadPoolExecutor(1) as threads:
         write(late)
         with store.connect() as early:
@@ -109,7 +109,7 @@ def wait_until_waiting(store: Database) -> None:
 def test_writers_of_other_tables_and_databases_keep_nobody_waiting(
     store: Database, database: Databases, recorder: OutboxRecorder
 ) -> None:
-    recorder.patience = 30
+    recorder.settle_seconds = 30
     elsewhere = database("order_service")
     with psycopg.connect(store.url) as same, psycopg.connect(elsewhere.url) as other, store.connect() as quick:
         same.execute("insert into inbox values (gen_random_uuid(), 'contract', 'source', '')")
@@ -123,7 +123,7 @@ def test_writers_of_other_tables_and_databases_keep_nobody_waiting(
 def test_a_subscription_gets_every_event_once_and_in_order_while_many_write(
     store: Database, recorder: OutboxRecorder
 ) -> None:
-    recorder.patience = 30
+    recorder.settle_seconds = 30
 
     def write_some(seed: int) -> None:
         chance = random.Random(seed)

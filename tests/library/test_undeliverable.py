@@ -80,7 +80,7 @@ def test_a_refused_message_is_kept_with_its_reason_its_key_waits_and_others_go_o
     assert undeliverable(outbox) == [("a", 1, kind), ("a", 2, "waits"), ("a", 3, "waits")]
     [(refused, reason)] = outbox.rows("select message_id, reason from undeliverable where kind = %s", (kind,))
     assert refused == id_
-    assert {"returned": "312 NO_ROUTE", "nacked": "did not take it"}[kind] in reason
+    assert {"returned": "312 NO_ROUTE", "nacked": "refused it"}[kind] in reason
     until(lambda: outbox.rows("select from undeliverable where attempts > 2"))
     assert relay.log().count(str(id_)) == 1
 

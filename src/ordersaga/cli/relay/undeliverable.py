@@ -27,7 +27,7 @@ LONGEST_LIST = 100
 def undeliverable(application: Application, service: Service | None, limit: int, as_json: bool) -> None:
     """List messages that the broker did not take, and those that wait behind them, in order.
 
-    KIND is nacked (a queue did not take it), returned (no queue is bound for it), too_large, or waits (for an earlier
+    KIND is nacked (a queue refused it), returned (no queue is bound for it), too_large, or waits (for an earlier
     message of its key). The active relay tries the first of each key again; one that is too large waits for `redrive`.
     """
     found: dict[str, list[Row]] = {}

@@ -1,4 +1,4 @@
-"""A subscription to recorded events that polls, so that writers need not notify anyone."""
+"""A subscription that polls for recorded events, so that writers send no notification."""
 
 import threading
 from collections import deque
@@ -14,7 +14,7 @@ BACKOFF = Backoff(first=0.005, longest=0.1, factor=1.3, jitter=0)
 
 
 class PollingSubscription(Subscription[ApplicationRecorder]):
-    """Looks for new events after 5 ms, then ever more seldom, up to every 100 ms."""
+    """Polls after 5 ms, then less often, down to every 100 ms."""
 
     def __init__(self, recorder: ApplicationRecorder, gt: int | None = None, topics: Sequence[str] = ()) -> None:
         super().__init__(recorder, gt, topics)

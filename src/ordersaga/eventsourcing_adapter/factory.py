@@ -1,14 +1,24 @@
-"""Runs an eventsourcing application on our tables: set PERSISTENCE_MODULE=ordersaga.store.recorder_factory."""
+"""The persistence module: PERSISTENCE_MODULE=ordersaga.eventsourcing_adapter.factory."""
 
 from collections.abc import Sequence
 from typing import Any
 
-from eventsourcing.persistence import AggregateRecorder, InfrastructureFactory, ProcessRecorder, StoredEvent
+from eventsourcing.persistence import (
+    AggregateRecorder,
+    InfrastructureFactory,
+    Mapper,
+    ProcessRecorder,
+    StoredEvent,
+    Transcoder,
+)
+from eventsourcing.utils import resolve_topic
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
+from ordersaga.eventsourcing_adapter.recorder import OutboxRecorder, StreamRecorder, connected
 from ordersaga.runtime.settings import MissingSetting
-from ordersaga.store.recorder import OutboxRecorder, StreamRecorder, connected
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.topics import mapper as default_mapper
 
 POOL_SIZE = 10
 
@@ -16,26 +26,37 @@ POOL_SIZE = 10
 class OutboxFactory(InfrastructureFactory[Any]):
     """Takes `<APPLICATION NAME>_DATABASE_URL`, so that an application named after its service needs no more."""
 
+    ANNOUNCEMENTS = "ANNOUNCEMENTS"
+    """Variable with the topic of the `Announcements`, such as `bank.announcements:announcements`."""
+
     def __init__(self, env: Any) -> None:
         super().__init__(env)
         url = self.env.get("DATABASE_URL")
         if not url:
             raise MissingSetting(f"{self.env.name.upper()}_DATABASE_URL is not set, so there is no event store.")
+        topic = self.env.get(self.ANNOUNCEMENTS)
+        self.announcements: Announcements | None = resolve_topic(topic) if topic else None
+        self.application_mapper: Mapper[Any] = default_mapper
         self.pool: ConnectionPool[Connection[Any]] = ConnectionPool(
             url, kwargs={"autocommit": True}, min_size=1, max_size=POOL_SIZE, open=True
         )
+
+    def mapper(self, transcoder: Transcoder | None = None, mapper_class: Any = None) -> Mapper[Any]:
+        """The application's mapper, which reads events for their announcements too."""
+        self.application_mapper = super().mapper(transcoder, mapper_class)
+        return self.application_mapper
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
         return SnapshotRecorder(self.pool) if purpose == "snapshots" else StreamRecorder(self.pool)
 
     def application_recorder(self) -> OutboxRecorder:
-        return OutboxRecorder(self.pool)
+        return OutboxRecorder(self.pool, self.announcements, self.application_mapper)
 
     def tracking_recorder(self, tracking_recorder_class: Any = None) -> Any:
-        raise NotImplementedError("What was received is kept in the inbox: write a consumer instead of tracking.")
+        raise NotImplementedError("The inbox keeps what was received: write a reaction instead of tracking.")
 
     def process_recorder(self) -> ProcessRecorder:
-        raise NotImplementedError("What was received is kept in the inbox: write a reaction instead of a policy.")
+        raise NotImplementedError("The inbox keeps what was received: write a reaction instead of a policy.")
 
     def close(self) -> None:
         self.pool.close()
@@ -50,7 +71,7 @@ left join stored_events on originator_id = taken.id and originator_version = tak
 
 
 class SnapshotRecorder(StreamRecorder):
-    """Snapshots, each with the hash of the event that it was taken after."""
+    """Snapshots, each with the hash of the last event in it."""
 
     table = "snapshots"
 

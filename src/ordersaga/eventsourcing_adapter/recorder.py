@@ -1,4 +1,4 @@
-"""Recorders for applications of the eventsourcing library, over the same tables as everything else here."""
+"""Recorders for applications of the eventsourcing library, on the tables of the event store and the outbox."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -7,18 +7,18 @@ from uuid import UUID, uuid4
 
 import psycopg
 from eventsourcing import persistence
-from eventsourcing.persistence import AggregateRecorder, ApplicationRecorder, Notification, StoredEvent
+from eventsourcing.persistence import AggregateRecorder, ApplicationRecorder, Mapper, Notification, StoredEvent
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
 from ordersaga.envelope.message import Cause
+from ordersaga.eventsourcing_adapter.settled import head_and_writers, settled_end, unbroken_end
+from ordersaga.eventsourcing_adapter.subscription import PollingSubscription
 from ordersaga.store import flush
 from ordersaga.store.aggregates import EventRow
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.hash_chain import GENESIS, chain
-from ordersaga.store.settled import look, settled_end, unbroken_end
-from ordersaga.store.subscription import PollingSubscription
-from ordersaga.store.topics import mapper
+from ordersaga.store.topics import mapper as default_mapper
 
 SELECT = """
 select originator_id, originator_version, topic, state from {table}
@@ -30,7 +30,7 @@ order by originator_version {direction} limit %(limit)s
 
 @contextmanager
 def connected(pool: ConnectionPool[Connection[Any]]) -> Iterator[Connection[Any]]:
-    """A connection of the pool; the driver's errors become those of the library, which have the same names."""
+    """A connection of the pool; errors of psycopg become those of eventsourcing, which have the same names."""
     try:
         with pool.connection() as connection:
             yield connection
@@ -40,17 +40,23 @@ def connected(pool: ConnectionPool[Connection[Any]]) -> Iterator[Connection[Any]
 
 
 class StreamRecorder(AggregateRecorder):
-    """Streams of events, hash chain and all, without a table lock and without NOTIFY."""
+    """Streams of events with their hash chain; takes no table lock and sends no NOTIFY."""
 
     table = "stored_events"
 
-    def __init__(self, pool: ConnectionPool[Connection[Any]], announcements: Announcements | None = None) -> None:
-        """With `announcements`, what they say of the events goes into the outbox in the same statement."""
+    def __init__(
+        self,
+        pool: ConnectionPool[Connection[Any]],
+        announcements: Announcements | None = None,
+        mapper: Mapper[Any] = default_mapper,
+    ) -> None:
+        """With `announcements`, the statement that inserts events inserts the messages that announce them too."""
         self.pool = pool
         self.announcements = announcements
+        self.mapper = mapper
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> Sequence[int] | None:
-        """Record events; `cause=` says why and who, otherwise they share a new correlation id."""
+        """Record events caused by `cause=`; without it they share a new correlation id."""
         self.record(stored_events, kwargs.get("cause") or Cause(uuid4()))
         return None
 
@@ -71,7 +77,7 @@ class StreamRecorder(AggregateRecorder):
     def announced(self, rows: list[EventRow]) -> Iterator[Any]:
         if self.announcements:
             for row in rows:
-                yield from self.announcements.messages(mapper.to_domain_event(row.stored), row.hash, row.cause)
+                yield from self.announcements.messages(self.mapper.to_domain_event(row.stored), row.hash, row.cause)
 
     def select_events(
         self,
@@ -117,14 +123,14 @@ order by position limit %(limit)s
 
 
 class OutboxRecorder(StreamRecorder, ApplicationRecorder):
-    """Streams of events that are also one sequence: an event's position is its notification id.
+    """Streams of events in one sequence: the position of an event is its notification id.
 
-    Ids have gaps, and those of events that are recorded at the same time interleave; a reader that goes by id misses
-    nothing all the same.
+    Notification ids have gaps, and the ids of concurrent transactions interleave; a reader in order of id still
+    misses no event.
     """
 
-    patience = 1.0
-    """Seconds to wait for a transaction that is writing before only what lies before its gap is returned."""
+    settle_seconds = 1.0
+    """How long a read waits for an active writer before it returns only the events before that writer's gap."""
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **kwargs: Any) -> list[int]:
         return self.record(stored_events, kwargs.get("cause") or Cause(uuid4()))
@@ -140,7 +146,7 @@ class OutboxRecorder(StreamRecorder, ApplicationRecorder):
     ) -> list[Notification]:
         after = 0 if start is None else start - inclusive_of_start
         with connected(self.pool) as connection:
-            end = settled_end(connection, self.patience)
+            end = settled_end(connection, self.settle_seconds)
             if end is None:
                 end = unbroken_end(connection, after, limit)
             end = end if stop is None else min(stop, end)
@@ -148,9 +154,9 @@ class OutboxRecorder(StreamRecorder, ApplicationRecorder):
             return [Notification(*row) for row in connection.execute(PAGE, wanted, prepare=True)]
 
     def max_notification_id(self) -> int | None:
-        """The id of the last event, once those that were being recorded before it are there too."""
+        """The id of the last event, once every event with a lower id is visible."""
         with connected(self.pool) as connection:
-            return settled_end(connection, self.patience) or look(connection)[0] or None
+            return settled_end(connection, self.settle_seconds) or head_and_writers(connection)[0] or None
 
     def subscribe(self, gt: int | None = None, topics: Sequence[str] = ()) -> PollingSubscription:
         return PollingSubscription(self, gt, topics)
