@@ -18,12 +18,11 @@ import psycopg
 
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
-from devstack.given import variable
 from devstack.servers.private import Servers, private_servers
 from ordersaga.broker.topology import EVENTS, Group, declare
 from ordersaga.consumer import worker
 from ordersaga.envelope.message import Message, to_properties
-from ordersaga.runtime.settings import Settings
+from ordersaga.runtime.settings import Settings, variable
 from ordersaga.service import Service
 from tests.support.counting import GROUP, announcements, reactions
 from tests.support.databases import Database, Databases

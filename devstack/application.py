@@ -1,5 +1,6 @@
 """The shop as the library's commands see it: on the running stack of a state directory, or on given servers."""
 
+import os
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -7,9 +8,10 @@ from pathlib import Path
 import psycopg
 
 from devstack.environment import Environments, audit_directory
+from devstack.external_servers import ExternalServers
 from devstack.keys import AUDIT_FILE, audit_key_pem
-from devstack.options import environments_of_running
 from devstack.processes import PROCESSES, READ_SIDE
+from devstack.records import Records
 from devstack.state import State
 from ordersaga.audit.note import Signer, VerifierKey
 from ordersaga.cli.app import OWNER, Application
@@ -79,3 +81,21 @@ def orders_of(url: str, customer: str) -> int | None:
     except psycopg.Error:
         return None
     return int(row[0]) if row else None
+
+
+def environments_of_running(state: State) -> Environments:
+    """For a command beside a running stack, or with all five URLs in its environment.
+
+    Raises:
+        Failed: there is neither.
+    """
+    external = ExternalServers.from_environment(os.environ)
+    if external.databases and external.amqp:
+        return Environments(state, external)
+    records = Records(state)
+    if records.supervisor() is None:
+        raise Failed(
+            f"No stack is running in {state.directory}. Start one with `./ordersaga up`, "
+            "or set AMQP_URL and the four *_DATABASE_URL."
+        )
+    return Environments(state, records.external_servers())

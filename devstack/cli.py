@@ -77,10 +77,12 @@ class LauncherGroup(OperatorsGroup):
     """A help page in sections; commands that are not devstack's own work on the stack of `--state`."""
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        command = super().get_command(ctx, cmd_name)
+        if command is None or self.table[cmd_name][0].startswith(OWN):
+            return command
         from devstack.library_commands import on_stack
 
-        command = super().get_command(ctx, cmd_name)
-        return command if command is None or self.table[cmd_name][0].startswith(OWN) else on_stack(command)
+        return on_stack(command)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         for heading, group in COMMANDS.items():

@@ -4,12 +4,13 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from devstack.given import Given, variable
+from devstack.external_servers import ExternalServers
 from devstack.keys import audit_key_pem, personal_key, public_key
 from devstack.ports import LOOPBACK
 from devstack.processes import GROUPS, PROCESSES, Process
 from devstack.servers import postgres, rabbitmq
 from devstack.state import ERASURES, IMPORT_PATH, State
+from ordersaga.runtime.settings import variable
 
 FOR_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LOG_LEVEL", "LOG_FORMAT")
 """Variables of the caller that every process gets."""
@@ -20,16 +21,16 @@ REAL_CARDS = ("STRIPE_API_BASE", "STRIPE_API_KEY")
 class Environments:
     """Makes the environment of any process of one stack."""
 
-    def __init__(self, state: State, given: Given, caller: Mapping[str, str] = os.environ) -> None:
+    def __init__(self, state: State, external: ExternalServers, caller: Mapping[str, str] = os.environ) -> None:
         self._state = state
-        self._given = given
+        self._external = external
         self._caller = caller
 
     def database_url(self, database: str, role: str) -> str:
-        return self._given.databases.get(database) or postgres.url(self._state, role, database)
+        return self._external.databases.get(database) or postgres.url(self._state, role, database)
 
     def amqp_url(self, user: str) -> str:
-        return self._given.amqp or rabbitmq.url(self._state, user)
+        return self._external.amqp or rabbitmq.url(self._state, user)
 
     def owner_urls(self) -> dict[str, str]:
         """Database -> URL that may read and change everything in it."""
@@ -37,13 +38,13 @@ class Environments:
 
     def erasure_list(self) -> Path:
         """The list of erasures, which outlives a database that is restored."""
-        given = self._caller.get("ERASURE_LIST")
-        return Path(given) if given else self._state.directory / ERASURES
+        path = self._caller.get("ERASURE_LIST")
+        return Path(path) if path else self._state.directory / ERASURES
 
     def personal_key(self) -> str:
         """Empty, so that nothing is wrapped, for databases of somebody's own: they may outlive the state directory."""
-        given = self._caller.get("PERSONAL_KEY_ENCRYPTION_KEY")
-        return given or ("" if self._given.databases else personal_key(self._state))
+        key = self._caller.get("PERSONAL_KEY_ENCRYPTION_KEY")
+        return key or ("" if self._external.databases else personal_key(self._state))
 
     def of(self, process: Process) -> dict[str, str]:
         environment = {name: self._caller[name] for name in (*FOR_ALL, *process.passed_on) if name in self._caller}
@@ -82,9 +83,9 @@ class Environments:
         return f"http://{LOOPBACK}:{self._state.port(process.name)}"
 
     def _broker_metrics_url(self) -> str:
-        """Of a given broker only the caller knows."""
-        given = self._caller.get("BROKER_METRICS_URL", "")
-        return given or ("" if self._given.amqp else rabbitmq.metrics_url(self._state))
+        """Only the caller knows that of an external broker."""
+        url = self._caller.get("BROKER_METRICS_URL", "")
+        return url or ("" if self._external.amqp else rabbitmq.metrics_url(self._state))
 
 
 def audit_directory(state: State) -> Path:

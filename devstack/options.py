@@ -1,17 +1,12 @@
-"""The option `--state`, and the stack that a command is for."""
+"""The option `--state`: the stack that a command is for."""
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
-from devstack.environment import Environments
-from devstack.given import Given
-from devstack.records import Records
 from devstack.state import ROOT, State
-from ordersaga.cli.errors import Failed
 
 
 class StateDirectory(click.ParamType[State]):
@@ -47,21 +42,3 @@ class StateOption(click.Option):
 
 state_option = click.option("--state", cls=StateOption)
 """The argument `state` of type State."""
-
-
-def environments_of_running(state: State) -> Environments:
-    """For a command beside a running stack, or with all five URLs in its environment.
-
-    Raises:
-        Failed: there is neither.
-    """
-    given = Given.from_environment(os.environ)
-    if given.databases and given.amqp:
-        return Environments(state, given)
-    records = Records(state)
-    if records.supervisor() is None:
-        raise Failed(
-            f"No stack is running in {state.directory}. Start one with `./ordersaga up`, "
-            "or set AMQP_URL and the four *_DATABASE_URL."
-        )
-    return Environments(state, records.given())

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 import psutil
 
 from devstack.children import Identity
-from devstack.given import Given
+from devstack.external_servers import ExternalServers
 from devstack.state import State
 
 FILE = "stack.json"
@@ -38,9 +38,9 @@ class Records:
     def __init__(self, state: State) -> None:
         self._state = state
 
-    def begin(self, given: Given, expected: Sequence[str]) -> None:
-        """Note who supervises, which servers it was given, and which processes there will be."""
-        self._state.write(FILE, {"given": asdict(given), "expected": list(expected), "processes": []})
+    def begin(self, external: ExternalServers, expected: Sequence[str]) -> None:
+        """Note who supervises, which external servers it uses, and which processes there will be."""
+        self._state.write(FILE, {"external": asdict(external), "expected": list(expected), "processes": []})
         self.add(SUPERVISOR, os.getpid())
 
     def end(self) -> None:
@@ -52,8 +52,8 @@ class Records:
         record = self.find(SUPERVISOR)
         return record if record and record.identity.is_running() else None
 
-    def given(self) -> Given:
-        return Given(**self._state.read(FILE).get("given", {}))
+    def external_servers(self) -> ExternalServers:
+        return ExternalServers(**self._state.read(FILE).get("external", {}))
 
     def expected(self) -> list[str]:
         """Names of the processes the stack is to consist of."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from devstack.display import say_and_keep, show_start
 from devstack.environment import Environments
-from devstack.given import Given
+from devstack.external_servers import ExternalServers
 from devstack.managed import Managed
 from devstack.ports import LOOPBACK
 from devstack.processes import PROCESSES, Process
@@ -53,7 +53,7 @@ def running_stack(
         Failed: something did not start; the text has the end of its log.
         CannotRunHere: the machine lacks something.
     """
-    given = Given.from_environment(caller)
+    external = ExternalServers.from_environment(caller)
     state.create()
     say = say_and_keep(console, state.log("supervisor"))
     with state.locked():
@@ -63,9 +63,9 @@ def running_stack(
         if fresh:
             forget_all(state, in_docker)
         say(f"Starting the stack of {state.directory}")
-        servers = make_servers(state, records, given, in_docker, console)
-        stack = assemble(state, records, given, Environments(state, given, caller), servers, table, say)
-        records.begin(given, [managed.name for managed in (*servers, *stack.processes)])
+        servers = make_servers(state, records, external, in_docker, console)
+        stack = assemble(state, records, external, Environments(state, external, caller), servers, table, say)
+        records.begin(external, [managed.name for managed in (*servers, *stack.processes)])
         try:
             stack.supervisor.start()
             show_start(stack.supervisor, console)
@@ -83,17 +83,19 @@ def forget_all(state: State, in_docker: bool) -> None:
     state.clear()
 
 
-def make_servers(state: State, records: Records, given: Given, in_docker: bool, console: Console) -> list[Managed]:
-    """The servers that are not given, those that take longest to start first."""
+def make_servers(
+    state: State, records: Records, external: ExternalServers, in_docker: bool, console: Console
+) -> list[Managed]:
+    """The private servers that are needed, those that take longest to start first."""
     servers: list[Managed] = []
     if in_docker:
         docker.check_engine()
         docker.pull(console)
-    if not given.amqp:
+    if not external.amqp:
         if not in_docker:
             rabbitmq_install.ensure_installed(console)
         servers.append(docker.DockerRabbitMQ(state, records) if in_docker else RabbitMQ(state, records))
-    if not given.databases:
+    if not external.databases:
         servers.append(docker.DockerPostgres(state, records) if in_docker else Postgres(state, records))
     return servers
 
@@ -101,7 +103,7 @@ def make_servers(state: State, records: Records, given: Given, in_docker: bool, 
 def assemble(
     state: State,
     records: Records,
-    given: Given,
+    external: ExternalServers,
     environments: Environments,
     servers: Sequence[Managed],
     table: Sequence[Process],
@@ -114,6 +116,6 @@ def assemble(
     running = [ServiceProcess(state, records, environments, process) for process in table]
     outside = [process for process in running if process.line.outside]
     inside = [process for process in running if not process.line.outside]
-    todo = steps(state, given, environments, postgres, say)
+    todo = steps(state, external, environments, postgres, say)
     supervisor = Supervisor([*servers, *outside], todo, inside, say)
     return Stack(state, environments, supervisor, running)

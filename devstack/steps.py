@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from devstack import children
 from devstack.environment import Environments
-from devstack.given import Given, variable
+from devstack.external_servers import ExternalServers
 from devstack.managed import last_lines
 from devstack.processes import MIGRATE, TOPOLOGY, Process
 from devstack.servers.databases import create_databases, create_roles
@@ -14,33 +14,38 @@ from devstack.servers.postgres import Postgres
 from devstack.state import ROOT, State
 from devstack.supervisor import Step
 from ordersaga.cli.errors import Failed
+from ordersaga.runtime.settings import variable
 
 POLL = 0.05
 
 
 def steps(
-    state: State, given: Given, environments: Environments, postgres: Postgres | None, say: Callable[[str], None]
+    state: State,
+    external: ExternalServers,
+    environments: Environments,
+    postgres: Postgres | None,
+    say: Callable[[str], None],
 ) -> list[Step]:
     """In the order in which they run."""
     postgres_first = ("postgres",) if postgres else ()
-    broker_first = () if given.amqp else ("rabbitmq",)
-    reach = [Step("broker", (), lambda stop: reach_broker(given.amqp))] if given.amqp else []
+    broker_first = () if external.amqp else ("rabbitmq",)
+    reach = [Step("broker", (), lambda stop: reach_broker(external.amqp))] if external.amqp else []
     return [
         *reach,
-        Step("databases", postgres_first, lambda stop: prepare_databases(given, postgres)),
+        Step("databases", postgres_first, lambda stop: prepare_databases(external, postgres)),
         Step("migrate", postgres_first, lambda stop: run_process(MIGRATE, state, environments, stop)),
         Step("topology", broker_first, lambda stop: declare(state, environments, stop, say)),
     ]
 
 
-def prepare_databases(given: Given, postgres: Postgres | None) -> None:
-    """Make the private ones; raises Failed when a given one cannot be reached."""
+def prepare_databases(external: ExternalServers, postgres: Postgres | None) -> None:
+    """Make the private ones; raises Failed when an external one cannot be reached."""
     import psycopg
 
     if postgres:
         create_roles(postgres)
         create_databases(postgres)
-    for database, url in given.databases.items():
+    for database, url in external.databases.items():
         try:
             psycopg.connect(url, connect_timeout=10).close()
         except psycopg.Error as error:
@@ -48,7 +53,7 @@ def prepare_databases(given: Given, postgres: Postgres | None) -> None:
 
 
 def reach_broker(url: str) -> None:
-    """Raises Failed when the given broker cannot be reached."""
+    """Raises Failed when the external broker cannot be reached."""
     import pika
     from pika.exceptions import AMQPError
 

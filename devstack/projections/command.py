@@ -10,7 +10,8 @@ import click
 import psycopg
 from rich.console import Console
 
-from devstack.options import environments_of_running, state_option
+from devstack.application import environments_of_running
+from devstack.options import state_option
 from devstack.processes import READ_SIDE, SERVICES
 from devstack.projections.display import sentences, shown
 from devstack.signals import stop_by_signal

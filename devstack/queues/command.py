@@ -9,9 +9,9 @@ import click
 import pika
 from pika.exceptions import AMQPError
 
-from devstack.application import services
+from devstack.application import environments_of_running, services
 from devstack.environment import Environments
-from devstack.options import environments_of_running, state_option
+from devstack.options import state_option
 from devstack.processes import GROUPS, RELAY_ROLE, SERVICES, TOPOLOGY
 from devstack.queues.change import Change
 from devstack.queues.sight import Sight, look

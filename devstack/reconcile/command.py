@@ -7,7 +7,8 @@ from uuid import UUID
 import click
 import psycopg
 
-from devstack.options import environments_of_running, state_option
+from devstack.application import environments_of_running
+from devstack.options import state_option
 from devstack.reconcile.reconcile import PATIENCE, Reconciliation, Totals
 from devstack.state import State
 from ordersaga.cli.errors import Failed

@@ -10,7 +10,7 @@ import pika
 import requests
 
 from devstack.environment import Environments
-from devstack.given import Given
+from devstack.external_servers import ExternalServers
 from devstack.state import ROOT
 from ordersaga.broker.topology import EVENTS
 from tests.shop.support.whole_stack import WholeStack
@@ -48,7 +48,7 @@ def signed(stack: WholeStack, role: str) -> dict[str, str]:
 
 def listen(stack: WholeStack) -> pika.BlockingConnection:
     """From now on every message comes to this connection's queue `overheard` too."""
-    url = Environments(stack.state, Given()).amqp_url("provisioner")
+    url = Environments(stack.state, ExternalServers()).amqp_url("provisioner")
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
     channel.queue_declare("overheard", exclusive=True)

@@ -13,7 +13,7 @@ import pytest
 from psycopg.sql import SQL, Identifier
 
 from devstack.environment import Environments
-from devstack.given import Given
+from devstack.external_servers import ExternalServers
 from devstack.state import ROOT
 from tests.shop.support.whole_stack import WholeStack, whole_stack
 from tests.support.wait import until
@@ -85,7 +85,7 @@ def test_a_fourth_service_trades_and_reconcile_knows_what_it_says_and_hears(grow
         order = shop.order("alice", [("parcel", 1)], "pm_card_visa")
         until(lambda: in_the_log(stack, order, "delivery.parcel_dispatched.v1"), seconds=60)
         assert stack.command("reconcile")["findings"] == []
-        delivery = Environments(stack.state, Given()).database_url("delivery_service", "ordersaga")
+        delivery = Environments(stack.state, ExternalServers()).database_url("delivery_service", "ordersaga")
         gone = {f"delivery_service.{table}": delete_all(delivery, table) for table in ("outbox", "inbox")}
         found = {(each["kind"], each["place"], each["message_id"]) for each in stack.command("reconcile")["findings"]}
         assert found == {("missing", place, id_) for place, ids in gone.items() for id_ in ids}

@@ -18,11 +18,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 from devstack.cli import main
-from devstack.given import variable
 from devstack.state import IMPORT_PATH, State
 from ordersaga.audit.note import VerifierKey
 from ordersaga.parked.operations import Operator
 from ordersaga.relay import operations as relay
+from ordersaga.runtime.settings import variable
 from projections.audit.text import cell
 from tests.shop.support.audited import Audited
 from tests.shop.support.audited_shop import audited_shop, skip_a_message

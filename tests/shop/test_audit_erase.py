@@ -14,11 +14,12 @@ from click.testing import CliRunner, Result
 
 from devstack.cli import main
 from devstack.environment import Environments
-from devstack.given import Given, variable
+from devstack.external_servers import ExternalServers
 from devstack.processes import GROUPS
 from devstack.state import ROOT, State
 from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
+from ordersaga.runtime.settings import variable
 from tests.conftest import AnyServers
 from tests.support.databases import Database, Databases
 
@@ -182,18 +183,18 @@ def test_a_line_of_the_list_that_was_cut_off_harms_no_other(tmp_path: Path, run:
 def test_starting_afresh_forgets_the_wrapping_key_and_not_who_was_erased(tmp_path: Path) -> None:
     state = State(tmp_path / "state").create()
     with state.locked():
-        environments = Environments(state, Given(), {})
+        environments = Environments(state, ExternalServers(), {})
         key = environments.personal_key()
         environments.erasure_list().write_text("{}")
-        assert Environments(state, Given(), {}).personal_key() == key
+        assert Environments(state, ExternalServers(), {}).personal_key() == key
         state.clear()
         assert environments.erasure_list().read_text() == "{}"
         assert environments.personal_key() != key
 
 
 def test_keys_in_somebodys_own_database_are_wrapped_only_with_a_key_that_they_keep(tmp_path: Path) -> None:
-    theirs = Given(dict.fromkeys(GROUPS, "postgresql://somewhere/db"))
+    theirs = ExternalServers(dict.fromkeys(GROUPS, "postgresql://somewhere/db"))
     state = State(tmp_path / "state").create()
     assert Environments(state, theirs, {}).personal_key() == ""
     assert Environments(state, theirs, {"PERSONAL_KEY_ENCRYPTION_KEY": "theirs"}).personal_key() == "theirs"
-    assert Environments(state, Given(), {"PERSONAL_KEY_ENCRYPTION_KEY": "theirs"}).personal_key() == "theirs"
+    assert Environments(state, ExternalServers(), {"PERSONAL_KEY_ENCRYPTION_KEY": "theirs"}).personal_key() == "theirs"

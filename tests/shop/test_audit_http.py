@@ -12,7 +12,6 @@ import pytest
 from flask_openapi3.blueprint import APIBlueprint
 from werkzeug.test import TestResponse
 
-from devstack.given import variable
 from devstack.keys import audit_key_pem
 from devstack.state import State
 from ordersaga.audit.note import Signer
@@ -20,6 +19,7 @@ from ordersaga.audit.records import read_export
 from ordersaga.audit.sealed_log import LogFiles
 from ordersaga.audit.sealing import SealingLoop
 from ordersaga.http import app as web
+from ordersaga.runtime.settings import variable
 from projections.audit import api as audit
 from projections.audit.sources import Sources
 from projections.audit.trail import Filter

@@ -24,7 +24,7 @@ from psycopg import Connection
 from devstack import steps
 from devstack.cli import main
 from devstack.environment import Environments
-from devstack.given import Given, variable
+from devstack.external_servers import ExternalServers
 from devstack.processes import GROUPS
 from devstack.queues.change import Change
 from devstack.state import State
@@ -34,6 +34,7 @@ from ordersaga.cli.app import Application
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.topology import topology as topology_command
 from ordersaga.envelope.message import Message, partition_of
+from ordersaga.runtime.settings import variable
 from shop import services
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
@@ -299,7 +300,7 @@ def test_up_and_show_say_that_a_change_is_not_complete_until_it_is(
     topology.declare(broker.url, ALL_GROUPS, None)
     with broker.channel() as channel:
         channel.exchange_declare(change_of(GROUP), "fanout", durable=True)
-    state, given, warned = State(tmp_path).create(), Given.from_environment(os.environ), list[str]()
+    state, given, warned = State(tmp_path).create(), ExternalServers.from_environment(os.environ), list[str]()
     steps.declare(state, Environments(state, given), lambda: False, warned.append)
     assert [f"./ordersaga queues set N --group {GROUP}" in line for line in warned] == [True]
     assert [group["changing"] for group in run("show")["groups"]] == [name == GROUP for name in GROUPS]

@@ -14,13 +14,13 @@ from click.testing import CliRunner, Result
 
 from contracts.orders import OrderLine, OrderPlaced
 from devstack.cli import main
-from devstack.given import variable
 from devstack.processes import GROUPS
 from devstack.state import ROOT
 from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked import parked
 from ordersaga.runtime.errors import Failure
+from ordersaga.runtime.settings import variable
 from tests.conftest import AnyServers
 from tests.support.databases import Database, Databases
 from tests.support.workers import counted

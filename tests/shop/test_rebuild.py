@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from devstack.given import variable
 from devstack.state import ROOT
+from ordersaga.runtime.settings import variable
 from projections.rebuild import session
 from projections.rebuild.findings import Finding
 from projections.rebuild.one_view import rebuild_view

@@ -21,7 +21,6 @@ from click.testing import CliRunner
 from contracts.contract import Contract
 from contracts.orders import OrderConfirmed
 from devstack.cli import main
-from devstack.given import variable
 from devstack.reconcile import reconcile
 from devstack.reconcile.findings import Finding
 from devstack.reconcile.reconcile import Reconciliation
@@ -35,6 +34,7 @@ from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import Operator, skip
 from ordersaga.parked.parked import NewlyParked, append
 from ordersaga.runtime.errors import Failure
+from ordersaga.runtime.settings import variable
 from ordersaga.store.announce import announce
 from ordersaga.store.transaction import Transaction
 from tests.shop.support.reconciled_shop import Shop

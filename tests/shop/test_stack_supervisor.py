@@ -11,7 +11,7 @@ import pytest
 
 from devstack.children import Identity
 from devstack.environment import Environments
-from devstack.given import Given
+from devstack.external_servers import ExternalServers
 from devstack.processes import GROUPS, PROCESSES, WATCHING, Process
 from devstack.records import Records
 from devstack.servers import rabbitmq
@@ -59,7 +59,7 @@ class Stack:
         self.said: list[str] = []
         self.stopped = self.state.directory / "stopped"
         (self.state.directory / "program.py").write_text(PROGRAM)
-        environments = Environments(self.state, Given())
+        environments = Environments(self.state, ExternalServers())
         self.processes = [ServiceProcess(self.state, self.records, environments, self.line(name)) for name in names]
         self.supervisor = Supervisor([], [], self.processes, self.said.append)
 
@@ -94,7 +94,9 @@ def test_a_process_that_dies_is_started_again(tmp_path: Path) -> None:
 def test_a_process_that_cannot_start_ends_the_start_and_the_others(tmp_path: Path) -> None:
     stack = Stack(tmp_path, ["one"])
     broken = Process("broken", ("-c", "raise SystemExit('no such card')"))
-    stack.processes.append(ServiceProcess(stack.state, stack.records, Environments(stack.state, Given()), broken))
+    stack.processes.append(
+        ServiceProcess(stack.state, stack.records, Environments(stack.state, ExternalServers()), broken)
+    )
     stack.supervisor = Supervisor([], [], stack.processes, stack.said.append)
     stack.supervisor.start()
     stack.supervisor.join()
@@ -124,7 +126,7 @@ def test_nothing_outlives_a_supervisor_that_is_killed(tmp_path: Path) -> None:
 def test_leftovers_are_ended_and_strangers_left_alone(tmp_path: Path) -> None:
     records = Records(State(tmp_path).create())
     with subprocess.Popen(["sleep", "60"]) as leftover, subprocess.Popen(["sleep", "60"]) as stranger:
-        records.begin(Given(), ["leftover", "stranger"])
+        records.begin(ExternalServers(), ["leftover", "stranger"])
         records.add("leftover", leftover.pid)
         records.add("stranger", stranger.pid)
         make_older(records, "stranger")
@@ -164,12 +166,12 @@ def test_passwords_and_ports_are_kept_private_until_they_are_cleared(tmp_path: P
 def test_three_of_four_databases_are_an_error_that_names_the_fourth() -> None:
     environment = {f"{name.upper()}_DATABASE_URL": "postgresql://db" for name in GROUPS[:3]}
     with pytest.raises(Failed, match="PROJECTIONS_DATABASE_URL"):
-        Given.from_environment(environment)
-    assert Given.from_environment({}) == Given()
+        ExternalServers.from_environment(environment)
+    assert ExternalServers.from_environment({}) == ExternalServers()
 
 
 def test_each_process_is_told_its_own_secrets_alone(tmp_path: Path) -> None:
-    environments = Environments(State(tmp_path).create(), Given(), {"STRIPE_API_KEY": "sk_live_of_somebody"})
+    environments = Environments(State(tmp_path).create(), ExternalServers(), {"STRIPE_API_KEY": "sk_live_of_somebody"})
     relay = environments.of(Process("r", (), databases={"order_service": "relay"}, amqp_user="relay"))
     assert relay["ORDER_SERVICE_DATABASE_URL"].startswith("postgresql://relay:")
     assert relay["AMQP_URL"].startswith("amqp://relay:")
@@ -182,12 +184,12 @@ def test_each_process_is_told_its_own_secrets_alone(tmp_path: Path) -> None:
 def test_a_watching_process_is_told_where_every_process_and_the_broker_tell_how_they_are(tmp_path: Path) -> None:
     state = State(tmp_path).create()
     watching = Process("w", (), settings=WATCHING)
-    told = Environments(state, Given(), {}).of(watching)
+    told = Environments(state, ExternalServers(), {}).of(watching)
     assert [target.name for target in read_targets(told["MONITORED"])] == [process.name for process in PROCESSES]
     assert f"orders-relay=http://127.0.0.1:{state.port('orders-relay')}" in told["MONITORED"].split()
     assert read_services(told["SERVICES"])["order_service"] == f"http://127.0.0.1:{state.port('orders-api')}"
     assert told["BROKER_METRICS_URL"] == rabbitmq.metrics_url(state)
-    theirs = Given(amqp="amqp://somewhere")
+    theirs = ExternalServers(amqp="amqp://somewhere")
     assert Environments(state, theirs, {}).of(watching)["BROKER_METRICS_URL"] == ""
     named = {"BROKER_METRICS_URL": "http://somewhere:15692"}
     assert Environments(state, theirs, named).of(watching)["BROKER_METRICS_URL"] == "http://somewhere:15692"

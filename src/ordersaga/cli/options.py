@@ -2,11 +2,13 @@
 
 from datetime import UTC, datetime
 from getpass import getuser
+from typing import TYPE_CHECKING
 
 import click
 
-from ordersaga.cli.app import Application
-from ordersaga.service import Service
+if TYPE_CHECKING:
+    from ordersaga.cli.app import Application
+    from ordersaga.service import Service
 
 
 class Moment(click.ParamType[datetime]):
@@ -22,18 +24,20 @@ class Moment(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-class OneOfServices(click.ParamType[Service]):
+class OneOfServices(click.ParamType["Service"]):
     """A service of the application, by the name that `name_of` gives it."""
 
     name = "service"
 
-    def candidates(self, application: Application) -> list[Service]:
+    def candidates(self, application: "Application") -> list["Service"]:
         return list(application.services)
 
-    def name_of(self, service: Service) -> str:
+    def name_of(self, service: "Service") -> str:
         return service.name
 
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> Service:
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> "Service":
+        from ordersaga.cli.app import Application
+
         application = ctx and ctx.find_object(Application)
         assert application, "the group of commands makes one"
         by_name = {self.name_of(service): service for service in self.candidates(application)}
@@ -45,7 +49,7 @@ class OneOfServices(click.ParamType[Service]):
 class OneWithOutbox(OneOfServices):
     """A service that a relay publishes."""
 
-    def candidates(self, application: Application) -> list[Service]:
+    def candidates(self, application: "Application") -> list["Service"]:
         return application.with_outbox
 
 
@@ -54,7 +58,7 @@ class OneOfGroups(OneOfServices):
 
     name = "group"
 
-    def name_of(self, service: Service) -> str:
+    def name_of(self, service: "Service") -> str:
         return service.group
 
 

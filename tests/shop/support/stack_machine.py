@@ -15,7 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 
 from devstack.demo.shop import Shop
 from devstack.environment import Environments
-from devstack.given import Given
+from devstack.external_servers import ExternalServers
 from devstack.reconcile.findings import Finding
 from devstack.reconcile.reconcile import Reconciliation
 from devstack.records import Records
@@ -191,7 +191,7 @@ class StackMachine(RuleBasedStateMachine):
 
     @contextmanager
     def channel(self) -> Any:
-        url = Environments(self.stack.state, Given()).amqp_url("provisioner")
+        url = Environments(self.stack.state, ExternalServers()).amqp_url("provisioner")
         connection = pika.BlockingConnection(pika.URLParameters(url))
         try:
             yield connection.channel()

@@ -19,7 +19,7 @@ from devstack.demo.customers import token
 from devstack.demo.shop import Addresses, Shop
 from devstack.demo.verdict import Violation, violations
 from devstack.environment import Environments, simulator_key
-from devstack.given import Given
+from devstack.external_servers import ExternalServers
 from devstack.ports import LOOPBACK
 from devstack.state import ROOT, State
 from tests.support.wait import until
@@ -37,7 +37,7 @@ class WholeStack:
     @cached_property
     def urls(self) -> dict[str, str]:
         """Database -> URL as its owner."""
-        return Environments(self.state, Given()).owner_urls()
+        return Environments(self.state, ExternalServers()).owner_urls()
 
     def url(self, process: str) -> str:
         return f"http://{LOOPBACK}:{self.state.port(process)}"

@@ -7,20 +7,18 @@ from devstack.processes import GROUPS
 from ordersaga.cli.errors import Failed
 
 
-def variable(database: str) -> str:
-    return f"{database.upper()}_DATABASE_URL"
-
-
 @dataclass(frozen=True)
-class Given:
-    """Empty where nothing is given. A given URL is used by every process: its role and rights are the giver's."""
+class ExternalServers:
+    """Empty where none is named. Every process uses the URL that is named, whatever its role and rights are."""
 
     databases: Mapping[str, str] = field(default_factory=dict)
     amqp: str = ""
 
     @classmethod
-    def from_environment(cls, environment: Mapping[str, str]) -> "Given":
+    def from_environment(cls, environment: Mapping[str, str]) -> "ExternalServers":
         """Raises Failed when some of the four databases are named and others are not."""
+        from ordersaga.runtime.settings import variable
+
         found = {database: environment.get(variable(database), "") for database in GROUPS}
         missing = [variable(database) for database, url in found.items() if not url]
         if 0 < len(missing) < len(GROUPS):
