@@ -18,63 +18,86 @@ from devstack.state import ROOT
 from tests.shop.support.whole_stack import WholeStack, whole_stack
 from tests.support.wait import until
 
-BLOCK = re.compile(r"```python\n# (?P<path>\S+)\n(?P<code>.*?)```", re.DOTALL)
-TEST = "tests/shop/unit/test_delivery_service.py"
-CHANGES = (
-    ("contracts/__init__.py", "import inventory,", "import delivery, inventory,"),
-    (
-        "contracts/__init__.py",
-        "        orders.OrderPlaced,\n",
-        "        delivery.ParcelDispatched,\n        orders.OrderPlaced,\n",
-    ),
-    (
-        "shop/__init__.py",
-        "from inventory_service.service",
-        "from delivery_service.service import delivery_service\nfrom inventory_service.service",
-    ),
-    ("shop/__init__.py", "services = (order_service,", "services = (delivery_service, order_service,"),
-    (
-        "projections/sources.py",
-        "from inventory_service.service",
-        "from delivery_service.service import delivery_service\nfrom inventory_service.service",
-    ),
-    ("projections/sources.py", "in (order_service,", "in (delivery_service, order_service,"),
-    ("devstack/processes.py", '"inventory_service")\n', '"inventory_service", "delivery_service")\n'),
-    (
-        "devstack/processes.py",
-        '    worker("projections-worker",',
-        '    worker("delivery-worker", "delivery_service"),\n    relay("delivery-relay", "delivery_service"),\n'
-        '    worker("projections-worker",',
-    ),
-)
-"""What section 4 tells to change before the stack runs: (file, before, after)."""
+PAGE = ROOT / "docs" / "ADD_A_SERVICE.md"
+FILE = re.compile(r"```python\n# (?P<path>\S+)\n(?P<code>.*?)```", re.DOTALL)
+CHANGE = re.compile(r"```diff\n# (?P<path>\S+)\n(?P<hunks>.*?)```", re.DOTALL)
+UNIT_TEST = "tests/shop/unit/test_delivery_service.py"
+LINK = re.compile(r"\]\(\.\./(?P<path>[^)#]+)\)")
+NAMED_ALONE = {
+    "tests/shop/test_add_a_service.py",
+    "tests/shop/test_saga_races.py",
+    "inventory_service/reactions.py",
+    "inventory_service/api.py",
+    "payment_service/service.py",
+    "projections/service.py",
+    "projections/dashboard/components/words.py",
+}
+"""Files that the page links to and does not change: examples, and what is optional."""
+
+
+def changes() -> list[tuple[str, str, str]]:
+    """(file, lines before, lines after) of every hunk of the page."""
+    found = []
+    for change in CHANGE.finditer(PAGE.read_text()):
+        for hunk in change["hunks"].split("@@\n"):
+            lines = hunk.splitlines(keepends=True)
+            before, after = ("".join(line[1:] for line in lines if line[0] in f" {mark}") for mark in ("-", "+"))
+            found.append((change["path"], before, after))
+    return found
 
 
 @pytest.fixture
 def grown(tmp_path: Path) -> Path:
     """A copy of the repository with the fourth service."""
     copy = tmp_path / "grown"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".*", "docs", "__pycache__"))
-    for block in BLOCK.finditer((ROOT / "docs" / "ADD_A_SERVICE.md").read_text()):
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", ".ordersaga", "__pycache__"))
+    for block in FILE.finditer(PAGE.read_text()):
         file = copy / block["path"]
         file.parent.mkdir(exist_ok=True, parents=True)
         file.write_text(block["code"])
-    for name, before, after in CHANGES:
+    for name, before, after in changes():
         text = (copy / name).read_text()
-        assert text.count(before) == 1, f"{name} has changed: {before!r}"
+        assert text.count(before) == 1, f"{name} has changed, the page has not: {before}"
         (copy / name).write_text(text.replace(before, after))
     return copy
 
 
-def test_the_service_of_the_page_passes_the_tests_of_the_page(grown: Path) -> None:
+def run(grown: Path, *arguments: str) -> str:
+    """The output of a module in the copy. Fails unless the exit code is 0."""
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", TEST],
+        [sys.executable, "-m", *arguments],
         cwd=grown,
         env={**os.environ, "PYTHONPATH": f"{grown}:{grown / 'src'}"},
         capture_output=True,
         text=True,
     )
-    assert "4 passed" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def test_the_page_changes_every_file_that_it_links_to_in_the_copy() -> None:
+    changed = {name for name, _, _ in changes()}
+    assert {path["path"] for path in LINK.finditer(PAGE.read_text())} - changed == NAMED_ALONE
+
+
+@pytest.mark.timeout(600)
+def test_with_the_service_of_the_page_all_unit_tests_pass_and_so_do_those_of_compose(grown: Path) -> None:
+    unit = ("tests/library/unit", "tests/shop/unit", "tests/shop/test_compose.py")
+    run(grown, "pytest", "-q", "-p", "no:cacheprovider", *unit)
+    assert "4 passed" in run(grown, "pytest", "-q", "-p", "no:cacheprovider", UNIT_TEST)
+
+
+@pytest.mark.timeout(600)
+def test_with_the_service_of_the_page_ruff_mypy_and_import_linter_are_content(grown: Path) -> None:
+    run(grown, "ruff", "check", "--no-cache", ".")
+    run(grown, "ruff", "format", "--check", "--no-cache", ".")
+    run(grown, "mypy", "--cache-dir", os.devnull)
+    subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=grown,
+        env={**os.environ, "PYTHONPATH": f"{grown}:{grown / 'src'}"},
+        check=True,
+    )
 
 
 @pytest.mark.timeout(300)

@@ -11,17 +11,15 @@ import projections
 from contracts import CONTRACTS
 from contracts.contract import Contract
 from contracts.orders import OrderPlaced
-from inventory_service.service import inventory_service
-from order_service.service import order_service
-from payment_service.service import payment_service
 from projections.queries.payments import Payment
 from projections.queries.sagas import Saga
+from projections.sources import SOURCES
 from projections.views import payments, sagas
 from projections.views.columns import field_of
 from projections.views.fold import VIEWS
 from projections.views.view import Contracts, View, view_of_orders
 
-HEARD = {service.group: set(service.contracts) for service in (order_service, payment_service, inventory_service)}
+HEARD = {service.group: set(service.contracts) for service in SOURCES.values()}
 NOT_SHOWN: dict[str, str] = {}
 """By contract, why no view has a column of it."""
 LITERAL = re.compile(r"\b[a-z_]+\.[a-z_]+\.v\d+\b")

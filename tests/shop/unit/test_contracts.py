@@ -1,33 +1,31 @@
 """What services say to one another: every contract, its key, its way through JSON, and who announces it."""
 
 import json
+from itertools import product as pairs_of
 from uuid import UUID
 
 import pytest
+from eventsourcing.domain import BaseAggregate
 from pydantic import ValidationError
 
 from contracts import CONTRACTS
 from contracts.inventory import StockLine, StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
 from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
-from inventory_service.announcements import announcements as inventory_announcements
-from inventory_service.reactions import reactions as inventory_reactions
 from inventory_service.reservation import Reservation
 from inventory_service.stock import Line, StockItem
-from order_service.announcements import announcements as order_announcements
 from order_service.order import Order
 from order_service.product import Product
 from order_service.reactions import reactions as order_reactions
 from ordersaga.envelope.contract import Contract
 from ordersaga.envelope.message import Cause
-from ordersaga.inbox.reactions import Reactions
+from ordersaga.service import Service
 from ordersaga.store.aggregates import record
-from ordersaga.store.announcements import Announcements
 from ordersaga.store.hash_chain import GENESIS
-from payment_service.announcements import announcements as payment_announcements
 from payment_service.payment import Payment
-from payment_service.reactions import reactions as payment_reactions
+from projections.sources import SOURCES
 
+SERVICES = tuple(SOURCES.values())
 ORDER = UUID("01890000-0000-7000-8000-000000000001")
 LINES = (StockLine(sku="Tasse, groß", quantity=2), StockLine(sku="pot", quantity=1))
 MONEY = {"amount": 700, "currency": "EUR"}
@@ -110,7 +108,7 @@ def test_what_has_been_said_cannot_be_changed(contract: Contract) -> None:
         setattr(contract, contract.KEY, "other")
 
 
-def life_of_an_order() -> list[tuple[Announcements, Order | Product | Payment | Reservation | StockItem]]:
+def life_of_an_order() -> list[BaseAggregate[UUID]]:
     """Aggregates that between them have every event that is announced."""
     product = Product(id=ORDER, sku="Tasse, groß", name="Tasse", unit_price=200, currency="EUR")
     product.change("Große Tasse", 300, "EUR")
@@ -129,30 +127,24 @@ def life_of_an_order() -> list[tuple[Announcements, Order | Product | Payment | 
     paid.refund("re_1")
     declined.decline("card_declined")
     late.charge_late("ch_1", 700, "EUR")
-    return [
-        *((order_announcements, aggregate) for aggregate in (product, order)),
-        *((inventory_announcements, aggregate) for aggregate in (item, served, refused)),
-        *((payment_announcements, aggregate) for aggregate in (paid, declined, late)),
-    ]
+    return [product, order, item, served, refused, paid, declined, late]
 
 
 def test_every_contract_is_announced_under_its_key() -> None:
     cause, keys = Cause(ORDER), {}
-    for announcements, aggregate in life_of_an_order():
+    for aggregate in life_of_an_order():
         events = aggregate.collect_events()
-        for event, row in zip(events, record(events, GENESIS, cause), strict=True):
-            for message in announcements.messages(event, row.hash, cause):
+        for (event, row), service in pairs_of(zip(events, record(events, GENESIS, cause), strict=True), SERVICES):
+            for message in service.announcements.messages(event, row.hash, cause):
                 keys[message.contract] = message.key
-                assert (message.source, message.event_hash) == (announcements.source, row.hash)
+                assert (message.source, message.event_hash) == (service.name, row.hash)
                 assert message.sequence == row.stored.originator_version
     assert keys == KEYS
 
 
-@pytest.mark.parametrize(
-    "reactions", [order_reactions, payment_reactions, inventory_reactions], ids=["order", "payment", "inventory"]
-)
-def test_every_reaction_is_to_a_contract_on_the_map(reactions: Reactions) -> None:
-    for name, reaction in reactions.by_contract.items():
+@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
+def test_every_reaction_is_to_a_contract_on_the_map(service: Service) -> None:
+    for name, reaction in service.reactions.by_contract.items():
         assert reaction.contract is CONTRACTS[name]
 
 
