@@ -18,7 +18,7 @@ WAIT_STEP = 0.02
 
 @dataclass(frozen=True)
 class Identity:
-    """A process for sure: pids are used again, a pid with its start time (clock ticks since boot) is not."""
+    """A process by its pid and its start time (clock ticks since boot), because pids are reused."""
 
     pid: int
     start_time: int
@@ -73,7 +73,7 @@ def setpriv(*options: str, death_signal: signal.Signals = signal.SIGKILL) -> lis
 
 
 def plain_environment() -> dict[str, str]:
-    """Nothing of the caller's that could change what a server does."""
+    """PATH, HOME, LANG and DOCKER_HOST alone: other variables of the caller could change what a server does."""
     kept = {name: os.environ[name] for name in ("HOME", "DOCKER_HOST") if name in os.environ}
     return {"PATH": os.environ.get("PATH", os.defpath), "LANG": "C.UTF-8", **kept}
 
@@ -101,7 +101,7 @@ def spawn(
 
 
 def end(process: subprocess.Popen[bytes], *steps: tuple[signal.Signals, float]) -> None:
-    """Signal after signal, each with its seconds to take effect, then SIGKILL."""
+    """Send each signal and wait its number of seconds, then send SIGKILL."""
     for number, seconds in steps:
         if process.poll() is not None:
             return

@@ -1,4 +1,4 @@
-"""A stack coming up, as a person sees it: a live table in a terminal, else one line for each thing done."""
+"""The start of a stack for a person: a live table in a terminal, else a line for each process that is ready."""
 
 import time
 from collections.abc import Callable
@@ -8,14 +8,14 @@ from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 
-from devstack.supervisor import Progress, Supervisor
+from devstack.supervisor import StartProgress, Supervisor
 
 STYLES = {"ready": "green", "done": "green", "died": "red", "waiting": "dim"}
 REFRESH = 0.1
 
 
-def say_and_keep(console: Console, log: Path) -> Callable[[str], None]:
-    """A function that shows a line and writes it to the supervisor's log; a closed terminal is no error."""
+def say_and_log(console: Console, log: Path) -> Callable[[str], None]:
+    """A function that prints a line and appends it to the supervisor's log; a closed terminal is no error."""
 
     def say(text: str) -> None:
         with log.open("a") as file:
@@ -34,16 +34,16 @@ def show_start(supervisor: Supervisor, console: Console) -> None:
         with Live(console=console, refresh_per_second=1 / REFRESH, get_renderable=lambda: table(supervisor)):
             wait(supervisor, lambda: None)
     else:
-        told: set[str] = set()
-        wait(supervisor, lambda: tell(supervisor, console, told))
+        printed: set[str] = set()
+        wait(supervisor, lambda: print_ready(supervisor, console, printed))
     if supervisor.failure:
         raise supervisor.failure
 
 
-def wait(supervisor: Supervisor, look: Callable[[], None]) -> None:
+def wait(supervisor: Supervisor, on_poll: Callable[[], None]) -> None:
     while not (supervisor.ready.wait(REFRESH) or supervisor.ended.is_set()):
-        look()
-    look()
+        on_poll()
+    on_poll()
 
 
 def table(supervisor: Supervisor) -> Table:
@@ -53,15 +53,15 @@ def table(supervisor: Supervisor) -> Table:
     return table
 
 
-def seconds(progress: Progress) -> str:
+def seconds(progress: StartProgress) -> str:
     if progress.state == "waiting":
         return ""
     passed = progress.seconds if progress.seconds is not None else time.monotonic() - progress.since
     return f"{passed:.1f} s"
 
 
-def tell(supervisor: Supervisor, console: Console, told: set[str]) -> None:
+def print_ready(supervisor: Supervisor, console: Console, printed: set[str]) -> None:
     for name, progress in supervisor.progress.items():
-        if progress.state in ("ready", "done") and name not in told:
-            told.add(name)
+        if progress.state in ("ready", "done") and name not in printed:
+            printed.add(name)
             console.print(f"{name} {progress.state} ({seconds(progress)})", highlight=False)

@@ -1,4 +1,4 @@
-"""`ordersaga doctor`: what this machine has and lacks."""
+"""`./ordersaga doctor`: what this machine has and lacks."""
 
 import os
 import platform

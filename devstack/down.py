@@ -1,4 +1,4 @@
-"""`ordersaga down`: stop the stack of a state directory from another terminal."""
+"""`./ordersaga down`: stop the stack of a state directory from another terminal."""
 
 import signal
 

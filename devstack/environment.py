@@ -1,4 +1,4 @@
-"""What each process is told: its own databases, its own broker user, and the settings it needs."""
+"""The environment of each process: its own databases, its own broker user, and the settings that it needs."""
 
 import os
 from collections.abc import Mapping

@@ -43,7 +43,7 @@ def private_key_pem(state: State) -> str:
 
 
 def personal_key(state: State) -> str:
-    """For PERSONAL_KEY_ENCRYPTION_KEY: what it wraps is lost with it."""
+    """For PERSONAL_KEY_ENCRYPTION_KEY; whoever loses it loses the personal data."""
     return state.secret("personal key encryption key", size=32)
 
 

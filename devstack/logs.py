@@ -1,4 +1,4 @@
-"""`ordersaga logs`: what the processes of a stack have said."""
+"""`./ordersaga logs`: the logs of the processes of a stack."""
 
 import os
 from shutil import which

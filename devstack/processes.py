@@ -17,7 +17,7 @@ PERSONAL = {"PERSONAL_KEY_ENCRYPTION_KEY": "{personal_key}", "ERASURE_LIST": "{e
 CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_API_BASE": "{card_url}"}
 HEALTH = {"HEALTH_PORT": "{port}"}
 WATCHING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
-"""What a process needs that shows how all others are."""
+"""For a process that shows the state of all others."""
 RELAY_SETTINGS = ("RELAY_RETENTION_HOURS", "RELAY_MAX_MESSAGE_BYTES")
 AUDIT_LOG = {"AUDIT_CHECKPOINTS": "{audit_directory}"}
 AUDITED = dict.fromkeys(SERVICES, AUDITOR_ROLE)
@@ -39,7 +39,7 @@ class Process:
     is_api: bool = False
     """Serves its own database over HTTP."""
     outside: bool = False
-    """Stands in for something that is not ours: starts with the servers and outlives the processes."""
+    """Replaces a system that is not ours: starts with the servers and stops after the processes."""
 
     @property
     def serves(self) -> list[str]:

@@ -81,7 +81,7 @@ class Records:
         self._state.write(FILE, {**self._state.read(FILE), "processes": [asdict(record) for record in records]})
 
     def end_leftovers(self) -> list[str]:
-        """End what a killed stack has left running; returns the names."""
+        """End the processes that a killed stack has left; returns their names."""
         running = [record for record in self.all() if record.name != SUPERVISOR and record.identity.is_running()]
         for record in reversed(running):
             end_tree(record.identity)
@@ -90,7 +90,7 @@ class Records:
 
 
 def end_tree(identity: Identity) -> None:
-    """End a process and then its children, which must not outlive it."""
+    """End a process, then its children."""
     try:
         children = psutil.Process(identity.pid).children(recursive=True)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A whole stack for as long as a block lasts: what `up` keeps and what the demo runs on."""
+"""A whole stack for the length of a block: `up` and the demo run on it."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rich.console import Console
 
-from devstack.display import say_and_keep, show_start
+from devstack.display import say_and_log, show_start
 from devstack.environment import Environments
 from devstack.external_servers import ExternalServers
 from devstack.managed import Managed
@@ -55,13 +55,13 @@ def running_stack(
     """
     external = ExternalServers.from_environment(caller)
     state.create()
-    say = say_and_keep(console, state.log("supervisor"))
+    say = say_and_log(console, state.log("supervisor"))
     with state.locked():
         records = Records(state)
         for name in records.end_leftovers():
             say(f"Ended {name}, which a killed stack had left running")
         if fresh:
-            forget_all(state, in_docker)
+            clear_state(state, in_docker)
         say(f"Starting the stack of {state.directory}")
         servers = make_servers(state, records, external, in_docker, console)
         stack = assemble(state, records, external, Environments(state, external, caller), servers, table, say)
@@ -76,10 +76,10 @@ def running_stack(
             records.end()
 
 
-def forget_all(state: State, in_docker: bool) -> None:
+def clear_state(state: State, in_docker: bool) -> None:
     if in_docker:
         docker.check_engine()
-        docker.forget(state)
+        docker.remove_data(state)
     state.clear()
 
 
@@ -109,13 +109,13 @@ def assemble(
     table: Sequence[Process],
     say: Callable[[str], None],
 ) -> Stack:
-    """Everything that the supervisor is to run, none of it started."""
+    """All that the supervisor will run; nothing is started."""
     postgres = next((server for server in servers if isinstance(server, Postgres)), None)
     for process in table:
         state.renew_port(process.name)
     running = [ServiceProcess(state, records, environments, process) for process in table]
-    outside = [process for process in running if process.line.outside]
-    inside = [process for process in running if not process.line.outside]
+    outside = [process for process in running if process.process.outside]
+    inside = [process for process in running if not process.process.outside]
     todo = steps(state, external, environments, postgres, say)
     supervisor = Supervisor([*servers, *outside], todo, inside, say)
     return Stack(state, environments, supervisor, running)

@@ -10,8 +10,8 @@ from devstack.processes import Process
 from devstack.records import Records
 from devstack.state import ROOT, State
 
-PATIENCE = 10
-"""Seconds for a process to finish what it has in hand after SIGTERM."""
+STOP_SECONDS = 10
+"""For a process to finish its work in progress after SIGTERM."""
 
 
 class ServiceProcess:
@@ -23,7 +23,7 @@ class ServiceProcess:
         self._state = state
         self._records = records
         self._environments = environments
-        self.line = process
+        self.process = process
         self._running: subprocess.Popen[bytes] | None = None
 
     @property
@@ -35,8 +35,8 @@ class ServiceProcess:
         return self._running.pid if self._running and self._running.poll() is None else None
 
     def launch(self) -> None:
-        command = [*children.python(), *self._environments.arguments(self.line)]
-        self._running = children.spawn(command, self._environments.of(self.line), self.log, ROOT)
+        command = [*children.python(), *self._environments.arguments(self.process)]
+        self._running = children.spawn(command, self._environments.of(self.process), self.log, ROOT)
         self._records.add(self.name, self._running.pid, self.port)
 
     def is_ready(self) -> bool:
@@ -48,5 +48,5 @@ class ServiceProcess:
 
     def stop(self) -> None:
         if self._running:
-            children.end(self._running, (signal.SIGTERM, PATIENCE))
+            children.end(self._running, (signal.SIGTERM, STOP_SECONDS))
             self._records.remove(self.name)

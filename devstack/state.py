@@ -1,4 +1,4 @@
-"""The state directory of one stack: what it keeps between starts, and what is running now."""
+"""The state directory of one stack: passwords, ports, keys, data, and what runs now."""
 
 import fcntl
 import json
@@ -19,7 +19,7 @@ IMPORT_PATH = f"{ROOT}:{ROOT / 'src'}"
 MARKER = "this-is-an-ordersaga-state-directory"
 LOCK = "lock"
 ERASURES = "erasures.jsonl"
-"""Which keys of personal data were erased: it outlives the data, which may come back with a backup."""
+"""The list of erased personal keys; it is kept when the data is deleted, because backups may bring data back."""
 CHOOSE = "Choose another directory with --state."
 
 
@@ -48,7 +48,7 @@ class State:
         return (self.directory / MARKER).is_file()
 
     def clear(self) -> None:
-        """Forget everything but erasures; only a directory with our marker is ever emptied."""
+        """Delete everything but the erasures; only a directory with our marker is ever emptied."""
         if not self.exists():
             return
         for path in self.directory.iterdir():
@@ -112,7 +112,7 @@ class State:
         self.write_text(file, json.dumps(content, indent=1))
 
     def write_text(self, file: str, text: str) -> Path:
-        """All or nothing, for a reader in another process or a crash in between."""
+        """Atomically: readers see the old file or the whole new one, also after a crash."""
         path = self.directory / file
         new = path.with_name(path.name + ".new")
         with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as stream:

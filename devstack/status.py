@@ -1,4 +1,4 @@
-"""`ordersaga status`: which processes run, asked of each of them now."""
+"""`./ordersaga status`: which processes run and are ready."""
 
 import json
 import time
@@ -17,8 +17,8 @@ from ordersaga.cli.options import json_option
 
 
 @dataclass(frozen=True)
-class Line:
-    """One process; `since` is Unix time in seconds, and what is null is not running."""
+class ProcessStatus:
+    """One process; `since` is Unix time in seconds, and all but `name` and `ready` is null when it does not run."""
 
     name: str
     ready: bool
@@ -34,7 +34,7 @@ def status(state: State, as_json: bool) -> None:
     """List the processes of the stack. Exit code 0 when every one is ready, else 1."""
     records = Records(state)
     running = records.supervisor() is not None
-    lines = look(state, records) if running else []
+    lines = all_statuses(state, records) if running else []
     ready = running and all(line.ready for line in lines)
     if as_json:
         found = {"state": str(state.directory), "running": running, "ready": ready}
@@ -46,18 +46,18 @@ def status(state: State, as_json: bool) -> None:
     raise SystemExit(0 if ready else 1)
 
 
-def look(state: State, records: Records) -> list[Line]:
-    """Ask all processes at once."""
+def all_statuses(state: State, records: Records) -> list[ProcessStatus]:
+    """All processes are asked at the same time."""
     names = records.expected()
-    with ThreadPoolExecutor(len(names) or 1) as askers:
-        return list(askers.map(lambda name: ask(state, records, name), names))
+    with ThreadPoolExecutor(len(names) or 1) as executor:
+        return list(executor.map(lambda name: status_of(state, records, name), names))
 
 
-def ask(state: State, records: Records, name: str) -> Line:
+def status_of(state: State, records: Records, name: str) -> ProcessStatus:
     record = records.find(name)
     if record is None or not record.identity.is_running():
-        return Line(name, ready=False)
-    return Line(name, is_ready(state, records, record), record.pid, record.port, record.since)
+        return ProcessStatus(name, ready=False)
+    return ProcessStatus(name, is_ready(state, records, record), record.pid, record.port, record.since)
 
 
 def is_ready(state: State, records: Records, record: Record) -> bool:
@@ -67,7 +67,7 @@ def is_ready(state: State, records: Records, record: Record) -> bool:
     return record.port is not None and says_ready(record.port)
 
 
-def table(lines: list[Line]) -> list[str]:
+def table(lines: list[ProcessStatus]) -> list[str]:
     """Columns with a heading."""
     rows = [("NAME", "READY", "PID", "PORT", "UP FOR")]
     for line in lines:

@@ -1,4 +1,4 @@
-"""What is done between the servers' start and the processes': reach or make databases, migrate, declare."""
+"""The steps between the start of the servers and of the processes: databases, migrations, topology."""
 
 import signal
 import time
@@ -64,7 +64,7 @@ def reach_broker(url: str) -> None:
 
 
 def declare(state: State, environments: Environments, stop: Callable[[], bool], say: Callable[[str], None]) -> None:
-    """Run the topology step, and say what it warns of."""
+    """Run the topology step and pass its warnings on."""
     log = state.log(TOPOLOGY.name)
     before = log.stat().st_size if log.exists() else 0
     run_process(TOPOLOGY, state, environments, stop)
@@ -74,7 +74,7 @@ def declare(state: State, environments: Environments, stop: Callable[[], bool], 
 
 
 def run_process(process: Process, state: State, environments: Environments, stop: Callable[[], bool]) -> None:
-    """Run to its end; raises Failed, with what it said last, when it fails."""
+    """Run a process to its end; raises Failed, with the end of its log, when it fails."""
     log = state.log(process.name)
     command = [*children.python(), *environments.arguments(process)]
     running = children.spawn(command, environments.of(process), log, ROOT)

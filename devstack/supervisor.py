@@ -1,4 +1,4 @@
-"""Brings a stack up in order, restarts what dies, and takes it down in reverse: one thread owns every child."""
+"""Starts a stack in order, restarts processes that die, and stops all in reverse: one thread owns every child."""
 
 import threading
 import time
@@ -20,7 +20,7 @@ POLL = 0.1
 
 
 class Stopping(Exception):
-    """Somebody asked to stop while the stack was coming up."""
+    """The stack was told to stop while it was starting."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Step:
 
 
 @dataclass
-class Progress:
+class StartProgress:
     """How far one server, step or process is; read by displays in other threads."""
 
     state: str = "waiting"
@@ -50,8 +50,8 @@ class Progress:
 
 
 @dataclass
-class Life:
-    """Deaths of a process in a row, and when it may be launched again."""
+class Restarts:
+    """How often a process died in a row, and when it may be launched again."""
 
     deaths: int = 0
     launched: float = 0.0
@@ -83,9 +83,9 @@ class Supervisor(threading.Thread):
         self._servers, self._steps, self._processes = servers, steps, processes
         self._say = say
         self._stop_now = threading.Event()
-        self._lives = {managed.name: Life() for managed in (*servers, *processes)}
+        self._restarts = {managed.name: Restarts() for managed in (*servers, *processes)}
         names = [*(s.name for s in servers), *(s.name for s in steps), *(p.name for p in processes)]
-        self.progress = {name: Progress() for name in names}
+        self.progress = {name: StartProgress() for name in names}
         self.ready = threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
@@ -95,7 +95,7 @@ class Supervisor(threading.Thread):
             self._bring_up()
             self.ready.set()
             while not self._stop_now.wait(POLL):
-                self._restart_the_dead()
+                self._restart_dead()
         except Stopping:
             pass
         except Exception as error:  # noqa: BLE001
@@ -118,11 +118,11 @@ class Supervisor(threading.Thread):
             self._run(step)
         for process in self._processes:
             self._launch(process)
-        self._await(self._lives)
+        self._await(self._restarts)
 
     def _launch(self, managed: Managed) -> None:
-        life = self._lives[managed.name]
-        life.next_launch, life.launched = None, time.monotonic()
+        restarts = self._restarts[managed.name]
+        restarts.next_launch, restarts.launched = None, time.monotonic()
         self.progress[managed.name].begin("starting")
         managed.launch()
 
@@ -134,14 +134,14 @@ class Supervisor(threading.Thread):
         progress.done("done")
 
     def _await(self, names: Collection[str]) -> None:
-        """Until those named are ready; whatever else is starting is looked at too."""
+        """Wait until those named are ready; everything else that is starting is checked too."""
         end = time.monotonic() + START_SECONDS
         while pending := self._starting(names):
-            for managed in self._starting(self._lives):
-                self._look_at(managed)
+            for managed in self._starting(self._restarts):
+                self._check(managed)
             self._check_stopping()
             if time.monotonic() > end:
-                raise Failed(f"{did_not_start(pending[0])}\n{also(pending[1:])}".strip())
+                raise Failed(f"{did_not_start(pending[0])}\n{others_not_ready(pending[1:])}".strip())
             self._stop_now.wait(POLL)
 
     def _starting(self, names: Collection[str]) -> list[Managed]:
@@ -149,14 +149,14 @@ class Supervisor(threading.Thread):
         everything = (*self._servers, *self._processes)
         return [one for one in everything if one.name in names and self.progress[one.name].state == "starting"]
 
-    def _look_at(self, managed: Managed) -> None:
-        life = self._lives[managed.name]
-        if life.next_launch is not None:
-            if time.monotonic() >= life.next_launch:
+    def _check(self, managed: Managed) -> None:
+        restarts = self._restarts[managed.name]
+        if restarts.next_launch is not None:
+            if time.monotonic() >= restarts.next_launch:
                 self._launch(managed)
         elif managed.pid is None:
-            life.died()
-            if life.deaths >= ATTEMPTS:
+            restarts.died()
+            if restarts.deaths >= ATTEMPTS:
                 raise Failed(did_not_start(managed))
         elif managed.is_ready():
             self.progress[managed.name].done("ready")
@@ -165,14 +165,14 @@ class Supervisor(threading.Thread):
         if self._stop_now.is_set():
             raise Stopping
 
-    def _restart_the_dead(self) -> None:
+    def _restart_dead(self) -> None:
         for managed in (*self._servers, *self._processes):
-            life, progress = self._lives[managed.name], self.progress[managed.name]
-            if life.next_launch is not None:
-                if time.monotonic() >= life.next_launch:
+            restarts, progress = self._restarts[managed.name], self.progress[managed.name]
+            if restarts.next_launch is not None:
+                if time.monotonic() >= restarts.next_launch:
                     self._launch(managed)
             elif managed.pid is None:
-                wait = life.died()
+                wait = restarts.died()
                 progress.begin("died")
                 self._say(f"{managed.name} died; restarting it in {wait:.1f} s. Its log: {managed.log}")
             elif progress.state != "ready" and managed.is_ready():
@@ -187,7 +187,7 @@ class Supervisor(threading.Thread):
                     self._end(managed, act)
 
     def _end(self, managed: Managed, act: str) -> None:
-        """Whatever goes wrong with one must not leave the others running."""
+        """An error of one is reported, so that the others are stopped too."""
         try:
             getattr(managed, act)()
         except Exception as error:  # noqa: BLE001
@@ -196,5 +196,5 @@ class Supervisor(threading.Thread):
             self.progress[managed.name].begin("stopped")
 
 
-def also(others: Sequence[Managed]) -> str:
+def others_not_ready(others: Sequence[Managed]) -> str:
     return f"Nor do: {', '.join(one.name for one in others)}." if others else ""

@@ -1,4 +1,4 @@
-"""`ordersaga token`: a bearer token to call the services with."""
+"""`./ordersaga token`: a bearer token to call the services with."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""`ordersaga up`: run the whole stack until Ctrl-C."""
+"""`./ordersaga up`: run the whole stack until Ctrl-C."""
 
 import sys
 from collections.abc import Iterator

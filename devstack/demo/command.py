@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.live import Live
 
 from devstack.demo.customers import shop
-from devstack.demo.run import Demo, Progress, summary
+from devstack.demo.run import Demo, DemoProgress, summary
 from devstack.demo.scenarios import DEADLINE_SECONDS
 from devstack.demo.verdict import as_json
 from devstack.options import state_option
@@ -60,7 +60,7 @@ def run(state: State, console: Console, fresh: bool, docker: bool) -> dict[str, 
     with running_stack(state, console, fresh=fresh, in_docker=docker, caller={**SETTINGS, **os.environ}) as stack:
         lap("start")
         run = Demo(lambda: shop(stack), stack.environments.owner_urls())
-        run.stock_the_shelves()
+        run.stock_products()
         with live(console, run.progress) as screen:
             run.run(lambda: screen.update(run.progress.table("Orders")))
             lap("orders")
@@ -75,7 +75,7 @@ def run(state: State, console: Console, fresh: bool, docker: bool) -> dict[str, 
     return as_json(books, found, seconds)
 
 
-def live(console: Console, progress: Progress) -> Live:
+def live(console: Console, progress: DemoProgress) -> Live:
     """A table that follows the orders; a file or pipe gets only the last one."""
     visible = console.is_terminal
     return Live(progress.table("Orders"), console=console, transient=not visible, auto_refresh=visible)

@@ -1,4 +1,4 @@
-"""How the stack's own customers, the demo and the traffic, get into its shop."""
+"""Clients of the stack's shop for the demo and the traffic, and their tokens."""
 
 from datetime import timedelta
 
@@ -25,8 +25,8 @@ def shop(stack: Stack) -> Shop:
 
 
 def open_shop(stack: Stack) -> None:
-    """Put the demo's products on the price list and on the shelves, unless there are products already."""
-    keeper = shop(stack)
-    if not keeper.products():
+    """Price and stock the demo's products, unless there are products already."""
+    client = shop(stack)
+    if not client.products():
         for sku, (name, unit_price) in PRODUCTS.items():
-            keeper.stock(sku, name, unit_price, PLENTY)
+            client.stock(sku, name, unit_price, PLENTY)

@@ -17,14 +17,14 @@ from devstack.demo.shop import Shop
 from devstack.demo.verdict import Violation, violations
 
 ENDED = ("confirmed", "cancelled")
-PATIENCE = 90
-"""Seconds until what has not ended is a finding."""
+TIMEOUT_SECONDS = 90
+"""After which an unfinished order is a finding."""
 SHOPPERS = 8
 
 
 @dataclass
-class Progress:
-    """What has become of every order so far; read by the live table, written by the shoppers."""
+class DemoProgress:
+    """The state of every order so far; read by the live table, written by the shoppers."""
 
     states: dict[int, str] = field(default_factory=dict)
     """Errand number -> state of its order."""
@@ -50,7 +50,7 @@ class Demo:
     """Runs the errands against a running stack; `make_shop` gives each thread its own connection."""
 
     def __init__(self, make_shop: Callable[[], Shop], urls: Mapping[str, str]) -> None:
-        self.progress = Progress()
+        self.progress = DemoProgress()
         self._make_shop = make_shop
         self._urls = urls
         self._threads = local()
@@ -62,16 +62,16 @@ class Demo:
         shop: Shop = self._threads.shop
         return shop
 
-    def stock_the_shelves(self) -> None:
+    def stock_products(self) -> None:
         for sku, (name, unit_price) in PRODUCTS.items():
             self.shop.stock(sku, name, unit_price, SCARCE.get(sku, PLENTY))
 
     def run(self, show: Callable[[], None]) -> None:
         """Place every order and wait for its end; `show` is called several times a second."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + TIMEOUT_SECONDS
         with ThreadPoolExecutor(SHOPPERS) as shoppers:
             orders = {errand: shoppers.submit(self._place, errand) for errand in self.progress.errands}
-            while not self._look_round(orders) and time.monotonic() < end:
+            while not self._poll_orders(orders) and time.monotonic() < end:
                 show()
                 time.sleep(0.1)
             for order in orders.values():
@@ -85,15 +85,15 @@ class Demo:
             self.shop.cancel(errand.customer, order_id)
         return order_id
 
-    def _look_round(self, orders: Mapping[Errand, "Future[UUID]"]) -> bool:
-        """Look at every order that has not ended; True once all have."""
+    def _poll_orders(self, orders: Mapping[Errand, "Future[UUID]"]) -> bool:
+        """Ask for every order that has not ended; True when all have."""
         for errand, order in orders.items():
             if order.done() and self.progress.states.get(errand.number) not in ENDED:
-                self._look(errand, order.result())
+                self._update(errand, order.result())
         return all(self.progress.states.get(errand.number) in ENDED for errand in orders)
 
-    def _look(self, errand: Errand, order_id: UUID) -> None:
-        order = self.shop.look(errand.customer, order_id)
+    def _update(self, errand: Errand, order_id: UUID) -> None:
+        order = self.shop.order_of(errand.customer, order_id)
         if order["state"] == "confirmed" and errand.scenario.cancel == "when confirmed":
             self.shop.cancel(errand.customer, order_id)
             return
@@ -101,8 +101,8 @@ class Demo:
         self.progress.reasons[errand.number] = order["reason"] or ""
 
     def settle(self, show: Callable[[int], None]) -> tuple[Books, list[Violation]]:
-        """Wait until refunds and releases have followed, then give the verdict; `show` gets what is left to do."""
-        end = time.monotonic() + PATIENCE
+        """Wait for refunds and releases, then return the verdict; `show` gets the number of violations so far."""
+        end = time.monotonic() + TIMEOUT_SECONDS
         while True:
             books = read_books(self._urls, self.shop.ledger())
             found = violations(books)

@@ -14,7 +14,7 @@ ATTEMPTS = Retry(total=5, backoff_factor=0.2, status_forcelist=[409, 502, 503, 5
 """Every request here may be repeated: it carries an idempotency key, or only reads."""
 
 
-class Refused(RuntimeError):
+class ServiceRefused(RuntimeError):
     """A service answered with a problem document; the text is what it said."""
 
 
@@ -74,7 +74,7 @@ class Shop:
         url = f"{self.addresses.orders}/orders/{order_id}/cancellation"
         self._call("POST", url, self._customer(customer), {"reason": "changed_my_mind"})
 
-    def look(self, customer: str, order_id: UUID) -> dict[str, Any]:
+    def order_of(self, customer: str, order_id: UUID) -> dict[str, Any]:
         return self._call("GET", f"{self.addresses.orders}/orders/{order_id}", self._customer(customer))
 
     def ledger(self) -> dict[str, Any]:
@@ -93,6 +93,6 @@ class Shop:
             method, url, json=body, headers={"Authorization": f"Bearer {token}", **(headers or {})}, timeout=SECONDS
         )
         if not response.ok:
-            raise Refused(f"{method} {url} answered {response.status_code}: {response.text}")
+            raise ServiceRefused(f"{method} {url} answered {response.status_code}: {response.text}")
         answer: dict[str, Any] = response.json()
         return answer

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 
 from devstack.demo.scenarios import BASKETS, CONTACTS, CUSTOMERS, PLENTY, PRODUCTS
-from devstack.demo.shop import Refused, Shop
+from devstack.demo.shop import ServiceRefused, Shop
 
 CARDS = ["pm_card_visa"] * 16 + ["pm_card_chargeDeclined"] * 2 + ["pm_sim_delay_200", "pm_sim_timeout_after_charge"]
 CANCELLED = 0.05
@@ -48,7 +48,7 @@ class Traffic:
                     self._restock(shop)
                 self._order(shop, chance)
                 self.placed += 1
-            except (Refused, OSError):
+            except (ServiceRefused, OSError):
                 self.failed += 1
             rounds += 1
 

@@ -39,7 +39,7 @@ def check_engine() -> None:
 
 
 def pull(console: Console) -> None:
-    """Get the images before anything waits for their containers; raises CannotRunHere when that fails."""
+    """Pull missing images before the start; raises CannotRunHere when that fails."""
     for image in (POSTGRES_IMAGE, RABBITMQ_IMAGE):
         if _docker("image", "inspect", image).returncode:
             console.print(f"Pulling {image} (once)", highlight=False)
@@ -47,8 +47,8 @@ def pull(console: Console) -> None:
                 raise CannotRunHere(f"--docker: the image {image} could not be pulled.")
 
 
-def forget(state: State) -> None:
-    """Remove the data that the containers of this state directory have kept."""
+def remove_data(state: State) -> None:
+    """Remove the containers of this state directory and their data."""
     for name in (Postgres.name, RabbitMQ.name):
         _docker("rm", "--force", _name(state, name))
         _docker("volume", "rm", "--force", _name(state, name))

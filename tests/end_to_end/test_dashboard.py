@@ -128,7 +128,7 @@ def test_a_parked_message_is_dry_run_and_retried_from_the_page_by_an_operator_al
             expect(dialog.locator("#parked-result")).to_contain_text("The retry is due now", timeout=PATIENCE)
         done = "select actor, reason from parked_actions where key = %s and action = 'retry'"
         assert stack.rows("inventory_service", done, order) == [("olivia", "the shelves are mended")]
-        until(lambda: stack.shop().look("alice", UUID(order))["state"] == "confirmed", seconds=60)
+        until(lambda: stack.shop().order_of("alice", UUID(order))["state"] == "confirmed", seconds=60)
 
 
 def test_a_dry_run_of_an_order_of_many_lines_is_shown_and_the_page_goes_on(stack: WholeStack, browser: Browser) -> None:

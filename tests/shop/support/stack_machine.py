@@ -19,7 +19,7 @@ from devstack.external_servers import ExternalServers
 from devstack.reconcile.findings import Finding
 from devstack.reconcile.reconcile import Reconciliation
 from devstack.records import Records
-from devstack.status import Line, ask
+from devstack.status import ProcessStatus, status_of
 from ordersaga.broker.topology import EVENTS
 from ordersaga.envelope.message import to_properties
 from ordersaga.parked import operations
@@ -106,7 +106,7 @@ class StackMachine(RuleBasedStateMachine):
         """Whatever needs no frozen process and no faulty order goes on."""
         if not self.frozen and not self.faults():
             order = pick(self.orders, number)
-            until(lambda: self.shop.look("alice", order)["state"] != "placed", seconds=60)
+            until(lambda: self.shop.order_of("alice", order)["state"] != "placed", seconds=60)
 
     @rule(process=st.sampled_from(MORTAL), how=st.sampled_from([signal.SIGKILL, signal.SIGTERM]))
     def end(self, process: str, how: signal.Signals) -> None:
@@ -182,8 +182,8 @@ class StackMachine(RuleBasedStateMachine):
         assert pid is not None
         return pid
 
-    def line(self, process: str) -> Line:
-        return ask(self.stack.state, Records(self.stack.state), process)
+    def line(self, process: str) -> ProcessStatus:
+        return status_of(self.stack.state, Records(self.stack.state), process)
 
     def by_hand(self, database: str, statement: str, *parameters: object) -> None:
         with psycopg.connect(self.stack.urls[database], autocommit=True) as connection:
