@@ -20,14 +20,14 @@ from psycopg.types.json import Jsonb
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
 from order_service.announcements import announcements
-from order_service.order import Line, Order
+from order_service.order import Order, PricedLine
 from ordersaga.envelope.message import COLUMNS, Cause
 from ordersaga.store.flush import Remembered
 from ordersaga.store.transaction import Transaction, decide
 from tests.support.databases import Database
 
 THREADS = 8
-LINES = [Line(sku="tea", quantity=2, unit_price=499), Line(sku="cup", quantity=1, unit_price=1000)]
+LINES = [PricedLine(sku="tea", quantity=2, unit_price=499), PricedLine(sku="cup", quantity=1, unit_price=1000)]
 
 Append = Callable[[], object]
 Way = Callable[[str], AbstractContextManager[Append]]

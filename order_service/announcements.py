@@ -1,4 +1,4 @@
-"""Which events of the order service the world hears of."""
+"""The events of the order service that are announced, each as its contract."""
 
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
 from order_service.order import Order

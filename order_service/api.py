@@ -1,4 +1,4 @@
-"""The order service over HTTP: orders placed, looked at and cancelled, beside the price list."""
+"""The order API: place, show and cancel orders, and erase personal data; the price list is mounted beside it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -14,16 +14,16 @@ from order_service.service import order_service
 from order_service.settings import OrderSettings
 from order_service.views import (
     Cancellation,
-    Cancelling,
+    CancelOrderHeaders,
     CustomerPath,
-    Erasing,
+    EraseRequest,
     ErasureView,
-    EventView,
     NewOrder,
+    OrderEventView,
     OrderHistory,
     OrderPath,
     OrderView,
-    Placing,
+    PlaceOrderHeaders,
 )
 from ordersaga.http import app as web
 from ordersaga.http.as_of import AsOf
@@ -59,8 +59,8 @@ def create_app() -> web.Api:
     },
     security=only("customer"),
 )
-def place_order(header: Placing, body: NewOrder) -> Response:
-    """Place an order at the prices of the list"""
+def post_order(header: PlaceOrderHeaders, body: NewOrder) -> Response:
+    """Place an order at the prices of the price list"""
     order_id, wanted = uuid7(), wanted_lines(body)
 
     def place(transaction: Transaction) -> Answer:
@@ -68,7 +68,7 @@ def place_order(header: Placing, body: NewOrder) -> Response:
         customer = web.caller().subject
         sealed = contact.seal(web.api().sealer, transaction, order_id, customer, body.contact) if body.contact else None
         order = commands.place_order(transaction, order_id, customer, wanted, body.card, deadline, sealed)
-        return answer(202, OrderView.of(order), ETag=etag(order.version), Location=f"/orders/{order.id}")
+        return answer(202, OrderView.of(order), order.id, ETag=etag(order.version), Location=f"/orders/{order.id}")
 
     try:
         accepted = accept(place, request_key(header.idempotency_key, body))
@@ -76,11 +76,13 @@ def place_order(header: Placing, body: NewOrder) -> Response:
         raise invalid(f"{error}.", FieldError(field=f"lines.{error.index}.sku", message=str(error))) from None
     except MixedCurrencies as error:
         raise invalid(f"{error}.", FieldError(field="lines", message=str(error))) from None
-    return respond_at_the_end(accepted, lambda: ended(UUID(accepted.headers["Location"].rpartition("/")[2])))
+    placed = accepted.subject
+    assert placed is not None
+    return respond_at_the_end(accepted, lambda: ended(placed))
 
 
 def wanted_lines(body: NewOrder) -> list[Wanted]:
-    """Raises Problem when a SKU is named twice: added up or overwritten would both surprise someone."""
+    """The lines to order. Raises Problem when a SKU appears twice: adding up and overwriting are both surprising."""
     seen: set[str] = set()
     for index, line in enumerate(body.lines):
         if line.sku in seen:
@@ -91,7 +93,7 @@ def wanted_lines(body: NewOrder) -> list[Wanted]:
 
 
 def ended(order_id: UUID) -> Answer | None:
-    """The order when its saga has come to an end."""
+    """The order, or None until its saga has ended."""
     with reading() as transaction:
         if is_still_placed(transaction, order_id):
             return None
@@ -100,20 +102,20 @@ def ended(order_id: UUID) -> Answer | None:
 
 
 def is_still_placed(transaction: Transaction, order_id: UUID) -> bool:
-    """Nothing has happened to it since; its version alone is looked at, as whoever waits for the end asks often."""
+    """Whether placing is its only event; reads the version alone, because clients that wait ask often."""
     return history.latest_version(transaction.connection, order_id) == 1
 
 
 @routes.get("/orders/<order_id>", responses={200: OrderView, 404: problem()}, security=everyone)
 def show_order(path: OrderPath, query: AsOf) -> Response:
-    """An order as it is, or as it was at a version or a time"""
+    """Show an order as it is, or as it was at a version or a time"""
     with reading() as transaction:
-        order = own(order_as_of(transaction, path.order_id, query.as_of))
+        order = require_visible(order_as_of(transaction, path.order_id, query.as_of))
         if order.contact is None or web.caller().role == "auditor":
             return show(OrderView.of(order), order.version)
         opened = contact.unseal(web.api().sealer, transaction, order)
     if opened is None:
-        # Not conditional: erasing does not change the version that the ETag tells, and this answer is another.
+        # Not conditional: erasing changes the answer, but not the version that is the ETag.
         return respond(answer(200, OrderView.of(order, contact_erased=True), ETag=etag(order.version)))
     return show(OrderView.of(order, opened), order.version)
 
@@ -128,8 +130,8 @@ def order_as_of(transaction: Transaction, order_id: UUID, moment: int | datetime
     return order
 
 
-def own(order: Order) -> Order:
-    """Raises AggregateNotFound for another customer's order: that it exists is none of a customer's business."""
+def require_visible(order: Order) -> Order:
+    """The order. Raises AggregateNotFound for another customer's, so that a customer cannot learn that it exists."""
     caller = web.caller()
     if caller.role == "customer" and order.customer != caller.subject:
         raise AggregateNotFound(f"{order.id} is not an order of {caller.subject}")
@@ -138,11 +140,11 @@ def own(order: Order) -> Order:
 
 @routes.get("/orders/<order_id>/events", responses={200: OrderHistory, 404: problem()}, security=everyone)
 def show_events(path: OrderPath) -> Response:
-    """Everything that has happened to an order"""
+    """List the events of an order"""
     with reading() as transaction:
-        own(transaction.get(Order, path.order_id))
+        require_visible(transaction.get(Order, path.order_id))
         events = history.events_of(transaction.connection, path.order_id)
-    return show(OrderHistory(events=[EventView(**event._asdict()) for event in events]), events[-1].version)
+    return show(OrderHistory(events=[OrderEventView(**event._asdict()) for event in events]), events[-1].version)
 
 
 @routes.post(
@@ -156,12 +158,12 @@ def show_events(path: OrderPath) -> Response:
     },
     security=only("customer", "operator"),
 )
-def cancel_order(path: OrderPath, header: Cancelling, body: Cancellation) -> Response:
+def post_cancellation(path: OrderPath, header: CancelOrderHeaders, body: Cancellation) -> Response:
     """Cancel an order, before or after its confirmation"""
     version = expected_version()
 
     def cancel(transaction: Transaction) -> Answer:
-        own(transaction.get(Order, path.order_id))
+        require_visible(transaction.get(Order, path.order_id))
         order = commands.cancel_order(transaction, path.order_id, body.reason, version)
         return answer(200, OrderView.of(order), ETag=etag(order.version))
 
@@ -176,8 +178,8 @@ def cancel_order(path: OrderPath, header: Cancelling, body: Cancellation) -> Res
     responses={200: ErasureView},
     security=only("operator"),
 )
-def erase_personal_data(path: CustomerPath, body: Erasing) -> Response:
-    """Make a customer's personal data unreadable for good; what comes in later is kept under a new key"""
+def erase_personal_data(path: CustomerPath, body: EraseRequest) -> Response:
+    """Make a customer's personal data unreadable forever; later data is sealed under a new key"""
     with reading() as transaction:
         erased = erase(transaction.connection, path.subject, web.caller().subject, body.reason, web.api().erasures)
     return respond(answer(200, ErasureView(subject=path.subject, keys_erased=len(erased.keys))))

@@ -1,28 +1,28 @@
-"""What one can ask of the order service; each command decides and saves, the caller's transaction keeps."""
+"""The commands of the order service; each decides and saves, and the caller's transaction commits."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 from uuid import UUID
 
-from order_service.order import Line, Order
+from order_service.order import Order, PricedLine
 from order_service.product import Product, product_id
 from ordersaga.store.deadline import Deadline
 from ordersaga.store.transaction import Transaction
 
 COMPLETION = "completion"
-"""Name of the deadline by which an order is confirmed or cancelled."""
+"""The name of the deadline at which an order that is not confirmed is cancelled."""
 
 
 class Wanted(NamedTuple):
-    """How many of which product."""
+    """A product and the quantity that the customer orders."""
 
     sku: str
     quantity: int
 
 
 class UnknownProduct(LookupError):
-    """The price list has no such SKU; `index` is its place in the order's lines."""
+    """The price list has no such SKU; `index` is the position of its line in the order, from 0."""
 
     def __init__(self, sku: str, index: int) -> None:
         super().__init__(f"no product {sku!r} is on the price list")
@@ -35,20 +35,20 @@ class MixedCurrencies(ValueError):
 
 
 class VersionMismatch(Exception):
-    """It is not at the version that the caller has seen; `current` is None when there is nothing of it."""
+    """The aggregate is not at the version that the caller has seen; `current` is None when it does not exist."""
 
     def __init__(self, current: int | None) -> None:
-        super().__init__("it is not there" if current is None else f"it is at version {current}")
+        super().__init__("it does not exist" if current is None else f"it is at version {current}")
         self.current = current
 
 
 def put_product(
     transaction: Transaction, sku: str, name: str, unit_price: int, currency: str, version: int | None = None
 ) -> tuple[Product, bool]:
-    """List a product or change its name and price (`unit_price` in minor units). Returns whether it is new, too.
+    """List a product or change its name and price (`unit_price` in minor units). Also returns whether it is new.
 
     Raises:
-        VersionMismatch: `version` is given and the product is at another, or is not listed.
+        VersionMismatch: `version` is given and the product is at another version, or is not listed.
     """
     listed = transaction.find(Product, product_id(sku))
     require_version(version, listed)
@@ -73,9 +73,9 @@ def place_order(
     deadline: timedelta,
     contact: str | None = None,
 ) -> Order:
-    """Place an order at the prices of the list; it is cancelled unless it is confirmed by the deadline.
+    """Place an order at the prices of the price list, with a deadline for its confirmation.
 
-    `contact` is sealed already.
+    `contact` is already sealed.
 
     Raises:
         UnknownProduct, MixedCurrencies: the order cannot be priced; nothing is placed.
@@ -85,7 +85,7 @@ def place_order(
     if len(currencies) > 1:
         raise MixedCurrencies(f"the products are priced in {' and '.join(sorted(currencies))}; order them separately")
     lines = [
-        Line(sku=product.sku, quantity=quantity, unit_price=product.unit_price)
+        PricedLine(sku=product.sku, quantity=quantity, unit_price=product.unit_price)
         for product, (_, quantity) in zip(products, wanted, strict=True)
     ]
     total = sum(line["quantity"] * line["unit_price"] for line in lines)
@@ -111,7 +111,7 @@ def cancel_order(transaction: Transaction, order_id: UUID, reason: str, version:
 
     Raises:
         AggregateNotFound: there is no such order.
-        VersionMismatch: `version` is given and the order is at another.
+        VersionMismatch: `version` is given and the order is at another version.
     """
     order = transaction.get(Order, order_id)
     require_version(version, order)

@@ -1,4 +1,4 @@
-"""Who an order goes to and where: personal data, which is sealed on its way in and opened only to be shown."""
+"""The contact of an order: personal data, sealed when the order is accepted and opened only to show it."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,7 +16,7 @@ Words = Annotated[str, Field(min_length=1, max_length=200, pattern=PRINTABLE)]
 
 
 class Address(Body):
-    """`lines` as they stand on an envelope, below the name."""
+    """A postal address; `lines` are the lines of the envelope below the name."""
 
     lines: list[Words] = Field(min_length=1, max_length=5)
     postal_code: str = Field(min_length=1, max_length=20, pattern=PRINTABLE)
@@ -25,7 +25,7 @@ class Address(Body):
 
 
 class Contact(Body):
-    """Sealed as soon as it is accepted: only GET of the order shows it again, until it is erased."""
+    """Recipient and address, sealed on acceptance; only GET of the order shows it, until it is erased."""
 
     name: Words
     email: str = Field(max_length=254, pattern=EMAIL)
@@ -33,7 +33,7 @@ class Contact(Body):
 
 
 class AddressView(View):
-    """As it was given."""
+    """The address as the customer gave it."""
 
     lines: list[str]
     postal_code: str
@@ -42,9 +42,9 @@ class AddressView(View):
 
 
 class ContactView(View):
-    """As it was given."""
+    """The contact as the customer gave it."""
 
-    # An error about what is kept would otherwise carry it into the log.
+    # A validation error about stored data would otherwise write the data into the log.
     model_config = ConfigDict(hide_input_in_errors=True)
 
     name: str
@@ -57,13 +57,13 @@ def purpose(order_id: UUID) -> str:
 
 
 def seal(sealer: Sealer, transaction: Transaction, order_id: UUID, customer: str, contact: Contact) -> str:
-    """The one form in which a contact is recorded, announced or remembered."""
+    """The sealed text: the only form in which a contact is recorded, announced or kept with an answer."""
     data = contact.model_dump_json().encode()
     return sealer.seal(transaction.connection, customer, purpose(order_id), data)
 
 
 def unseal(sealer: Sealer, transaction: Transaction, order: Order) -> ContactView | None:
-    """None when the order has none or it has been erased. Raises Unreadable."""
+    """The contact, or None when the order has none or it was erased. Raises Unreadable."""
     if order.contact is None:
         return None
     data = sealer.unseal(transaction.connection, order.customer, purpose(order.id), order.contact)

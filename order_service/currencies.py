@@ -1,7 +1,7 @@
-"""The currencies that products may be priced in: ISO 4217, those in circulation.
+"""The currencies in which products may be priced: those of ISO 4217 in circulation.
 
-Left out are those whose minor units are others at Stripe (MGA, ISK, UGX), or have a last digit that must be 0 there
-(BHD, IQD, JOD, KWD, LYD, OMR, TND): an amount would be charged a hundredfold, or refused.
+Excluded are currencies whose minor units differ at Stripe (MGA, ISK, UGX) and those whose last digit must be 0 there
+(BHD, IQD, JOD, KWD, LYD, OMR, TND): Stripe would charge a hundred times the amount, or refuse it.
 See https://docs.stripe.com/currencies
 """
 

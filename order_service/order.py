@@ -1,4 +1,4 @@
-"""An order: placed, then confirmed or cancelled, and nothing else."""
+"""An order: placed, then confirmed or cancelled."""
 
 from datetime import datetime
 from typing import Any, TypedDict
@@ -7,8 +7,8 @@ from uuid import UUID
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
 
 
-class Line(TypedDict):
-    """A quantity of one product at the price of the moment, in minor units."""
+class PricedLine(TypedDict):
+    """A quantity of one product, at the price when the order was placed, in minor units."""
 
     sku: str
     quantity: int
@@ -16,22 +16,22 @@ class Line(TypedDict):
 
 
 class Order(BaseAggregate[UUID]):
-    """Its commands return nothing and do nothing when they have been carried out before."""
+    """States: placed, confirmed, cancelled. A command that was carried out before changes nothing."""
 
     TOPIC = "order"
 
     class Event(AggregateEvent):
-        """Something that happened to an order."""
+        """An event of an order."""
 
     class Placed(Event, AggregateCreated):
         TOPIC = "order.placed"
         customer: str
-        lines: list[Line]
+        lines: list[PricedLine]
         total: int
         currency: str
         card: str
         complete_by: datetime | None
-        """When it is cancelled unless it is confirmed; None in events older than this field."""
+        """The order is cancelled at this time unless it is confirmed by then; None in events older than this field."""
         contact: str | None
         """Sealed; None when none was given, and in events older than this field."""
 
@@ -58,7 +58,7 @@ class Order(BaseAggregate[UUID]):
         self,
         id: UUID,
         customer: str,
-        lines: list[Line],
+        lines: list[PricedLine],
         total: int,
         currency: str,
         card: str,
@@ -78,17 +78,17 @@ class Order(BaseAggregate[UUID]):
         self.reason = ""
 
     def confirm(self, charge_id: str) -> None:
-        """The payment has come in; too late once the order is cancelled."""
+        """The payment was captured; changes nothing once the order is cancelled."""
         if self.state == "placed":
             self._confirm(charge_id)
 
     def cancel(self, reason: str) -> None:
-        """Whatever was done for the order is to be undone, even after it was confirmed."""
+        """Start the compensation of everything done for the order, also after it was confirmed."""
         if self.state != "cancelled":
             self._cancel(reason)
 
     def time_out(self) -> None:
-        """The deadline has passed; it means nothing to an order that has come to an end."""
+        """The deadline has passed; changes nothing once the order is confirmed or cancelled."""
         if self.state == "placed":
             self._cancel("timed_out")
 

@@ -1,4 +1,4 @@
-"""A line of the price list: prices come from here, never from the customer."""
+"""A product of the price list, from which every order takes its prices."""
 
 from uuid import UUID, uuid5
 
@@ -8,17 +8,17 @@ PRODUCTS = UUID("5b2f9f0e-5d0c-5a63-8a8b-0c5f6f3f1d11")
 
 
 def product_id(sku: str) -> UUID:
-    """The same SKU is the same product, whoever asks."""
+    """The id that follows from the SKU: the same SKU is always the same product."""
     return uuid5(PRODUCTS, sku)
 
 
 class Product(BaseAggregate[UUID]):
-    """Its price is what the next order pays; placed orders keep theirs."""
+    """A new price is for later orders; orders that are placed keep theirs."""
 
     TOPIC = "product"
 
     class Event(AggregateEvent):
-        """Something that happened to a line of the price list."""
+        """An event of a product."""
 
     class Listed(Event, AggregateCreated):
         TOPIC = "product.listed"
@@ -43,7 +43,7 @@ class Product(BaseAggregate[UUID]):
         self.currency = currency
 
     def change(self, name: str, unit_price: int, currency: str) -> None:
-        """Name and price from now on, `unit_price` in minor units; the same again is no event."""
+        """Change name and price, `unit_price` in minor units; equal values record no event."""
         if (name, unit_price, currency) != (self.name, self.unit_price, self.currency):
             self._change(self.sku, name, unit_price, currency)
 

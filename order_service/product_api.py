@@ -1,4 +1,4 @@
-"""The price list over HTTP: looked at by everyone, kept by operators."""
+"""The price list over HTTP: everyone reads it, operators change it."""
 
 from operator import attrgetter
 
@@ -8,7 +8,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from order_service import commands
 from order_service.commands import VersionMismatch
 from order_service.product import Product, product_id
-from order_service.product_views import Page, ProductPage, ProductPath, ProductTerms, ProductView
+from order_service.product_views import ProductPage, ProductPath, ProductQuery, ProductTerms, ProductView
 from ordersaga.http.endpoints import accept, answer, reading, respond, show
 from ordersaga.http.etags import etag, expected_version, precondition_failed
 from ordersaga.http.idempotency import Answer
@@ -22,8 +22,8 @@ everyone = only("customer", "operator", "auditor")
 
 
 @routes.get("/products", responses={200: ProductPage}, security=everyone)
-def list_products(query: Page) -> Response:
-    """The price list, a page at a time"""
+def list_products(query: ProductQuery) -> Response:
+    """List the products, a page at a time"""
     with reading() as transaction:
         after = product_id(query.after) if query.after else None
         ids = aggregates.ids_of_kind(transaction.connection, Product.Listed, query.limit + 1, after)
@@ -35,7 +35,7 @@ def list_products(query: Page) -> Response:
 
 @routes.get("/products/<sku>", responses={200: ProductView}, security=everyone)
 def show_product(path: ProductPath) -> Response:
-    """One line of the price list"""
+    """Show one product"""
     with reading() as transaction:
         product = transaction.get(Product, product_id(path.sku))
     return show(ProductView.of(product), product.version)
@@ -43,11 +43,15 @@ def show_product(path: ProductPath) -> Response:
 
 @routes.put(
     "/products/<sku>",
-    responses={200: ProductView, 201: ProductView, 412: problem("It is not at the version that If-Match names")},
+    responses={
+        200: ProductView,
+        201: ProductView,
+        412: problem("The product is not at the version that If-Match names"),
+    },
     security=only("operator"),
 )
 def put_product(path: ProductPath, header: Conditional, body: ProductTerms) -> Response:
-    """List a product, or change its name and price for orders to come"""
+    """List a product, or change its name and price for later orders"""
     version = expected_version()
 
     def put(transaction: Transaction) -> Answer:

@@ -1,4 +1,4 @@
-"""What one sends about the price list over HTTP, and what is shown of it."""
+"""The bodies, queries and answers of the price list API."""
 
 from typing import Annotated
 
@@ -26,15 +26,15 @@ class ProductPath(BaseModel):
     sku: Sku
 
 
-class Page(Query):
-    """Products in the order in which they were listed."""
+class ProductQuery(Query):
+    """A page of the products, in the order in which they were listed."""
 
     limit: int = Field(default=100, ge=1, le=1000)
-    after: Sku | None = Field(default=None, description="The last SKU of the page before.")
+    after: Sku | None = Field(default=None, description="The last SKU of the previous page.")
 
 
 class ProductTerms(Body):
-    """A line of the price list."""
+    """Name and price of a product."""
 
     model_config = example(name="Earl Grey, 250 g", unit_price=890, currency="EUR")
 
@@ -44,7 +44,7 @@ class ProductTerms(Body):
 
 
 class ProductView(View):
-    """A line of the price list; `unit_price` in minor units."""
+    """A product of the price list; `unit_price` in minor units."""
 
     sku: str
     name: str
@@ -58,7 +58,7 @@ class ProductView(View):
 
 
 class ProductPage(View):
-    """`next` is the address of the next page."""
+    """A page of products; `next` is the address of the next page, null on the last."""
 
     products: list[ProductView]
     next: str | None

@@ -1,4 +1,4 @@
-"""What the order service does when it hears of payments and stock."""
+"""How the order service reacts to messages about payments and stock, and to deadlines."""
 
 from uuid import UUID
 

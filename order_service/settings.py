@@ -1,4 +1,4 @@
-"""What the order service reads from the environment beside what every service does."""
+"""The environment variables that only the order service reads."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What one sends about orders over HTTP, and what is shown of them."""
+"""The bodies, headers and answers of the order API."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -14,21 +14,21 @@ from ordersaga.http.openapi import KEY_PATTERN, KEY_TEXT, Body, Conditional, Key
 LARGEST_QUANTITY = 10_000
 MOST_LINES = 100
 CARD = r"^[A-Za-z]+_[A-Za-z0-9_]+$"
-"""The processor's names of payment methods, such as pm_card_visa; a card number does not fit."""
+"""The card processor's name of a payment method, such as pm_card_visa; a card number does not match."""
 
 
 class OrderPath(BaseModel):
     order_id: UUID
 
 
-class Placing(Keyed):
-    """Headers of a new order."""
+class PlaceOrderHeaders(Keyed):
+    """Headers of the request that places an order."""
 
     prefer: str | None = Field(default=None, alias="Prefer", description="`wait=5` answers when the saga has ended.")
 
 
-class Cancelling(Conditional):
-    """Headers of a cancellation."""
+class CancelOrderHeaders(Conditional):
+    """Headers of the request that cancels an order."""
 
     idempotency_key: str | None = Field(
         default=None, alias="Idempotency-Key", pattern=KEY_PATTERN, description=KEY_TEXT
@@ -36,14 +36,14 @@ class Cancelling(Conditional):
 
 
 class WantedLine(Body):
-    """How many of which product; the price comes from the price list."""
+    """A product and a quantity; the price list gives the price."""
 
     sku: Sku
     quantity: int = Field(ge=1, le=LARGEST_QUANTITY)
 
 
 class NewOrder(Body):
-    """Each SKU once."""
+    """An order to place; each SKU appears once."""
 
     model_config = example(
         lines=[{"sku": "tea", "quantity": 2}],
@@ -61,7 +61,7 @@ class NewOrder(Body):
 
 
 class Cancellation(Body):
-    """Why, in the words of whoever cancels."""
+    """The reason, in the words of the customer or operator who cancels."""
 
     model_config = example(required=False, reason="changed my mind")
 
@@ -69,13 +69,13 @@ class Cancellation(Body):
 
 
 class CustomerPath(BaseModel):
-    """The subject of the customer's tokens; `./ordersaga audit erase` also takes those that do not fit here."""
+    """The subject of the customer's tokens; `./ordersaga audit erase` also accepts subjects that do not match."""
 
     subject: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._|@:-]{0,199}$")
 
 
-class Erasing(Body):
-    """Why, for the record."""
+class EraseRequest(Body):
+    """The reason, which is recorded with the erasure."""
 
     model_config = example(reason="asked for it")
 
@@ -83,14 +83,14 @@ class Erasing(Body):
 
 
 class ErasureView(View):
-    """`keys_erased` is 0 when nothing was kept or it had been erased before."""
+    """`keys_erased` is 0 when no data was stored, or all of it had been erased before."""
 
     subject: str
     keys_erased: int
 
 
-class LineView(View):
-    """Prices of the moment the order was placed, in minor units."""
+class OrderLineView(View):
+    """One product; `unit_price` is the price at which the order was placed, in minor units."""
 
     sku: str
     quantity: int
@@ -98,13 +98,13 @@ class LineView(View):
 
 
 class OrderView(View):
-    """An order; `total` in minor units. Only GET shows the contact, to the customer and to operators."""
+    """An order; `total` in minor units. Only GET shows the contact, and only to the customer and to operators."""
 
     order_id: UUID
     customer: str
     state: Literal["placed", "confirmed", "cancelled"]
     reason: str | None
-    lines: list[LineView]
+    lines: list[OrderLineView]
     total: int
     currency: str
     card: str
@@ -122,7 +122,7 @@ class OrderView(View):
             customer=order.customer,
             state=order.state,
             reason=order.reason or None,
-            lines=[LineView(**line) for line in order.lines],
+            lines=[OrderLineView(**line) for line in order.lines],
             total=order.total,
             currency=order.currency,
             card=order.card,
@@ -135,8 +135,8 @@ class OrderView(View):
         )
 
 
-class EventView(View):
-    """Something that happened to the order, and on whose behalf."""
+class OrderEventView(View):
+    """One event of the order, and the actor who caused it."""
 
     topic: str
     version: int
@@ -146,6 +146,6 @@ class EventView(View):
 
 
 class OrderHistory(View):
-    """Oldest first."""
+    """The events of an order, oldest first."""
 
-    events: list[EventView]
+    events: list[OrderEventView]

@@ -18,7 +18,7 @@ NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
 
 WRITTEN = {
     "inbox": "message_id, contract, source, event_hash",
-    "idempotency_keys": "caller, request_hash, status, headers, body",
+    "idempotency_keys": "caller, request_hash, status, headers, body, subject",
     "stored_events": "originator_version, topic, state, correlation_id, causation_id, actor, hash",
     "snapshots": "originator_version, topic, state, hash",
     "outbox": "message_id, contract, source, key, sequence, time, event_hash, correlation_id, causation_id, actor, "
@@ -37,7 +37,7 @@ def rows(ids: list[UUID]) -> Rows:
         events=[EventRow(event, CAUSE, b"\0hash") for event in stored],
         messages=[message(id_) for id_ in ids],
         received=[message(id_) for id_ in ids],
-        remembered=[Remembered("alice", str(id_), b"\0", 202, {"Location": "/x"}, "{}") for id_ in ids],
+        remembered=[Remembered("alice", str(id_), b"\0", 202, {"Location": "/x"}, "{}", id_) for id_ in ids],
         snapshots=[(event, b"\0hash") for event in stored],
         deadlines=[(Deadline("completion", id_, timedelta(minutes=1)), CAUSE) for id_ in ids],
     )
@@ -53,7 +53,7 @@ def test_every_table_gets_every_row_with_every_value(database: Databases, number
     trace = (CAUSE.traceparent, "")
     expected = {
         "inbox": [(id_, "orders.order_placed.v1", "test", b"\0hash") for id_ in ids],
-        "idempotency_keys": [("alice", b"\0", 202, {"Location": "/x"}, "{}")] * number,
+        "idempotency_keys": [("alice", b"\0", 202, {"Location": "/x"}, "{}", id_) for id_ in ids],
         "stored_events": [(1, "order.placed", b"\0state", *cause, "alice", b"\0hash")] * number,
         "snapshots": [(1, "order.placed", b"\0state", b"\0hash")] * number,
         "outbox": [

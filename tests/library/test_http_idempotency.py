@@ -115,7 +115,7 @@ def test_a_first_request_that_commits_unseen_is_replayed_not_repeated(api: Api, 
     before = api.count()
     with ThreadPoolExecutor() as pool, psycopg.connect(api.database.url) as connection:
         connection.execute(
-            "insert into idempotency_keys values (%s, %s, %s, 202, %s, %s)",
+            "insert into idempotency_keys values (%s, %s, %s, 202, %s, %s, gen_random_uuid())",
             (first.caller, first.key, first.payload, Jsonb({"Location": "/orders/1"}), '"the first answer"'),
         )
         second = pool.submit(place, api, key)

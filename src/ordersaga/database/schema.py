@@ -220,6 +220,7 @@ idempotency_keys = Table(
     Column("status", SmallInteger, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("body", Text, nullable=False),
+    Column("subject", Uuid),
     moment("created_at"),
     Index("idempotency_keys_created_at", "created_at"),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from uuid import UUID
 
 from flask import Response, g, request
 from pydantic import BaseModel
@@ -12,9 +13,9 @@ from ordersaga.http.waiting import preferred_wait, wait_for
 from ordersaga.store.transaction import Transaction, decide
 
 
-def answer(status: int, view: BaseModel, **headers: str) -> Answer:
-    """What a command answers: the status, the view as its body, and headers such as `ETag`."""
-    return Answer(status, view.model_dump_json(), headers)
+def answer(status: int, view: BaseModel, subject: UUID | None = None, **headers: str) -> Answer:
+    """What a command answers: the status, the view as its body, what it is about, and headers such as `ETag`."""
+    return Answer(status, view.model_dump_json(), headers, subject)
 
 
 def accept(command: Callable[[Transaction], Answer], key: RequestKey | None = None) -> Answer:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
+from uuid import UUID
 
 from psycopg import Connection
 from pydantic import BaseModel
@@ -21,6 +22,8 @@ class Answer:
     body: str
     """JSON."""
     headers: dict[str, str] = field(default_factory=dict)
+    subject: UUID | None = None
+    """What the answer is about, such as the aggregate that the command made; a replayed answer has it too."""
     replayed: bool = False
 
 
@@ -44,7 +47,9 @@ class RequestKey:
         return int.from_bytes(digest[:4], "big", signed=True), int.from_bytes(digest[4:8], "big", signed=True)
 
     def keep(self, answer: Answer) -> Remembered:
-        return Remembered(self.caller, self.key, self.payload, answer.status, answer.headers, answer.body)
+        return Remembered(
+            self.caller, self.key, self.payload, answer.status, answer.headers, answer.body, answer.subject
+        )
 
 
 def once(key: RequestKey, command: Callable[[Transaction], Answer]) -> Callable[[Transaction], Answer]:
@@ -74,11 +79,12 @@ def replay(kept: Remembered, key: RequestKey) -> Answer:
     if kept.request_hash != key.payload:
         detail = "This Idempotency-Key came with another request before. Take a new key for a new request."
         raise Problem(422, "idempotency-key-reused", detail)
-    return Answer(kept.status, kept.body, kept.headers, replayed=True)
+    return Answer(kept.status, kept.body, kept.headers, kept.subject, replayed=True)
 
 
 FIND = """
-select pg_try_advisory_xact_lock(%s::int, %s::int), kept.request_hash, kept.status, kept.headers, kept.body
+select pg_try_advisory_xact_lock(%s::int, %s::int),
+    kept.request_hash, kept.status, kept.headers, kept.body, kept.subject
 from (select) as always left join idempotency_keys kept on kept.caller = %s and kept.key = %s
 """
 
@@ -91,7 +97,7 @@ def find(connection: Connection[Any], key: RequestKey) -> tuple[Remembered | Non
     """
     row = connection.execute(FIND, (*key.lock, key.caller, key.key), prepare=True).fetchone()
     assert row is not None
-    is_ours, request_hash, status, headers, body = row
+    is_ours, request_hash, status, headers, body, subject = row
     if request_hash is None:
         return None, is_ours
-    return Remembered(key.caller, key.key, bytes(request_hash), status, headers, body), is_ours
+    return Remembered(key.caller, key.key, bytes(request_hash), status, headers, body, subject), is_ours

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection, Cursor
@@ -25,6 +26,7 @@ class Remembered:
     status: int
     headers: dict[str, str]
     body: str
+    subject: UUID | None = None
 
 
 @dataclass(slots=True)
@@ -45,7 +47,9 @@ def typed(columns: str) -> dict[str, str]:
 
 COLUMNS = {
     "received": {name: message.COLUMNS[name] for name in ("message_id", "contract", "source", "event_hash")},
-    "remembered": typed("caller text, key text, request_hash bytea, status smallint, headers jsonb, body text"),
+    "remembered": typed(
+        "caller text, key text, request_hash bytea, status smallint, headers jsonb, body text, subject uuid"
+    ),
     "events": typed(
         "originator_id uuid, originator_version bigint, topic text, state bytea, "
         "correlation_id uuid, causation_id uuid, actor text, hash bytea"
@@ -132,7 +136,7 @@ def received(m: Message) -> tuple[Any, ...]:
 
 
 def remembered(k: Remembered) -> tuple[Any, ...]:
-    return k.caller, k.key, k.request_hash, k.status, Jsonb(k.headers), k.body
+    return k.caller, k.key, k.request_hash, k.status, Jsonb(k.headers), k.body, k.subject
 
 
 def event(row: EventRow) -> tuple[Any, ...]:

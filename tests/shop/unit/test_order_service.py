@@ -22,7 +22,7 @@ from order_service.commands import (
     place_order,
     put_product,
 )
-from order_service.order import Line, Order
+from order_service.order import Order, PricedLine
 from order_service.product import Product
 from order_service.reactions import reactions
 from ordersaga.store.deadline import Deadline
@@ -84,7 +84,7 @@ def test_a_product_whose_line_changes_is_announced_anew(orders: Service, changed
 
 
 @pytest.mark.parametrize(
-    ("past", "said"), [((), "not there"), ((product("cup", 1), product("cup", 2)), "at version 2")]
+    ("past", "said"), [((), "does not exist"), ((product("cup", 1), product("cup", 2)), "at version 2")]
 )
 def test_a_product_that_is_not_at_the_version_that_was_seen_stays_as_it_is(
     orders: Service, past: Sequence[Command[object]], said: str
@@ -103,7 +103,7 @@ class Noon(datetime):
 
 def test_an_order_is_placed_at_the_prices_of_the_list(orders: Service, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("order_service.commands.datetime", Noon)
-    lines = [Line(sku="cup", quantity=2, unit_price=300), Line(sku="pot", quantity=1, unit_price=100)]
+    lines = [PricedLine(sku="cup", quantity=2, unit_price=300), PricedLine(sku="pot", quantity=1, unit_price=100)]
     complete_by = datetime(2026, 3, 1, 12, tzinfo=UTC) + DEADLINE
     says: dict[str, Any] = {"customer": "alice", "total": 700, "currency": "EUR", "card": "pm_card_visa"}
     says |= {"complete_by": complete_by, "contact": None}

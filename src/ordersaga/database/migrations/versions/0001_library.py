@@ -205,6 +205,7 @@ create table idempotency_keys (
     status smallint not null,
     headers jsonb not null,
     body text not null,
+    subject uuid,
     created_at timestamptz not null default now(),
     primary key (caller, key)
 );
