@@ -22,7 +22,7 @@ from benchmarks.rows import Row, compare
 from order_service.announcements import announcements
 from order_service.order import Order, PricedLine
 from ordersaga.envelope.message import COLUMNS, Cause
-from ordersaga.store.flush import Remembered
+from ordersaga.store.flush import StoredAnswer
 from ordersaga.store.transaction import Transaction, decide
 from tests.support.databases import Database
 
@@ -39,7 +39,9 @@ def place_order(transaction: Transaction) -> None:
     id_ = uuid4()
     transaction.save(Order(id=id_, customer="alice", lines=LINES, total=1998, currency="EUR", card="tok_visa"))
     location = {"Location": f"/orders/{id_}"}
-    transaction.remember(Remembered("alice", str(id_), bytes(32), 202, location, json.dumps({"order_id": str(id_)})))
+    transaction.store_answer(
+        StoredAnswer("alice", str(id_), bytes(32), 202, location, json.dumps({"order_id": str(id_)}))
+    )
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from inventory_service.service import inventory_service
 from inventory_service.stock import StockItem, stock_item_id
 from inventory_service.views import Page, Receipt, StockPage, StockPath, StockView
 from ordersaga.http import app as web
-from ordersaga.http.endpoints import accept, answer, reading, request_key, respond, show
+from ordersaga.http.endpoints import accept, answer, read_transaction, request_key, respond, show
 from ordersaga.http.etags import etag
 from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import Keyed, only, problem
@@ -33,7 +33,7 @@ def create_app() -> web.Api:
 @routes.get("/stock", responses={200: StockPage}, security=everyone)
 def list_stock(query: Page) -> Response:
     """The stock of every product, a page at a time"""
-    with reading() as transaction:
+    with read_transaction() as transaction:
         after = stock_item_id(query.after) if query.after else None
         ids = aggregates.ids_of_kind(transaction.connection, StockItem.Opened, query.limit + 1, after)
         transaction.load(ids)
@@ -45,7 +45,7 @@ def list_stock(query: Page) -> Response:
 @routes.get("/stock/<sku>", responses={200: StockView, 404: problem()}, security=everyone)
 def show_stock(path: StockPath) -> Response:
     """The stock of one product"""
-    with reading() as transaction:
+    with read_transaction() as transaction:
         item = transaction.get(StockItem, stock_item_id(path.sku))
     return show(StockView.of(item), item.version)
 

@@ -27,7 +27,7 @@ from order_service.views import (
 )
 from ordersaga.http import app as web
 from ordersaga.http.as_of import AsOf
-from ordersaga.http.endpoints import accept, answer, reading, request_key, respond, respond_at_the_end, show
+from ordersaga.http.endpoints import accept, answer, read_transaction, request_key, respond, respond_when_ended, show
 from ordersaga.http.etags import etag, expected_version, precondition_failed
 from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import only, problem
@@ -78,7 +78,7 @@ def post_order(header: PlaceOrderHeaders, body: NewOrder) -> Response:
         raise invalid(f"{error}.", FieldError(field="lines", message=str(error))) from None
     placed = accepted.subject
     assert placed is not None
-    return respond_at_the_end(accepted, lambda: ended(placed))
+    return respond_when_ended(accepted, lambda: ended(placed))
 
 
 def wanted_lines(body: NewOrder) -> list[Wanted]:
@@ -94,7 +94,7 @@ def wanted_lines(body: NewOrder) -> list[Wanted]:
 
 def ended(order_id: UUID) -> Answer | None:
     """The order, or None until its saga has ended."""
-    with reading() as transaction:
+    with read_transaction() as transaction:
         if is_still_placed(transaction, order_id):
             return None
         order = transaction.get(Order, order_id)
@@ -109,7 +109,7 @@ def is_still_placed(transaction: Transaction, order_id: UUID) -> bool:
 @routes.get("/orders/<order_id>", responses={200: OrderView, 404: problem()}, security=everyone)
 def show_order(path: OrderPath, query: AsOf) -> Response:
     """Show an order as it is, or as it was at a version or a time"""
-    with reading() as transaction:
+    with read_transaction() as transaction:
         order = require_visible(order_as_of(transaction, path.order_id, query.as_of))
         if order.contact is None or web.caller().role == "auditor":
             return show(OrderView.of(order), order.version)
@@ -141,7 +141,7 @@ def require_visible(order: Order) -> Order:
 @routes.get("/orders/<order_id>/events", responses={200: OrderHistory, 404: problem()}, security=everyone)
 def show_events(path: OrderPath) -> Response:
     """List the events of an order"""
-    with reading() as transaction:
+    with read_transaction() as transaction:
         require_visible(transaction.get(Order, path.order_id))
         events = history.events_of(transaction.connection, path.order_id)
     return show(OrderHistory(events=[OrderEventView(**event._asdict()) for event in events]), events[-1].version)
@@ -180,6 +180,6 @@ def post_cancellation(path: OrderPath, header: CancelOrderHeaders, body: Cancell
 )
 def erase_personal_data(path: CustomerPath, body: EraseRequest) -> Response:
     """Make a customer's personal data unreadable forever; later data is sealed under a new key"""
-    with reading() as transaction:
+    with read_transaction() as transaction:
         erased = erase(transaction.connection, path.subject, web.caller().subject, body.reason, web.api().erasures)
     return respond(answer(200, ErasureView(subject=path.subject, keys_erased=len(erased.keys))))

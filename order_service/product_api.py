@@ -9,7 +9,7 @@ from order_service import commands
 from order_service.commands import VersionMismatch
 from order_service.product import Product, product_id
 from order_service.product_views import ProductPage, ProductPath, ProductQuery, ProductTerms, ProductView
-from ordersaga.http.endpoints import accept, answer, reading, respond, show
+from ordersaga.http.endpoints import accept, answer, read_transaction, respond, show
 from ordersaga.http.etags import etag, expected_version, precondition_failed
 from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import Conditional, only, problem
@@ -24,7 +24,7 @@ everyone = only("customer", "operator", "auditor")
 @routes.get("/products", responses={200: ProductPage}, security=everyone)
 def list_products(query: ProductQuery) -> Response:
     """List the products, a page at a time"""
-    with reading() as transaction:
+    with read_transaction() as transaction:
         after = product_id(query.after) if query.after else None
         ids = aggregates.ids_of_kind(transaction.connection, Product.Listed, query.limit + 1, after)
         transaction.load(ids)
@@ -36,7 +36,7 @@ def list_products(query: ProductQuery) -> Response:
 @routes.get("/products/<sku>", responses={200: ProductView}, security=everyone)
 def show_product(path: ProductPath) -> Response:
     """Show one product"""
-    with reading() as transaction:
+    with read_transaction() as transaction:
         product = transaction.get(Product, product_id(path.sku))
     return show(ProductView.of(product), product.version)
 

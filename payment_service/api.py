@@ -4,7 +4,7 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from ordersaga.http import app as web
-from ordersaga.http.endpoints import reading, show
+from ordersaga.http.endpoints import read_transaction, show
 from ordersaga.http.openapi import only, problem
 from ordersaga.http.parked import mount_parked
 from payment_service.payment import Payment
@@ -24,6 +24,6 @@ def create_app() -> web.Api:
 @routes.get("/payments/<order_id>", responses={200: PaymentView, 404: problem()}, security=only("operator", "auditor"))
 def show_payment(path: PaymentPath) -> Response:
     """The payment of an order"""
-    with reading() as transaction:
+    with read_transaction() as transaction:
         payment = transaction.get(Payment, path.order_id)
     return show(PaymentView.of(payment), payment.version)

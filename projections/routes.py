@@ -45,7 +45,7 @@ staff = only("operator", "auditor")
 
 
 @contextmanager
-def reading() -> Iterator[Connection[Any]]:
+def read_transaction() -> Iterator[Connection[Any]]:
     with api().database.connection() as connection:
         yield connection
 
@@ -63,7 +63,7 @@ def list_sagas(query: SagaQuery) -> Response:
     wanted, own = query.wanted(), own_customer()
     if own and wanted.customer not in (None, own):
         return show_page(SagaPage(sagas=[], next=None))
-    with reading() as connection:
+    with read_transaction() as connection:
         found = sagas.page(connection, wanted._replace(customer=own or wanted.customer), query.limit + 1, query.after)
     page, following = linked(found, query.limit, lambda saga: cursor_of((saga.placed_at, saga.order_id)))
     return show_page(SagaPage(sagas=page, next=following))
@@ -77,7 +77,7 @@ def own_customer() -> str | None:
 @routes.get("/unfinished", responses={200: UnfinishedPage}, security=staff)
 def list_unfinished(query: UnfinishedQuery) -> Response:
     """Unfinished orders, oldest waiting first, and how long others waited"""
-    with reading() as connection:
+    with read_transaction() as connection:
         found = sagas.unfinished(connection, query.limit + 1, query.after, query.waits_for)
         usual = sagas.usual(connection)
     page, following = linked(found, query.limit, lambda saga: cursor_of((saga.waits_since, saga.order_id)))
@@ -87,14 +87,14 @@ def list_unfinished(query: UnfinishedQuery) -> Response:
 @routes.get("/sagas/<order_id>", responses={200: Saga, 404: problem()}, security=everyone)
 def show_saga(path: OrderPath) -> Response:
     """One order: how far it is, what it waits for and since when"""
-    with reading() as connection:
+    with read_transaction() as connection:
         return show(own(sagas.one(connection, path.order_id), path.order_id))
 
 
 @routes.get("/sagas/<order_id>/timeline", responses={200: Timeline, 404: problem()}, security=everyone)
 def show_timeline(path: OrderPath) -> Response:
     """One order: its four steps with their compensation, its messages with their causes, its payment"""
-    with reading() as connection:
+    with read_transaction() as connection:
         saga = own(sagas.one(connection, path.order_id), path.order_id)
         return show(timeline.of_saga(connection, saga))
 
@@ -109,7 +109,7 @@ def own(saga: Saga | None, order_id: UUID) -> Saga:
 @routes.get("/events", responses={200: EventPage}, security=staff)
 def list_events(query: EventQuery) -> Response:
     """Messages of the log, newest first"""
-    with reading() as connection:
+    with read_transaction() as connection:
         found = events.page(connection, query.wanted(), query.limit + 1, query.after)
     page, following = linked(found, query.limit, lambda event: cursor_of((event.time, event.position)))
     return show_page(EventPage(events=page, next=following))
@@ -118,7 +118,7 @@ def list_events(query: EventQuery) -> Response:
 @routes.get("/events/<message_id>", responses={200: EventView, 404: problem()}, security=staff)
 def show_event(path: MessagePath) -> Response:
     """One message, everything that led to it and everything that came of it"""
-    with reading() as connection:
+    with read_transaction() as connection:
         event = events.one(connection, path.message_id)
         linked = events.linked(connection, path.message_id)
     if event is None:
@@ -129,7 +129,7 @@ def show_event(path: MessagePath) -> Response:
 @routes.get("/stock", responses={200: StockPage}, security=staff)
 def list_stock(query: StockQuery) -> Response:
     """Products: prices and pieces"""
-    with reading() as connection:
+    with read_transaction() as connection:
         found = stock.page(connection, query.limit + 1, query.after)
     page, following = linked(found, query.limit, lambda product: cursor_of(product.sku))
     return show_page(StockPage(products=page, next=following))
@@ -138,7 +138,7 @@ def list_stock(query: StockQuery) -> Response:
 @routes.get("/payments", responses={200: PaymentPage}, security=staff)
 def list_payments(query: PaymentQuery) -> Response:
     """Payments, those that changed last first"""
-    with reading() as connection:
+    with read_transaction() as connection:
         found = payments.page(connection, query.state, query.limit + 1, query.after)
     page, following = linked(found, query.limit, lambda payment: cursor_of((payment.last_at, payment.order_id)))
     return show_page(PaymentPage(payments=page, next=following))
@@ -147,12 +147,12 @@ def list_payments(query: PaymentQuery) -> Response:
 @routes.get("/figures", responses={200: Figures}, security=staff)
 def show_figures(query: FiguresQuery) -> Response:
     """How many orders, how fast, for how long"""
-    with reading() as connection:
+    with read_transaction() as connection:
         return show(figures.figures(connection, query.minutes))
 
 
 @routes.get("/search", responses={200: SearchView}, security=staff)
 def find(query: SearchQuery) -> Response:
     """What an id, the beginning of one, a customer or a SKU stands for"""
-    with reading() as connection:
+    with read_transaction() as connection:
         return show(SearchView(found=search.search(connection, query.q)))

@@ -19,7 +19,7 @@ from order_service.commands import Wanted, place_order, put_product
 from order_service.order import Order
 from ordersaga.envelope.message import Cause, Message
 from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken
-from ordersaga.store.flush import Remembered
+from ordersaga.store.flush import StoredAnswer
 from ordersaga.store.transaction import Transaction
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
@@ -42,7 +42,7 @@ while True:
         transaction = transaction_on(connection)
         transaction.receive(captured(order_id))
         place_order(transaction, order_id, "alice", [Wanted("tea", 1)], "pm_card_visa", timedelta(minutes=1))
-        transaction.remember(remembered(str(order_id)))
+        transaction.store_answer(remembered(str(order_id)))
         transaction.flush()
         if sys.argv[2] == "before commit":
             print("flushed", flush=True)
@@ -70,8 +70,8 @@ def captured(order_id: UUID, message_id: UUID | None = None) -> Message:
     )
 
 
-def remembered(key: str) -> Remembered:
-    return Remembered("alice", key, b"hash", 202, {}, "{}")
+def remembered(key: str) -> StoredAnswer:
+    return StoredAnswer("alice", key, b"hash", 202, {}, "{}")
 
 
 @pytest.fixture
@@ -134,7 +134,7 @@ def test_of_two_writers_of_one_version_one_is_kept_and_the_other_hears_of_it(ord
         one.flush()
         before = counts(orders)
         other.receive(captured(order_id))
-        other.remember(remembered("key"))
+        other.store_answer(remembered("key"))
         with pytest.raises(Conflict):
             other.flush()
     assert counts(orders) == before
@@ -145,7 +145,7 @@ def test_a_message_or_a_key_that_came_before_takes_everything_with_it(orders: Da
     with orders.connect() as connection:
         first = transaction_on(connection)
         first.receive(captured(order_id, message_id))
-        first.remember(remembered("key"))
+        first.store_answer(remembered("key"))
         first.flush()
         before = counts(orders)
         for again, error in (("receive", AlreadyReceived), ("remember", KeyTaken)):
@@ -154,7 +154,7 @@ def test_a_message_or_a_key_that_came_before_takes_everything_with_it(orders: Da
             if again == "receive":
                 transaction.receive(captured(order_id, message_id))
             else:
-                transaction.remember(remembered("key"))
+                transaction.store_answer(remembered("key"))
             with pytest.raises(error):
                 transaction.flush()
     assert counts(orders) == before

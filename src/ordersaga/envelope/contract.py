@@ -1,4 +1,4 @@
-"""What every contract has in common: frozen data, a versioned name, and the field that is its key."""
+"""Contract: frozen data with a versioned name and a key field."""
 
 from typing import ClassVar
 
@@ -24,4 +24,4 @@ class Contract(BaseModel):
     """`<context>.<event>.v<version>`, the CloudEvents type and the first part of the routing key."""
 
     KEY: ClassVar[str]
-    """The field whose value puts messages in order: same key, same order, everywhere."""
+    """The field that is the key: messages of one key arrive in their order everywhere."""

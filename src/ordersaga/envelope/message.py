@@ -1,4 +1,4 @@
-"""The envelope: CloudEvents 1.0, to and from rows of a table, and AMQP 0-9-1 in binary mode."""
+"""The envelope: CloudEvents 1.0, converted to and from table rows and AMQP 0-9-1 in binary mode."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ CONTENT_TYPE = "application/json"
 
 
 class ContractData(Protocol):
-    """What messaging needs of a contract; pydantic models with NAME and KEY satisfy it."""
+    """The protocol of a contract; pydantic models with NAME and KEY satisfy it."""
 
     NAME: ClassVar[str]
     KEY: ClassVar[str]
@@ -28,9 +28,9 @@ class ContractData(Protocol):
 
 
 class UnreadableMessage(ValueError):
-    """The envelope of a message is broken, or its body is not by the contract; the text names the part.
+    """The envelope of a message is malformed, or its body violates the contract; the text names the part.
 
-    A reaction that raises it has its message parked for a person at once, without further attempts.
+    A message whose reaction raises it is parked for a person at once, without further attempts.
     """
 
 
@@ -46,17 +46,17 @@ class Cause:
     causation_id: UUID | None = None
     """The message that this is the reaction to; None for a request."""
     actor: str = ""
-    """Who wants it, such as the subject of the token."""
+    """The person or process that wants it, such as the subject of the token."""
     traceparent: str = ""
-    """W3C trace context, empty when the first caller sent none and none was begun."""
+    """W3C trace context; empty when the first caller sent none and no trace was begun."""
     tracestate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One announcement on its way: an outbox row, an AMQP message and an inbox row are all this.
+    """One announcement, whether as an outbox row, an AMQP message or an inbox row.
 
-    A reaction is given the contract in the body; `announce` returns the whole.
+    A reaction gets the contract in the body; `announce` returns the message.
     """
 
     id: UUID
@@ -86,18 +86,18 @@ class Message:
         return f"{self.contract}.{self.partition:02d}"
 
     def caused_by_this(self) -> Cause:
-        """The cause of whatever a reaction to this message does."""
+        """The cause of the events and messages of a reaction to this message."""
         cause = self.cause
         return Cause(cause.correlation_id, self.id, cause.actor, cause.traceparent, cause.tracestate)
 
 
 def partition_of(key: str) -> int:
-    """One of 16 fixed logical partitions; CRC-32 because it is the same in every language and version."""
+    """One of 16 fixed partitions, by CRC-32, which is the same in every language and version."""
     return crc32(key.encode()) % PARTITIONS
 
 
 def message_id(service: str, aggregate_id: UUID, version: int, contract: str) -> UUID:
-    """The same announcement has the same id however often it is derived from the store."""
+    """The id of an announcement: the same whenever it is derived from the event store."""
     return uuid5(NAMESPACE, f"{service}/{aggregate_id}/{version}/{contract}")
 
 
@@ -116,7 +116,7 @@ COLUMNS = {
     "tracestate": "text",
     "body": "text",
 }
-"""What every table that keeps messages has of one, and its type; in the order of the rows below."""
+"""The columns of a message in every table that stores messages, and their types, in the order of `to_row`."""
 
 
 def to_row(message: Message) -> tuple[Any, ...]:
@@ -171,7 +171,7 @@ def to_headers(message: Message) -> dict[str, str]:
 
 
 def to_properties(message: Message) -> BasicProperties:
-    """AMQP properties and headers of a message; the body travels beside them as it is."""
+    """AMQP properties and headers of a message; its body is sent unchanged."""
     headers = to_headers(message)
     return BasicProperties(
         content_type=CONTENT_TYPE,
@@ -215,7 +215,7 @@ def from_headers(headers: Mapping[str, Any], body: bytes) -> Message:
 
 
 def text(value: Any) -> str:
-    """A header that the database can keep as text."""
+    """The value of a header that the database can store as text."""
     if not isinstance(value, str) or "\0" in value:
         raise ValueError(f"{value!r} is not text")
     return value

@@ -6,7 +6,15 @@ from ordersaga.runtime.lazy_names import lazy_names
 
 if TYPE_CHECKING:
     from ordersaga.http.app import Api, api, caller, create_app
-    from ordersaga.http.endpoints import accept, answer, reading, request_key, respond, respond_at_the_end, show
+    from ordersaga.http.endpoints import (
+        accept,
+        answer,
+        read_transaction,
+        request_key,
+        respond,
+        respond_when_ended,
+        show,
+    )
     from ordersaga.http.etags import etag, expected_version
     from ordersaga.http.openapi import Body, Keyed, Query, View, only, problem
     from ordersaga.http.parked import mount_parked
@@ -31,10 +39,10 @@ __all__ = [
     "mount_parked",
     "only",
     "problem",
-    "reading",
+    "read_transaction",
     "request_key",
     "respond",
-    "respond_at_the_end",
+    "respond_when_ended",
     "show",
 ]
 
@@ -58,10 +66,10 @@ __getattr__ = lazy_names(
         "mount_parked": "ordersaga.http.parked",
         "only": "ordersaga.http.openapi",
         "problem": "ordersaga.http.openapi",
-        "reading": "ordersaga.http.endpoints",
+        "read_transaction": "ordersaga.http.endpoints",
         "request_key": "ordersaga.http.endpoints",
         "respond": "ordersaga.http.endpoints",
-        "respond_at_the_end": "ordersaga.http.endpoints",
+        "respond_when_ended": "ordersaga.http.endpoints",
         "show": "ordersaga.http.endpoints",
     },
 )

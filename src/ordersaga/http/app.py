@@ -1,4 +1,4 @@
-"""The app that HTTP services share: roles, trace, limits, problems, health, metrics, documentation."""
+"""The app of every HTTP service: roles, trace, limits, problems, health, metrics, documentation."""
 
 import re
 import time
@@ -30,7 +30,7 @@ from ordersaga.runtime.settings import Own, Settings, read_settings
 from ordersaga.service import Service
 
 THREADS = 16
-"""Requests at a time, and connections at most; gunicorn_conf starts as many threads."""
+"""Concurrent requests, and the most database connections; gunicorn_conf starts as many threads."""
 
 SECONDS = Histogram(
     "http_server_request_duration_seconds", "Time from request to answer", ["method", "route", "status"]
@@ -39,7 +39,7 @@ DOCUMENTATION = "/docs"
 
 
 class Api(OpenAPI):
-    """One service over HTTP: its routes, behind tokens, beside health, metrics and documentation."""
+    """The HTTP interface of one service: its routes behind tokens, health, metrics and documentation."""
 
     request_class = StrictRequest
 
@@ -72,9 +72,9 @@ class Api(OpenAPI):
         self.erasures = Erasures(Path(settings.erasure_list) if settings.erasure_list else None)
         self.waiting_room = WaitingRoom(THREADS // 2)
         problems.register(self)
-        self.before_request(begin)
-        self.after_request(finish)
-        self.teardown_request(forget)
+        self.before_request(begin_request)
+        self.after_request(finish_response)
+        self.teardown_request(end_logging)
         self.browsers_sign_in = False
         self.stopping = Event()
         self.roles: dict[tuple[str, str], frozenset[str]] = {}
@@ -85,12 +85,12 @@ class Api(OpenAPI):
         self.add_url_rule("/", "/", lambda: redirect(f"{DOCUMENTATION}/"))
 
     def mount(self, routes: APIBlueprint) -> None:
-        """Serve these too, each operation behind the roles that it names."""
+        """Add routes, each operation behind the roles that it names."""
         self.register_api(routes)
         self.roles |= roles_of(self, routes)
 
     def own_settings(self, kind: type[Own]) -> Own:
-        """The settings as those of the service that this app was made for."""
+        """The settings of this app's service, in its own class."""
         assert isinstance(self.settings, kind)
         return self.settings
 
@@ -100,9 +100,9 @@ class Api(OpenAPI):
 
 
 def create_app(service: Service, routes: APIBlueprint, title: str, roles: Collection[str] = ()) -> Api:
-    """The app of one process; it connects, so it is made after gunicorn has forked.
+    """The app of one process; it connects, so call it after gunicorn has forked.
 
-    `roles` are those that its callers may have beside STAFF.
+    `roles` are the roles of its callers beside STAFF.
 
     Raises:
         MissingSetting: a variable is missing or wrong.
@@ -113,7 +113,7 @@ def create_app(service: Service, routes: APIBlueprint, title: str, roles: Collec
 
 
 def roles_of(app: Api, routes: APIBlueprint) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:
-    """((endpoint, method), roles that may use it); an operation that names none, or an unknown one, fails."""
+    """((endpoint, method), roles that may call it); raises for an operation that names no role or an unknown one."""
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith(f"{routes.name}."):
             path = re.sub(r"<(?:[^<:]+:)?([^>]+)>", r"{\1}", rule.rule)
@@ -131,12 +131,12 @@ def api() -> Api:
 
 
 def caller() -> Caller:
-    """Who sent this request."""
+    """The caller of this request."""
     return cast(Caller, g.caller)
 
 
-def begin() -> None:
-    """Know the request's cause and caller before anything else looks at it."""
+def begin_request() -> None:
+    """Set the cause and the caller of the request; refuse a caller without the role."""
     g.started = time.perf_counter()
     g.cause = cause_of(request.headers)
     g.logging = ExitStack()
@@ -151,7 +151,7 @@ def begin() -> None:
 
 
 def authenticate() -> Caller:
-    """Who sends this request, by its token or, where browsers sign in, by its cookie."""
+    """The caller, by the token of the request or, where browsers sign in, by its cookie."""
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if not scheme and api().browsers_sign_in:
         scheme, token = "bearer", cookies.token(request)
@@ -167,19 +167,19 @@ def unauthenticated(detail: str, challenge: str) -> Problem:
     return Problem(401, "unauthenticated", detail, headers={"WWW-Authenticate": challenge})
 
 
-def finish(response: Response) -> Response:
-    """What every answer carries, and its place in the metrics."""
+def finish_response(response: Response) -> Response:
+    """Set the headers of every response, and observe its duration."""
     response.headers.setdefault("X-Correlation-Id", str(g.cause.correlation_id))
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     if request.path.startswith(DOCUMENTATION):
-        openapi.keep_on_this_machine(response)
+        openapi.forbid_other_hosts(response)
     else:
         response.headers.setdefault("Cache-Control", "private, no-cache")
-    # Without a rule the method is the stranger's word, and would make a time series each.
+    # Without a rule the client chooses the method, and each would make a time series.
     method, route = (request.method, request.url_rule.rule) if request.url_rule else ("", "")
     SECONDS.labels(method, route, response.status_code).observe(time.perf_counter() - g.started)
     return response
 
 
-def forget(_: BaseException | None) -> None:
+def end_logging(_: BaseException | None) -> None:
     g.pop("logging", ExitStack()).close()

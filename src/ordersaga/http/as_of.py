@@ -1,4 +1,4 @@
-"""`?as_of=`: the moment at which someone wants to see something, as a version or as a time."""
+"""`?as_of=`: the version or time at which a resource is shown."""
 
 import re
 from datetime import datetime
@@ -36,7 +36,7 @@ Time = Annotated[datetime, BeforeValidator(time_alone), WithJsonSchema({"type": 
 
 
 class AsOf(Query):
-    """Without it, as it is now."""
+    """Without `as_of`, the current state."""
 
     as_of: Annotated[int | datetime | None, BeforeValidator(version_or_time), WithJsonSchema(SCHEMA)] = Field(
         default=None, description="A version, or an RFC 3339 time."

@@ -1,4 +1,4 @@
-"""Bodies of requests: small, JSON, and read by strict_json whatever the framework would have done."""
+"""Bodies of requests: small JSON objects, parsed by strict_json instead of the framework."""
 
 from typing import Any
 
@@ -9,17 +9,17 @@ from ordersaga.http.problems import FieldError, Problem
 from ordersaga.http.strict_json import UnacceptableJson, parse
 
 LARGEST = 64 * 1024
-"""Bytes; a hundred lines take a tenth of it."""
+"""Bytes."""
 
 
 class StrictRequest(Request):
-    """A request whose body is a JSON object or is refused; no body at all is an object without members."""
+    """A request whose body is a JSON object, or is refused; without a body it is an empty object."""
 
-    # werkzeug cuts off a body that does not say its length; one byte more shows that it was longer.
+    # werkzeug truncates a body without a declared length; one byte more shows that it was longer.
     max_content_length = LARGEST + 1
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
-        """Raises Problem: 415 when it is not declared as JSON, 400 when it is not acceptable JSON."""
+        """Raises Problem: 415 when the content type is not JSON, 400 when the JSON is not acceptable."""
         data = self.get_data()
         if len(data) > LARGEST:
             raise RequestEntityTooLarge

@@ -1,4 +1,4 @@
-"""The cookie in which a browser keeps its token: no script reads it, and no other site makes use of it."""
+"""The cookie of a signed-in browser: scripts cannot read it, and other sites cannot use it."""
 
 from datetime import UTC, datetime
 from typing import Literal
@@ -13,12 +13,12 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 def name(request: Request) -> str:
-    """Browsers keep cookies by host: without the port in it, two stacks of one machine would take each other's."""
+    """Browsers store cookies by host without the port: the name has it, so that two stacks on one machine differ."""
     return "session_" + "".join(filter(str.isdigit, request.host.rpartition(":")[2]))
 
 
 def token(request: Request) -> str:
-    """The token of the cookie, empty without one. Raises Problem for a change that another site may have caused."""
+    """The token of the cookie, empty without one. Raises Problem for a write that another site may have caused."""
     found = request.cookies.get(name(request), "")
     if found and request.method not in SAFE and origin(request) != "here":
         raise cross_site()
@@ -26,7 +26,7 @@ def token(request: Request) -> str:
 
 
 def origin(request: Request) -> Literal["here", "elsewhere", "unknown"]:
-    """Where the page is from that sent this; browsers tell, others need not."""
+    """The origin of the page that sent the request; clients other than browsers may not say."""
     site, sender = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is None and sender is None:
         return "unknown"
@@ -36,16 +36,16 @@ def origin(request: Request) -> Literal["here", "elsewhere", "unknown"]:
 
 
 def cross_site() -> Problem:
-    return Problem(403, "cross-site", "A signed-in browser may send this from a page of this address alone.")
+    return Problem(403, "cross-site", "A signed-in browser may send this only from a page of this address.")
 
 
-def keep(request: Request, response: Response, token: str, caller: Caller) -> None:
-    """For as long as the token lasts."""
+def save(request: Request, response: Response, token: str, caller: Caller) -> None:
+    """Set the cookie, until the token expires."""
     seconds = int((caller.expires - datetime.now(UTC)).total_seconds())
     response.set_cookie(
         name(request), token, max(seconds, 0), path="/", secure=request.is_secure, httponly=True, samesite="Strict"
     )
 
 
-def forget(request: Request, response: Response) -> None:
+def delete(request: Request, response: Response) -> None:
     response.delete_cookie(name(request), path="/", secure=request.is_secure, httponly=True, samesite="Strict")

@@ -1,4 +1,4 @@
-"""What an endpoint does with a request: accept a command once, read, answer, wait for the end."""
+"""The steps of an endpoint: accept a command once, read, answer, wait for the end."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,20 +19,20 @@ def answer(status: int, view: BaseModel, subject: UUID | None = None, **headers:
 
 
 def accept(command: Callable[[Transaction], Answer], key: RequestKey | None = None) -> Answer:
-    """Run a command in a transaction of its own; under a key it takes effect once."""
+    """Run a command in a transaction of its own; with a key it takes effect once."""
     app = api()
     with app.database.connection() as connection:
         return decide(connection, app.announcements, g.cause, once(key, command) if key else command)
 
 
 def request_key(key: str | None, body: BaseModel) -> RequestKey | None:
-    """The key of this request, if it has one; a caller's keys are apart from everyone else's."""
+    """The key of this request, if it has one; the keys of different callers never meet."""
     return RequestKey.of(caller().subject, key, request.method, request.path, body) if key else None
 
 
 @contextmanager
-def reading() -> Iterator[Transaction]:
-    """A view of the event store; every query of it is a transaction of its own."""
+def read_transaction() -> Iterator[Transaction]:
+    """A transaction for reading, on a connection in autocommit: each query has its own snapshot."""
     app = api()
     with app.database.connection() as connection:
         yield Transaction(connection, app.announcements, g.cause)
@@ -46,10 +46,10 @@ def respond(answer: Answer) -> Response:
     return response
 
 
-def respond_at_the_end(accepted: Answer, look: Callable[[], Answer | None]) -> Response:
-    """What `look` finds within the time of `Prefer: wait`, else what was accepted.
+def respond_when_ended(accepted: Answer, find: Callable[[], Answer | None]) -> Response:
+    """The answer that `find` returns within the time of `Prefer: wait`, else the accepted one.
 
-    It holds no database connection between two looks. A replayed request may wait as well.
+    It holds no database connection between two calls of `find`. A replayed request may wait too.
     """
     seconds = preferred_wait(request.headers.get("Prefer", ""))
     if not seconds:
@@ -57,13 +57,13 @@ def respond_at_the_end(accepted: Answer, look: Callable[[], Answer | None]) -> R
     with api().waiting_room.place() as may_wait:
         if not may_wait:
             return respond(accepted)
-        response = respond(wait_for(look, seconds) or accepted)
+        response = respond(wait_for(find, seconds) or accepted)
     response.headers["Preference-Applied"] = f"wait={seconds}"
     return response
 
 
 def show(view: BaseModel, version: int | None = None) -> Response:
-    """200, or 304 when the caller has it already; the ETag is the version, else a hash of the content."""
+    """200, or 304 when the caller has this ETag; the ETag is the version, else a hash of the content."""
     response = respond(answer(200, view))
     if version is None:
         response.add_etag()

@@ -1,4 +1,4 @@
-"""ETags are versions of aggregates: a change can be made on condition that nobody else was first."""
+"""ETags are versions of aggregates: a change may require that the aggregate has not changed meanwhile."""
 
 import re
 
@@ -18,7 +18,7 @@ def expected_version() -> int | None:
     """The version in If-Match; None when there is no such header, or it is `*`.
 
     Raises:
-        Problem: 412 when it is not one ETag that this service gives.
+        Problem: 412 when the header is not one ETag of this service.
     """
     tags = request.if_match
     if "If-Match" not in request.headers or tags.star_tag:
@@ -30,6 +30,6 @@ def expected_version() -> int | None:
 
 
 def precondition_failed(current: int | None = None) -> Problem:
-    detail = "It is not at the version that If-Match names. Read it again, then decide again."
+    detail = "It does not have the version that If-Match names. Read it again, then decide again."
     headers = {} if current is None else {"ETag": etag(current)}
     return Problem(412, "precondition-failed", detail, headers=headers)

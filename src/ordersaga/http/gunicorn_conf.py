@@ -15,7 +15,7 @@ from ordersaga.runtime.signals import setting
 
 
 def on_starting(server: Any) -> None:
-    """gunicorn's own lines are to look like all others."""
+    """Format gunicorn's own log lines like all others."""
     configure_logging(settings, process_of(server.app))
     server.log.error_log.handlers.clear()
     server.log.error_log.propagate = True
@@ -27,10 +27,10 @@ def process_of(app: Any) -> str:
 
 
 def post_worker_init(worker: Any) -> None:
-    """Streams end at SIGTERM, which else would wait for the last of them; SIGQUIT and SIGINT end it at once.
+    """SIGTERM ends streams, which the shutdown would otherwise wait for; SIGQUIT and SIGINT end the worker at once.
 
-    gunicorn's own handler of the latter shuts the thread pool down, and waits for ever if the signal came while
-    the main thread held the pool's lock.
+    gunicorn's own handler of the latter two shuts the thread pool down, and waits for ever when the signal comes while
+    the main thread holds the lock of the pool.
     """
     stop, set_stopping = signal.getsignal(signal.SIGTERM), setting(worker.wsgi.stopping)
 
@@ -48,8 +48,8 @@ def post_worker_init(worker: Any) -> None:
 
 
 def worker_exit(server: Any, worker: Any) -> None:
-    """Says what is missing and ends the master too, which would start such a worker again and again."""
-    # The master calls it too, of a worker that has died.
+    """Report a missing setting and end the master too, which would restart such a worker again and again."""
+    # The master calls this too, for a worker that has died.
     if os.getpid() == worker.pid:
         ending = sys.exc_info()[1]
         if isinstance(ending, MissingSetting):
@@ -63,7 +63,7 @@ def on_exit(server: Any) -> None:
 
 
 def end_at_once() -> None:
-    """Without taking the interpreter apart: that is 0.35 s of CPU for nothing, seen to take 9 s on a busy machine."""
+    """Exit without finalising the interpreter, which takes 0.35 s of CPU, and once took 9 s on a busy machine."""
     ending = sys.exc_info()[1]
     if getattr(ending, "code", 0) or getattr(ending, "exit_status", 0):
         return
@@ -76,9 +76,9 @@ bind = f"{settings.http_host}:{settings.http_port}"
 worker_class = "gthread"
 workers = 1
 threads = THREADS + settings.http_streams
-# Two gunicorns of one user would take each other's socket: its path is the same for all.
+# All gunicorns of one user share the path of this socket, and two would take each other's.
 control_socket_disable = True
-# A request that waits for its saga is not cut off.
+# Longer than a request waits for its saga.
 graceful_timeout = LONGEST_SECONDS + 5
 keepalive = 15
 loglevel = settings.log_level.lower()

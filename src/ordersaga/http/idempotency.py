@@ -1,4 +1,4 @@
-"""A request with an Idempotency-Key takes effect once; sent again, it gets the first answer again."""
+"""Idempotency: a request with an Idempotency-Key takes effect once; a repeat gets the first answer."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -10,13 +10,13 @@ from psycopg import Connection
 from pydantic import BaseModel
 
 from ordersaga.http.problems import Problem
-from ordersaga.store.flush import Remembered
+from ordersaga.store.flush import StoredAnswer
 from ordersaga.store.transaction import Transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a command answers; `replayed` when an earlier request was answered so."""
+    """The answer to a command; `replayed` when it was the answer to an earlier request."""
 
     status: int
     body: str
@@ -29,7 +29,7 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """A caller's name for one request, and a hash of what the request asks for."""
+    """A caller's name for one request, and the hash of its content."""
 
     caller: str
     key: str
@@ -37,25 +37,25 @@ class RequestKey:
 
     @classmethod
     def of(cls, caller: str, key: str, method: str, path: str, body: BaseModel) -> "RequestKey":
-        """The same fields in another order or with other spaces are the same payload."""
+        """Order of fields and white space do not change the hash."""
         return cls(caller, key, sha256(f"{method} {path}\n{body.model_dump_json()}".encode()).digest())
 
     @property
     def lock(self) -> tuple[int, int]:
-        """Two 32-bit keys: a space of locks apart from the 64-bit ones of aggregates."""
+        """Two 32-bit keys: they never equal the 64-bit lock keys of aggregates."""
         digest = sha256(f"{self.caller}\0{self.key}".encode()).digest()
         return int.from_bytes(digest[:4], "big", signed=True), int.from_bytes(digest[4:8], "big", signed=True)
 
-    def keep(self, answer: Answer) -> Remembered:
-        return Remembered(
+    def stored_answer(self, answer: Answer) -> StoredAnswer:
+        return StoredAnswer(
             self.caller, self.key, self.payload, answer.status, answer.headers, answer.body, answer.subject
         )
 
 
 def once(key: RequestKey, command: Callable[[Transaction], Answer]) -> Callable[[Transaction], Answer]:
-    """The command as it is to be run: not at all when the key has an answer, which is given again.
+    """Wrap a command so that it runs once for a key; a repeat returns the stored answer.
 
-    Raises (when it is run):
+    Raises (when the result is called):
         Problem: 422 when the key came with another payload before, 409 when the first request is not finished.
     """
 
@@ -69,13 +69,13 @@ def once(key: RequestKey, command: Callable[[Transaction], Answer]) -> Callable[
             raise Problem(409, "request-in-flight", detail, headers={"Retry-After": "1"})
         answer = command(transaction)
         answer.headers["X-Correlation-Id"] = str(transaction.cause.correlation_id)
-        transaction.remember(key.keep(answer))
+        transaction.store_answer(key.stored_answer(answer))
         return answer
 
     return run
 
 
-def replay(kept: Remembered, key: RequestKey) -> Answer:
+def replay(kept: StoredAnswer, key: RequestKey) -> Answer:
     if kept.request_hash != key.payload:
         detail = "This Idempotency-Key came with another request before. Take a new key for a new request."
         raise Problem(422, "idempotency-key-reused", detail)
@@ -89,8 +89,8 @@ from (select) as always left join idempotency_keys kept on kept.caller = %s and 
 """
 
 
-def find(connection: Connection[Any], key: RequestKey) -> tuple[Remembered | None, bool]:
-    """The answer kept under the key, and whether this transaction holds the key now.
+def find(connection: Connection[Any], key: RequestKey) -> tuple[StoredAnswer | None, bool]:
+    """The answer stored under the key, and whether this transaction holds the lock of the key.
 
     A first request that commits between this statement's snapshot and its lock is not seen here;
     the primary key of idempotency_keys sees it when the second one flushes.
@@ -100,4 +100,4 @@ def find(connection: Connection[Any], key: RequestKey) -> tuple[Remembered | Non
     is_ours, request_hash, status, headers, body, subject = row
     if request_hash is None:
         return None, is_ours
-    return Remembered(key.caller, key.key, bytes(request_hash), status, headers, body, subject), is_ours
+    return StoredAnswer(key.caller, key.key, bytes(request_hash), status, headers, body, subject), is_ours

@@ -1,4 +1,4 @@
-"""What the OpenAPI descriptions share: models of requests and responses, roles, the page to read them on."""
+"""The common parts of the OpenAPI descriptions: models of requests and responses, roles, the documentation page."""
 
 from functools import cache
 from typing import Any, Self, cast
@@ -19,7 +19,7 @@ NO_OTHER_HOST = (
 """Content-Security-Policy of the documentation page."""
 
 PAGE_SETTINGS = {
-    # The page would otherwise have a validator on the internet look at the description.
+    # By default the page sends the description to a validator on the internet.
     "SWAGGER_CONFIG": {"validatorUrl": None, "persistAuthorization": True},
     "OPENAPI_HTML_STRING": '<!doctype html><meta http-equiv="refresh" content="0; url=swagger">',
 }
@@ -31,7 +31,7 @@ def cached_schema(model: type["Parameters"], *args: Any, **options: Any) -> dict
 
 
 class Parameters(BaseModel):
-    """flask-openapi3 asks for the schema on every request, which pydantic makes anew in 150 microseconds."""
+    """Caches the schema: flask-openapi3 asks for it on every request, and making it takes 150 microseconds."""
 
     @classmethod
     def model_json_schema(cls, *args: Any, **options: Any) -> dict[str, Any]:
@@ -45,7 +45,7 @@ class Query(Parameters):
 
 
 class Headers(Parameters):
-    """Headers the operation knows; malformed ones are a bad request, unknown ones are none of its business."""
+    """Headers of the operation; malformed ones are a bad request, unknown ones are ignored."""
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -66,19 +66,19 @@ class Keyed(Headers):
 
 
 class Conditional(Headers):
-    """Headers of a change that nobody else may have been ahead of."""
+    """Headers of a change that must not overwrite another one."""
 
     if_match: str | None = Field(default=None, alias="If-Match", description="The ETag that the decision is based on.")
 
 
 class Body(BaseModel):
-    """Unknown fields are refused, and a number is not taken for a text or a text for a number."""
+    """Unknown fields are refused; numbers and strings are not converted into each other."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
 
 def example(required: bool = True, **fields: Any) -> ConfigDict:
-    """What the documentation shows, and its page sends, as a body of this kind."""
+    """The example body that the documentation shows and its page sends."""
     return cast(ConfigDict, {"openapi_extra": {"required": required, "example": fields}})
 
 
@@ -89,7 +89,7 @@ class View(BaseModel):
 
 
 def only(*roles: str) -> list[dict[str, list[Any]]]:
-    """The operation's `security`: described in OpenAPI and enforced by web.Api."""
+    """The operation's `security`: described in OpenAPI and enforced by `app.Api`."""
     return [{SCHEME: list(roles)}]
 
 
@@ -99,6 +99,6 @@ def problem(description: str = "Refused, and why") -> dict[str, Any]:
     return {"description": description, "content": {MEDIA_TYPE: {"schema": schema}}}
 
 
-def keep_on_this_machine(response: Response) -> Response:
+def forbid_other_hosts(response: Response) -> Response:
     response.headers["Content-Security-Policy"] = NO_OTHER_HOST
     return response

@@ -1,4 +1,4 @@
-"""What one sends about parked messages over HTTP, and what is shown of them."""
+"""Bodies of requests and responses about parked messages."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
@@ -17,7 +17,7 @@ Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
 Reason = Annotated[
     str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$", description="Why, for the record.")
 ]
-SEEN = "The `version` at which this was decided; if it is another by now, nothing is done."
+SEEN = "The `version` on which this decision is based; if it has changed, nothing is done."
 Seen = Annotated[str | None, Field(max_length=64, description=SEEN)]
 
 
@@ -26,7 +26,7 @@ class ParkedPath(BaseModel):
 
 
 class ParkedPage(Query):
-    """Messages in the order in which they were parked."""
+    """Messages in the order of parking."""
 
     limit: int = Field(default=100, ge=1, le=500)
     after: Position = Field(default=0, description="`next` of the page before.")
@@ -44,31 +44,31 @@ class ActionsPage(Query):
 
 
 class Retry(Body):
-    model_config = example(reason="its cause is mended")
+    model_config = example(reason="the cause is fixed")
 
     reason: Reason
     seen: Seen = None
 
 
 class Skip(Body):
-    model_config = example(reason="a duplicate made by hand")
+    model_config = example(reason="a manual duplicate")
 
     reason: Reason
     seen: Seen = None
 
 
 class Edit(Body):
-    model_config = example(reason="a name was misspelt", body='{"name": "..."}')
+    model_config = example(reason="a name was misspelled", body='{"name": "..."}')
 
     reason: Reason
-    body: str = Field(pattern=r"^[^\x00]*$", description="The whole new body, as text; it has to meet the contract.")
+    body: str = Field(pattern=r"^[^\x00]*$", description="The complete new body as text; it must satisfy the contract.")
     seen: Seen = None
 
 
 class Retries(Body):
     """One failure group, or all; a batch at a time."""
 
-    model_config = example(reason="its cause is mended")
+    model_config = example(reason="the cause is fixed")
 
     failure: Failure | None = Field(default=None, description="Without it, every message that failed.")
     reason: Reason
@@ -101,7 +101,7 @@ class ParkedRow(View):
 
 
 class ParkedList(View):
-    """`next` is there when there are more."""
+    """`next` is null on the last page."""
 
     failures: list[FailureGroup]
     messages: list[ParkedRow]
@@ -109,7 +109,7 @@ class ParkedList(View):
 
 
 class ActionView(View):
-    """What somebody did to a message, and how the message was before."""
+    """An action on a message, and the message before it."""
 
     position: int
     message_id: UUID
@@ -129,7 +129,7 @@ class ActionsList(View):
 
 
 class ParkedView(ParkedRow):
-    """All about one message; bytes that are no text are shown as escapes."""
+    """One message in full; bytes that are not UTF-8 are shown as escapes."""
 
     routing_key: str
     headers: dict[str, Any]
@@ -147,14 +147,14 @@ class ParkedView(ParkedRow):
 
 
 class Done(View):
-    """What has become of a message: due now, waiting behind others of its key, or skipped."""
+    """The new state of a message: due now, waiting for others of its key, or skipped."""
 
     message_id: UUID
     state: Literal["retrying", "waiting", "skipped"]
 
 
 class RetriesDone(View):
-    """`gone` are those that have left meanwhile; `next` is there when there are more."""
+    """`gone` counts messages no longer parked; `next` is null after the last batch."""
 
     retried: int
     gone: int
@@ -174,7 +174,7 @@ class MadeRow(View):
 
 
 class DryRunView(View):
-    """What an attempt would do now; everything was rolled back."""
+    """What an attempt would do now; all of it is rolled back."""
 
     message_id: UUID
     outside: Literal["none", "not called"]

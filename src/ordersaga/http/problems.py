@@ -1,4 +1,4 @@
-"""Problem documents (RFC 9457): the one form in which the HTTP services say no."""
+"""Problem documents (RFC 9457): the body of every refusal of the HTTP services."""
 
 import json
 import re
@@ -26,7 +26,7 @@ class FieldError(TypedDict):
 
 
 class Problem(Exception):
-    """A refusal. `kind` is a fixed name for its sort, in words joined by hyphens."""
+    """A refusal. `kind` is the fixed name of its type, in words joined by hyphens."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class Problem(Exception):
 
 
 class FieldErrorSchema(BaseModel):
-    """What is wrong with one field."""
+    """A field, and what is wrong with it."""
 
     field: str
     message: str
@@ -82,7 +82,7 @@ def invalid(detail: str, *errors: FieldError) -> Problem:
 
 
 def of_validation(error: ValidationError, status: int = 422) -> Problem:
-    """Names each field and never repeats what was sent."""
+    """Names each field and never repeats a value that was sent."""
     errors = [
         FieldError(field=".".join(map(str, found["loc"])), message=found["msg"])
         for found in error.errors(include_url=False, include_context=False, include_input=False)
@@ -98,7 +98,7 @@ def of_http_error(error: HTTPException) -> Problem:
 
 
 def register(app: Flask) -> None:
-    """Turn everything that goes wrong in this app into a problem document."""
+    """Turn every error of this app into a problem document."""
 
     @app.errorhandler(Problem)
     def refused(problem: Problem) -> Response:
@@ -115,7 +115,7 @@ def register(app: Flask) -> None:
     @app.errorhandler(Conflict)
     @app.errorhandler(KeyTaken)
     def too_many_writers(error: Exception) -> Response:
-        detail = "Others kept changing the same thing. Nothing was kept; send the request again."
+        detail = "Others changed the same data at the same time. Nothing was stored; send the request again."
         return respond(Problem(409, "conflict", detail, headers={"Retry-After": RETRY_SECONDS}))
 
     @app.errorhandler(psycopg.Error)
@@ -125,12 +125,12 @@ def register(app: Flask) -> None:
             return too_many_writers(error)
         if kind is not ErrorKind.UNAVAILABLE:
             return unforeseen(error)
-        log.warning("database away", error=str(error).strip())
+        log.warning("database unavailable", error=str(error).strip())
         detail = "The database does not answer. Send the same request, with the same Idempotency-Key, again later."
         return respond(Problem(503, "database-away", detail, headers={"Retry-After": RETRY_SECONDS}))
 
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:
         log.error("request failed", exc_info=error)
-        detail = "The service made a mistake. Its log tells more under this trace id."
+        detail = "The service failed. Its log has the details under this trace id."
         return respond(Problem(500, "internal-error", detail))

@@ -1,4 +1,4 @@
-"""Sign-in for browsers: a page that takes a token and keeps it as a cookie, and the door of what is behind it."""
+"""Sign-in for browsers: a page that saves a token as a cookie, and the check of the pages that need it."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -19,7 +19,7 @@ HEADERS = {
         "frame-ancestors 'none'"
     ),
     "Cache-Control": "no-store",
-    # With `no-referrer` the browser would send `Origin: null` along with the form.
+    # With `no-referrer` the browser sends `Origin: null` with the form.
     "Referrer-Policy": "same-origin",
 }
 
@@ -45,10 +45,10 @@ def asset(name: str, media_type: str) -> Response:
 
 
 def sign_in() -> Response:
-    """Verify the token of the form and keep it.
+    """Verify the token of the form and save it as a cookie.
 
-    Another site's page must not sign anybody in. Its link may lead here with a token behind the #, so who is
-    signed in is asked before becoming somebody else.
+    A page of another site must not sign anybody in. Its link may lead here with a token after the #, so a user who is
+    signed in confirms the change to another user.
     """
     if cookies.origin(request) == "elsewhere":
         raise cookies.cross_site()
@@ -64,12 +64,12 @@ def sign_in() -> Response:
     if now and (now.subject, now.role) != (caller.subject, caller.role) and request.form.get("instead") != now.subject:
         return page(status=409, token=token, now=now, then=caller, stay=following)
     response = make_response(redirect(following, 303))
-    cookies.keep(request, response, token, caller)
+    cookies.save(request, response, token, caller)
     return response
 
 
 def signed_in_already() -> Caller | None:
-    """Whom the browser's cookie names, if it is still accepted."""
+    """The caller of the browser's cookie, while its token is valid."""
     try:
         return api().tokens.verify(request.cookies.get(cookies.name(request), ""))
     except InvalidToken:
@@ -77,7 +77,7 @@ def signed_in_already() -> Caller | None:
 
 
 def here(address: str) -> str:
-    """The address if it is one of this host's, else its front page."""
+    """The address if it is on this host, else the front page."""
     inside = address.startswith("/") and not address.startswith("//")
     return address if inside and address.isprintable() and "\\" not in address else "/"
 
@@ -86,17 +86,17 @@ def sign_out() -> Response:
     if cookies.origin(request) == "elsewhere":
         raise cookies.cross_site()
     response = make_response(redirect("/sign-in", 303))
-    cookies.forget(request, response)
+    cookies.delete(request, response)
     return response
 
 
 def signed_in(roles: Collection[str] = STAFF) -> Caller | Response:
-    """Who is at the browser, or the way to the sign-in page for who is not signed in as one of these.
+    """The caller at the browser, or a redirect to the sign-in page when nobody with one of these roles is signed in.
 
-    Call it before every page and every request of a page's script, and return what is not a Caller.
+    Call it before every page and every request of a page's script; return a result that is not a Caller.
 
     Raises:
-        Problem: 401 or 403 for what is not the opening of a page, and for a change that another site caused.
+        Problem: 401 or 403 when the request does not open a page, and for a write that another site caused.
     """
     try:
         caller = g.caller = authenticate()

@@ -1,4 +1,4 @@
-"""Bearer tokens: who is calling, in which role, and how a token is made."""
+"""Bearer tokens: verify them, read the caller and the role, issue them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -12,18 +12,18 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key, l
 from ordersaga.runtime.settings import MissingSetting, Settings
 
 STAFF = ("operator", "auditor")
-"""Roles that every service knows: who may act on parked messages, and who may look at everything."""
+"""Roles of every service: an operator acts on parked messages, an auditor reads everything."""
 ALGORITHMS = ("EdDSA",)
 REQUIRED = ("exp", "iss", "aud", "sub", "role")
 CLOCK_DIFFERENCE = timedelta(seconds=10)
-"""How far the clock of whoever issues tokens may be from ours."""
+"""Largest accepted difference between the clock of the issuer and this one."""
 LONGEST_SUBJECT = 200
 REMEMBERED = 1000
-"""Tokens whose signature is not verified again while they last, which takes 0.1 ms of CPU."""
+"""Cached tokens: verifying a signature takes 0.1 ms of CPU."""
 
 
 class InvalidToken(Exception):
-    """The token is not one of ours, not for us, or no longer valid; the text says which."""
+    """The token has another issuer or audience, or is not valid; the text says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,11 +33,11 @@ class Caller:
     subject: str
     role: str
     expires: datetime = field(default=datetime.max.replace(tzinfo=UTC), compare=False)
-    """When the token that says so ends."""
+    """When the token expires."""
 
 
 class Tokens:
-    """Verifies tokens with one public key; `roles` are those that callers may have beside STAFF."""
+    """Verifies tokens with one public key; `roles` are the roles of callers beside STAFF."""
 
     def __init__(self, settings: Settings, roles: Collection[str] = ()) -> None:
         """Raises MissingSetting when the public key is missing or is not an Ed25519 key."""
@@ -89,7 +89,7 @@ def end_of(claim: object) -> datetime:
 
 def public_key(pem: str) -> Ed25519PublicKey:
     try:
-        # Files of variables cannot hold line breaks, so that they are often written as \n there.
+        # Environment files cannot contain line breaks, so keys are often written with \n in them.
         key = load_pem_public_key(pem.replace("\\n", "\n").encode())
     except ValueError:
         key = None
@@ -106,10 +106,10 @@ def issue(
     issuer: str = "ordersaga",
     audience: str = "ordersaga",
 ) -> str:
-    """A signed token; the services that it is for know its role.
+    """A signed token.
 
     Raises:
-        ValueError: the subject is unusable, or the key is not an Ed25519 private key.
+        ValueError: the subject is not acceptable, or the key is not an Ed25519 private key.
     """
     key = load_pem_private_key(private_key_pem.encode(), password=None)
     if not isinstance(key, Ed25519PrivateKey):

@@ -1,4 +1,4 @@
-"""`Prefer: wait=N` (RFC 7240): an answer that is held back until what it is about has come to an end."""
+"""`Prefer: wait=N` (RFC 7240): delays an answer until the process it describes has ended."""
 
 import re
 import time
@@ -19,20 +19,20 @@ WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNO
 
 
 def preferred_wait(prefer: str) -> int:
-    """Seconds that the header asks for, at most 30; 0 when it does not ask."""
+    """Seconds that the header asks for, at most 30; 0 without it."""
     match = WAIT.search(prefer)
     return min(int(match[1]), LONGEST_SECONDS) if match else 0
 
 
 class WaitingRoom:
-    """Lets some threads wait at a time, so that others stay free for new requests."""
+    """Limits the threads that wait, so that others stay free for new requests."""
 
     def __init__(self, places: int) -> None:
         self._places = BoundedSemaphore(places)
 
     @contextmanager
     def place(self) -> Iterator[bool]:
-        """Whether there was a place; it is held for the length of the block."""
+        """Whether there was a place; the block holds it."""
         taken = self._places.acquire(blocking=False)
         try:
             yield taken
@@ -41,12 +41,12 @@ class WaitingRoom:
                 self._places.release()
 
 
-def wait_for(look: Callable[[], Result | None], seconds: float) -> Result | None:
-    """What `look` finds, or None when the time is over."""
+def wait_for(find: Callable[[], Result | None], seconds: float) -> Result | None:
+    """Call `find` until it returns an answer; None when the time is over."""
     end = time.monotonic() + seconds
     for tries in count(1):
         time.sleep(max(0.0, min(BACKOFF.seconds(tries), end - time.monotonic())))
-        found = look()
+        found = find()
         if found is not None or time.monotonic() >= end:
             return found
     raise AssertionError("unreachable")

@@ -79,7 +79,7 @@ def serve(urls: Mapping[str, str], amqp_url: str, unsafe_durability: bool = Fals
     """Run a relay for each database of `urls` until SIGTERM or SIGINT. Returns the exit code.
 
     Raises:
-        MissingSetting: a variable of the environment has an impossible value.
+        MissingSetting: a variable of the environment has an invalid value.
         OSError: HEALTH_PORT is taken.
     """
     settings = read_settings(RelaySettings)

@@ -14,7 +14,7 @@ from ordersaga.envelope.message import UnreadableMessage
 class Conflict(Exception):
     """Another writer recorded the next version of an aggregate first; load again and decide again.
 
-    `decide` and the worker do so by themselves; it is met after five attempts in a row."""
+    `decide` and the worker do so by themselves; a caller sees it after five attempts in a row."""
 
 
 class AlreadyReceived(Exception):

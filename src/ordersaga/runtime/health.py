@@ -1,4 +1,4 @@
-"""What a process answers about itself: is it alive, is it ready and if not why, its metrics."""
+"""The health endpoints of a process: alive, ready or the reasons why not, metrics."""
 
 import json
 import threading
@@ -11,13 +11,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 
 class HealthServer(ThreadingMixIn, WSGIServer):
-    """One thread a request, so that a slow readiness check does not make the process look dead."""
+    """One thread for each request, so that a slow readiness check does not delay /healthz."""
 
     daemon_threads = True
 
 
 class SilentHandler(WSGIRequestHandler):
-    """Writes no line for every probe."""
+    """Logs no line for each probe."""
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -26,7 +26,7 @@ class SilentHandler(WSGIRequestHandler):
 def serve_health(port: int, host: str, problems: Callable[[], list[str]]) -> None:
     """Serve /healthz, /readyz and /metrics from a daemon thread; port 0 does nothing.
 
-    `problems` says what keeps the process from its work right now, each in one sentence; none is ready.
+    `problems` returns the reasons why the process cannot work now, each a sentence; without any it is ready.
 
     Raises:
         OSError: the port is taken.
@@ -55,4 +55,4 @@ def respond(path: str, problems: Callable[[], list[str]]) -> tuple[str, str, byt
         case "/metrics":
             return "200 OK", CONTENT_TYPE_LATEST, generate_latest()
         case _:
-            return "404 Not Found", "text/plain", b"here are /healthz, /readyz and /metrics\n"
+            return "404 Not Found", "text/plain", b"The paths are /healthz, /readyz and /metrics.\n"

@@ -1,4 +1,4 @@
-"""The servers a worker depends on: connected or away, said once per change."""
+"""The state of a connection to a server, logged once for each change."""
 
 from select import POLLIN, poll
 from typing import Any
@@ -10,7 +10,7 @@ from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import Unavailable
 from ordersaga.runtime.logs import log
 
-SHORTEST_PAUSE = 0.05
+MIN_PAUSE = 0.05
 RECONNECT = Backoff(first=0.2, longest=5.0)
 KEEPALIVE: dict[str, Any] = {
     "connect_timeout": 5,
@@ -19,13 +19,13 @@ KEEPALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""A server that has gone without a word is noticed within half a minute."""
+"""A server that vanishes is noticed within half a minute."""
 LOCK_TIMEOUT = "10s"
-"""Shorter than the broker's patience with a silent consumer (60 s)."""
+"""Shorter than the broker's heartbeat timeout (60 s)."""
 
 
 class Link:
-    """Whether one server is there, for the log, the health endpoint and the back-off."""
+    """Whether one server is connected, for the log, the health endpoint and the back-off."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -40,17 +40,17 @@ class Link:
 
     def away(self, error: BaseException) -> None:
         if not self._failures:
-            log.warning(f"{self.name} is away, trying again until it is back", reason=repr(error))
+            log.warning(f"{self.name} is away, trying again until it answers", reason=repr(error))
         self.problem = f"{self.name} is away: {error!r}"
         self._failures += 1
 
     def pause(self) -> float:
         """Seconds to wait before the next try."""
-        return SHORTEST_PAUSE + RECONNECT.seconds(self._failures)
+        return MIN_PAUSE + RECONNECT.seconds(self._failures)
 
 
 class DatabaseLink(Link):
-    """One connection, opened when it is asked for and again after it was lost."""
+    """One connection, opened on demand and again after it was lost."""
 
     def __init__(self, name: str, url: str) -> None:
         super().__init__(name)
@@ -58,7 +58,7 @@ class DatabaseLink(Link):
         self._connection: Connection[Any] | None = None
 
     def connection(self) -> Connection[Any]:
-        """Autocommit: every transaction is begun by whoever needs one.
+        """A connection in autocommit: callers begin transactions.
 
         Raises:
             Unavailable, psycopg.OperationalError: the database does not answer or is not migrated yet.
@@ -90,9 +90,9 @@ def connect(url: str, name: str) -> Connection[Any]:
 
 
 def is_disturbed(connection: Connection[Any]) -> bool:
-    """Whether the server has something to say on an idle connection: that it is closing, or has closed it.
+    """Whether the server has sent something on an idle connection: it closes, or has closed, the connection.
 
-    Costs 2 microseconds, a `select 1` one round trip.
+    Takes 2 microseconds; a `select 1` takes a round trip.
     """
     poller = poll()
     poller.register(connection.fileno(), POLLIN)
@@ -100,6 +100,6 @@ def is_disturbed(connection: Connection[Any]) -> bool:
 
 
 def refuse_disturbed(connection: Connection[Any]) -> None:
-    """What a pool looks at before it hands a connection out; raises OperationalError for one that has ended."""
+    """The check of a connection pool; raises OperationalError for a connection that has ended."""
     if is_disturbed(connection):
         raise psycopg.OperationalError("the server has closed an idle connection")

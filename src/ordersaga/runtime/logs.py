@@ -1,4 +1,4 @@
-"""Log lines of one format, which carry the ids of what is being worked on."""
+"""Log lines in one format, with the ids of the current request or message."""
 
 import logging
 import sys
@@ -16,11 +16,11 @@ from ordersaga.runtime.settings import Settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
-TOO_TALKATIVE = ("pika", "urllib3")
+VERBOSE_LIBRARIES = ("pika", "urllib3")
 
 
 def configure_logging(settings: Settings, process: str) -> None:
-    """Send every log line of this process, those of libraries too, to stderr in one format."""
+    """Send every log line of this process and its libraries to stderr in one format."""
 
     def add_process(_: Any, __: str, line: EventDict) -> EventDict:
         line["process"] = process
@@ -47,12 +47,12 @@ def configure_logging(settings: Settings, process: str) -> None:
     last = [structlog.stdlib.ProcessorFormatter.remove_processors_meta, *renderers(settings.log_format)]
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(foreign_pre_chain=shared, processors=last))
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
-    for name in TOO_TALKATIVE:
+    for name in VERBOSE_LIBRARIES:
         quieten(name)
 
 
 def quieten(library: str) -> None:
-    """For a library that says at INFO what is only of interest while debugging it; once logging is configured."""
+    """Drop the INFO lines of a library; call it after `configure_logging`."""
     logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
 
 
@@ -65,13 +65,13 @@ def renderers(log_format: str) -> list[Processor]:
 
 
 def trace_id_of(traceparent: str) -> str:
-    """The 32 hex digits that every span of one trace shares; empty without a trace."""
+    """The 32 hex digits of the trace id; empty without a trace."""
     return traceparent.split("-")[1] if traceparent else ""
 
 
 @contextmanager
 def working_on(cause: Cause, message_id: UUID | None = None) -> Iterator[None]:
-    """Put the ids of a request or message on every log line written inside the block."""
+    """Add the ids of a request or message to every log line of the block."""
     ids = {
         "correlation_id": cause.correlation_id,
         "causation_id": cause.causation_id,

@@ -1,4 +1,4 @@
-"""The environment, read once; a package with variables of its own adds them in a `settings.py` of its own."""
+"""Settings from the environment, read once; a package adds its own variables in its `settings.py`."""
 
 import os
 from collections.abc import Mapping
@@ -12,7 +12,7 @@ LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], B
 
 
 class MissingSetting(SystemExit):
-    """A variable is missing or wrong; the text says which. Ends a process with exit code 2."""
+    """A variable is missing or invalid; the text names it. Ends the process with exit code 2."""
 
     def __init__(self, text: str) -> None:
         super().__init__(2)
@@ -32,30 +32,30 @@ class Settings(BaseSettings):
 
         library = Service("library", announcements, reactions, settings=LibrarySettings)
 
-    The variable is then LENDING_DAYS; MissingSetting names one that has an impossible value.
+    The variable is then LENDING_DAYS; MissingSetting names one that has an invalid value.
     """
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     amqp_url: str = ""
     token_public_key: str = ""
-    """Ed25519 public key as PEM; bearer tokens signed with its private half are accepted."""
+    """Ed25519 public key in PEM that verifies bearer tokens."""
     token_issuer: str = "ordersaga"
     token_audience: str = "ordersaga"
     health_port: int = Field(default=0, ge=0, le=65535)
-    """Loopback port of a worker's /healthz, /readyz and /metrics; 0 is none."""
+    """Loopback port of a worker's /healthz, /readyz and /metrics; 0 turns them off."""
     health_host: str = "127.0.0.1"
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=0, le=65535)
-    """Where gunicorn serves an API, on loopback unless told otherwise."""
+    """Host and port of an API; loopback by default."""
     personal_key_encryption_key: str = Field(default="", pattern=r"^([A-Za-z0-9+/_-]{43}=?)?$")
-    """32 random bytes in base64 that wrap the keys of personal data; whoever loses it loses the data."""
+    """32 random bytes in base64 that wrap the keys of personal data; without it the data is lost."""
     erasure_list: str = ""
-    """Where erasures of personal data are listed, outside the database whose backups have the keys again."""
+    """File that lists erasures of personal data, outside the database: its backups contain erased keys."""
     http_streams: int = Field(default=0, ge=0, le=1000)
-    """Live streams that an API may serve at a time; each holds a thread beside those for requests."""
+    """Concurrent live streams of an API; each holds a thread beside those for requests."""
     queues_per_group: int | None = Field(default=None)
-    """What `topology` declares for a new group, 2 if unset; `ordersaga queues set` changes a group that exists."""
+    """Queues of a new group, 2 if unset; `ordersaga queues set` changes an existing group."""
     inbox_retention_days: float = Field(default=30, gt=0)
     """A worker forgets received messages and answered requests that are older: what comes again later takes effect."""
     log_level: LogLevel = "INFO"
@@ -66,15 +66,15 @@ Own = TypeVar("Own", bound=Settings)
 
 
 def read_settings(kind: type[Own], **given: Any) -> Own:
-    """What is given goes before the environment.
+    """The settings; `given` values override the environment.
 
-    Raises MissingSetting when a variable has an impossible value.
+    Raises MissingSetting when a variable has an invalid value.
     """
     try:
         return kind(**given)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
-        raise MissingSetting(f"The environment has an impossible value. {wrong}") from None
+        raise MissingSetting(f"The environment has an invalid value. {wrong}") from None
 
 
 def database_urls(environment: Mapping[str, str] | None = None) -> dict[str, str]:

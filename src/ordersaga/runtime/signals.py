@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as an event that a process waits for."""
+"""SIGTERM and SIGINT set an event that a process waits for."""
 
 import signal
 from collections.abc import Callable
@@ -7,7 +7,7 @@ from types import FrameType
 
 
 def set_by_signal(event: Event) -> None:
-    """Told to stop, the process sets the event."""
+    """Set the event at SIGTERM or SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, setting(event))
 
@@ -15,9 +15,9 @@ def set_by_signal(event: Event) -> None:
 def setting(event: Event) -> Callable[[int, FrameType | None], None]:
     """A signal handler that sets the event.
 
-    In a thread of its own: the handler runs between two steps of the main thread, which may hold the event's lock
-    just then, being about to wait or in the handler of another signal, and would wait for itself (10 of 300
-    processes that got both signals within 100 microseconds).
+    It sets the event in a thread: a handler interrupts the main thread, which may hold the lock of the event because
+    it is about to wait or in the handler of another signal, and would deadlock with itself (10 of 300 processes that
+    got both signals within 100 microseconds).
     """
 
     def handle(_number: int, _frame: FrameType | None) -> None:

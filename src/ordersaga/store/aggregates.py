@@ -1,4 +1,4 @@
-"""Event-sourced aggregates to and from rows, by way of snapshots."""
+"""Event-sourced aggregates to and from rows, with snapshots."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ SNAPSHOT_EVERY = 100
 
 
 class EventRow(NamedTuple):
-    """One event as it will stand in stored_events."""
+    """One new row of stored_events."""
 
     stored: StoredEvent
     cause: Cause
@@ -27,14 +27,14 @@ class EventRow(NamedTuple):
 
 @dataclass(slots=True)
 class History:
-    """An aggregate as loaded, with the hash its next event continues from."""
+    """A loaded aggregate, with the hash that its next event continues."""
 
     aggregate: BaseAggregate[UUID]
     hash: bytes
 
 
 def record(events: Sequence[CanMutateAggregate[UUID]], previous: bytes, cause: Cause) -> Iterator[EventRow]:
-    """Rows for new events of one stream, each hash continuing the one before."""
+    """Rows for new events of one stream; each hash continues the previous one."""
     for event in events:
         stored = mapper.to_stored_event(cast(Any, event))
         previous = chain(previous, stored, cause)
@@ -62,7 +62,7 @@ order by originator_id, originator_version
 
 
 def load(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, History]:
-    """The aggregates that exist among the ids, in one query: newest snapshot and the events after it."""
+    """The existing aggregates of these ids, in one query: the newest snapshot and the events after it."""
     histories: dict[UUID, History] = {}
     with connection.cursor(binary=True) as cursor:
         for originator_id, version, topic, state, hash_ in cursor.execute(LOAD, {"ids": list(ids)}):
@@ -83,7 +83,7 @@ order by position limit %(limit)s
 def ids_of_kind(
     connection: Connection[Any], created: type[CanMutateAggregate[UUID]], limit: int = 1000, after: UUID | None = None
 ) -> list[UUID]:
-    """Ids of the aggregates that began with this event, oldest first, at most `limit`, those behind `after`."""
+    """Ids of the aggregates that this event created, oldest first, at most `limit`, after the aggregate `after`."""
     topic: str = getattr(created, "TOPIC")  # noqa: B009 - not declared on the library's base class
     rows = connection.execute(OF_KIND, {"topic": topic, "after": after, "limit": limit})
     return [row[0] for row in rows]

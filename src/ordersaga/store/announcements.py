@@ -1,4 +1,4 @@
-"""Which domain events the world hears of, and as which contract."""
+"""Announcements: which domain events are published, and as which contract."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What happens by itself when time is up."""
+"""Deadline: a reaction that runs when its time has come."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,13 +7,13 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """Something that happens by itself unless the saga has ended by then; for `Transaction.set_deadline`.
+    """A named time of an aggregate, such as the time by which a saga must have ended; for `Transaction.set_deadline`.
 
-    The worker runs what `reactions.to_deadline(name)` has registered, once; that looks whether there is still
-    something to do.
+    The worker calls the function that `reactions.to_deadline(name)` has registered, once; the function checks whether
+    there is still something to do.
     """
 
     name: str
     aggregate_id: UUID
     after: timedelta
-    """From the database's now; a worker that was away does it late."""
+    """From the clock of the database; without a worker the deadline fires late."""

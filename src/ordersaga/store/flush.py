@@ -1,4 +1,4 @@
-"""The one statement of a flush: inbox, idempotency key, events, snapshots, outbox and deadlines."""
+"""The single statement of a flush: inbox, idempotency key, events, snapshots, outbox and deadlines."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +17,8 @@ from ordersaga.store.deadline import Deadline
 
 
 @dataclass(frozen=True, slots=True)
-class Remembered:
-    """The answer to a request, kept so that the same request gets it again."""
+class StoredAnswer:
+    """The answer to a request, stored so that a repeated request gets it again."""
 
     caller: str
     key: str
@@ -31,12 +31,12 @@ class Remembered:
 
 @dataclass(slots=True)
 class Rows:
-    """What one flush writes, by table."""
+    """The rows of one flush, by table."""
 
     events: list[EventRow] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     received: list[Message] = field(default_factory=list)
-    remembered: list[Remembered] = field(default_factory=list)
+    answers: list[StoredAnswer] = field(default_factory=list)
     snapshots: list[tuple[StoredEvent, bytes]] = field(default_factory=list)
     deadlines: list[tuple[Deadline, Cause]] = field(default_factory=list)
 
@@ -47,7 +47,7 @@ def typed(columns: str) -> dict[str, str]:
 
 COLUMNS = {
     "received": {name: message.COLUMNS[name] for name in ("message_id", "contract", "source", "event_hash")},
-    "remembered": typed(
+    "answers": typed(
         "caller text, key text, request_hash bytea, status smallint, headers jsonb, body text, subject uuid"
     ),
     "events": typed(
@@ -61,13 +61,13 @@ COLUMNS = {
         "correlation_id uuid, causation_id uuid, traceparent text, tracestate text"
     ),
 }
-"""What is given of a row, with its types, in the order in which `ROW` has it."""
+"""The inserted columns with their types, in the order of `ROW`."""
 
 PARAMETERS = {table: [f"{table}_{name}" for name in columns] for table, columns in COLUMNS.items()}
 
 INSERTS = {
     "received": "insert into inbox ({names}) select * from {rows} returning 1",
-    "remembered": "insert into idempotency_keys ({names}) select * from {rows} returning 1",
+    "answers": "insert into idempotency_keys ({names}) select * from {rows} returning 1",
     "events": "insert into stored_events ({names}) select * from {rows} returning position",
     "snapshots": "insert into snapshots ({names}) select * from {rows} on conflict do nothing returning 1",
     "messages": "insert into outbox ({names}) select * from {rows} returning 1",
@@ -81,9 +81,9 @@ INSERTS = {
 
 @cache
 def statement(tables: tuple[str, ...], single: frozenset[str] = frozenset()) -> str:
-    """One insert as it is, several as data-modifying CTEs of one statement: they commit together or not at all.
+    """A single insert, or several as data-modifying CTEs of one statement, which commit together or not at all.
 
-    Tables in `single` take one row of plain values, the others an array a column.
+    Tables in `single` take one row of plain values, the others an array for each column.
     """
     inserts = {
         table: INSERTS[table].format(names=", ".join(COLUMNS[table]), rows=given(table, table in single))
@@ -98,7 +98,7 @@ def statement(tables: tuple[str, ...], single: frozenset[str] = frozenset()) -> 
 def given(table: str, single: bool) -> str:
     """The rows as a table expression.
 
-    Arrays are made by psycopg in Python: for single rows they took a command 430 µs of CPU, plain values 290.
+    psycopg makes arrays in Python: for single rows they took 430 µs of CPU a command, plain values 290.
     """
     parameters = zip(PARAMETERS[table], COLUMNS[table].values(), strict=True)
     if single:
@@ -107,7 +107,7 @@ def given(table: str, single: bool) -> str:
 
 
 def write(connection: Connection[Any], rows: Rows) -> None:
-    """Send everything in `rows` to the database in one round trip, and empty it; a failure leaves it as it was."""
+    """Write `rows` in one round trip, then empty it; after an error it is unchanged."""
     filled = {table: of_table for table in INSERTS if (of_table := getattr(rows, table))}
     if filled:
         insert(connection, filled)
@@ -135,7 +135,7 @@ def received(m: Message) -> tuple[Any, ...]:
     return m.id, m.contract, m.source, m.event_hash
 
 
-def remembered(k: Remembered) -> tuple[Any, ...]:
+def answer(k: StoredAnswer) -> tuple[Any, ...]:
     return k.caller, k.key, k.request_hash, k.status, Jsonb(k.headers), k.body, k.subject
 
 
@@ -156,7 +156,7 @@ def deadline(row: tuple[Deadline, Cause]) -> tuple[Any, ...]:
 
 ROW: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "received": received,
-    "remembered": remembered,
+    "answers": answer,
     "events": event,
     "snapshots": snapshot,
     "messages": message.to_row,

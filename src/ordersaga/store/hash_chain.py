@@ -1,4 +1,4 @@
-"""The chain of hashes through the events of one stream: whoever changes one breaks all behind it."""
+"""The hash chain of a stream: a changed event breaks the hashes of all later ones."""
 
 import hashlib
 
@@ -7,7 +7,7 @@ from eventsourcing.persistence import StoredEvent
 from ordersaga.envelope.message import Cause
 
 GENESIS = bytes(32)
-"""What the first event of a stream continues."""
+"""The hash that the first event of a stream continues."""
 
 
 def chain(previous: bytes, stored: StoredEvent, cause: Cause) -> bytes:

@@ -1,4 +1,4 @@
-"""Looking back: an aggregate as it was, and everything that was recorded of it."""
+"""History: an aggregate at an earlier version or time, and its recorded events."""
 
 import json
 from datetime import datetime
@@ -25,10 +25,10 @@ order by originator_version
 def load_as_of(
     connection: Connection[Any], id_: UUID, version: int | None = None, time: datetime | None = None
 ) -> BaseAggregate[UUID] | None:
-    """The aggregate as it was at a version or a time; None when there was nothing of it.
+    """The aggregate at a version or a time; None when it did not exist.
 
-    A time means the events before the first one recorded later: `recorded_at` is when a transaction began,
-    so that a later version may carry an earlier time.
+    A time includes the events before the first one recorded later: `recorded_at` is the start of a transaction, so a
+    later version may have an earlier time.
     """
     aggregate: BaseAggregate[UUID] | None = None
     with connection.cursor(binary=True) as cursor:
@@ -58,7 +58,7 @@ ENVELOPE = ("originator_id", "originator_version", "originator_topic", "timestam
 
 
 class RecordedEvent(NamedTuple):
-    """One event as a person reads it."""
+    """One event in readable form."""
 
     version: int
     topic: str
@@ -68,7 +68,7 @@ class RecordedEvent(NamedTuple):
 
 
 def events_of(connection: Connection[Any], id_: UUID) -> list[RecordedEvent]:
-    """Everything recorded of the aggregate, oldest first."""
+    """The recorded events of the aggregate, oldest first."""
     events = []
     with connection.cursor(binary=True) as cursor:
         for version, topic, state, time, actor in cursor.execute(EVENTS, (id_,)):
@@ -82,6 +82,6 @@ LATEST_VERSION = "select max(originator_version) from stored_events where origin
 
 
 def latest_version(connection: Connection[Any], id_: UUID) -> int:
-    """0 when nothing of the aggregate is recorded."""
+    """The version of the aggregate, 0 when no event of it is recorded."""
     row = connection.execute(LATEST_VERSION, (id_,)).fetchone()
     return (row and row[0]) or 0

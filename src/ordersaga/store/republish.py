@@ -1,8 +1,8 @@
-"""Announcing again: the messages of recorded events once more in the outbox, for a broker that lost them.
+"""Republish: writes the messages of recorded events to the outbox again, for a broker that lost them.
 
-They are derived from the event store, so they are there even when their rows were trimmed, and have the same ids, so
-whoever has them drops them. They go through the outbox and not straight to the broker: the relay keeps their order,
-takes the confirms and outlives both servers. Only the caller's trace is missing, which no event keeps.
+The messages are derived from the event store, so purged outbox rows do not matter, and they have the same ids, so
+consumers that have them drop them. They go through the outbox and not straight to the broker: the relay keeps their
+order, awaits the confirms and outlives both servers. Only the caller's trace is missing, which no event stores.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -20,7 +20,7 @@ from ordersaga.store.flush import Rows
 from ordersaga.store.topics import UNREADABLE, mapper
 
 BATCH = 1000
-"""Events of one transaction: small, so that the relay publishes while the rest is still being read."""
+"""Events of one transaction: few, so that the relay publishes while the rest is being read."""
 
 COUNT = "select count(*) from stored_events where %(since)s::timestamptz is null or recorded_at >= %(since)s"
 EVENTS = """
@@ -31,13 +31,13 @@ order by position
 
 
 def count_events(store: Connection[Any], since: datetime | None) -> int:
-    """How many events `announce_again` will read."""
+    """The number of events that `announce_again` reads."""
     row = store.execute(COUNT, {"since": since}).fetchone()
     assert row is not None
     return int(row[0])
 
 
-def never(text: str) -> None:
+def raise_value_error(text: str) -> None:
     raise ValueError(text)
 
 
@@ -47,16 +47,16 @@ def announce_again(
     announcements: Announcements,
     since: datetime | None = None,
     key: str | None = None,
-    unreadable: Callable[[str], None] = never,
+    unreadable: Callable[[str], None] = raise_value_error,
 ) -> Iterator[tuple[int, int]]:
-    """Write the messages of all events, or of those recorded since a time, or those of one key.
+    """Write the messages of all events, of those recorded since a time, or of one key.
 
-    Yields, after each batch, how many events it read and how many messages it wrote. Two connections to one
-    database, `outbox` in autocommit; an interrupted one may be begun again. `unreadable` is told of an event that
-    cannot be announced again; those after it are.
+    Yields, after each batch, the number of events read and of messages written. It needs two connections to one
+    database, `outbox` in autocommit; an interrupted run may be repeated. `unreadable` is called with a description of
+    each event that cannot be announced; the events after it are.
 
     Raises:
-        ValueError: there is such an event and nobody to be told.
+        ValueError: an event cannot be announced, and `unreadable` is not given.
     """
     with store.transaction(), store.cursor("announce_again", binary=True) as cursor:
         cursor.itersize = BATCH
@@ -80,7 +80,7 @@ def readable(
 
 
 def messages(announcements: Announcements, *event: Any) -> Iterator[Message]:
-    """What announces one stored event; one without a correlation id was recorded without announcements."""
+    """The messages of one stored event; an event without a correlation id was recorded without announcements."""
     id_, version, topic, state, hash_, correlation_id, causation_id, actor = event
     if correlation_id is not None:
         cause = Cause(correlation_id, causation_id, actor)

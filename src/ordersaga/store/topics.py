@@ -1,4 +1,4 @@
-"""Events to and from stored ones, by topics that their classes have claimed."""
+"""The mapper between events and stored events, by the topics that classes register."""
 
 from typing import Any
 from uuid import UUID
@@ -9,7 +9,7 @@ from eventsourcing.utils import _topic_cache, register_topic
 
 
 class UnknownTopic(LookupError):
-    """A stored event names a topic that no aggregate of this service has registered."""
+    """A stored event has a topic that no aggregate of this service has registered."""
 
 
 class AggregateSnapshot(Snapshot):
@@ -22,7 +22,7 @@ register_topic(AggregateSnapshot.TOPIC, AggregateSnapshot)
 
 
 class TopicMapper(Mapper[UUID]):
-    """Maps only topics that are registered: a row never decides what is imported."""
+    """Maps registered topics only: a row never decides which module is imported."""
 
     def to_domain_event(self, stored_event: StoredEvent) -> Any:
         if "." not in stored_event.topic:
@@ -37,9 +37,9 @@ class TopicMapper(Mapper[UUID]):
 
 
 def require_topic(topic: str) -> None:
-    """Raises UnknownTopic unless a class has claimed the topic with TOPIC.
+    """Raises UnknownTopic unless a class has registered the topic as its TOPIC.
 
-    Looks into the library's table, because `resolve_topic` imports the module that an unknown topic names.
+    It reads the topic cache of eventsourcing, because `resolve_topic` imports the module that an unknown topic names.
     """
     if getattr(_topic_cache.get(topic), "TOPIC", None) != topic:
         raise UnknownTopic(f"a stored event names topic {topic!r}, which no aggregate here has registered")
@@ -54,4 +54,4 @@ def make_mapper() -> TopicMapper:
 
 mapper = make_mapper()
 UNREADABLE = (LookupError, ValueError, TypeError, AttributeError)
-"""What a stored event raises, on its way to an event and its announcements, that no code here can make sense of."""
+"""The errors of a stored event that cannot be mapped to an event or to its announcements."""

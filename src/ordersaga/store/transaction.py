@@ -1,4 +1,4 @@
-"""One unit of work: what it receives, records, announces and remembers is kept together or not at all."""
+"""One unit of work: what it receives, records, announces and answers is committed together or not at all."""
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -19,7 +19,7 @@ from ordersaga.store.aggregates import SNAPSHOT_EVERY, History
 from ordersaga.store.announce import NO_EVENT, message_of
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.deadline import Deadline
-from ordersaga.store.flush import Remembered
+from ordersaga.store.flush import StoredAnswer
 from ordersaga.store.hash_chain import GENESIS
 
 Kind = TypeVar("Kind", bound=BaseAggregate[UUID])
@@ -48,7 +48,7 @@ class Transaction:
 
     `connection` is psycopg's, for SQL of one's own in the same transaction, and for `sqlalchemy_session`.
     `cause` is what the events saved next are recorded with; a consumer sets it anew for every message. A caller who
-    has not begun a transaction hands in how to `begin` one: locks need it.
+    has not begun a transaction passes how to `begin` one: locks need it.
     """
 
     def __init__(
@@ -66,21 +66,21 @@ class Transaction:
         self._histories: dict[UUID, History | None] = {}
 
     def lock(self, ids: Iterable[UUID]) -> None:
-        """Hold these aggregates until the transaction ends, in an order that cannot deadlock."""
+        """Lock these aggregates until the transaction ends, in an order that cannot deadlock."""
         keys = sorted({lock_key(id_) for id_ in ids})
         if keys:
             self.begin()
             self.connection.execute(LOCK, (keys,))
 
     def load(self, ids: Iterable[UUID]) -> None:
-        """Fetch these aggregates in one query; later finds and gets of them cost none."""
+        """Load these aggregates in one query; `find` and `get` then need none."""
         missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in self._histories]
         if missing:
             self._histories.update(dict.fromkeys(missing))
             self._histories.update(aggregates.load(self.connection, missing))
 
     def find(self, kind: type[Kind], id_: UUID) -> Kind | None:
-        """The aggregate, or None if nothing of it is recorded."""
+        """The aggregate, or None when no event of it is recorded."""
         self.load((id_,))
         history = self._histories[id_]
         if history is None:
@@ -93,7 +93,7 @@ class Transaction:
         """The aggregate.
 
         Raises:
-            AggregateNotFound: nothing of it is recorded.
+            AggregateNotFound: no event of it is recorded.
         """
         aggregate = self.find(kind, id_)
         if aggregate is None:
@@ -129,23 +129,23 @@ class Transaction:
         return message
 
     def receive(self, message: Message) -> None:
-        """Take the inbox row of this message into the next flush, and make it the cause of what follows."""
+        """Add the inbox row of this message to the next flush, and make the message the cause of what follows."""
         self.rows.received.append(message)
         self.cause = message.caused_by_this()
 
-    def remember(self, answer: Remembered) -> None:
-        """Take the answer under its idempotency key into the next flush."""
-        self.rows.remembered.append(answer)
+    def store_answer(self, answer: StoredAnswer) -> None:
+        """Add the answer to a request to the next flush."""
+        self.rows.answers.append(answer)
 
     def set_deadline(self, deadline: Deadline) -> None:
-        """Take a deadline into the next flush; it counts from the database's now."""
+        """Add a deadline to the next flush; it counts from the clock of the database."""
         self.rows.deadlines.append((deadline, self.cause))
 
     def flush(self) -> None:
-        """Write everything buffered in one statement.
+        """Write the buffered rows in one statement.
 
         Raises:
-            Conflict, AlreadyReceived, KeyTaken: someone else was first; nothing was written.
+            Conflict, AlreadyReceived, KeyTaken: another writer was first; nothing was written.
         """
         try:
             flush.write(self.connection, self.rows)
@@ -161,7 +161,7 @@ def lock_key(id_: UUID) -> int:
 def decide(
     connection: Connection[Any], announcements: Announcements, cause: Cause, command: Callable[[Transaction], Result]
 ) -> Result:
-    """Run a command as a unit of its own; when another writer was first, load and decide again.
+    """Run a command as a unit of work; when another writer was first, load and decide again.
 
         def buy(transaction: Transaction) -> UUID:
             book = Book(id=uuid4())
@@ -174,10 +174,10 @@ def decide(
     Returns what the command returns. The command may run up to five times.
 
     On a connection in autocommit the flush alone is the transaction: versions, not locks, guard what was read before
-    it, and BEGIN and COMMIT are two round trips of three. A command that takes a lock begins one, to hold it.
+    it, and BEGIN and COMMIT would be two round trips of three. A command that takes a lock begins a transaction.
 
     Raises:
-        Conflict, KeyTaken: it lost five times in a row.
+        Conflict, KeyTaken: another writer was first five times in a row.
     """
 
     def attempt() -> Result:
@@ -191,6 +191,6 @@ def decide(
 
 
 def begin(connection: Connection[Any], held: ExitStack) -> None:
-    """Begin a transaction that ends with `held`, unless one is under way."""
+    """Begin a transaction that ends with `held`, unless there is one."""
     if connection.info.transaction_status == TransactionStatus.IDLE:
         held.enter_context(connection.transaction())
