@@ -17,10 +17,11 @@ from rich.table import Table
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
 from devstack.servers.private import private_servers
+from ordersaga.readside import events
+from ordersaga.readside.events import EventFilter
 from projections.audit.trail import Filter, Trail
 from projections.audit.why import why
-from projections.queries import events, figures, payments, sagas, search, stock, timeline
-from projections.queries.events import EventFilter
+from projections.queries import figures, payments, sagas, search, stock, timeline
 from projections.queries.sagas import SagaFilter
 from projections.queries.timeline import Timeline
 from tests.shop.support.read_side import filled

@@ -20,18 +20,18 @@ from devstack.servers.private import private_servers
 from inventory_service.reservation import Reservation
 from order_service.order import Order
 from ordersaga.envelope.message import Cause, Message
+from ordersaga.readside.rebuild.rebuild import Rebuild
+from ordersaga.readside.rebuild.result import RebuildResult
 from ordersaga.store.aggregates import record
 from ordersaga.store.hash_chain import GENESIS
 from ordersaga.store.republish import EVENTS, messages
 from payment_service.payment import Payment
-from projections.projector import Projector
-from projections.rebuild.rebuild import Rebuild
-from projections.rebuild.result import Result
-from projections.sources import SOURCES
+from projections.service import projections
 from tests.shop.support.trading_read_side import arrived
 from tests.support.databases import Database, Databases
 
 SERVICES = ("order_service", "payment_service", "inventory_service")
+ANNOUNCEMENTS = {source.name: source.announcements for source in projections.sources}
 KINDS = 200
 """Orders that differ; the others are copies of them with other ids."""
 PER_ORDER = 7
@@ -77,10 +77,10 @@ def fill(stores: Mapping[str, Database], events: int) -> None:
 
 def run(urls: Mapping[str, str], answers: Any) -> None:
     """In a process of its own, whose memory is this alone."""
-    answers.put(Rebuild(urls, print, patience=0).run())
+    answers.put(Rebuild(projections, urls, print, patience=0).run())
 
 
-def rebuild(urls: Mapping[str, str]) -> tuple[Result, float]:
+def rebuild(urls: Mapping[str, str]) -> tuple[RebuildResult, float]:
     """What came of it, and the most memory in MB that it had, its own processes included."""
     context, most = multiprocessing.get_context("spawn"), 0.0
     answers = context.Queue()
@@ -100,15 +100,15 @@ def memory(pid: int) -> float:
         return 0.0
 
 
-def adopt(urls: Mapping[str, str]) -> Result:
+def adopt(urls: Mapping[str, str]) -> RebuildResult:
     """Fill an empty read side, which is a rebuild too, without listing what it lacked."""
-    return Rebuild(urls, lambda _: None, patience=0).run()
+    return Rebuild(projections, urls, lambda _: None, patience=0).run()
 
 
 def projected_per_s(stores: Mapping[str, Database], read_side: Database) -> float:
     """Messages a second of the projector itself, in batches, without a broker."""
     found = list(islice(chain.from_iterable(map(partial(announced, stores), SERVICES)), PROJECTED))
-    projector, began = Projector(), time.perf_counter()
+    projector, began = projections.handler(), time.perf_counter()
     with psycopg.connect(read_side.url, autocommit=True) as connection:
         for first in range(0, len(found), BATCH):
             with connection.transaction():
@@ -119,7 +119,7 @@ def projected_per_s(stores: Mapping[str, Database], read_side: Database) -> floa
 def announced(stores: Mapping[str, Database], service: str) -> list[Message]:
     with psycopg.connect(stores[service].owner_url) as store:
         events = store.execute(f"{EVENTS} limit {PROJECTED // 2}".encode(), {"since": None}, binary=True)
-        return [message for event in events for message in messages(SOURCES[service].announcements, *event)]
+        return [message for event in events for message in messages(ANNOUNCEMENTS[service], *event)]
 
 
 def measure(place: Place) -> list[Row]:
@@ -165,18 +165,18 @@ def main() -> int:
     return 0
 
 
-def timed(urls: Mapping[str, str]) -> Result:
+def timed(urls: Mapping[str, str]) -> RebuildResult:
     """The same, telling when each step began and ended."""
-    from projections.rebuild.progress import Progress
+    from ordersaga.readside.rebuild.progress import RebuildProgress
 
     began, said = time.monotonic(), [""]
 
-    def show(progress: Progress) -> None:
+    def show(progress: RebuildProgress) -> None:
         if progress.step != "derive" or progress.done in (0, progress.total):
             print(f"{time.monotonic() - began:7.2f} s {progress.step} {progress.done}/{progress.total}")
         said[0] = progress.step
 
-    return Rebuild(urls, print, patience=0, progress=Progress(show=show)).run()
+    return Rebuild(projections, urls, print, patience=0, progress=RebuildProgress(show=show)).run()
 
 
 if __name__ == "__main__":

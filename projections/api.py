@@ -1,12 +1,11 @@
 """The read side's process over HTTP: what it serves beside health, metrics and documentation."""
 
 from ordersaga.http import app as web
-from ordersaga.http import sign_in
+from ordersaga.http import event_stream, sign_in
 from ordersaga.http.parked import mount_parked
 from projections.audit import api as audit
 from projections.audit.sources import Sources
 from projections.dashboard import app as dashboard
-from projections.live import stream
 from projections.routes import routes
 from projections.service import projections
 from projections.settings import ProjectionsSettings
@@ -15,7 +14,7 @@ from projections.settings import ProjectionsSettings
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
     app = web.create_app(projections, routes, "Read side", roles=("customer",))
-    app.mount(stream.routes)
+    app.mount(event_stream.routes)
     sign_in.mount(app)
     sources = Sources.of(app.database, app.own_settings(ProjectionsSettings).audit_checkpoints)
     audit.mount(app, sources)

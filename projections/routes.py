@@ -10,12 +10,13 @@ from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
 from ordersaga.http.app import api, caller
+from ordersaga.http.cursors import cursor_of
 from ordersaga.http.endpoints import show
 from ordersaga.http.openapi import only, problem
 from ordersaga.http.paging import linked
+from ordersaga.readside import events
 from ordersaga.store.transaction import AggregateNotFound
-from projections.cursors import cursor_of
-from projections.queries import events, figures, payments, sagas, search, stock, timeline
+from projections.queries import figures, payments, sagas, search, stock, timeline
 from projections.queries.figures import Figures
 from projections.queries.sagas import Saga
 from projections.queries.timeline import Timeline
@@ -119,7 +120,7 @@ def list_events(query: EventQuery) -> Response:
 def show_event(path: MessagePath) -> Response:
     """One message, everything that led to it and everything that came of it"""
     with read_transaction() as connection:
-        event = events.one(connection, path.message_id)
+        event = events.fetch_one(connection, path.message_id)
         linked = events.linked(connection, path.message_id)
     if event is None:
         raise AggregateNotFound(f"there is no message {path.message_id}")

@@ -1,23 +1,19 @@
-"""The read side's tables, as SQLAlchemy Core sees them; migrations create them."""
+"""The tables of the views, as SQLAlchemy Core sees them; migrations create them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
-    Boolean,
     Column,
     Computed,
     DateTime,
-    Identity,
     Index,
-    LargeBinary,
     MetaData,
     SmallInteger,
     Table,
     Text,
     Uuid,
-    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -46,36 +42,6 @@ def columns_of(view: Mapping[str, ViewColumn]) -> Iterator[Column[Any]]:
     for name, column in view.items():
         yield Column(name, TYPES[column.sql_type], nullable=bool(column.contracts))
 
-
-event_log = Table(
-    "event_log",
-    metadata,
-    Column("message_id", Uuid, primary_key=True),
-    Column("contract", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("time", DateTime(timezone=True), nullable=False),
-    Column("event_hash", LargeBinary, nullable=False),
-    Column("correlation_id", Uuid, nullable=False),
-    Column("causation_id", Uuid),
-    Column("actor", Text, nullable=False),
-    Column("traceparent", Text, nullable=False),
-    Column("tracestate", Text, nullable=False),
-    Column("body", JSONB, nullable=False),
-    Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
-    Column("position", BigInteger, Identity(always=True), nullable=False),
-    Index("event_log_position", "position", unique=True),
-    Index("event_log_key", "key", "position"),
-    Index("event_log_actor", "actor", "position"),
-    Index("event_log_contract", "contract", "position"),
-    Index("event_log_actor_contract", "actor", "contract", "position"),
-    Index("event_log_source", "source", "position"),
-    Index("event_log_correlation", "correlation_id"),
-    Index("event_log_causation", "causation_id", postgresql_where=text("causation_id is not null")),
-    Index("event_log_time", "time"),
-)
-"""Every message of every service, once: the inbox of the group `projections` and the table of the audit trail."""
 
 saga_view = Table(
     "saga_view",
@@ -148,19 +114,3 @@ total_view = Table(
     Column("number", BigInteger, nullable=False),
 )
 """By contract, and `taken_back`: orders that were confirmed and are cancelled."""
-
-rebuilds = Table(
-    "rebuilds",
-    metadata,
-    Column("number", BigInteger, Identity(always=True), primary_key=True),
-    Column("began_at", DateTime(timezone=True), nullable=False),
-    Column("ended_at", DateTime(timezone=True), nullable=False, server_default=func.clock_timestamp()),
-    Column("view", Text),
-    Column("dry_run", Boolean, nullable=False),
-    Column("events", BigInteger, nullable=False),
-    Column("messages", BigInteger, nullable=False),
-    Column("findings", BigInteger, nullable=False),
-    Column("left_out", BigInteger, nullable=False),
-)
-"""Every rebuild that came to its end; `view` is null when it was of everything, `left_out` counts messages of the old
-log that no stored event announces."""

@@ -1,16 +1,22 @@
-"""The read side as everything that runs or operates it knows it."""
+"""The shop's read side as everything that runs or operates it knows it."""
 
 from pathlib import Path
 
-from ordersaga.service import Service
-from projections.projector import Projector
+from contracts import CONTRACTS
+from inventory_service.service import inventory_service
+from order_service.service import order_service
+from ordersaga.readside.read_side import ReadSide
+from payment_service.service import payment_service
 from projections.schema import metadata
 from projections.settings import ProjectionsSettings
+from projections.views import VIEWS
 
-projections = Service(
+projections = ReadSide(
     "projections",
+    (order_service, payment_service, inventory_service),
+    CONTRACTS,
+    {view.table: view.fold for view in VIEWS.values()},
     settings=ProjectionsSettings,
-    handler=Projector,
     tables=(metadata,),
     migrations=Path(__file__).parent / "migrations",
 )

@@ -6,18 +6,17 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from ordersaga.http.as_of import Time
+from ordersaga.http.cursors import SCHEMA, reads
+from ordersaga.http.event_stream import EventFilters, Name
 from ordersaga.http.openapi import Query, View
-from projections.cursors import SCHEMA, reads
-from projections.queries import events, payments, sagas
-from projections.queries.events import Event, LinkedEvent
+from ordersaga.readside import events
+from ordersaga.readside.events import LinkedEvent, LoggedEvent
+from projections.queries import payments, sagas
 from projections.queries.payments import Payment
 from projections.queries.sagas import Saga, Usual
 from projections.queries.search import Found
 from projections.queries.stock import Stock
 
-PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
-Name = Annotated[str, Field(pattern=PRINTABLE, max_length=200)]
-Contract = Annotated[str, Field(pattern=r"^[a-z0-9_.]+$", max_length=200)]
 AFTER = Field(default=None, description="The cursor out of `next` of the page before.")
 
 
@@ -57,23 +56,10 @@ class UnfinishedQuery(Page):
     waits_for: sagas.Waiting | None = None
 
 
-class EventFilters(Query):
-    """Which messages of the log."""
-
-    contract: Contract | None = None
-    key: Name | None = Field(default=None, description="Of orders their id, of products their SKU.")
-    source: Name | None = None
-    actor: Name | None = None
-    correlation_id: UUID | None = None
-
-    def wanted(self) -> events.EventFilter:
-        return events.EventFilter(**{name: getattr(self, name, None) for name in events.EventFilter._fields})
-
-
 class EventQuery(EventFilters, Page):
     """Newest first: by position, or by time when a time is asked for. `since` is included, `until` is not."""
 
-    after: Annotated[events.Place, reads(events.Place), SCHEMA] | None = AFTER
+    after: Annotated[events.LogPlace, reads(events.LogPlace), SCHEMA] | None = AFTER
     since: Time | None = None
     until: Time | None = None
 
@@ -124,13 +110,13 @@ class UnfinishedPage(SagaPage):
 class EventPage(PageView):
     """Messages of the log."""
 
-    events: list[Event]
+    events: list[LoggedEvent]
 
 
 class EventView(View):
     """A message, and with it everything that led to it or came of it, from the first cause to the last effect."""
 
-    event: Event
+    event: LoggedEvent
     linked: list[LinkedEvent]
 
 

@@ -19,12 +19,12 @@ from devstack.state import State
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.findings_output import FindingsOutput
 from ordersaga.cli.options import json_option
-from projections.rebuild import history
-from projections.rebuild.lag import Lag, lag
-from projections.rebuild.one_view import rebuild_view
-from projections.rebuild.rebuild import TABLES, Rebuild
-from projections.rebuild.session import Refused
-from projections.views.fold import VIEWS
+from ordersaga.readside.rebuild import history
+from ordersaga.readside.rebuild.lag import EventLogLag, lag
+from ordersaga.readside.rebuild.one_view import rebuild_view
+from ordersaga.readside.rebuild.rebuild import LOG, Rebuild
+from ordersaga.readside.rebuild.session import RebuildRefused
+from projections.service import projections as read_side
 
 MOST_LINES = 200
 """Findings that a person is shown; --json has them all."""
@@ -38,7 +38,7 @@ def projections() -> None:
 @projections.command()
 @state_option
 @click.option("--dry-run", is_flag=True, help="Only compare: name what differs, change nothing.")
-@click.option("--view", type=click.Choice(list(VIEWS)), help="Only this view, from the live event log.")
+@click.option("--view", type=click.Choice(list(read_side.views)), help="Only this view, from the live event log.")
 @click.option("--keep", is_flag=True, help="Keep the replaced tables in the schema `replaced` until the next rebuild.")
 @json_option
 @click.option(
@@ -61,10 +61,12 @@ def rebuild(state: State, dry_run: bool, view: str | None, keep: bool, as_json: 
     output = FindingsOutput(as_json, most_lines=MOST_LINES)
     with told(), shown(Console(stderr=True)) as progress:
         if view:
-            result = rebuild_view(urls[READ_SIDE], view, output.finding, dry_run=dry_run, keep=keep, progress=progress)
+            result = rebuild_view(
+                read_side, urls[READ_SIDE], view, output.finding, dry_run=dry_run, keep=keep, progress=progress
+            )
         else:
             options: dict[str, Any] = {"dry_run": dry_run, "keep": keep, "patience": patience, "progress": progress}
-            result = Rebuild(urls, output.finding, **options).run()
+            result = Rebuild(read_side, urls, output.finding, **options).run()
     total = {name: value for name, value in asdict(result).items() if name != "findings"}
     output.end(total, sentences(result))
     raise SystemExit(1 if dry_run and result.findings else 0)
@@ -75,7 +77,7 @@ def told() -> Iterator[None]:
     """What goes wrong, said to a person."""
     try:
         yield
-    except Refused as error:
+    except RebuildRefused as error:
         raise Failed(str(error)) from None
     except psycopg.Error as error:
         raise Failed(f"A database failed: {error}. The live tables are as they were; run it again.") from error
@@ -94,7 +96,7 @@ def status(state: State, as_json: bool) -> None:
     urls = environments_of_running(state).owner_urls()
     with told(), psycopg.connect(urls[READ_SIDE], autocommit=True) as log:
         behind = [lag_of(urls, service, log) for service in SERVICES]
-        rows = {table: one(log, f"select count(*) from {table}") for table in TABLES}  # noqa: S608
+        rows = {table: one(log, f"select count(*) from {table}") for table in (LOG, *read_side.views)}  # noqa: S608
         position = one(log, "select max(position) from event_log")
         left = [name for (name,) in log.execute("select nspname from pg_namespace where nspname = any(%s)", (LEFT,))]
         last = history.last(log)
@@ -108,7 +110,7 @@ def status(state: State, as_json: bool) -> None:
 LEFT = ["rebuild", "replaced"]
 
 
-def lag_of(urls: dict[str, str], service: str, log: psycopg.Connection[Any]) -> Lag:
+def lag_of(urls: dict[str, str], service: str, log: psycopg.Connection[Any]) -> EventLogLag:
     with psycopg.connect(urls[service], autocommit=True) as outbox:
         return lag(service, outbox, log)
 
@@ -119,7 +121,7 @@ def one(connection: psycopg.Connection[Any], query: str) -> int:
 
 
 def lines(
-    rows: dict[str, int], position: int, behind: list[Lag], left: list[str], last: history.Past | None
+    rows: dict[str, int], position: int, behind: list[EventLogLag], left: list[str], last: history.PastRebuild | None
 ) -> Iterator[str]:
     yield f"{'TABLE':20}{'ROWS':>12}"
     yield from (f"{table:20}{number:>12,}" for table, number in rows.items())
@@ -137,7 +139,7 @@ def lines(
         yield "The tables that the last rebuild replaced are kept in the schema `replaced`."
 
 
-def said(last: history.Past | None) -> str:
+def said(last: history.PastRebuild | None) -> str:
     if last is None:
         return "It was never rebuilt."
     what = ("Dry run" if last.dry_run else "Rebuild") + (f" of {last.view}" if last.view else "")

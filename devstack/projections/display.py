@@ -7,13 +7,13 @@ from contextlib import contextmanager
 from rich import progress as bars
 from rich.console import Console
 
-from projections.rebuild.progress import STEPS, Progress
-from projections.rebuild.result import Result
+from ordersaga.readside.rebuild.progress import STEPS, RebuildProgress
+from ordersaga.readside.rebuild.result import RebuildResult
 
 SAY_EVERY = 5.0
 
 
-def sentences(result: Result) -> Iterator[str]:
+def sentences(result: RebuildResult) -> Iterator[str]:
     what = result.view or "read side"
     verdict = f"Findings: {result.findings:,}" if result.findings else "No finding"
     rate = result.messages / max(result.seconds, 0.001)
@@ -30,17 +30,17 @@ def sentences(result: Result) -> Iterator[str]:
 
 
 @contextmanager
-def shown(console: Console) -> Iterator[Progress]:
+def shown(console: Console) -> Iterator[RebuildProgress]:
     """On stderr, so that stdout stays the answer."""
     if not console.is_terminal:
-        yield Progress(show=Lines(console).show)
+        yield RebuildProgress(show=Lines(console).show)
         return
     columns = (
         *(bars.TextColumn("{task.description:10}"), bars.BarColumn(), bars.TaskProgressColumn()),
         *(bars.TextColumn("{task.fields[said]}"), bars.TimeRemainingColumn()),
     )
     with bars.Progress(*columns, console=console) as bar:
-        yield Progress(show=Bars(bar).show)
+        yield RebuildProgress(show=Bars(bar).show)
 
 
 class Bars:
@@ -51,7 +51,7 @@ class Bars:
         self._tasks: dict[str, bars.TaskID] = {}
         self._began = time.monotonic()
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: RebuildProgress) -> None:
         if progress.step not in self._tasks:
             self._tasks[progress.step] = self._bar.add_task(progress.step, said="")
         text = rate(progress, self._began) if progress.step == "derive" else ""
@@ -69,7 +69,7 @@ class Lines:
         self._began = self._said = time.monotonic()
         self._step = ""
 
-    def show(self, progress: Progress) -> None:
+    def show(self, progress: RebuildProgress) -> None:
         now = time.monotonic()
         if progress.step != self._step:
             self._step = progress.step
@@ -83,5 +83,5 @@ class Lines:
         self._console.print(text, highlight=False)
 
 
-def rate(progress: Progress, began: float) -> str:
+def rate(progress: RebuildProgress, began: float) -> str:
     return f"{progress.events:,} events, {progress.events / max(time.monotonic() - began, 0.001):,.0f}/s"

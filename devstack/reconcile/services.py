@@ -1,7 +1,9 @@
 """What is known of a contract: who must receive it, and whether an event stands behind it."""
 
 from devstack.processes import READ_SIDE
-from projections.sources import SOURCES
+from projections.service import projections
+
+SOURCES = {source.name: source for source in projections.sources}
 
 
 def hearers(contract: str) -> list[str]:

@@ -10,11 +10,11 @@ from psycopg import Connection
 
 from devstack.reconcile.findings import Finding
 from devstack.reconcile.row import Row
+from devstack.reconcile.services import SOURCES
 from devstack.reconcile.snapshots import rows
 from ordersaga.envelope.message import Cause
 from ordersaga.store.hash_chain import GENESIS, chain
 from ordersaga.store.topics import UNREADABLE, mapper
-from projections.sources import SOURCES
 
 EVENTS = """
 select originator_id, originator_version, topic, state, correlation_id, causation_id, actor, hash, recorded_at,

@@ -17,10 +17,12 @@ from ordersaga.audit.sealed_log import is_begun
 from ordersaga.audit.store_records import records_of
 from ordersaga.audit.verification import is_clean
 from ordersaga.http.app import Api, api
+from ordersaga.http.cursors import cursor_of
 from ordersaga.http.endpoints import show
 from ordersaga.http.openapi import only, problem
 from ordersaga.http.paging import linked
 from ordersaga.http.problems import Problem, respond
+from ordersaga.http.sending import set_send_timeout
 from ordersaga.store.history import fields, load_as_of
 from projections.audit import why as causes
 from projections.audit.known import saga_as_of
@@ -38,9 +40,7 @@ from projections.audit.sources import Sources, Unavailable, without
 from projections.audit.text import to_csv, to_json_line
 from projections.audit.trail import Entry, Filter, Trail, is_known
 from projections.audit.why import Node
-from projections.cursors import cursor_of
-from projections.event_log import READ_SIDE
-from projections.sending import impatient_socket
+from projections.service import projections
 
 ORDERS = order_service.name
 EXTENSION = "audit"
@@ -93,7 +93,7 @@ def show_state(path: OrderPath, query: StateQuery) -> Response:
         if ORDERS in missing:
             require([ORDERS])
         recorded = load_as_of(connections[ORDERS], path.order, version, time) if ORDERS in connections else None
-        known = saga_as_of(connections[READ_SIDE], path.order, time) if time else None
+        known = saga_as_of(connections[projections.name], path.order, time) if time else None
     if recorded is None and known is None:
         raise Problem(404, "not-found", f"There was nothing of order {path.order} at {query.as_of}.")
     return show(StateView(recorded=fields(recorded), known=known))
@@ -120,7 +120,7 @@ def export(query: ExportQuery) -> Response:
     places = places_of(api())
     if not places.acquire(blocking=False):
         raise full()
-    impatient_socket()
+    set_send_timeout()
     media = "text/csv" if query.format == "csv" else "application/x-ndjson"
     disposition = {"Content-Disposition": f'attachment; filename="audit.{query.format}"'}
     response = Response(stream_with_context(lines), headers=disposition, mimetype=media)

@@ -7,9 +7,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from contracts import CONTRACTS
+from ordersaga.http import cursors
 from ordersaga.http.as_of import SCHEMA, Time, version_or_time
 from ordersaga.http.openapi import Parameters, Query, View
-from projections import cursors
 from projections.audit.trail import OPERATIONS, Entry, Filter, Place
 
 TYPES = (*sorted(CONTRACTS), *OPERATIONS)

@@ -13,7 +13,7 @@ from ordersaga.audit.sealed_log import LogFiles
 from ordersaga.audit.verification import last_verification
 from ordersaga.database.pool import Database
 from ordersaga.runtime.settings import database_urls
-from projections.event_log import READ_SIDE
+from projections.service import projections
 
 SECONDS = 2
 """For a connection to a service's database."""
@@ -53,7 +53,7 @@ class Sources:
     @classmethod
     def of(cls, database: Database, checkpoints: str) -> "Sources":
         """By the environment; `checkpoints` is the setting AUDIT_CHECKPOINTS."""
-        stores = {name: url for name, url in database_urls().items() if name != READ_SIDE}
+        stores = {name: url for name, url in database_urls().items() if name != projections.name}
         return cls(database, stores, Path(checkpoints) if checkpoints else None)
 
     @contextmanager
@@ -67,7 +67,7 @@ class Sources:
             with ExitStack() as stack:
                 own = stack.enter_context(self.database.connection())
                 found, missing = those_that_answer(stack, self.stores, SECONDS)
-                yield {READ_SIDE: own, **found}, missing
+                yield {projections.name: own, **found}, missing
         except psycopg.OperationalError as error:
             raise Unavailable("A database that the audit reads does not answer.") from error
 

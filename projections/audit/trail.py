@@ -9,8 +9,8 @@ from uuid import UUID
 from psycopg import Connection
 from pydantic import ConfigDict
 
-from projections.event_log import READ_SIDE
-from projections.queries.rows import Row
+from ordersaga.readside.rows import Row
+from projections.service import projections
 from projections.views import sagas
 
 PAGE = 500
@@ -155,7 +155,7 @@ class Trail:
         is_operation = asked.type in OPERATIONS
         found: list[Entry] = []
         if not is_operation:
-            found += self._rows(READ_SIDE, MESSAGES, MESSAGE_CLAUSES, values)
+            found += self._rows(projections.name, MESSAGES, MESSAGE_CLAUSES, values)
         if asked.type is None or is_operation:
             values["action"] = operation
             if asked.correlation:
@@ -163,7 +163,7 @@ class Trail:
             for group in self._databases:
                 found += self._rows(group, ACTIONS, ACTION_CLAUSES, values)
                 found += self._rows(group, ERASURES, ERASURE_CLAUSES, values)
-                if group != READ_SIDE:  # it announces nothing that a relay could be refused
+                if group != projections.name:  # it announces nothing that a relay could be refused
                     found += self._rows(group, RELAY_ACTIONS, ACTION_CLAUSES, values)
         return sorted(found, key=lambda entry: (entry.time, entry.id))[:limit]
 
@@ -171,7 +171,7 @@ class Trail:
         """All of one request that operators may have treated, anywhere."""
         found: list[UUID] = []
         for group, connection in self._databases.items():
-            for query in (TREATED, LOGGED if group == READ_SIDE else REFUSED):
+            for query in (TREATED, LOGGED if group == projections.name else REFUSED):
                 found += [id_ for (id_,) in connection.execute(query, {"correlation": correlation})]
         return found
 
@@ -184,5 +184,5 @@ class Trail:
 
 def is_known(databases: Mapping[str, Connection[Any]], order: str) -> bool:
     """Whether anything was ever said of the order, or done to what was to be said of it."""
-    said = {name: "event_log" if name == READ_SIDE else "undeliverable_actions" for name in databases}
+    said = {name: "event_log" if name == projections.name else "undeliverable_actions" for name in databases}
     return any(databases[name].execute(KNOWN.format(said[name]), {"key": order}).fetchone() for name in databases)

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from psycopg import Connection
 
-from projections.queries.events import LinkedEvent, linked
-from projections.queries.rows import Row
+from ordersaga.readside.events import LinkedEvent, linked
+from ordersaga.readside.rows import Row
 
 AT_MOST = 2000
 """Messages shown below one; a saga has a dozen."""

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
+from ordersaga.readside import events
+from ordersaga.readside.events import EventFilter, LoggedEvent
 from projections.audit.sources import Sources
 from projections.audit.trail import Entry, Filter, Trail
 from projections.audit.trail import Place as PlaceInTrail
@@ -14,8 +16,7 @@ from projections.audit.why import Node, why
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.monitor.picture import Sight
-from projections.queries import events, figures, sagas, timeline
-from projections.queries.events import Event, EventFilter
+from projections.queries import figures, sagas, timeline
 from projections.queries.figures import Figures, Minute
 from projections.queries.sagas import Place, Saga, SagaFilter, Usual, Waiting
 from projections.queries.timeline import Timeline
@@ -79,16 +80,16 @@ class Reader:
         with self._database.connection() as connection:
             return figures.minutes(connection)
 
-    def events(self, wanted: EventFilter, known: int | None, first: int) -> list[Event]:
+    def events(self, wanted: EventFilter, known: int | None, first: int) -> list[LoggedEvent]:
         """Newest first: the events after position `known`, or the newest `first` where `known` is None."""
         with self._database.connection() as connection:
             if known is None:
                 return events.page(connection, wanted, first)
             return events.after(connection, known, wanted)[::-1]
 
-    def event(self, message_id: UUID) -> Event | None:
+    def event(self, message_id: UUID) -> LoggedEvent | None:
         with self._database.connection() as connection:
-            return events.one(connection, message_id)
+            return events.fetch_one(connection, message_id)
 
     def orders(self, wanted: SagaFilter, limit: int, behind: Place | None) -> tuple[list[Saga], dict[Waiting, Usual]]:
         with self._database.connection() as connection:

@@ -6,8 +6,8 @@ from typing import Any, Literal
 from psycopg import Connection
 from psycopg.sql import SQL
 
+from ordersaga.readside.rows import Row, select
 from projections.queries import sagas
-from projections.queries.rows import Row, select
 from projections.queries.sagas import RECENT, Saga, Waiting
 from projections.views import sagas as sagas_view
 from projections.views.columns import names_of

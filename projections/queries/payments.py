@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from projections.queries.rows import Row, columns, given, select, where
+from ordersaga.readside.rows import Row, columns, given, select, where
 
 State = Literal["captured", "declined", "charged_late", "refunded"]
 

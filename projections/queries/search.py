@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from projections.queries.rows import Row, select
+from ordersaga.readside.rows import Row, select
 
 PREFIX = re.compile(r"[0-9a-f]{4,32}")
 DIGITS = 32

@@ -5,7 +5,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from projections.queries.rows import Row, columns, given, select, where
+from ordersaga.readside.rows import Row, columns, given, select, where
 
 
 class Stock(Row):

@@ -7,17 +7,18 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from projections.queries import events, payments, sagas
-from projections.queries.events import Event
+from ordersaga.readside import events
+from ordersaga.readside.events import LoggedEvent
+from ordersaga.readside.rows import Row, select
+from projections.queries import payments, sagas
 from projections.queries.payments import Payment
-from projections.queries.rows import Row, select
 from projections.queries.sagas import Saga, Usual
 
 StepName = Literal["placed", "reserved", "charged", "confirmed"]
 StepState = Literal["done", "in_progress", "failed", "compensating", "compensated", "not_reached"]
 
 
-class TimelineEntry(Event):
+class TimelineEntry(LoggedEvent):
     """A message of the order; `since_cause` is in seconds, null where no message is the cause."""
 
     since_cause: float | None

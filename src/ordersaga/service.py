@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ordersaga.broker.topology import Group
-from ordersaga.database.service_schema import ServiceSchema
+from ordersaga.database.service_schema import Migrations, ServiceSchema
 from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor
@@ -90,7 +90,8 @@ class Service:
     @property
     def schema(self) -> ServiceSchema:
         """What `migrate` makes of its database."""
-        return ServiceSchema(self.database, self.role, self.tables, self.migrations)
+        own = (Migrations(self.migrations, f"{self.database}_version"),) if self.migrations else ()
+        return ServiceSchema(self.database, self.role, self.tables, own)
 
     def consumer_group(self, queues: int) -> Group:
         """Its group, spread over so many queues."""

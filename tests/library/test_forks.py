@@ -11,7 +11,7 @@ from contracts.orders import OrderConfirmed
 from ordersaga.consumer.receiver import Receiver
 from ordersaga.envelope.message import Message, message_id, to_properties
 from ordersaga.inbox.delivery import Delivery
-from projections.projector import Projector
+from projections.service import projections as read_side
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP
@@ -95,7 +95,7 @@ def test_the_read_side_logs_one_history_and_quarantines_the_other(database: Data
         source="order_service",
         body=data.model_dump_json(),
     )
-    receiver = Receiver("projections", Projector())
+    receiver = Receiver("projections", read_side.handler())
     with projections.connect() as connection:
         for each in (message, message, forked(message)):
             properties = to_properties(each)

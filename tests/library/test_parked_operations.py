@@ -19,7 +19,7 @@ from ordersaga.parked import attempts, inspection, operations, parked
 from ordersaga.parked import dry_run as dry_runs
 from ordersaga.parked.operations import Refused, UnknownMessage
 from ordersaga.parked.retries import Attempt, Retries
-from projections.projector import Projector
+from projections.service import projections
 from tests.support.counting import GROUP, Counted
 from tests.support.databases import Databases
 from tests.support.parking import ALICE, actions, delivery, fail, handler, receive
@@ -271,7 +271,7 @@ def test_a_message_that_was_skipped_amid_its_attempt_has_no_effect(
 
 
 def test_the_read_side_can_be_rehearsed_and_skipped_too(database: Databases) -> None:
-    store, projector = database("projections"), Projector()
+    store, projector = database("projections"), projections.handler()
     body = OrderConfirmed(order_id=uuid4()).model_dump_json()
     message = replace(counted(uuid4(), 1), contract=OrderConfirmed.NAME, body=body)
     received = read(delivery(message), projector.contracts)

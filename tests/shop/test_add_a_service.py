@@ -29,7 +29,6 @@ NAMED_ALONE = {
     "inventory_service/reactions.py",
     "inventory_service/api.py",
     "payment_service/service.py",
-    "projections/service.py",
     "projections/dashboard/components/words.py",
 }
 """Files that the page links to and does not change: examples, and what is optional."""

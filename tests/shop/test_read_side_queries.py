@@ -9,8 +9,9 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from projections.queries import events, figures, payments, sagas, search, stock, timeline
-from projections.queries.events import EventFilter
+from ordersaga.readside import events
+from ordersaga.readside.events import EventFilter
+from projections.queries import figures, payments, sagas, search, stock, timeline
 from projections.queries.sagas import Saga, SagaFilter
 from tests.shop.support.read_side import filled
 from tests.support.databases import Database, Databases
@@ -57,14 +58,14 @@ def test_pages_of_orders_are_complete_and_without_repeats_while_orders_come_in(d
 def test_pages_of_events_are_complete_and_without_repeats_in_both_orders(connection: Connection[Any]) -> None:
     first = events.page(connection, limit=1)[0]
     for wanted in (EventFilter(key=str(order(10))), EventFilter(key=str(order(10)), until=first.time)):
-        seen: list[events.Event] = []
+        seen: list[events.LoggedEvent] = []
         while found := events.page(connection, wanted, 3, place_of(seen)):
             seen += found
         assert [event.sequence for event in seen] == [8, 7, 6, 5, 4, 3, 2, 1]
 
 
-def place_of(seen: list[events.Event]) -> events.Place | None:
-    return events.Place(seen[-1].time, seen[-1].position) if seen else None
+def place_of(seen: list[events.LoggedEvent]) -> events.LogPlace | None:
+    return events.LogPlace(seen[-1].time, seen[-1].position) if seen else None
 
 
 def test_every_filter_of_orders_holds_for_every_order_found(connection: Connection[Any]) -> None:
@@ -89,7 +90,7 @@ def test_every_filter_of_orders_holds_for_every_order_found(connection: Connecti
 
 
 def test_every_filter_of_events_holds_for_every_event_found(connection: Connection[Any]) -> None:
-    one = events.one(connection, message(77, 3))
+    one = events.fetch_one(connection, message(77, 3))
     assert one
     for name in ("contract", "key", "source", "actor", "correlation_id"):
         found = events.page(connection, EventFilter(**{name: getattr(one, name)}))
@@ -234,13 +235,13 @@ def all_queries(connection: Connection[Any]) -> None:
         sagas.page(connection, wanted)
         sagas.page(connection, wanted, behind=place)
     for name in ("contract", "key", "source", "actor", "correlation_id"):
-        for behind in (None, events.Place(event.time, event.position)):
+        for behind in (None, events.LogPlace(event.time, event.position)):
             events.page(connection, EventFilter(**{name: getattr(event, name)}), behind=behind)
         events.after(connection, event.position, EventFilter(**{name: getattr(event, name)}))
     events.page(connection, EventFilter(actor=event.actor, contract=event.contract))
     window = EventFilter(since=event.time - timedelta(hours=3), until=event.time - timedelta(hours=2))
     events.page(connection, window)
-    events.page(connection, window, behind=events.Place(event.time - timedelta(hours=2.5), 1))
+    events.page(connection, window, behind=events.LogPlace(event.time - timedelta(hours=2.5), 1))
     events.page(connection)
     events.after(connection, event.position)
     events.head(connection)

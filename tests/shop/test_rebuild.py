@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.state import ROOT
+from ordersaga.readside.rebuild import session
+from ordersaga.readside.rebuild.findings import RebuildFinding
+from ordersaga.readside.rebuild.one_view import rebuild_view
+from projections.service import projections
+from projections.views import VIEWS
+from tests.shop.support.trading_read_side import TABLES, ReadSide, trading
 from ordersaga.runtime.settings import variable
-from projections.rebuild import session
-from projections.rebuild.findings import Finding
-from projections.rebuild.one_view import rebuild_view
-from projections.rebuild.rebuild import TABLES
-from projections.views.fold import VIEWS
-from tests.shop.support.trading_read_side import ReadSide, trading
 from tests.support.databases import Database, Databases
 
 CATALOGUE = {
@@ -45,7 +45,7 @@ def side(database: Databases) -> Iterator[ReadSide]:
         yield side
 
 
-def named(found: list[Finding]) -> list[tuple[str, str, list[str]]]:
+def named(found: list[RebuildFinding]) -> list[tuple[str, str, list[str]]]:
     return sorted((finding.kind, finding.table, sorted(finding.columns)) for finding in found)
 
 
@@ -70,7 +70,7 @@ def test_the_tables_of_a_rebuild_are_in_the_catalogue_what_those_of_the_migratio
     assert catalogue(side.database) == before
     side.rebuild()
     assert catalogue(side.database) == before
-    rebuild_view(side.urls["projections"], "saga_view", print)
+    rebuild_view(projections, side.urls["projections"], "saga_view", print)
     assert catalogue(side.database) == before
 
 
@@ -147,11 +147,15 @@ def test_one_view_is_rebuilt_from_the_log_and_the_others_stay_as_they_are(side: 
     before = side.contents()
     side.by_hand("update saga_view set total = 1 returning 1")
     side.by_hand("update payment_view set amount = 1 where amount is not null returning 1")
-    found: list[Finding] = []
+    found: list[RebuildFinding] = []
     url = side.urls["projections"]
-    assert rebuild_view(url, "saga_view", found.append, dry_run=True).findings == len(found) == len(before["saga_view"])
+    assert (
+        rebuild_view(projections, url, "saga_view", found.append, dry_run=True).findings
+        == len(found)
+        == len(before["saga_view"])
+    )
     assert side.contents()["saga_view"] != before["saga_view"]
-    rebuild_view(url, "saga_view", found.append)
+    rebuild_view(projections, url, "saga_view", found.append)
     assert side.contents()["saga_view"] == before["saga_view"]
     assert side.contents()["payment_view"] != before["payment_view"]
 
@@ -177,8 +181,8 @@ def test_a_message_that_never_reached_the_log_is_named_and_recovered_behind_all_
 @pytest.mark.parametrize("view", [None, "saga_view"])
 def test_a_database_view_of_somebody_else_is_not_lost(side: ReadSide, view: str | None) -> None:
     side.as_owner("create view report as select state, count(*) from saga_view group by state")
-    with pytest.raises(session.Refused, match=r"^report reads what is to be replaced and would go with it"):
-        rebuild_view(side.urls["projections"], view, print) if view else side.rebuild()
+    with pytest.raises(session.RebuildRefused, match=r"^report reads what is to be replaced and would go with it"):
+        rebuild_view(projections, side.urls["projections"], view, print) if view else side.rebuild()
     assert side.database.rows("select sum(count) > 0 from report") == [(True,)]
     side.rebuild(dry_run=True)
     side.as_owner("drop view report")
@@ -238,14 +242,17 @@ def test_a_second_rebuild_at_the_same_time_is_refused_with_a_reason(
     side: ReadSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session, "LEFTOVER_SECONDS", 0)
-    with session.only_one(side.urls["projections"]), pytest.raises(session.Refused, match="Another rebuild runs"):
+    with (
+        session.exclusive(side.urls["projections"]),
+        pytest.raises(session.RebuildRefused, match="Another rebuild runs"),
+    ):
         side.rebuild()
     assert side.rebuild()[1] == []
 
 
 def test_every_rebuild_that_came_to_its_end_is_remembered(side: ReadSide) -> None:
     side.rebuild(dry_run=True)
-    rebuild_view(side.urls["projections"], "minute_view", print)
+    rebuild_view(projections, side.urls["projections"], "minute_view", print)
     rows = side.database.rows("select dry_run, view, findings from rebuilds order by number")
     assert rows == [(True, None, 0), (False, "minute_view", 0)]
 

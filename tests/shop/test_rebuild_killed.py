@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from devstack.state import IMPORT_PATH, ROOT
+from ordersaga.readside.rebuild.progress import STEPS
 from ordersaga.runtime.settings import variable
-from projections.rebuild.progress import STEPS
 from tests.shop.support.trading_read_side import ReadSide, trading
 from tests.support.databases import Databases
 

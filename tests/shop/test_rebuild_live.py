@@ -12,12 +12,13 @@ from psycopg.rows import namedtuple_row
 
 from order_service.commands import put_product
 from ordersaga.envelope.message import Cause
+from ordersaga.readside.rebuild import rebuild
+from ordersaga.readside.rebuild.one_view import rebuild_view
+from ordersaga.readside.rebuild.progress import STEPS, RebuildProgress
+from ordersaga.readside.rebuild.rebuild import Rebuild
+from ordersaga.readside.rebuild.swap import drop_replaced
 from ordersaga.store.transaction import Transaction
-from projections.rebuild import rebuild
-from projections.rebuild.one_view import rebuild_view
-from projections.rebuild.progress import STEPS, Progress
-from projections.rebuild.rebuild import Rebuild
-from projections.rebuild.swap import clear_away
+from projections.service import projections
 from tests.shop.support.trading_read_side import ReadSide, trading
 from tests.support.databases import Databases
 from tests.support.wait import until
@@ -110,8 +111,8 @@ def test_readers_never_fail_or_go_backwards_while_orders_come_in_and_everything_
     with reading(side) as reader:
         traffic.start()
         for _ in range(2):
-            Rebuild(side.urls, found.append, patience=30).run()
-        rebuild_view(side.urls["projections"], "saga_view", found.append)
+            Rebuild(projections, side.urls, found.append, patience=30).run()
+        rebuild_view(projections, side.urls["projections"], "saga_view", found.append)
         traffic.stop()
     never_backwards(reader)
     assert found == []
@@ -133,13 +134,13 @@ def test_an_event_that_commits_late_is_not_missed(side: ReadSide, step: str) -> 
     side.trade()
     side.project()
 
-    def commit(progress: Progress) -> None:
+    def commit(progress: RebuildProgress) -> None:
         if progress.step == step and not late.closed:
             late.execute("commit")
             late.close()
             side.project()
 
-    result = Rebuild(side.urls, print, patience=30, progress=Progress(show=commit)).run()
+    result = Rebuild(projections, side.urls, print, patience=30, progress=RebuildProgress(show=commit)).run()
     assert result.findings == 0
     assert late.closed
     assert side.database.rows("select name from stock_view where sku = 'late'") == [("Late",)]
@@ -153,11 +154,11 @@ def test_a_message_that_arrives_while_it_is_being_recovered_is_logged_once(side:
     [under_way, *rest] = side.unheard()
     side.project(rest)
 
-    def arrive(progress: Progress) -> None:
+    def arrive(progress: RebuildProgress) -> None:
         if progress.step == "swap" and not progress.done:
             side.project([under_way])
 
-    result = Rebuild(side.urls, print, patience=0, progress=Progress(show=arrive)).run()
+    result = Rebuild(projections, side.urls, print, patience=0, progress=RebuildProgress(show=arrive)).run()
     assert (result.findings, result.recovered) == (1, 0)
     assert side.rebuild()[1] == []
 
@@ -165,32 +166,32 @@ def test_a_message_that_arrives_while_it_is_being_recovered_is_logged_once(side:
 def test_many_lost_messages_are_counted_once_while_others_arrive(
     side: ReadSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "FEW", 3)
+    monkeypatch.setattr(rebuild, "MOST_RECOVERED_IN_SWAP", 3)
     side.trade()
     lost = side.unheard()
 
-    def trade_on(progress: Progress) -> None:
+    def trade_on(progress: RebuildProgress) -> None:
         if progress.step == "swap" and not progress.done:
             side.trade()
             side.project([message for message in side.unheard() if message not in lost])
 
-    result = Rebuild(side.urls, print, patience=0, progress=Progress(show=trade_on)).run()
-    assert result.recovered == len(lost) > rebuild.FEW
+    result = Rebuild(projections, side.urls, print, patience=0, progress=RebuildProgress(show=trade_on)).run()
+    assert result.recovered == len(lost) > rebuild.MOST_RECOVERED_IN_SWAP
     assert side.rebuild()[1] == []
 
 
 def test_many_messages_that_all_arrive_just_before_they_are_recovered_are_counted_once(
     side: ReadSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "FEW", 3)
+    monkeypatch.setattr(rebuild, "MOST_RECOVERED_IN_SWAP", 3)
     side.trade()
     under_way = side.unheard()
 
-    def arrive(progress: Progress) -> None:
+    def arrive(progress: RebuildProgress) -> None:
         if progress.step == "catch up" and not progress.done:
             side.project(under_way)
 
-    result = Rebuild(side.urls, print, patience=0, progress=Progress(show=arrive)).run()
+    result = Rebuild(projections, side.urls, print, patience=0, progress=RebuildProgress(show=arrive)).run()
     assert (result.findings, result.recovered) == (len(under_way), 0)
     assert side.rebuild()[1] == []
 
@@ -224,7 +225,7 @@ def test_a_reader_of_the_replaced_tables_is_let_through_before_they_go(side: Rea
     url = side.database.owner_url
     with psycopg.connect(url) as reader, psycopg.connect(url, autocommit=True) as cleaner:
         reader.execute(f"select from replaced.{first}".encode())
-        cleaning = threading.Thread(target=clear_away, args=[cleaner])
+        cleaning = threading.Thread(target=drop_replaced, args=[cleaner])
         cleaning.start()
         waits = "select 1 from pg_locks where pid = %s and not granted"
         for _ in range(5):
@@ -237,5 +238,7 @@ def test_a_reader_of_the_replaced_tables_is_let_through_before_they_go(side: Rea
 
 def test_steps_are_told_in_their_order(side: ReadSide) -> None:
     seen: list[str] = []
-    Rebuild(side.urls, print, patience=0, progress=Progress(show=lambda p: seen.append(p.step))).run()
+    Rebuild(
+        projections, side.urls, print, patience=0, progress=RebuildProgress(show=lambda p: seen.append(p.step))
+    ).run()
     assert list(dict.fromkeys(seen)) == list(STEPS)

@@ -17,15 +17,15 @@ from inventory_service.stock import StockItem, stock_item_id
 from order_service.commands import Wanted
 from order_service.order import Order
 from ordersaga.envelope.message import Message
-from projections.projector import Projector
-from projections.views.fold import VIEWS
+from projections.service import projections as read_side
+from projections.views import VIEWS
 from tests.shop.support.saga import Saga
 from tests.shop.support.saga_on_postgres import DatabaseParty, open_shop, parties_on_postgres
 from tests.shop.support.trading_read_side import arrived
 from tests.support.databases import Database, Databases
 
 CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
-projector = Projector()
+projector = read_side.handler()
 
 
 @pytest.fixture(scope="module")

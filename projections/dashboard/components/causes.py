@@ -7,9 +7,9 @@ from uuid import UUID
 import dash_cytoscape as cyto  # type: ignore[import-untyped]
 from dash import html
 
+from ordersaga.readside.events import LoggedEvent
 from projections.dashboard.components.basic import aria
 from projections.dashboard.components.kinds import kind_of
-from projections.queries.events import Event
 from projections.queries.timeline import Edge
 
 ACROSS, DOWN = 174, 68
@@ -34,7 +34,7 @@ def graph(id_: str, height: int) -> html.Div:
     return html.Div(drawn, role="img", **aria(label="Causes and effects; the list of messages has the same content"))
 
 
-def elements(events: Sequence[Event], edges: Iterable[Edge]) -> list[dict[str, Any]]:
+def elements(events: Sequence[LoggedEvent], edges: Iterable[Edge]) -> list[dict[str, Any]]:
     """Nodes with their positions, and arrows."""
     pairs = [(each.cause, each.effect) for each in edges]
     positions = arrange([event.message_id for event in events], {effect: cause for cause, effect in pairs})

@@ -5,14 +5,14 @@ import json
 from dash import dcc, html
 from dash.development.base_component import Component
 
+from ordersaga.readside.events import LoggedEvent
 from projections.dashboard.addresses import address
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, pairs
 from projections.dashboard.components.kinds import kind_mark
-from projections.queries.events import Event
 
 
-def event_detail(event: Event) -> Component:
+def event_detail(event: LoggedEvent) -> Component:
     """Its envelope and its payload."""
     return html.Div(
         [
@@ -41,18 +41,18 @@ def event_detail(event: Event) -> Component:
     )
 
 
-def delay(event: Event) -> str:
+def delay(event: LoggedEvent) -> str:
     return words.duration(event.received_at - event.time)
 
 
-def key(event: Event) -> Content:
+def key(event: LoggedEvent) -> Content:
     """The key of an order is a link to its page; a product has no page."""
     if is_of_order(event):
         return dcc.Link(event.key, href=address(f"orders/{event.key}"), className="mono")
     return identifier(event.key)
 
 
-def is_of_order(event: Event) -> bool:
+def is_of_order(event: LoggedEvent) -> bool:
     return "order_id" in event.body
 
 

@@ -7,6 +7,7 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from contracts import CONTRACTS
+from ordersaga.readside.events import EventFilter, LoggedEvent
 from projections.dashboard.addresses import address, parse_id
 from projections.dashboard.components.basic import aria, empty, icon, skeleton
 from projections.dashboard.components.event import event_detail, is_of_order
@@ -14,7 +15,6 @@ from projections.dashboard.components.kinds import kind_of
 from projections.dashboard.page import Page, in_browser
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
-from projections.queries.events import Event, EventFilter
 
 FIRST_ROWS = 100
 MOST_NEW = 300
@@ -120,12 +120,12 @@ def callbacks(app: Dash, reader: Reader) -> None:
         return True, event_detail(event) if event else empty("Event not found", "It may not have arrived yet.")
 
 
-def update(rows: list[Event], reset: bool) -> News:
+def update(rows: list[LoggedEvent], reset: bool) -> News:
     """`rows` are newest first; with `reset` they replace the rows of the browser."""
     return {"reset": reset, "rows": [row(event) for event in rows]}
 
 
-def row(event: Event) -> dict[str, Any]:
+def row(event: LoggedEvent) -> dict[str, Any]:
     """The row of an event; assets/events.js writes it into the page as text."""
     kind = kind_of(event.contract)
     return {

@@ -1,38 +1,9 @@
-"""The read side's tables: the event log, the views that are folded from it, and the rebuilds that there were."""
+"""The tables of the views."""
 
 from alembic import op
 
 revision = "0001"
 down_revision = None
-
-EVENT_LOG = """
-create table event_log (
-    message_id uuid primary key,
-    contract text not null,
-    source text not null,
-    key text not null,
-    sequence bigint not null,
-    time timestamptz not null,
-    event_hash bytea not null,
-    correlation_id uuid not null,
-    causation_id uuid,
-    actor text not null,
-    traceparent text not null,
-    tracestate text not null,
-    body jsonb not null,
-    received_at timestamptz not null default now(),
-    position bigint generated always as identity
-);
-create unique index event_log_position on event_log (position);
-create index event_log_key on event_log (key, position);
-create index event_log_actor on event_log (actor, position);
-create index event_log_contract on event_log (contract, position);
-create index event_log_actor_contract on event_log (actor, contract, position);
-create index event_log_source on event_log (source, position);
-create index event_log_correlation on event_log (correlation_id);
-create index event_log_causation on event_log (causation_id) where causation_id is not null;
-create index event_log_time on event_log (time);
-"""
 
 # Each column is a fact that the versions of one contract tell; Postgres generates the rest from these columns, so that
 # no order of arrival makes a difference.
@@ -163,27 +134,11 @@ create table total_view (
 );
 """
 
-REBUILDS = """
-create table rebuilds (
-    number bigint generated always as identity primary key,
-    began_at timestamptz not null,
-    ended_at timestamptz not null default clock_timestamp(),
-    view text,
-    dry_run boolean not null,
-    events bigint not null,
-    messages bigint not null,
-    findings bigint not null,
-    left_out bigint not null
-);
-"""
-
 GRANTS = """
 do $$
 begin
     if exists (select 1 from pg_roles where rolname = 'projections') then
-        grant select, insert on event_log to projections;
         grant select, insert, update on saga_view, stock_view, payment_view, minute_view, total_view to projections;
-        grant select on rebuilds to projections;
     end if;
 end
 $$
@@ -191,5 +146,5 @@ $$
 
 
 def upgrade() -> None:
-    for statement in (EVENT_LOG, SAGA_VIEW, STOCK_VIEW, PAYMENT_VIEW, MINUTE_VIEW, TOTAL_VIEW, REBUILDS, GRANTS):
+    for statement in (SAGA_VIEW, STOCK_VIEW, PAYMENT_VIEW, MINUTE_VIEW, TOTAL_VIEW, GRANTS):
         op.execute(statement)

@@ -62,11 +62,13 @@ def migrate(schema: ServiceSchema, url: str) -> None:
         with engine.begin() as connection:
             connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION})
             upgrade(connection, Path(__file__).parent / "migrations", "ordersaga_version")
-            if schema.migrations is not None:
-                upgrade(connection, schema.migrations, f"{schema.database}_version")
+            for migrations in schema.migrations:
+                upgrade(connection, migrations.folder, migrations.version_table)
             driver: Any = connection.connection.driver_connection
             require_whole(driver, schema)
             grant(driver, schema.role, SERVICE_GRANTS)
+            for migrations in schema.migrations:
+                grant(driver, schema.role, SQL(migrations.grants))
             grant(driver, "relay", RELAY_GRANTS)
             grant(driver, "auditor", AUDITOR_GRANTS)
     finally:

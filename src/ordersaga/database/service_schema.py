@@ -2,10 +2,21 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, LiteralString
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
+
+
+@dataclass(frozen=True)
+class Migrations:
+    """A folder of alembic migrations beside the library's own."""
+
+    folder: Path
+    version_table: str
+    """The table in which alembic keeps the revision."""
+    grants: LiteralString = ""
+    """SQL that grants `{role}` what the service needs of these tables."""
 
 
 @dataclass(frozen=True)
@@ -15,4 +26,4 @@ class ServiceSchema:
     database: str
     role: str
     tables: "tuple[MetaData, ...]" = ()
-    migrations: Path | None = None
+    migrations: tuple[Migrations, ...] = ()

@@ -108,7 +108,7 @@ def create_app(service: Service, routes: APIBlueprint, title: str, roles: Collec
         MissingSetting: a variable is missing or wrong.
     """
     settings = read_settings(service.settings)
-    database = Database(service.database_url, service.database, THREADS, *service.tables)
+    database = Database(service.database_url, service.database, THREADS, *service.schema.tables)
     return Api(title, routes, service, settings, database, roles)
 
 

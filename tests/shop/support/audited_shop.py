@@ -11,7 +11,7 @@ from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import Operator, skip
 from ordersaga.parked.parked import NewlyParked, append
 from ordersaga.runtime.errors import Failure
-from projections.views.fold import fold
+from projections.service import projections
 from tests.shop.support.audited import Audited
 from tests.shop.support.reconciled_shop import Shop
 from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
@@ -26,7 +26,7 @@ def audited_shop(databases: Databases, state: State) -> Iterator[Shop]:
     try:
         shop.trade()
         with shop.projections.connect() as connection, connection.transaction():
-            fold(connection, 1, 1_000_000)
+            projections.fold(connection, 1, 1_000_000)
         skip_the_first_charge(shop)
         stores = {name: party.database for name, party in parties.items()}
         Audited(stores, state.directory / "audit", Signer.from_pem(audit_key_pem(state))).seal()

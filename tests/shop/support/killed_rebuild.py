@@ -4,17 +4,18 @@ import os
 import signal
 import sys
 
+from ordersaga.readside.rebuild.progress import RebuildProgress
+from ordersaga.readside.rebuild.rebuild import Rebuild
 from ordersaga.runtime.settings import database_urls
-from projections.rebuild.progress import Progress
-from projections.rebuild.rebuild import Rebuild
+from projections.service import projections
 
 
 def main(step: str, part: int) -> None:
-    def die(progress: Progress) -> None:
+    def die(progress: RebuildProgress) -> None:
         if (progress.step, progress.done) == (step, part):
             os.kill(os.getpid(), signal.SIGKILL)
 
-    Rebuild(database_urls(), lambda _: None, patience=0, progress=Progress(show=die)).run()
+    Rebuild(projections, database_urls(), lambda _: None, patience=0, progress=RebuildProgress(show=die)).run()
 
 
 if __name__ == "__main__":

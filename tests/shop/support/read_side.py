@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from projections.views.fold import fold
+from projections.service import projections
 from tests.support.databases import Database
 
 FILL = """
@@ -60,7 +60,7 @@ def fill(connection: Connection[Any], orders: int) -> None:
     connection.execute(FILL, {"orders": orders})
     row = connection.execute("select min(position), max(position) from event_log").fetchone()
     assert row
-    fold(connection, *row)
+    projections.fold(connection, *row)
 
 
 def filled(database: Database, orders: int) -> Database:

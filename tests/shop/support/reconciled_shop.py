@@ -10,7 +10,7 @@ from devstack.reconcile.findings import Finding
 from devstack.reconcile.reconcile import Reconciliation
 from order_service.commands import Wanted
 from ordersaga.envelope.message import Message
-from projections import event_log
+from ordersaga.readside import event_log
 from tests.shop.support.saga import Saga
 from tests.shop.support.saga_on_postgres import DatabaseParty
 from tests.support.databases import Database

@@ -10,7 +10,7 @@ from uuid import uuid4
 import requests
 
 from ordersaga.envelope.message import Cause, Message
-from projections import event_log
+from ordersaga.readside import event_log
 from tests.support.api import Api
 from tests.support.databases import Database
 

@@ -12,14 +12,16 @@ import psycopg
 from order_service.commands import Wanted
 from ordersaga.envelope.message import Message, to_headers
 from ordersaga.inbox.delivery import Delivery, Received, read
-from projections.projector import Projector
-from projections.rebuild.findings import Finding
-from projections.rebuild.rebuild import TABLES, Rebuild
-from projections.rebuild.result import Result
+from ordersaga.inbox.handler import Handler
+from ordersaga.readside.rebuild.findings import RebuildFinding
+from ordersaga.readside.rebuild.rebuild import LOG, Rebuild
+from ordersaga.readside.rebuild.result import RebuildResult
+from projections.service import projections
 from tests.shop.support.saga import Saga
 from tests.shop.support.saga_on_postgres import DatabaseParty, open_shop, parties_on_postgres
 from tests.support.databases import Database, Databases
 
+TABLES = (LOG, *projections.views)
 CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
 
 
@@ -31,7 +33,7 @@ class ReadSide:
     database: Database
     saga: Saga
     heard: set[UUID] = field(default_factory=set)
-    projector: Projector = field(default_factory=Projector)
+    projector: Handler = field(default_factory=projections.handler)
 
     @property
     def urls(self) -> dict[str, str]:
@@ -68,9 +70,9 @@ class ReadSide:
         """Every row of the log and of the views."""
         return {table: self.database.rows(f"select * from {table} order by 1, 2") for table in TABLES}  # noqa: S608
 
-    def rebuild(self, **options: Any) -> tuple[Result, list[Finding]]:
-        found: list[Finding] = []
-        result = Rebuild(self.urls, found.append, **{"patience": 0, **options}).run()
+    def rebuild(self, **options: Any) -> tuple[RebuildResult, list[RebuildFinding]]:
+        found: list[RebuildFinding] = []
+        result = Rebuild(projections, self.urls, found.append, **{"patience": 0, **options}).run()
         assert result.findings == len(found)
         return result, found
 
@@ -102,6 +104,6 @@ def trading(databases: Databases) -> Iterator[ReadSide]:
 
 def arrived(message: Message) -> Received:
     delivery = Delivery(0, message.routing_key, to_headers(message), message.body.encode())
-    received = read(delivery, Projector.contracts)
+    received = read(delivery, projections.known_contracts)
     assert isinstance(received, Received)
     return received

@@ -13,13 +13,12 @@ from contracts.contract import Contract
 from contracts.orders import OrderPlaced
 from projections.queries.payments import Payment
 from projections.queries.sagas import Saga
-from projections.sources import SOURCES
-from projections.views import payments, sagas
+from projections.service import projections as read_side
+from projections.views import VIEWS, payments, sagas
 from projections.views.columns import field_of
-from projections.views.fold import VIEWS
 from projections.views.view import Contracts, View, view_of_orders
 
-HEARD = {service.group: set(service.contracts) for service in SOURCES.values()}
+HEARD = {service.group: set(service.contracts) for service in read_side.sources}
 NOT_SHOWN: dict[str, str] = {}
 """By contract, why no view has a column of it."""
 LITERAL = re.compile(r"\b[a-z_]+\.[a-z_]+\.v\d+\b")

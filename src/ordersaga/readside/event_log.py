@@ -1,0 +1,35 @@
+"""The event log: every message once, at positions that all readers see in the same order."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from psycopg import Connection
+
+from ordersaga.database.locks import EVENT_LOG
+from ordersaga.envelope.message import COLUMNS, Message, to_row
+
+LOCK = "select pg_advisory_xact_lock(%s, %s)"
+TYPES = COLUMNS | {"body": "jsonb"}
+INSERT = f"""
+insert into event_log ({", ".join(TYPES)})
+select * from unnest({", ".join(f"%b::{type_}[]" for type_ in TYPES.values())})
+on conflict (message_id) do nothing
+returning position
+"""  # noqa: S608
+
+
+def lock(connection: Connection[Any]) -> None:
+    """Become the only writer of the log and its views until the transaction ends.
+
+    So positions become visible in their order, and a reader behind a position misses nothing that commits late. And
+    batches that write to the same row of a view wait here, instead of for one another in a deadlock.
+    """
+    connection.execute(LOCK, EVENT_LOG)
+
+
+def append(connection: Connection[Any], messages: Sequence[Message]) -> list[int]:
+    """Log these messages in one statement. Returns the positions of the new ones."""
+    if not messages:
+        return []
+    columns = [list(column) for column in zip(*map(to_row, messages), strict=True)]
+    return [position for (position,) in connection.execute(INSERT, columns)]

@@ -1,0 +1,80 @@
+"""ReadSide: a service that logs every message of its sources once and folds the log into views."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psycopg import Connection
+
+from ordersaga.database.service_schema import Migrations, ServiceSchema
+from ordersaga.envelope.message import ContractData
+from ordersaga.readside.projector import Projector
+from ordersaga.runtime.settings import Settings
+from ordersaga.service import Service
+
+if TYPE_CHECKING:
+    from sqlalchemy import MetaData
+
+GRANTS = """
+    grant select, insert on event_log to {role};
+    grant select on rebuilds to {role};
+"""
+
+
+class ReadSide(Service):
+    """A service of its own kind: it hears every contract, and its inbox is the event log.
+
+    Args:
+        name: what commands, logs and documents call it.
+        sources: the services whose messages it logs; a rebuild derives them again from the sources' event stores, in
+            processes of its own, so the functions of their announcements must be importable.
+        known_contracts: by name; a message of any other contract is parked.
+        views: table -> SQL statement that adds the messages from position %(first)s to %(last)s of `event_log`. No
+            message is folded twice, and the sequence of calls must make no difference to the rows.
+        settings, database, group, role, tables, migrations: as of every Service.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        sources: Sequence[Service],
+        known_contracts: Mapping[str, type[ContractData]],
+        views: Mapping[str, str],
+        *,
+        settings: type[Settings] = Settings,
+        database: str = "",
+        group: str = "",
+        role: str = "",
+        tables: "Sequence[MetaData]" = (),
+        migrations: Path | None = None,
+    ) -> None:
+        super().__init__(
+            name,
+            settings=settings,
+            handler=lambda: Projector(known_contracts, self.fold),
+            database=database,
+            group=group,
+            role=role,
+            tables=tables,
+            migrations=migrations,
+        )
+        self.sources = tuple(sources)
+        self.known_contracts = dict(known_contracts)
+        self.views = dict(views)
+
+    @property
+    def schema(self) -> ServiceSchema:
+        """The event log and the history of rebuilds, then the tables of its own."""
+        from ordersaga.readside.tables import metadata  # loads SQLAlchemy, which the worker does not need
+
+        own = super().schema
+        migrations = Migrations(Path(__file__).parent / "migrations", "readside_version", GRANTS)
+        return ServiceSchema(own.database, own.role, (metadata, *own.tables), (migrations, *own.migrations))
+
+    def fold(self, connection: Connection[Any], first: int, last: int, views: Iterable[str] = ()) -> None:
+        """Add the messages from position `first` to `last` to these views, or to all.
+
+        The session's search_path decides which tables these are.
+        """
+        for view in views or self.views:
+            connection.execute(self.views[view].encode(), {"first": first, "last": last})
