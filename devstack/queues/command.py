@@ -13,9 +13,10 @@ from devstack.application import environments_of_running, services
 from devstack.environment import Environments
 from devstack.options import state_option
 from devstack.processes import GROUPS, RELAY_ROLE, SERVICES, TOPOLOGY
-from devstack.queues.change import Change
-from devstack.queues.sight import Sight, look
 from devstack.state import State
+from ordersaga.broker.change import QueueChange
+from ordersaga.broker.group_status import GroupStatus, group_status
+from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import QUEUE_COUNTS, parameters
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import json_option
@@ -30,6 +31,8 @@ def told(then: str) -> Iterator[None]:
     """What the broker refuses, said to a person."""
     try:
         yield
+    except ChangeFailed as error:
+        raise Failed(str(error)) from None
     except (AMQPError, OSError) as error:
         raise Failed(f"The broker is away or refused: {error!r}. {then}") from None
 
@@ -52,43 +55,43 @@ def show(state: State, chosen: tuple[str, ...], as_json: bool) -> None:
 
     READY does not count what workers have in hand. Exit code 1 when a group is not declared.
     """
-    found = sights(environments_of_running(state), chosen or GROUPS)
+    found = statuses(environments_of_running(state), chosen or GROUPS)
     if as_json:
-        print(json.dumps({"groups": [as_data(sight) for sight in found]}))
+        print(json.dumps({"groups": [as_data(status) for status in found]}))
     else:
         print("\n".join(table(found)))
-    raise SystemExit(0 if all(sight.queues for sight in found) else 1)
+    raise SystemExit(0 if all(status.queues for status in found) else 1)
 
 
-def sights(environments: Environments, groups: tuple[str, ...]) -> list[Sight]:
+def statuses(environments: Environments, groups: tuple[str, ...]) -> list[GroupStatus]:
     with told("Check AMQP_URL."):
         connection = pika.BlockingConnection(parameters(environments.amqp_url(TOPOLOGY.amqp_user), "queues show"))
         with closing(connection):
-            return [look(connection, group) for group in groups]
+            return [group_status(connection, group) for group in groups]
 
 
-def as_data(sight: Sight) -> dict[str, object]:
+def as_data(status: GroupStatus) -> dict[str, object]:
     return {
-        "group": sight.group,
-        "queues": len(sight.queues),
-        "ready": sight.ready,
-        "workers": sight.workers,
-        "dead_letters": sight.dead_letters,
-        "changing": sight.changing,
-        "each": [asdict(queue) for queue in sight.queues],
+        "group": status.group,
+        "queues": len(status.queues),
+        "ready": status.ready,
+        "workers": status.workers,
+        "dead_letters": status.dead_letters,
+        "changing": status.changing,
+        "each": [asdict(queue) for queue in status.queues],
     }
 
 
-def table(found: list[Sight]) -> list[str]:
+def table(found: list[GroupStatus]) -> list[str]:
     """Columns with a heading."""
     lines = [f"{'GROUP':20}{'QUEUES':>8}{'READY':>10}{'WORKERS':>9}{'DEAD LETTERS':>14}"]
-    for sight in found:
+    for status in found:
         lines.append(
-            f"{sight.group:20}{len(sight.queues):>8}{sight.ready:>10}{sight.workers:>9}{sight.dead_letters:>14}"
-            if sight.queues
-            else f"{sight.group:20}  is not declared: run `./ordersaga topology`"
+            f"{status.group:20}{len(status.queues):>8}{status.ready:>10}{status.workers:>9}{status.dead_letters:>14}"
+            if status.queues
+            else f"{status.group:20}  is not declared: run `./ordersaga topology`"
         )
-        if sight.changing:
+        if status.changing:
             lines.append(
                 f"{'':20}  a change of their number is under way, or interrupted: run `./ordersaga queues set N`"
             )
@@ -116,7 +119,7 @@ def set_(state: State, number: str, chosen: tuple[str, ...], timeout: float, as_
     """
     environments = environments_of_running(state)
     groups = [each.consumer_group(int(number)) for each in services() if each.group in (chosen or GROUPS)]
-    change = Change(
+    change = QueueChange(
         groups,
         environments.amqp_url(TOPOLOGY.amqp_user),
         {service: environments.database_url(service, RELAY_ROLE) for service in SERVICES},

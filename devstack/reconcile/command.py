@@ -9,14 +9,15 @@ import psycopg
 
 from devstack.application import environments_of_running
 from devstack.options import state_option
-from devstack.reconcile.reconcile import PATIENCE, Reconciliation, Totals
 from devstack.state import State
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.findings_output import FindingsOutput
 from ordersaga.cli.live_line import LiveLine, live_line
 from ordersaga.cli.options import Moment, json_option
+from ordersaga.reconcile.reconcile import PATIENCE, ReconcileTotals, Reconciliation
 from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.settings import read_settings
+from shop import services
 
 
 @click.command()
@@ -53,15 +54,16 @@ def compare(
     order: UUID | None,
     patience: float,
     line: LiveLine,
-) -> Totals:
+) -> ReconcileTotals:
     """Raises Failed when a database does not answer or is not migrated."""
     settings = read_settings(RelaySettings)
     try:
         totals = Reconciliation(
+            services,
             urls,
             output.finding,
             since=since,
-            order=order,
+            key=order,
             patience=patience,
             retention=timedelta(hours=settings.relay_retention_hours),
             inbox_retention=timedelta(days=settings.inbox_retention_days),
@@ -74,11 +76,11 @@ def compare(
     return totals
 
 
-def under_way(totals: Totals, line: LiveLine) -> str:
+def under_way(totals: ReconcileTotals, line: LiveLine) -> str:
     done = f"{totals.events:,} events read, {totals.messages:,} messages compared"
     return f"{done} ({line.rate(totals.events + totals.messages)}), {totals.findings} findings"
 
 
-def lines(totals: Totals) -> Iterator[str]:
+def lines(totals: ReconcileTotals) -> Iterator[str]:
     verdict = f"Findings: {totals.findings}" if totals.findings else "Clean"
     yield f"{verdict}. {totals.events} events and {totals.messages} messages compared."

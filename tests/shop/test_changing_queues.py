@@ -26,12 +26,12 @@ from devstack.cli import main
 from devstack.environment import Environments
 from devstack.external_servers import ExternalServers
 from devstack.processes import GROUPS
-from devstack.queues.change import Change
 from devstack.state import State
 from ordersaga.broker import provisioning as topology
+from ordersaga.broker.change import QueueChange
+from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import Group, change_of, queues_of
 from ordersaga.cli.app import Application
-from ordersaga.cli.errors import Failed
 from ordersaga.cli.topology import topology as topology_command
 from ordersaga.envelope.message import Message, partition_of
 from ordersaga.runtime.settings import variable
@@ -74,10 +74,10 @@ class Road:
     def group(self, queues: int) -> Group:
         return Group(GROUP, tuple(reactions.contracts), queues)
 
-    def change(self, queues: int, timeout: float = 60, say: Callable[[str], None] = print) -> Change:
+    def change(self, queues: int, timeout: float = 60, say: Callable[[str], None] = print) -> QueueChange:
         counting = self.counting
         leads, gates = {"order_service": self.source.relay_url}, {GROUP: counting.database.url}
-        return Change([self.group(queues)], counting.broker.url, leads, gates, timeout, say)
+        return QueueChange([self.group(queues)], counting.broker.url, leads, gates, timeout, say)
 
     def kill_change(self, queues: int, kill: str, call: int) -> None:
         change = self.change(queues)
@@ -157,7 +157,7 @@ def test_the_number_of_queues_changes_under_load_with_every_order_kept_and_nothi
 
 
 @pytest.mark.parametrize(("before", "after", "kills"), [
-    (2, 4, [("shut", 1), ("queue_declare", 5), ("queue_bind", 30), ("queue_unbind", 1), ("queue_unbind", 11)]),
+    (2, 4, [("close_gates", 1), ("queue_declare", 5), ("queue_bind", 30), ("queue_unbind", 1), ("queue_unbind", 11)]),
     (4, 2, [("queue_bind", 30), ("queue_unbind", 11), ("queue_delete", 1), ("queue_delete", 2)]),
 ])  # fmt: skip
 def test_a_change_that_is_killed_at_any_step_loses_nothing_and_is_completed_by_the_next(
@@ -223,7 +223,7 @@ def test_queues_that_do_not_drain_are_named_and_everything_goes_on_as_before(roa
     with road.source.connect() as connection:
         announce(connection, counted(counter, 1))
     until(lambda: sum(road.counting.broker.depth(queue) for queue in road.queues()) == 1)
-    with pytest.raises(Failed, match=rf"{GROUP}\.\d has 1 messages ready and no worker.*Nothing was changed"):
+    with pytest.raises(ChangeFailed, match=rf"{GROUP}\.\d has 1 messages ready and no worker.*Nothing was changed"):
         road.change(8, timeout=1).run()
     assert road.queues() == road.group(2).queue_names
     road.counting.start()
@@ -261,7 +261,7 @@ def test_two_changes_do_not_meet(road: Road) -> None:
     with ThreadPoolExecutor(1) as other:
         changing = other.submit(road.change(4, say=dawdle).run)
         until(lambda: road.relays.leader_name().startswith("queues set"))
-        with pytest.raises(Failed, match="Another command has stopped the relays of order_service"):
+        with pytest.raises(ChangeFailed, match="Another command has stopped the relays of order_service"):
             road.change(8).run()
         met.set()
         changing.result()

@@ -21,9 +21,6 @@ from click.testing import CliRunner
 from contracts.contract import Contract
 from contracts.orders import OrderConfirmed
 from devstack.cli import main
-from devstack.reconcile import reconcile
-from devstack.reconcile.findings import Finding
-from devstack.reconcile.reconcile import Reconciliation
 from inventory_service.commands import receive_stock
 from order_service.announcements import announcements as order_announcements
 from order_service.commands import Wanted, put_product
@@ -33,10 +30,14 @@ from ordersaga.envelope.message import Cause, Message, to_properties
 from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import Operator, skip
 from ordersaga.parked.parked import NewlyParked, append
+from ordersaga.reconcile import reconcile
+from ordersaga.reconcile.findings import ReconcileFinding
+from ordersaga.reconcile.reconcile import Reconciliation
 from ordersaga.runtime.errors import Failure
 from ordersaga.runtime.settings import variable
 from ordersaga.store.announce import announce
 from ordersaga.store.transaction import Transaction
+from shop import services
 from tests.shop.support.reconciled_shop import Shop
 from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
 from tests.support.databases import Databases
@@ -65,8 +66,8 @@ def shop(empty_shop: Shop) -> Shop:
 
 
 def test_finished_orders_are_clean(shop: Shop) -> None:
-    found: list[Finding] = []
-    totals = Reconciliation(shop.urls, found.append, patience=0).run()
+    found: list[ReconcileFinding] = []
+    totals = Reconciliation(services, shop.urls, found.append, patience=0).run()
     assert found == []
     assert totals.events > 30
     assert totals.messages == sum(len(party.said_after(0)) for party in shop.parties.values())
@@ -291,9 +292,9 @@ def test_one_order_or_one_hour_can_be_looked_at_alone(shop: Shop) -> None:
     first, second = (shop.messages_of(order)[0].id for order in shop.saga.orders[:2])
     for gone in (first, second):
         shop.by_hand("projections", "delete from event_log where message_id = %s returning 1", (gone,))
-    assert shop.named(order=shop.saga.orders[0]) == [("missing", "projections.event_log", first)]
-    assert shop.named(order=shop.saga.orders[1]) == [("missing", "projections.event_log", second)]
-    assert shop.named(order=shop.saga.orders[3]) == []
+    assert shop.named(key=shop.saga.orders[0]) == [("missing", "projections.event_log", first)]
+    assert shop.named(key=shop.saga.orders[1]) == [("missing", "projections.event_log", second)]
+    assert shop.named(key=shop.saga.orders[3]) == []
     assert len(shop.named(since=datetime.now(UTC) - timedelta(hours=1))) == 2
     assert shop.named(since=datetime.now(UTC) + timedelta(hours=1)) == []
 
@@ -346,8 +347,8 @@ def test_fifty_thousand_events_are_compared_in_bounded_memory(empty_shop: Shop) 
         party.decide(partial(put_prices, batch=batch))
     empty_shop.log()
     gone = empty_shop.by_hand("projections", "delete from event_log where key like 'p 7.%%' returning message_id")
-    found: list[Finding] = []
-    reconciliation = Reconciliation(empty_shop.urls, found.append, patience=0)
+    found: list[ReconcileFinding] = []
+    reconciliation = Reconciliation(services, empty_shop.urls, found.append, patience=0)
     tracemalloc.start()
     try:
         totals = reconciliation.run()

@@ -8,7 +8,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
-from ordersaga.database.locks import RELAY_LEAD
+from ordersaga.database.locks import RELAY_LEAD, try_lock
 
 SILENCE_SECONDS = 3
 """The server ends a session that sends or receives nothing for this long; a frozen or unreachable relay then leads no
@@ -93,9 +93,7 @@ def fetch_one(connection: Connection[Any], query: str) -> Any:
 
 def try_to_lead(connection: Connection[Any]) -> bool:
     """Become the leader of this database until the session ends. Returns False while another relay leads."""
-    row = connection.execute("select pg_try_advisory_lock(%s, %s)", RELAY_LEAD).fetchone()
-    assert row is not None
-    return bool(row[0])
+    return try_lock(connection, RELAY_LEAD)
 
 
 def keep_alive(connection: Connection[Any]) -> None:

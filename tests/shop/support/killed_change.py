@@ -10,18 +10,18 @@ from typing import Any
 
 from pika.adapters.blocking_connection import BlockingChannel
 
-from devstack.queues import holds
-from devstack.queues.change import Change
+from ordersaga.broker import pause_locks
+from ordersaga.broker.change import QueueChange
 from ordersaga.broker.topology import Group
 
 
 def killing(call: Callable[..., Any], number: int, name: str) -> Callable[..., Any]:
-    """The same, but for the call that kills; of `shut`, after it."""
+    """The same, but for the call that kills; of `close_gates`, after it."""
     calls = count(1)
 
     def wrapped(*arguments: Any, **options: Any) -> Any:
         is_last = not options.get("passive") and next(calls) == number
-        if is_last and name == "shut":
+        if is_last and name == "close_gates":
             call(*arguments, **options)
         if is_last:
             os.kill(os.getpid(), signal.SIGKILL)
@@ -33,10 +33,10 @@ def killing(call: Callable[..., Any], number: int, name: str) -> Callable[..., A
 def main() -> None:
     task = json.loads(sys.argv[1])
     name = task["kill"]
-    place: Any = holds if name == "shut" else BlockingChannel
+    place: Any = pause_locks if name == "close_gates" else BlockingChannel
     setattr(place, name, killing(getattr(place, name), task["call"], name))
     group = Group(task["group"], tuple(task["contracts"]), task["queues"])
-    Change([group], task["amqp_url"], task["leads"], task["gates"], 60, print).run()
+    QueueChange([group], task["amqp_url"], task["leads"], task["gates"], 60, print).run()
 
 
 if __name__ == "__main__":

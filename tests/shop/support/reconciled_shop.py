@@ -6,11 +6,12 @@ from uuid import UUID
 
 import psycopg
 
-from devstack.reconcile.findings import Finding
-from devstack.reconcile.reconcile import Reconciliation
 from order_service.commands import Wanted
 from ordersaga.envelope.message import Message
 from ordersaga.readside import event_log
+from ordersaga.reconcile.findings import ReconcileFinding
+from ordersaga.reconcile.reconcile import Reconciliation
+from shop import services
 from tests.shop.support.saga import Saga
 from tests.shop.support.saga_on_postgres import DatabaseParty
 from tests.support.databases import Database
@@ -64,9 +65,9 @@ class Shop:
     def messages_of(self, order: UUID) -> list[Message]:
         return [m for party in self.parties.values() for m in party.said_after(0) if m.key == str(order)]
 
-    def findings(self, patience: float = 0, **scope: Any) -> list[Finding]:
-        found: list[Finding] = []
-        totals = Reconciliation(self.urls, found.append, patience=patience, **scope).run()
+    def findings(self, patience: float = 0, **scope: Any) -> list[ReconcileFinding]:
+        found: list[ReconcileFinding] = []
+        totals = Reconciliation(services, self.urls, found.append, patience=patience, **scope).run()
         assert totals.findings == len(found)
         return found
 

@@ -16,14 +16,15 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from devstack.demo.shop import Shop
 from devstack.environment import Environments
 from devstack.external_servers import ExternalServers
-from devstack.reconcile.findings import Finding
-from devstack.reconcile.reconcile import Reconciliation
 from devstack.records import Records
 from devstack.status import ProcessStatus, status_of
 from ordersaga.broker.topology import EVENTS
 from ordersaga.envelope.message import to_properties
 from ordersaga.parked import operations
 from ordersaga.parked.operations import Operator
+from ordersaga.reconcile.findings import ReconcileFinding
+from ordersaga.reconcile.reconcile import Reconciliation
+from shop import services
 from tests.shop.support.saga_on_postgres import message_of
 from tests.shop.support.whole_stack import WholeStack
 from tests.support.wait import until
@@ -55,6 +56,7 @@ SAID = """
 select correlation_id, causation_id, actor, traceparent, tracestate,
     message_id, contract, source, key, sequence, time, event_hash, body
 from outbox order by position desc offset %s limit 1
+from shop import services
 """
 
 numbers = st.integers(0, 9)
@@ -168,9 +170,9 @@ class StackMachine(RuleBasedStateMachine):
         until(lambda: not self.stack.violations(), seconds=90, every=0.5)
         until(lambda: not self.findings(), seconds=60, every=0.5)
 
-    def findings(self) -> list[Finding]:
-        found: list[Finding] = []
-        Reconciliation(self.stack.urls, found.append, patience=5).run()
+    def findings(self) -> list[ReconcileFinding]:
+        found: list[ReconcileFinding] = []
+        Reconciliation(services, self.stack.urls, found.append, patience=5).run()
         return found
 
     def faults(self) -> bool:

@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from devstack.reconcile.findings import Finding
 from ordersaga.cli.findings_output import FindingsOutput
+from ordersaga.reconcile.findings import ReconcileFinding
 
-FOUND = Finding("missing", "order_service.outbox", "its row is gone")
+FOUND = ReconcileFinding("missing", "order_service.outbox", "its row is gone")
 
 
 @pytest.mark.parametrize("number", [0, 1, 2])

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import pytest
 
-from devstack.reconcile import sorted_runs
-from devstack.reconcile.sorted_runs import SortedRuns
+from ordersaga.reconcile import sorted_runs
+from ordersaga.reconcile.sorted_runs import SortedRuns
 
 
 @contextmanager
@@ -29,7 +29,7 @@ def test_items_come_out_sorted_with_few_files_however_many_they_are(
     number: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sorted_runs, "RUN", 3)
-    monkeypatch.setattr(sorted_runs, "TOGETHER", 4)
+    monkeypatch.setattr(sorted_runs, "RUNS_PER_LEVEL", 4)
     items = [(random.randrange(100), position) for position in range(number)]
     with few_files(50), SortedRuns(items) as found:
         assert list(found) == sorted(items)

@@ -1,9 +1,9 @@
-"""Another number of queues for consumer groups while relays and workers run, with every order kept.
+"""The change of the number of queues of consumer groups while relays and workers run; the order per key is kept.
 
-The relays are kept from publishing, what is in the queues is worked off, and the workers are sent away; only then are
-bindings moved, a new one always before its old one goes. Killed at any point, relays and workers go on by themselves:
-each partition is bound to at least one queue, and workers take every queue there is. Should a partition be bound to
-two, both hear the same messages in the same order, and inboxes drop what comes a second time.
+The relays are paused, the queues are drained, and the workers are paused; only then bindings move, each new one before
+its old one is removed. If the change is killed, relays and workers continue by themselves: each partition is bound to
+at least one queue, and workers take every queue. If a partition is bound to two queues, both receive the same messages
+in the same sequence, and inboxes drop the repeats.
 """
 
 import time
@@ -13,8 +13,9 @@ from contextlib import ExitStack, closing
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from devstack.queues import holds
-from devstack.queues.sight import Sight, look
+from ordersaga.broker import pause_locks
+from ordersaga.broker.group_status import GroupStatus, group_status
+from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import (
     EVENTS,
     QUEUE_COUNTS,
@@ -25,18 +26,26 @@ from ordersaga.broker.topology import (
     parameters,
     queues_of,
 )
-from ordersaga.cli.errors import Failed
 from ordersaga.envelope.message import PARTITIONS
 
 POLL = 0.1
 SETTLE_SECONDS = 3
-"""For the broker to notice that workers have gone."""
+"""For the broker to notice that the workers have disconnected."""
 
 UNCHANGED = "Nothing was changed; relays and workers go on as before."
 
 
-class Change:
-    """`leads` are URLs of the services' databases for the relay's role, `gates` of the groups' for their own."""
+class QueueChange:
+    """One change of the number of queues of these groups.
+
+    Args:
+        groups: with their new number of queues.
+        amqp_url: of a user who may declare.
+        leads: by name, URLs of the databases whose relays are paused, for the relay's role.
+        gates: by group, URLs of the databases whose workers are paused, for their own role.
+        timeout: seconds for the queues to become empty.
+        say: called with a line for each step.
+    """
 
     def __init__(
         self,
@@ -55,26 +64,30 @@ class Change:
         self.say = say
 
     def run(self) -> None:
-        """Raises Failed when the queues do not drain in time or a server is away."""
-        with ExitStack() as held:
-            self.broker = held.enter_context(closing(pika.BlockingConnection(parameters(self.amqp_url, "queues set"))))
+        """Raises ChangeFailed when the queues do not drain in time or a database is away; AMQPError."""
+        with ExitStack() as opened:
+            self.broker = opened.enter_context(
+                closing(pika.BlockingConnection(parameters(self.amqp_url, "queues set")))
+            )
             self.sessions = {
-                name: held.enter_context(closing(holds.connect(name, url))) for name, url in self.leads.items()
+                name: opened.enter_context(closing(pause_locks.connect(name, url))) for name, url in self.leads.items()
             }
             self.end = time.monotonic() + self.timeout
             self.say("stopping the relays")
             for name, session in self.sessions.items():
-                holds.take_lead(name, session)
+                pause_locks.take_lead(name, session)
             while not self.try_once():
                 self.say("the workers still had something in hand; letting them go on")
 
     def try_once(self) -> bool:
-        """Drain, send the workers away, and move the bindings, unless something is still in hand or ready again."""
+        """Drain, pause the workers, and move the bindings. Returns False when workers still hold messages."""
         self.drain()
-        with ExitStack() as held:
-            gates = {name: held.enter_context(closing(holds.connect(name, url))) for name, url in self.gates.items()}
+        with ExitStack() as opened:
+            gates = {
+                name: opened.enter_context(closing(pause_locks.connect(name, url))) for name, url in self.gates.items()
+            }
             self.say("sending the workers away")
-            busy = holds.shut(gates)
+            busy = pause_locks.close_gates(gates)
             if busy or not self.is_abandoned():
                 self.check_time(f"the workers of {' and '.join(busy or gates)} do not let go of what they have in hand")
                 return False
@@ -84,23 +97,26 @@ class Change:
                 self.move(group)
         return True
 
-    def sights(self) -> list[Sight]:
-        holds.show_life(self.sessions)
-        return [look(self.broker, group.name) for group in self.groups]
+    def statuses(self) -> list[GroupStatus]:
+        """The groups as the broker sees them now."""
+        pause_locks.keep_alive(self.sessions)
+        return [group_status(self.broker, group.name) for group in self.groups]
 
     def drain(self) -> None:
+        """Wait until no message is ready in any queue."""
         said = -1
-        while left := [sight for sight in self.sights() if sight.ready]:
-            ready = sum(sight.ready for sight in left)
+        while left := [status for status in self.statuses() if status.ready]:
+            ready = sum(status.ready for status in left)
             if ready != said:
-                self.say(f"draining: {ready} messages in {', '.join(sight.group for sight in left)}")
+                self.say(f"draining: {ready} messages in {', '.join(status.group for status in left)}")
                 said = ready
             self.check_time(stuck(left))
             time.sleep(POLL)
 
     def is_abandoned(self) -> bool:
+        """Whether the broker has noticed in time that all workers are gone."""
         end = time.monotonic() + SETTLE_SECONDS
-        while not all(sight.is_abandoned for sight in self.sights()):
+        while not all(status.is_abandoned for status in self.statuses()):
             if time.monotonic() > end:
                 return False
             time.sleep(POLL)
@@ -108,12 +124,13 @@ class Change:
 
     def check_time(self, reason: str) -> None:
         if time.monotonic() > self.end:
-            raise Failed(f"Not drained within {self.timeout:.0f} s: {reason}. {UNCHANGED}")
+            raise ChangeFailed(f"Not drained within {self.timeout:.0f} s: {reason}. {UNCHANGED}")
 
     def move(self, group: Group) -> None:
-        """Declare, bind, unbind, delete: in this order, and each queue one after the other from the first one.
+        """Declare, bind, unbind, delete, in this sequence, and the queues one after the other from the first.
 
-        In between the number of queues may be one that a group can have, while its bindings are still another's.
+        In between, the number of queues may be one that a group can have, while its bindings are still those of
+        another number.
         """
         channel = self.broker.channel()
         channel.exchange_declare(change_of(group.name), "fanout", durable=True)
@@ -125,20 +142,20 @@ class Change:
         for queue, routing_key in former_bindings(group):
             channel.queue_unbind(queue, EVENTS, routing_key=routing_key)
         for queue in reversed(queues_of(self.broker, group.name)[group.queues :]):
-            holds.show_life(self.sessions)
+            pause_locks.keep_alive(self.sessions)
             delete(channel, queue)
         channel.exchange_delete(change_of(group.name))
         channel.close()
 
 
 def delete(channel: BlockingChannel, queue: str) -> None:
-    """Quorum queues know no if-empty. What a relay that was cut off may still send is not confirmed to it, so the
-    next one sends it again."""
+    """Delete a queue; quorum queues have no if-empty. A message that a relay without a session still sends is not
+    confirmed to it, so the next relay sends it again."""
     channel.queue_delete(queue)
 
 
 def former_bindings(group: Group) -> Iterator[tuple[str, str]]:
-    """Those that another number of queues would have, of the queues that stay."""
+    """The bindings that another number of queues would have, of the queues that stay."""
     for contract in group.contracts:
         for partition in range(PARTITIONS):
             former = {partition % number for number in QUEUE_COUNTS} - {partition % group.queues}
@@ -147,11 +164,11 @@ def former_bindings(group: Group) -> Iterator[tuple[str, str]]:
                     yield group.queue_names[number], f"{contract}.{partition:02d}"
 
 
-def stuck(left: Sequence[Sight]) -> str:
-    """Every queue that is not empty, with what is odd about it."""
+def stuck(left: Sequence[GroupStatus]) -> str:
+    """Every queue that is not empty, and whether it lacks a worker."""
     said = []
-    for sight in left:
-        for queue in sight.queues:
+    for status in left:
+        for queue in status.queues:
             if queue.ready:
                 alone = "" if queue.consumers else " and no worker"
                 said.append(f"{queue.name} has {queue.ready} messages ready{alone}")

@@ -1,4 +1,4 @@
-"""Sorting more than fits into memory: sorted runs in temporary files, merged while they are read."""
+"""Sorting more than memory holds: sorted runs in temporary files, merged while they are read."""
 
 import pickle
 from collections.abc import Iterable, Iterator
@@ -11,13 +11,13 @@ from typing import Any, BinaryIO, TypeVar
 Item = TypeVar("Item", bound=tuple[Any, ...])
 RUN = 10_000
 """Items held at once, some 5 MB."""
-TOGETHER = 100
-"""Runs that become one of a million items, a hundred of which become one again: so some two hundred files are open at
-most, where `ulimit -n` is often 1,024."""
+RUNS_PER_LEVEL = 100
+"""So many runs are merged into one of the next level: some two hundred files are open at most, where `ulimit -n` is
+often 1,024."""
 
 
 class SortedRuns:
-    """The items come out in order and once; the files go when the block is left."""
+    """Yields the items sorted; the files are deleted at the end of the block."""
 
     def __init__(self, items: Iterable[Item]) -> None:
         self._items = iter(items)
@@ -29,14 +29,14 @@ class SortedRuns:
         return merge(*map(read, chain(*self._levels)))
 
     def _add(self, run: Iterable[Any], level: int) -> None:
-        """When a level is full, its runs become one of the next: so no item is written often."""
+        """Write a run; a full level is merged into a run of the next, so that an item is written a few times."""
         if level == len(self._levels):
             self._levels.append([])
         files = self._levels[level]
         files.append(file := TemporaryFile(prefix="ordersaga-reconcile-"))  # noqa: SIM115 - closed by close()
         for item in run:
             pickle.dump(item, file, pickle.HIGHEST_PROTOCOL)
-        if len(files) == TOGETHER:
+        if len(files) == RUNS_PER_LEVEL:
             self._add(merge(*map(read, files)), level + 1)
             close(files)
 

@@ -1,4 +1,4 @@
-"""What reconcile says: one finding names one message or event, the place, and what is wrong there."""
+"""The findings of reconcile: each names one message or event, a place, and what is wrong there."""
 
 from dataclasses import dataclass
 from uuid import UUID
@@ -7,12 +7,12 @@ KINDS = ("missing", "unexpected", "duplicated", "altered", "parked", "undelivera
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """`kind` is one of KINDS; `message_id` is null where an event is concerned that announces nothing known."""
+class ReconcileFinding:
+    """`kind` is one of KINDS; `message_id` is None where an event announces no known message."""
 
     kind: str
     place: str
-    """Database and table."""
+    """Service and table."""
     detail: str
     message_id: UUID | None = None
     contract: str | None = None
@@ -25,8 +25,8 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
-class UnderWay:
-    """A finding that may heal by itself: what the group has not received yet, or holds parked."""
+class PendingFinding:
+    """A finding that may resolve itself: the service has not received the message yet, or has parked it."""
 
-    group: str
-    finding: Finding
+    receiver: str
+    finding: ReconcileFinding

@@ -1,4 +1,4 @@
-"""Reading an event store: every stream whole and unaltered, and what its events announce."""
+"""Reading an event store: checks that every stream is complete and unaltered, and derives its messages."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -8,25 +8,25 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
-from devstack.reconcile.findings import Finding
-from devstack.reconcile.row import Row
-from devstack.reconcile.services import SOURCES
-from devstack.reconcile.snapshots import rows
 from ordersaga.envelope.message import Cause
+from ordersaga.reconcile.findings import ReconcileFinding
+from ordersaga.reconcile.message_row import MessageRow
+from ordersaga.reconcile.snapshots import rows
+from ordersaga.service import Service
 from ordersaga.store.hash_chain import GENESIS, chain
 from ordersaga.store.topics import UNREADABLE, mapper
 
 EVENTS = """
 select originator_id, originator_version, topic, state, correlation_id, causation_id, actor, hash, recorded_at,
     coalesce(lag(originator_version) over stream, 0), lag(hash) over stream
-from stored_events where %(order)s::uuid is null or originator_id = %(order)s
+from stored_events where %(key)s::uuid is null or originator_id = %(key)s
 window stream as (partition by originator_id order by originator_version)
 order by originator_id, originator_version
 """
 
 
-class Event(NamedTuple):
-    """A stored event, and what stands before it in its stream."""
+class ChainedEvent(NamedTuple):
+    """A stored event, with version and hash of the event before it in its stream."""
 
     originator_id: UUID
     version: int
@@ -50,24 +50,27 @@ class Event(NamedTuple):
 
 
 def read_store(
-    service: str, connection: Connection[Any], order: UUID | None, report: Callable[[Finding, datetime], None]
-) -> Iterator[Row | None]:
-    """For each event what it announces, or None once where that is nothing; what is wrong in a stream is reported."""
-    for values in rows(connection, EVENTS, {"order": order}):
-        event = Event(*values)
-        wrong = problem(service, event)
+    service: Service,
+    connection: Connection[Any],
+    key: UUID | None,
+    report: Callable[[ReconcileFinding, datetime], None],
+) -> Iterator[MessageRow | None]:
+    """For each event its messages, or None once for an event without any; what is wrong in a stream is reported."""
+    for values in rows(connection, EVENTS, {"key": key}):
+        event = ChainedEvent(*values)
+        wrong = problem(service.name, event)
         if wrong:
             report(wrong, event.recorded_at)
         try:
             announced = list(announcements_of(service, event))
         except UNREADABLE as error:
-            report(finding("altered", service, event, f"it cannot be read: {error!r}"), event.recorded_at)
+            report(finding("altered", service.name, event, f"it cannot be read: {error!r}"), event.recorded_at)
             announced = []
         yield from announced or (None,)
 
 
-def problem(service: str, event: Event) -> Finding | None:
-    """A gap before the event, or a hash that does not follow from the one before."""
+def problem(service: str, event: ChainedEvent) -> ReconcileFinding | None:
+    """A gap before the event, or a hash that does not follow from the hash before."""
     first, last = event.version_before + 1, event.version - 1
     if first <= last:
         gone = f"version {last} is" if first == last else f"versions {first} to {last} are"
@@ -77,12 +80,15 @@ def problem(service: str, event: Event) -> Finding | None:
     return None
 
 
-def finding(kind: str, service: str, event: Event, detail: str) -> Finding:
+def finding(kind: str, service: str, event: ChainedEvent, detail: str) -> ReconcileFinding:
     about = f"{event.topic}, version {event.version} of {event.originator_id}"
-    return Finding(kind, f"{service}.stored_events", f"{about}: {detail}", key=str(event.originator_id))
+    return ReconcileFinding(kind, f"{service}.stored_events", f"{about}: {detail}", key=str(event.originator_id))
 
 
-def announcements_of(service: str, event: Event) -> Iterator[Row]:
+def announcements_of(service: Service, event: ChainedEvent) -> Iterator[MessageRow]:
+    """The messages that announce the event. Raises UNREADABLE."""
     domain_event = mapper.to_domain_event(event.stored)
-    for message in SOURCES[service].announcements.messages(domain_event, event.hash, event.cause):
-        yield Row(message.id, "stored_events", service, event.recorded_at, message.contract, message.key, event.hash)
+    for message in service.announcements.messages(domain_event, event.hash, event.cause):
+        yield MessageRow(
+            message.id, "stored_events", service.name, event.recorded_at, message.contract, message.key, event.hash
+        )

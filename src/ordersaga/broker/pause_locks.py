@@ -1,0 +1,99 @@
+"""Advisory locks that pause relays and workers; they end with this process, and relays and workers continue."""
+
+import os
+import socket
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.conninfo import make_conninfo
+
+from ordersaga.database.locks import GROUP_GATE, RELAY_LEAD, try_lock
+
+SILENCE_SECONDS = 30
+"""The server ends a session that is silent for so long: a frozen command does not pause relays and workers forever."""
+LEAVE_SECONDS = 15
+"""Time for workers to finish what they hold; they allow themselves ten seconds."""
+PURPOSE = "queues set"
+
+LEADER = """
+select pid, application_name from pg_locks join pg_stat_activity using (pid)
+where locktype = 'advisory' and classid = %s and objid = %s and objsubid = 2 and granted
+    and database = (select oid from pg_database where datname = current_database())
+"""
+END_SESSION = "select pg_terminate_backend(%s, 3000)"
+CLOSE = "select pg_advisory_lock(%s, %s)"
+
+
+class ChangeFailed(Exception):
+    """The number of queues could not be changed; the message says why and what to do."""
+
+
+def connect(name: str, url: str) -> Connection[Any]:
+    """A session that holds locks. Raises ChangeFailed when the database does not answer."""
+    called = f"{PURPOSE} {socket.gethostname()} {os.getpid()}"
+    settings = {"application_name": called, "connect_timeout": "5"}
+    try:
+        connection = psycopg.connect(make_conninfo(url, **settings), autocommit=True)
+        connection.execute("select set_config('idle_session_timeout', %s, false)", (f"{SILENCE_SECONDS}s",))
+        connection.execute("select set_config('lock_timeout', %s, false)", (f"{LEAVE_SECONDS}s",))
+    except psycopg.Error as error:
+        raise ChangeFailed(f"The database of {name} does not answer: {error}. Nothing was changed.") from None
+    return connection
+
+
+def take_lead(name: str, connection: Connection[Any]) -> None:
+    """Take the lead of a database's relays; the active relay loses its session and becomes a standby.
+
+    Raises:
+        ChangeFailed: the role may not end the relay's session, or another command has the lead.
+    """
+    end = time.monotonic() + LEAVE_SECONDS
+    while not try_lock(connection, RELAY_LEAD):
+        for pid, who in connection.execute(LEADER, RELAY_LEAD).fetchall():
+            if str(who).startswith(PURPOSE):
+                raise ChangeFailed(f"Another command has stopped the relays of {name}: {who}. Wait until it has ended.")
+            end_session(name, connection, pid)
+        if time.monotonic() > end:
+            raise ChangeFailed(f"The relays of {name} do not stop. Stop them and run the command again.")
+        time.sleep(0.02)
+
+
+def end_session(name: str, connection: Connection[Any], pid: int) -> None:
+    try:
+        connection.execute(END_SESSION, (pid,))
+    except psycopg.errors.InsufficientPrivilege:
+        raise ChangeFailed(
+            f"The URL of {name} belongs to a role that may not stop the relay. "
+            "Use the relay's role or the owner, or stop the relays yourself for as long as this takes."
+        ) from None
+
+
+def close_gates(gates: Mapping[str, Connection[Any]]) -> list[str]:
+    """Close the gates of these groups at the same time. Returns the groups whose workers are still busy."""
+    with ThreadPoolExecutor(max(1, len(gates))) as executor:
+        closed = executor.map(close_gate, gates.values())
+        return [group for group, is_closed in zip(gates, closed, strict=True) if not is_closed]
+
+
+def close_gate(gate: Connection[Any]) -> bool:
+    """Whether all workers of the group have let go of the gate in time."""
+    try:
+        gate.execute(CLOSE, GROUP_GATE)
+    except psycopg.errors.LockNotAvailable:
+        return False
+    return True
+
+
+def keep_alive(sessions: Mapping[str, Connection[Any]]) -> None:
+    """Keep the sessions from ending. Raises ChangeFailed when one of them was lost, and its lock with it."""
+    for name, session in sessions.items():
+        try:
+            session.execute("")
+        except psycopg.Error as error:
+            raise ChangeFailed(
+                f"The session in the database of {name} was lost: {error}. Run the command again."
+            ) from None

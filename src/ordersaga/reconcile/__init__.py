@@ -1,0 +1,7 @@
+"""Whether every message is where it must be, asked of the databases themselves.
+
+`snapshots` opens all databases, each at one moment; `stores` reads the events, checks their chains and derives what
+they announce; `places` reads outboxes, inboxes and parked messages. Both are sorted by message id (`sorted_runs`) and
+merged, and `rules` judges one message at a time, knowing its `receivers`. `settle` waits for messages in flight.
+Memory stays bounded however many messages there are.
+"""
