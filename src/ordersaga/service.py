@@ -15,8 +15,6 @@ from ordersaga.store.announcements import Announcements
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
-EVERY_CONTRACT = "*.*.*"
-
 
 def no_resources(_: Any) -> None:
     """The outside steps of the service need nothing."""
@@ -35,13 +33,15 @@ class Service:
         reactions: what it does when it receives a message. Default: nothing.
         settings: the class of the variables that its processes read.
         resources: opens what its outside steps talk to, from the settings that its worker has read.
-        handler: makes what handles its messages, in place of `reactions`; the service then hears every contract.
         database: its database, found by `<DATABASE>_DATABASE_URL`. Default: the name.
         group: its consumer group, and so the names of its queues. Default: the name.
         role: the database role of its processes, to which `migrate` grants what they need. Default: the name.
         tables: tables of its own, which `migrate` and `/readyz` look for.
         migrations: a folder of alembic migrations that make these tables.
     """
+
+    is_read_side = False
+    """A ReadSide records no events, so no relay publishes it."""
 
     def __init__(
         self,
@@ -51,7 +51,6 @@ class Service:
         *,
         settings: type[Settings] = Settings,
         resources: Callable[[Any], Any] = no_resources,
-        handler: Callable[[], Handler] | None = None,
         database: str = "",
         group: str = "",
         role: str = "",
@@ -68,24 +67,18 @@ class Service:
         self.role = role or name
         self.tables = tuple(tables)
         self.migrations = migrations
-        self._handler = handler
 
     def __repr__(self) -> str:
         return f"Service({self.name!r})"
 
-    @property
-    def is_read_side(self) -> bool:
-        """Whether a handler of its own takes every message; it records no events, and no relay publishes it."""
-        return self._handler is not None
-
     def handler(self) -> Handler:
-        """What handles the messages of its group; a new one."""
-        return self._handler() if self._handler else Reactor(self.reactions, self.announcements)
+        """A new handler of the messages of its group."""
+        return Reactor(self.reactions, self.announcements)
 
     @property
     def contracts(self) -> list[str]:
         """Names of the contracts that its queues are bound to."""
-        return [EVERY_CONTRACT] if self.is_read_side else self.reactions.contracts
+        return self.reactions.contracts
 
     @property
     def schema(self) -> ServiceSchema:

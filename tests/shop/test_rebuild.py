@@ -12,10 +12,10 @@ from devstack.state import ROOT
 from ordersaga.readside.rebuild import session
 from ordersaga.readside.rebuild.findings import RebuildFinding
 from ordersaga.readside.rebuild.one_view import rebuild_view
+from ordersaga.runtime.settings import variable
 from projections.service import projections
 from projections.views import VIEWS
 from tests.shop.support.trading_read_side import TABLES, ReadSide, trading
-from ordersaga.runtime.settings import variable
 from tests.support.databases import Database, Databases
 
 CATALOGUE = {

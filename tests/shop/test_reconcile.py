@@ -319,7 +319,7 @@ def test_the_command_says_clean_with_exit_code_0_and_names_findings_with_exit_co
     assert (finding["kind"], finding["message_id"]) == ("missing", str(gone.id))
     said = run(shop, "--since", "2020-01-01")
     assert said.returncode == 1
-    assert said.stdout.startswith(f"missing in ordersaga.readside.event_log: {gone.contract} {gone.id} of {gone.key}: ")
+    assert said.stdout.startswith(f"missing in projections.event_log: {gone.contract} {gone.id} of {gone.key}: ")
     assert run(shop, "--since", "yesterday").returncode == 2
     stranger = run(shop, "--order", str(uuid4()))
     assert (stranger.returncode, stranger.stdout) == (1, "")

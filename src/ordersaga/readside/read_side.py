@@ -8,6 +8,7 @@ from psycopg import Connection
 
 from ordersaga.database.service_schema import Migrations, ServiceSchema
 from ordersaga.envelope.message import ContractData
+from ordersaga.inbox.handler import Handler
 from ordersaga.readside.projector import Projector
 from ordersaga.runtime.settings import Settings
 from ordersaga.service import Service
@@ -15,6 +16,7 @@ from ordersaga.service import Service
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
+EVERY_CONTRACT = "*.*.*"
 GRANTS = """
     grant select, insert on event_log to {role};
     grant select on rebuilds to {role};
@@ -34,6 +36,8 @@ class ReadSide(Service):
         settings, database, group, role, tables, migrations: as of every Service.
     """
 
+    is_read_side = True
+
     def __init__(
         self,
         name: str,
@@ -51,7 +55,6 @@ class ReadSide(Service):
         super().__init__(
             name,
             settings=settings,
-            handler=lambda: Projector(known_contracts, self.fold),
             database=database,
             group=group,
             role=role,
@@ -61,6 +64,15 @@ class ReadSide(Service):
         self.sources = tuple(sources)
         self.known_contracts = dict(known_contracts)
         self.views = dict(views)
+
+    def handler(self) -> Handler:
+        """A new projector."""
+        return Projector(self.known_contracts, self.fold)
+
+    @property
+    def contracts(self) -> list[str]:
+        """Its queues are bound to every contract."""
+        return [EVERY_CONTRACT]
 
     @property
     def schema(self) -> ServiceSchema:

@@ -23,9 +23,9 @@ from ordersaga.service import Service
 from ordersaga.store.aggregates import record
 from ordersaga.store.hash_chain import GENESIS
 from payment_service.payment import Payment
-from projections.sources import SOURCES
+from projections.service import projections
 
-SERVICES = tuple(SOURCES.values())
+SERVICES = tuple(projections.sources)
 ORDER = UUID("01890000-0000-7000-8000-000000000001")
 LINES = (StockLine(sku="Tasse, groß", quantity=2), StockLine(sku="pot", quantity=1))
 MONEY = {"amount": 700, "currency": "EUR"}
