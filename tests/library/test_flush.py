@@ -8,7 +8,7 @@ from eventsourcing.persistence import StoredEvent
 
 from ordersaga.envelope.message import Cause, Message
 from ordersaga.store import flush
-from ordersaga.store.aggregates import EventRow
+from ordersaga.store.aggregates import NewEventRow
 from ordersaga.store.deadline import Deadline
 from ordersaga.store.flush import Rows, StoredAnswer
 from tests.support.databases import Databases
@@ -34,7 +34,7 @@ def message(id_: UUID) -> Message:
 def rows(ids: list[UUID]) -> Rows:
     stored = [StoredEvent(id_, 1, "order.placed", b"\0state") for id_ in ids]
     return Rows(
-        events=[EventRow(event, CAUSE, b"\0hash") for event in stored],
+        events=[NewEventRow(event, CAUSE, b"\0hash") for event in stored],
         messages=[message(id_) for id_ in ids],
         received=[message(id_) for id_ in ids],
         answers=[StoredAnswer("alice", str(id_), b"\0", 202, {"Location": "/x"}, "{}", id_) for id_ in ids],

@@ -16,7 +16,7 @@ from psycopg_pool import ConnectionPool
 from ordersaga.envelope.message import Cause
 from ordersaga.eventsourcing_adapter.recorder import OutboxRecorder
 from ordersaga.store import flush
-from ordersaga.store.aggregates import EventRow
+from ordersaga.store.aggregates import NewEventRow
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 
@@ -36,7 +36,7 @@ def recorder(store: Database) -> Iterator[OutboxRecorder]:
 
 def write(connection: Connection[tuple[object, ...]], topic: str = "topic") -> None:
     """One event, as a flush writes it; the transaction is the caller's."""
-    event = EventRow(StoredEvent(uuid4(), 1, topic, b""), Cause(uuid4()), b"hash")
+    event = NewEventRow(StoredEvent(uuid4(), 1, topic, b""), Cause(uuid4()), b"hash")
     flush.write(connection, flush.Rows(events=[event]))
 
 

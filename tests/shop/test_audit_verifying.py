@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import REGISTRY
 
 from ordersaga.audit.sealed_log import read_leaves
-from ordersaga.audit.sealer import Sealer
+from ordersaga.audit.sealer import StoreSealer
 from ordersaga.audit.sealing import SealingLoop
 from ordersaga.audit.verification import last_verification
 from tests.shop.support.audited import Audited
@@ -70,7 +70,7 @@ def test_a_verification_that_cannot_be_completed_is_told_and_proves_nothing(
         assert age() >= 0
 
 
-class Slow(Sealer):
+class Slow(StoreSealer):
     """Does not seal before there was time for a verification."""
 
     def seal(self) -> int:
@@ -86,7 +86,7 @@ def test_what_was_recorded_while_no_sealer_ran_is_not_taken_for_tampering(
     audited.price("lid")
     older = "update stored_events set recorded_at = recorded_at - interval '4 min' where position = 2 returning 1"
     audited.by_hand(older)
-    monkeypatch.setattr("ordersaga.audit.sealing.Sealer", Slow)
+    monkeypatch.setattr("ordersaga.audit.sealing.StoreSealer", Slow)
     with sealing(audited):
         wait_for(lambda: kept(audited) != {})
     assert kept(audited)["named"] == []

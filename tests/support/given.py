@@ -9,7 +9,7 @@ from eventsourcing.domain import BaseAggregate
 
 from ordersaga.envelope.message import Cause, ContractData, Message
 from ordersaga.inbox.reactions import Reaction, Reactions
-from ordersaga.store.aggregates import EventRow, History
+from ordersaga.store.aggregates import History, NewEventRow
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.deadline import Deadline
 from ordersaga.store.topics import mapper
@@ -24,7 +24,7 @@ ENVELOPE = {"originator_id", "originator_version", "originator_topic", "timestam
 class ToldTransaction(Transaction):
     """A transaction over a past that is told it instead of loaded; what it decides is the real thing."""
 
-    def __init__(self, past: dict[UUID, list[EventRow]], announcements: Announcements, cause: Cause) -> None:
+    def __init__(self, past: dict[UUID, list[NewEventRow]], announcements: Announcements, cause: Cause) -> None:
         super().__init__(cast(Any, None), announcements, cause)
         self.past = past
         self.locked: set[UUID] = set()
@@ -38,7 +38,7 @@ class ToldTransaction(Transaction):
                 self._histories[id_] = replay(self.past.get(id_, []))
 
 
-def replay(rows: list[EventRow]) -> History | None:
+def replay(rows: list[NewEventRow]) -> History | None:
     """The aggregate made again from its stored events, through the mapper and back."""
     aggregate = None
     for row in rows:
@@ -54,8 +54,8 @@ class Service:
     reactions: Reactions
     world: Any = None
     """What outside steps ask."""
-    past: dict[UUID, list[EventRow]] = field(default_factory=dict)
-    events: list[EventRow] = field(default_factory=list)
+    past: dict[UUID, list[NewEventRow]] = field(default_factory=dict)
+    events: list[NewEventRow] = field(default_factory=list)
     said: list[Message] = field(default_factory=list)
     received: set[UUID] = field(default_factory=set)
     deadlines: list[Deadline] = field(default_factory=list)

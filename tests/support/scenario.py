@@ -10,7 +10,7 @@ import pytest
 
 from ordersaga.envelope.contract import Contract
 from ordersaga.envelope.message import Cause, Message
-from ordersaga.store.aggregates import EventRow
+from ordersaga.store.aggregates import NewEventRow
 from ordersaga.store.topics import mapper
 from ordersaga.store.transaction import Transaction
 from tests.support.given import ENVELOPE, Service
@@ -114,6 +114,6 @@ class Scenario:
         assert before == (len(self.service.events), len(self.service.said), len(self.service.deadlines))
 
 
-def as_happened(row: EventRow) -> Happened:
+def as_happened(row: NewEventRow) -> Happened:
     event = mapper.to_domain_event(row.stored)
     return Happened(type(event), {name: value for name, value in vars(event).items() if name not in ENVELOPE})

@@ -19,7 +19,7 @@ HEARTBEAT = timedelta(minutes=10)
 """A store without new events is signed again after this time; that reveals events inserted later with older times."""
 
 
-class Sealer:
+class StoreSealer:
     """The sealer of one store; needs a connection in autocommit that may read the events."""
 
     def __init__(self, files: LogFiles, signer: Signer, connection: Connection[Any]) -> None:
@@ -41,7 +41,7 @@ class Sealer:
             self._log.close()
             raise
 
-    def __enter__(self) -> "Sealer":
+    def __enter__(self) -> "StoreSealer":
         return self
 
     def __exit__(self, *_: object) -> None:

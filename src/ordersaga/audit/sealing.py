@@ -12,7 +12,7 @@ from ordersaga.audit.findings import AuditFinding
 from ordersaga.audit.note import Signer
 from ordersaga.audit.records import records_of_all
 from ordersaga.audit.sealed_log import LogDamaged, LogFiles
-from ordersaga.audit.sealer import Sealer
+from ordersaga.audit.sealer import StoreSealer
 from ordersaga.audit.store_check import VerifyTotals
 from ordersaga.audit.store_records import records_of
 from ordersaga.audit.verify import verify
@@ -70,7 +70,7 @@ class SealingLoop:
         name = f"audit sealer {self.store}"
         with (
             psycopg.connect(self._url, autocommit=True, application_name=name, **KEEPALIVE) as connection,
-            Sealer(self._files, self._signer, connection) as sealer,
+            StoreSealer(self._files, self._signer, connection) as sealer,
         ):
             stopping = False
             while not stopping:

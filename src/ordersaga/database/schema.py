@@ -131,7 +131,7 @@ undeliverable = Table(
     moment("refused_at"),
     Index("undeliverable_key", "key", "position"),
 )
-"""What the broker did not take, and what waits behind it: whole copies, so that the outbox can be trimmed."""
+"""Messages that the broker refused, and those that wait for them: complete copies, so that the outbox can be purged."""
 
 undeliverable_actions = Table(
     "undeliverable_actions",

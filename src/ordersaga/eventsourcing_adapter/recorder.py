@@ -15,7 +15,7 @@ from ordersaga.envelope.message import Cause
 from ordersaga.eventsourcing_adapter.settled import head_and_writers, settled_end, unbroken_end
 from ordersaga.eventsourcing_adapter.subscription import PollingSubscription
 from ordersaga.store import flush
-from ordersaga.store.aggregates import EventRow
+from ordersaga.store.aggregates import NewEventRow
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.hash_chain import GENESIS, chain
 from ordersaga.store.topics import mapper as default_mapper
@@ -74,7 +74,7 @@ class StreamRecorder(AggregateRecorder):
             filled = {table: of_table for table, of_table in tables.items() if of_table}
             return [position for (position,) in flush.insert(connection, filled)]
 
-    def announced(self, rows: list[EventRow]) -> Iterator[Any]:
+    def announced(self, rows: list[NewEventRow]) -> Iterator[Any]:
         if self.announcements:
             for row in rows:
                 yield from self.announcements.messages(self.mapper.to_domain_event(row.stored), row.hash, row.cause)
@@ -102,7 +102,7 @@ from unnest(%s::uuid[]) as wanted (id) cross join lateral (
 """
 
 
-def chained(connection: Connection[Any], stored_events: Sequence[StoredEvent], cause: Cause) -> Iterator[EventRow]:
+def chained(connection: Connection[Any], stored_events: Sequence[StoredEvent], cause: Cause) -> Iterator[NewEventRow]:
     """The events with the hash that continues their stream, several streams in turn if need be."""
     ids = list({event.originator_id for event in stored_events})
     heads = {str(id_): (version, hash_) for id_, version, hash_ in connection.execute(HEADS, (ids,), prepare=True)}
@@ -112,7 +112,7 @@ def chained(connection: Connection[Any], stored_events: Sequence[StoredEvent], c
         if version != last + 1:
             raise persistence.IntegrityError(f"{id_} is at version {last}, so {version} cannot be recorded")
         heads[id_] = version, chain(previous, event, cause)
-        yield EventRow(event, cause, heads[id_][1])
+        yield NewEventRow(event, cause, heads[id_][1])
 
 
 PAGE = """

@@ -57,7 +57,7 @@ class Settings(BaseSettings):
     queues_per_group: int | None = Field(default=None)
     """Queues of a new group, 2 if unset; `ordersaga queues set` changes an existing group."""
     inbox_retention_days: float = Field(default=30, gt=0)
-    """A worker forgets received messages and answered requests that are older: what comes again later takes effect."""
+    """A worker purges older inbox rows and idempotency keys: a repeat after that takes effect again."""
     log_level: LogLevel = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
 

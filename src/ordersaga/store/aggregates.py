@@ -17,7 +17,7 @@ SNAPSHOT_EVERY = 100
 """Events between snapshots of one aggregate; a load reads one snapshot and at most this many events."""
 
 
-class EventRow(NamedTuple):
+class NewEventRow(NamedTuple):
     """One new row of stored_events."""
 
     stored: StoredEvent
@@ -33,12 +33,12 @@ class History:
     hash: bytes
 
 
-def record(events: Sequence[CanMutateAggregate[UUID]], previous: bytes, cause: Cause) -> Iterator[EventRow]:
+def record(events: Sequence[CanMutateAggregate[UUID]], previous: bytes, cause: Cause) -> Iterator[NewEventRow]:
     """Rows for new events of one stream; each hash continues the previous one."""
     for event in events:
         stored = mapper.to_stored_event(cast(Any, event))
         previous = chain(previous, stored, cause)
-        yield EventRow(stored, cause, previous)
+        yield NewEventRow(stored, cause, previous)
 
 
 def snapshot_of(aggregate: BaseAggregate[UUID]) -> StoredEvent:

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from ordersaga.envelope import message
 from ordersaga.envelope.message import Cause, Message
-from ordersaga.store.aggregates import EventRow
+from ordersaga.store.aggregates import NewEventRow
 from ordersaga.store.deadline import Deadline
 
 
@@ -33,7 +33,7 @@ class StoredAnswer:
 class Rows:
     """The rows of one flush, by table."""
 
-    events: list[EventRow] = field(default_factory=list)
+    events: list[NewEventRow] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
     received: list[Message] = field(default_factory=list)
     answers: list[StoredAnswer] = field(default_factory=list)
@@ -139,7 +139,7 @@ def answer(k: StoredAnswer) -> tuple[Any, ...]:
     return k.caller, k.key, k.request_hash, k.status, Jsonb(k.headers), k.body, k.subject
 
 
-def event(row: EventRow) -> tuple[Any, ...]:
+def event(row: NewEventRow) -> tuple[Any, ...]:
     e, c, hash_ = row
     return e.originator_id, e.originator_version, e.topic, e.state, c.correlation_id, c.causation_id, c.actor, hash_
 

@@ -20,7 +20,7 @@ from ordersaga.audit.findings import AuditFinding
 from ordersaga.audit.note import Signer, VerifierKey
 from ordersaga.audit.records import Record
 from ordersaga.audit.sealed_log import LogFiles
-from ordersaga.audit.sealer import Sealer
+from ordersaga.audit.sealer import StoreSealer
 from ordersaga.audit.store_records import records_of
 from ordersaga.audit.verify import verify
 from ordersaga.envelope.message import Cause
@@ -42,11 +42,11 @@ class Audited:
         return LogFiles(self.directory, store)
 
     @contextmanager
-    def sealer(self, store: str = "order_service") -> Iterator[Sealer]:
+    def sealer(self, store: str = "order_service") -> Iterator[StoreSealer]:
         """With the rights of the auditor."""
         with (
             psycopg.connect(self.stores[store].auditor_url, autocommit=True) as connection,
-            Sealer(self.files(store), self.signer, connection) as sealer,
+            StoreSealer(self.files(store), self.signer, connection) as sealer,
         ):
             yield sealer
 
