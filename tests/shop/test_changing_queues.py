@@ -144,11 +144,15 @@ def road(counting: Counting, database: Databases, servers: AnyServers) -> Iterat
 
 
 def test_the_number_of_queues_changes_under_load_with_every_order_kept_and_nothing_lost(road: Road) -> None:
+    check_changes_under_load(road, (4, 1, 16))
+
+
+def check_changes_under_load(road: Road, numbers: tuple[int, ...]) -> None:
     for _ in range(3):
         road.counting.start()
     road.relays.start()
     with road.traffic(100) as sent:
-        for queues in (8, 4, 1, 16, 2):
+        for queues in numbers:
             road.wait_for_more(200)
             road.change(queues).run()
             assert road.queues() == road.group(queues).queue_names
@@ -157,15 +161,17 @@ def test_the_number_of_queues_changes_under_load_with_every_order_kept_and_nothi
 
 
 @pytest.mark.parametrize(("before", "after", "kills"), [
-    (2, 4, [("close_gates", 1), ("queue_declare", 5), ("queue_bind", 30), ("queue_unbind", 1), ("queue_unbind", 11)]),
-    (4, 2, [("queue_bind", 30), ("queue_unbind", 11), ("queue_delete", 1), ("queue_delete", 2)]),
+    (2, 4, [("close_gates", 1), ("queue_bind", 30), ("queue_unbind", 11)]),
+    (4, 2, [("queue_bind", 30), ("queue_delete", 1)]),
 ])  # fmt: skip
 def test_a_change_that_is_killed_at_any_step_loses_nothing_and_is_completed_by_the_next(
-    road: Road,
-    before: int,
-    after: int,
-    kills: list[tuple[str, int]],
-    monkeypatch: pytest.MonkeyPatch,
+    road: Road, before: int, after: int, kills: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check_killed_changes(road, before, after, kills, monkeypatch)
+
+
+def check_killed_changes(
+    road: Road, before: int, after: int, kills: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     road.change(before).run()
     road.counting.start()

@@ -4,10 +4,11 @@ import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
 
 from tests.shop.support.whole_stack import WholeStack
 
@@ -24,6 +25,8 @@ WITHOUT_CHROMIUM = "there is no chromium on this machine; apt-get install chromi
 PATIENCE = 30_000
 """Milliseconds; a machine that runs a whole stack and a browser may be slow."""
 Scheme = Literal["light", "dark"]
+SIGNED_IN: dict[tuple[str, str], StorageState] = {}
+"""(address, token) -> the cookies after signing in."""
 
 
 @dataclass
@@ -62,24 +65,32 @@ def chromium() -> Iterator[Browser]:
         browser.close()
 
 
+@cache
+def token_of(stack: WholeStack, role: str) -> str:
+    return stack.token(role, "olivia")
+
+
 def visit(
     browser: Browser, stack: WholeStack, role: str = "operator", scheme: Scheme = "light", width: int = 1300
 ) -> AbstractContextManager[Visit]:
     """The dashboard of this stack."""
-    return visit_at(browser, stack.url("projections-api"), stack.token(role, "olivia"), scheme, width)
+    return visit_at(browser, stack.url("projections-api"), token_of(stack, role), scheme, width)
 
 
 @contextmanager
 def visit_at(browser: Browser, home: str, token: str, scheme: Scheme = "light", width: int = 1300) -> Iterator[Visit]:
-    """Signed in by the form, as a person does it."""
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+    """Signed in: by the form, as a person does it, for the first visit with this token, then with what it left."""
+    left = SIGNED_IN.get((home, token))
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, storage_state=left)
     context.set_default_timeout(PATIENCE)
     page = context.new_page()
     made = Visit(page, f"{home}/dashboard/")
     page.on("console", lambda said: made.complaints.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: made.complaints.append(str(error)))
     page.on("request", lambda request: None if here(request.url, home) else made.elsewhere.append(request.url))
-    sign_in(page, made.dashboard, token)
+    if left is None:
+        sign_in(page, made.dashboard, token)
+        SIGNED_IN[home, token] = context.storage_state()
     yield made
     context.close()
 
