@@ -14,10 +14,12 @@ import structlog
 from rich.console import Console
 from rich.table import Table
 
+import tests.shop.support.schemas  # noqa: F401 - makes the shop's databases known
 from benchmarks import append, backlog, consume, costs, latency, read_side, rebuild, relay, saga
 from benchmarks.place import FULL, QUICK, Place
 from benchmarks.rows import REACH, Row, reached
 from devstack.servers.private import private_servers
+from tests.support.counting import GROUP
 from tests.support.databases import Databases
 
 HERE = Path(__file__).parent
@@ -84,7 +86,7 @@ def main(arguments: list[str]) -> int:
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     baseline = from_json(BASELINE.read_text()) if BASELINE.exists() else {}
     began, load = time.monotonic(), os.getloadavg()[0]
-    with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory, private_servers(directory) as servers:
+    with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory, private_servers(directory, [GROUP]) as servers:
         rows = list(run(Place(servers, Databases(servers.postgres), QUICK if options.quick else FULL)))
     for path in (LATEST, *([BASELINE] if options.baseline else [])):
         path.write_text(to_json(rows))

@@ -136,7 +136,7 @@ def main() -> int:
     options = parser.parse_args()
     if options.messages % options.keys:
         parser.error("--messages must be a multiple of --keys")
-    with tempfile.TemporaryDirectory(prefix="consume-") as directory, private_servers(directory) as servers:
+    with tempfile.TemporaryDirectory(prefix="consume-") as directory, private_servers(directory, [GROUP]) as servers:
         database = Databases(servers.postgres)(GROUP)
         rate = Run(database, servers, options.messages, options.keys, options.profile).rate(database.url)
     print(f"{rate:.0f} messages/s")

@@ -14,6 +14,7 @@ from psycopg import Connection
 from rich.console import Console
 from rich.table import Table
 
+import tests.shop.support.schemas  # noqa: F401 - makes the shop's databases known
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
 from devstack.servers.private import private_servers

@@ -14,6 +14,7 @@ import psutil
 import psycopg
 from eventsourcing.domain import BaseAggregate
 
+import tests.shop.support.schemas  # noqa: F401 - makes the shop's databases known
 from benchmarks.place import Place
 from benchmarks.rows import Row, compare
 from devstack.servers.private import private_servers

@@ -36,7 +36,7 @@ def servers() -> Iterator[AnyServers]:
         with container_servers() as servers:
             yield servers
         return
-    with private_servers(tempfile.mkdtemp(prefix="servers-")) as servers:
+    with private_servers(tempfile.mkdtemp(prefix="servers-"), [GROUP]) as servers:
         yield servers
 
 
@@ -47,7 +47,7 @@ def all_databases(servers: AnyServers) -> Databases:
 
 @pytest.fixture
 def database(all_databases: Databases) -> Iterator[Databases]:
-    """`database("order_service")` is a fresh migrated database of that service."""
+    """`database()` is a fresh migrated database of the counting service; the shop's tests name others."""
     yield from clones(all_databases)
 
 

@@ -1,5 +1,7 @@
 """One database and one role for each service, and the roles of the relays and the auditor."""
 
+from collections.abc import Sequence
+
 import psycopg
 from psycopg.sql import SQL, Identifier, Literal
 
@@ -11,10 +13,10 @@ RELAY = RELAY_ROLE
 AUDITOR = AUDITOR_ROLE
 
 
-def create_roles(postgres: Postgres) -> None:
-    """Make the runtime roles, none of which owns anything; repeating it changes nothing."""
+def create_roles(postgres: Postgres, more: Sequence[str] = ()) -> None:
+    """Make the runtime roles, and more, none of which owns anything; repeating it changes nothing."""
     with psycopg.connect(postgres.superuser_url(), autocommit=True) as connection:
-        for role in (*DATABASES, RELAY, AUDITOR):
+        for role in (*DATABASES, RELAY, AUDITOR, *more):
             if not connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone():
                 statement = SQL("create role {} login password {}")
                 connection.execute(statement.format(Identifier(role), Literal(postgres.password(role))))

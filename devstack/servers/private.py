@@ -1,6 +1,6 @@
 """The stack's own Postgres and RabbitMQ, started together."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,9 +27,10 @@ class Servers:
 
 
 @contextmanager
-def private_servers(state_dir: Path | str) -> Iterator[Servers]:
+def private_servers(state_dir: Path | str, more: Sequence[str] = ()) -> Iterator[Servers]:
     """Both servers, ready, for as long as the block lasts; the roles exist, the databases do not yet.
 
+    `more` names roles and groups beside the suite's.
     Installs RabbitMQ by apt where it is missing and that is possible.
     Enter it in a thread that stays to the end: the kernel ends the servers when their starting thread ends.
     """
@@ -38,11 +39,11 @@ def private_servers(state_dir: Path | str) -> Iterator[Servers]:
     with state.locked():
         records = Records(state)
         records.end_leftovers()
-        servers = Servers(state.directory, Postgres(state, records), RabbitMQ(state, records, metrics=False))
+        servers = Servers(state.directory, Postgres(state, records), RabbitMQ(state, records, False, more))
         try:
             servers.rabbitmq.launch()
             servers.postgres.start()
-            create_roles(servers.postgres)
+            create_roles(servers.postgres, more)
             wait_until_ready(servers.rabbitmq, START_SECONDS)
             yield servers
         finally:

@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from devstack import children, ports
@@ -34,8 +35,12 @@ class RabbitMQ:
 
     name = "rabbitmq"
 
-    def __init__(self, state: State, records: Records, metrics: bool = True) -> None:
-        """With `metrics` it tells of its queues over HTTP, for 7 MB more and 5 s more at every stop."""
+    def __init__(self, state: State, records: Records, metrics: bool = True, more: Sequence[str] = ()) -> None:
+        """With `metrics` it tells of its queues over HTTP, for 7 MB more and 5 s more at every stop.
+
+        `more` names groups beside the suite's that get a user.
+        """
+        self._more = tuple(more)
         self._metrics = metrics
         self._state = state
         self._records = records
@@ -97,7 +102,7 @@ class RabbitMQ:
     def _configure(self) -> None:
         files = {
             "rabbitmq.conf": self._configuration(),
-            "definitions.json": definitions(self._state),
+            "definitions.json": definitions(self._state, self._more),
             "enabled_plugins": "[rabbitmq_prometheus].\n" if self._metrics else "[].\n",
             "advanced.config": ADVANCED,
             "rabbitmq-env.conf": "",

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import secrets
+from collections.abc import Sequence
 
 from devstack.processes import GROUPS, RELAY_ROLE
 from devstack.state import State
@@ -12,9 +13,8 @@ VHOST = "ordersaga"
 PERMISSIONS = {
     "provisioner": {"configure": ".*", "write": ".*", "read": ".*"},
     RELAY_ROLE: {"configure": "^$", "write": "^events$", "read": "^$"},
-    **{group: {"configure": "^$", "write": "^$", "read": rf"^{group}\."} for group in GROUPS},
 }
-"""Least rights on the vhost: the relay only publishes, a group only reads its own queues."""
+"""Least rights on the vhost: the relay only publishes; a group only reads its own queues."""
 
 
 def password(state: State, user: str) -> str:
@@ -22,8 +22,16 @@ def password(state: State, user: str) -> str:
     return state.secret(f"rabbitmq {user}")
 
 
-def definitions(state: State) -> str:
-    """JSON of users, vhost and permissions, loaded at every start in place of the default user `guest`."""
+def permissions_of(group: str) -> dict[str, str]:
+    return {"configure": "^$", "write": "^$", "read": rf"^{group}\."}
+
+
+def definitions(state: State, more: Sequence[str] = ()) -> str:
+    """JSON of users, vhost and permissions, loaded at every start in place of the default user `guest`.
+
+    `more` names groups beside the suite's.
+    """
+    rights = {**PERMISSIONS, **{group: permissions_of(group) for group in (*GROUPS, *more)}}
     users = [
         {
             "name": user,
@@ -31,9 +39,9 @@ def definitions(state: State) -> str:
             "hashing_algorithm": "rabbit_password_hashing_sha256",
             "tags": [],
         }
-        for user in PERMISSIONS
+        for user in rights
     ]
-    permissions = [{"user": user, "vhost": VHOST, **rights} for user, rights in PERMISSIONS.items()]
+    permissions = [{"user": user, "vhost": VHOST, **may} for user, may in rights.items()]
     return json.dumps({"users": users, "vhosts": [{"name": VHOST}], "permissions": permissions})
 
 

@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.shop.support import schemas
 from tests.shop.support.whole_stack import WholeStack, whole_stack
+
+__all__ = ["schemas"]
 
 
 @pytest.fixture(scope="package")

@@ -11,14 +11,14 @@ from tests.support.databases import Databases
 
 @pytest.mark.parametrize("policy", [Backoff(1, 300, jitter=0), Backoff(0.2, 5, factor=1.3, jitter=0)])
 def test_sql_and_python_agree(database: Databases, policy: Backoff) -> None:
-    rows = database("order_service").rows(
+    rows = database().rows(
         f"select {policy.as_sql('tries')} from generate_series(1, 12) as tries order by tries"  # noqa: S608 - a constant
     )
     assert rows == [(timedelta(seconds=round(policy.seconds(tries), 6)),) for tries in range(1, 13)]
 
 
 def test_the_jitter_of_the_undeliverable_takes_away_half_a_delay_at_most(database: Databases) -> None:
-    rows = database("order_service").rows(
+    rows = database().rows(
         f"select {BACKOFF.as_sql('4')} from generate_series(1, 500)"  # noqa: S608 - a constant
     )
     drawn = [delay for (delay,) in rows]

@@ -24,7 +24,7 @@ select 'alice', gen_random_uuid(), '', 202, '{}', '', now() - age from unnest(%s
 
 @pytest.fixture
 def store(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 def remember(store: Database, old: int, young: int) -> None:
@@ -41,7 +41,7 @@ def remembered(store: Database) -> dict[str, int]:
 def test_what_is_older_than_the_retention_is_forgotten_and_nothing_younger(store: Database) -> None:
     remember(store, old=5, young=7)
     with store.connect() as connection:
-        assert Housekeeping("order_service", RETENTION).step(connection) > 0
+        assert Housekeeping("counting", RETENTION).step(connection) > 0
     assert remembered(store) == {"inbox": 7, "idempotency_keys": 7}
 
 
@@ -54,7 +54,7 @@ def test_it_is_forgotten_in_batches(store: Database, table: str) -> None:
 
 def test_after_a_full_batch_the_next_one_follows_at_once(store: Database) -> None:
     remember(store, old=BATCH + 1, young=0)
-    housekeeping = Housekeeping("order_service", RETENTION)
+    housekeeping = Housekeeping("counting", RETENTION)
     with store.connect() as connection:
         assert housekeeping.step(connection) == 0
         assert housekeeping.step(connection) > 0

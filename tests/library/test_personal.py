@@ -20,7 +20,7 @@ NAME = "Adélaïde Lovelace-Byron".encode()
 
 @pytest.fixture
 def store(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 @pytest.fixture

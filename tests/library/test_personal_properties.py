@@ -21,7 +21,7 @@ on_postgres = settings(deadline=None, max_examples=60, suppress_health_check=[He
 @pytest.fixture(scope="module")
 def connection(all_databases: Databases) -> Iterator[Connection[Any]]:
     for databases in clones(all_databases):
-        with databases("order_service").connect() as connection:
+        with databases().connect() as connection:
             yield connection
 
 

@@ -25,7 +25,7 @@ LOOK = "select virtualtransaction from pg_locks"
 
 @pytest.fixture
 def store(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_writers_of_other_tables_and_databases_keep_nobody_waiting(
     store: Database, database: Databases, recorder: OutboxRecorder
 ) -> None:
     recorder.settle_seconds = 30
-    elsewhere = database("order_service")
+    elsewhere = database()
     with psycopg.connect(store.url) as same, psycopg.connect(elsewhere.url) as other, store.connect() as quick:
         same.execute("insert into inbox values (gen_random_uuid(), 'contract', 'source', '')")
         write(other)

@@ -36,7 +36,7 @@ from tests.support.wait import until
 
 @pytest.fixture
 def outbox(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ import os, signal, sys
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import window
 window.close_window = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-__main__.main(["order_service"])
+__main__.main(["counting"])
 """
 
 
@@ -160,7 +160,7 @@ def kill_behind_two_pages(connection, target, position):
     if position >= 2 * publish_loop.PAGE:
         os.kill(os.getpid(), signal.SIGKILL)
 window.save_confirmed = kill_behind_two_pages
-__main__.main(["order_service"])
+__main__.main(["counting"])
 """
 
 
@@ -243,7 +243,7 @@ def open_window(connection, cursor):
     connection.pgconn.send_query(b"select repeat('x', 1000000) from generate_series(1, 100)")
     os.kill(os.getpid(), signal.SIGSTOP)
 window.open_window = open_window
-__main__.main(["order_service"])
+__main__.main(["counting"])
 """
 FROZEN_AMID_A_TRANSACTION = """
 import os, signal
@@ -253,7 +253,7 @@ def open_window(connection, cursor):
     connection.execute("begin")
     os.kill(os.getpid(), signal.SIGSTOP)
 window.open_window = open_window
-__main__.main(["order_service"])
+__main__.main(["counting"])
 """
 
 
@@ -295,7 +295,7 @@ def take_and_stop(self, outcome):
             time.sleep(0.001)
     take(self, outcome)
 dispatch.Dispatch._apply = take_and_stop
-__main__.main(["order_service"])
+__main__.main(["counting"])
 """
 
 

@@ -17,7 +17,7 @@ DAY = 24 * 3600
 
 @pytest.fixture
 def outbox(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 def age(outbox: Database, first: int = 1, last: int = 1_000_000) -> None:

@@ -32,7 +32,7 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture
 def outbox(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 def publish_partly(outbox: Database) -> list[UUID]:

@@ -12,28 +12,28 @@ import pytest
 from ordersaga.relay import session, window
 from ordersaga.relay.status import RelayStatus, relay_status
 from tests.conftest import AnyServers
+from tests.library.three_services import services
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
 from tests.support.relays import EVERYTHING, RelayProcess, all_published, announce, announce_many, relays_of
 from tests.support.wait import until
 from tests.support.workers import ROOT
 
-SERVICES = ("order_service", "payment_service", "inventory_service")
+APP = "tests.library.three_services"
 
 
 @pytest.fixture
 def outbox(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 def asked(outbox: Database, seconds: float = 0.1) -> RelayStatus:
-    return relay_status("order_service", outbox.relay_url, seconds)
+    return relay_status("counting", outbox.relay_url, seconds)
 
 
 def status(urls: dict[str, str], *options: str) -> tuple[int, str]:
     environment = {f"{name.upper()}_DATABASE_URL": url for name, url in urls.items()}
-    environment |= {"PROJECTIONS_DATABASE_URL": urls["order_service"], "AMQP_URL": "amqp://nobody@127.0.0.1:1/"}
-    command = [sys.executable, "-m", "devstack", "relay", "status", "--seconds", "0.1", *options]
+    command = [sys.executable, "-m", "ordersaga.cli", "--app", APP, "relay", "status", "--seconds", "0.1", *options]
     done = subprocess.run(
         command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
     )
@@ -100,7 +100,7 @@ def test_the_active_relay_its_standbys_and_the_rate_are_told(
 def test_a_foreign_cursor_is_named_and_so_is_a_server_that_is_away(outbox: Database) -> None:
     outbox.rows("insert into relay_cursor (system_identifier, published) values ('1', '9:9:') returning 1")
     assert "restored from another server" in (asked(outbox).problem or "")
-    away = relay_status("order_service", "postgresql://relay@127.0.0.1:1/order_service", 0.1)
+    away = relay_status("counting", "postgresql://relay@127.0.0.1:1/counting", 0.1)
     assert "refused" in (away.problem or "")
 
 
@@ -108,19 +108,19 @@ def test_the_command_answers_for_every_database_and_fails_when_one_has_no_relay(
     database: Databases, broker: TestBroker, servers: AnyServers
 ) -> None:
     broker.declare(EVERYTHING)
-    databases = {name: database(name) for name in SERVICES}
+    databases = {service.name: database() for service in services}
     urls = {name: outbox.relay_url for name, outbox in databases.items()}
-    announce_many(databases["payment_service"], 7)
-    with relays_of(databases["order_service"], servers.amqp_url("relay")) as relays:
+    announce_many(databases["second"], 7)
+    with relays_of(databases["first"], servers.amqp_url("relay")) as relays:
         relays.wait_for_leader(leader := relays.start())
         code, text = status(urls, "--json")
         found: dict[str, Any] = json.loads(text)
         assert (code, found["healthy"]) == (1, False)
-        orders, payments, inventory = found["databases"]
-        assert (orders["active"]["pid"], orders["problem"]) == (leader.pid, None)
-        assert (payments["active"], payments["lag_rows"]) == (None, 7)
-        assert "no relay is active" in inventory["problem"]
-        code, text = status(urls, "order_service")
+        first, second, third = found["databases"]
+        assert (first["active"]["pid"], first["problem"]) == (leader.pid, None)
+        assert (second["active"], second["lag_rows"]) == (None, 7)
+        assert "no relay is active" in third["problem"]
+        code, text = status(urls, "first")
         assert code == 0
         assert f"{socket.gethostname()} {leader.pid}" in text
 
@@ -129,9 +129,8 @@ def test_the_command_without_a_subcommand_runs_a_relay(
     outbox: Database, broker: TestBroker, servers: AnyServers
 ) -> None:
     broker.declare(EVERYTHING)
-    names = ("ORDER_SERVICE", "PAYMENT_SERVICE", "INVENTORY_SERVICE", "PROJECTIONS")
-    urls = {f"{name}_DATABASE_URL": outbox.relay_url for name in names} | {"AMQP_URL": servers.amqp_url("relay")}
+    urls = {"FIRST_DATABASE_URL": outbox.relay_url, "AMQP_URL": servers.amqp_url("relay")}
     with relays_of(outbox, servers.amqp_url("relay")) as relays:
-        process = RelayProcess(["-m", "devstack", "relay", "order_service"], urls)
+        process = RelayProcess(["-m", "ordersaga.cli", "--app", APP, "relay", "first"], urls)
         relays.processes.append(process)
         relays.wait_for_leader(process)

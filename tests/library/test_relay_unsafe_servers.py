@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
 
 @pytest.fixture
 def outbox(server: Postgres) -> Database:
-    return Databases(server)("order_service")
+    return Databases(server)()
 
 
 @pytest.fixture
@@ -51,9 +51,9 @@ def as_owner(database: Database, *statements: str) -> None:
             "synchronous_commit is off",
         ),
         (
-            "alter role order_service set synchronous_commit = off",
-            "alter role order_service reset synchronous_commit",
-            "synchronous_commit is off for the role order_service",
+            "alter role counting set synchronous_commit = off",
+            "alter role counting reset synchronous_commit",
+            "synchronous_commit is off for the role counting",
         ),
     ],
     ids=["fsync", "database", "role"],

@@ -11,10 +11,9 @@ from pika.exceptions import ChannelClosedByBroker
 from ordersaga.broker import topology
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
+from tests.support.counting import GROUP
 from tests.support.wait import until
 from tests.support.workers import ROOT
-
-GROUPS = ("order_service", "payment_service", "inventory_service", "projections")
 
 
 @pytest.fixture
@@ -30,7 +29,7 @@ def older(broker: TestBroker) -> Iterator[TestBroker]:
 
 
 def declare(servers: AnyServers, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ordersaga.cli", "--app", "shop", "topology", *arguments]
+    command = [sys.executable, "-m", "ordersaga.cli", "--app", "tests.support.counting", "topology", *arguments]
     environment = {**os.environ, "AMQP_URL": servers.amqp_url("provisioner")}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -64,7 +63,7 @@ def test_dead_letters_of_an_older_version_stay_as_they_are(broker: TestBroker) -
 def test_an_exchange_of_an_older_version_is_named_and_replaced_when_told_to_and_no_queue_loses_anything(
     older: TestBroker, servers: AnyServers
 ) -> None:
-    refused = declare(servers, *GROUPS)
+    refused = declare(servers, GROUP)
     assert refused.returncode == 1
     assert "Run this once with --replace-events" in refused.stderr
     kept = topology.Group("kept", ("*.*.*",), 1)
@@ -73,6 +72,6 @@ def test_an_exchange_of_an_older_version_is_named_and_replaced_when_told_to_and_
         channel.confirm_delivery()
         channel.basic_publish(topology.EVENTS, "test.happened.v1.00", b"", mandatory=True)
     assert declare(servers, "--replace-events").returncode == 0
-    assert declare(servers, *GROUPS).returncode == 0
+    assert declare(servers, GROUP).returncode == 0
     older.declare(kept)
     assert older.depth("kept.0") == 1

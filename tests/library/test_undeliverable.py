@@ -43,7 +43,7 @@ ME = Operator("me", "healed")
 
 @pytest.fixture
 def outbox(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 @pytest.fixture
@@ -182,7 +182,7 @@ import os, signal
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import window
 window.close_window = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-__main__.main(["order_service"])
+__main__.main(["counting"])
 """
 
 
@@ -240,7 +240,7 @@ SMALL_TABLE = """
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import undeliverable
 undeliverable.MAX_ROWS = 50
-__main__.main(["order_service"])
+__main__.main(["counting"])
 """
 
 
@@ -272,7 +272,7 @@ def test_looking_for_what_is_due_and_for_what_follows_goes_by_index(outbox: Data
     first, *_ = (id_ for (id_,) in outbox.rows(fill))
     with session.connect(outbox.relay_url) as connection:
         session.prepare(connection, unsafe_durability=False)
-        found = table.Undeliverable("order_service", connection)
+        found = table.Undeliverable("counting", connection)
         assert (found.count, len(found.keys)) == (10_000, 9)
         due = found.due(lambda key: key == "0", at_most=100)
         assert [row.position for row in due] == list(range(1, 9))

@@ -54,8 +54,9 @@ values (%s, %s, %s, %s, %s, %s, %s, %s, 'tester', '', '', %s)
 """
 
 
+STOCK = "inventory_service"
 ALL_GROUPS = {each.group: each.consumer_group for each in services}
-BORROWED = {GROUP: service.consumer_group}
+COUNTING = {GROUP: service.consumer_group}
 
 
 def announce(connection: Connection[Any], message: Message) -> None:
@@ -209,14 +210,14 @@ def test_the_topology_step_after_an_interrupted_change_lets_nothing_overtake(
     assert road.counting.numbers(counter) == [1, 2]
     assert f"the number of queues of {GROUP} is being changed" in warned
     with pytest.raises(topology.OtherQueues, match=f"queues set N --group {GROUP}"):
-        topology.declare(road.counting.broker.url, BORROWED, None, replace_events=True)
+        topology.declare(road.counting.broker.url, COUNTING, None, replace_events=True)
     road.change(8).run()
     assert topology_step(road, monkeypatch) == ""
     assert road.queues() == road.group(8).queue_names
 
 
 def topology_step(road: Road, monkeypatch: pytest.MonkeyPatch) -> str:
-    """What it warns of; run for the counting service, whose group is borrowed."""
+    """What it warns of; run for the counting service."""
     monkeypatch.setenv("AMQP_URL", road.counting.broker.url)
     monkeypatch.delenv("QUEUES_PER_GROUP", raising=False)
     done = CliRunner().invoke(topology_command, [], obj=Application(lambda: [service]))
@@ -294,9 +295,9 @@ def test_the_commands_show_and_change_the_queues_of_a_group(broker: TestBroker, 
     assert [group["queues"] for group in run("show", expect=1)["groups"]] == [0, 0, 0, 0]
     topology.declare(broker.url, ALL_GROUPS, None)
     assert [group["queues"] for group in run("show")["groups"]] == [2, 2, 2, 2]
-    assert run("set", "4", "--group", GROUP) == {"groups": [{"group": GROUP, "queues": 4}]}
+    assert run("set", "4", "--group", STOCK) == {"groups": [{"group": STOCK, "queues": 4}]}
     assert [group["queues"] for group in run("show")["groups"]] == [2, 2, 4, 2]
-    assert run("show", "--group", GROUP)["groups"][0]["ready"] == 0
+    assert run("show", "--group", STOCK)["groups"][0]["ready"] == 0
 
 
 def test_up_and_show_say_that_a_change_is_not_complete_until_it_is(
@@ -305,12 +306,12 @@ def test_up_and_show_say_that_a_change_is_not_complete_until_it_is(
     broker.remember(*(Group(name, (), 16) for name in GROUPS))
     topology.declare(broker.url, ALL_GROUPS, None)
     with broker.channel() as channel:
-        channel.exchange_declare(change_of(GROUP), "fanout", durable=True)
+        channel.exchange_declare(change_of(STOCK), "fanout", durable=True)
     state, given, warned = State(tmp_path).create(), ExternalServers.from_environment(os.environ), list[str]()
     steps.declare(state, Environments(state, given), lambda: False, warned.append)
-    assert [f"./ordersaga queues set N --group {GROUP}" in line for line in warned] == [True]
-    assert [group["changing"] for group in run("show")["groups"]] == [name == GROUP for name in GROUPS]
-    run("set", "2", "--group", GROUP)
+    assert [f"ordersaga queues set N --group {STOCK}" in line for line in warned] == [True]
+    assert [group["changing"] for group in run("show")["groups"]] == [name == STOCK for name in GROUPS]
+    run("set", "2", "--group", STOCK)
     assert not any(group["changing"] for group in run("show")["groups"])
     steps.declare(state, Environments(state, given), lambda: False, warned.append)
     assert len(warned) == 1
@@ -318,10 +319,10 @@ def test_up_and_show_say_that_a_change_is_not_complete_until_it_is(
 
 def test_topology_keeps_the_number_of_queues_and_refuses_another(broker: TestBroker) -> None:
     broker.remember(Group(GROUP, (), 16))
-    assert [group.queues for group in topology.declare(broker.url, BORROWED, 4).groups] == [4]
-    assert [group.queues for group in topology.declare(broker.url, BORROWED, None).groups] == [4]
+    assert [group.queues for group in topology.declare(broker.url, COUNTING, 4).groups] == [4]
+    assert [group.queues for group in topology.declare(broker.url, COUNTING, None).groups] == [4]
     with pytest.raises(topology.OtherQueues, match="has 4 queues and QUEUES_PER_GROUP is 8"):
-        topology.declare(broker.url, BORROWED, 8)
+        topology.declare(broker.url, COUNTING, 8)
     with broker.channel() as channel:
         channel.queue_delete(f"{GROUP}.3")
-    assert topology.declare(broker.url, BORROWED, 4) == ([], [GROUP])
+    assert topology.declare(broker.url, COUNTING, 4) == ([], [GROUP])

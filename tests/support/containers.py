@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Identifier, Literal
 import docker
 from devstack.ports import LOOPBACK, choose
 from devstack.servers.databases import AUDITOR, DATABASES, RELAY
+from tests.support.counting import GROUP
 
 PASSWORD = "only-for-tests"
 USER = "ordersaga"
@@ -74,7 +75,7 @@ class PostgresInContainer(Container):
 
     def create_roles(self) -> None:
         with psycopg.connect(self.superuser_url(), autocommit=True) as connection:
-            for role in (*DATABASES, RELAY, AUDITOR):
+            for role in (*DATABASES, RELAY, AUDITOR, GROUP):
                 statement = SQL("create role {} login password {}")
                 connection.execute(statement.format(Identifier(role), Literal(PASSWORD)))
 

@@ -21,8 +21,8 @@ from ordersaga.store.announcements import Announcements
 from ordersaga.store.deadline import Deadline
 from ordersaga.store.transaction import Transaction
 
-GROUP = "inventory_service"
-"""Borrowed, so that the tests run with the rights a real group has."""
+GROUP = "counting"
+"""Also its database and its role; both servers know it, with the rights of any group."""
 
 FAST_LEASE_SECONDS = 2
 
@@ -75,9 +75,9 @@ class Counter(BaseAggregate[UUID]):
 
 announcements = Announcements(GROUP)
 reactions = Reactions()
-service = Service(
-    "counting", announcements, reactions, resources=lambda _: "hello", database=GROUP, group=GROUP, role=GROUP
-)
+service = Service(GROUP, announcements, reactions, resources=lambda _: "hello")
+services = [service]
+"""The application, for `ordersaga --app tests.support.counting`."""
 
 
 @announcements.of(Counter.Kept)

@@ -9,9 +9,10 @@ import psycopg
 from psycopg.sql import SQL, Identifier
 
 from ordersaga.database.migrate import migrate
-from shop import services
+from tests.support.counting import GROUP, service
 
-SCHEMAS = {service.name: service.schema for service in services}
+SCHEMAS = {GROUP: service.schema}
+"""Kind of database -> what `migrate` makes of it; the shop's tests add their own (tests/shop/support/schemas.py)."""
 numbers = count(1)
 
 
@@ -70,8 +71,8 @@ class Databases:
         self._templates: set[str] = set()
         self._clones: list[str] = []
 
-    def __call__(self, kind: str = "order_service") -> Database:
-        """A fresh database of this kind; `kind` names the package, the role and the migrations."""
+    def __call__(self, kind: str = GROUP) -> Database:
+        """A fresh database of this kind, which is the name of its role too."""
         template = f"template_{kind}"
         with psycopg.connect(self.server.superuser_url(), autocommit=True) as connection:
             if template not in self._templates:

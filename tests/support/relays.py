@@ -114,7 +114,7 @@ def assert_heard(heard: list[Heard], ids: list[UUID]) -> None:
 
 
 class RelayProcess(subprocess.Popen[bytes]):
-    """`python -m relay` for one database."""
+    """The relay daemon of one database."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._log = TemporaryFile()  # noqa: SIM115 - closed by end()
@@ -141,9 +141,9 @@ class Relays:
     processes: list[RelayProcess] = field(default_factory=list)
 
     def start(self, *options: str, script: str | None = None, health_port: int = 0, **settings: str) -> RelayProcess:
-        """`python -m relay`, or a script that runs the same with a part replaced; `settings` are variables."""
+        """The daemon, or a script that runs the same with a part replaced; `settings` are variables."""
         variable = f"{self.database.role.upper()}_DATABASE_URL"
-        command = ["-c", script] if script else ["-m", "relay", self.database.role, *options]
+        command = ["-c", script] if script else ["-m", "ordersaga.relay.daemon", self.database.role, *options]
         environment = {variable: self.database.relay_url, "AMQP_URL": self.amqp_url, "HEALTH_PORT": str(health_port)}
         process = RelayProcess(command, {**environment, **settings})
         self.processes.append(process)

@@ -12,6 +12,7 @@ from devstack.records import Records
 from devstack.servers.databases import create_roles
 from devstack.servers.postgres import Postgres, binaries
 from devstack.state import State
+from tests.support.counting import GROUP
 from tests.support.databases import Database, Server
 
 BURN = "do $$ begin for n in 1..{} loop perform pg_current_xact_id(); commit; end loop; end $$"
@@ -25,7 +26,7 @@ def second_server(directory: Path) -> Iterator[Postgres]:
         postgres = Postgres(state, Records(state))
         postgres.start()
         try:
-            create_roles(postgres)
+            create_roles(postgres, [GROUP])
             yield postgres
         finally:
             postgres.stop()
