@@ -1,4 +1,4 @@
-"""The map of every contract, by name."""
+"""All contracts of the shop, by name."""
 
 from contracts import inventory, orders, payments
 from contracts.contract import Contract

@@ -1,4 +1,4 @@
-"""What the shop's contracts have in common."""
+"""The base of the shop's contracts."""
 
 from typing import ClassVar
 
@@ -6,6 +6,6 @@ from ordersaga.envelope import contract
 
 
 class Contract(contract.Contract):
-    """One kind of message of the shop; its key is the order, unless it names another field."""
+    """One kind of message of the shop; its key is the order's id, unless a contract names another field."""
 
     KEY: ClassVar[str] = "order_id"

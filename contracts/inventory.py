@@ -1,4 +1,4 @@
-"""What the inventory service tells the others."""
+"""The contracts that the inventory service announces."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -14,20 +14,20 @@ class StockLine(Contract):
 
 
 class StockReserved(Contract):
-    """Every line of the order is set aside; what is to be charged for it travels along."""
+    """Every line of the order is reserved; the message carries what is to be charged."""
 
     NAME: ClassVar[str] = "inventory.stock_reserved.v1"
 
     order_id: UUID
     lines: tuple[StockLine, ...]
     amount: int
-    """Minor units, the order's total."""
+    """The total of the order, in minor units."""
     currency: str
     card: str
 
 
 class StockRejected(Contract):
-    """At least one line could not be set aside, so none was."""
+    """The stock of a line is too small, so no line is reserved."""
 
     NAME: ClassVar[str] = "inventory.stock_rejected.v1"
 
@@ -36,18 +36,18 @@ class StockRejected(Contract):
 
 
 class StockReleased(Contract):
-    """What was set aside for the order is free again, or what had left has come back."""
+    """The reserved lines of the order are available again, or the shipped lines are on hand again."""
 
     NAME: ClassVar[str] = "inventory.stock_released.v1"
 
     order_id: UUID
     lines: tuple[StockLine, ...]
     returned: bool
-    """True when the goods had been shipped and are on hand again."""
+    """True when the lines had been shipped and are on hand again."""
 
 
 class StockShipped(Contract):
-    """The reserved stock has left."""
+    """The reserved lines were shipped."""
 
     NAME: ClassVar[str] = "inventory.stock_shipped.v1"
 
@@ -56,7 +56,7 @@ class StockShipped(Contract):
 
 
 class StockReceived(Contract):
-    """Goods have come in."""
+    """Stock of a product was received."""
 
     NAME: ClassVar[str] = "inventory.stock_received.v1"
     KEY: ClassVar[str] = "sku"

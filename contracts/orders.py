@@ -1,4 +1,4 @@
-"""What the order service tells the others."""
+"""The contracts that the order service announces."""
 
 from datetime import datetime
 from typing import ClassVar
@@ -8,7 +8,7 @@ from contracts.contract import Contract
 
 
 class OrderLine(Contract):
-    """A quantity of one product at the price of the moment."""
+    """A quantity of one product, at the price when the order was placed."""
 
     sku: str
     quantity: int
@@ -29,15 +29,15 @@ class OrderPlaced(Contract):
     currency: str
     """ISO 4217, upper case."""
     card: str
-    """The card processor's name for the payment method, never a card number."""
+    """The card processor's name of the payment method, never a card number."""
     complete_by: datetime | None = None
-    """When it is cancelled unless it is confirmed by then."""
+    """The order is cancelled at this time unless it is confirmed by then."""
     contact: str | None = None
-    """Who it goes to, sealed: only the order service opens it."""
+    """Recipient and address, sealed: only the order service can open them."""
 
 
 class OrderConfirmed(Contract):
-    """The order is paid; its reserved stock may leave."""
+    """The order is paid; its reserved stock may be shipped."""
 
     NAME: ClassVar[str] = "orders.order_confirmed.v1"
 
@@ -45,7 +45,7 @@ class OrderConfirmed(Contract):
 
 
 class OrderCancelled(Contract):
-    """The order will not be carried out, or is taken back; whatever was done for it is undone."""
+    """The order is cancelled, before or after its confirmation; every service compensates what it did for it."""
 
     NAME: ClassVar[str] = "orders.order_cancelled.v1"
 
@@ -54,7 +54,7 @@ class OrderCancelled(Contract):
 
 
 class ProductPriced(Contract):
-    """The price list has a new or changed line."""
+    """A product was listed, or its name or price changed."""
 
     NAME: ClassVar[str] = "orders.product_priced.v1"
     KEY: ClassVar[str] = "sku"

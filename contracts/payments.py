@@ -1,4 +1,4 @@
-"""What the payment service tells the others."""
+"""The contracts that the payment service announces."""
 
 from typing import ClassVar
 from uuid import UUID
@@ -7,7 +7,7 @@ from contracts.contract import Contract
 
 
 class PaymentCaptured(Contract):
-    """The card has been charged once, for the whole amount."""
+    """The card was charged once, for the total of the order."""
 
     NAME: ClassVar[str] = "payments.payment_captured.v1"
 
@@ -19,7 +19,7 @@ class PaymentCaptured(Contract):
 
 
 class PaymentDeclined(Contract):
-    """The card processor has answered no; nothing was charged."""
+    """The card processor declined the charge; nothing was charged."""
 
     NAME: ClassVar[str] = "payments.payment_declined.v1"
 
@@ -28,7 +28,7 @@ class PaymentDeclined(Contract):
 
 
 class PaymentRefunded(Contract):
-    """All that was captured has been given back."""
+    """The whole charge was refunded."""
 
     NAME: ClassVar[str] = "payments.payment_refunded.v1"
 
@@ -41,7 +41,7 @@ class PaymentRefunded(Contract):
 
 
 class LateChargeMade(Contract):
-    """The card was charged while the order was being cancelled; payments hears this itself and gives it back."""
+    """The card was charged while the order was being cancelled; payments itself reacts and refunds it."""
 
     NAME: ClassVar[str] = "payments.late_charge_made.v1"
 

@@ -1,14 +1,14 @@
-"""Which events of the inventory service the world hears of."""
+"""The events of the inventory service that are announced, each as its contract."""
 
 from contracts.inventory import StockLine, StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
 from inventory_service.reservation import Reservation
-from inventory_service.stock import Line, StockItem
+from inventory_service.stock import ReservedLine, StockItem
 from ordersaga.store.announcements import Announcements
 
 announcements = Announcements("inventory_service")
 
 
-def stock_lines(lines: list[Line]) -> tuple[StockLine, ...]:
+def stock_lines(lines: list[ReservedLine]) -> tuple[StockLine, ...]:
     return tuple(StockLine(**line) for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""The inventory service over HTTP: stock received and looked at."""
+"""The inventory API: receive stock and show it."""
 
 from operator import attrgetter
 
@@ -8,7 +8,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from inventory_service import commands
 from inventory_service.service import inventory_service
 from inventory_service.stock import StockItem, stock_item_id
-from inventory_service.views import Page, Receipt, StockPage, StockPath, StockView
+from inventory_service.views import Receipt, StockItemPage, StockItemQuery, StockPath, StockView
 from ordersaga.http import app as web
 from ordersaga.http.endpoints import accept, answer, read_transaction, request_key, respond, show
 from ordersaga.http.etags import etag
@@ -30,21 +30,21 @@ def create_app() -> web.Api:
     return app
 
 
-@routes.get("/stock", responses={200: StockPage}, security=everyone)
-def list_stock(query: Page) -> Response:
-    """The stock of every product, a page at a time"""
+@routes.get("/stock", responses={200: StockItemPage}, security=everyone)
+def list_stock(query: StockItemQuery) -> Response:
+    """List the stock of all products, a page at a time"""
     with read_transaction() as transaction:
         after = stock_item_id(query.after) if query.after else None
         ids = aggregates.ids_of_kind(transaction.connection, StockItem.Opened, query.limit + 1, after)
         transaction.load(ids)
         stock = [StockView.of(transaction.get(StockItem, id_)) for id_ in ids]
     page, following = linked(stock, query.limit, attrgetter("sku"))
-    return show(StockPage(stock=page, next=following))
+    return show(StockItemPage(stock=page, next=following))
 
 
 @routes.get("/stock/<sku>", responses={200: StockView, 404: problem()}, security=everyone)
 def show_stock(path: StockPath) -> Response:
-    """The stock of one product"""
+    """Show the stock of one product"""
     with read_transaction() as transaction:
         item = transaction.get(StockItem, stock_item_id(path.sku))
     return show(StockView.of(item), item.version)
@@ -60,7 +60,7 @@ def show_stock(path: StockPath) -> Response:
     security=only("operator"),
 )
 def receive_stock(path: StockPath, header: Keyed, body: Receipt) -> Response:
-    """Goods have come in"""
+    """Receive stock of a product"""
 
     def receive(transaction: Transaction) -> Answer:
         item = commands.receive_stock(transaction, path.sku, body.quantity)

@@ -1,19 +1,19 @@
-"""What one can ask of the inventory service; each command decides and saves, the caller's transaction keeps."""
+"""The commands of the inventory service; each decides and saves, and the caller's transaction commits."""
 
 from collections.abc import Sequence
 from uuid import UUID
 
 from inventory_service.reservation import Reservation
-from inventory_service.stock import Line, StockItem, stock_item_id
+from inventory_service.stock import ReservedLine, StockItem, stock_item_id
 from ordersaga.store.transaction import Transaction
 
 
 class NotReserved(Exception):
-    """The order is confirmed but nothing is set aside for it: its reservation has not come in, or is gone."""
+    """The order is confirmed, but no stock is reserved for it: its reservation has not arrived, or is lost."""
 
 
 def receive_stock(transaction: Transaction, sku: str, quantity: int) -> StockItem:
-    """Goods have come in."""
+    """Add a quantity to the stock of a product, which is created with its first receipt."""
     item_id = stock_item_id(sku)
     transaction.lock([item_id])
     item = transaction.find(StockItem, item_id) or StockItem(id=item_id, sku=sku)
@@ -23,9 +23,9 @@ def receive_stock(transaction: Transaction, sku: str, quantity: int) -> StockIte
 
 
 def reserve_stock(
-    transaction: Transaction, order_id: UUID, lines: Sequence[Line], amount: int, currency: str, card: str
+    transaction: Transaction, order_id: UUID, lines: Sequence[ReservedLine], amount: int, currency: str, card: str
 ) -> None:
-    """Set every line aside, or none and say which product is short; nothing once the order was cancelled."""
+    """Reserve every line, or reject the order and name the products that are short; nothing once it was cancelled."""
     reservation = transaction.find(Reservation, order_id) or Reservation(id=order_id)
     if reservation.state != "open":
         return
@@ -42,22 +42,22 @@ def reserve_stock(
     transaction.save(reservation)
 
 
-def with_enough(transaction: Transaction, line: Line) -> StockItem | None:
-    """The stock of this line, if all of it can be set aside."""
+def with_enough(transaction: Transaction, line: ReservedLine) -> StockItem | None:
+    """The stock of the line's product, or None when less than its quantity is available."""
     item = transaction.find(StockItem, stock_item_id(line["sku"]))
     return item if item is not None and item.available >= line["quantity"] else None
 
 
 def release_stock(transaction: Transaction, order_id: UUID) -> None:
-    """Undo whatever was set aside or shipped; what was not set aside yet never will be."""
+    """Release or restock the lines of an order; an order that has no reservation yet never gets one."""
     reservation = transaction.find(Reservation, order_id) or Reservation(id=order_id)
     if reservation.state == "open":
-        reservation.bar()
+        reservation.void()
     elif reservation.state in ("reserved", "shipped"):
         shipped = reservation.state == "shipped"
         for line in reservation.lines:
             item = transaction.get(StockItem, stock_item_id(line["sku"]))
-            undo = item.take_back if shipped else item.release
+            undo = item.restock if shipped else item.release
             undo(order_id, line["quantity"])
             transaction.save(item)
         reservation.release()
@@ -65,14 +65,14 @@ def release_stock(transaction: Transaction, order_id: UUID) -> None:
 
 
 def ship_stock(transaction: Transaction, order_id: UUID) -> None:
-    """What is set aside for the order leaves.
+    """Ship what is reserved for the order.
 
     Raises:
-        NotReserved: nothing has been set aside for it.
+        NotReserved: no stock is reserved for it.
     """
     reservation = transaction.find(Reservation, order_id)
     if reservation is None or reservation.state not in ("reserved", "shipped", "released"):
-        raise NotReserved(f"order {order_id} is confirmed, but nothing is set aside for it")
+        raise NotReserved(f"order {order_id} is confirmed, but no stock is reserved for it")
     if reservation.state == "reserved":
         for line in reservation.lines:
             item = transaction.get(StockItem, stock_item_id(line["sku"]))

@@ -1,4 +1,4 @@
-"""What the inventory service does when it hears of orders and payments."""
+"""How the inventory service reacts to messages about orders and payments."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,7 +8,7 @@ from contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
 from contracts.payments import PaymentDeclined
 from inventory_service.commands import release_stock, reserve_stock, ship_stock
 from inventory_service.reservation import Reservation
-from inventory_service.stock import Line, stock_item_id
+from inventory_service.stock import ReservedLine, stock_item_id
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
 
@@ -35,7 +35,7 @@ def when_order_placed_reserve_stock(message: OrderPlaced, transaction: Transacti
     wanted: Counter[str] = Counter()
     for line in message.lines:
         wanted[line.sku] += line.quantity
-    lines = [Line(sku=sku, quantity=quantity) for sku, quantity in wanted.items()]
+    lines = [ReservedLine(sku=sku, quantity=quantity) for sku, quantity in wanted.items()]
     reserve_stock(transaction, message.order_id, lines, message.total, message.currency, message.card)
 
 

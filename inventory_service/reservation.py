@@ -1,26 +1,26 @@
-"""What one order has set aside: all its lines or none, and the memory of a cancellation that came first."""
+"""The reservation of one order: all its lines or none; it also remembers a cancellation that arrived first."""
 
 from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
 
-from inventory_service.stock import Line
+from inventory_service.stock import ReservedLine
 
 
 class Reservation(BaseAggregate[UUID]):
-    """Has the id of its order. States: open, reserved, rejected, released, shipped, barred."""
+    """Has the id of its order. States: open, reserved, rejected, released, shipped, voided."""
 
     TOPIC = "reservation"
 
     class Event(AggregateEvent):
-        """Something that happened to a reservation."""
+        """An event of a reservation."""
 
     class Opened(Event, AggregateCreated):
         TOPIC = "reservation.opened"
 
     class Reserved(Event):
         TOPIC = "reservation.reserved"
-        lines: list[Line]
+        lines: list[ReservedLine]
         amount: int
         currency: str
         card: str
@@ -29,54 +29,54 @@ class Reservation(BaseAggregate[UUID]):
         TOPIC = "reservation.rejected"
         reason: str
 
-    class Barred(Event):
-        TOPIC = "reservation.barred"
+    class Voided(Event):
+        TOPIC = "reservation.voided"
 
     class Released(Event):
         TOPIC = "reservation.released"
-        lines: list[Line]
+        lines: list[ReservedLine]
         returned: bool
 
     class Shipped(Event):
         TOPIC = "reservation.shipped"
-        lines: list[Line]
+        lines: list[ReservedLine]
 
     @event(Opened)
     def __init__(self, id: UUID) -> None:
         self._id = id
         self.state = "open"
-        self.lines: list[Line] = []
+        self.lines: list[ReservedLine] = []
         self.reason = ""
 
     @event(Reserved)
-    def reserve(self, lines: list[Line], amount: int, currency: str, card: str) -> None:
-        """Every line is set aside; `amount` in minor units is what the order costs."""
+    def reserve(self, lines: list[ReservedLine], amount: int, currency: str, card: str) -> None:
+        """Every line is reserved; `amount` is the total of the order, in minor units."""
         self.state = "reserved"
         self.lines = lines
 
     @event(Rejected)
     def reject(self, reason: str) -> None:
-        """A line could not be set aside, so none was."""
+        """The stock of a line was too small, so no line is reserved."""
         self.state = "rejected"
         self.reason = reason
 
-    @event(Barred)
-    def bar(self) -> None:
-        """The order was cancelled before anything was set aside: nothing ever will be."""
-        self.state = "barred"
+    @event(Voided)
+    def void(self) -> None:
+        """The order was cancelled before its lines were reserved: they never are."""
+        self.state = "voided"
 
     def release(self) -> None:
-        """Nothing is set aside any more; what had been shipped is on hand again."""
+        """Release the reserved lines; shipped lines are on hand again."""
         self._release(self.lines, self.state == "shipped")
 
     def ship(self) -> None:
-        """What was set aside has left."""
+        """Ship the reserved lines."""
         self._ship(self.lines)
 
     @event(Released)
-    def _release(self, lines: list[Line], returned: bool) -> None:
+    def _release(self, lines: list[ReservedLine], returned: bool) -> None:
         self.state = "released"
 
     @event(Shipped)
-    def _ship(self, lines: list[Line]) -> None:
+    def _ship(self, lines: list[ReservedLine]) -> None:
         self.state = "shipped"

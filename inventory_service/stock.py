@@ -1,4 +1,4 @@
-"""The stock of one product: what is on hand, and how much of that is reserved."""
+"""The stock of one product: the quantity on hand, and how much of it is reserved."""
 
 from typing import TypedDict
 from uuid import UUID, uuid5
@@ -8,7 +8,7 @@ from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
 STOCK_ITEMS = UUID("e7a9f6a4-0f43-5b0e-8a55-6a0d3f4c2b97")
 
 
-class Line(TypedDict):
+class ReservedLine(TypedDict):
     """A quantity of one product."""
 
     sku: str
@@ -16,21 +16,21 @@ class Line(TypedDict):
 
 
 class NotEnoughStock(ValueError):
-    """More was asked of a product than is available; nothing was taken."""
+    """The quantity is larger than what is available; nothing was reserved."""
 
 
 def stock_item_id(sku: str) -> UUID:
-    """The same SKU is the same stock, whoever asks."""
+    """The id that follows from the SKU: the same SKU is always the same stock."""
     return uuid5(STOCK_ITEMS, sku)
 
 
 class StockItem(BaseAggregate[UUID]):
-    """Never below zero and never oversold: `reserved` is at most `on_hand`."""
+    """Stock is never negative and never oversold: `reserved` is at most `on_hand`."""
 
     TOPIC = "stock"
 
     class Event(AggregateEvent):
-        """Something that happened to the stock of a product."""
+        """An event of a stock item."""
 
     class Opened(Event, AggregateCreated):
         TOPIC = "stock.opened"
@@ -91,16 +91,16 @@ class StockItem(BaseAggregate[UUID]):
 
     @event(Released)
     def release(self, order_id: UUID, quantity: int) -> None:
-        """What was set aside for the order is available again."""
+        """Make a reserved quantity available again."""
         self.reserved -= quantity
 
     @event(Shipped)
     def ship(self, order_id: UUID, quantity: int) -> None:
-        """What was set aside for the order has left."""
+        """Take a reserved quantity off the stock."""
         self.on_hand -= quantity
         self.reserved -= quantity
 
     @event(Returned)
-    def take_back(self, order_id: UUID, quantity: int) -> None:
-        """What had left for the order is on hand again."""
+    def restock(self, order_id: UUID, quantity: int) -> None:
+        """Put a shipped quantity back on hand."""
         self.on_hand += quantity

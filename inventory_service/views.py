@@ -1,4 +1,4 @@
-"""What one sends to the inventory service over HTTP, and what it shows."""
+"""The bodies, queries and answers of the inventory API."""
 
 from typing import Annotated
 
@@ -16,15 +16,15 @@ class StockPath(BaseModel):
     sku: Sku
 
 
-class Page(Query):
-    """Stock in the order in which it first came in."""
+class StockItemQuery(Query):
+    """A page of the stock, in the order of the first receipts."""
 
     limit: int = Field(default=100, ge=1, le=1000)
-    after: Sku | None = Field(default=None, description="The last SKU of the page before.")
+    after: Sku | None = Field(default=None, description="The last SKU of the previous page.")
 
 
 class Receipt(Body):
-    """Goods that have come in."""
+    """A quantity that was received."""
 
     model_config = example(quantity=500)
 
@@ -32,7 +32,7 @@ class Receipt(Body):
 
 
 class StockView(View):
-    """`available` is what is on hand and not set aside for an order."""
+    """The stock of one product; `available` is on hand and not reserved for an order."""
 
     sku: str
     on_hand: int
@@ -45,8 +45,8 @@ class StockView(View):
         return cls(**{name: getattr(item, name) for name in cls.model_fields})
 
 
-class StockPage(View):
-    """`next` is the address of the next page."""
+class StockItemPage(View):
+    """A page of the stock; `next` is the address of the next page, null on the last."""
 
     stock: list[StockView]
     next: str | None

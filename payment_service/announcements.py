@@ -1,4 +1,4 @@
-"""Which events of the payment service the world hears of."""
+"""The events of the payment service that are announced, each as its contract."""
 
 from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
 from ordersaga.store.announcements import Announcements

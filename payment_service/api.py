@@ -1,4 +1,4 @@
-"""The payment service over HTTP: payments looked at; everything else comes to it in messages."""
+"""The payment API: show payments; payments change by messages alone."""
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
@@ -23,7 +23,7 @@ def create_app() -> web.Api:
 
 @routes.get("/payments/<order_id>", responses={200: PaymentView, 404: problem()}, security=only("operator", "auditor"))
 def show_payment(path: PaymentPath) -> Response:
-    """The payment of an order"""
+    """Show the payment of an order"""
     with read_transaction() as transaction:
         payment = transaction.get(Payment, path.order_id)
     return show(PaymentView.of(payment), payment.version)

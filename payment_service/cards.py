@@ -1,4 +1,4 @@
-"""The test cards: payment-method names whose outcome is known beforehand."""
+"""The test cards: names of payment methods with a fixed outcome."""
 
 import re
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ OUTCOMES = (
 
 @dataclass(frozen=True)
 class TestCard:
-    """What happens to a charge; `failed_attempts` come before it, `delay_ms` and `silent` after it."""
+    """The outcome of a charge; `failed_attempts` precede it, `delay_ms` and `silent` delay or drop its answer."""
 
     __test__ = False  # the name would make pytest collect it
 
@@ -40,7 +40,7 @@ def card_named(name: str) -> TestCard | None:
 
 
 def decline_reason(code: str | None, decline_code: str | None) -> str:
-    """The issuer's reason where it gives one (`insufficient_funds`), else Stripe's code (`card_declined`)."""
+    """The issuer's reason if there is one (`insufficient_funds`), else Stripe's code (`card_declined`)."""
     if decline_code and decline_code != "generic_decline":
         return decline_code
     return code or "card_declined"

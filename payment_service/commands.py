@@ -1,4 +1,4 @@
-"""What the payment service decides once the card processor has answered."""
+"""The commands of the payment service, run once the card processor has answered."""
 
 from uuid import UUID
 
@@ -7,28 +7,29 @@ from payment_service.gateway import Captured, Declined, Refunded
 from payment_service.payment import Payment
 
 
-def settle_charge(transaction: Transaction, order_id: UUID, answer: Captured | Declined | None) -> None:
-    """Record what came of charging the card; None: nothing was to be charged."""
+def record_charge(transaction: Transaction, order_id: UUID, answer: Captured | Declined | None) -> None:
+    """Record the answer to a charge; None when nothing was to be charged."""
     payment = transaction.find(Payment, order_id) or Payment(id=order_id)
     if isinstance(answer, Captured) and payment.may_be_charged:
         payment.capture(answer.charge_id, answer.amount, answer.currency)
-    elif isinstance(answer, Captured) and payment.state == "barred":
+    elif isinstance(answer, Captured) and payment.state == "voided":
         payment.charge_late(answer.charge_id, answer.amount, answer.currency)
     elif isinstance(answer, Declined) and payment.may_be_charged:
         payment.decline(answer.reason)
     transaction.save(payment)
 
 
-def settle_cancellation(transaction: Transaction, order_id: UUID, answer: Refunded | None) -> None:
-    """Record that the money went back, or that nothing is to be charged from now on.
+def record_cancellation(transaction: Transaction, order_id: UUID, answer: Refunded | None) -> None:
+    """Record the refund of a cancelled order, or that its card is never to be charged.
 
-    `answer` is None when nothing was charged at the moment of asking; what has been charged since goes back next.
+    `answer` is None when there was no charge to refund when the card processor was asked; a charge recorded since
+    then becomes a late charge, which is refunded next.
     """
     payment = transaction.find(Payment, order_id) or Payment(id=order_id)
     if payment.may_be_charged:
-        payment.bar()
-    elif payment.holds_money and answer is not None:
+        payment.void()
+    elif payment.is_refundable and answer is not None:
         payment.refund(answer.refund_id)
-    elif payment.holds_money:
+    elif payment.is_refundable:
         payment.charge_late(payment.charge_id, payment.amount, payment.currency)
     transaction.save(payment)

@@ -1,4 +1,4 @@
-"""What the payment service asks of a card processor, and what it may hear."""
+"""The requests of the payment service to a card processor, and its answers."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,7 +7,7 @@ from uuid import UUID
 
 @dataclass(frozen=True)
 class Captured:
-    """`amount` in minor units, `currency` in ISO upper case."""
+    """The card was charged; `amount` in minor units, `currency` in ISO 4217, upper case."""
 
     charge_id: str
     amount: int
@@ -16,29 +16,29 @@ class Captured:
 
 @dataclass(frozen=True)
 class Declined:
-    """`reason` is Stripe's code, such as `card_declined` or `insufficient_funds`."""
+    """The charge was declined; `reason` is Stripe's code, such as `card_declined` or `insufficient_funds`."""
 
     reason: str
 
 
 @dataclass(frozen=True)
 class Refunded:
-    """`amount` in minor units."""
+    """The charge was refunded; `amount` in minor units."""
 
     refund_id: str
     amount: int
 
 
 class CardProcessorUnavailable(Exception):
-    """No answer, or none that can last: ask again later, it is safe."""
+    """The processor gave no usable answer; asking again later is safe."""
 
 
 class CardProcessorRefused(Exception):
-    """The processor understood and said no for good: asking again does not help, a person must look."""
+    """The processor refused permanently; asking again does not help, a person must look."""
 
 
 class Gateway(Protocol):
-    """Every call may be repeated: the order id is the idempotency key."""
+    """Every call may be repeated: the order's id is the idempotency key."""
 
     def charge(self, order_id: UUID, amount: int, currency: str, card: str) -> Captured | Declined: ...
 

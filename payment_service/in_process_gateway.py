@@ -1,4 +1,4 @@
-"""A card processor inside the process, for benchmarks: Stripe's answers without the network."""
+"""A card processor inside the process, for benchmarks: it answers as Stripe does, without a network."""
 
 from threading import Lock
 from uuid import UUID
@@ -8,7 +8,7 @@ from payment_service.gateway import Captured, CardProcessorRefused, Declined, Re
 
 
 class InProcessGateway:
-    """Remembers in memory; never late, never failing; threads may share one."""
+    """Keeps charges and refunds in memory, and never fails; threads may share one."""
 
     def __init__(self) -> None:
         self._lock = Lock()
@@ -16,11 +16,11 @@ class InProcessGateway:
         self._refunds: dict[UUID, Refunded] = {}
 
     def charge(self, order_id: UUID, amount: int, currency: str, card: str) -> Captured | Declined:
-        asked = (amount, currency.upper(), card)
+        requested = (amount, currency.upper(), card)
         with self._lock:
-            before, answer = self._charges.setdefault(order_id, (asked, _decide_charge(order_id, *asked)))
-        if before != asked:
-            raise CardProcessorRefused(f"Order {order_id} was charged before with {before}, not {asked}.")
+            before, answer = self._charges.setdefault(order_id, (requested, _decide_charge(order_id, *requested)))
+        if before != requested:
+            raise CardProcessorRefused(f"Order {order_id} was charged before with {before}, not {requested}.")
         return answer
 
     def refund(self, order_id: UUID, charge_id: str, amount: int) -> Refunded:

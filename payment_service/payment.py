@@ -1,4 +1,4 @@
-"""The payment of one order: captured once or never, and given back when the order is cancelled."""
+"""The payment of one order: captured once or never, and refunded when the order is cancelled."""
 
 from uuid import UUID
 
@@ -6,12 +6,12 @@ from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
 
 
 class Payment(BaseAggregate[UUID]):
-    """Has the id of its order. It answers every order of arrival of stock_reserved and order_cancelled."""
+    """Has the id of its order. `stock_reserved` and `order_cancelled` may arrive in either order."""
 
     TOPIC = "payment"
 
     class Event(AggregateEvent):
-        """Something that happened to a payment."""
+        """An event of a payment."""
 
     class Opened(Event, AggregateCreated):
         TOPIC = "payment.opened"
@@ -26,8 +26,8 @@ class Payment(BaseAggregate[UUID]):
         TOPIC = "payment.declined"
         reason: str
 
-    class Barred(Event):
-        TOPIC = "payment.barred"
+    class Voided(Event):
+        TOPIC = "payment.voided"
 
     class ChargedLate(Event):
         TOPIC = "payment.charged_late"
@@ -54,12 +54,12 @@ class Payment(BaseAggregate[UUID]):
 
     @property
     def may_be_charged(self) -> bool:
-        """No answer of the card processor is recorded and the order has not been cancelled."""
+        """Whether no answer of the card processor is recorded and the order was not cancelled."""
         return self.state == "open"
 
     @property
-    def holds_money(self) -> bool:
-        """Something was charged that has not been given back."""
+    def is_refundable(self) -> bool:
+        """Whether there is a charge that was not refunded."""
         return self.state in ("captured", "charged_late")
 
     @event(Captured)
@@ -72,25 +72,25 @@ class Payment(BaseAggregate[UUID]):
 
     @event(Declined)
     def decline(self, reason: str) -> None:
-        """The card processor said no."""
+        """The card processor declined the charge."""
         self.state = "declined"
         self.reason = reason
 
-    @event(Barred)
-    def bar(self) -> None:
-        """The order was cancelled before anything was charged: it never will be."""
-        self.state = "barred"
+    @event(Voided)
+    def void(self) -> None:
+        """The order was cancelled before its card was charged: the card is never charged."""
+        self.state = "voided"
 
     @event(ChargedLate)
     def charge_late(self, charge_id: str, amount: int, currency: str) -> None:
-        """The order was cancelled while the card was being charged: the money has to go back."""
+        """The order was cancelled while its card was being charged: the charge has to be refunded."""
         self.state = "charged_late"
         self.charge_id = charge_id
         self.amount = amount
         self.currency = currency
 
     def refund(self, refund_id: str) -> None:
-        """All that was captured has gone back."""
+        """The whole charge was refunded."""
         self._refund(self.charge_id, refund_id, self.amount, self.currency)
 
     @event(Refunded)

@@ -1,4 +1,4 @@
-"""What the payment service does when stock is reserved or an order is cancelled."""
+"""How the payment service reacts to messages about stock, orders and its own late charges."""
 
 from uuid import UUID
 
@@ -7,7 +7,7 @@ from contracts.orders import OrderCancelled
 from contracts.payments import LateChargeMade
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
-from payment_service.commands import settle_cancellation, settle_charge
+from payment_service.commands import record_cancellation, record_charge
 from payment_service.gateway import Captured, Declined, Gateway, Refunded
 from payment_service.payment import Payment
 
@@ -19,17 +19,19 @@ def the_payment(message: StockReserved | OrderCancelled | LateChargeMade) -> tup
 
 
 def charge(message: StockReserved, transaction: Transaction, gateway: Gateway) -> Captured | Declined | None:
-    """Outside step: charge the card once per order, unless the order was cancelled before."""
+    """Outside step: charge the card, once per order and unless the order was cancelled before."""
     payment = transaction.find(Payment, message.order_id)
     if payment is not None and not payment.may_be_charged:
         return None
     return gateway.charge(message.order_id, message.amount, message.currency, message.card)
 
 
-def give_back(message: OrderCancelled | LateChargeMade, transaction: Transaction, gateway: Gateway) -> Refunded | None:
-    """Outside step: refund all that was charged for the order, once."""
+def refund_charge(
+    message: OrderCancelled | LateChargeMade, transaction: Transaction, gateway: Gateway
+) -> Refunded | None:
+    """Outside step: refund the charge of the order, once."""
     payment = transaction.find(Payment, message.order_id)
-    if payment is None or not payment.holds_money:
+    if payment is None or not payment.is_refundable:
         return None
     return gateway.refund(message.order_id, payment.charge_id, payment.amount)
 
@@ -38,16 +40,16 @@ def give_back(message: OrderCancelled | LateChargeMade, transaction: Transaction
 def when_stock_reserved_capture_payment(
     message: StockReserved, transaction: Transaction, answer: Captured | Declined | None
 ) -> None:
-    settle_charge(transaction, message.order_id, answer)
+    record_charge(transaction, message.order_id, answer)
 
 
-@reactions.to(OrderCancelled, loads=the_payment, outside=give_back)
-def when_order_cancelled_refund_or_bar_payment(
+@reactions.to(OrderCancelled, loads=the_payment, outside=refund_charge)
+def when_order_cancelled_refund_or_void_payment(
     message: OrderCancelled, transaction: Transaction, answer: Refunded | None
 ) -> None:
-    settle_cancellation(transaction, message.order_id, answer)
+    record_cancellation(transaction, message.order_id, answer)
 
 
-@reactions.to(LateChargeMade, loads=the_payment, outside=give_back)
+@reactions.to(LateChargeMade, loads=the_payment, outside=refund_charge)
 def when_late_charge_made_refund_it(message: LateChargeMade, transaction: Transaction, answer: Refunded | None) -> None:
-    settle_cancellation(transaction, message.order_id, answer)
+    record_cancellation(transaction, message.order_id, answer)

@@ -1,4 +1,4 @@
-"""What the payment service reads from the environment beside what every service does."""
+"""The environment variables that only the payment service reads."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""The card processor Stripe, or whatever speaks its HTTP interface."""
+"""The card processor Stripe, or a server with the same HTTP interface."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,13 +19,13 @@ from payment_service.gateway import (
 
 
 class StripeGateway:
-    """Threads may share one.
+    """Charges and refunds through Stripe's HTTP interface; threads may share one.
 
-    `timeout` is in seconds and per attempt; a call makes up to `retries` more of them, half a second and
-    longer apart. Stripe forgets an idempotency key after 24 hours.
+    `timeout` is in seconds and per attempt; a call makes up to `retries` more attempts, at least half a second
+    apart. Stripe keeps an idempotency key for 24 hours.
     """
 
-    # Customers choose these: Stripe not liking them is a declined payment, not a fault of ours.
+    # The customer chooses these: when Stripe refuses one, the payment is declined and not parked.
     CUSTOMERS_PARAMETERS = frozenset({"payment_method", "amount", "currency"})
 
     def __init__(
@@ -60,7 +60,7 @@ class StripeGateway:
                 "payment_method": card,
                 "allowed_payment_method_types": ["card"],
                 "confirm": True,
-                "error_on_requires_action": True,  # nobody is there to answer a 3-D Secure question
+                "error_on_requires_action": True,  # no customer is present to answer a 3-D Secure question
                 "metadata": {"order_id": str(order_id)},
             },
             {"idempotency_key": f"charge:{order_id}"},
@@ -80,7 +80,7 @@ class StripeGateway:
             return Refunded(refund.id, refund.amount)
 
     def _refunded_before(self, charge_id: str) -> Refunded:
-        """The latest refund's id with all that was given back, whoever did it."""
+        """The id of the latest refund with the sum of all refunds, also of those made by hand."""
         refunds = self._client.v1.refunds.list({"charge": charge_id, "limit": 100}).data
         return Refunded(refunds[0].id, sum(refund.amount for refund in refunds))
 
@@ -115,7 +115,7 @@ def _http_client(base: str, timeout: float) -> stripe.HTTPClient:
 def _captured(intent: stripe.PaymentIntent) -> Captured:
     if intent.status != "succeeded" or intent.latest_charge is None:
         raise CardProcessorRefused(
-            f"Payment {intent.id} is {intent.status!r} where a card payment ends at once: look at it in the "
+            f"Payment {intent.id} is {intent.status!r}, but a card payment ends at once. Look at it in the "
             "processor's dashboard."
         )
     charge = intent.latest_charge

@@ -1,4 +1,4 @@
-"""What the payment service shows over HTTP."""
+"""The paths and answers of the payment API."""
 
 from typing import Literal
 from uuid import UUID
@@ -14,10 +14,10 @@ class PaymentPath(BaseModel):
 
 
 class PaymentView(View):
-    """The payment of one order; `amount` in minor units is what was charged."""
+    """The payment of one order; `amount` is what was charged, in minor units."""
 
     order_id: UUID
-    state: Literal["open", "captured", "declined", "barred", "charged_late", "refunded"]
+    state: Literal["open", "captured", "declined", "voided", "charged_late", "refunded"]
     amount: int
     currency: str | None
     charge_id: str | None

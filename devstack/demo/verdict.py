@@ -11,8 +11,8 @@ from inventory_service.reservation import Reservation
 from order_service.order import Order
 from payment_service.payment import Payment
 
-UNTOUCHED = (None, "open", "barred", "rejected", "declined")
-"""States of a payment or reservation of an order for which nothing was kept or set aside."""
+UNTOUCHED = (None, "open", "voided", "rejected", "declined")
+"""States of a payment or reservation of an order for which nothing was charged or reserved."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A card processor for one's own machine, to be started with `python -m payment_service.simulator`."""
+"""`python -m payment_service.simulator`: a card processor on the local machine."""
 
 import signal
 import socket
@@ -39,7 +39,7 @@ def main(port: int, ledger: Path, host: str) -> None:
     \b
     POST /v1/payment_intents       charge a card (confirm=true), once per Idempotency-Key
     GET  /v1/payment_intents/<id>
-    POST /v1/refunds               give money back, once per Idempotency-Key
+    POST /v1/refunds               refund a charge, once per Idempotency-Key
     GET  /v1/refunds?charge=<id>
     GET  /ledger[?order_id=<id>]   every charge and refund, as JSON
     GET  /healthz, /readyz

@@ -1,4 +1,4 @@
-"""The simulator over HTTP: the addresses of Stripe's that the gateway uses, and the ledger for whoever checks."""
+"""The HTTP interface of the simulator: the part of Stripe's that the gateway uses, and the ledger for checks."""
 
 import json
 import re
@@ -13,8 +13,8 @@ from werkzeug.exceptions import HTTPException
 from payment_service.cards import TestCard, card_named
 from payment_service.simulator import shapes
 from payment_service.simulator.idempotency import IdempotencyKeys, key_of_request
-from payment_service.simulator.ledger import Answer, Ledger, Transaction
-from payment_service.simulator.shapes import Refusal
+from payment_service.simulator.ledger import Ledger, LedgerTransaction, SimulatedAnswer
+from payment_service.simulator.shapes import RefusedRequest
 
 OPEN_TO_ALL = {"/healthz", "/readyz"}
 LONGEST_SILENCE_SECONDS = 600
@@ -25,7 +25,7 @@ def create_app(ledger: Ledger) -> Flask:
     app = Flask(__name__)
     app.config["MAX_CONTENT_LENGTH"] = 64 * 1024
     app.before_request(require_test_key)
-    app.register_error_handler(Refusal, answer_refusal)
+    app.register_error_handler(RefusedRequest, answer_refusal)
     app.register_error_handler(HTTPException, answer_http_error)
     app.post("/v1/payment_intents")(simulator.create_payment_intent)
     app.get("/v1/payment_intents/<intent>")(simulator.retrieve_payment_intent)
@@ -47,11 +47,11 @@ class Simulator:
         card = card_named(asked["payment_method"]) or TestCard()
         key = key_of_request()
 
-        def charge(transaction: Transaction) -> Answer:
+        def charge(transaction: LedgerTransaction) -> SimulatedAnswer:
             charge = transaction.add_charge(key, asked, card.decline_code)
             if card.decline_code:
-                return Answer(402, shapes.error_body(shapes.card_error(charge)))
-            return Answer(200, json.dumps(shapes.payment_intent(charge)))
+                return SimulatedAnswer(402, shapes.error_body(shapes.card_error(charge)))
+            return SimulatedAnswer(200, json.dumps(shapes.payment_intent(charge)))
 
         with self._keys.hold(key):
             answer = self._keys.once(key, charge, card.failed_attempts)
@@ -66,14 +66,14 @@ class Simulator:
         asked = shapes.refund_asked(request.form)
         key = key_of_request()
 
-        def give_back(transaction: Transaction) -> Answer:
+        def refund_charge(transaction: LedgerTransaction) -> SimulatedAnswer:
             amount = refundable(transaction, **asked)
             refund = transaction.add_refund(key, asked["charge"], amount)
             [row] = transaction.refunds("refunds.id = :id", id=refund)
-            return Answer(200, json.dumps(shapes.refund(row)))
+            return SimulatedAnswer(200, json.dumps(shapes.refund(row)))
 
         with self._keys.hold(key):
-            return response(self._keys.once(key, give_back))
+            return response(self._keys.once(key, refund_charge))
 
     def retrieve_payment_intent(self, intent: str) -> Response:
         with self._ledger.transaction() as transaction:
@@ -90,7 +90,7 @@ class Simulator:
         return json_response({"object": "list", "url": "/v1/refunds", "has_more": False, "data": refunds})
 
     def show_ledger(self) -> Response:
-        """Everything, or all of one `?order_id=`."""
+        """All charges and refunds, or those of one `?order_id=`."""
         condition = "order_id = :order_id" if "order_id" in request.args else "true"
         with self._ledger.transaction() as transaction:
             charges = transaction.charges(condition, order_id=request.args.get("order_id"))
@@ -103,31 +103,33 @@ class Simulator:
         return json_response({"status": "ready"})
 
 
-def refundable(transaction: Transaction, charge: str, amount: int | None) -> int:
-    """How much of the charge may be given back now."""
+def refundable(transaction: LedgerTransaction, charge: str, amount: int | None) -> int:
+    """How much of the charge can be refunded now, in minor units."""
     charges = transaction.charges("charges.id = :charge", charge=charge)
     if not charges:
         raise missing("charge", charge, param="charge")
     if charges[0]["status"] != "succeeded":
-        raise Refusal(f"Charge {charge} took no money.", code="charge_not_refundable", param="charge")
+        raise RefusedRequest(f"Charge {charge} took no money.", code="charge_not_refundable", param="charge")
     left: int = charges[0]["amount"] - charges[0]["amount_refunded"]
     if left == 0:
-        raise Refusal(f"Charge {charge} has already been refunded.", code="charge_already_refunded")
+        raise RefusedRequest(f"Charge {charge} has already been refunded.", code="charge_already_refunded")
     if amount is not None and amount > left:
-        raise Refusal(f"Refund amount {amount} is greater than what is left of the charge, {left}.", param="amount")
+        raise RefusedRequest(
+            f"Refund amount {amount} is greater than what is left of the charge, {left}.", param="amount"
+        )
     return left if amount is None else amount
 
 
 def require_test_key() -> None:
     authorization = request.headers.get("Authorization", "")
     if request.path not in OPEN_TO_ALL and not re.fullmatch(r"Bearer sk_test_\w+", authorization):
-        raise Refusal(
+        raise RefusedRequest(
             "The simulator takes test keys only: send the header 'Authorization: Bearer sk_test_...'.", status=401
         )
 
 
-def missing(kind: str, name: str, param: str) -> Refusal:
-    return Refusal(f"No such {kind}: '{name}'", status=404, code="resource_missing", param=param)
+def missing(kind: str, name: str, param: str) -> RefusedRequest:
+    return RefusedRequest(f"No such {kind}: '{name}'", status=404, code="resource_missing", param=param)
 
 
 def wait_until_client_hangs_up() -> None:
@@ -135,17 +137,17 @@ def wait_until_client_hangs_up() -> None:
     select.select([connection], [], [], LONGEST_SILENCE_SECONDS)
 
 
-def answer_refusal(refusal: Refusal) -> Response:
-    return response(Answer(refusal.status, shapes.error_body(refusal.error)))
+def answer_refusal(refusal: RefusedRequest) -> Response:
+    return response(SimulatedAnswer(refusal.status, shapes.error_body(refusal.error)))
 
 
 def answer_http_error(error: HTTPException) -> Response:
     message = f"{error.description} ({request.method} {request.path})"
     kind = "invalid_request_error" if (status := error.code or 500) < 500 else "api_error"
-    return answer_refusal(Refusal(message, status=status, kind=kind))
+    return answer_refusal(RefusedRequest(message, status=status, kind=kind))
 
 
-def response(answer: Answer) -> Response:
+def response(answer: SimulatedAnswer) -> Response:
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
     return Response(answer.body, answer.status, headers, mimetype="application/json")
 

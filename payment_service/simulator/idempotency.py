@@ -1,4 +1,4 @@
-"""Idempotency keys as Stripe documents them: one request at a time, one effect, the same answer ever after."""
+"""Idempotency keys as Stripe documents them: one request at a time, one effect, and later the same answer."""
 
 import hashlib
 import json
@@ -8,8 +8,8 @@ from threading import Lock
 
 from flask import request
 
-from payment_service.simulator.ledger import Answer, Ledger, Transaction
-from payment_service.simulator.shapes import Refusal, error_body
+from payment_service.simulator.ledger import Ledger, LedgerTransaction, SimulatedAnswer
+from payment_service.simulator.shapes import RefusedRequest, error_body
 
 
 class IdempotencyKeys:
@@ -22,7 +22,7 @@ class IdempotencyKeys:
     def hold(self, key: str) -> Iterator[None]:
         with self._lock:
             if key in self._in_use:
-                raise Refusal(
+                raise RefusedRequest(
                     f"Another request with the idempotency key {key} is under way: try again shortly.",
                     status=409,
                     kind="idempotency_error",
@@ -35,19 +35,23 @@ class IdempotencyKeys:
             with self._lock:
                 self._in_use.remove(key)
 
-    def once(self, key: str, execute: Callable[[Transaction], Answer], failed_attempts: int = 0) -> Answer:
-        """Effect and answer are stored in one transaction; what fails before its effect stores no answer."""
+    def once(
+        self, key: str, execute: Callable[[LedgerTransaction], SimulatedAnswer], failed_attempts: int = 0
+    ) -> SimulatedAnswer:
+        """Store effect and answer in one transaction; a request that fails before its effect stores no answer."""
         with self._ledger.transaction() as transaction:
             attempt = transaction.add_attempt(key, fingerprint())
             if attempt.other_request:
-                raise Refusal(
+                raise RefusedRequest(
                     f"The idempotency key {key} was used before with another address or other parameters.",
                     kind="idempotency_error",
                 )
             if attempt.answer:
                 return attempt.answer
             if attempt.number <= failed_attempts:
-                return Answer(500, error_body({"type": "api_error", "message": "The test card asks for this failure."}))
+                return SimulatedAnswer(
+                    500, error_body({"type": "api_error", "message": "The test card asks for this failure."})
+                )
             answer = execute(transaction)
             transaction.keep_answer(key, answer)
             return answer
@@ -56,7 +60,7 @@ class IdempotencyKeys:
 def key_of_request() -> str:
     key = request.headers.get("Idempotency-Key", "")
     if not 1 <= len(key) <= 255:
-        raise Refusal("The header Idempotency-Key must be there and have 255 characters at most.")
+        raise RefusedRequest("The header Idempotency-Key must be there and have 255 characters at most.")
     return key
 
 

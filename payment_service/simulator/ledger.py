@@ -1,4 +1,4 @@
-"""What the simulated card processor remembers: requests with their answers, charges, refunds, in one sqlite file."""
+"""The ledger of the simulated card processor: requests with answers, charges and refunds, in one sqlite file."""
 
 import sqlite3
 import time
@@ -55,23 +55,23 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Answer:
+class SimulatedAnswer:
     status: int
     body: str
     replayed: bool = False
 
 
 @dataclass(frozen=True)
-class Attempt:
-    """The how-many-th request with this key; `other_request` if the key was answered for another one."""
+class KeyAttempt:
+    """`number` counts the requests with the key; `other_request` when the key was used for another request."""
 
     number: int
-    answer: Answer | None
+    answer: SimulatedAnswer | None
     other_request: bool
 
 
-class Transaction:
-    """What can be read and written within `Ledger.transaction`: one statement, one method."""
+class LedgerTransaction:
+    """The statements that a `Ledger.transaction` can run, a method each."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
@@ -79,7 +79,7 @@ class Transaction:
     def _rows(self, statement: str, **values: object) -> list[Row]:
         return [dict(row) for row in self._connection.execute(statement, values)]
 
-    def add_attempt(self, key: str, fingerprint: str) -> Attempt:
+    def add_attempt(self, key: str, fingerprint: str) -> KeyAttempt:
         row = self._rows(
             """insert into requests values (:key, :fingerprint, 1, null, null)
                on conflict (idempotency_key) do update set attempts = attempts + 1,
@@ -88,10 +88,10 @@ class Transaction:
             key=key,
             fingerprint=fingerprint,
         )[0]
-        answer = Answer(row["status"], row["body"], replayed=True) if row["status"] else None
-        return Attempt(row["attempts"], answer, row["fingerprint"] != fingerprint)
+        answer = SimulatedAnswer(row["status"], row["body"], replayed=True) if row["status"] else None
+        return KeyAttempt(row["attempts"], answer, row["fingerprint"] != fingerprint)
 
-    def keep_answer(self, key: str, answer: Answer) -> None:
+    def keep_answer(self, key: str, answer: SimulatedAnswer) -> None:
         self._rows(
             "update requests set status = :status, body = :body where idempotency_key = :key",
             key=key,
@@ -145,7 +145,7 @@ class Ledger:
         self._connection.executescript(f"begin immediate; {SCHEMA} commit")
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
+    def transaction(self) -> Iterator[LedgerTransaction]:
         with self._lock, self._connection:
             self._connection.execute("begin immediate")
-            yield Transaction(self._connection)
+            yield LedgerTransaction(self._connection)

@@ -1,4 +1,4 @@
-"""Stripe's parameters, objects and errors, as far as the simulator speaks them."""
+"""The parameters, objects and errors of Stripe that the simulator knows."""
 
 import json
 import re
@@ -22,7 +22,7 @@ CURRENCIES = """
 """
 
 
-class Refusal(Exception):
+class RefusedRequest(Exception):
     """An answer that is an error in Stripe's shape."""
 
     def __init__(
@@ -46,7 +46,7 @@ def error_body(error: Row) -> str:
 def payment_asked(form: Mapping[str, str]) -> Row:
     _refuse_unknown(form, PAYMENT_PARAMETERS)
     if form.get("confirm") != "true":
-        raise Refusal("The simulator charges at once or not at all: pass confirm=true.", param="confirm")
+        raise RefusedRequest("The simulator charges at once or not at all: pass confirm=true.", param="confirm")
     return {
         "order_id": form.get("metadata[order_id]"),
         "amount": _amount(form),
@@ -56,7 +56,7 @@ def payment_asked(form: Mapping[str, str]) -> Row:
 
 
 def refund_asked(form: Mapping[str, str]) -> Row:
-    """`amount` is None for all that is left."""
+    """The charge and the amount; None refunds the whole rest."""
     _refuse_unknown(form, REFUND_PARAMETERS)
     return {"charge": _required(form, "charge"), "amount": _amount(form) if "amount" in form else None}
 
@@ -64,40 +64,42 @@ def refund_asked(form: Mapping[str, str]) -> Row:
 def _refuse_unknown(form: Mapping[str, str], known: re.Pattern[str]) -> None:
     for name in form:
         if not known.fullmatch(name):
-            raise Refusal(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
+            raise RefusedRequest(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
 
 
 def _required(form: Mapping[str, str], name: str) -> str:
     if not (value := form.get(name)):
-        raise Refusal(f"Missing required param: {name}.", code="parameter_missing", param=name)
+        raise RefusedRequest(f"Missing required param: {name}.", code="parameter_missing", param=name)
     return value
 
 
 def _amount(form: Mapping[str, str]) -> int:
     text = _required(form, "amount")
     if not re.fullmatch(r"-?[0-9]{1,18}", text):
-        raise Refusal(f"Invalid integer: {text}", code="parameter_invalid_integer", param="amount")
+        raise RefusedRequest(f"Invalid integer: {text}", code="parameter_invalid_integer", param="amount")
     amount = int(text)
     if amount < 1:
-        raise Refusal(
+        raise RefusedRequest(
             "This value must be greater than or equal to 1.", code="parameter_invalid_integer", param="amount"
         )
     if amount > MAX_AMOUNT:
-        raise Refusal(f"Amount must be no more than {MAX_AMOUNT}.", code="amount_too_large", param="amount")
+        raise RefusedRequest(f"Amount must be no more than {MAX_AMOUNT}.", code="amount_too_large", param="amount")
     return amount
 
 
 def _currency(form: Mapping[str, str]) -> str:
     currency = _required(form, "currency")
     if currency not in CURRENCIES.split():
-        raise Refusal(f"Invalid currency: {currency}. Pass an ISO code in lower case, such as eur.", param="currency")
+        raise RefusedRequest(
+            f"Invalid currency: {currency}. Pass an ISO code in lower case, such as eur.", param="currency"
+        )
     return currency
 
 
 def _payment_method(form: Mapping[str, str]) -> str:
     name = _required(form, "payment_method")
     if card_named(name) is None:
-        raise Refusal(
+        raise RefusedRequest(
             f"No such PaymentMethod: '{name}'. The simulator knows {OUTCOMES}.",
             code="resource_missing",
             param="payment_method",

@@ -29,7 +29,7 @@ from tests.support.workers import ROOT, publish_one
 
 GROUP = Group("payment_service", tuple(reactions.contracts), 2)
 ORDERS = 20
-BARRED = ["payment.opened", "payment.barred"]
+VOIDED = ["payment.opened", "payment.voided"]
 REFUNDED = ["payment.opened", "payment.captured", "payment.refunded"]
 
 
@@ -49,9 +49,9 @@ def message(source: str, order_id: UUID, data: Contract) -> Message:
 
 
 CASES: dict[str, tuple[list[Callable[[UUID], Message]], list[str]]] = {
-    "cancelled first": ([cancelled, reserved], BARRED),
+    "cancelled first": ([cancelled, reserved], VOIDED),
     "reserved first": ([reserved, cancelled], REFUNDED),
-    "cancelled first, twice each": ([cancelled, reserved, cancelled, reserved], BARRED),
+    "cancelled first, twice each": ([cancelled, reserved, cancelled, reserved], VOIDED),
     "reserved first, twice each": ([reserved, reserved, cancelled, cancelled], REFUNDED),
 }
 

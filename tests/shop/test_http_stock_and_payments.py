@@ -9,7 +9,7 @@ import pytest
 from ordersaga.envelope.message import Cause
 from ordersaga.store.transaction import decide
 from payment_service.announcements import announcements
-from payment_service.commands import settle_charge
+from payment_service.commands import record_charge
 from payment_service.gateway import Captured
 from tests.conftest import AnyServers
 from tests.support.api import Api, serving, token
@@ -97,4 +97,4 @@ def test_a_payment_is_shown_to_operator_and_auditor_alone(payments: Api) -> None
 def charge(payments: Api, order_id: UUID) -> None:
     answer = Captured(charge_id="ch_1", amount=2980, currency="EUR")
     with payments.database.connect() as connection:
-        decide(connection, announcements, Cause(uuid4()), lambda it: settle_charge(it, order_id, answer))
+        decide(connection, announcements, Cause(uuid4()), lambda it: record_charge(it, order_id, answer))

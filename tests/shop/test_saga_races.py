@@ -101,7 +101,7 @@ def test_a_charge_answered_after_the_cancellation_was_recorded_goes_back(charge_
     saga.arrive(("payment_service", "inventory_service", str(ORDER)))
     saga.ask(PAYMENTS, 1)
     saga.react(PAYMENTS)
-    assert payment_of(saga).state == "barred"
+    assert payment_of(saga).state == "voided"
     saga.react(PAYMENTS)
     assert payment_of(saga).state == "charged_late"
     saga.settle()

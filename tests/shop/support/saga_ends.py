@@ -13,8 +13,8 @@ from tests.shop.support.saga import Saga
 LATE = LateChargeMade.NAME
 CANCELLED_ENDS = {
     ("cancelled", stock, payment)
-    for stock in ("rejected", "released", "barred")
-    for payment in ("declined", "refunded", "barred")
+    for stock in ("rejected", "released", "voided")
+    for payment in ("declined", "refunded", "voided")
 }
 
 
@@ -29,7 +29,7 @@ def check_stock(saga: Saga) -> None:
         item = saga.parties["inventory_service"].find(StockItem, stock_item_id(sku))
         assert item is not None
         assert 0 <= item.reserved <= item.on_hand, f"{sku} is oversold"
-        assert item.reserved == reserved[sku], f"{sku} has pieces set aside for nobody"
+        assert item.reserved == reserved[sku], f"{sku} has pieces reserved for nobody"
         assert item.on_hand == received - shipped[sku], f"{sku} has lost or gained pieces"
 
 

@@ -13,7 +13,7 @@ from contracts.inventory import StockLine, StockReceived, StockRejected, StockRe
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
 from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
 from inventory_service.reservation import Reservation
-from inventory_service.stock import Line, StockItem
+from inventory_service.stock import ReservedLine, StockItem
 from order_service.order import Order
 from order_service.product import Product
 from order_service.reactions import reactions as order_reactions
@@ -118,7 +118,7 @@ def life_of_an_order() -> list[BaseAggregate[UUID]]:
     item = StockItem(id=ORDER, sku="Tasse, groß")
     item.receive(5)
     served, refused = Reservation(id=ORDER), Reservation(id=ORDER)
-    served.reserve([Line(sku="pot", quantity=1)], 700, "EUR", "pm_card_visa")
+    served.reserve([ReservedLine(sku="pot", quantity=1)], 700, "EUR", "pm_card_visa")
     served.ship()
     served.release()
     refused.reject("not enough stock of pot")

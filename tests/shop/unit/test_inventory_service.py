@@ -12,7 +12,7 @@ from inventory_service.announcements import announcements
 from inventory_service.commands import NotReserved, receive_stock
 from inventory_service.reactions import reactions
 from inventory_service.reservation import Reservation
-from inventory_service.stock import Line, NotEnoughStock, StockItem, stock_item_id
+from inventory_service.stock import NotEnoughStock, ReservedLine, StockItem, stock_item_id
 from tests.support.given import Command, Service
 from tests.support.scenario import Heard, Scenario, Step, happened, heard
 
@@ -55,7 +55,7 @@ def figures(inventory: Service, sku: str) -> tuple[int, int]:
 
 STOCKED = (receive("cup", 5), receive("pot", 1))
 PLACED = placed(("cup", 2), ("pot", 1))
-LINES = [Line(sku="cup", quantity=2), Line(sku="pot", quantity=1)]
+LINES = [ReservedLine(sku="cup", quantity=2), ReservedLine(sku="pot", quantity=1)]
 SAID_LINES = tuple(StockLine(**line) for line in LINES)
 ENDS = {"release": (PLACED, CANCELLED), "never": (CANCELLED,), "return": (PLACED, CONFIRMED, CANCELLED)}
 
@@ -163,7 +163,7 @@ def test_what_has_been_shipped_comes_back_when_the_order_is_cancelled(inventory:
 
 @pytest.mark.parametrize("undo", [CANCELLED, DECLINED], ids=["cancelled", "declined"])
 def test_a_cancellation_that_comes_first_is_remembered(inventory: Service, undo: Heard) -> None:
-    Scenario(inventory).given(*STOCKED).when(undo).then(happened(Reservation.Opened), happened(Reservation.Barred))
+    Scenario(inventory).given(*STOCKED).when(undo).then(happened(Reservation.Opened), happened(Reservation.Voided))
     Scenario(inventory).when(PLACED).then()
 
 
@@ -192,7 +192,7 @@ def test_what_has_left_or_is_released_does_not_leave_again(inventory: Service, p
     Scenario(inventory).given(*STOCKED, PLACED, *past).when(CONFIRMED).then()
 
 
-@pytest.mark.parametrize("past", [(), (PLACED,), (CANCELLED,)], ids=["unheard of", "rejected", "barred"])
+@pytest.mark.parametrize("past", [(), (PLACED,), (CANCELLED,)], ids=["unheard of", "rejected", "voided"])
 def test_nothing_leaves_for_an_order_without_a_reservation(inventory: Service, past: tuple[Heard, ...]) -> None:
     Scenario(inventory).given(*past).when(CONFIRMED).refused(NotReserved, f"{ORDER} is confirmed, but nothing")
 

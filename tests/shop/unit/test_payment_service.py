@@ -88,7 +88,7 @@ def test_a_declined_card_is_told_with_its_reason(payments: Service) -> None:
 @pytest.mark.parametrize(
     "past",
     [(reserved(),), (DECLINED,), (cancelled(),), (reserved(), cancelled())],
-    ids=["captured", "declined", "barred", "refunded"],
+    ids=["captured", "declined", "voided", "refunded"],
 )
 def test_a_settled_payment_is_neither_charged_nor_asked_about_again(
     payments: Service, gateway: CountingGateway, past: tuple[Heard, ...]
@@ -124,12 +124,12 @@ def test_money_goes_back_once(payments: Service) -> None:
     Scenario(payments).given(reserved(), cancelled()).when(cancelled()).then()
 
 
-def test_a_declined_payment_has_nothing_to_give_back(payments: Service) -> None:
+def test_a_declined_payment_has_nothing_to_refund(payments: Service) -> None:
     Scenario(payments).given(DECLINED).when(cancelled()).then()
 
 
 def test_a_cancellation_that_comes_first_is_remembered(payments: Service, gateway: CountingGateway) -> None:
-    Scenario(payments).when(cancelled()).then(happened(Payment.Opened), happened(Payment.Barred))
+    Scenario(payments).when(cancelled()).then(happened(Payment.Opened), happened(Payment.Voided))
     Scenario(payments).when(cancelled()).then()
     Scenario(payments).when(reserved()).then()
     assert gateway.asked == []
