@@ -194,7 +194,7 @@ def test_what_has_left_or_is_released_does_not_leave_again(inventory: Service, p
 
 @pytest.mark.parametrize("past", [(), (PLACED,), (CANCELLED,)], ids=["unheard of", "rejected", "voided"])
 def test_nothing_leaves_for_an_order_without_a_reservation(inventory: Service, past: tuple[Heard, ...]) -> None:
-    Scenario(inventory).given(*past).when(CONFIRMED).refused(NotReserved, f"{ORDER} is confirmed, but nothing")
+    Scenario(inventory).given(*past).when(CONFIRMED).refused(NotReserved, f"{ORDER} is confirmed, but no stock")
 
 
 def test_a_product_is_never_oversold_even_if_asked_directly() -> None:
