@@ -35,7 +35,7 @@ COMMANDS = {
         "topology": ("ordersaga.cli.topology:topology", "Declare exchanges and queues on the broker"),
         "relay": (
             "ordersaga.cli.relay.command:relay",
-            "Run a relay; `relay status | undeliverable | redrive | discard | republish`",
+            "Run a relay; `relay status | republish`",
         ),
     },
 }

@@ -16,7 +16,7 @@ from projections.views import sagas
 PAGE = 500
 OPERATOR = "operator."
 """Begins the type of what a person did, such as operator.skip."""
-OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "redrive", "discard", "erase"))
+OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "erase"))
 
 
 class Entry(Row):
@@ -80,9 +80,8 @@ MESSAGE_CLAUSES = {
     "after": 'm.time >= %(time)s and (m.time, m.message_id::text collate "C") > (%(time)s, %(id)s)',
 }
 ACTIONS = """
-select acted_at, id, actor, 'operator.' || action, key, reason, %(group)s::text, message_id,
-    case when pg_input_is_valid(headers ->> 'ce-correlationid', 'uuid') then (headers ->> 'ce-correlationid')::uuid end,
-    concat_ws(': ', nullif(error, ''), contract)
+select acted_at, id, actor, 'operator.' || action, key, reason, %(group)s::text, message_id, correlation_id,
+    concat_ws(': ', nullif(case refused_by when 'broker' then message else error end, ''), contract)
 from (select *, %(group)s || ':' || lpad(position::text, 20, '0') as id from parked_actions) m
 where {where} order by acted_at, id limit %(limit)s
 """
@@ -95,12 +94,6 @@ ACTION_CLAUSES = {
     "until": "acted_at < %(until)s",
     "after": 'acted_at >= %(time)s and (acted_at, id collate "C") > (%(time)s, %(id)s)',
 }
-RELAY_ACTIONS = """
-select acted_at, id, actor, 'operator.' || action, key, reason, %(group)s::text, message_id, correlation_id,
-    concat_ws(': ', refusal, contract)
-from (select *, %(group)s || ':relay:' || lpad(position::text, 20, '0') as id from undeliverable_actions) m
-where {where} order by acted_at, id limit %(limit)s
-"""
 ERASURES = """
 select erased_at, id, erased_by, 'operator.erase', subject, reason, %(group)s::text, null::uuid, null::uuid, 'erased'
 from (select erased_at, erased_by, reason, subject, %(group)s || ':' || min(id::text) as id from personal_keys
@@ -116,16 +109,14 @@ ERASURE_CLAUSES = {
     "until": "erased_at < %(until)s",
     "after": '(erased_at, id collate "C") > (%(time)s, %(id)s)',
 }
-# A message that was refused, or that the read side itself has parked, never reached the event log.
+# A message that the broker refused, or that the read side itself has parked, is not in the event log.
 LOGGED = """
 select message_id from event_log where correlation_id = %(correlation)s
 union all select message_id from parked_messages where headers ->> 'ce-correlationid' = %(correlation)s::text
 """
-TREATED = "select message_id from parked_actions where headers ->> 'ce-correlationid' = %(correlation)s::text"
-REFUSED = "select message_id from undeliverable_actions where correlation_id = %(correlation)s"
-KNOWN = """
-select 1 from {} where key = %(key)s union all select 1 from parked_actions where key = %(key)s limit 1
-"""
+ACTED_ON = "select message_id from parked_actions where correlation_id = %(correlation)s"
+ACTED_ON_KEY = "select 1 from parked_actions where key = %s limit 1"
+LOGGED_KEY = "select 1 from event_log where key = %s limit 1"
 
 
 class Trail:
@@ -163,17 +154,15 @@ class Trail:
             for group in self._databases:
                 found += self._rows(group, ACTIONS, ACTION_CLAUSES, values)
                 found += self._rows(group, ERASURES, ERASURE_CLAUSES, values)
-                if group != projections.name:  # it announces nothing that a relay could be refused
-                    found += self._rows(group, RELAY_ACTIONS, ACTION_CLAUSES, values)
         return sorted(found, key=lambda entry: (entry.time, entry.id))[:limit]
 
     def _messages(self, correlation: UUID) -> list[UUID]:
-        """All of one request that operators may have treated, anywhere."""
-        found: list[UUID] = []
-        for group, connection in self._databases.items():
-            for query in (TREATED, LOGGED if group == projections.name else REFUSED):
-                found += [id_ for (id_,) in connection.execute(query, {"correlation": correlation})]
-        return found
+        """All messages of one request on which operators may have acted, anywhere."""
+        queries = [(connection, ACTED_ON) for connection in self._databases.values()]
+        queries.append((self._databases[projections.name], LOGGED))
+        return [
+            id_ for connection, query in queries for (id_,) in connection.execute(query, {"correlation": correlation})
+        ]
 
     def _rows(self, database: str, query: str, clauses: Mapping[str, str], values: dict[str, Any]) -> list[Entry]:
         wanted = [text for name, text in clauses.items() if values.get("time" if name == "after" else name) is not None]
@@ -184,5 +173,5 @@ class Trail:
 
 def is_known(databases: Mapping[str, Connection[Any]], order: str) -> bool:
     """Whether anything was ever said of the order, or done to what was to be said of it."""
-    said = {name: "event_log" if name == projections.name else "undeliverable_actions" for name in databases}
-    return any(databases[name].execute(KNOWN.format(said[name]), {"key": order}).fetchone() for name in databases)
+    queries = [(databases[projections.name], LOGGED_KEY), *((each, ACTED_ON_KEY) for each in databases.values())]
+    return any(connection.execute(query, (order,)).fetchone() for connection, query in queries)

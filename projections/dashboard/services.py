@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from uuid import UUID
 
 import requests
@@ -23,6 +23,14 @@ BATCH = 200
 
 class ServiceRefused(Exception):
     """A service refused a request or did not answer; the text says what and why."""
+
+
+class ParkedPlace(NamedTuple):
+    """A message at a service, and who refused it: a reaction and the broker may refuse the same message."""
+
+    service: str
+    message_id: UUID
+    refused_by: str
 
 
 @dataclass(frozen=True)
@@ -57,23 +65,28 @@ class Services:
             return ParkedAt(service, None, str(problem))
         return ParkedAt(service, found)
 
-    def show(self, token: str, service: str, message_id: UUID) -> ParkedView:
-        return self._ask(ParkedView, "GET", service, f"/parked/{message_id}", token, LIST_TIMEOUT_SECONDS)
+    def show(self, token: str, place: ParkedPlace) -> ParkedView:
+        path, query = f"/parked/{place.message_id}", {"refused_by": place.refused_by}
+        return self._ask(ParkedView, "GET", place.service, path, token, LIST_TIMEOUT_SECONDS, params=query)
 
-    def dry_run(self, token: str, service: str, message_id: UUID) -> DryRunView:
-        return self._ask(DryRunView, "POST", service, f"/parked/{message_id}/dry-run", token, ACTION_TIMEOUT_SECONDS)
+    def dry_run(self, token: str, place: ParkedPlace) -> DryRunView:
+        path = f"/parked/{place.message_id}/dry-run"
+        return self._ask(DryRunView, "POST", place.service, path, token, ACTION_TIMEOUT_SECONDS)
 
-    def retry(self, token: str, service: str, message_id: UUID, reason: str, seen: str) -> Done:
-        body = {"reason": reason, "seen": seen}
-        return self._ask(Done, "POST", service, f"/parked/{message_id}/retry", token, ACTION_TIMEOUT_SECONDS, json=body)
+    def retry(self, token: str, place: ParkedPlace, reason: str, seen: str) -> Done:
+        return self._act("retry", token, place, reason, seen)
 
-    def skip(self, token: str, service: str, message_id: UUID, reason: str, seen: str) -> Done:
-        body = {"reason": reason, "seen": seen}
-        return self._ask(Done, "POST", service, f"/parked/{message_id}/skip", token, ACTION_TIMEOUT_SECONDS, json=body)
+    def skip(self, token: str, place: ParkedPlace, reason: str, seen: str) -> Done:
+        return self._act("skip", token, place, reason, seen)
+
+    def _act(self, verb: str, token: str, place: ParkedPlace, reason: str, seen: str) -> Done:
+        path = f"/parked/{place.message_id}/{verb}"
+        body = {"reason": reason, "seen": seen, "refused_by": place.refused_by}
+        return self._ask(Done, "POST", place.service, path, token, ACTION_TIMEOUT_SECONDS, json=body)
 
     def retry_group(self, token: str, service: str, failure: str, reason: str) -> int:
         """Retries a failure group in batches; returns the number of messages."""
-        retried, after = 0, 0
+        retried, after = 0, None
         while True:
             body = {"failure": failure, "reason": reason, "after": after, "limit": BATCH}
             done = self._ask(RetriesDone, "POST", service, "/parked/retries", token, ACTION_TIMEOUT_SECONDS, json=body)

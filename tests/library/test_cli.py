@@ -97,9 +97,9 @@ def test_relays_run_tell_how_far_they_are_and_publish_again(
         until(lambda: all_published(counting.database))
         found = json.loads(ordersaga("relay", "status", service.name, "--seconds", "0.1", "--json", url=relay_url))
         assert found["databases"][0]["active"]["pid"] == leader.pid
-        assert str(refused) in ordersaga("relay", "undeliverable", url=relay_url)
-        assert "is not taken" in ordersaga("relay", "redrive", "--all", "--wait", "1", *WHY, url=relay_url, expect=1)
-        assert "is discarded" in ordersaga("relay", "discard", refused, *WHY, url=relay_url)
+        assert str(refused) in ordersaga("parked", "list", "--messages", "--refused-by", "broker")
+        assert "is still parked" in ordersaga("parked", "retry", "--all", "--wait", "1", *WHY, expect=1)
+        assert "1 skipped" in ordersaga("parked", "skip", refused, *WHY)
     assert json.loads(ordersaga("relay", "republish", "--json")) == {"announced": {service.name: 0}, "unreadable": []}
 
 

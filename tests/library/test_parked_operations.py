@@ -15,9 +15,10 @@ from psycopg.errors import InsufficientPrivilege
 from contracts.orders import OrderConfirmed
 from ordersaga.consumer.receiver import Receiver, entry, still_parked
 from ordersaga.inbox.delivery import Delivery, Received, read
-from ordersaga.parked import attempts, inspection, operations, parked
+from ordersaga.parked import attempts, inspection, listing, operations, parked
 from ordersaga.parked import dry_run as dry_runs
-from ordersaga.parked.operations import Refused, UnknownMessage
+from ordersaga.parked.listing import ParkedFilter
+from ordersaga.parked.operator import ActionRefused, UnknownMessage
 from ordersaga.parked.retries import Attempt, Retries
 from projections.service import projections
 from tests.support.counting import GROUP, Counted
@@ -72,7 +73,7 @@ def test_a_failure_group_is_retried_together_and_others_are_left_alone(
     )
     assert failures.place.endswith(" obey")
     assert (unreadable.error, unreadable.messages, unreadable.first) == ("UnreadableMessage", 1, broken.id)
-    for message_id in inspection.failed(connection, failures.failure):
+    for message_id in failed(connection, failures.failure):
         operations.retry(connection, message_id, ALICE)
     counting.start()
     until(lambda: len(counting.parked()) == 1)
@@ -129,7 +130,7 @@ def test_order_per_key_survives_an_operator_who_retries_and_skips_while_two_work
         retry_all(connection)
         if number == 20:
             for counter in skipped:
-                until(partial(inspection.is_parked, connection, counted(counter, 2).id))
+                until(partial(inspection.refusals, connection, counted(counter, 2).id))
                 operations.skip(connection, counted(counter, 2).id, ALICE)
             for counter in healed:
                 counting.switches.clear(counter)
@@ -138,9 +139,13 @@ def test_order_per_key_survives_an_operator_who_retries_and_skips_while_two_work
     assert [counting.numbers(counter) for counter in skipped] == [[1, *range(3, 41)]] * 5
 
 
+def failed(connection: Connection[Any], failure: str | None = None) -> list[UUID]:
+    return [row["message_id"] for row in listing.messages(connection, ParkedFilter(failure=failure, failed=True))]
+
+
 def retry_all(connection: Connection[Any]) -> list[UUID]:
     """What was still parked."""
-    found = inspection.failed(connection)
+    found = failed(connection)
     for message_id in found:
         with suppress(UnknownMessage):
             operations.retry(connection, message_id, ALICE)
@@ -230,7 +235,7 @@ def test_an_edit_that_leaves_a_broken_message_or_another_key_is_refused(
 ) -> None:
     dead, *_ = fail(counting, connection, uuid4())
     before = counting.parked("body, state, attempts, edits")
-    with pytest.raises(Refused, match=reason):
+    with pytest.raises(ActionRefused, match=reason):
         operations.edit(connection, dead.id, body, handler.contracts, ALICE)
     assert counting.parked("body, state, attempts, edits") == before
     assert actions(counting.database) == []
@@ -270,7 +275,7 @@ def test_a_message_that_was_skipped_amid_its_attempt_has_no_effect(
     assert counting.numbers(counter) == []
 
 
-def test_the_read_side_can_be_rehearsed_and_skipped_too(database: Databases) -> None:
+def test_the_read_side_can_be_dry_run_and_skipped_too(database: Databases) -> None:
     store, projector = database("projections"), projections.handler()
     body = OrderConfirmed(order_id=uuid4()).model_dump_json()
     message = replace(counted(uuid4(), 1), contract=OrderConfirmed.NAME, body=body)

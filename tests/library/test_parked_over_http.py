@@ -1,47 +1,28 @@
 """Parked messages over HTTP: the same looks and actions as on the command line, for operators, each recorded."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
 
 from ordersaga.consumer.receiver import Receiver
-from ordersaga.http.app import Api, create_app
-from ordersaga.http.parked import mount_parked
 from ordersaga.inbox.delivery import Received, read
 from ordersaga.parked import inspection, operations
-from tests.support.api import environment, token
-from tests.support.counting import GROUP, Asked, service
+from tests.support.api import token
+from tests.support.counting import GROUP, Asked
+from tests.support.parked_api import Call, calling_parked
 from tests.support.parking import ALICE, actions, delivery, fail, handler, receive
 from tests.support.workers import Counting, counted
 
-Call = Callable[..., Any]
-OPERATOR, AUDITOR = token("operator", "olga"), token("auditor", "ada")
+AUDITOR = token("auditor", "ada")
 WHY = {"reason": "it is mended"}
 
 
 @pytest.fixture
 def call(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
-    """Calls the API of a service that does nothing else, with the rights of the service."""
-    for name, text in environment(counting.database, 0).items():
-        monkeypatch.setenv(name, text)
-    app = create_app(service, APIBlueprint("nothing", __name__), "Counting", roles=["customer"])
-    mount_parked(app)
-    yield caller_of(app)
-    app.database.pool.close()
-
-
-def caller_of(api: Api) -> Call:
-    def call(method: str, path: str, caller: str = OPERATOR, status: int = 200, **options: Any) -> Any:
-        headers = {"Authorization": f"Bearer {caller}"}
-        done = api.test_client().open(f"/parked{path}", method=method, headers=headers, **options)
-        assert done.status_code == status, done.text
-        return done.get_json()
-
-    return call
+    yield from calling_parked(counting, monkeypatch)
 
 
 def test_failures_are_grouped_and_messages_listed_by_pages_and_filters(
@@ -142,7 +123,7 @@ def test_an_edit_keeps_the_original_and_one_that_breaks_the_contract_or_the_key_
     path = f"/{dead.id}/body"
     for body in (f'{{"counter_id": "{counter}"}}', f'{{"counter_id": "{uuid4()}", "number": 1}}', "not json"):
         refused = call("PUT", path, status=422, json={**WHY, "body": body})
-        assert refused["type"] == "urn:problem:edit-refused"
+        assert refused["type"] == "urn:problem:action-refused"
     assert actions(counting.database) == []
     body = f'{{"counter_id": "{counter}",\n "number": 7}}'
     assert call("PUT", path, json={**WHY, "body": body})["state"] == "retrying"

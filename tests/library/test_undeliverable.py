@@ -5,13 +5,16 @@ import signal
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from uuid import UUID
 
 import pytest
 
+from ordersaga.parked import listing, operations
+from ordersaga.parked.listing import ParkedFilter
+from ordersaga.parked.operator import Operator, UnknownMessage
 from ordersaga.relay import purge, session
 from ordersaga.relay import undeliverable as table
-from ordersaga.relay.operations import Operator, Selection, discard, redrive
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -58,9 +61,11 @@ def announce_each(outbox: Database, *messages: tuple[str, int, str]) -> list[UUI
         return [announce(connection, key, sequence, contract) for key, sequence, contract in messages]
 
 
-def redrive_all(outbox: Database) -> None:
-    with outbox.connect_as_relay() as connection:
-        redrive(connection, Selection(everything=True), ME)
+def retry_all(outbox: Database) -> None:
+    with outbox.connect() as connection:
+        for row in listing.messages(connection, ParkedFilter(refused_by="broker", failed=True)):
+            with suppress(UnknownMessage):
+                operations.retry(connection, row["message_id"], ME)
 
 
 def heard(broker: TestBroker) -> list[tuple[str, int]]:
@@ -115,12 +120,12 @@ def test_a_message_over_the_limit_of_the_setting_waits_for_a_person_and_a_larger
     assert outbox.rows("select reason from undeliverable where next_attempt_at is null and kind = 'too_large'") == [
         ("its body has 1002 bytes, RELAY_MAX_MESSAGE_BYTES is 1000",)
     ]
-    redrive_all(outbox)
+    retry_all(outbox)
     until(lambda: undeliverable(outbox, "attempts, next_attempt_at is null")[0] == (1, True))
     relay.send_signal(signal.SIGTERM)
     assert relay.wait(10) == 0
     relays.start()
-    redrive_all(outbox)
+    retry_all(outbox)
     until(lambda: undeliverable(outbox) == [])
     assert sorted(heard(broker)) == [("a", 1), ("a", 2), ("a", 3), ("b", 1)]
 
@@ -139,13 +144,13 @@ def test_messages_over_the_brokers_own_limit_are_found_and_kept_and_all_others_g
             (key, 1, "too_large") for key in ("50", "150", "250")
         ]
         assert relay.log().count("message size 1001 is larger than configured max size 1000") >= 3
-        redrive_all(outbox)
+        retry_all(outbox)
         tried = "select kind = 'too_large' and next_attempt_at is null from undeliverable where kind <> 'waits'"
         until(lambda: outbox.rows(tried) == [(True,)] * 3)
     assert len(undeliverable(outbox)) == 6
     relay.kill()
     relays.start()
-    redrive_all(outbox)
+    retry_all(outbox)
     until(lambda: undeliverable(outbox) == [])
     messages = first_copies(listen(broker))
     assert len(messages) == 600
@@ -169,7 +174,7 @@ def test_a_relay_killed_while_messages_are_undeliverable_loses_none_and_keeps_th
     relay = relays.start()
     until(lambda: len(undeliverable(outbox)) < 40)
     relay.kill()
-    redrive_all(outbox)
+    retry_all(outbox)
     relays.start()
     until(lambda: undeliverable(outbox) == [])
     messages = first_copies(listen(broker))
@@ -198,7 +203,7 @@ def test_what_was_kept_before_the_cursor_moved_is_not_sent_past_its_place(
     until(lambda: all_published(outbox))
     assert [row for row in undeliverable(outbox, "message_id, refused_at") if row in before] == before
     bind(broker, UNBOUND)
-    redrive_all(outbox)
+    retry_all(outbox)
     until(lambda: undeliverable(outbox) == [])
     messages = first_copies(listen(broker))
     assert [message.sequence for message in messages] == [1, 2, 3]
@@ -214,26 +219,26 @@ def test_trimming_the_outbox_takes_nothing_from_what_is_undeliverable(
         deleted, *_ = purge.purge(connection, retention_seconds=0)
     assert deleted == 2
     bind(broker, UNBOUND)
-    redrive_all(outbox)
+    retry_all(outbox)
     until(lambda: undeliverable(outbox) == [])
     assert heard(broker) == [("a", 1), ("a", 2)]
 
 
-def test_a_discarded_message_is_never_sent_and_its_key_goes_on(
+def test_a_skipped_message_is_never_sent_and_its_key_goes_on(
     outbox: Database, broker: TestBroker, relays: Relays
 ) -> None:
     gone, *_ = announce_each(outbox, ("a", 1, UNBOUND), ("a", 2, HEARD), ("a", 3, HEARD))
     relays.start()
     until(lambda: len(undeliverable(outbox)) == 3 and all_published(outbox))
-    with outbox.connect_as_relay() as connection:
-        discard(connection, gone, Operator("alice", "nobody needs it"))
+    with outbox.connect() as connection:
+        operations.skip(connection, gone, Operator("alice", "nobody needs it"))
     until(lambda: undeliverable(outbox) == [])
     announce_each(outbox, ("a", 4, UNBOUND), ("a", 5, HEARD), ("b", 1, HEARD))
     until(lambda: all_published(outbox))
     assert heard(broker) == [("a", 2), ("a", 3), ("b", 1)]
     assert undeliverable(outbox) == [("a", 4, "returned"), ("a", 5, "waits")]
-    kept = "select action, message_id, actor, reason, kind, body from undeliverable_actions"
-    assert outbox.rows(kept) == [("discard", gone, "alice", "nobody needs it", "returned", "{}")]
+    kept = "select refused_by, action, message_id, actor, reason, error, body from parked_actions"
+    assert outbox.rows(kept) == [("broker", "skip", gone, "alice", "nobody needs it", "returned", b"{}")]
 
 
 SMALL_TABLE = """
@@ -255,7 +260,7 @@ def test_a_relay_holds_when_too_much_is_undeliverable_and_goes_on_when_there_is_
     assert not all_published(outbox)
     assert undeliverable(outbox) == [(str(key), 0, "returned") for key in range(60)]
     bind(broker, UNBOUND)
-    redrive_all(outbox)
+    retry_all(outbox)
     until(lambda: all_published(outbox) and not undeliverable(outbox))
     messages = listen(broker)
     assert len(messages) == 121
@@ -300,7 +305,7 @@ def write(outbox: Database, seed: int) -> None:
 
 
 def disturb(outbox: Database, broker: TestBroker, relays: Relays, seed: int, over: threading.Event) -> None:
-    """Refuse and take, redrive, and kill the relay, in any order, until it is over."""
+    """Refuse and take, retry, and kill the relay, in any order, until it is over."""
     choice = random.Random(seed)
     while not over.is_set():
         match choice.randrange(6):
@@ -313,7 +318,7 @@ def disturb(outbox: Database, broker: TestBroker, relays: Relays, seed: int, ove
             case 3:
                 make_room(broker)
             case 4:
-                redrive_all(outbox)
+                retry_all(outbox)
             case 5:
                 relays.processes[-1].kill()
                 relays.wait_for_leader(relays.start())
@@ -339,7 +344,7 @@ def test_whatever_is_refused_and_whenever_the_relay_dies_nothing_is_lost_and_eac
         disturbing.result()
     make_room(broker)
     bind(broker, UNBOUND)
-    redrive_all(outbox)
+    retry_all(outbox)
     until(lambda: all_published(outbox) and not undeliverable(outbox), seconds=60)
     messages = first_copies(listen(broker))
     assert {message.id for message in messages} == {id_ for (id_,) in outbox.rows("select message_id from outbox")}

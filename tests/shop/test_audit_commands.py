@@ -20,8 +20,8 @@ from click.testing import CliRunner, Result
 from devstack.cli import main
 from devstack.state import IMPORT_PATH, State
 from ordersaga.audit.note import VerifierKey
-from ordersaga.parked.operations import Operator
-from ordersaga.relay import operations as relay
+from ordersaga.parked import operations
+from ordersaga.parked.operator import Operator
 from ordersaga.runtime.settings import variable
 from projections.audit.text import cell
 from tests.shop.support.audited import Audited
@@ -94,14 +94,16 @@ def test_what_operators_did_to_messages_that_were_never_heard_is_part_of_the_tra
     ids = {"id": lost.id, "key": lost.key, "correlation": lost.cause.correlation_id}
     shop.by_hand("order_service", REFUSED, ids)
     with psycopg.connect(shop.urls["order_service"], autocommit=True) as connection:
-        relay.discard(connection, lost.id, relay.Operator("carol", "a test order"))
+        operations.skip(connection, lost.id, Operator("carol", "a test order"))
     skip_a_message(shop.projections, replace(lost, id=uuid4()), Operator("carol", "the same"))
     done = lines(run("trail", "--correlation", lost.cause.correlation_id, "--json"))
     assert {(entry["what"], entry["where"]) for entry in done} == {
-        ("operator.discard", "order_service"),
+        ("operator.skip", "order_service"),
         ("operator.skip", "projections"),
     }
     assert {entry["correlation"] for entry in done} == {str(lost.cause.correlation_id)}
+    [refusal] = [entry["outcome"] for entry in done if entry["where"] == "order_service"]
+    assert refusal.startswith("312 NO_ROUTE: ")
     assert lines(run("trail", "--order", lost.key, "--json")) == done
 
 

@@ -98,8 +98,9 @@ def test_list_groups_messages_by_exception_and_place(stores: dict[str, Database]
     }
     assert (stock["first"], other["group"], other["error"]) == (str(first.id), "projections", "Other")
     heading, line, _ = run("list").stdout.splitlines()
-    assert heading.split() == ["FAILURE", "GROUP", "MESSAGES", "DEAD", "KEYS", "WAITING", "OLDEST", "ERROR"]
-    assert line.startswith(f"{stock['failure']}  inventory_service")
+    columns = ["FAILURE", "GROUP", "REFUSED", "BY", "MESSAGES", "DEAD", "KEYS", "WAITING", "OLDEST", "ERROR"]
+    assert heading.split() == columns
+    assert line.split()[:3] == [stock["failure"], "inventory_service", "reaction"]
     assert line.endswith(f"StockLost at {FAILURE.place}")
     assert len(answer(run("list", "--messages", "--json"))["messages"]) == 4
     assert len(run("list", "--messages", "--failure", stock["failure"]).stdout.splitlines()) == 3
@@ -130,9 +131,8 @@ def test_retry_makes_one_a_failure_group_or_all_due(stores: dict[str, Database],
         park(store, message)
     park(store, messages[2], failure=FAILURE._replace(error="Other"))
     done = answer(run("retry", messages[0].id, "--reason", "perhaps now", "--json"))
-    assert done == {
-        "messages": [{"group": "inventory_service", "message_id": str(messages[0].id), "state": "retrying"}]
-    }
+    place = {"group": "inventory_service", "refused_by": "reaction"}
+    assert done == {"messages": [{**place, "message_id": str(messages[0].id), "state": "retrying"}]}
     failure = answer(run("list", "--json"))["failures"][0]["failure"]
     assert run("retry", "--failure", failure, "--reason", "mended").stdout == "inventory_service: 2 due now\n"
     assert run("retry", "--all", "--actor", "carol", "--reason", "all of it").stdout == "inventory_service: 3 due now\n"
@@ -244,7 +244,7 @@ def test_actions_tells_who_did_what_also_to_messages_that_have_left(stores: dict
         ("inventory_service", "retry", "carol"),
     ]
     newest, _ = run("actions", messages[0].id).stdout.splitlines()
-    assert newest.startswith(f"{messages[0].id} in inventory_service: ")
+    assert newest.startswith(f"{messages[0].id} in inventory_service (reaction): ")
     assert newest.endswith(r" skip by alice: a\x1btest")
 
 
@@ -277,7 +277,7 @@ def test_a_database_that_is_not_migrated_is_a_clear_error(
 
 def test_a_wrong_choice_of_messages_is_a_clear_error(stores: dict[str, Database], run: Run) -> None:
     why = ("--reason", "mended")
-    assert "Say which: message ids, or --failure ID, or --all." in run("retry", *why, expect=2).stderr
+    assert "Say which: message ids, or --failure ID, or --key KEY, or --all." in run("retry", *why, expect=2).stderr
     assert "Say which" in run("retry", uuid4(), "--all", *why, expect=2).stderr
     assert "No message of the failure group 12345678" in run("retry", "--failure", "12345678", *why, expect=1).stderr
     for action in ("retry", "skip"):
@@ -287,5 +287,5 @@ def test_a_wrong_choice_of_messages_is_a_clear_error(stores: dict[str, Database]
     for group in ("inventory_service", "projections"):
         park(stores[group], message)
     twice = run("retry", message.id, *why, expect=1).stderr
-    assert "is parked by inventory_service and projections: say which with --group." in twice
+    assert "is parked by inventory_service (reaction) and projections (reaction): say which with --group" in twice
     run("retry", message.id, "--group", "projections", *why)

@@ -28,7 +28,8 @@ from order_service.product import Product, product_id
 from ordersaga.cli import live_line
 from ordersaga.envelope.message import Cause, Message, to_properties
 from ordersaga.inbox.delivery import Delivery
-from ordersaga.parked.operations import Operator, skip
+from ordersaga.parked.operations import skip
+from ordersaga.parked.operator import Operator
 from ordersaga.parked.parked import NewlyParked, append
 from ordersaga.reconcile import reconcile, sorted_runs
 from ordersaga.reconcile.findings import ReconcileFinding

@@ -9,7 +9,7 @@ from ordersaga.consumer.receiver import Receiver
 from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox.delivery import Delivery, read
 from ordersaga.inbox.reactor import Reactor
-from ordersaga.parked.operations import Operator
+from ordersaga.parked.operator import Operator
 from tests.support.counting import GROUP, announcements, reactions
 from tests.support.databases import Database
 from tests.support.workers import Counting, counted

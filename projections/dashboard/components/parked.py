@@ -20,6 +20,7 @@ STATES: dict[str, tuple[str, Tone, str]] = {
 }
 WHY_NOT = "Only operators may act on messages: sign in as one, or ask one."
 REASON_MISSING = "Give a reason for the record: what was fixed, or why the message is skipped."
+REFUSED_BY = {"reaction": "Reaction", "broker": "Broker"}
 NOT_TRIED = "Not tried yet: waits behind its key"
 FailureOf = tuple[str, FailureGroup]
 RowOf = tuple[str, ParkedRow]
@@ -44,6 +45,7 @@ def failures_table(found: list[FailureOf], may_act: bool) -> Component:
     columns: list[Column[FailureOf]] = [
         Column("Failure", lambda row: [html.B(failure_name(row[1])), html.Div(row[1].place, className="mono muted")]),
         Column("Service", lambda row: words.service(row[0])),
+        Column("Refused by", lambda row: REFUSED_BY[row[1].refused_by], "wide-only"),
         Column("Messages", lambda row: words.count(row[1].messages), "number"),
         Column("Dead", lambda row: words.count(row[1].dead), "number wide-only"),
         Column("Waiting", lambda row: words.count(row[1].followers), "number wide-only"),
@@ -57,6 +59,7 @@ def rows_table(found: list[RowOf]) -> Component:
     columns: list[Column[RowOf]] = [
         Column("Message", open_button),
         Column("Service", lambda row: words.service(row[0]), "wide-only"),
+        Column("Refused by", lambda row: REFUSED_BY[row[1].refused_by], "wide-only"),
         Column("Key", lambda row: words.short(row[1].key) if row[1].key else words.NOTHING),
         Column("State", lambda row: mark(*STATES[row[1].state])),
         Column("Attempts", lambda row: words.count(row[1].attempts), "number"),
@@ -74,7 +77,7 @@ def next_attempt(message: ParkedRow) -> Content:
 
 def open_button(row: RowOf) -> Component:
     service, message = row
-    pressed = press("parked-chosen", f"{service} {message.message_id}")
+    pressed = press("parked-chosen", f"{service} {message.message_id} {message.refused_by}")
     shown = kind_mark(message.contract) if message.contract else mark("Unreadable", "bad", "warning")
     return html.Button(shown, className="bare-button", **pressed, **aria(haspopup="dialog"))
 
@@ -94,4 +97,8 @@ def problems(found: Sequence[ParkedAt]) -> list[Component]:
 def no_messages(*, any_known: bool) -> Component:
     if not any_known:
         return empty("Unknown", "No service answers for its parked messages.", "warning")
-    return empty("No parked messages", "A message that fails appears here, with those that wait behind it.", "check")
+    return empty(
+        "No parked messages",
+        "A message that a reaction or the broker refuses appears here, with those behind it.",
+        "check",
+    )

@@ -27,6 +27,7 @@ def detail(service: str, message: ParkedView) -> Component:
             ),
             pairs(
                 ("Service", words.service(service)),
+                ("Refused by", parked.REFUSED_BY[message.refused_by]),
                 ("Failure", parked.failure_name(message)),
                 ("Error", message.message or words.NOTHING),
                 ("Attempts", words.count(message.attempts)),
@@ -101,7 +102,7 @@ def buttons(message: ParkedView, may_act: bool) -> list[Component]:
         return button(text, pressed, picture, allowed=may_act, why_not=parked.WHY_NOT, look=look)
 
     shown = [
-        one("Dry run", "dry-run", "search"),
+        *([one("Dry run", "dry-run", "search")] if message.refused_by == "reaction" else []),
         one("Retry", "retry", "play", "main-button"),
         one("Skip for good", "skip", "cross"),
     ]
@@ -110,7 +111,7 @@ def buttons(message: ParkedView, may_act: bool) -> list[Component]:
 
 def outcome(state: str) -> Component:
     said = {
-        "retrying": "The retry is due now; once handled, the message leaves this list.",
+        "retrying": "The retry is due now; once handled or published, the message leaves this list.",
         "waiting": "It waits behind earlier messages of its key and is retried after them.",
         "skipped": "It is skipped. The messages behind it continue.",
     }

@@ -1,4 +1,4 @@
-"""Parked messages: their failure groups, dry run, retry and skip."""
+"""Messages that a reaction or the broker refused: their failure groups, dry run, retry and skip."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,8 +16,8 @@ from projections.dashboard.shell import SLOW, page_frame
 from projections.dashboard.viewer import Viewer, viewer
 
 INTRO = (
-    "A failing message blocks the later messages of its key and no others. Read the failure, fix its cause, "
-    "dry-run the message, then retry it. Every action is recorded with its actor and reason."
+    "A message that a reaction or the broker refuses blocks the later messages of its key and no others. Read the "
+    "failure, fix its cause, dry-run the message, then retry it. Every action is recorded with its actor and reason."
 )
 PRESSED = ("filter", "group", "chosen", "act")
 """Stores of the value that was pressed last; see assets/press.js."""

@@ -11,7 +11,7 @@ from dash.development.base_component import Component
 from projections.dashboard.components import parked_message
 from projections.dashboard.components.basic import notice
 from projections.dashboard.components.parked import REASON_MISSING
-from projections.dashboard.services import ServiceRefused, Services
+from projections.dashboard.services import ParkedPlace, ServiceRefused, Services
 from projections.dashboard.viewer import viewer
 
 
@@ -64,12 +64,11 @@ def callbacks(app: Dash, services: Services) -> None:
     def show(chosen: str | None, _: int) -> tuple[Any, Any]:
         if not chosen:
             return None, None
-        service, message_id = parts(chosen)
         try:
-            found = services.show(viewer().token, service, message_id)
+            found = services.show(viewer().token, place := place_of(chosen))
         except ServiceRefused as problem:
             return notice(str(problem), "warn", "warning"), None
-        return parked_message.detail(service, found), parked_message.buttons(found, viewer().may_act)
+        return parked_message.detail(place.service, found), parked_message.buttons(found, viewer().may_act)
 
     @app.callback(
         Output("parked-result", "children", allow_duplicate=True),
@@ -88,14 +87,13 @@ def callbacks(app: Dash, services: Services) -> None:
 
 def perform(services: Services, verb: str, chosen: str, reason: str, seen: str) -> Component:
     """Perform the action, and describe the outcome."""
-    service, message_id = parts(chosen)
-    token = viewer().token
+    place, token = place_of(chosen), viewer().token
     if verb != "dry-run" and not reason:
         return notice(REASON_MISSING, "warn", "warning")
     acts: dict[str, Callable[[], Component]] = {
-        "dry-run": lambda: parked_message.dry_run(services.dry_run(token, service, message_id)),
-        "retry": lambda: parked_message.outcome(services.retry(token, service, message_id, reason, seen).state),
-        "skip": lambda: parked_message.outcome(services.skip(token, service, message_id, reason, seen).state),
+        "dry-run": lambda: parked_message.dry_run(services.dry_run(token, place)),
+        "retry": lambda: parked_message.outcome(services.retry(token, place, reason, seen).state),
+        "skip": lambda: parked_message.outcome(services.skip(token, place, reason, seen).state),
     }
     try:
         return acts[verb]()
@@ -103,6 +101,6 @@ def perform(services: Services, verb: str, chosen: str, reason: str, seen: str) 
         return notice(str(problem), "bad", "cross")
 
 
-def parts(chosen: str) -> tuple[str, UUID]:
-    service, _, message_id = chosen.partition(" ")
-    return service, UUID(message_id)
+def place_of(chosen: str) -> ParkedPlace:
+    service, message_id, refused_by = chosen.split(" ")
+    return ParkedPlace(service, UUID(message_id), refused_by)

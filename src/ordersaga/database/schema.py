@@ -133,26 +133,6 @@ undeliverable = Table(
 )
 """Messages that the broker refused, and those that wait for them: complete copies, so that the outbox can be purged."""
 
-undeliverable_actions = Table(
-    "undeliverable_actions",
-    metadata,
-    Column("position", BigInteger, Identity(always=True), primary_key=True),
-    Column("action", Text, CheckConstraint("action in ('redrive', 'discard')"), nullable=False),
-    Column("message_id", Uuid, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("contract", Text, nullable=False),
-    Column("actor", Text, nullable=False),
-    Column("reason", Text, nullable=False),
-    moment("acted_at"),
-    Column("kind", Text, nullable=False, comment="as it was before the action, like the following columns"),
-    Column("refusal", Text, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("body", Text, comment="null after a redrive, which takes no message away"),
-    Column("correlation_id", Uuid, nullable=False),
-    Index("undeliverable_actions_message", "message_id", "position"),
-)
-"""What people have done about undeliverable messages, append-only: it outlives the messages."""
-
 inbox = Table(
     "inbox",
     metadata,
@@ -193,10 +173,12 @@ parked_actions = Table(
     "parked_actions",
     metadata,
     Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("refused_by", Text, CheckConstraint("refused_by in ('reaction', 'broker')"), nullable=False),
     Column("action", Text, CheckConstraint("action in ('retry', 'edit', 'skip')"), nullable=False),
     Column("message_id", Uuid, nullable=False),
     Column("key", Text),
     Column("contract", Text),
+    Column("correlation_id", Uuid, comment="null: the envelope is broken"),
     Column("actor", Text, nullable=False),
     Column("reason", Text, nullable=False),
     moment("acted_at"),
@@ -204,12 +186,13 @@ parked_actions = Table(
     Column("attempts", SmallInteger, nullable=False),
     Column("error", Text, nullable=False),
     Column("place", Text, nullable=False),
-    Column("headers", JSONB, comment="null after a retry, which changes no message"),
-    Column("body", LargeBinary),
+    Column("message", Text, nullable=False),
+    Column("headers", JSONB, comment="null after a retry, which changes no message, and where the broker refused it"),
+    Column("body", LargeBinary, comment="null after a retry"),
     Column("new_body", LargeBinary, comment="what an edit put in its place"),
     Index("parked_actions_message", "message_id", "position"),
 )
-"""What people have done to parked messages, append-only: it outlives the messages."""
+"""What people did to messages that a reaction or the broker refused, append-only: it outlives the messages."""
 
 idempotency_keys = Table(
     "idempotency_keys",

@@ -9,11 +9,15 @@ from pydantic import BaseModel, Field
 from ordersaga.http.openapi import Body, Query, View, example
 from ordersaga.parked import operations
 from ordersaga.parked.inspection import FailureGroup
+from ordersaga.parked.refused_by import RefusedBy
 
 State = Literal["retrying", "waiting", "dead"]
 Failure = Annotated[str, Field(pattern=r"^[0-9a-f]{8}$", description="A failure group, as `failures` names it.")]
 Key = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Position = Annotated[int, Field(ge=0, le=2**63 - 1)]
+Next = Annotated[str, Field(pattern=r"^(reaction|broker)\.[0-9]{1,18}$", description="`next` of the page before.")]
+REFUSED_BY = "Who refused it. Without it, the reaction if it did, else the broker."
+By = Annotated[RefusedBy | None, Field(description=REFUSED_BY)]
 Reason = Annotated[
     str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$", description="Why, for the record.")
 ]
@@ -26,13 +30,20 @@ class ParkedPath(BaseModel):
 
 
 class ParkedPage(Query):
-    """Messages in the order of parking."""
+    """First messages that reactions refused, then those that the broker refused; in the order of parking."""
 
     limit: int = Field(default=100, ge=1, le=500)
-    after: Position = Field(default=0, description="`next` of the page before.")
+    after: Next | None = None
+    refused_by: RefusedBy | None = None
     state: State | None = None
     failure: Failure | None = None
     key: Key | None = None
+
+
+class ParkedQuery(Query):
+    """Which of two messages of one id is meant."""
+
+    refused_by: By = None
 
 
 class ActionsPage(Query):
@@ -48,6 +59,7 @@ class Retry(Body):
 
     reason: Reason
     seen: Seen = None
+    refused_by: By = None
 
 
 class Skip(Body):
@@ -55,6 +67,7 @@ class Skip(Body):
 
     reason: Reason
     seen: Seen = None
+    refused_by: By = None
 
 
 class Edit(Body):
@@ -63,22 +76,24 @@ class Edit(Body):
     reason: Reason
     body: str = Field(pattern=r"^[^\x00]*$", description="The complete new body as text; it must satisfy the contract.")
     seen: Seen = None
+    refused_by: By = None
 
 
-class Retries(Body):
+class RetryMany(Body):
     """One failure group, or all; a batch at a time."""
 
     model_config = example(reason="the cause is fixed")
 
     failure: Failure | None = Field(default=None, description="Without it, every message that failed.")
     reason: Reason
-    after: Position = Field(default=0, description="`next` of the batch before.")
+    after: Next | None = Field(default=None, description="`next` of the batch before.")
     limit: int = Field(default=100, ge=1, le=500)
 
 
 class ParkedRow(View):
     """One parked message in a list."""
 
+    refused_by: RefusedBy
     position: int
     message_id: UUID
     version: str
@@ -105,7 +120,7 @@ class ParkedList(View):
 
     failures: list[FailureGroup]
     messages: list[ParkedRow]
-    next: int | None
+    next: str | None
 
 
 class ActionView(View):
@@ -113,6 +128,7 @@ class ActionView(View):
 
     position: int
     message_id: UUID
+    refused_by: RefusedBy
     action: Literal["retry", "edit", "skip"]
     actor: str
     reason: str
@@ -158,7 +174,7 @@ class RetriesDone(View):
 
     retried: int
     gone: int
-    next: int | None
+    next: str | None
 
 
 class FailureOfDryRun(View):

@@ -16,7 +16,8 @@ from ordersaga.inbox.delivery import Broken, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.parked.attempts import COLUMNS, ParkedMessage
-from ordersaga.parked.operations import UnknownMessage
+from ordersaga.parked.inspection import refusals
+from ordersaga.parked.operator import ActionRefused, UnknownMessage
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, Failure, classify, describe
 from ordersaga.store.transaction import Transaction
@@ -60,10 +61,13 @@ def dry_run(connection: Connection[Any], message_id: UUID, handler: Handler, res
 
     Raises:
         UnknownMessage: it is not parked here.
+        ActionRefused: no reaction refused it, but the broker.
     """
     with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
         row = cursor.execute(ONE, (message_id,)).fetchone()
     if row is None:
+        if refusals(connection, message_id):
+            raise ActionRefused(f"the broker refused message {message_id}: there is no reaction to run")
         raise UnknownMessage(f"message {message_id} is not parked here")
     result = DryRun(message_id)
     message = read(row.delivery, handler.contracts)

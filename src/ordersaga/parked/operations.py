@@ -1,149 +1,112 @@
 """What a person does to a parked message: retry, edit or skip it, each recorded with who and why."""
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from ordersaga.envelope.message import ContractData
-from ordersaga.inbox.delivery import Broken, read
-from ordersaga.parked import attempts, parked
-from ordersaga.parked.attempts import ParkedMessage
+from ordersaga.parked import held_by_broker, held_by_reaction
+from ordersaga.parked.held_by_broker import HeldByBroker
+from ordersaga.parked.held_by_reaction import HeldByReaction
+from ordersaga.parked.operator import ActionRefused, Changed, Operator, UnknownMessage
 from ordersaga.parked.parked import clean
+from ordersaga.parked.refused_by import RefusedBy, statement
 
+Held = HeldByReaction | HeldByBroker
 
-class UnknownMessage(LookupError):
-    """No message of this id is parked here: it may have healed, or been skipped, meanwhile."""
-
-
-class Refused(ValueError):
-    """The action would leave a message that cannot be handled."""
-
-
-class Changed(Exception):
-    """The message is no longer as the person saw it who decided."""
-
-
-class Operator(NamedTuple):
-    """Who does it and why."""
-
-    actor: str
-    reason: str
-
-
-KEY = "select key from parked_messages where message_id = %s"
-HOLD = f"select {attempts.COLUMNS} from parked_messages where message_id = %s for update"  # noqa: S608 - a constant
+NO_EDIT = (
+    "the broker refused message {id}, and the event store explains its body, which must not change. Mend the cause "
+    "and retry it, or skip it"
+)
 
 
 def version(state: str, attempts: int, edits: int) -> str:
-    """Changes with every attempt at a message and everything that is done to it."""
+    """Changes with every attempt at a message and with every action on it."""
     return f"{state}.{attempts}.{edits}"
 
 
-def hold(connection: Connection[Any], message_id: UUID, seen: str | None = None) -> ParkedMessage:
-    """The message, its row and the queue of its key, until the transaction ends.
+def hold(connection: Connection[Any], message_id: UUID, seen: str | None, refused_by: RefusedBy | None) -> Held:
+    """Lock a parked message until the transaction ends.
 
-    `seen`, here and below, is the version at which somebody decided; None is any.
+    Args:
+        seen: here and below, the version at which the person decided; None is any.
+        refused_by: here and below, who refused it; None: the reaction if it did, else the broker.
 
     Raises:
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
     """
-    key = connection.execute(KEY, (message_id,)).fetchone()
-    if key is not None:
-        parked.lock(connection, key)
-        with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
-            row = cursor.execute(HOLD, (message_id,)).fetchone()
-        if row is not None:
-            if seen is not None and seen != (now := version(row.state, row.attempts, row.edits)):
-                raise Changed(f"message {message_id} was at {seen} when this was decided, and is at {now} now")
-            return row
-    raise UnknownMessage(f"message {message_id} is not parked here")
+    held: Held | None = None
+    if refused_by != "broker":
+        held = held_by_reaction.hold(connection, message_id)
+    if held is None and refused_by != "reaction":
+        held = held_by_broker.hold(connection, message_id)
+    if held is None:
+        raise UnknownMessage(f"message {message_id} is not parked here")
+    if seen is not None and seen != (now := version(held.state, held.attempts, held.edits)):
+        raise Changed(f"message {message_id} was at {seen} when this was decided, and is at {now} now")
+    return held
 
 
 RECORD = """
-insert into parked_actions (action, message_id, key, contract, actor, reason, state, attempts, error, place, headers,
-    body, new_body)
-select %(action)s, message_id, key, contract, %(actor)s, %(reason)s, state, attempts, error, place,
-    case when %(action)s <> 'retry' then headers end, case when %(action)s <> 'retry' then body end, %(new_body)s
-from parked_messages where position = %(position)s
+insert into parked_actions (refused_by, action, message_id, key, contract, correlation_id, actor, reason, state,
+    attempts, error, place, message, headers, body, new_body)
+select %(refused_by)s, %(action)s, message_id, key, contract, correlation_id, %(actor)s, %(reason)s, state, attempts,
+    error, place, message, case when %(action)s <> 'retry' then headers end,
+    case when %(action)s <> 'retry' then body end, %(new_body)s
+from {rows} where message_id = %(message_id)s
 """
 
 
 def record(
-    connection: Connection[Any], action: str, row: ParkedMessage, operator: Operator, new_body: bytes | None = None
+    connection: Connection[Any], action: str, held: Held, operator: Operator, new_body: bytes | None = None
 ) -> None:
-    """Write down what is about to be done to a message, and what the message was."""
+    """Record what is about to be done to a message, and what the message was."""
     said = {name: clean(text) for name, text in operator._asdict().items()}
-    parameters = {**said, "action": action, "position": row.position, "new_body": new_body}
-    connection.execute(RECORD, parameters)
+    parameters = {**said, "action": action, "message_id": held.message_id, "refused_by": held.refused_by}
+    connection.execute(statement(RECORD, held.refused_by), {**parameters, "new_body": new_body})
 
 
-MAKE_DUE = """
-with held as (select exists (
-    select from parked_messages earlier join parked_messages this using (key)
-    where this.position = %(position)s and earlier.position < this.position) as up)
-update parked_messages set attempts = 0, tried_at = null,
-    state = case when held.up then 'waiting' else 'retrying' end,
-    next_attempt_at = case when held.up then null else now() end
-from held where position = %(position)s returning state
-"""
+def retry(
+    connection: Connection[Any],
+    message_id: UUID,
+    operator: Operator,
+    seen: str | None = None,
+    refused_by: RefusedBy | None = None,
+) -> str:
+    """Make a message due now with all its attempts, also a dead one. A worker or the active relay tries it.
 
-
-def make_due(connection: Connection[Any], row: ParkedMessage) -> str:
-    """Due at once, or as soon as it is the first of its key. Returns the new state."""
-    return str(next(connection.execute(MAKE_DUE, {"position": row.position}))[0])
-
-
-def retry(connection: Connection[Any], message_id: UUID, operator: Operator, seen: str | None = None) -> str:
-    """All attempts anew, also for a dead message. Returns its state: `retrying`, or `waiting` behind others.
+    Returns its state: `retrying`, or `waiting` behind others of its key.
 
     Raises:
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
     """
     with connection.transaction():
-        row = hold(connection, message_id, seen)
-        record(connection, "retry", row, operator)
-        return make_due(connection, row)
+        held = hold(connection, message_id, seen, refused_by)
+        record(connection, "retry", held, operator)
+        return held.make_due(connection)
 
 
-SKIP = """
-insert into inbox (message_id, contract, source, event_hash)
-values (%s, %s, %s, %s) on conflict (message_id) do nothing
-"""
-
-
-def skip(connection: Connection[Any], message_id: UUID, operator: Operator, seen: str | None = None) -> None:
-    """It never takes effect here: received for good, removed, and the next message of its key is due.
+def skip(
+    connection: Connection[Any],
+    message_id: UUID,
+    operator: Operator,
+    seen: str | None = None,
+    refused_by: RefusedBy | None = None,
+) -> None:
+    """Give a message up: it never takes effect here, or is never published; the next of its key goes on.
 
     Raises:
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
     """
     with connection.transaction():
-        row = hold(connection, message_id, seen)
-        record(connection, "skip", row, operator)
-        connection.execute(SKIP, (row.message_id, row.contract or "", *origin(row.headers)))
-        attempts.remove(connection, [row])
-        attempts.release_first(connection, row.key)
-
-
-def origin(headers: Mapping[str, Any]) -> tuple[str, bytes]:
-    """Source and event hash, empty where the envelope is broken."""
-    try:
-        event_hash = bytes.fromhex(headers["ce-eventhash"])
-    except (KeyError, ValueError, TypeError):
-        event_hash = b""
-    return str(headers.get("ce-source", "")), event_hash
-
-
-EDIT = """
-update parked_messages set body = %(body)s, original_body = coalesce(original_body, body), edits = edits + 1
-where position = %(position)s
-"""
+        held = hold(connection, message_id, seen, refused_by)
+        record(connection, "skip", held, operator)
+        held.skip(connection)
 
 
 def edit(
@@ -153,29 +116,22 @@ def edit(
     contracts: Mapping[str, type[ContractData]],
     operator: Operator,
     seen: str | None = None,
+    refused_by: RefusedBy | None = None,
 ) -> str:
-    """Another body, valid by its contract and of the same key, and all attempts anew. The original is kept.
+    """Replace the body of a message that a reaction refused, and make it due with all its attempts.
 
-    Returns its state as `retry` does.
+    The body has to be valid by the contract and of the same key; the original is kept. Returns the state as `retry`.
 
     Raises:
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
-        Refused: the body, or an envelope that no body mends.
+        ActionRefused: the body is not valid, or no body mends the envelope, or the broker refused the message.
     """
     with connection.transaction():
-        row = hold(connection, message_id, seen)
-        require_valid(row, body, contracts)
-        record(connection, "edit", row, operator, body)
-        connection.execute(EDIT, {"body": body, "position": row.position})
-        return make_due(connection, row)
-
-
-def require_valid(row: ParkedMessage, body: bytes, contracts: Mapping[str, type[ContractData]]) -> None:
-    """Raises Refused."""
-    message = read(row.delivery._replace(body=body), contracts)
-    if isinstance(message, Broken):
-        raise Refused(str(message.reason))
-    key = str(getattr(message.data, message.data.KEY))
-    if key != message.key:
-        raise Refused(f"{message.data.KEY} would become {key}, but the message is of the key {message.key}")
+        held = hold(connection, message_id, seen, refused_by)
+        if isinstance(held, HeldByBroker):
+            raise ActionRefused(NO_EDIT.format(id=message_id))
+        held.require_valid(body, contracts)
+        record(connection, "edit", held, operator, body)
+        held.replace_body(connection, body)
+        return held.make_due(connection)

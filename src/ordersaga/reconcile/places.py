@@ -31,7 +31,7 @@ from undeliverable where %(key)s::text is null or key = %(key)s order by message
 INBOX = """
 select message_id, 'inbox', %(service)s::text, received_at, contract, null::text, event_hash,
     case when exists (select from parked_actions skipped where skipped.message_id = inbox.message_id
-        and skipped.action = 'skip') then 'skipped' else '' end
+        and skipped.action = 'skip' and skipped.refused_by = 'reaction') then 'skipped' else '' end
 from inbox where %(ids)s::uuid[] is null or message_id = any(%(ids)s) order by message_id
 """
 # A deadline's events carry the cause of the command that set it, and are recorded in another transaction.

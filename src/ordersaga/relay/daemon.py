@@ -42,7 +42,7 @@ Environment:
 
 Start as many as you like: one leads per database, the others stand by and take over within seconds when it dies.
 A message that the broker refuses is recorded in the table `undeliverable` and tried again; later messages of its key
-wait for it: see `ordersaga relay undeliverable`.
+wait for it: see `ordersaga parked list`.
 A relay waits for a server that is away. SIGTERM or Ctrl-C: it reads no more, waits up to ten seconds for the confirms
 of messages in flight, moves the cursor, and exits 0. Exit 2: something must be changed first, and the text says what.
 """

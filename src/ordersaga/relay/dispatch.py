@@ -75,11 +75,11 @@ class Dispatch:
         if not self.in_flight.has_no_waiters:
             self._await_confirms(self.in_flight.count, 0)
 
-    def redrive(self) -> None:
+    def retry_due(self) -> None:
         """Send the undeliverable messages that are due."""
         if self.undeliverable.keys and not self._stop.is_set():
             rows = self.undeliverable.due(self.in_flight.has, CHUNK)
-            self.in_flight.admit_redriven(rows)
+            self.in_flight.admit_retries(rows)
             self._send_now(rows)
 
     def settle(self, max_in_flight: int, max_outstanding: int) -> bool:
@@ -94,7 +94,7 @@ class Dispatch:
         while in_flight.count > max_in_flight or in_flight.outstanding > max_outstanding:
             if self._stop.is_set() and not in_flight.count:
                 return False
-            self.redrive()
+            self.retry_due()
             at_most = min(max_in_flight, max_outstanding) if in_flight.has_no_waiters else in_flight.count - 1
             self._await_confirms(at_most, KEEP_ALIVE_SECONDS)
             self._raise_drain_timeout()
@@ -172,25 +172,25 @@ class Dispatch:
     def _confirm(self, rows: Sequence[Outgoing]) -> list[Outgoing]:
         """Settle confirmed rows. Returns the rows that are due now."""
         in_flight = self.in_flight
-        redriven = [row for row in rows if in_flight.finish(row)]
+        retried = [row for row in rows if in_flight.finish(row)]
         due = [after for row in rows if (after := in_flight.next_of(row.message.key))]
-        if redriven:
-            again = self.undeliverable.delivered(redriven)
+        if retried:
+            again = self.undeliverable.delivered(retried)
             if not self._stop.is_set():
-                in_flight.admit_redriven(again)
+                in_flight.admit_retries(again)
                 due += again
         return due
 
     def _refuse(self, refused: Sequence[RefusedRow]) -> list[Outgoing]:
         """Record refused rows and those that wait for them; postpone the undeliverable ones that were sent again.
 
-        Returns the rows that are due now: those that waited for a message that a person has discarded meanwhile.
+        Returns the rows that are due now: those that waited for a message that a person has skipped meanwhile.
         """
         due: list[Outgoing] = []
         new: list[RefusedRow] = []
         for each in refused:
             key = each.row.message.key
-            if self.in_flight.is_redriven(each.row):
+            if self.in_flight.is_retry(each.row):
                 self.in_flight.finish(each.row)
                 self.undeliverable.refused_again(each)
                 due += [after for after in (self.in_flight.next_of(key),) if after]

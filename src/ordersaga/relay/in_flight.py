@@ -19,7 +19,7 @@ class InFlight:
         self._window: deque[int] = deque()
         """Positions read, from the first one that is not settled."""
         self._settled: set[int] = set()
-        self._redriven: set[int] = set()
+        self._retries: set[int] = set()
 
     @property
     def count(self) -> int:
@@ -29,7 +29,7 @@ class InFlight:
     @property
     def outstanding(self) -> int:
         """Rows of the window that are with the broker or wait for one of their key."""
-        return len(self._sent) - len(self._redriven) + self._waiting
+        return len(self._sent) - len(self._retries) + self._waiting
 
     @property
     def is_settled(self) -> bool:
@@ -44,7 +44,7 @@ class InFlight:
     @property
     def has_no_waiters(self) -> bool:
         """Whether no confirm makes a row due, so that the next rows can be sent before confirms are read."""
-        return not self._waiting and not self._redriven
+        return not self._waiting and not self._retries
 
     def open_window(self) -> None:
         """Start a new window, of which nothing is settled."""
@@ -71,19 +71,19 @@ class InFlight:
                 self._waiting += 1
         return due
 
-    def admit_redriven(self, rows: list[Outgoing]) -> None:
+    def admit_retries(self, rows: list[Outgoing]) -> None:
         """Admit undeliverable rows that are sent again; their keys are not with the broker."""
         for row in rows:
             self._keys[row.message.key] = None
-            self._redriven.add(row.position)
+            self._retries.add(row.position)
 
     def has(self, key: str) -> bool:
         """Whether a message of the key is with the broker."""
         return key in self._keys
 
-    def is_redriven(self, row: Outgoing) -> bool:
+    def is_retry(self, row: Outgoing) -> bool:
         """Whether the row is an undeliverable one that is sent again."""
-        return row.position in self._redriven
+        return row.position in self._retries
 
     def mark_sent(self, rows: Iterable[Outgoing]) -> None:
         self._sent.extend(rows)
@@ -94,8 +94,8 @@ class InFlight:
 
     def finish(self, row: Outgoing) -> bool:
         """Settle the row. Returns whether it was an undeliverable one that was sent again."""
-        if self._redriven and row.position in self._redriven:
-            self._redriven.remove(row.position)
+        if self._retries and row.position in self._retries:
+            self._retries.remove(row.position)
             return True
         self._settled.add(row.position)
         return False
@@ -131,5 +131,5 @@ class InFlight:
         """Drop the state of rows with the broker; the position in the window stays."""
         self._sent.clear()
         self._keys.clear()
-        self._redriven.clear()
+        self._retries.clear()
         self._waiting = 0

@@ -86,7 +86,7 @@ class PublishLoop:
         cursor = window.load_cursor(self._connection)
         while not self._stop.is_set():
             now = time.monotonic()
-            self._dispatch.redrive()
+            self._dispatch.retry_due()
             self._opened = window.open_window(self._connection, cursor)
             self._dispatch.in_flight.open_window()
             if self._opened.positions or cursor.target:
@@ -142,13 +142,13 @@ class PublishLoop:
             window.save_confirmed(self._connection, self._opened.target, settled)
 
     def _wait_for_room(self) -> None:
-        """Publish nothing new until enough undeliverable messages are delivered or discarded."""
+        """Publish nothing new until enough undeliverable messages are delivered or skipped."""
         self._log.error(
-            "too many messages are undeliverable: nothing new is published, see `relay undeliverable`",
+            "too many messages are undeliverable: nothing new is published, see `parked list`",
             messages=self._undeliverable.count,
         )
         while not self._stop.is_set() and not self._undeliverable.has_room:
-            self._dispatch.redrive()
+            self._dispatch.retry_due()
             self._dispatch.idle(LONGEST_IDLE)
         self._log.info("enough undeliverable messages are gone: publishing again", messages=self._undeliverable.count)
 

@@ -1,7 +1,7 @@
 """The table of messages that the broker refused and of those that wait for them, as the active relay uses it.
 
 Only the active relay writes and sends these rows, in the thread that publishes the windows: a key either has rows here
-or its messages are sent directly, never both. People delete rows or make them due (`operations`).
+or its messages are sent directly, never both. People delete rows or make them due (room `parked`).
 """
 
 import time
@@ -111,12 +111,10 @@ class Undeliverable:
             refusals.labels(self._database, kind).inc()
             message = row.message
             about = {"message_id": str(message.id), "contract": message.contract, "key": message.key}
-            self._log.error(
-                "undeliverable: its key waits, see `relay undeliverable`", kind=kind, reason=reason, **about
-            )
+            self._log.error("undeliverable: its key waits, see `parked list`", kind=kind, reason=reason, **about)
 
     def refused_again(self, refused: RefusedRow) -> None:
-        """Postpone the next attempt, unless a person has discarded the message meanwhile."""
+        """Postpone the next attempt, unless a person has skipped the message meanwhile."""
         row, kind, reason = refused
         parameters = {"id": row.message.id, "kind": kind, "reason": reason}
         attempts = self._connection.execute(REFUSED_AGAIN, parameters).fetchone()

@@ -71,7 +71,7 @@ def test_what_waits_behind_a_refused_row_is_given_up_with_it() -> None:
 def test_a_row_that_is_tried_again_counts_neither_for_the_window_nor_for_its_place() -> None:
     flight = InFlight()
     again = row(7, "a")
-    flight.admit_redriven([again])
+    flight.admit_retries([again])
     flight.mark_sent([again])
     assert (flight.count, flight.outstanding) == (1, 0)
     assert flight.pop_settled(1) == [again]

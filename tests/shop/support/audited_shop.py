@@ -8,7 +8,8 @@ from devstack.state import State
 from ordersaga.audit.note import Signer
 from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox.delivery import Delivery
-from ordersaga.parked.operations import Operator, skip
+from ordersaga.parked.operations import skip
+from ordersaga.parked.operator import Operator
 from ordersaga.parked.parked import NewlyParked, append
 from ordersaga.runtime.errors import Failure
 from projections.service import projections

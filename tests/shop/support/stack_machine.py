@@ -21,7 +21,7 @@ from devstack.status import ProcessStatus, status_of
 from ordersaga.broker.topology import EVENTS
 from ordersaga.envelope.message import to_properties
 from ordersaga.parked import operations
-from ordersaga.parked.operations import Operator
+from ordersaga.parked.operator import Operator, UnknownMessage
 from ordersaga.reconcile.findings import ReconcileFinding
 from ordersaga.reconcile.reconcile import Reconciliation
 from shop import services
@@ -159,7 +159,7 @@ class StackMachine(RuleBasedStateMachine):
     def retry(self, connection: psycopg.Connection[Any], message_id: UUID) -> None:
         try:
             operations.retry(connection, message_id, Operator("hypothesis", "it may work now"))
-        except operations.UnknownMessage:
+        except UnknownMessage:
             """It has healed meanwhile."""
 
     def teardown(self) -> None:

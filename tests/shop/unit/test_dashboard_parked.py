@@ -9,13 +9,14 @@ from projections.dashboard.services import MOST_ROWS, ParkedAt
 from projections.dashboard.viewer import NOBODY
 
 
-def parked(service: str, number: int, next_: int | None = None) -> ParkedAt:
+def parked(service: str, number: int, next_: str | None = None) -> ParkedAt:
     rows = [row(position) for position in range(number)]
     return ParkedAt(service, ParkedList(failures=[], messages=rows, next=next_))
 
 
 def row(position: int) -> ParkedRow:
     return ParkedRow(
+        refused_by="reaction",
         position=position,
         message_id=uuid4(),
         version="1",
@@ -41,4 +42,4 @@ def test_all_services_together_show_no_more_rows_than_a_browser_draws_at_once() 
 
 def test_that_a_service_has_more_is_said() -> None:
     assert update([parked("order_service", 2)], NOBODY, "")[-1] == "2 messages"
-    assert update([parked("order_service", 2, next_=3)], NOBODY, "")[-1] == "2 messages and more"
+    assert update([parked("order_service", 2, next_="reaction.3")], NOBODY, "")[-1] == "2 messages and more"

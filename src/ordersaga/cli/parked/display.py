@@ -1,6 +1,7 @@
 """Parked messages as text for a person."""
 
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from ordersaga.cli.text import ago, plain
@@ -19,7 +20,7 @@ STATES = {
     "skipped": "skipped",
     "gone": "no longer parked, left alone",
 }
-"""What has become of a message after an action."""
+"""The state of a message after an action."""
 
 
 def groups_json(found: Iterable[tuple[str, FailureGroup]]) -> list[dict[str, Any]]:
@@ -27,30 +28,56 @@ def groups_json(found: Iterable[tuple[str, FailureGroup]]) -> list[dict[str, Any
 
 
 def groups_table(found: Iterable[tuple[str, FailureGroup]]) -> list[str]:
-    """One line for each failure, and its place below it."""
-    lines = [f"{'FAILURE':10}{'GROUP':20}{'MESSAGES':>9}{'DEAD':>6}{'KEYS':>6}{'WAITING':>9}  {'OLDEST':12}ERROR"]
+    """One line for each failure."""
+    heading = f"{'FAILURE':10}{'GROUP':20}{'REFUSED BY':10}{'MESSAGES':>9}{'DEAD':>6}{'KEYS':>6}{'WAITING':>9}  "
+    lines = [f"{heading}{'OLDEST':12}ERROR"]
     for name, each in found:
         counts = f"{each.messages:>9}{each.dead:>6}{each.keys:>6}{each.followers:>9}"
-        lines.append(f"{each.failure:10}{name:20}{counts}  {ago(each.oldest):12}{raised(each.error, each.place)}")
+        where = f"{each.failure:10}{name:20}{each.refused_by:10}"
+        lines.append(f"{where}{counts}  {ago(each.oldest):12}{raised(each.error, each.place)}")
     return lines
 
 
 def raised(error: str, place: str) -> str:
-    """An exception and where it was raised, which is nowhere for what could not be read."""
+    """An error and its place; an unreadable message has no place."""
     return f"{error} at {place}" if place else error or "not tried yet"
 
 
 def messages_table(found: Iterable[dict[str, Any]]) -> list[str]:
-    lines = [f"{'MESSAGE':38}{'GROUP':20}{'STATE':10}{'TRIED':>5}  {'CONTRACT':34}{'KEY':38}ERROR"]
+    """One line for each message; below it why the broker refused it."""
+    heading = f"{'MESSAGE':38}{'GROUP':20}{'REFUSED BY':12}{'STATE':10}{'TRIED':>5}  {'NEXT':10}{'SINCE':12}"
+    lines = [f"{heading}{'CONTRACT':34}{'KEY':38}ERROR"]
     for each in found:
-        what = f"{each['contract'] or '-':34}{each['key'] or '-':38}{each['error']}"
-        lines.append(f"{each['message_id']!s:38}{each['group']:20}{each['state']:10}{each['attempts']:>5}  {what}")
+        where = f"{each['message_id']!s:38}{each['group']:20}{each['refused_by']:12}{each['state']:10}"
+        when = f"{each['attempts']:>5}  {next_attempt(each):10}{ago(each['parked_at']):12}"
+        lines.append(f"{where}{when}{each['contract'] or '-':34}{each['key'] or '-':38}{each['error']}")
+        if each["refused_by"] == "broker" and each["error"]:
+            lines.append(f"  {printable(each['message'])}")
     return lines
 
 
+def next_attempt(row: dict[str, Any]) -> str:
+    """When a message is tried next: in some seconds, now, in turn behind others, or when a person retries it."""
+    if row["next_attempt_at"] is None:
+        return "in turn" if row["state"] == "waiting" else "by hand"
+    seconds = (row["next_attempt_at"] - datetime.now(UTC)).total_seconds()
+    return f"in {seconds:.0f} s" if seconds > 0 else "now"
+
+
+def left_lines(left: Iterable[dict[str, Any]]) -> list[str]:
+    """Messages that are still parked after they were retried, and why."""
+    return printed(
+        f"{each['group']}: {each['message_id']} is still parked (attempts: {each['attempts']}): {each['message']}"
+        for each in left
+    )
+
+
+MESSAGE_LINES = ("message_id", "group", "refused_by", "contract", "key", "state", "attempts")
+
+
 def message_text(found: dict[str, Any]) -> list[str]:
-    """Everything about one message; what strangers wrote is escaped."""
-    lines = [f"{name:16} {found[name]}" for name in ("message_id", "group", "contract", "key", "state", "attempts")]
+    """Everything about one message; text that others wrote is escaped."""
+    lines = [f"{name:16} {found[name]}" for name in MESSAGE_LINES]
     lines += [f"{name:16} {found[name] or '-'}" for name in ("parked_at", "next_attempt_at")]
     lines.append(f"{'failure':16} {found['failure']}  {raised(found['error'], found['place'])}: {found['message']}")
     for name in ("before", "followers"):
@@ -73,7 +100,9 @@ def action_text(each: dict[str, Any]) -> str:
 
 
 def actions_table(found: Iterable[dict[str, Any]]) -> list[str]:
-    return printed(f"{each['message_id']} in {each['group']}: {action_text(each)}" for each in found)
+    return printed(
+        f"{each['message_id']} in {each['group']} ({each['refused_by']}): {action_text(each)}" for each in found
+    )
 
 
 def printed(texts: Iterable[str]) -> list[str]:
@@ -81,7 +110,7 @@ def printed(texts: Iterable[str]) -> list[str]:
 
 
 def printable(line: str) -> str:
-    """Without what would steer the terminal."""
+    """The line without characters that control the terminal."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
 
 

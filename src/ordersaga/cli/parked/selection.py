@@ -1,4 +1,4 @@
-"""Which messages a command is for: one, several, those of one failure, or all, of one consumer group or of all."""
+"""Which parked messages a command is for: some by id, a failure group, a key, or all; of one service or of all."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -12,18 +12,27 @@ from ordersaga.cli.app import Application
 from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed, run_this
 from ordersaga.cli.options import group_option
-from ordersaga.parked import inspection, operations
-from ordersaga.parked.operations import Operator
+from ordersaga.parked import inspection, listing
+from ordersaga.parked.listing import ParkedFilter
+from ordersaga.parked.operator import Operator, UnknownMessage
+from ordersaga.parked.refused_by import REFUSED_BY, RefusedBy
 from ordersaga.service import Service
 
 Command = Callable[..., Any]
 
 
+refused_by_option = click.option(
+    "--refused-by", type=click.Choice(REFUSED_BY), help="Only messages that a reaction, or that the broker refused."
+)
+
+
 def selecting(command: Command) -> Command:
-    """Arguments `messages`, `failure`, `everything` and `group`."""
+    """Arguments `messages`, `key`, `failure`, `everything`, `group` and `refused_by`."""
     for option in (
         click.option("--all", "everything", is_flag=True, help="Every message that failed."),
+        click.option("--key", help="The first message of this key, which the others wait for."),
         click.option("--failure", metavar="ID", help="Those of one failure group, as `parked list` names it."),
+        refused_by_option,
         group_option,
         click.argument("messages", nargs=-1, type=click.UUID, metavar="[MESSAGE]..."),
     ):
@@ -35,85 +44,103 @@ def one_or_all(application: Application, group: Service | None) -> list[Service]
     return [group] if group else list(application.services)
 
 
+class Target(NamedTuple):
+    """A parked message, and who refused it."""
+
+    message: UUID
+    refused_by: RefusedBy
+
+
 class Chosen(NamedTuple):
-    """Messages of one consumer group, in the order in which they were parked."""
+    """Messages of one service, in the order in which they were parked."""
 
     service: Service
-    messages: list[UUID]
+    targets: list[Target]
 
 
 def choose(
     application: Application,
     messages: tuple[UUID, ...],
     group: Service | None,
+    refused_by: RefusedBy | None,
     failure: str | None,
+    key: str | None,
     everything: bool,
 ) -> list[Chosen]:
     """Raises UsageError unless one way of choosing is used, Failed when what is named is not parked."""
-    if bool(messages) + bool(failure) + everything != 1:
-        raise click.UsageError("Say which: message ids, or --failure ID, or --all.")
+    if bool(messages) + bool(failure) + bool(key) + everything != 1:
+        raise click.UsageError("Say which: message ids, or --failure ID, or --key KEY, or --all.")
     if messages:
-        return one_by_one(application, messages, group)
+        return one_by_one(application, messages, group, refused_by)
+    wanted = ParkedFilter(failure=failure, key=key, refused_by=refused_by, failed=True)
     chosen = []
     for service in one_or_all(application, group):
         with connected(application, service, service.role) as connection:
-            chosen.append(Chosen(service, inspection.failed(connection, failure)))
-    if failure and not any(found.messages for found in chosen):
-        raise Failed(f"No message of the failure group {failure} is parked. {run_this('parked list')} names them.")
-    return [found for found in chosen if found.messages]
+            rows = listing.messages(connection, wanted)
+        chosen.append(Chosen(service, [Target(row["message_id"], row["refused_by"]) for row in rows]))
+    if (failure or key) and not any(found.targets for found in chosen):
+        what = f"of the failure group {failure}" if failure else f"of the key {key}"
+        raise Failed(f"No message {what} is parked. {run_this('parked list')} shows what is.")
+    return [found for found in chosen if found.targets]
 
 
-def one_by_one(application: Application, messages: tuple[UUID, ...], group: Service | None) -> list[Chosen]:
-    parked_by: dict[UUID, list[Service]] = {message: [] for message in messages}
+def one_by_one(
+    application: Application, messages: tuple[UUID, ...], group: Service | None, refused_by: RefusedBy | None
+) -> list[Chosen]:
+    found: dict[UUID, list[tuple[Service, RefusedBy]]] = {message: [] for message in messages}
     for service in one_or_all(application, group):
         with connected(application, service, service.role) as connection:
-            for message in parked_by:
-                if inspection.is_parked(connection, message):
-                    parked_by[message].append(service)
-    by_service: dict[Service, list[UUID]] = {}
-    for message, services in parked_by.items():
-        by_service.setdefault(the_only(message, services), []).append(message)
-    return [Chosen(service, found) for service, found in by_service.items()]
+            for message, refusals in found.items():
+                parked = inspection.refusals(connection, message)
+                refusals += [(service, by) for by in parked if refused_by in (None, by)]
+    by_service: dict[Service, list[Target]] = {}
+    for message, refusals in found.items():
+        service, by = the_only(message, refusals)
+        by_service.setdefault(service, []).append(Target(message, by))
+    return [Chosen(service, targets) for service, targets in by_service.items()]
 
 
-def the_only(message: UUID, services: list[Service]) -> Service:
-    """The service whose group has parked the message. Raises Failed."""
-    if not services:
-        advice = f"{run_this('parked list --messages')} names those that are."
-        raise Failed(f"Message {message} is not parked. {advice}")
-    if len(services) > 1:
-        names = " and ".join(service.group for service in services)
-        raise Failed(f"Message {message} is parked by {names}: say which with --group.")
-    return services[0]
+def the_only(message: UUID, refusals: list[tuple[Service, RefusedBy]]) -> tuple[Service, RefusedBy]:
+    """Where the message is parked. Raises Failed."""
+    if not refusals:
+        raise Failed(f"Message {message} is not parked. {run_this('parked list --messages')} names those that are.")
+    if len(refusals) > 1:
+        names = " and ".join(f"{service.group} ({by})" for service, by in refusals)
+        raise Failed(f"Message {message} is parked by {names}: say which with --group or --refused-by.")
+    return refusals[0]
 
 
-def find(application: Application, message: UUID, group: Service | None) -> Service:
-    """The service whose group has parked this message. Raises Failed."""
-    return one_by_one(application, (message,), group)[0].service
+def find(
+    application: Application, message: UUID, group: Service | None, refused_by: RefusedBy | None
+) -> tuple[Service, RefusedBy]:
+    """The service that has parked this message, and who refused it. Raises Failed."""
+    [(service, [target])] = one_by_one(application, (message,), group, refused_by)
+    return service, target.refused_by
 
 
-Action = Callable[[Connection[Any], UUID, Operator], str | None]
+Action = Callable[..., str | None]
+"""(connection, message id, operator, refused_by=...) -> the new state."""
 
 
 def act(
     application: Application, chosen: list[Chosen], action: Action, operator: Operator, label: str
 ) -> list[dict[str, Any]]:
-    """Do it to each in a transaction of its own, with progress. Those that have left meanwhile are `gone`."""
+    """Do it to each in a transaction of its own, with progress. Messages that are no longer parked are `gone`."""
     done = []
-    total = sum(len(found.messages) for found in chosen)
+    total = sum(len(found.targets) for found in chosen)
     with click.progressbar(length=total, label=label, file=sys.stderr, hidden=total == 1) as bar:
-        for service, message, connection in each(application, chosen):
+        for service, (message, refused_by), connection in each(application, chosen):
             try:
-                state = action(connection, message, operator)
-            except operations.UnknownMessage:
+                state = action(connection, message, operator, refused_by=refused_by)
+            except UnknownMessage:
                 state = "gone"
-            done.append({"group": service.group, "message_id": message, "state": state})
+            done.append({"group": service.group, "message_id": message, "refused_by": refused_by, "state": state})
             bar.update(1)
     return done
 
 
-def each(application: Application, chosen: list[Chosen]) -> Iterator[tuple[Service, UUID, Connection[Any]]]:
-    for service, messages in chosen:
+def each(application: Application, chosen: list[Chosen]) -> Iterator[tuple[Service, Target, Connection[Any]]]:
+    for service, targets in chosen:
         with connected(application, service, service.role) as connection:
-            for message in messages:
-                yield service, message, connection
+            for target in targets:
+                yield service, target, connection

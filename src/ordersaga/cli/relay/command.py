@@ -8,9 +8,7 @@ import click
 from ordersaga.cli.app import RELAY, Application
 from ordersaga.cli.errors import CannotRunHere
 from ordersaga.cli.options import json_option, services_argument
-from ordersaga.cli.relay.redrive import redrive
 from ordersaga.cli.relay.republish import republish
-from ordersaga.cli.relay.undeliverable import discard, undeliverable
 from ordersaga.cli.text import ago, to_json
 from ordersaga.relay import daemon
 from ordersaga.relay.status import RelaySession, RelayStatus, relay_status
@@ -28,14 +26,13 @@ class RunByDefault(click.Group):
 
 @click.group(cls=RunByDefault)
 def relay() -> None:
-    """Publish the outboxes of services, see how far they are and what the broker did not take, refill a lost broker.
+    """Publish the outboxes of services, see how far they are, refill a lost broker.
 
     `relay [SERVICE]...` is short for `relay run [SERVICE]...`
     """
 
 
-for command in (republish, undeliverable, redrive, discard):
-    relay.add_command(command)
+relay.add_command(republish)
 
 
 @relay.command(short_help="Publish until Ctrl-C.")
@@ -80,7 +77,7 @@ def status(application: Application, services: tuple[Service, ...], as_json: boo
     """Say for each database who publishes it, how far behind it is and how fast it goes.
 
     BEHIND counts committed rows that the broker has not answered for; OLDEST is the age of the first of them. REFUSED
-    counts what it did not take and what waits behind that: `relay undeliverable` lists them.
+    counts what it did not take and what waits behind that: `parked list` shows them.
     Exit code 0 when every database answers and has an active relay, else 1.
     """
     urls = relay_urls(application, services)

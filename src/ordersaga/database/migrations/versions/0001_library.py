@@ -106,27 +106,6 @@ comment on column undeliverable.position is 'of its row in the outbox: the order
 comment on column undeliverable.next_attempt_at is
     'null: when nothing of its key is before it (waits), or when a person says so (too_large)';
 create index undeliverable_key on undeliverable (key, position);
-
-create table undeliverable_actions (
-    position bigint generated always as identity primary key,
-    action text not null check (action in ('redrive', 'discard')),
-    message_id uuid not null,
-    key text not null,
-    contract text not null,
-    actor text not null,
-    reason text not null,
-    acted_at timestamptz not null default now(),
-    kind text not null,
-    refusal text not null,
-    attempts integer not null,
-    body text,
-    correlation_id uuid not null
-);
-comment on column undeliverable_actions.kind is 'as it was before the action, like the following columns';
-comment on column undeliverable_actions.body is 'null after a redrive, which takes no message away';
-create index undeliverable_actions_message on undeliverable_actions (message_id, position);
-create trigger undeliverable_actions_append_only before update or delete or truncate on undeliverable_actions
-    for each statement execute function refuse_change();
 """
 
 # A btree, though BRIN is smaller: a range of a BRIN index never shrinks. Once purged rows make room for new ones, every
@@ -174,10 +153,12 @@ create index parked_messages_due on parked_messages (next_attempt_at) where stat
 
 create table parked_actions (
     position bigint generated always as identity primary key,
+    refused_by text not null check (refused_by in ('reaction', 'broker')),
     action text not null check (action in ('retry', 'edit', 'skip')),
     message_id uuid not null,
     key text,
     contract text,
+    correlation_id uuid,
     actor text not null,
     reason text not null,
     acted_at timestamptz not null default now(),
@@ -185,12 +166,16 @@ create table parked_actions (
     attempts smallint not null,
     error text not null,
     place text not null,
+    message text not null,
     headers jsonb,
     body bytea,
     new_body bytea
 );
 comment on column parked_actions.state is 'as it was before the action, like the following columns';
-comment on column parked_actions.headers is 'null after a retry, which changes no message';
+comment on column parked_actions.correlation_id is 'null: the envelope is broken';
+comment on column parked_actions.headers is
+    'null after a retry, which changes no message, and where the broker refused it';
+comment on column parked_actions.body is 'null after a retry';
 comment on column parked_actions.new_body is 'what an edit put in its place';
 create index parked_actions_message on parked_actions (message_id, position);
 create trigger parked_actions_append_only before update or delete or truncate on parked_actions

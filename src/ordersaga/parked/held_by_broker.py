@@ -1,0 +1,45 @@
+"""A message that the broker refused, locked while a person acts on it; only the active relay publishes it."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from ordersaga.parked.refused_by import BROKER_STATE
+
+HOLD = f"""
+select message_id, {BROKER_STATE} as state, attempts from undeliverable where message_id = %s for update
+"""  # noqa: S608 - a constant
+# What waits is due as soon as it is the first of its key.
+MAKE_DUE = f"""
+update undeliverable set attempts = 0, next_attempt_at = case when kind <> 'waits' then now() end
+where message_id = %s returning {BROKER_STATE}
+"""  # noqa: S608 - a constant
+SKIP = "delete from undeliverable where message_id = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class HeldByBroker:
+    """A row of undeliverable, locked until the transaction ends."""
+
+    message_id: UUID
+    state: str
+    attempts: int
+    edits: int = 0
+    refused_by: Literal["broker"] = "broker"
+
+    def make_due(self, connection: Connection[Any]) -> str:
+        """Make it due now, or as soon as it is the first of its key. Returns the new state."""
+        return str(next(connection.execute(MAKE_DUE, (self.message_id,)))[0])
+
+    def skip(self, connection: Connection[Any]) -> None:
+        """Delete it; the relay publishes the next of its key."""
+        connection.execute(SKIP, (self.message_id,))
+
+
+def hold(connection: Connection[Any], message_id: UUID) -> HeldByBroker | None:
+    """Lock its row; None when the broker has not refused it."""
+    with connection.cursor(row_factory=class_row(HeldByBroker)) as cursor:
+        return cursor.execute(HOLD, (message_id,)).fetchone()

@@ -1,0 +1,103 @@
+"""A message that a reaction refused, locked while a person acts on it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+from uuid import UUID
+
+from psycopg import Connection
+from psycopg.rows import class_row
+
+from ordersaga.envelope.message import ContractData
+from ordersaga.inbox.delivery import Broken, read
+from ordersaga.parked import attempts, parked
+from ordersaga.parked.attempts import ParkedMessage
+from ordersaga.parked.operator import ActionRefused
+
+KEY = "select key from parked_messages where message_id = %s"
+HOLD = f"select {attempts.COLUMNS} from parked_messages where message_id = %s for update"  # noqa: S608 - a constant
+
+MAKE_DUE = """
+with held as (select exists (
+    select from parked_messages earlier join parked_messages this using (key)
+    where this.position = %(position)s and earlier.position < this.position) as up)
+update parked_messages set attempts = 0, tried_at = null,
+    state = case when held.up then 'waiting' else 'retrying' end,
+    next_attempt_at = case when held.up then null else now() end
+from held where position = %(position)s returning state
+"""
+SKIP = """
+insert into inbox (message_id, contract, source, event_hash)
+values (%s, %s, %s, %s) on conflict (message_id) do nothing
+"""
+REPLACE_BODY = """
+update parked_messages set body = %(body)s, original_body = coalesce(original_body, body), edits = edits + 1
+where position = %(position)s
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldByReaction:
+    """A row of parked_messages and the queue of its key, locked until the transaction ends."""
+
+    row: ParkedMessage
+    refused_by: Literal["reaction"] = "reaction"
+
+    @property
+    def message_id(self) -> UUID:
+        return self.row.message_id
+
+    @property
+    def state(self) -> str:
+        return self.row.state
+
+    @property
+    def attempts(self) -> int:
+        return self.row.attempts
+
+    @property
+    def edits(self) -> int:
+        return self.row.edits
+
+    def make_due(self, connection: Connection[Any]) -> str:
+        """Make it due now, or as soon as it is the first of its key. Returns the new state."""
+        return str(next(connection.execute(MAKE_DUE, {"position": self.row.position}))[0])
+
+    def skip(self, connection: Connection[Any]) -> None:
+        """Move it to the inbox, so that a repeat is dropped, and make the next of its key due."""
+        connection.execute(SKIP, (self.message_id, self.row.contract or "", *origin(self.row.headers)))
+        attempts.remove(connection, [self.row])
+        attempts.release_first(connection, self.row.key)
+
+    def replace_body(self, connection: Connection[Any], body: bytes) -> None:
+        """Keep the original body beside the new one."""
+        connection.execute(REPLACE_BODY, {"body": body, "position": self.row.position})
+
+    def require_valid(self, body: bytes, contracts: Mapping[str, type[ContractData]]) -> None:
+        """Raises ActionRefused when the message cannot be handled with this body, or would get another key."""
+        message = read(self.row.delivery._replace(body=body), contracts)
+        if isinstance(message, Broken):
+            raise ActionRefused(str(message.reason))
+        key = str(getattr(message.data, message.data.KEY))
+        if key != message.key:
+            raise ActionRefused(f"{message.data.KEY} would become {key}, but the message is of the key {message.key}")
+
+
+def hold(connection: Connection[Any], message_id: UUID) -> HeldByReaction | None:
+    """Lock the queue of its key, then its row; None when no reaction has refused it."""
+    key = connection.execute(KEY, (message_id,)).fetchone()
+    if key is None:
+        return None
+    parked.lock(connection, key)
+    with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
+        row = cursor.execute(HOLD, (message_id,)).fetchone()
+    return HeldByReaction(row) if row else None
+
+
+def origin(headers: Mapping[str, Any]) -> tuple[str, bytes]:
+    """Source and event hash, empty where the envelope is broken."""
+    try:
+        event_hash = bytes.fromhex(headers["ce-eventhash"])
+    except (KeyError, ValueError, TypeError):
+        event_hash = b""
+    return str(headers.get("ce-source", "")), event_hash

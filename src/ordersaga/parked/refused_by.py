@@ -1,0 +1,37 @@
+"""Who refused a parked message: a reaction of the service's group, or the broker when the service's relay published it.
+
+Each has a table of its own, because each has a writer of its own: `parked_messages` the group's workers, and
+`undeliverable` the active relay. For people both are the same columns.
+"""
+
+from typing import Literal, LiteralString, get_args
+
+RefusedBy = Literal["reaction", "broker"]
+REFUSED_BY: tuple[RefusedBy, ...] = get_args(RefusedBy)
+
+REACTION = """
+select position, message_id, key, contract, state, attempts, error, place, message, traceback, parked_at,
+    next_attempt_at, tried_at, edits, routing_key, headers, body, original_body,
+    case when pg_input_is_valid(headers ->> 'ce-correlationid', 'uuid')
+        then (headers ->> 'ce-correlationid')::uuid end as correlation_id
+from parked_messages
+"""
+BROKER_STATE = "case when kind = 'waits' then 'waiting' when next_attempt_at is null then 'dead' else 'retrying' end"
+BROKER = f"""
+select position, message_id, key, contract, {BROKER_STATE} as state, attempts,
+    case kind when 'waits' then '' else kind end as error, case kind when 'waits' then '' else contract end as place,
+    reason as message, '' as traceback, refused_at as parked_at, next_attempt_at, null::timestamptz as tried_at,
+    0::smallint as edits, '' as routing_key, null::jsonb as headers, convert_to(body, 'UTF8') as body,
+    null::bytea as original_body, correlation_id
+from undeliverable
+"""  # noqa: S608 - a constant
+
+FAILURE = "left(md5(error || E'\\n' || place), 8)"
+"""The name of a failure group: the same error in the same place."""
+ROWS: dict[RefusedBy, LiteralString] = {"reaction": f"({REACTION}) as parked", "broker": f"({BROKER}) as parked"}
+"""What to select the columns of parked messages from."""
+
+
+def statement(template: LiteralString, by: RefusedBy) -> LiteralString:
+    """An SQL template with the rows for `{rows}`, and the name of a row's failure group for `{failure}`."""
+    return template.format(rows=ROWS[by], failure=FAILURE)
