@@ -28,7 +28,7 @@ class Snapshot(NamedTuple):
         return xid < int(begin) or (xid < int(end) and str(xid) not in under_way.split(","))
 
 
-EMPTY_SNAPSHOT = Snapshot(window.NOTHING)
+EMPTY_SNAPSHOT = Snapshot(window.EMPTY_SNAPSHOT)
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""The advisory locks of a database that have a number: no two may have the same.
+"""The numbers of the advisory locks of a database; each is used for one lock.
 
-They are pairs of 32-bit keys, a space apart from the single 64-bit keys that writers take on aggregates. Locks on
-something that has a name (a parked key, an idempotency key) are pairs of another first key or of a hash.
+The numbers are pairs of 32-bit keys. Locks on aggregates are single 64-bit keys, so the two never collide. Locks on
+things with a name (a parked key, an idempotency key) are pairs with another first key, or hashes.
 """
 
 from typing import Any
@@ -12,13 +12,13 @@ SPACE = 7236
 RELAY_LEAD = (SPACE, 843)
 """Held by the active relay of the database."""
 GROUP_GATE = (SPACE, 844)
-"""Held together by the workers of a group, alone by who changes its queues."""
+"""Shared by the workers of a group; taken alone by a change of its queues."""
 REBUILD = (SPACE, 845)
-"""Held by the one rebuild of the read side."""
+"""Held by the rebuild of the read side, of which there is one at a time."""
 EVENT_LOG = (SPACE, 846)
-"""Held by the one writer of the event log until its transaction ends."""
+"""Held by the writer of the event log until its transaction ends."""
 MIGRATION = 7_236_843_021
-"""One 64-bit key: two processes that start at once migrate one after the other."""
+"""A single 64-bit key. Two processes that start at the same time migrate one after the other."""
 
 
 def try_lock(connection: Connection[Any], lock: tuple[int, int]) -> bool:

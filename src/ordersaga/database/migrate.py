@@ -1,4 +1,4 @@
-"""Bringing databases up to date, each in one transaction and by one process at a time, then the grants."""
+"""Migrating databases, each in one transaction and by one process at a time, and granting rights."""
 
 from pathlib import Path
 from typing import Any
@@ -48,14 +48,14 @@ FOREIGN_TABLES = (
 
 
 class UnknownSchema(Exception):
-    """Migrations alone cannot make the database what the code needs."""
+    """The migrations do not lead to the tables that the code needs."""
 
 
 def migrate(schema: ServiceSchema, url: str) -> None:
-    """Upgrade one database: the library's tables, the service's own, the grants.
+    """Migrate one database: the tables of the library, those of the service, the grants.
 
     Raises:
-        UnknownSchema: a table is in the way, or something is still missing afterwards; nothing was changed.
+        UnknownSchema: a table of another application exists, or a column is still missing; nothing was changed.
     """
     engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
     try:
@@ -65,7 +65,7 @@ def migrate(schema: ServiceSchema, url: str) -> None:
             for migrations in schema.migrations:
                 upgrade(connection, migrations.folder, migrations.version_table)
             driver: Any = connection.connection.driver_connection
-            require_whole(driver, schema)
+            require_complete(driver, schema)
             grant(driver, schema.role, SERVICE_GRANTS)
             for migrations in schema.migrations:
                 grant(driver, schema.role, SQL(migrations.grants))
@@ -75,8 +75,8 @@ def migrate(schema: ServiceSchema, url: str) -> None:
         engine.dispose()
 
 
-def require_whole(connection: Connection[Any], schema: ServiceSchema) -> None:
-    """Raises UnknownSchema when the newest revision has not what the code knows."""
+def require_complete(connection: Connection[Any], schema: ServiceSchema) -> None:
+    """Raises UnknownSchema when the newest revision lacks tables or columns that the code knows."""
     known = (metadata, *schema.tables)
     lacking = [f"{table} ({', '.join(columns)})" for table, columns in missing_columns(connection, known)]
     if lacking:
@@ -100,6 +100,6 @@ def upgrade(connection: SqlaConnection, folder: Path, version_table: str) -> Non
 
 
 def grant(connection: Connection[Any], role: str, grants: SQL) -> None:
-    """Least privilege for a role; a database whose server lacks the role is used by its owner alone."""
+    """Grant a role the least privileges, if the server has the role; else the owner uses the database alone."""
     if connection.execute("select 1 from pg_roles where rolname = %s", (role,)).fetchone():
         connection.execute(grants.format(role=Identifier(role)))

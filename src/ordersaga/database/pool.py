@@ -1,4 +1,4 @@
-"""A process's connections to its database, and what keeps that database from being used."""
+"""Database: the connection pool of a process, and the problems that keep the process from using its database."""
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from ordersaga.runtime.links import is_disturbed
 
 CONNECTION_SECONDS = 2
 STATEMENT_TIMEOUT = "10s"
-"""Longer than any statement takes; it frees the thread of a request that waits for a lock nobody releases."""
+"""Longer than any statement takes. It frees the thread of a request that waits for a lock that is never released."""
 
 MISSING = """
 select wanted.tab, array_agg(wanted.col)
@@ -25,10 +25,10 @@ group by wanted.tab order by wanted.tab
 
 
 class Database:
-    """A pool in autocommit mode: single statements are their own transaction, others begin one."""
+    """A pool of connections in autocommit mode: a single statement is a transaction; callers begin longer ones."""
 
     def __init__(self, url: str, name: str, size: int, *tables: MetaData) -> None:
-        """Connects in the background: a database that is away is a matter of readiness, not of starting."""
+        """Connect in the background: a process starts without its database, and is ready once it answers."""
         self.name = name
         self.tables = (metadata, *tables)
         self.pool = ConnectionPool(
@@ -37,7 +37,7 @@ class Database:
             min_size=min(2, size),
             max_size=size,
             timeout=CONNECTION_SECONDS,
-            # An attempt that has been given up is begun anew by the next request, one in backoff is waited for.
+            # After this time the pool stops to reconnect, and the next request starts anew; until then requests wait.
             reconnect_timeout=1,
             configure=configure,
             open=True,
@@ -45,7 +45,7 @@ class Database:
 
     @contextmanager
     def connection(self, timeout: float | None = None) -> Iterator[Connection[Any]]:
-        """A connection for the length of the block; raises PoolTimeout when there is none within `timeout` seconds."""
+        """Lend a connection for the block. Raises PoolTimeout when none is free within `timeout` seconds."""
         # psycopg_pool's own `check` sleeps a second after each broken connection, so that the first request after a
         # restart of the server would fail.
         connection = self.pool.getconn(timeout)
@@ -60,7 +60,7 @@ class Database:
             self.pool.putconn(connection)
 
     def problems(self) -> list[str]:
-        """What keeps this database from being used, each in one sentence."""
+        """What keeps the process from using the database, each in one sentence."""
         try:
             with self.connection(timeout=1) as connection:
                 missing = missing_columns(connection, self.tables)
@@ -74,8 +74,10 @@ def configure(connection: Connection[Any]) -> None:
     connection.execute("select set_config('statement_timeout', %s, false)", (STATEMENT_TIMEOUT,))
 
 
-def missing_columns(connection: Connection[Any], known: Iterable[MetaData]) -> list[tuple[str, list[str]]]:
-    """Tables with the columns they lack of those that the code knows."""
-    wanted = [(table.name, column.name) for each in known for table in each.sorted_tables for column in table.columns]
+def missing_columns(connection: Connection[Any], expected: Iterable[MetaData]) -> list[tuple[str, list[str]]]:
+    """(table, missing columns) for each table that lacks columns of these definitions."""
+    wanted = [
+        (table.name, column.name) for all_ in expected for table in all_.sorted_tables for column in table.columns
+    ]
     tables, columns = map(list, zip(*wanted, strict=True))
     return connection.execute(MISSING, (tables, columns)).fetchall()

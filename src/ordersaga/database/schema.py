@@ -1,4 +1,4 @@
-"""The tables that every service database has, as SQLAlchemy Core sees them; migrations create them."""
+"""The library's tables in every service database, as SQLAlchemy Core definitions; migrations create them."""
 
 from sqlalchemy import (
     BigInteger,
@@ -26,7 +26,7 @@ metadata = MetaData()
 
 
 class Xid8(UserDefinedType[str]):
-    """A 64-bit transaction id, which never wraps round."""
+    """A 64-bit transaction id; it never wraps around."""
 
     cache_ok = True
 
@@ -35,7 +35,7 @@ class Xid8(UserDefinedType[str]):
 
 
 class PgSnapshot(UserDefinedType[str]):
-    """Which transactions were visible at one moment."""
+    """The transactions that were visible at one moment."""
 
     cache_ok = True
 
@@ -44,7 +44,7 @@ class PgSnapshot(UserDefinedType[str]):
 
 
 def xid() -> Column[str]:
-    """The writing transaction: what windows between snapshots are cut by."""
+    """The transaction that wrote the row; windows between snapshots are cut by it."""
     return Column("xid", Xid8, nullable=False, server_default=text("pg_current_xact_id()"))
 
 
@@ -131,7 +131,7 @@ undeliverable = Table(
     moment("refused_at"),
     Index("undeliverable_key", "key", "position"),
 )
-"""Messages that the broker refused, and those that wait for them: complete copies, so that the outbox can be purged."""
+"""Messages that the broker refused, and those that wait behind them: copies, so that outbox rows can be purged."""
 
 inbox = Table(
     "inbox",
@@ -240,4 +240,4 @@ personal_keys = Table(
     UniqueConstraint("id", name="personal_keys_id"),
     Index("personal_keys_current", "subject", unique=True, postgresql_where=text("key is not null")),
 )
-"""What personal data is sealed with, a key per person; erased once, never brought back."""
+"""The keys that seal personal data, one per person; an erased key never comes back."""

@@ -1,4 +1,4 @@
-"""What `migrate` is told of a service's database; importing it costs no SQLAlchemy, which workers do not need."""
+"""ServiceSchema: the tables and the role of one service, for `migrate`. Importing it does not import SQLAlchemy."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class Migrations:
 
 @dataclass(frozen=True)
 class ServiceSchema:
-    """What a database is to have beside the library's tables, and the role that its service signs in as."""
+    """The tables of a service beside the library's, and the role that its processes sign in as."""
 
     database: str
     role: str

@@ -17,7 +17,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from ordersaga.database.snapshot_window import NOTHING
+from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT
 from ordersaga.runtime.logs import log
 
 LOCK = "select from relay_cursor for update"
@@ -66,5 +66,5 @@ def rebase_if_foreign(connection: Connection[Any], database: str) -> None:
             return
         counts = connection.execute(RESTAMP).fetchone()
         assert counts is not None
-        connection.execute(MOVE, (this_server, NOTHING))
+        connection.execute(MOVE, (this_server, EMPTY_SNAPSHOT))
     log.warning("restored from another server: re-based", published=counts[0], to_publish=counts[1], **servers)

@@ -11,7 +11,7 @@ from psycopg import Connection
 from psycopg.conninfo import make_conninfo
 
 from ordersaga.database.locks import RELAY_LEAD
-from ordersaga.database.snapshot_window import NOTHING, unseen
+from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT, unseen
 from ordersaga.relay import session
 from ordersaga.relay.undeliverable import MAX_ROWS
 from ordersaga.relay.window import Cursor
@@ -129,7 +129,7 @@ def standing(connection: Connection[Any], before: Cursor) -> tuple[Any, ...]:
 def cursor_of(connection: Connection[Any]) -> Cursor:
     """The current cursor; for a database without one, a cursor with nothing published."""
     row = connection.execute(CURSOR).fetchone()
-    return Cursor(*row) if row else Cursor(NOTHING)
+    return Cursor(*row) if row else Cursor(EMPTY_SNAPSHOT)
 
 
 def relays(connection: Connection[Any]) -> tuple[RelaySession | None, tuple[RelaySession, ...]]:

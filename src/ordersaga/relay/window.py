@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
-from ordersaga.database.snapshot_window import NOTHING, window_of
+from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT, window_of
 from ordersaga.envelope.message import COLUMNS, Message, from_row
 
 
@@ -49,7 +49,7 @@ def load_cursor(connection: Connection[Any]) -> Cursor:
     connection.execute(
         """insert into relay_cursor (system_identifier, published)
            select system_identifier, %s from pg_control_system() on conflict do nothing""",
-        (NOTHING,),
+        (EMPTY_SNAPSHOT,),
     )
     row = connection.execute("select published::text, target::text, confirmed_position from relay_cursor").fetchone()
     assert row is not None
