@@ -43,7 +43,7 @@ def id_of(number: int, step: int) -> UUID:
 
 
 def timeline_of(connection: Connection[Any], order_id: UUID) -> Timeline:
-    saga = sagas.one(connection, order_id)
+    saga = sagas.fetch_one(connection, order_id)
     assert saga, "the database was filled with it"
     return timeline.of_saga(connection, saga)
 
@@ -57,7 +57,7 @@ def on_the_dashboard(orders: int) -> dict[str, Question]:
         "unfinished orders": sagas.unfinished,
         "usual times": sagas.usual,
         "orders, newest": sagas.page,
-        "orders, deep in": lambda c: sagas.page(c, behind=sagas.Place(placed, id_of(some, 0))),
+        "orders, deep in": lambda c: sagas.page(c, behind=sagas.SagaCursor(placed, id_of(some, 0))),
         "an order's timeline": lambda c: timeline_of(c, id_of(some, 0)),
         "events, newest": events.page,
         "events, behind a position": lambda c: events.after(c, events.head(c) - 100),

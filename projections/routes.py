@@ -1,4 +1,4 @@
-"""The read side over HTTP: orders and their timelines, the event log, stock, payments, figures, search."""
+"""The API of the read side: orders and their timelines, the event log, stock, payments, figures, search."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,14 +23,14 @@ from projections.queries.timeline import Timeline
 from projections.shapes import (
     EventPage,
     EventQuery,
-    EventView,
     FiguresQuery,
+    LoggedEventView,
     MessagePath,
-    OrderPath,
     PageView,
     PaymentPage,
     PaymentQuery,
     SagaPage,
+    SagaPath,
     SagaQuery,
     SearchQuery,
     SearchView,
@@ -60,24 +60,26 @@ def show_page(view: PageView) -> Response:
 
 @routes.get("/sagas", responses={200: SagaPage}, security=everyone)
 def list_sagas(query: SagaQuery) -> Response:
-    """Orders, newest first; a customer's own ones"""
-    wanted, own = query.wanted(), own_customer()
-    if own and wanted.customer not in (None, own):
+    """List orders, newest first; a customer sees only their own"""
+    wanted, customer = query.wanted(), customer_of_caller()
+    if customer and wanted.customer not in (None, customer):
         return show_page(SagaPage(sagas=[], next=None))
     with read_transaction() as connection:
-        found = sagas.page(connection, wanted._replace(customer=own or wanted.customer), query.limit + 1, query.after)
+        found = sagas.page(
+            connection, wanted._replace(customer=customer or wanted.customer), query.limit + 1, query.after
+        )
     page, following = linked(found, query.limit, lambda saga: cursor_of((saga.placed_at, saga.order_id)))
     return show_page(SagaPage(sagas=page, next=following))
 
 
-def own_customer() -> str | None:
-    """The customer whose orders alone the caller may see; None sees all."""
+def customer_of_caller() -> str | None:
+    """The customer who calls, and who sees only their own orders; None for operators and auditors."""
     return caller().subject if caller().role == "customer" else None
 
 
 @routes.get("/unfinished", responses={200: UnfinishedPage}, security=staff)
 def list_unfinished(query: UnfinishedQuery) -> Response:
-    """Unfinished orders, oldest waiting first, and how long others waited"""
+    """List unfinished orders, the longest waiting first, and how long other orders waited"""
     with read_transaction() as connection:
         found = sagas.unfinished(connection, query.limit + 1, query.after, query.waits_for)
         usual = sagas.usual(connection)
@@ -86,50 +88,50 @@ def list_unfinished(query: UnfinishedQuery) -> Response:
 
 
 @routes.get("/sagas/<order_id>", responses={200: Saga, 404: problem()}, security=everyone)
-def show_saga(path: OrderPath) -> Response:
-    """One order: how far it is, what it waits for and since when"""
+def show_saga(path: SagaPath) -> Response:
+    """Show one order: its state, what it waits for and since when"""
     with read_transaction() as connection:
-        return show(own(sagas.one(connection, path.order_id), path.order_id))
+        return show(require_visible(sagas.fetch_one(connection, path.order_id), path.order_id))
 
 
 @routes.get("/sagas/<order_id>/timeline", responses={200: Timeline, 404: problem()}, security=everyone)
-def show_timeline(path: OrderPath) -> Response:
-    """One order: its four steps with their compensation, its messages with their causes, its payment"""
+def show_timeline(path: SagaPath) -> Response:
+    """Show one order: its four steps with their compensation, its messages with their causes, its payment"""
     with read_transaction() as connection:
-        saga = own(sagas.one(connection, path.order_id), path.order_id)
+        saga = require_visible(sagas.fetch_one(connection, path.order_id), path.order_id)
         return show(timeline.of_saga(connection, saga))
 
 
-def own(saga: Saga | None, order_id: UUID) -> Saga:
-    """Raises AggregateNotFound for another customer's order too: that it exists is none of a customer's business."""
-    if saga is None or own_customer() not in (None, saga.customer):
+def require_visible(saga: Saga | None, order_id: UUID) -> Saga:
+    """The order. Raises AggregateNotFound for another customer's too, so that nobody learns that it exists."""
+    if saga is None or customer_of_caller() not in (None, saga.customer):
         raise AggregateNotFound(f"{order_id} is not an order that {caller().subject} may see")
     return saga
 
 
 @routes.get("/events", responses={200: EventPage}, security=staff)
 def list_events(query: EventQuery) -> Response:
-    """Messages of the log, newest first"""
+    """List the messages of the event log, newest first"""
     with read_transaction() as connection:
         found = events.page(connection, query.wanted(), query.limit + 1, query.after)
     page, following = linked(found, query.limit, lambda event: cursor_of((event.time, event.position)))
     return show_page(EventPage(events=page, next=following))
 
 
-@routes.get("/events/<message_id>", responses={200: EventView, 404: problem()}, security=staff)
+@routes.get("/events/<message_id>", responses={200: LoggedEventView, 404: problem()}, security=staff)
 def show_event(path: MessagePath) -> Response:
-    """One message, everything that led to it and everything that came of it"""
+    """Show one message with all its causes and effects"""
     with read_transaction() as connection:
         event = events.fetch_one(connection, path.message_id)
         linked = events.linked(connection, path.message_id)
     if event is None:
         raise AggregateNotFound(f"there is no message {path.message_id}")
-    return show(EventView(event=event, linked=linked))
+    return show(LoggedEventView(event=event, linked=linked))
 
 
 @routes.get("/stock", responses={200: StockPage}, security=staff)
 def list_stock(query: StockQuery) -> Response:
-    """Products: prices and pieces"""
+    """List products with price and stock"""
     with read_transaction() as connection:
         found = stock.page(connection, query.limit + 1, query.after)
     page, following = linked(found, query.limit, lambda product: cursor_of(product.sku))
@@ -138,7 +140,7 @@ def list_stock(query: StockQuery) -> Response:
 
 @routes.get("/payments", responses={200: PaymentPage}, security=staff)
 def list_payments(query: PaymentQuery) -> Response:
-    """Payments, those that changed last first"""
+    """List payments, the last changed first"""
     with read_transaction() as connection:
         found = payments.page(connection, query.state, query.limit + 1, query.after)
     page, following = linked(found, query.limit, lambda payment: cursor_of((payment.last_at, payment.order_id)))
@@ -147,13 +149,13 @@ def list_payments(query: PaymentQuery) -> Response:
 
 @routes.get("/figures", responses={200: Figures}, security=staff)
 def show_figures(query: FiguresQuery) -> Response:
-    """How many orders, how fast, for how long"""
+    """Show the numbers, rates and durations of orders"""
     with read_transaction() as connection:
         return show(figures.figures(connection, query.minutes))
 
 
 @routes.get("/search", responses={200: SearchView}, security=staff)
 def find(query: SearchQuery) -> Response:
-    """What an id, the beginning of one, a customer or a SKU stands for"""
+    """Find orders, messages, customers and products by id, the beginning of an id, name or SKU"""
     with read_transaction() as connection:
         return show(SearchView(found=search.search(connection, query.q)))

@@ -25,7 +25,7 @@ from projections.views.columns import ViewColumn
 metadata = MetaData()
 
 GENERATED = Computed("see the migration", persisted=True)
-"""Of a column that the database computes from the others; the expression stands in the migration alone."""
+"""Marks a column that Postgres computes from the others; only the migration has the expression."""
 
 
 TYPES: dict[str, TypeEngine[Any]] = {
@@ -38,7 +38,7 @@ TYPES: dict[str, TypeEngine[Any]] = {
 
 
 def columns_of(view: Mapping[str, ViewColumn]) -> Iterator[Column[Any]]:
-    """Those of a view; only what every message of the view tells is there from the first on."""
+    """The columns of a view; a column is not null when every message gives its value."""
     for name, column in view.items():
         yield Column(name, TYPES[column.sql_type], nullable=bool(column.contracts))
 
@@ -113,4 +113,4 @@ total_view = Table(
     Column("name", Text, primary_key=True),
     Column("number", BigInteger, nullable=False),
 )
-"""By contract, and `taken_back`: orders that were confirmed and are cancelled."""
+"""By contract, and `cancelled_after_confirmation`: orders that were confirmed and are cancelled."""

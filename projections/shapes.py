@@ -1,4 +1,4 @@
-"""What one may ask the read side over HTTP, and how its pages look."""
+"""The queries and answers of the read side's API."""
 
 from typing import Annotated
 from uuid import UUID
@@ -12,15 +12,15 @@ from ordersaga.http.openapi import Query, View
 from ordersaga.readside import events
 from ordersaga.readside.events import LinkedEvent, LoggedEvent
 from projections.queries import payments, sagas
-from projections.queries.payments import Payment
+from projections.queries.payments import PaymentRow
 from projections.queries.sagas import Saga, Usual
-from projections.queries.search import Found
+from projections.queries.search import SearchHit
 from projections.queries.stock import Stock
 
 AFTER = Field(default=None, description="The cursor out of `next` of the page before.")
 
 
-class OrderPath(BaseModel):
+class SagaPath(BaseModel):
     order_id: UUID
 
 
@@ -28,16 +28,16 @@ class MessagePath(BaseModel):
     message_id: UUID
 
 
-class Page(Query):
-    """So many rows."""
+class PageQuery(Query):
+    """The number of rows of a page."""
 
     limit: int = Field(default=50, ge=1, le=200)
 
 
-class SagaQuery(Page):
-    """Newest first. `since` is included, `until` is not; both are about when the order was placed."""
+class SagaQuery(PageQuery):
+    """Orders, newest first, placed at or after `since` and before `until`."""
 
-    after: Annotated[sagas.Place, reads(sagas.Place), SCHEMA] | None = AFTER
+    after: Annotated[sagas.SagaCursor, reads(sagas.SagaCursor), SCHEMA] | None = AFTER
     state: sagas.State | None = None
     waits_for: sagas.Waiting | None = None
     overdue: bool | None = None
@@ -49,42 +49,42 @@ class SagaQuery(Page):
         return sagas.SagaFilter(**{name: getattr(self, name) for name in sagas.SagaFilter._fields})
 
 
-class UnfinishedQuery(Page):
-    """Oldest waiting first."""
+class UnfinishedQuery(PageQuery):
+    """Unfinished orders, the longest waiting first."""
 
-    after: Annotated[sagas.Place, reads(sagas.Place), SCHEMA] | None = AFTER
+    after: Annotated[sagas.SagaCursor, reads(sagas.SagaCursor), SCHEMA] | None = AFTER
     waits_for: sagas.Waiting | None = None
 
 
-class EventQuery(EventFilters, Page):
-    """Newest first: by position, or by time when a time is asked for. `since` is included, `until` is not."""
+class EventQuery(EventFilters, PageQuery):
+    """Messages, newest first: by position, or by time when `since` (inclusive) or `until` (exclusive) is given."""
 
     after: Annotated[events.LogPlace, reads(events.LogPlace), SCHEMA] | None = AFTER
     since: Time | None = None
     until: Time | None = None
 
 
-class StockQuery(Page):
-    """By SKU."""
+class StockQuery(PageQuery):
+    """Products, by SKU."""
 
     after: Annotated[str, reads(Name), SCHEMA] | None = AFTER
 
 
-class PaymentQuery(Page):
-    """Those to which something happened last come first."""
+class PaymentQuery(PageQuery):
+    """Payments, the last changed first."""
 
-    after: Annotated[payments.Place, reads(payments.Place), SCHEMA] | None = AFTER
+    after: Annotated[payments.PaymentCursor, reads(payments.PaymentCursor), SCHEMA] | None = AFTER
     state: payments.State | None = None
 
 
 class FiguresQuery(Query):
-    """How many minutes the series has."""
+    """The length of the series, in minutes."""
 
     minutes: int = Field(default=60, ge=1, le=1440)
 
 
 class SearchQuery(Query):
-    """An id, its first four digits or more, a customer or a SKU."""
+    """`q` is an id, at least four of its first digits, a customer or a SKU."""
 
     q: Name
 
@@ -96,7 +96,7 @@ class PageView(View):
 
 
 class SagaPage(PageView):
-    """Orders."""
+    """A page of orders."""
 
     sagas: list[Saga]
 
@@ -108,31 +108,31 @@ class UnfinishedPage(SagaPage):
 
 
 class EventPage(PageView):
-    """Messages of the log."""
+    """A page of messages."""
 
     events: list[LoggedEvent]
 
 
-class EventView(View):
-    """A message, and with it everything that led to it or came of it, from the first cause to the last effect."""
+class LoggedEventView(View):
+    """A message with all its causes and effects, from the first cause to the last effect."""
 
     event: LoggedEvent
     linked: list[LinkedEvent]
 
 
 class StockPage(PageView):
-    """Products."""
+    """A page of products."""
 
     products: list[Stock]
 
 
 class PaymentPage(PageView):
-    """Payments."""
+    """A page of payments."""
 
-    payments: list[Payment]
+    payments: list[PaymentRow]
 
 
 class SearchView(View):
-    """Everything that the text may stand for."""
+    """Everything that the search text can mean."""
 
-    found: list[Found]
+    found: list[SearchHit]

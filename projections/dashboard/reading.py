@@ -18,7 +18,7 @@ from projections.monitor.monitor import Monitor
 from projections.monitor.picture import Sight
 from projections.queries import figures, sagas, timeline
 from projections.queries.figures import Figures, Minute
-from projections.queries.sagas import Place, Saga, SagaFilter, Usual, Waiting
+from projections.queries.sagas import Saga, SagaCursor, SagaFilter, Usual, Waiting
 from projections.queries.timeline import Timeline
 
 Value = TypeVar("Value")
@@ -91,13 +91,15 @@ class Reader:
         with self._database.connection() as connection:
             return events.fetch_one(connection, message_id)
 
-    def orders(self, wanted: SagaFilter, limit: int, behind: Place | None) -> tuple[list[Saga], dict[Waiting, Usual]]:
+    def orders(
+        self, wanted: SagaFilter, limit: int, behind: SagaCursor | None
+    ) -> tuple[list[Saga], dict[Waiting, Usual]]:
         with self._database.connection() as connection:
             return sagas.page(connection, wanted, limit, behind), self._usual.get(lambda: sagas.usual(connection))
 
     def timeline(self, order_id: UUID) -> Timeline | None:
         with self._database.connection() as connection:
-            saga = sagas.one(connection, order_id)
+            saga = sagas.fetch_one(connection, order_id)
             return timeline.of_saga(connection, saga) if saga else None
 
     def trail(self, asked: Filter, behind: PlaceInTrail | None, limit: int) -> tuple[list[Entry], list[str]]:

@@ -1,4 +1,4 @@
-"""What one can ask of the read side: a module per subject, a function per statement; the caller brings the connection.
+"""The queries of the read side: a module per subject, a function per statement; the caller passes the connection.
 
 sagas: orders by page, by id, unfinished ones, and how long each step usually takes
 events: the event log by page, behind a position, by id, and what caused what

@@ -1,4 +1,4 @@
-"""How many orders, how fast and for how long; what a figure costs does not grow with the tables."""
+"""Numbers, rates and durations of orders; the cost of a figure does not grow with the tables."""
 
 from datetime import datetime
 from typing import Any, Literal
@@ -29,7 +29,7 @@ class Counts(Row):
 
 
 class Minute(Row):
-    """What happened in the minute that begins then."""
+    """The messages of the minute that begins at `minute`, and those that place, confirm and cancel orders."""
 
     minute: datetime
     placed: int
@@ -39,14 +39,14 @@ class Minute(Row):
 
 
 class Rate(Row):
-    """Per second, over the last seconds."""
+    """Messages and placed orders per second, over the last RATE_SECONDS."""
 
     messages: float
     orders: float
 
 
 class Duration(Row):
-    """From placed to ended, in seconds, of the last orders that ended."""
+    """How long the last ended orders took from placed to ended, in seconds."""
 
     state: Literal["confirmed", "cancelled"]
     orders: int
@@ -84,8 +84,8 @@ summed as (
     from waiting),
 ended as (
     select coalesce(sum(number) filter (where name in ({cancelled})), 0)::bigint as cancelled,
-        coalesce(sum(case when name in ({confirmed}) then number when name = 'taken_back' then -number end), 0)::bigint
-            as confirmed
+        coalesce(sum(case when name in ({confirmed}) then number
+            when name = 'cancelled_after_confirmation' then -number end), 0)::bigint as confirmed
     from total_view)
 select unfinished - unshipped - compensating as placed, confirmed, cancelled, unfinished,
     confirmed - unshipped as confirmed_ended, cancelled - compensating as cancelled_ended, waiting
@@ -113,7 +113,7 @@ order by minute
 
 
 def minutes(connection: Connection[Any], last: int = 60) -> list[Minute]:
-    """One row for each of the last minutes, those in which nothing happened too; oldest first."""
+    """One row for each of the last minutes, also those without a message; oldest first."""
     return select(connection, Minute, MINUTES, {"minutes": last})
 
 
@@ -144,12 +144,12 @@ order by state
 
 
 def durations(connection: Connection[Any], sample: int = RECENT) -> list[Duration]:
-    """By how they ended."""
+    """One row for each state in which the orders ended."""
     return select(connection, Duration, DURATIONS, {"sample": sample})
 
 
 def figures(connection: Connection[Any], last_minutes: int = 60) -> Figures:
-    """Everything at once, for an overview."""
+    """All figures of the overview."""
     now, per_minute = counts(connection), minutes(connection, max(last_minutes, 60))
     hour = per_minute[-60:]
     return Figures(

@@ -1,4 +1,4 @@
-"""Payments: what was charged, declined and given back."""
+"""Payments: charged, declined and refunded."""
 
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -12,7 +12,7 @@ from ordersaga.readside.rows import Row, columns, given, select, where
 State = Literal["captured", "declined", "charged_late", "refunded"]
 
 
-class Payment(Row):
+class PaymentRow(Row):
     """The payment of one order; amounts in minor units."""
 
     order_id: UUID
@@ -30,28 +30,28 @@ class Payment(Row):
     state: State
 
 
-class Place(NamedTuple):
-    """Where a page ended: the next one goes on behind it."""
+class PaymentCursor(NamedTuple):
+    """The last payment of a page; the next page begins after it."""
 
     time: datetime
     order_id: UUID
 
 
-COLUMNS = columns(Payment)
+COLUMNS = columns(PaymentRow)
 CONDITIONS = {"state": SQL("state = %(state)s"), "time": SQL("(last_at, order_id) < (%(time)s, %(order_id)s)")}
 PAGE = SQL("select {} from payment_view {} order by last_at desc, order_id desc limit %(limit)s")
 
 
 def page(
-    connection: Connection[Any], state: State | None = None, limit: int = 50, behind: Place | None = None
-) -> list[Payment]:
-    """Those to which something happened last come first; one that changes meanwhile moves to the front."""
+    connection: Connection[Any], state: State | None = None, limit: int = 50, behind: PaymentCursor | None = None
+) -> list[PaymentRow]:
+    """The last changed payments first; a payment that changes between two pages moves to the front."""
     values = {"state": state, "limit": limit, **(behind._asdict() if behind else {})}
-    return select(connection, Payment, PAGE.format(COLUMNS, where(given(CONDITIONS, values))), values)
+    return select(connection, PaymentRow, PAGE.format(COLUMNS, where(given(CONDITIONS, values))), values)
 
 
 ONE = SQL("select {} from payment_view where order_id = %(order_id)s").format(COLUMNS)
 
 
-def one(connection: Connection[Any], order_id: UUID) -> Payment | None:
-    return next(iter(select(connection, Payment, ONE, {"order_id": order_id})), None)
+def fetch_one(connection: Connection[Any], order_id: UUID) -> PaymentRow | None:
+    return next(iter(select(connection, PaymentRow, ONE, {"order_id": order_id})), None)

@@ -1,4 +1,4 @@
-"""Orders as the read side sees them: by page, by id, unfinished, and how long each step usually takes."""
+"""Orders: by page, by id, unfinished, and how long each step usually takes."""
 
 from datetime import datetime
 from typing import Any, Literal, NamedTuple
@@ -12,11 +12,11 @@ from ordersaga.readside.rows import Row, columns, given, select, where
 State = Literal["placed", "confirmed", "cancelled"]
 Waiting = Literal["stock", "payment", "confirmation", "cancellation", "shipment", "release", "refund"]
 RECENT = 2000
-"""Ended orders that tell how long something usually takes."""
+"""The number of ended orders from which usual durations are computed."""
 
 
-class Line(Row):
-    """A quantity of one product at the price of the moment, in minor units."""
+class SagaLine(Row):
+    """A quantity of one product, at the price when the order was placed, in minor units."""
 
     sku: str
     quantity: int
@@ -24,7 +24,7 @@ class Line(Row):
 
 
 class Saga(Row):
-    """One order: `total` in minor units; every `_at` is when it happened, null when it has not.
+    """One order: `total` in minor units; every `_at` is the time of a message, null until it arrives.
 
     `overdue`: neither confirmed nor cancelled, though the time to complete it has passed.
     """
@@ -32,7 +32,7 @@ class Saga(Row):
     order_id: UUID
     correlation_id: UUID | None
     customer: str | None
-    lines: list[Line] | None
+    lines: list[SagaLine] | None
     total: int | None
     currency: str | None
     placed_at: datetime | None
@@ -62,7 +62,7 @@ class Saga(Row):
 
 
 class SagaFilter(NamedTuple):
-    """What is None is not asked for; `since` is included, `until` is not, and both are about `placed_at`."""
+    """None does not filter; `since` (inclusive) and `until` (exclusive) compare with `placed_at`."""
 
     state: State | None = None
     waits_for: Waiting | None = None
@@ -75,15 +75,15 @@ class SagaFilter(NamedTuple):
 ALL = SagaFilter()
 
 
-class Place(NamedTuple):
-    """Where a page ended: the next one goes on behind it."""
+class SagaCursor(NamedTuple):
+    """The last order of a page; the next page begins after it."""
 
     time: datetime
     order_id: UUID
 
 
 class Usual(Row):
-    """How long a step took the last orders that ended, in seconds."""
+    """How long the last ended orders waited for one thing, in seconds."""
 
     waits_for: Waiting
     orders: int
@@ -111,9 +111,9 @@ PAGE = SQL("select {} from saga_view {} order by placed_at desc, order_id desc l
 
 
 def page(
-    connection: Connection[Any], wanted: SagaFilter = ALL, limit: int = 50, behind: Place | None = None
+    connection: Connection[Any], wanted: SagaFilter = ALL, limit: int = 50, behind: SagaCursor | None = None
 ) -> list[Saga]:
-    """Newest first; `behind` is the last order of the page before."""
+    """Newest first; `behind` is the last order of the previous page."""
     values = {**wanted._asdict(), "limit": limit}
     known = CONDITIONS | ({"overdue": OVERDUE} if wanted.overdue else {})
     conditions = [SQL("placed_at is not null"), *given(known, values)]
@@ -126,7 +126,7 @@ def page(
 ONE = SQL("select {} from saga_view where order_id = %(order_id)s").format(COLUMNS)
 
 
-def one(connection: Connection[Any], order_id: UUID) -> Saga | None:
+def fetch_one(connection: Connection[Any], order_id: UUID) -> Saga | None:
     return next(iter(select(connection, Saga, ONE, {"order_id": order_id})), None)
 
 
@@ -134,9 +134,9 @@ UNFINISHED = SQL("select {} from saga_view {} order by waits_since, order_id lim
 
 
 def unfinished(
-    connection: Connection[Any], limit: int = 50, behind: Place | None = None, waits_for: Waiting | None = None
+    connection: Connection[Any], limit: int = 50, behind: SagaCursor | None = None, waits_for: Waiting | None = None
 ) -> list[Saga]:
-    """Oldest waiting first; the time of `behind` is a `waits_since`."""
+    """The longest waiting first; the time in `behind` is a `waits_since`."""
     values: dict[str, Any] = {"limit": limit, "waits_for": waits_for}
     conditions = [SQL("waits_for is not null"), SQL("waits_since is not null"), *given(CONDITIONS, values)]
     if behind:
@@ -166,5 +166,5 @@ group by awaited
 
 
 def usual(connection: Connection[Any], sample: int = RECENT) -> dict[Waiting, Usual]:
-    """By what was waited for; what none of the last orders waited for is missing."""
+    """By what was waited for; a key is missing when none of the last orders waited for it."""
     return {row.waits_for: row for row in select(connection, Usual, USUAL, {"sample": sample})}

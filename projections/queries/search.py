@@ -1,4 +1,4 @@
-"""What an id, the beginning of one, or a name may stand for."""
+"""Search by id, by the beginning of an id, and by name."""
 
 import re
 from typing import Any, Literal
@@ -13,8 +13,8 @@ PREFIX = re.compile(r"[0-9a-f]{4,32}")
 DIGITS = 32
 
 
-class Found(Row):
-    """`id` is what to open; `text` tells a person what it is."""
+class SearchHit(Row):
+    """One result; `id` opens it, `text` describes it to a person."""
 
     kind: Literal["order", "message", "correlation", "customer", "product"]
     id: str
@@ -36,9 +36,9 @@ group by correlation_id order by correlated.correlation_id limit %(limit)s)
 """)
 
 
-def by_id(connection: Connection[Any], low: UUID, high: UUID, limit: int = 10) -> list[Found]:
-    """Orders, messages and correlations whose id lies between these, both included; so many of each."""
-    return select(connection, Found, BY_ID, {"low": low, "high": high, "limit": limit})
+def by_id(connection: Connection[Any], low: UUID, high: UUID, limit: int = 10) -> list[SearchHit]:
+    """Orders, messages and correlations with an id from `low` to `high`, both inclusive; at most `limit` of each."""
+    return select(connection, SearchHit, BY_ID, {"low": low, "high": high, "limit": limit})
 
 
 BY_NAME = SQL("""
@@ -49,13 +49,13 @@ select 'product', sku, coalesce(name, sku) from stock_view where sku = %(name)s
 """)
 
 
-def by_name(connection: Connection[Any], name: str) -> list[Found]:
-    """The customer and the product of this name."""
-    return select(connection, Found, BY_NAME, {"name": name})
+def by_name(connection: Connection[Any], name: str) -> list[SearchHit]:
+    """The customer with this name and the product with this SKU."""
+    return select(connection, SearchHit, BY_NAME, {"name": name})
 
 
-def search(connection: Connection[Any], text: str, limit: int = 10) -> list[Found]:
-    """Everything that the text may stand for: an id, its first four digits or more, a customer or a SKU."""
+def search(connection: Connection[Any], text: str, limit: int = 10) -> list[SearchHit]:
+    """All results for a text: an id, at least four of its first digits, a customer or a SKU."""
     digits = text.strip().lower().replace("-", "")
     found = []
     if PREFIX.fullmatch(digits):

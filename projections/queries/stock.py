@@ -1,4 +1,4 @@
-"""Products: their price, and how much of each is where."""
+"""Products: price and stock of each."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ordersaga.readside.rows import Row, columns, given, select, where
 
 
 class Stock(Row):
-    """One product: `unit_price` in minor units, everything else in pieces."""
+    """One product: `unit_price` in minor units, all quantities in pieces."""
 
     sku: str
     name: str | None
@@ -31,7 +31,7 @@ PAGE = SQL("select {} from stock_view {} order by sku limit %(limit)s")
 
 
 def page(connection: Connection[Any], limit: int = 50, behind: str | None = None) -> list[Stock]:
-    """By SKU; `behind` is the last one of the page before."""
+    """By SKU; `behind` is the last SKU of the previous page."""
     values = {"limit": limit, "behind": behind}
     return select(connection, Stock, PAGE.format(COLUMNS, where(given(CONDITIONS, values))), values)
 
@@ -39,5 +39,5 @@ def page(connection: Connection[Any], limit: int = 50, behind: str | None = None
 ONE = SQL("select {} from stock_view where sku = %(sku)s").format(COLUMNS)
 
 
-def one(connection: Connection[Any], sku: str) -> Stock | None:
+def fetch_one(connection: Connection[Any], sku: str) -> Stock | None:
     return next(iter(select(connection, Stock, ONE, {"sku": sku})), None)

@@ -11,7 +11,7 @@ from ordersaga.readside import events
 from ordersaga.readside.events import LoggedEvent
 from ordersaga.readside.rows import Row, select
 from projections.queries import payments, sagas
-from projections.queries.payments import Payment
+from projections.queries.payments import PaymentRow
 from projections.queries.sagas import Saga, Usual
 
 StepName = Literal["placed", "reserved", "charged", "confirmed"]
@@ -31,7 +31,7 @@ class Edge(Row):
     effect: UUID
 
 
-class Step(Row):
+class SagaStep(Row):
     """One of the four steps; `compensating` waits for its compensation, which happened at `compensated_at`."""
 
     name: StepName
@@ -45,8 +45,8 @@ class Timeline(Row):
     """One order; `entries` are its messages by time, `usual` is how long other orders waited for the same."""
 
     saga: Saga
-    payment: Payment | None
-    steps: list[Step]
+    payment: PaymentRow | None
+    steps: list[SagaStep]
     entries: list[TimelineEntry]
     edges: list[Edge]
     usual: Usual | None
@@ -68,51 +68,53 @@ def entries(connection: Connection[Any], order_id: UUID, limit: int = 1000) -> l
 
 
 def edges(found: list[TimelineEntry]) -> list[Edge]:
-    """What caused what, among these."""
+    """The causes and effects among these messages."""
     ids = {each.message_id for each in found}
     return [Edge(cause=e.causation_id, effect=e.message_id) for e in found if e.causation_id in ids and e.causation_id]
 
 
-def steps(saga: Saga) -> list[Step]:
+def steps(saga: Saga) -> list[SagaStep]:
     """The four steps of an order, each with its compensation."""
     return [placed(saga), reserved(saga), charged(saga), confirmed(saga)]
 
 
-def placed(saga: Saga) -> Step:
+def placed(saga: Saga) -> SagaStep:
     if saga.placed_at is None:
-        return Step(name="placed", state="in_progress", at=None)
+        return SagaStep(name="placed", state="in_progress", at=None)
     return done_or_compensated("placed", saga.placed_at, saga.cancelled_at, saga.cancelled_at is not None, saga.reason)
 
 
-def reserved(saga: Saga) -> Step:
+def reserved(saga: Saga) -> SagaStep:
     if saga.rejected_at:
-        return Step(name="reserved", state="failed", at=saga.rejected_at, reason=saga.rejection)
+        return SagaStep(name="reserved", state="failed", at=saga.rejected_at, reason=saga.rejection)
     if saga.reserved_at:
         return done_or_compensated("reserved", saga.reserved_at, saga.released_at, saga.cancelled_at is not None)
-    return Step(name="reserved", state="in_progress" if saga.waits_for == "stock" else "not_reached", at=None)
+    return SagaStep(name="reserved", state="in_progress" if saga.waits_for == "stock" else "not_reached", at=None)
 
 
-def charged(saga: Saga) -> Step:
+def charged(saga: Saga) -> SagaStep:
     charged_at = saga.captured_at or saga.late_charge_at
     if charged_at:
         return done_or_compensated("charged", charged_at, saga.refunded_at, saga.cancelled_at is not None)
     if saga.declined_at:
-        return Step(name="charged", state="failed", at=saga.declined_at, reason=saga.decline)
-    return Step(name="charged", state="in_progress" if saga.waits_for == "payment" else "not_reached", at=None)
+        return SagaStep(name="charged", state="failed", at=saga.declined_at, reason=saga.decline)
+    return SagaStep(name="charged", state="in_progress" if saga.waits_for == "payment" else "not_reached", at=None)
 
 
-def confirmed(saga: Saga) -> Step:
+def confirmed(saga: Saga) -> SagaStep:
     if saga.confirmed_at:
         cancelled = saga.cancelled_at is not None
         return done_or_compensated("confirmed", saga.confirmed_at, saga.cancelled_at, cancelled, saga.reason)
-    return Step(name="confirmed", state="in_progress" if saga.waits_for == "confirmation" else "not_reached", at=None)
+    return SagaStep(
+        name="confirmed", state="in_progress" if saga.waits_for == "confirmation" else "not_reached", at=None
+    )
 
 
 def done_or_compensated(
     name: StepName, at: datetime, compensated_at: datetime | None, cancelled: bool, reason: str | None = None
-) -> Step:
+) -> SagaStep:
     state: StepState = "compensated" if compensated_at else "compensating" if cancelled else "done"
-    return Step(name=name, state=state, at=at, compensated_at=compensated_at, reason=reason if cancelled else None)
+    return SagaStep(name=name, state=state, at=at, compensated_at=compensated_at, reason=reason if cancelled else None)
 
 
 def of_saga(connection: Connection[Any], saga: Saga) -> Timeline:
@@ -120,7 +122,7 @@ def of_saga(connection: Connection[Any], saga: Saga) -> Timeline:
     found = entries(connection, saga.order_id)
     return Timeline(
         saga=saga,
-        payment=payments.one(connection, saga.order_id),
+        payment=payments.fetch_one(connection, saga.order_id),
         steps=steps(saga),
         entries=found,
         edges=edges(found),

@@ -1,4 +1,4 @@
-"""The columns of a view that has a row for each key: which contract tells each, in which field, and how they add up."""
+"""The columns of a view with a row for each key: contract and field of each, and how messages add up to its value."""
 
 import types
 from collections.abc import Iterable
@@ -9,24 +9,24 @@ from typing import Any, Union, get_args, get_origin
 from contracts.contract import Contract
 
 SQL_TYPES: dict[Any, str] = {int: "bigint", str: "text", datetime: "timestamptz", tuple: "jsonb"}
-"""Of the columns that hold a field of a contract."""
+"""The column type for each type of a contract's field."""
 NEWEST = "greatest({table}.{column}, excluded.{column})"
 SUM = "{table}.{column} + excluded.{column}"
 
 
 @dataclass(frozen=True)
 class ViewColumn:
-    """`batch` aggregates the messages of one batch, `merge` adds that to the row that is there."""
+    """`batch` aggregates the messages of one batch, `merge` adds the result to the existing row."""
 
     sql_type: str
     contracts: tuple[type[Contract], ...]
-    """The contracts that tell it; empty when every message of the view counts."""
+    """The contracts whose messages give the value; empty when every message of the view does."""
     batch: str
     merge: str = NEWEST
 
 
 def field_of(name: str, *contracts: type[Contract]) -> ViewColumn:
-    """The field `name`, which these contracts tell once for each key.
+    """The field `name` of these contracts, of which each key has one message.
 
     Raises:
         KeyError: a contract has no such field, or it has a type that no column holds.
@@ -48,7 +48,7 @@ def sql_type_of(contract: type[Contract], name: str) -> str:
 
 
 def time_of(*contracts: type[Contract]) -> ViewColumn:
-    """When one of these contracts was told."""
+    """The time of the message of one of these contracts."""
     return ViewColumn("timestamptz", contracts, f"max(time) filter (where {is_one_of(contracts)})")
 
 
@@ -58,13 +58,13 @@ def correlation_of(*contracts: type[Contract]) -> ViewColumn:
 
 
 LAST_TIME = ViewColumn("timestamptz", (), "max(time)")
-"""When the last message of the view's contracts was told."""
+"""The time of the last message of the view."""
 NUMBER_OF_MESSAGES = ViewColumn("bigint", (), "count(*)", SUM)
-"""How many messages of the view's contracts there are."""
+"""The number of messages of the view."""
 
 
 def names_of(contracts: Iterable[type[Contract]]) -> str:
-    """The names as SQL literals, comma between."""
+    """The names as SQL literals, separated by commas."""
     return ", ".join(f"'{contract.NAME}'" for contract in contracts)
 
 

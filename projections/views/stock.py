@@ -3,7 +3,7 @@
 from contracts.inventory import StockReceived, StockReleased, StockReserved, StockShipped
 from contracts.orders import ProductPriced
 from projections.views.columns import is_one_of
-from projections.views.view import STRETCH, View
+from projections.views.view import RANGE, FoldedView
 
 PRICED = (ProductPriced,)
 RECEIVED = (StockReceived,)
@@ -15,11 +15,11 @@ FOLD = f"""
 with changes (sku, name, unit_price, currency, priced_sequence, received, reserved, released, shipped, returned) as (
     select key, body ->> 'name', (body ->> 'unit_price')::bigint, body ->> 'currency', sequence, 0, 0, 0, 0, 0
     from event_log
-    where {STRETCH} and {is_one_of(PRICED)}
+    where {RANGE} and {is_one_of(PRICED)}
     union all
     select key, null, null, null, null, (body ->> 'quantity')::bigint, 0, 0, 0, 0
     from event_log
-    where {STRETCH} and {is_one_of(RECEIVED)}
+    where {RANGE} and {is_one_of(RECEIVED)}
     union all
     select sku, null, null, null, null, 0,
         case when {is_one_of(RESERVED)} then quantity else 0 end,
@@ -27,7 +27,7 @@ with changes (sku, name, unit_price, currency, priced_sequence, received, reserv
         case when {is_one_of(SHIPPED)} then quantity else 0 end,
         case when {is_one_of(RELEASED)} and (body ->> 'returned')::boolean then quantity else 0 end
     from event_log, jsonb_to_recordset(body -> 'lines') as line (sku text, quantity bigint)
-    where {STRETCH} and {is_one_of(RESERVED + RELEASED + SHIPPED)})
+    where {RANGE} and {is_one_of(RESERVED + RELEASED + SHIPPED)})
 insert into stock_view (sku, name, unit_price, currency, priced_sequence, received, reserved, released, shipped,
     returned)
 select sku,
@@ -53,7 +53,7 @@ on conflict (sku) do update set
 """  # noqa: S608 - names of ours
 """The price with the highest sequence holds, in whatever order prices arrive; every other column is a sum."""
 
-VIEW = View(
+VIEW = FoldedView(
     "stock_view",
     FOLD,
     {"price": PRICED, "received": RECEIVED, "reserved": RESERVED, "released": RELEASED, "shipped": SHIPPED},

@@ -1,8 +1,8 @@
-"""How many messages there are of each contract, and how many orders were cancelled after they had been confirmed."""
+"""The number of messages of each contract, and of orders that were cancelled after their confirmation."""
 
 from projections.views import sagas
 from projections.views.columns import is_one_of
-from projections.views.view import STRETCH, View
+from projections.views.view import RANGE, FoldedView
 
 CONFIRMED = sagas.COLUMNS["confirmed_at"].contracts
 CANCELLED = sagas.COLUMNS["cancelled_at"].contracts
@@ -11,10 +11,10 @@ FOLD = f"""
 insert into total_view (name, number)
 select contract, count(*)
 from event_log
-where {STRETCH}
+where {RANGE}
 group by contract
 union all
-select 'taken_back', count(*)
+select 'cancelled_after_confirmation', count(*)
 from (
     select min(position) filter (where {is_one_of(CONFIRMED)}) as confirmed,
         min(position) filter (where {is_one_of(CANCELLED)}) as cancelled
@@ -22,7 +22,7 @@ from (
     where {is_one_of(CONFIRMED + CANCELLED)}
         and key = any(array(
             select key from event_log
-            where {STRETCH} and {is_one_of(CONFIRMED + CANCELLED)}))
+            where {RANGE} and {is_one_of(CONFIRMED + CANCELLED)}))
     group by key) as ended
 where confirmed is not null and cancelled is not null
     and greatest(confirmed, cancelled) between %(first)s and %(last)s
@@ -30,8 +30,8 @@ having count(*) > 0
 order by 1
 on conflict (name) do update set number = total_view.number + excluded.number
 """  # noqa: S608 - names of ours
-"""A `taken_back` counts at the later of its two messages, whichever that is, so that each order counts once.
+"""An order is counted with the later of its confirmation and its cancellation, whichever that is, and so once.
 
 The keys are an array, not a join: before a fresh table has statistics a join of a million rows took a nested loop.
 """
-VIEW = View("total_view", FOLD)
+VIEW = FoldedView("total_view", FOLD)

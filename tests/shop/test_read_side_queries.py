@@ -49,7 +49,7 @@ def test_pages_of_orders_are_complete_and_without_repeats_while_orders_come_in(d
         seen, place = [], None
         while found := sagas.page(reader, limit=70, behind=place):
             seen += [saga.order_id for saga in found]
-            place = sagas.Place(found[-1].placed_at, found[-1].order_id)  # type: ignore[arg-type]
+            place = sagas.SagaCursor(found[-1].placed_at, found[-1].order_id)  # type: ignore[arg-type]
             writer.execute(COMES_IN)
     assert len(seen) == len(set(seen))
     assert set(seen) == before
@@ -69,7 +69,7 @@ def place_of(seen: list[events.LoggedEvent]) -> events.LogPlace | None:
 
 
 def test_every_filter_of_orders_holds_for_every_order_found(connection: Connection[Any]) -> None:
-    middle = sagas.one(connection, order(ORDERS // 2))
+    middle = sagas.fetch_one(connection, order(ORDERS // 2))
     assert middle
     assert middle.placed_at
     checks: list[tuple[SagaFilter, Callable[[Saga], bool]]] = [
@@ -123,7 +123,7 @@ def test_unfinished_orders_come_oldest_waiting_first_with_what_is_usual(connecti
     assert waiting == sorted(waiting, key=lambda saga: (saga.waits_since, saga.order_id))
     assert all(saga.waited_seconds and saga.waited_seconds > 0 for saga in waiting)
     some = sagas.unfinished(connection, 4)
-    place = sagas.Place(some[-1].waits_since, some[-1].order_id)  # type: ignore[arg-type]
+    place = sagas.SagaCursor(some[-1].waits_since, some[-1].order_id)  # type: ignore[arg-type]
     rest = sagas.unfinished(connection, 50, place)
     assert [saga.order_id for saga in some + rest] == [saga.order_id for saga in waiting]
     usual = sagas.usual(connection)
@@ -170,7 +170,7 @@ def test_figures_of_an_empty_read_side_are_none_and_nought(databases: Databases)
 def test_a_timeline_shows_how_far_an_order_came_and_what_was_compensated(
     connection: Connection[Any], number: int, states: list[str]
 ) -> None:
-    saga = sagas.one(connection, order(number))
+    saga = sagas.fetch_one(connection, order(number))
     assert saga
     found = timeline.of_saga(connection, saga)
     assert [step.state for step in found.steps] == states
@@ -212,7 +212,7 @@ def test_products_and_payments_come_page_by_page(connection: Connection[Any]) ->
     assert [product.sku for product in stock.page(connection)] == ["tea"]
     assert stock.page(connection, behind="tea") == []
     first = payments.page(connection, "declined", 5)
-    place = payments.Place(first[-1].last_at, first[-1].order_id)
+    place = payments.PaymentCursor(first[-1].last_at, first[-1].order_id)
     second = payments.page(connection, "declined", 5, place)
     assert {payment.state for payment in first + second} == {"declined"}
     assert len({payment.order_id for payment in first + second}) == 10
@@ -222,7 +222,7 @@ def all_queries(connection: Connection[Any]) -> None:
     """Each with every shape of its statement."""
     saga, event, payment = sagas.page(connection)[9], events.page(connection)[9], payments.page(connection)[9]
     assert saga.placed_at
-    place = sagas.Place(saga.placed_at, saga.order_id)
+    place = sagas.SagaCursor(saga.placed_at, saga.order_id)
     for wanted in (
         SagaFilter(),
         SagaFilter(state="placed"),
@@ -247,7 +247,7 @@ def all_queries(connection: Connection[Any]) -> None:
     events.head(connection)
     events.linked(connection, event.message_id)
     payments.page(connection)
-    payments.page(connection, "declined", behind=payments.Place(payment.last_at, payment.order_id))
+    payments.page(connection, "declined", behind=payments.PaymentCursor(payment.last_at, payment.order_id))
     sagas.unfinished(connection)
     sagas.unfinished(connection, behind=place)
     timeline.of_saga(connection, sagas.unfinished(connection)[0])

@@ -7,7 +7,7 @@ from projections.dashboard.components import orders, words
 from projections.dashboard.components.basic import Content, empty, mark, pairs
 from projections.dashboard.components.event import identifier
 from projections.dashboard.components.table import Column, table
-from projections.queries.sagas import Line, Saga
+from projections.queries.sagas import Saga, SagaLine
 from projections.queries.timeline import Timeline
 
 
@@ -33,7 +33,7 @@ def facts(timeline: Timeline) -> Component:
 def lines(saga: Saga) -> Component:
     if not saga.lines:
         return empty("No lines yet")
-    columns: list[Column[Line]] = [
+    columns: list[Column[SagaLine]] = [
         Column("Product", lambda line: line.sku),
         Column("Quantity", lambda line: words.count(line.quantity), "number"),
         Column("Price", lambda line: words.money(line.unit_price, saga.currency), "number"),

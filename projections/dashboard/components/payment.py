@@ -5,10 +5,10 @@ from dash.development.base_component import Component
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, empty, mark, pairs
 from projections.dashboard.components.event import identifier
-from projections.queries.payments import Payment
+from projections.queries.payments import PaymentRow
 
 
-def payment(found: Payment | None) -> Component:
+def payment(found: PaymentRow | None) -> Component:
     if found is None:
         return empty("The card has not been charged", "")
     rows: list[tuple[str, Content]] = [("State", payment_mark(found))]
@@ -34,7 +34,7 @@ def payment(found: Payment | None) -> Component:
     return pairs(*rows)
 
 
-def payment_mark(found: Payment) -> Component:
+def payment_mark(found: PaymentRow) -> Component:
     if found.state == "captured":
         return mark("Captured", "good", "card")
     if found.state == "declined":

@@ -8,8 +8,7 @@ from projections.dashboard.components import orders, words
 from projections.dashboard.components.flow import Look, Step, flow
 from projections.queries.figures import Counts
 from projections.queries.sagas import Saga, Waiting
-from projections.queries.timeline import Step as SagaStep
-from projections.queries.timeline import StepState, Timeline
+from projections.queries.timeline import SagaStep, StepState, Timeline
 
 NAMES = {"placed": "Placed", "reserved": "Stock reserved", "charged": "Payment captured", "confirmed": "Confirmed"}
 FAILED = {"reserved": "Stock rejected", "charged": "Payment declined"}

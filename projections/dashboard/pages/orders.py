@@ -14,7 +14,7 @@ from projections.dashboard.page import Page
 from projections.dashboard.pages import order
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
-from projections.queries.sagas import Place, Saga, SagaFilter, Usual, Waiting
+from projections.queries.sagas import Saga, SagaCursor, SagaFilter, Usual, Waiting
 
 PAGE_ROWS = 50
 
@@ -113,8 +113,8 @@ def page_ends(by: str, behind: list[dict[str, str]], end: dict[str, str] | None)
     return behind[:-1] if by == "orders-newer" else []
 
 
-def start_of(behind: list[dict[str, str]]) -> Place | None:
-    return Place(datetime.fromisoformat(behind[-1]["time"]), UUID(behind[-1]["order_id"])) if behind else None
+def start_of(behind: list[dict[str, str]]) -> SagaCursor | None:
+    return SagaCursor(datetime.fromisoformat(behind[-1]["time"]), UUID(behind[-1]["order_id"])) if behind else None
 
 
 def customer(search: str | None) -> str | None:

@@ -11,12 +11,12 @@ import projections
 from contracts import CONTRACTS
 from contracts.contract import Contract
 from contracts.orders import OrderPlaced
-from projections.queries.payments import Payment
+from projections.queries.payments import PaymentRow
 from projections.queries.sagas import Saga
 from projections.service import projections as read_side
 from projections.views import VIEWS, payments, sagas
 from projections.views.columns import field_of
-from projections.views.view import Contracts, View, view_of_orders
+from projections.views.view import Contracts, FoldedView, view_of_orders
 
 HEARD = {service.group: set(service.contracts) for service in read_side.sources}
 NOT_SHOWN: dict[str, str] = {}
@@ -39,7 +39,7 @@ def kind(name: str) -> str:
 
 
 def missing(
-    contracts: Mapping[str, type[Contract]], views: Iterable[View], groups: Mapping[str, set[str]]
+    contracts: Mapping[str, type[Contract]], views: Iterable[FoldedView], groups: Mapping[str, set[str]]
 ) -> Iterator[str]:
     """A sentence for each place that has to say what it does with a contract and does not."""
     facts = {f"{view.table}.{column}": told for view in views for column, told in view.facts.items()}
@@ -71,7 +71,7 @@ def test_nothing_is_missing_once_every_column_and_every_group_knows_the_new_vers
     def both(told: Contracts) -> Contracts:
         return (*told, OrderPlacedV2) if OrderPlaced in told else told
 
-    views = [View(v.table, v.fold, {name: both(told) for name, told in v.facts.items()}) for v in VIEWS.values()]
+    views = [FoldedView(v.table, v.fold, {name: both(told) for name, told in v.facts.items()}) for v in VIEWS.values()]
     grown = {
         group: names | ({OrderPlacedV2.NAME} if OrderPlaced.NAME in names else set()) for group, names in HEARD.items()
     }
@@ -93,7 +93,7 @@ def test_a_column_of_a_field_that_the_contract_lacks_is_refused(field: str, erro
 
 def test_the_views_of_orders_are_shown_with_every_column() -> None:
     assert set(sagas.COLUMNS) <= set(Saga.model_fields)
-    assert set(payments.COLUMNS) <= set(Payment.model_fields)
+    assert set(payments.COLUMNS) <= set(PaymentRow.model_fields)
 
 
 @pytest.mark.parametrize("file", sorted(Path(projections.__path__[0]).rglob("*.py")), ids=lambda path: path.name)
