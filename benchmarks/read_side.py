@@ -20,8 +20,8 @@ from benchmarks.rows import Row, compare
 from devstack.servers.private import private_servers
 from ordersaga.readside import events
 from ordersaga.readside.events import EventFilter
+from ordersaga.readside.why import why
 from projections.audit.trail import Filter, Trail
-from projections.audit.why import why
 from projections.queries import figures, payments, sagas, search, stock, timeline
 from projections.queries.sagas import SagaFilter
 from projections.queries.timeline import Timeline

@@ -13,7 +13,7 @@ COMMANDS = {
     "Look at it": {
         "status": ("devstack.status:status", "List the processes; exit code 0 when every one is ready"),
         "logs": ("devstack.logs:logs", "Show what the processes have said"),
-        "reconcile": ("devstack.reconcile.command:reconcile", "Name every message that is not where it must be"),
+        "reconcile": ("ordersaga.cli.reconcile:reconcile", "Name every message that is not where it must be"),
         "audit": (
             "projections.commands.audit:audit",
             "Who did what and why; proof that nothing was altered; `audit erase`",
@@ -27,11 +27,11 @@ COMMANDS = {
             "Look at messages that failed; retry, try out, edit or skip them",
         ),
         "projections": (
-            "devstack.projections.command:projections",
+            "ordersaga.cli.projections.command:projections",
             "Rebuild the read side from the event stores, or say how far it is",
         ),
         "migrate": ("ordersaga.cli.migrate:migrate", "Bring the database schemas up to date"),
-        "queues": ("devstack.queues.command:queues", "Show the queues of each group, or change how many there are"),
+        "queues": ("ordersaga.cli.queues:queues", "Show the queues of each group, or change how many there are"),
         "topology": ("ordersaga.cli.topology:topology", "Declare exchanges and queues on the broker"),
         "relay": (
             "ordersaga.cli.relay.command:relay",

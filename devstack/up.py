@@ -12,9 +12,9 @@ from devstack.demo.traffic import Traffic
 from devstack.options import state_option
 from devstack.processes import with_workers
 from devstack.running import Stack, running_stack
-from devstack.signals import stop_by_signal
 from devstack.state import State
 from ordersaga.cli.errors import Failed
+from ordersaga.runtime.signals import interrupt_by_signal
 
 REPORT_SECONDS = 60
 
@@ -36,7 +36,7 @@ def up(state: State, fresh: bool, docker: bool, traffic: float, workers: int) ->
     are stocked with the demo's eight products. Several workers of a group share its queues: see `./ordersaga queues`.
     """
     console = Console(stderr=True)
-    stop_by_signal()
+    interrupt_by_signal()
     try:
         with running_stack(state, console, fresh=fresh, in_docker=docker, table=with_workers(workers)) as stack:
             open_shop(stack)

@@ -15,8 +15,8 @@ from devstack.demo.scenarios import DEADLINE_SECONDS
 from devstack.demo.verdict import as_json
 from devstack.options import state_option
 from devstack.running import running_stack
-from devstack.signals import stop_by_signal
 from devstack.state import State
+from ordersaga.runtime.signals import interrupt_by_signal
 
 SETTINGS = {"ORDER_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "STRIPE_TIMEOUT_SECONDS": "1"}
 """So that an order whose card does not answer runs into its deadline while one watches; the caller may have others."""
@@ -36,7 +36,7 @@ def demo(state: State, fresh: bool, docker: bool, as_object: bool) -> None:
     holds, 1 with each finding named. The data stays for the next demo; --fresh forgets it.
     """
     console = Console(stderr=as_object, width=None if sys.stdout.isatty() else 120)
-    stop_by_signal()
+    interrupt_by_signal()
     try:
         result = run(state, console, fresh, docker)
     except KeyboardInterrupt:

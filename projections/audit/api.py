@@ -23,8 +23,9 @@ from ordersaga.http.openapi import only, problem
 from ordersaga.http.paging import linked
 from ordersaga.http.problems import Problem, respond
 from ordersaga.http.sending import set_send_timeout
+from ordersaga.readside import why as causes
+from ordersaga.readside.why import Node
 from ordersaga.store.history import fields, load_as_of
-from projections.audit import why as causes
 from projections.audit.known import saga_as_of
 from projections.audit.shapes import (
     ExportQuery,
@@ -39,7 +40,6 @@ from projections.audit.shapes import (
 from projections.audit.sources import Sources, Unavailable, without
 from projections.audit.text import to_csv, to_json_line
 from projections.audit.trail import Entry, Filter, Trail, is_known
-from projections.audit.why import Node
 from projections.service import projections
 
 ORDERS = order_service.name

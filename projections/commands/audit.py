@@ -10,7 +10,6 @@ TABLE = {
         "projections.commands.audit_trail:trail",
         "Who did what, when and why: of an order, an actor, a type, a time.",
     ),
-    "why": ("projections.commands.audit_why:why", "What a message came from and all that came of it."),
     **COMMANDS,
     "state": ("projections.commands.audit_state:state", "An order as it was at a version or a time."),
     "export": (

@@ -9,10 +9,10 @@ from uuid import UUID
 
 from ordersaga.readside import events
 from ordersaga.readside.events import EventFilter, LoggedEvent
+from ordersaga.readside.why import Node, why
 from projections.audit.sources import Sources
 from projections.audit.trail import Entry, Filter, Trail
 from projections.audit.trail import Place as PlaceInTrail
-from projections.audit.why import Node, why
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.monitor.picture import Sight

@@ -16,55 +16,27 @@ from psycopg import Connection
 from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
 from tests.support.counting import GROUP, service
+from tests.support.ordersaga_command import OrdersagaCommand
 from tests.support.parking import actions, fail, receive
 from tests.support.relays import RelayProcess, all_published, announce, relays_of
 from tests.support.wait import until
 from tests.support.workers import ROOT, Counting, counted
 
-PROGRAM = """
-import sys
-from ordersaga.cli.main import main
-try:
-    main(prog_name="ordersaga")
-finally:
-    loaded = {name.partition(".")[0] for name in sys.modules}
-    strangers = loaded & {"contracts", "devstack", "projections", "relay", "shop", "order_service", "payment_service"}
-    assert not strangers, strangers
-"""
 WHY = ("--actor", "alice", "--reason", "mended")
 
 
-class Operator:
-    """Runs `ordersaga --app tests.support.counting:service` with the URLs of one role in the environment."""
-
-    def __init__(self, counting: Counting, amqp_url: str) -> None:
-        self.counting = counting
-        self.amqp_url = amqp_url
-        self.variables: dict[str, str] = {}
-
-    def environment(self, url: str) -> dict[str, str]:
-        return {
-            "ORDERSAGA_APP": "tests.support.counting:service",
-            f"{GROUP.upper()}_DATABASE_URL": url,
-            "AMQP_URL": self.amqp_url,
-            **self.variables,
-        }
-
-    def __call__(self, *arguments: object, url: str = "", expect: int = 0) -> str:
-        environment = {**os.environ, **self.environment(url or self.counting.database.url)}
-        command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done.stdout + done.stderr
+DATABASE = f"{GROUP.upper()}_DATABASE_URL"
 
 
 @pytest.fixture
-def ordersaga(counting: Counting, servers: Any) -> Operator:
-    return Operator(counting, servers.amqp_url("provisioner"))
+def ordersaga(counting: Counting, servers: Any) -> OrdersagaCommand:
+    """With the rights of the service, and of the provisioner."""
+    variables = {DATABASE: counting.database.url, "AMQP_URL": servers.amqp_url("provisioner")}
+    return OrdersagaCommand("tests.support.counting:service", variables, DATABASE)
 
 
 def test_parked_messages_are_listed_tried_edited_retried_and_skipped(
-    ordersaga: Operator, counting: Counting, connection: Connection[Any]
+    ordersaga: OrdersagaCommand, counting: Counting, connection: Connection[Any]
 ) -> None:
     assert ordersaga("parked", "list") == "Nothing is parked.\n"
     first, second, third = fail(counting, connection, uuid4())
@@ -82,7 +54,7 @@ def test_parked_messages_are_listed_tried_edited_retried_and_skipped(
 
 
 def test_relays_run_tell_how_far_they_are_and_publish_again(
-    ordersaga: Operator, counting: Counting, servers: Any
+    ordersaga: OrdersagaCommand, counting: Counting, servers: Any
 ) -> None:
     relay_url = counting.database.relay_url
     assert "no relay is active" in ordersaga("relay", "status", "--seconds", "0.1", url=relay_url, expect=1)
@@ -90,8 +62,8 @@ def test_relays_run_tell_how_far_they_are_and_publish_again(
         announce(connection, "a", 1, "test.counted.v1")
         refused = announce(connection, "a", 2, "test.nobody_hears.v1")
     with relays_of(counting.database, servers.amqp_url("relay")) as relays:
-        ordersaga.amqp_url = servers.amqp_url("relay")
-        leader = RelayProcess(["-m", "ordersaga.cli", "relay"], ordersaga.environment(relay_url))
+        ordersaga.variables["AMQP_URL"] = servers.amqp_url("relay")
+        leader = RelayProcess(["-m", "ordersaga.cli", "relay"], {**ordersaga.environment, DATABASE: relay_url})
         relays.processes.append(leader)
         relays.wait_for_leader(leader)
         until(lambda: all_published(counting.database))
@@ -103,7 +75,7 @@ def test_relays_run_tell_how_far_they_are_and_publish_again(
     assert json.loads(ordersaga("relay", "republish", "--json")) == {"announced": {service.name: 0}, "unreadable": []}
 
 
-def test_databases_are_migrated_and_queues_declared(ordersaga: Operator, counting: Counting) -> None:
+def test_databases_are_migrated_and_queues_declared(ordersaga: OrdersagaCommand, counting: Counting) -> None:
     assert ordersaga("migrate", url=counting.database.owner_url) == f"migrated {GROUP}\n"
     assert "declared 3 queues" in ordersaga("topology")
 
@@ -113,13 +85,18 @@ def signing_key() -> str:
 
 
 def test_events_are_exported_and_verified_against_what_was_sealed(
-    ordersaga: Operator, counting: Counting, connection: Connection[Any], tmp_path: Path
+    ordersaga: OrdersagaCommand, counting: Counting, connection: Connection[Any], tmp_path: Path
 ) -> None:
     log = tmp_path / "audit"
     ordersaga.variables |= {"AUDIT_SIGNING_KEY": signing_key(), "AUDIT_CHECKPOINTS": str(log)}
     assert "has been sealed into" in ordersaga("audit", "verify", url=counting.database.owner_url, expect=1)
     receive(connection, counted(uuid4(), 1), counted(uuid4(), 1))
-    environment = {**os.environ, **ordersaga.environment(counting.database.auditor_url), "AUDIT_SEAL_SECONDS": "0.2"}
+    environment = {
+        **os.environ,
+        **ordersaga.environment,
+        DATABASE: counting.database.auditor_url,
+        "AUDIT_SEAL_SECONDS": "0.2",
+    }
     with subprocess.Popen([sys.executable, "-m", "ordersaga.audit"], cwd=ROOT, env=environment) as sealer:
         until(lambda: (log / f"{GROUP}.leaves").exists() and (log / f"{GROUP}.leaves").read_bytes().count(b"\n") == 4)
         sealer.terminate()
@@ -132,7 +109,9 @@ def test_events_are_exported_and_verified_against_what_was_sealed(
     assert "edited in" in ordersaga("audit", "verify", "--export", exported, expect=1)
 
 
-def test_an_aggregate_is_shown_as_it_was(ordersaga: Operator, counting: Counting, connection: Connection[Any]) -> None:
+def test_an_aggregate_is_shown_as_it_was(
+    ordersaga: OrdersagaCommand, counting: Counting, connection: Connection[Any]
+) -> None:
     counter = uuid4()
     receive(connection, counted(counter, 1), counted(counter, 2))
     found = json.loads(ordersaga("audit", "state", service.name, counter, "--as-of", "2", "--json"))
@@ -142,7 +121,7 @@ def test_an_aggregate_is_shown_as_it_was(ordersaga: Operator, counting: Counting
 
 
 def test_personal_data_is_erased_listed_and_erased_again(
-    ordersaga: Operator, counting: Counting, connection: Connection[Any], tmp_path: Path
+    ordersaga: OrdersagaCommand, counting: Counting, connection: Connection[Any], tmp_path: Path
 ) -> None:
     ordersaga.variables["ERASURE_LIST"] = str(tmp_path / "erasures")
     Sealer().seal(connection, "ada", "test", b"personal")
@@ -154,8 +133,8 @@ def test_personal_data_is_erased_listed_and_erased_again(
     assert ordersaga("audit", "erase", "--again", url=owner) == "No key that the list names has come back.\n"
 
 
-def test_what_is_missing_is_named_with_exit_code_2(ordersaga: Operator) -> None:
-    ordersaga.amqp_url = ""
+def test_what_is_missing_is_named_with_exit_code_2(ordersaga: OrdersagaCommand) -> None:
+    ordersaga.variables["AMQP_URL"] = ""
     assert "AMQP_URL is not set" in ordersaga("topology", expect=2)
     assert "AUDIT_SIGNING_KEY is" in ordersaga("audit", "key", expect=2)
     assert "AUDIT_CHECKPOINTS is not set" in ordersaga("audit", "export", expect=2)

@@ -314,7 +314,7 @@ def test_the_command_says_clean_with_exit_code_0_and_names_findings_with_exit_co
     assert json.loads(clean.stdout)["findings"] == []
     gone = shop.message("order_service", "orders.order_confirmed.v1")
     shop.by_hand("projections", "delete from event_log where message_id = %s returning 1", (gone.id,))
-    found = run(shop, "--json", "--order", gone.key)
+    found = run(shop, "--json", "--key", gone.key)
     assert found.returncode == 1, found.stderr
     [finding] = json.loads(found.stdout)["findings"]
     assert (finding["kind"], finding["message_id"]) == ("missing", str(gone.id))
@@ -322,9 +322,9 @@ def test_the_command_says_clean_with_exit_code_0_and_names_findings_with_exit_co
     assert said.returncode == 1
     assert said.stdout.startswith(f"missing in projections.event_log: {gone.contract} {gone.id} of {gone.key}: ")
     assert run(shop, "--since", "yesterday").returncode == 2
-    stranger = run(shop, "--order", str(uuid4()))
+    stranger = run(shop, "--key", str(uuid4()))
     assert (stranger.returncode, stranger.stdout) == (1, "")
-    assert "Nothing is known of order" in stranger.stderr
+    assert "Nothing is known of key" in stranger.stderr
 
 
 def test_progress_is_told_on_stderr_and_only_goes_forward(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

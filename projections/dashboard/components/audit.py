@@ -9,8 +9,8 @@ from dash.development.base_component import Component
 
 from contracts import CONTRACTS
 from ordersaga.audit.verification import is_clean, is_late
+from ordersaga.readside.why import Node
 from projections.audit.trail import OPERATIONS, OPERATOR, Entry
-from projections.audit.why import Node
 from projections.dashboard.addresses import address
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, aria, empty, mark

@@ -64,6 +64,10 @@ class Application:
         """`<DATABASE>_DATABASE_URL`, whatever the role. Raises MissingSetting."""
         return database_url(database)
 
+    def owner_urls(self) -> dict[str, str]:
+        """By name of the service, the URL of the owner of its database. Raises MissingSetting."""
+        return {service.name: self.database_url(service.database, OWNER) for service in self.services}
+
     def amqp_url(self, user: str) -> str:
         """AMQP_URL, whoever the user is. Raises MissingSetting."""
         url = read_settings(Settings).amqp_url

@@ -18,6 +18,12 @@ COMMANDS = {
         "ordersaga.cli.parked.command:parked",
         "Look at messages that failed; retry, try out, edit or skip them",
     ),
+    "queues": ("ordersaga.cli.queues:queues", "Show the queues of each group, or change how many there are"),
+    "reconcile": ("ordersaga.cli.reconcile:reconcile", "Name every message that is not where it must be"),
+    "projections": (
+        "ordersaga.cli.projections.command:projections",
+        "Rebuild the read side from the event stores, or say how far it is",
+    ),
     "audit": ("ordersaga.cli.audit.command:audit", "Prove that nothing was altered; old states; `audit erase`"),
     "worker": ("ordersaga.cli.worker:worker", "Take the messages of one service, until Ctrl-C"),
 }

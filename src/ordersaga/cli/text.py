@@ -16,6 +16,11 @@ def plain(value: Any) -> str:
     return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
+def printable(line: str) -> str:
+    """A line without characters that steer a terminal."""
+    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
+
+
 def ago(moment: datetime) -> str:
     seconds = (datetime.now(UTC) - moment).total_seconds()
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):

@@ -1,9 +1,10 @@
-"""SIGTERM and SIGINT set an event that a process waits for."""
+"""SIGTERM and SIGINT: an event that a process waits for, or the interruption of a command."""
 
 import signal
 from collections.abc import Callable
 from threading import Event, Thread
 from types import FrameType
+from typing import NoReturn
 
 
 def set_by_signal(event: Event) -> None:
@@ -24,3 +25,18 @@ def setting(event: Event) -> Callable[[int, FrameType | None], None]:
         Thread(target=event.set, daemon=True).start()
 
     return handle
+
+
+def interrupt_by_signal() -> None:
+    """SIGTERM and SIGHUP raise KeyboardInterrupt as SIGINT does; once one has come, all are ignored.
+
+    SIGINT does so too where it was ignored at the start, as in the background of a script: Python leaves it ignored.
+    """
+
+    def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, signal.SIG_IGN)
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, interrupt)

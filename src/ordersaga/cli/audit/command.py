@@ -5,6 +5,7 @@ import click
 from ordersaga.cli.lazy_group import LazyGroup
 
 COMMANDS = {
+    "why": ("ordersaga.cli.audit.why:why", "What a message came from and all that came of it."),
     "state": ("ordersaga.cli.audit.state:state", "An aggregate as it was at a version or a time."),
     "export": ("ordersaga.cli.audit.export:export", "Write everything that a verifier needs."),
     "verify": ("ordersaga.cli.audit.verify:verify", "Name whatever was altered since it was recorded."),

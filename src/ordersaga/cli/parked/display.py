@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from ordersaga.cli.text import ago, plain
+from ordersaga.cli.text import ago, plain, printable
 from ordersaga.parked.dry_run import DryRun
 from ordersaga.parked.inspection import FailureGroup
 
@@ -107,11 +107,6 @@ def actions_table(found: Iterable[dict[str, Any]]) -> list[str]:
 
 def printed(texts: Iterable[str]) -> list[str]:
     return [printable(line) for text in texts for line in text.splitlines() or [""]]
-
-
-def printable(line: str) -> str:
-    """The line without characters that control the terminal."""
-    return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
 
 
 def dry_run_text(group: str, run: DryRun) -> list[str]:

@@ -1,0 +1,1 @@
+"""`ordersaga projections`: look after a read side."""
