@@ -1,4 +1,4 @@
-"""The audit over HTTP, for auditors and operators."""
+"""The audit trail and the proof over HTTP, for auditors and operators."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
@@ -48,7 +48,7 @@ EXTENSION = "audit"
 routes = APIBlueprint("audit", __name__, url_prefix="/api/audit", abp_responses={"default": problem()})
 staff = only("operator", "auditor")
 PLACES = 2
-"""Exports at a time: each holds a thread, a connection or the snapshot of a store for as long as it is read."""
+"""Exports at a time: each holds a thread, and a connection or the snapshot of a store, until its client has read it."""
 EXPORTED = {"description": "A line each", "content": {"application/x-ndjson": {}, "text/csv": {}}}
 
 
@@ -60,12 +60,13 @@ def mount(app: Api, sources: Sources) -> None:
 
 
 def sources() -> Sources:
+    """The sources of this process."""
     return cast(Sources, api().extensions[EXTENSION])
 
 
 @routes.get("/trail", responses={200: TrailPage, 404: problem()}, security=staff)
 def show_trail(query: TrailQuery) -> Response:
-    """Who did what, when, why, from where, and what came of it, oldest first"""
+    """Who did what, when, why and where, with the outcome, oldest first"""
     asked = query.filter()
     with sources().databases() as (connections, missing):
         check_order(connections, missing, asked)
@@ -91,7 +92,7 @@ def show_state(path: OrderPath, query: StateQuery) -> Response:
     version = query.as_of if isinstance(query.as_of, int) else None
     with sources().databases() as (connections, missing):
         if ORDERS in missing:
-            require([ORDERS])
+            require_available([ORDERS])
         recorded = load_as_of(connections[ORDERS], path.order, version, time) if ORDERS in connections else None
         known = saga_as_of(connections[projections.name], path.order, time) if time else None
     if recorded is None and known is None:
@@ -108,18 +109,18 @@ def show_verification() -> Response:
 
 @routes.get("/export", responses={200: EXPORTED, 503: problem("All places are taken")}, security=staff)
 def export(query: ExportQuery) -> Response:
-    """jsonl without filters: all that `audit verify --export` needs; with filters, and as csv: the trail"""
+    """jsonl without filters: the records that `audit verify --export` reads; with filters, or as csv: the trail"""
     asked = query.filter()
-    everything = query.format == "jsonl" and asked == Filter()
+    is_full = query.format == "jsonl" and asked == Filter()
     with sources().databases() as (connections, missing):
-        require(missing)
+        require_available(missing)
         check_order(connections, missing, asked)
-    if everything:
+    if is_full:
         check_logs()
-    lines = all_records() if everything else the_trail(asked, query.format)
+    lines = record_lines() if is_full else trail_lines(asked, query.format)
     places = places_of(api())
     if not places.acquire(blocking=False):
-        raise full()
+        raise too_many_exports()
     set_send_timeout()
     media = "text/csv" if query.format == "csv" else "application/x-ndjson"
     disposition = {"Content-Disposition": f'attachment; filename="audit.{query.format}"'}
@@ -130,16 +131,17 @@ def export(query: ExportQuery) -> Response:
 
 @cache
 def places_of(app: Api) -> BoundedSemaphore:
-    """Those of this process."""
+    """The places of this process."""
     return BoundedSemaphore(PLACES)
 
 
-def full() -> Problem:
-    detail = f"{PLACES} exports are under way, and there are no more at a time. Ask again when one has ended."
+def too_many_exports() -> Problem:
+    detail = f"{PLACES} exports are in progress, which is the maximum. Ask again when one has ended."
     return Problem(503, "too-many-exports", detail, headers={"Retry-After": "30"})
 
 
-def all_records() -> Iterator[str]:
+def record_lines() -> Iterator[str]:
+    """The records of all stores."""
     logs, stores = sources().logs(), sources().stores
 
     def records_of_store(store: str) -> Iterator[records.Record]:
@@ -150,9 +152,10 @@ def all_records() -> Iterator[str]:
         yield records.to_line(record) + "\n"
 
 
-def the_trail(asked: Filter, format_: str) -> Iterator[str]:
+def trail_lines(asked: Filter, format_: str) -> Iterator[str]:
+    """The entries of the trail."""
     with sources().databases() as (connections, missing):
-        require(missing)
+        require_available(missing)
         entries: Iterable[Entry] = Trail(connections).entries(asked)
         if format_ == "csv":
             yield from to_csv(entries)
@@ -161,7 +164,7 @@ def the_trail(asked: Filter, format_: str) -> Iterator[str]:
 
 
 def check_logs() -> None:
-    """Before the answer has begun. Raises Problem: 404."""
+    """Called before the response begins. Raises Problem: 404 when a store has no log."""
     logs = sources().logs()
     if not logs:
         raise Problem(404, "not-found", "This process was given no store to export.")
@@ -171,11 +174,12 @@ def check_logs() -> None:
 
 
 def check_order(connections: dict[str, Connection[Any]], missing: list[str], asked: Filter) -> None:
+    """Raises Problem: 404 when the order is unknown."""
     if asked.order and not is_known(connections, asked.order):
         raise Problem(404, "not-found", f"Nothing is known of order {asked.order}. {without(missing)}".rstrip())
 
 
-def require(missing: list[str]) -> None:
-    """Raises Unavailable: there is no room in the answer to say what it lacks."""
+def require_available(missing: list[str]) -> None:
+    """Raises Unavailable: this answer could not say what it lacks."""
     if missing:
         raise Unavailable(f"The database of {', '.join(missing)} does not answer.")

@@ -1,4 +1,4 @@
-"""An order as the read side knew it at a time: its row of saga_view, folded from the messages said until then."""
+"""An order as the read side knew it at a time: its row of saga_view, folded from the messages until then."""
 
 from datetime import datetime
 from random import randrange
@@ -11,7 +11,7 @@ from psycopg.rows import dict_row
 from ordersaga.envelope.message import COLUMNS
 from projections.views import sagas
 
-# Under another key and at positions below zero, where nobody else is: the live rows are neither read nor locked.
+# The copies have another key and positions below zero, so that no live row is read or locked.
 STANDS_IN = {"message_id": "gen_random_uuid()", "key": "%(stand_in)s"}
 COPY = f"""
 insert into event_log ({", ".join(COLUMNS)}, position) overriding system value
@@ -22,7 +22,7 @@ ROW = "select * from saga_view where order_id = %s"
 
 
 def saga_as_of(connection: Connection[Any], order: UUID, time: datetime) -> dict[str, Any] | None:
-    """The columns of saga_view; None when nothing had been said of the order. Leaves nothing behind."""
+    """The columns of saga_view; None when there was no message of the order. Every change is rolled back."""
     first, stand_in = -randrange(1 << 40, 1 << 60), uuid4()
     stretch = {"first": first, "last": first + (1 << 32), "of_orders": sagas.NAMES_OF_ORDERS}
     with connection.transaction(force_rollback=True):

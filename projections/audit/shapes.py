@@ -1,4 +1,4 @@
-"""What the audit's endpoints take and give."""
+"""The requests and responses of the audit's endpoints."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -24,8 +24,8 @@ def known_type(text: str) -> str:
 TypeName = Annotated[str, AfterValidator(known_type), WithJsonSchema({"type": "string", "enum": list(TYPES)})]
 
 
-class Asked(Query):
-    """Without any it is everything; `since` is included, `until` is not."""
+class TrailFilters(Query):
+    """Filters; none selects everything. `since` is included, `until` is not."""
 
     order: UUID | None = None
     actor: str | None = Field(default=None, max_length=200, pattern=r"^[^\x00]*$")
@@ -39,15 +39,15 @@ class Asked(Query):
         return Filter(order, self.actor, self.correlation, self.type, self.since, self.until)
 
 
-class TrailQuery(Asked):
+class TrailQuery(TrailFilters):
     """A page of the trail."""
 
     limit: int = Field(default=100, ge=1, le=500)
     after: Annotated[Place, cursors.reads(Place), cursors.SCHEMA] | None = None
 
 
-class ExportQuery(Asked):
-    """As the command `audit export`."""
+class ExportQuery(TrailFilters):
+    """The filters and the format, as of the command `audit export`."""
 
     format: Literal["jsonl", "csv"] = "jsonl"
 
@@ -67,7 +67,7 @@ class OrderPath(Parameters):
 
 
 class TrailPage(View):
-    """`missing` are the services whose database does not answer: what operators did there is left out."""
+    """`missing` lists the services whose database does not answer; operators' actions there are left out."""
 
     entries: list[Entry]
     next: str | None
@@ -75,14 +75,14 @@ class TrailPage(View):
 
 
 class StateView(View):
-    """What the order service had recorded, where this process may read it; of a time also what all had said of it."""
+    """What the order service had recorded, if this process may read it; for a time also what the event log had."""
 
     recorded: dict[str, Any] | None
     known: dict[str, Any] | None
 
 
 class VerificationView(View):
-    """The sealer's last verification of each store; `clean` is null until each has a completed one that is not old."""
+    """The sealer's last verification of each store; `clean` is null until each has a recent, completed one."""
 
     clean: bool | None
     stores: dict[str, dict[str, Any] | None]

@@ -1,4 +1,4 @@
-"""What the audit reads: the read side's database, the stores of the services, and the files of their logs."""
+"""The sources of the audit: the read side's database, the services' stores, and the files of their sealed logs."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -16,17 +16,17 @@ from ordersaga.runtime.settings import database_urls
 from projections.service import projections
 
 SECONDS = 2
-"""For a connection to a service's database."""
+"""The timeout of a connection to a service's database."""
 
 
 class Unavailable(Exception):
-    """Something that the audit reads is not there; the text tells a person what."""
+    """A source does not answer; the message says which one."""
 
 
 def those_that_answer(
     stack: ExitStack, urls: Mapping[str, str], seconds: int
 ) -> tuple[dict[str, Connection[Any]], list[str]]:
-    """Connections in autocommit that the stack closes, each by its name; and the names of those that do not answer."""
+    """Connections in autocommit by name, which the stack closes, and the names of the databases that do not answer."""
     found: dict[str, Connection[Any]] = {}
     for name, url in urls.items():
         with suppress(psycopg.OperationalError):
@@ -35,33 +35,33 @@ def those_that_answer(
 
 
 def without(missing: Sequence[str]) -> str:
-    """What is said to a person beside a trail that lacks something; nothing when it is whole."""
+    """The sentence beside a trail that lacks the actions at these services; empty when it is complete."""
     return f"Without what operators did at {', '.join(missing)}: no answer from the database." if missing else ""
 
 
 @dataclass(frozen=True)
 class Sources:
-    """Made once in a process, used by all its threads."""
+    """The sources of a process; all its threads share them."""
 
     database: Database
-    """The read side's own."""
+    """The read side's database."""
     stores: Mapping[str, str]
-    """Service -> URL of its database, for each that this process was given, as the role that it was given for it."""
+    """Service -> URL of its database, for each that the environment of this process names."""
     directory: Path | None
-    """Of the logs; None in a process that was not told where they are."""
+    """The directory of the logs; None when AUDIT_CHECKPOINTS is not set."""
 
     @classmethod
     def of(cls, database: Database, checkpoints: str) -> "Sources":
-        """By the environment; `checkpoints` is the setting AUDIT_CHECKPOINTS."""
+        """The sources that the environment names; `checkpoints` is the setting AUDIT_CHECKPOINTS."""
         stores = {name: url for name, url in database_urls().items() if name != projections.name}
         return cls(database, stores, Path(checkpoints) if checkpoints else None)
 
     @contextmanager
     def databases(self) -> Iterator[tuple[dict[str, Connection[Any]], list[str]]]:
-        """By name, and the services whose database does not answer.
+        """Connections by name, and the services whose database does not answer.
 
         Raises:
-            Unavailable: that of the read side does not, or one of the others went away meanwhile.
+            Unavailable: the read side's database does not answer, or another one stopped answering in the block.
         """
         try:
             with ExitStack() as stack:
@@ -72,10 +72,10 @@ class Sources:
             raise Unavailable("A database that the audit reads does not answer.") from error
 
     def logs(self) -> dict[str, LogFiles]:
-        """By store.
+        """The files of each store's log.
 
         Raises:
-            Unavailable: nobody said where they are.
+            Unavailable: AUDIT_CHECKPOINTS is not set.
         """
         if not self.stores:
             return {}
@@ -84,5 +84,5 @@ class Sources:
         return {store: LogFiles(self.directory, store) for store in sorted(self.stores)}
 
     def verifications(self) -> dict[str, dict[str, Any] | None]:
-        """By store what the sealer's last verification found, None before its first. Raises Unavailable."""
+        """The sealer's last verification of each store, None before the first. Raises Unavailable."""
         return {store: last_verification(files) for store, files in self.logs().items()}

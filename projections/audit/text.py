@@ -9,7 +9,7 @@ from ordersaga.store.history import as_text
 from projections.audit.trail import Entry
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""What a spreadsheet takes for a formula when a cell begins with it."""
+"""A cell that begins with one of these is a formula to a spreadsheet."""
 
 
 def to_json_line(entry: Entry) -> str:
@@ -17,7 +17,7 @@ def to_json_line(entry: Entry) -> str:
 
 
 def to_csv(entries: Iterable[Entry]) -> Iterator[str]:
-    """The heading, then a line each."""
+    """The heading, then a line for each entry."""
     yield csv_line(Entry.model_fields)
     for entry in entries:
         yield csv_line(cell(value) for _, value in entry)
@@ -30,5 +30,6 @@ def csv_line(cells: Iterable[str]) -> str:
 
 
 def cell(value: object) -> str:
+    """The text of a cell; an apostrophe before it keeps a spreadsheet from evaluating it."""
     text = "" if value is None else as_text(value)
     return f"'{text}" if text.startswith(FORMULA) else text

@@ -15,7 +15,7 @@ from projections.audit.trail import Entry, Filter, Trail
 from projections.audit.trail import Place as PlaceInTrail
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
-from projections.monitor.picture import Sight
+from projections.monitor.snapshot import Snapshots
 from projections.queries import figures, sagas, timeline
 from projections.queries.figures import Figures, Minute
 from projections.queries.sagas import Saga, SagaCursor, SagaFilter, Usual, Waiting
@@ -36,7 +36,7 @@ class Overview:
     recent: list[Saga]
     waiting: list[Saga]
     usual: dict[Waiting, Usual]
-    sight: Sight
+    snapshots: Snapshots
 
 
 class Cached(Generic[Value]):
@@ -73,7 +73,7 @@ class Reader:
                 sagas.page(connection, limit=RECENT_ORDERS),
                 sagas.unfinished(connection, LONGEST_WAITING),
                 self._usual.get(lambda: sagas.usual(connection)),
-                self.sight(),
+                self.snapshots(),
             )
 
     def minutes(self) -> list[Minute]:
@@ -115,5 +115,5 @@ class Reader:
         """Per store the result of the sealer's last verification, None before the first. Raises Unavailable."""
         return self._sources.verifications()
 
-    def sight(self) -> Sight:
-        return self._monitor.look()
+    def snapshots(self) -> Snapshots:
+        return self._monitor.snapshots()

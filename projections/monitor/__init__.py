@@ -1,1 +1,1 @@
-"""The running system as its processes tell of it over HTTP; `monitor.Monitor` asks, `picture` is what one sees."""
+"""The state of the running system, asked of its processes over HTTP: `monitor` asks, `snapshot` is the answer."""

@@ -1,4 +1,4 @@
-"""The broker's queues and traffic: as its own metrics tell them, else as our relays and workers count."""
+"""The broker's queues and traffic, from its own metrics or else from the metrics of relays and workers."""
 
 import time
 from collections import deque
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import requests
 
-from projections.monitor.picture import BrokerPicture, ProcessPicture, QueuePicture
 from projections.monitor.probe import PATIENCE
 from projections.monitor.readings import Reading, per_second, read
+from projections.monitor.snapshot import BrokerStatus, ProcessStatus, QueueFigures
 
 TOTALS = "rabbitmq_global_messages_"
 QUEUE = "rabbitmq_detailed_queue_"
@@ -20,12 +20,13 @@ WANTED_TOTALS = {
 WANTED_OF_QUEUES = {f"{QUEUE}{name}": ("queue",) for name in ("messages_ready", "messages_unacked", "consumers")}
 DETAILED = "/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
 RATE_SECONDS = 5.0
+"""The period that a rate is measured over."""
 NOT_SET = "BROKER_METRICS_URL is not set."
 
 
 @dataclass(frozen=True, slots=True)
 class BrokerAnswer:
-    """Both readings, or why there are none."""
+    """Two readings, or the problem."""
 
     problem: str | None
     totals: Reading | None = None
@@ -33,7 +34,7 @@ class BrokerAnswer:
 
 
 class Broker:
-    """Asks RabbitMQ's plugin `rabbitmq_prometheus`, where there is one; one question at a time."""
+    """Asks RabbitMQ's plugin `rabbitmq_prometheus`; one request at a time."""
 
     def __init__(self, url: str) -> None:
         self._url = url.rstrip("/")
@@ -42,6 +43,7 @@ class Broker:
         self._totals: deque[Reading] = deque()
 
     def ask(self) -> BrokerAnswer:
+        """Read the metrics; a problem is part of the answer."""
         if not self._url:
             return BrokerAnswer(NOT_SET)
         try:
@@ -57,8 +59,8 @@ class Broker:
         answer.raise_for_status()
         return answer.text
 
-    def take(self, answer: BrokerAnswer, processes: Sequence[ProcessPicture]) -> BrokerPicture:
-        """Remember an answer and say what it means."""
+    def take(self, answer: BrokerAnswer, processes: Sequence[ProcessStatus]) -> BrokerStatus:
+        """Keep the answer, and derive the status from it and those before."""
         if answer.totals is None or answer.queues is None:
             return by_processes(answer.problem, processes)
         now = answer.totals
@@ -67,7 +69,7 @@ class Broker:
             self._totals.popleft()
         before = self._totals[0] if len(self._totals) > 1 else None
         queues = tuple(queue(answer.queues, name) for name in answer.queues.labels(f"{QUEUE}messages_ready"))
-        return BrokerPicture(
+        return BrokerStatus(
             "broker",
             None,
             enqueued_per_second=per_second(before, now, f"{TOTALS}received_total"),
@@ -83,9 +85,9 @@ class Broker:
         self._http.close()
 
 
-def queue(reading: Reading, name: str) -> QueuePicture:
+def queue(reading: Reading, name: str) -> QueueFigures:
     consumers = reading.get(f"{QUEUE}consumers", name)
-    return QueuePicture(
+    return QueueFigures(
         name,
         ready=reading.total(f"{QUEUE}messages_ready", name),
         unacknowledged=reading.total(f"{QUEUE}messages_unacked", name),
@@ -93,17 +95,20 @@ def queue(reading: Reading, name: str) -> QueuePicture:
     )
 
 
-def by_processes(problem: str | None, processes: Iterable[ProcessPicture]) -> BrokerPicture:
-    """What relays have published and workers have received; of the queues nothing is known."""
+def by_processes(problem: str | None, processes: Iterable[ProcessStatus]) -> BrokerStatus:
+    """The traffic from the metrics of relays and workers; the queues are unknown."""
     found = list(processes)
-    return BrokerPicture(
+    return BrokerStatus(
         "processes",
         problem,
-        enqueued_per_second=together(relay.published_per_second for process in found for relay in process.relays),
-        delivered_per_second=together(group.received_per_second for process in found for group in process.receiving),
+        enqueued_per_second=sum_of_known(relay.published_per_second for process in found for relay in process.relays),
+        delivered_per_second=sum_of_known(
+            group.received_per_second for process in found for group in process.receiving
+        ),
     )
 
 
-def together(rates: Iterable[float | None]) -> float | None:
+def sum_of_known(rates: Iterable[float | None]) -> float | None:
+    """The sum of the known rates; None when none is known."""
     known = [rate for rate in rates if rate is not None]
     return sum(known) if known else None

@@ -1,41 +1,41 @@
-"""The figures of one process, from what it counted now and a while ago."""
+"""The status of one process, from its current metrics and those of the last minute."""
 
 from collections import deque
 from datetime import UTC, datetime
 
-from projections.monitor.picture import ProcessPicture, ReceivingFigures, RelayFigures, RequestFigures
-from projections.monitor.probe import Answer
+from projections.monitor.probe import ProcessAnswer
 from projections.monitor.readings import SECONDS, Reading, p95, per_second
+from projections.monitor.snapshot import ProcessStatus, ReceivingFigures, RelayFigures, RequestFigures
 from projections.monitor.targets import Target
 
 RATE_SECONDS = 5.0
-"""A rate is taken over so long: short enough to see a change at once, long enough not to jump."""
+"""The period that a rate is measured over: short enough to show a change at once, long enough to be steady."""
 P95_SECONDS = 60.0
 
 
-class Recent:
-    """One process's last minute of readings, and the state it is in."""
+class RecentReadings:
+    """The readings of one process in the last minute, and its status."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self._readings: deque[Reading] = deque()
-        self._picture: ProcessPicture | None = None
+        self._status: ProcessStatus | None = None
 
-    def take(self, answer: Answer) -> ProcessPicture:
-        """Remember an answer and say what it means."""
-        before = self._picture
+    def take(self, answer: ProcessAnswer) -> ProcessStatus:
+        """Keep the answer, and derive the status from it and those before."""
+        before = self._status
         since = before.since if before and before.state == answer.state else datetime.now(UTC)
-        self._picture = self._draw(answer, since)
-        return self._picture
+        self._status = self._derive(answer, since)
+        return self._status
 
-    def _draw(self, answer: Answer, since: datetime) -> ProcessPicture:
+    def _derive(self, answer: ProcessAnswer, since: datetime) -> ProcessStatus:
         target, now = self.target, answer.reading
         if now is None:
-            return ProcessPicture(target.name, target.kind, target.url, answer.state, answer.problems, since)
+            return ProcessStatus(target.name, target.kind, target.url, answer.state, answer.problems, since)
         self._keep(now)
         before = self._before(now, RATE_SECONDS)
         started, memory = now.get("process_start_time_seconds"), now.get("process_resident_memory_bytes")
-        return ProcessPicture(
+        return ProcessStatus(
             target.name,
             target.kind,
             target.url,
@@ -56,14 +56,15 @@ class Recent:
         )
 
     def _keep(self, now: Reading) -> None:
-        if self._readings and not now.is_of_the_run_of(self._readings[-1]):
+        """Drop the readings of a process that was restarted, and those older than a minute."""
+        if self._readings and not now.is_same_run_as(self._readings[-1]):
             self._readings.clear()
         self._readings.append(now)
         while now.at - self._readings[0].at > P95_SECONDS:
             self._readings.popleft()
 
     def _before(self, now: Reading, seconds: float) -> Reading | None:
-        """The newest reading that is at least so old, else the oldest, if there is one before this."""
+        """The newest reading of at least this age, else the oldest one before `now`."""
         older = [reading for reading in self._readings if reading is not now]
         return next((one for one in reversed(older) if now.at - one.at >= seconds), older[0] if older else None)
 
@@ -73,14 +74,15 @@ class Recent:
         failed = [status for status in statuses if status.startswith("5")]
         return RequestFigures(
             answered=sum(now.total(name, status) for status in statuses),
-            per_second=together(before, now, name, statuses),
+            per_second=sum_per_second(before, now, name, statuses),
             failed=sum(now.total(name, status) for status in failed),
-            failed_per_second=together(before, now, name, failed),
+            failed_per_second=sum_per_second(before, now, name, failed),
             p95_seconds=p95(self._before(now, P95_SECONDS), now),
         )
 
 
-def together(before: Reading | None, now: Reading, name: str, labels: list[str]) -> float | None:
+def sum_per_second(before: Reading | None, now: Reading, name: str, labels: list[str]) -> float | None:
+    """The rate of a counter, summed over these labels."""
     if before is None:
         return None
     return sum(per_second(before, now, name, label) or 0.0 for label in labels)

@@ -1,21 +1,21 @@
-"""One process asked over HTTP whether it is ready and what it has counted."""
+"""The probe of one process: asks over HTTP for its readiness and metrics."""
 
 import time
 from dataclasses import dataclass
 
 import requests
 
-from projections.monitor.picture import State
 from projections.monitor.readings import Reading, read
+from projections.monitor.snapshot import State
 from projections.monitor.targets import Target
 
 PATIENCE = (0.5, 2.0)
-"""Seconds to connect, and between two parts of an answer."""
+"""Timeouts in seconds: to connect, and between two parts of an answer."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What a process said; the reading is None where it has no metrics."""
+class ProcessAnswer:
+    """The answer of a process; `reading` is None when it has no metrics."""
 
     state: State
     problems: tuple[str, ...]
@@ -23,24 +23,25 @@ class Answer:
 
 
 class Probe:
-    """Asks one process, over a connection that it keeps; one question at a time."""
+    """Asks one process over a persistent connection; one request at a time."""
 
     def __init__(self, target: Target) -> None:
         self.target = target
         self._http = requests.Session()
         self._http.trust_env = False
 
-    def ask(self) -> Answer:
+    def ask(self) -> ProcessAnswer:
+        """Ask for readiness and metrics; a failure is part of the answer."""
         try:
             reading = self._metrics()
             state, problems = self._readiness()
         except requests.Timeout:
-            return Answer("down", ("It runs, but does not answer.",), None)
+            return ProcessAnswer("down", ("It runs, but does not answer.",), None)
         except requests.ConnectionError:
-            return Answer("down", ("Nothing listens at its address.",), None)
+            return ProcessAnswer("down", ("Nothing listens at its address.",), None)
         except (requests.RequestException, ValueError) as error:
-            return Answer("not ready", (f"It answers what cannot be understood: {error}.",), None)
-        return Answer(state, problems, reading)
+            return ProcessAnswer("not ready", (f"It answers what cannot be understood: {error}.",), None)
+        return ProcessAnswer(state, problems, reading)
 
     def _readiness(self) -> tuple[State, tuple[str, ...]]:
         answer = self._get("/readyz")
@@ -60,7 +61,7 @@ class Probe:
 
 
 def problems_of(answer: requests.Response) -> tuple[str, ...]:
-    """What our processes say of themselves; nothing when it was somebody else who answered, such as a proxy."""
+    """The problems that /readyz lists; empty when something else answered, such as a proxy."""
     try:
         return tuple(map(str, answer.json()["problems"]))
     except (ValueError, LookupError, TypeError):

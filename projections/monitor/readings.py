@@ -1,4 +1,4 @@
-"""A process's metrics at one moment, and what has become of them since an earlier one."""
+"""Readings: the metrics of a process at one moment, and rates between two of them."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from itertools import pairwise
 from prometheus_client.parser import text_string_to_metric_families
 
 Key = tuple[str, ...]
-"""Name of a metric and the values of the labels by which it is kept apart."""
+"""Name of a metric and the values of the labels that tell its samples apart."""
 
 SECONDS = "http_server_request_duration_seconds"
 WANTED: Mapping[str, tuple[str, ...]] = {
@@ -26,7 +26,7 @@ WANTED: Mapping[str, tuple[str, ...]] = {
     f"{SECONDS}_count": ("status",),
     f"{SECONDS}_bucket": ("le",),
 }
-"""Metric -> the labels that matter; it is added up over all others."""
+"""Metric -> the labels that are kept; samples are summed over all others."""
 HEALTH = ("/healthz", "/readyz", "/metrics")
 
 
@@ -44,17 +44,18 @@ class Reading:
         return int(self.figures.get(key, 0))
 
     def labels(self, *names: str) -> list[str]:
-        """Every first label that one of these metrics has, in order."""
+        """The sorted values of the first label of these metrics."""
         return sorted({key[1] for key in self.figures if key[0] in names})
 
-    def is_of_the_run_of(self, before: "Reading") -> bool:
+    def is_same_run_as(self, before: "Reading") -> bool:
+        """Whether the process was not restarted between the readings."""
         return self.get("process_start_time_seconds") == before.get("process_start_time_seconds")
 
 
 def read(text: str, at: float, wanted: Mapping[str, tuple[str, ...]] = WANTED) -> Reading:
-    """Raises ValueError when the text is no metrics."""
+    """The wanted metrics of a Prometheus text. Raises ValueError when it is not one."""
     figures: dict[Key, float] = {}
-    # An API has hundreds of lines, and the parser takes 15 us for each.
+    # An API has hundreds of lines, and the parser takes 15 us a line.
     lines = "".join(line + "\n" for line in text.splitlines() if line.startswith(tuple(wanted)))
     for family in text_string_to_metric_families(lines):
         for sample in family.samples:
@@ -65,8 +66,8 @@ def read(text: str, at: float, wanted: Mapping[str, tuple[str, ...]] = WANTED) -
 
 
 def increase(before: Reading | None, now: Reading, *key: str) -> float | None:
-    """Of a counter; None when there is nothing to compare with."""
-    if before is None or now.at <= before.at or not now.is_of_the_run_of(before):
+    """The increase of a counter; None without an earlier reading of the same run."""
+    if before is None or now.at <= before.at or not now.is_same_run_as(before):
         return None
     return max(0.0, now.figures.get(key, 0.0) - before.figures.get(key, 0.0))
 
@@ -77,7 +78,7 @@ def per_second(before: Reading | None, now: Reading, *key: str) -> float | None:
 
 
 def p95(before: Reading | None, now: Reading) -> float | None:
-    """Seconds in which 95 of 100 requests between two readings were answered, as `histogram_quantile` tells it."""
+    """The 95th percentile of request durations in seconds, computed as `histogram_quantile` does."""
     buckets = sorted(bucket_increases(before, now))
     if not buckets or not buckets[-1][1]:
         return None

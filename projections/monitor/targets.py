@@ -1,4 +1,4 @@
-"""Where processes are to be asked: those to be watched (MONITORED), and the APIs of the services (SERVICES)."""
+"""The addresses of monitored processes (MONITORED) and of the services' APIs (SERVICES)."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -17,7 +17,7 @@ class Target:
 
     @property
     def kind(self) -> str:
-        """What the process is: `api`, `worker`, `relay`, `simulator`, ..., the last word of its name."""
+        """The last word of the name: `api`, `worker`, `relay`, `simulator`, ..."""
         return self.name.rpartition("-")[2]
 
 

@@ -20,9 +20,9 @@ from devstack.records import Records
 from devstack.servers.rabbitmq import RabbitMQ
 from devstack.state import State
 from projections.monitor import monitor as monitoring
-from projections.monitor.figures import Recent
+from projections.monitor.figures import RecentReadings
 from projections.monitor.monitor import Monitor
-from projections.monitor.picture import Picture, ProcessPicture, QueuePicture
+from projections.monitor.snapshot import ProcessStatus, QueueFigures, Snapshot
 from projections.monitor.targets import Target
 from tests.conftest import AnyServers
 from tests.support.api import is_alive, running, token
@@ -48,20 +48,20 @@ def at(port: int) -> str:
     return f"http://{LOOPBACK}:{port}"
 
 
-def seen(monitor: Monitor, wanted: Callable[[Picture], bool]) -> Picture:
-    """The first picture that is as wanted."""
+def seen(monitor: Monitor, wanted: Callable[[Snapshot], bool]) -> Snapshot:
+    """The first snapshot that is as wanted."""
 
-    def look() -> Picture | None:
-        now = monitor.look().now
+    def found_now() -> Snapshot | None:
+        now = monitor.snapshots().latest
         return now if now and wanted(now) else None
 
-    found = until(look)
+    found = until(found_now)
     assert found
     return found
 
 
-def of(picture: Picture, name: str) -> ProcessPicture:
-    process = picture.process(name)
+def of(snapshot: Snapshot, name: str) -> ProcessStatus:
+    process = snapshot.process(name)
     assert process is not None
     return process
 
@@ -70,16 +70,16 @@ def test_an_api_shows_what_it_answers_and_how_fast_but_not_the_questions_of_the_
     database: Databases, tmp_path: Path
 ) -> None:
     with running(database("order_service"), tmp_path) as api, watching(orders_api=api.url) as monitor:
-        first = of(seen(monitor, lambda picture: of(picture, "orders-api").cores is not None), "orders-api")
+        first = of(seen(monitor, lambda snapshot: of(snapshot, "orders-api").cores is not None), "orders-api")
         assert (first.kind, first.state, first.problems) == ("api", "up", ())
         assert first.requests is not None
         assert (first.requests.answered, first.requests.per_second, first.requests.p95_seconds) == (0, 0, None)
         for _ in range(3):
             assert api.call("GET", "/products", token()).status_code == 200
-        picture = seen(
-            monitor, lambda picture: (r := of(picture, "orders-api").requests) is not None and r.answered > 2
+        snapshot = seen(
+            monitor, lambda snapshot: (r := of(snapshot, "orders-api").requests) is not None and r.answered > 2
         )
-        now = of(picture, "orders-api")
+        now = of(snapshot, "orders-api")
         assert now.requests is not None
         assert (now.requests.answered, now.requests.failed) == (3, 0)
         assert now.requests.per_second
@@ -100,17 +100,17 @@ def test_of_two_relays_one_is_active_and_what_it_publishes_is_counted(
     ):
         relays.wait_for_leader(relays.start(health_port=ports[0]))
         relays.start(health_port=ports[1])
-        picture = seen(monitor, lambda picture: all(process.state == "up" for process in picture.processes))
-        assert [process.relays[0].is_active for process in picture.processes] == [True, False]
+        snapshot = seen(monitor, lambda snapshot: all(process.state == "up" for process in snapshot.processes))
+        assert [process.relays[0].is_active for process in snapshot.processes] == [True, False]
         announce_many(outbox, 500)
-        picture = seen(monitor, lambda picture: of(picture, "first-relay").relays[0].published == 500)
-        figures = of(picture, "first-relay").relays[0]
+        snapshot = seen(monitor, lambda snapshot: of(snapshot, "first-relay").relays[0].published == 500)
+        figures = of(snapshot, "first-relay").relays[0]
         assert (figures.database, figures.lag_rows) == ("order_service", 0)
         assert figures.lag_seconds < 5
         assert figures.published_per_second
-        assert picture.broker.source == "processes"
-        assert picture.broker.enqueued_per_second == figures.published_per_second
-        assert picture.broker.unacknowledged is None
+        assert snapshot.broker.source == "processes"
+        assert snapshot.broker.enqueued_per_second == figures.published_per_second
+        assert snapshot.broker.unacknowledged is None
 
 
 def test_a_worker_shows_what_it_received_and_what_is_parked_now(counting: Counting) -> None:
@@ -120,10 +120,10 @@ def test_a_worker_shows_what_it_received_and_what_is_parked_now(counting: Counti
         counting.switches.set(poisoned, "fail")
         once = [counted(fine, number) for number in (1, 2, 3)]
         counting.publish([*once, once[0], counted(poisoned, 1), counted(poisoned, 2)])
-        picture = seen(
-            monitor, lambda picture: any(group.waiting_now for group in of(picture, "counting-worker").receiving)
+        snapshot = seen(
+            monitor, lambda snapshot: any(group.waiting_now for group in of(snapshot, "counting-worker").receiving)
         )
-        [group] = of(picture, "counting-worker").receiving
+        [group] = of(snapshot, "counting-worker").receiving
         assert (group.group, group.received, group.duplicates, group.parked) == ("inventory_service", 6, 1, 1)
         assert (group.retrying_now, group.waiting_now, group.dead_now) == (1, 1, 0)
 
@@ -139,17 +139,17 @@ def test_a_process_that_is_gone_frozen_or_not_ready_is_named_with_the_reason_and
         watching(**{**urls, "orders_api": api.url}) as monitor,
     ):
         relay = relays.start(health_port=port)
-        picture = seen(monitor, lambda picture: of(picture, "orders-relay").state == "up")
-        absent = of(picture, "absent-worker")
+        snapshot = seen(monitor, lambda snapshot: of(snapshot, "orders-relay").state == "up")
+        absent = of(snapshot, "absent-worker")
         assert (absent.state, absent.problems) == ("down", ("Nothing listens at its address.",))
         relay.send_signal(signal.SIGSTOP)
-        picture = seen(monitor, lambda picture: of(picture, "orders-relay").state == "down")
-        frozen = of(picture, "orders-relay")
+        snapshot = seen(monitor, lambda snapshot: of(snapshot, "orders-relay").state == "down")
+        frozen = of(snapshot, "orders-relay")
         assert frozen.problems == ("It runs, but does not answer.",)
         assert frozen.relays == ()
-        assert of(picture, "orders-api").state == "up"
+        assert of(snapshot, "orders-api").state == "up"
         relay.send_signal(signal.SIGCONT)
-        assert of(seen(monitor, lambda picture: of(picture, "orders-relay").state == "up"), "orders-relay").relays
+        assert of(seen(monitor, lambda snapshot: of(snapshot, "orders-relay").state == "up"), "orders-relay").relays
 
 
 def test_a_process_that_is_not_ready_says_what_it_lacks(database: Databases, tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_process_that_is_not_ready_says_what_it_lacks(database: Databases, tmp
     with psycopg.connect(unmigrated.owner_url, autocommit=True) as owner:
         owner.execute("drop table idempotency_keys")
     with running(unmigrated, tmp_path, is_alive) as api, watching(orders_api=api.url) as monitor:
-        process = of(seen(monitor, lambda picture: True), "orders-api")
+        process = of(seen(monitor, lambda snapshot: True), "orders-api")
     assert process.state == "not ready"
     assert "lacks idempotency_keys" in process.problems[0]
     assert process.memory_bytes
@@ -201,15 +201,15 @@ def test_a_proxys_answer_is_no_process_that_is_ready_and_the_monitor_goes_on(
     with ThreadingHTTPServer((LOOPBACK, 0), Proxy) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with watching(simulator=at(server.server_port)) as monitor:
-            process = seen(monitor, lambda picture: bool(picture.processes)).processes[0]
+            process = seen(monitor, lambda snapshot: bool(snapshot.processes)).processes[0]
             assert (process.state, process.problems) == ("not ready", ("It answers /readyz with 503.",))
-            seen(monitor, lambda picture: len(monitor.look().history) > 1)
+            seen(monitor, lambda snapshot: len(monitor.snapshots().history) > 1)
         server.shutdown()
 
 
-def test_a_picture_that_cannot_be_drawn_is_left_out_and_the_next_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_snapshot_that_fails_is_left_out_and_the_next_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     with watching(simulator=at(choose(set()))) as monitor:
-        before = seen(monitor, lambda picture: bool(picture.processes))
+        before = seen(monitor, lambda snapshot: bool(snapshot.processes))
         failed = threading.Event()
 
         def fail(*_: object) -> None:
@@ -217,38 +217,38 @@ def test_a_picture_that_cannot_be_drawn_is_left_out_and_the_next_one_comes(monke
             raise KeyError("not thought of")
 
         with monkeypatch.context() as patched:
-            patched.setattr(Recent, "take", fail)
-            assert until(lambda: monitor.look() and failed.is_set())
-        seen(monitor, lambda picture: picture.at > before.at)
-        assert of(seen(monitor, lambda picture: True), "simulator").state == "down"
+            patched.setattr(RecentReadings, "take", fail)
+            assert until(lambda: monitor.snapshots() and failed.is_set())
+        seen(monitor, lambda snapshot: snapshot.at > before.at)
+        assert of(seen(monitor, lambda snapshot: True), "simulator").state == "down"
 
 
-def test_nobody_is_asked_while_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitoring, "LOOKED_SECONDS", 0.5)
+def test_no_process_is_asked_while_no_dashboard_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitoring, "IDLE_AFTER_SECONDS", 0.5)
     monkeypatch.setattr(monitoring, "PERIOD", 0.05)
     with ThreadingHTTPServer((LOOPBACK, 0), Visitors) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with watching(simulator=at(server.server_port)) as monitor:
             time.sleep(0.2)
             assert Visitors.asked == []
-            picture = seen(monitor, lambda picture: bool(picture.processes))
-            assert (picture.processes[0].state, picture.processes[0].requests) == ("up", None)
+            snapshot = seen(monitor, lambda snapshot: bool(snapshot.processes))
+            assert (snapshot.processes[0].state, snapshot.processes[0].requests) == ("up", None)
             until(lambda: not monitor.is_asking)
             asked = len(Visitors.asked)
             time.sleep(0.2)
             assert len(Visitors.asked) == asked
-            seen(monitor, lambda picture: len(Visitors.asked) > asked)
-            assert len(monitor.look().history) > 1
+            seen(monitor, lambda snapshot: len(Visitors.asked) > asked)
+            assert len(monitor.snapshots().history) > 1
         server.shutdown()
 
 
 def test_history_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitoring, "PERIOD", 0.001)
     with watching(absent_worker=at(choose(set()))) as monitor:
-        seen(monitor, lambda picture: len(monitor.look().history) == monitoring.HISTORY)
-        first = monitor.look().history[0]
-        seen(monitor, lambda picture: monitor.look().history[0].at > first.at)
-        assert len(monitor.look().history) == monitoring.HISTORY
+        seen(monitor, lambda snapshot: len(monitor.snapshots().history) == monitoring.HISTORY)
+        first = monitor.snapshots().history[0]
+        seen(monitor, lambda snapshot: monitor.snapshots().history[0].at > first.at)
+        assert len(monitor.snapshots().history) == monitoring.HISTORY
 
 
 @pytest.fixture
@@ -269,22 +269,22 @@ def test_the_broker_tells_what_lies_in_its_queues_and_what_is_out_with_consumers
     broker.declare(EVERYTHING)
     [queue] = EVERYTHING.queue_names
     with watching(node.metrics_url) as monitor, broker.channel() as channel:
-        seen(monitor, lambda picture: picture.broker.enqueued_per_second == 0)
+        seen(monitor, lambda snapshot: snapshot.broker.enqueued_per_second == 0)
         channel.confirm_delivery()
         for number in range(30):
             publish_one(channel, counted(uuid4(), number))
         channel.basic_qos(prefetch_count=10)
         taken = list(islice(channel.consume(queue, inactivity_timeout=10), 10))
-        picture = seen(monitor, lambda picture: picture.broker.unacknowledged == 10)
-        assert (picture.broker.source, picture.broker.problem, picture.broker.ready) == ("broker", None, 20)
-        assert QueuePicture(queue, ready=20, unacknowledged=10, consumers=1) in picture.broker.queues
-        assert picture.broker.enqueued_per_second
-        assert picture.broker.delivered_per_second
-        assert picture.broker.acknowledged_per_second == 0
+        snapshot = seen(monitor, lambda snapshot: snapshot.broker.unacknowledged == 10)
+        assert (snapshot.broker.source, snapshot.broker.problem, snapshot.broker.ready) == ("broker", None, 20)
+        assert QueueFigures(queue, ready=20, unacknowledged=10, consumers=1) in snapshot.broker.queues
+        assert snapshot.broker.enqueued_per_second
+        assert snapshot.broker.delivered_per_second
+        assert snapshot.broker.acknowledged_per_second == 0
         for method, _, _ in taken:
             assert method is not None
             channel.basic_ack(method.delivery_tag)
-        seen(monitor, lambda picture: bool(picture.broker.acknowledged_per_second))
+        seen(monitor, lambda snapshot: bool(snapshot.broker.acknowledged_per_second))
 
 
 def listening(node: RabbitMQ) -> "list[Any]":
@@ -294,7 +294,7 @@ def listening(node: RabbitMQ) -> "list[Any]":
 
 def test_a_broker_without_metrics_is_told_apart_from_one_without_messages() -> None:
     with watching(at(choose(set())), absent_worker=at(choose(set()))) as monitor:
-        broker = seen(monitor, lambda picture: True).broker
+        broker = seen(monitor, lambda snapshot: True).broker
     assert broker.source == "processes"
     assert "does not answer at BROKER_METRICS_URL" in (broker.problem or "")
     assert (broker.ready, broker.unacknowledged, broker.enqueued_per_second) == (None, None, None)

@@ -7,7 +7,7 @@ from projections.dashboard.components import words
 from projections.dashboard.components.age import age
 from projections.dashboard.components.basic import Content, empty, mark
 from projections.dashboard.components.table import Column, table
-from projections.monitor.picture import Picture, RelayFigures
+from projections.monitor.snapshot import RelayFigures, Snapshot
 
 LAG_SECONDS = 5.0
 """A greater lag is marked."""
@@ -16,22 +16,22 @@ Lag = tuple[str, Content, Content]
 """Relay or group, its lag, and its state."""
 
 
-def lag(picture: Picture | None) -> Component:
+def lag(snapshot: Snapshot | None) -> Component:
     """The lag of each relay and each group, in a table."""
-    if picture is None:
+    if snapshot is None:
         return empty("Asking the processes", "The first answers take about a second.", "clock")
     columns: list[Column[Lag]] = [
         Column("Relay or group", lambda row: row[0]),
         Column("Lag", lambda row: row[1], "number"),
         Column("State", lambda row: row[2], "number"),
     ]
-    rows = [*relay_rows(picture), *group_rows(picture)]
-    return html.Div([*age(picture), table("Lag of relays and groups", columns, rows)])
+    rows = [*relay_rows(snapshot), *group_rows(snapshot)]
+    return html.Div([*age(snapshot), table("Lag of relays and groups", columns, rows)])
 
 
-def relay_rows(picture: Picture) -> list[Lag]:
-    relays = {each.database: each for process in picture.processes for each in process.relays if each.is_active}
-    databases = sorted({each.database for process in picture.processes for each in process.relays})
+def relay_rows(snapshot: Snapshot) -> list[Lag]:
+    relays = {each.database: each for process in snapshot.processes for each in process.relays if each.is_active}
+    databases = sorted({each.database for process in snapshot.processes for each in process.relays})
     return [(f"{words.service(database)} relay", *relay_lag(relays.get(database))) for database in databases]
 
 
@@ -43,23 +43,23 @@ def relay_lag(relay: RelayFigures | None) -> tuple[Content, Content]:
     return behind, mark("Late", "warn", "warning") if late else mark("Current", "good", "check")
 
 
-def group_rows(picture: Picture) -> list[Lag]:
+def group_rows(snapshot: Snapshot) -> list[Lag]:
     """The lag of a group is the length of its queues."""
     ready: dict[str, int] = {}
-    for queue in picture.broker.queues:
+    for queue in snapshot.broker.queues:
         group, _, part = queue.name.rpartition(".")
         if part.isdigit():
             ready[group] = ready.get(group, 0) + queue.ready + queue.unacknowledged
-    groups = sorted({each.group for process in picture.processes for each in process.receiving})
+    groups = sorted({each.group for process in snapshot.processes for each in process.receiving})
     rows: list[Lag] = []
     for group in groups:
         behind = words.counted(ready[group], "message") if group in ready else words.NOTHING
-        rows.append((f"{words.service(group)} group", behind, group_state(picture, group)))
+        rows.append((f"{words.service(group)} group", behind, group_state(snapshot, group)))
     return rows
 
 
-def group_state(picture: Picture, group: str) -> Content:
-    parts = [(process, each) for process in picture.processes for each in process.receiving if each.group == group]
+def group_state(snapshot: Snapshot, group: str) -> Content:
+    parts = [(process, each) for process in snapshot.processes for each in process.receiving if each.group == group]
     if not any(process.state == "up" for process, _ in parts):
         return mark("Down", "bad", "warning")
     dead = max((each.dead_now or 0 for _, each in parts), default=0)

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, Tone, aria, empty, icon, mark
 from projections.dashboard.components.table import Column, table
-from projections.monitor.picture import BrokerPicture, Picture, ProcessPicture, QueuePicture
+from projections.monitor.snapshot import BrokerStatus, ProcessStatus, QueueFigures, Snapshot
 
 STATES: dict[str, tuple[str, Tone, str]] = {
     "up": ("Up", "good", "check"),
@@ -21,25 +21,25 @@ NAME = re.compile(r"(?P<row>.+)-(api|relay|worker)(-\d+)?")
 """The row and the column of a process in the topology, by its name."""
 
 
-def state_mark(process: ProcessPicture) -> html.Span:
+def state_mark(process: ProcessStatus) -> html.Span:
     return mark(*STATES[process.state])
 
 
-def topology(picture: Picture) -> Component:
+def topology(snapshot: Snapshot) -> Component:
     """Each service's path to the broker and from it; the read side is the last row."""
     nodes: list[Component] = [heading(name) for name in ("API", "Relay", "Broker", "Worker")]
-    names = rows(picture.processes)
+    names = rows(snapshot.processes)
     for place, name in enumerate(names, 2):
         nodes += [
-            node(picture, f"{name}-api", place, 1),
-            node(picture, f"{name}-relay", place, 2),
-            node(picture, f"{name}-worker", place, 4),
+            node(snapshot, f"{name}-api", place, 1),
+            node(snapshot, f"{name}-relay", place, 2),
+            node(snapshot, f"{name}-worker", place, 4),
         ]
-    nodes.append(broker_node(picture.broker, max(1, len(names))))
+    nodes.append(broker_node(snapshot.broker, max(1, len(names))))
     return html.Div(nodes, className="topology")
 
 
-def rows(processes: Iterable[ProcessPicture]) -> list[str]:
+def rows(processes: Iterable[ProcessStatus]) -> list[str]:
     """`orders`, `payments` and so on; a row without a relay, which is the read side, comes last."""
     names = [each.name for each in processes]
     found = dict.fromkeys(place["row"] for place in map(NAME.fullmatch, names) if place)
@@ -50,16 +50,16 @@ def heading(name: str) -> html.Div:
     return html.Div(name, className="topology-head muted small")
 
 
-def node(picture: Picture, name: str, row: int, column: int) -> Component:
+def node(snapshot: Snapshot, name: str, row: int, column: int) -> Component:
     """A process, or the worst of its numbered copies."""
-    found = [each for each in picture.processes if each.name == name or each.name.startswith(f"{name}-")]
+    found = [each for each in snapshot.processes if each.name == name or each.name.startswith(f"{name}-")]
     style = {"gridRow": row, "gridColumn": column}
     if not found:
         return html.Div(className="topology-none", style=style, **aria(hidden="true"))
     worst = max(found, key=lambda each: ("up", "not ready", "down").index(each.state))
-    text, tone, picture_name = STATES[worst.state]
+    text, tone, icon_name = STATES[worst.state]
     title: list[Component | str] = [
-        icon(picture_name),
+        icon(icon_name),
         name,
         html.Span(f" ({text.lower()})", className="hidden-text" if worst.state == "up" else ""),
     ]
@@ -70,7 +70,7 @@ def node(picture: Picture, name: str, row: int, column: int) -> Component:
     )
 
 
-def activity(process: ProcessPicture) -> str:
+def activity(process: ProcessStatus) -> str:
     """The current activity, in figures."""
     if process.state == "down":
         return "; ".join(process.problems) or "does not answer"
@@ -88,7 +88,7 @@ def activity(process: ProcessPicture) -> str:
     return "; ".join(process.problems) or "answers"
 
 
-def parked(process: ProcessPicture) -> str:
+def parked(process: ProcessStatus) -> str:
     number = sum(
         (each.retrying_now or 0) + (each.waiting_now or 0) + (each.dead_now or 0) for each in process.receiving
     )
@@ -99,7 +99,7 @@ def rate(per_second: float | None) -> str:
     return f"{words.NOTHING if per_second is None else f'{per_second:.1f}'}/s"
 
 
-def broker_node(broker: BrokerPicture, rows: int) -> Component:
+def broker_node(broker: BrokerStatus, rows: int) -> Component:
     figures = [
         ("enqueued", rate(broker.enqueued_per_second)),
         ("delivered", rate(broker.delivered_per_second)),
@@ -116,8 +116,8 @@ def broker_node(broker: BrokerPicture, rows: int) -> Component:
     )
 
 
-def processes_table(processes: Iterable[ProcessPicture]) -> Component:
-    columns: list[Column[ProcessPicture]] = [
+def processes_table(processes: Iterable[ProcessStatus]) -> Component:
+    columns: list[Column[ProcessStatus]] = [
         Column("Process", lambda each: html.B(each.name)),
         Column("State", state_mark),
         Column("Activity", activity, "muted wide-only"),
@@ -129,7 +129,7 @@ def processes_table(processes: Iterable[ProcessPicture]) -> Component:
     return table("Processes", columns, processes)
 
 
-def uptime(process: ProcessPicture) -> Content:
+def uptime(process: ProcessStatus) -> Content:
     return words.duration(datetime.now(UTC) - process.started_at) if process.started_at else words.NOTHING
 
 
@@ -141,10 +141,10 @@ def cpu(cores: float | None) -> str:
     return words.NOTHING if cores is None else f"{cores * 100:.0f} %"
 
 
-def queues_table(broker: BrokerPicture) -> Component:
+def queues_table(broker: BrokerStatus) -> Component:
     if not broker.queues:
         return empty("No metrics of the queues", broker.problem or "The broker has not answered yet.", "broker")
-    columns: list[Column[QueuePicture]] = [
+    columns: list[Column[QueueFigures]] = [
         Column("Queue", lambda queue: html.Span(queue.name, className="mono")),
         Column("Ready", lambda queue: words.count(queue.ready), "number"),
         Column("Unacknowledged", lambda queue: words.count(queue.unacknowledged), "number"),
@@ -153,7 +153,7 @@ def queues_table(broker: BrokerPicture) -> Component:
     return table("Queues of the broker", columns, broker.queues)
 
 
-def consumers(queue: QueuePicture) -> Content:
+def consumers(queue: QueueFigures) -> Content:
     """A queue of a group without a consumer is marked."""
     if queue.consumers is None:
         return words.NOTHING

@@ -2,7 +2,7 @@
 
 from projections.dashboard.components import charts
 from projections.dashboard.components.charts import Figure, Series
-from projections.monitor.picture import Sight
+from projections.monitor.snapshot import Snapshots
 from projections.queries.figures import Minute
 
 BROKER_SECONDS = 300
@@ -35,12 +35,12 @@ def since_first_message(hour: list[Minute]) -> list[Minute]:
     return hour[min(first, max(len(hour) - LEAST_MINUTES, 0)) :]
 
 
-def broker_figure(sight: Sight) -> Figure:
+def broker_figure(snapshots: Snapshots) -> Figure:
     """Every second sample of the last `BROKER_SECONDS`."""
-    pictures = sight.history[-BROKER_SECONDS::2]
-    brokers = [picture.broker for picture in pictures]
+    shown = snapshots.history[-BROKER_SECONDS::2]
+    brokers = [snapshot.broker for snapshot in shown]
     return charts.figure(
-        [picture.at for picture in pictures],
+        [snapshot.at for snapshot in shown],
         [
             Series(*ENQUEUED, [each.enqueued_per_second for each in brokers], unit="/s"),
             Series(*DELIVERED, [each.delivered_per_second for each in brokers], unit="/s"),

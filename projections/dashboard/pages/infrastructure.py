@@ -11,7 +11,7 @@ from projections.dashboard.components.basic import card, empty, skeleton, tile, 
 from projections.dashboard.page import Page
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
-from projections.monitor.picture import Picture
+from projections.monitor.snapshot import Snapshot
 
 REGIONS = ("tiles", "topology", "processes", "queues")
 
@@ -33,32 +33,32 @@ def layout(_: str) -> Component:
 def callbacks(app: Dash, reader: Reader) -> None:
     @app.callback([Output(f"infra-{name}", "children") for name in REGIONS], Input(TICK, "data"))
     def refresh(_: int) -> list[Any]:
-        return update(reader.sight().now)
+        return update(reader.snapshots().latest)
 
 
-def update(picture: Picture | None) -> list[Component]:
+def update(snapshot: Snapshot | None) -> list[Component]:
     """The content of the regions, in their order."""
-    if picture is None:
+    if snapshot is None:
         asking = empty("Asking the processes", "The first answers take about a second.", "clock")
         return [html.Div(skeleton(88)), asking, asking, asking]
     return [
-        html.Div([*age(picture), summary(picture)]),
-        processes.topology(picture),
-        processes.processes_table(picture.processes),
-        processes.queues_table(picture.broker),
+        html.Div([*age(snapshot), summary(snapshot)]),
+        processes.topology(snapshot),
+        processes.processes_table(snapshot.processes),
+        processes.queues_table(snapshot.broker),
     ]
 
 
-def summary(picture: Picture) -> Component:
-    up = sum(process.state == "up" for process in picture.processes)
-    memory = sum(process.memory_bytes or 0 for process in picture.processes)
-    cores = sum(process.cores or 0 for process in picture.processes)
+def summary(snapshot: Snapshot) -> Component:
+    up = sum(process.state == "up" for process in snapshot.processes)
+    memory = sum(process.memory_bytes or 0 for process in snapshot.processes)
+    cores = sum(process.cores or 0 for process in snapshot.processes)
     lag = max(
-        (each.lag_seconds for process in picture.processes for each in process.relays if each.is_active), default=None
+        (each.lag_seconds for process in snapshot.processes for each in process.relays if each.is_active), default=None
     )
-    broker = picture.broker
+    broker = snapshot.broker
     return tiles(
-        tile("Processes up", f"{up} of {len(picture.processes)}", note=not_up(picture)),
+        tile("Processes up", f"{up} of {len(snapshot.processes)}", note=not_up(snapshot)),
         tile("Memory", f"{memory / 2**20:,.0f}", "MiB", "all processes"),
         tile("CPU", f"{cores * 100:.0f}", "%", "of one core, all processes"),
         tile(
@@ -75,8 +75,8 @@ def summary(picture: Picture) -> Component:
     )
 
 
-def not_up(picture: Picture) -> str:
-    names = [process.name for process in picture.processes if process.state != "up"]
+def not_up(snapshot: Snapshot) -> str:
+    names = [process.name for process in snapshot.processes if process.state != "up"]
     return f"not up: {', '.join(names)}" if names else "every monitored process"
 
 

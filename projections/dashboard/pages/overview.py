@@ -68,7 +68,7 @@ def callbacks(app: Dash, reader: Reader) -> None:
 
     @app.callback(Output("overview-minutes", "figure"), Output("overview-broker", "figure"), Input(SLOW, "data"))
     def redraw(_: int) -> tuple[Figure, Figure]:
-        return traffic.minutes_figure(reader.minutes()), traffic.broker_figure(reader.sight())
+        return traffic.minutes_figure(reader.minutes()), traffic.broker_figure(reader.snapshots())
 
 
 def update(now: Overview) -> list[Component]:
@@ -77,7 +77,7 @@ def update(now: Overview) -> list[Component]:
         figures.in_tiles(now.figures),
         steps.of_all(now.figures.counts),
         figures.share(now.figures.counts),
-        lag.lag(now.sight.now),
+        lag.lag(now.snapshots.latest),
         order_lists.recent(now.recent),
         order_lists.waiting(now.waiting, now.usual),
     ]

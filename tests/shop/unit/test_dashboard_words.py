@@ -9,7 +9,7 @@ from order_service.currencies import CURRENCIES
 from projections.dashboard.components import words
 from projections.dashboard.components.kinds import KINDS, kind_of
 from projections.dashboard.components.processes import rows
-from projections.monitor.picture import ProcessPicture
+from projections.monitor.snapshot import ProcessStatus
 
 
 @pytest.mark.parametrize(
@@ -84,7 +84,7 @@ def test_a_service_to_come_is_shown_by_its_name() -> None:
 def test_the_picture_has_a_row_for_every_service_that_runs_and_the_read_side_last() -> None:
     names = ["orders-api", "delivery-worker", "orders-worker-2", "orders-relay", "simulator", "projections-api"]
     names += ["projections-worker", "delivery-relay", "audit-sealer"]
-    running = [ProcessPicture(name, "worker", "", "up", (), datetime.now(UTC)) for name in names]
+    running = [ProcessStatus(name, "worker", "", "up", (), datetime.now(UTC)) for name in names]
     assert rows(running) == ["orders", "delivery", "projections"]
 
 

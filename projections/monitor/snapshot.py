@@ -1,4 +1,4 @@
-"""What one sees of the running system: plain, immutable figures, without a word on where they come from."""
+"""Snapshots of the running system: immutable figures, whatever their source."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,23 +9,23 @@ State = Literal["up", "not ready", "down"]
 
 @dataclass(frozen=True, slots=True)
 class RelayFigures:
-    """One database that a relay publishes, or stands by for."""
+    """A relay's work on one database, as leader or standby."""
 
     database: str
     is_active: bool
     lag_seconds: float
-    """Age of the moment up to which everything committed is confirmed; about 0 for a standby."""
+    """Age of the moment up to which every committed row is confirmed; about 0 for a standby."""
     lag_rows: int
-    """Rows read and not confirmed yet; what was committed after the relay's last look is not among them."""
+    """Rows read and not confirmed yet, without those committed after the relay's last query."""
     published: int
     """Since the process started, as are all totals here."""
     published_per_second: float | None
-    """None until a process has been seen twice, as are all rates here."""
+    """None until there are two readings, as are all rates here."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReceivingFigures:
-    """What a worker does with the messages of its group."""
+    """A worker's work on the messages of its group."""
 
     group: str
     received: int
@@ -36,15 +36,15 @@ class ReceivingFigures:
     parked_per_second: float | None
     forks: int
     retrying_now: int | None
-    """Parked at present, as the worker last counted; None before it has."""
+    """Parked now, as the worker last counted; None before its first count."""
     waiting_now: int | None
-    """Behind others of their key."""
+    """Parked behind other messages of their key."""
     dead_now: int | None
 
 
 @dataclass(frozen=True, slots=True)
 class RequestFigures:
-    """What an API answers, but for health checks."""
+    """The requests of an API, without health checks."""
 
     answered: int
     per_second: float | None
@@ -52,12 +52,12 @@ class RequestFigures:
     """Answered with 5xx."""
     failed_per_second: float | None
     p95_seconds: float | None
-    """Of the last minute; None when nothing was asked."""
+    """Of the last minute; None without any request."""
 
 
 @dataclass(frozen=True, slots=True)
-class ProcessPicture:
-    """One process; figures are None, or empty, when it does not answer or has none of the sort."""
+class ProcessStatus:
+    """One process; figures are None, or empty, when it does not answer or does not have them."""
 
     name: str
     kind: str
@@ -66,19 +66,19 @@ class ProcessPicture:
     problems: tuple[str, ...]
     """Why it is not up, each in one sentence."""
     since: datetime
-    """When this state was first seen."""
+    """The first snapshot with this state."""
     started_at: datetime | None = None
     memory_bytes: int | None = None
     cores: float | None = None
-    """Of the processor: 1.0 is one core in full."""
+    """CPU use: 1.0 is one core."""
     relays: tuple[RelayFigures, ...] = ()
     receiving: tuple[ReceivingFigures, ...] = ()
     requests: RequestFigures | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class QueuePicture:
-    """One queue, as the broker tells it."""
+class QueueFigures:
+    """One queue, from the broker's metrics."""
 
     name: str
     ready: int
@@ -87,42 +87,42 @@ class QueuePicture:
 
 
 @dataclass(frozen=True, slots=True)
-class BrokerPicture:
-    """The broker's traffic, by its own count, else by that of the relays and workers."""
+class BrokerStatus:
+    """The broker's traffic, from its own metrics or else from those of relays and workers."""
 
     source: Literal["broker", "processes"]
     problem: str | None
-    """Why the broker's own count is not to be had."""
+    """The reason why the broker's own metrics are missing."""
     enqueued_per_second: float | None
     """Messages that the broker took from publishers."""
     delivered_per_second: float | None
-    """To consumers, those delivered again included."""
+    """Deliveries to consumers, repeated ones included."""
     acknowledged_per_second: float | None = None
     unroutable: int | None = None
     """Returned to their publisher or dropped since the broker started."""
     ready: int | None = None
     unacknowledged: int | None = None
-    """None is unknown: only the broker knows."""
-    queues: tuple[QueuePicture, ...] = ()
+    """None when only relays and workers answered."""
+    queues: tuple[QueueFigures, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """The whole at one moment."""
+class Snapshot:
+    """The system at one moment."""
 
     at: datetime
-    processes: tuple[ProcessPicture, ...]
-    broker: BrokerPicture
+    processes: tuple[ProcessStatus, ...]
+    broker: BrokerStatus
 
-    def process(self, name: str) -> ProcessPicture | None:
+    def process(self, name: str) -> ProcessStatus | None:
         return next((process for process in self.processes if process.name == name), None)
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
-    """The newest picture, and those before it for charts."""
+class Snapshots:
+    """The latest snapshot, and all that are kept."""
 
-    now: Picture | None
-    """None until the first round of questions has ended."""
-    history: tuple[Picture, ...]
-    """About one a second, oldest first, `now` last; there are none of the time when nobody looked."""
+    latest: Snapshot | None
+    """None before the end of the first round."""
+    history: tuple[Snapshot, ...]
+    """About one a second, oldest first; there are none of the time when no dashboard was open."""
