@@ -7,11 +7,7 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.orders import OrderConfirmed
-from ordersaga.consumer.receiver import Receiver
-from ordersaga.envelope.message import Message, message_id, to_properties
-from ordersaga.inbox.delivery import Delivery
-from projections.service import projections as read_side
+from ordersaga.envelope.message import Message
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP
@@ -83,23 +79,3 @@ def test_both_of_a_fork_in_one_batch_are_told_apart(counting: Counting) -> None:
     assert counting.numbers(key) == [1]
     assert counting.numbers(other) == [1]
     assert counting.parked("state, error") == [("dead", "ForkedHistory"), ("waiting", "")]
-
-
-def test_the_read_side_logs_one_history_and_quarantines_the_other(database: Databases) -> None:
-    projections, order_id = database("projections"), uuid4()
-    data = OrderConfirmed(order_id=order_id)
-    message = replace(
-        counted(order_id, 2),
-        id=message_id("order_service", order_id, 2, data.NAME),
-        contract=data.NAME,
-        source="order_service",
-        body=data.model_dump_json(),
-    )
-    receiver = Receiver("projections", read_side.handler())
-    with projections.connect() as connection:
-        for each in (message, message, forked(message)):
-            properties = to_properties(each)
-            delivery = Delivery(0, each.routing_key, properties.headers, each.body.encode())
-            receiver.receive(connection, receiver.read([delivery]))
-    assert projections.rows("select message_id, event_hash from event_log") == [(message.id, message.event_hash)]
-    assert projections.rows("select state, error from parked_messages") == [("dead", "ForkedHistory")]

@@ -12,7 +12,6 @@ import pytest
 from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege
 
-from contracts.orders import OrderConfirmed
 from ordersaga.consumer.receiver import Receiver, entry, still_parked
 from ordersaga.inbox.delivery import Delivery, Received, read
 from ordersaga.parked import attempts, inspection, listing, operations, parked
@@ -20,9 +19,7 @@ from ordersaga.parked import dry_run as dry_runs
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import ActionRefused, UnknownMessage
 from ordersaga.parked.retries import Attempt, Retries
-from projections.service import projections
 from tests.support.counting import GROUP, Counted
-from tests.support.databases import Databases
 from tests.support.parking import ALICE, actions, delivery, fail, handler, receive
 from tests.support.wait import until
 from tests.support.workers import Counting, counted
@@ -273,24 +270,6 @@ def test_a_message_that_was_skipped_amid_its_attempt_has_no_effect(
     assert isinstance(message, Received)
     Retries(handler, None).react(connection, [Attempt(begun, message)])  # type: ignore[arg-type]
     assert counting.numbers(counter) == []
-
-
-def test_the_read_side_can_be_dry_run_and_skipped_too(database: Databases) -> None:
-    store, projector = database("projections"), projections.handler()
-    body = OrderConfirmed(order_id=uuid4()).model_dump_json()
-    message = replace(counted(uuid4(), 1), contract=OrderConfirmed.NAME, body=body)
-    received = read(delivery(message), projector.contracts)
-    assert isinstance(received, Received)
-    with store.connect() as connection:
-        parked.append(
-            connection, [parked.NewlyParked(received.id, received.key, received.contract, received.delivery, "dead")]
-        )
-        run = dry_runs.dry_run(connection, received.id, projector)
-        table, row = run.rows[0]
-        assert (table, row["message_id"]) == ("event_log", str(received.id))
-        operations.skip(connection, received.id, ALICE)
-        Receiver("projections", projector).receive(connection, [received])
-    assert store.rows("select * from event_log") == []
 
 
 def test_an_action_on_a_message_that_is_not_parked_says_so(counting: Counting, connection: Connection[Any]) -> None:
