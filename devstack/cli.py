@@ -24,7 +24,7 @@ COMMANDS = {
     "Operate it": {
         "parked": (
             "ordersaga.cli.parked.command:parked",
-            "Look at messages that failed; retry, try out, edit or skip them",
+            "Show refused messages; retry, dry-run, edit or skip them",
         ),
         "projections": (
             "ordersaga.cli.projections.command:projections",

@@ -13,7 +13,7 @@ from eventsourcing.persistence import StoredEvent
 from inventory_service.reservation import Reservation
 from inventory_service.stock import StockItem
 from order_service.order import Order
-from ordersaga.parked.parked_now import parked_now
+from ordersaga.parked.metrics import count_by_state
 from ordersaga.relay import status
 from ordersaga.store import aggregates
 from ordersaga.store.topics import mapper
@@ -84,4 +84,4 @@ def received(connection: psycopg.Connection[Any]) -> Counter[str]:
 
 def unsettled(connection: psycopg.Connection[Any]) -> int:
     """Messages that are parked or not yet published."""
-    return sum(parked_now(connection).values()) + status.unpublished(connection)
+    return sum(count_by_state(connection).values()) + status.unpublished(connection)

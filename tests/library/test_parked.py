@@ -11,7 +11,7 @@ import pytest
 
 from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox import outside
-from ordersaga.parked import attempts, parked
+from ordersaga.parked import attempts, table
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked, Counted
@@ -218,7 +218,7 @@ from generate_series(1, 20000) as number
 """
 HOT = {
     "needs_no_step": outside.NEEDS_NO_STEP % ("gen_random_uuid()", "true", "'key 7'"),
-    "parked_among": parked.AMONG.replace("%s", "array['key 7', 'other']"),
+    "parked_among": table.AMONG.replace("%s", "array['key 7', 'other']"),
     "claim": attempts.CLAIM
     % {
         "alone": "true",

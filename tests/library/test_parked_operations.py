@@ -14,7 +14,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from ordersaga.consumer.receiver import Receiver, entry, still_parked
 from ordersaga.inbox.delivery import Delivery, Received, read
-from ordersaga.parked import attempts, inspection, listing, operations, parked
+from ordersaga.parked import attempts, inspection, listing, operations, table
 from ordersaga.parked import dry_run as dry_runs
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import ActionRefused, UnknownMessage
@@ -159,7 +159,7 @@ def test_a_message_that_is_being_parked_behind_one_that_is_skipped_is_not_forgot
     with counting.database.connect() as other, ThreadPoolExecutor(1) as threads:
         with other.transaction():
             assert still_parked(other, [str(counter)])
-            parked.append(other, [entry(late, "waiting")])
+            table.append(other, [entry(late, "waiting")])
             skipping = threads.submit(operations.skip, connection, dead.id, ALICE)
             until(lambda: counting.database.rows(WAITING_FOR_A_LOCK, [connection.info.backend_pid]))
         skipping.result(timeout=20)

@@ -18,7 +18,7 @@ from devstack.processes import GROUPS
 from devstack.state import ROOT
 from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox.delivery import Delivery
-from ordersaga.parked import parked
+from ordersaga.parked import table
 from ordersaga.runtime.errors import Failure
 from ordersaga.runtime.settings import variable
 from tests.conftest import AnyServers
@@ -64,9 +64,9 @@ def placed(sku: str = "unheard-of") -> Message:
 
 def park(store: Database, message: Message, state: str = "dead", failure: Failure = FAILURE, key: str = "") -> UUID:
     delivery = Delivery(1, message.routing_key, to_properties(message).headers, message.body.encode())
-    entry = parked.NewlyParked(message.id, key or message.key, message.contract, delivery, state, failure, 8)
+    entry = table.NewlyParked(message.id, key or message.key, message.contract, delivery, state, failure, 8)
     with store.connect() as connection:
-        parked.append(connection, [entry])
+        table.append(connection, [entry])
     return message.id
 
 

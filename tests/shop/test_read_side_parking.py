@@ -8,7 +8,7 @@ from ordersaga.consumer.receiver import Receiver
 from ordersaga.envelope.message import message_id, to_properties
 from ordersaga.inbox.delivery import Delivery, Received, read
 from ordersaga.parked import dry_run as dry_runs
-from ordersaga.parked import operations, parked
+from ordersaga.parked import operations, table
 from projections.service import projections as read_side
 from tests.support.databases import Databases
 from tests.support.parking import ALICE, delivery
@@ -42,12 +42,12 @@ def test_the_read_side_can_be_dry_run_and_skipped_too(database: Databases) -> No
     received = read(delivery(message), projector.contracts)
     assert isinstance(received, Received)
     with store.connect() as connection:
-        parked.append(
-            connection, [parked.NewlyParked(received.id, received.key, received.contract, received.delivery, "dead")]
+        table.append(
+            connection, [table.NewlyParked(received.id, received.key, received.contract, received.delivery, "dead")]
         )
         run = dry_runs.dry_run(connection, received.id, projector)
-        table, row = run.rows[0]
-        assert (table, row["message_id"]) == ("event_log", str(received.id))
+        written, row = run.rows[0]
+        assert (written, row["message_id"]) == ("event_log", str(received.id))
         operations.skip(connection, received.id, ALICE)
         Receiver("projections", projector).receive(connection, [received])
     assert store.rows("select * from event_log") == []

@@ -30,7 +30,7 @@ from ordersaga.envelope.message import Cause, Message, to_properties
 from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import skip
 from ordersaga.parked.operator import Operator
-from ordersaga.parked.parked import NewlyParked, append
+from ordersaga.parked.table import NewlyParked, append
 from ordersaga.reconcile import reconcile, sorted_runs
 from ordersaga.reconcile.findings import ReconcileFinding
 from ordersaga.reconcile.reconcile import Reconciliation

@@ -14,7 +14,7 @@ from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
 from ordersaga.consumer import deadlines, worker
 from ordersaga.envelope.contract import Contract
 from ordersaga.inbox.reactions import Reactions
-from ordersaga.parked import attempts, parked
+from ordersaga.parked import attempts, table
 from ordersaga.runtime import links
 from ordersaga.service import Service
 from ordersaga.store.announcements import Announcements
@@ -174,8 +174,8 @@ def closing(counter_id: UUID, after: timedelta) -> Deadline:
 def main() -> int:
     """The service's worker, with little patience."""
     attempts.LEASE = timedelta(seconds=FAST_LEASE_SECONDS)
-    parked.ATTEMPTS = int(os.environ.get("COUNTING_ATTEMPTS", parked.ATTEMPTS))
-    parked.BASE = timedelta(seconds=float(os.environ.get("COUNTING_BASE", 0.1)))
+    table.MAX_ATTEMPTS = int(os.environ.get("COUNTING_ATTEMPTS", table.MAX_ATTEMPTS))
+    table.BASE = timedelta(seconds=float(os.environ.get("COUNTING_BASE", 0.1)))
     deadlines.IDLE_SECONDS = 0.02
     links.LOCK_TIMEOUT = os.environ.get("COUNTING_LOCK_TIMEOUT", links.LOCK_TIMEOUT)
     threading.excepthook = lambda failed: os._exit(70)

@@ -12,11 +12,11 @@ COMMANDS = {
     "topology": ("ordersaga.cli.topology:topology", "Declare exchanges, queues and bindings on the broker"),
     "relay": (
         "ordersaga.cli.relay.command:relay",
-        "Publish what services announce; `relay status | undeliverable | ...`",
+        "Publish what services announce; `relay status | republish`",
     ),
     "parked": (
         "ordersaga.cli.parked.command:parked",
-        "Look at messages that failed; retry, try out, edit or skip them",
+        "Show refused messages; retry, dry-run, edit or skip them",
     ),
     "queues": ("ordersaga.cli.queues:queues", "Show the queues of each group, or change how many there are"),
     "reconcile": ("ordersaga.cli.reconcile:reconcile", "Name every message that is not where it must be"),

@@ -7,7 +7,7 @@ from typing import Any
 import prometheus_client
 from psycopg import Connection
 
-from ordersaga.parked.parked_now import ParkedNow
+from ordersaga.parked.metrics import ParkedGauge
 
 BATCH = 1000
 BETWEEN_ROUNDS = 60.0
@@ -40,12 +40,12 @@ class Housekeeping:
     def __init__(self, group: str, retention: timedelta) -> None:
         self._group = group
         self._retention = retention
-        self._parked_now = ParkedNow(group)
+        self._parked_gauge = ParkedGauge(group)
         self._due_at = time.monotonic()
 
     def step(self, connection: Connection[Any]) -> float:
         """Do what is due. Returns the seconds until the next step."""
-        self._parked_now.count_if_due(connection)
+        self._parked_gauge.count_if_due(connection)
         if time.monotonic() < self._due_at:
             return IDLE_SECONDS
         purged = {table: purge(connection, table, self._retention) for table in PURGE}

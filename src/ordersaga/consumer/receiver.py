@@ -13,8 +13,8 @@ from psycopg import Connection
 from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Delivery, Received, read
 from ordersaga.inbox.handler import Handler
-from ordersaga.parked import parked
-from ordersaga.parked.parked import NewlyParked
+from ordersaga.parked import table
+from ordersaga.parked.table import NewlyParked
 from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, Failure, classify, describe
 from ordersaga.runtime.logs import log, working_on
@@ -59,7 +59,7 @@ class Receiver:
         elif first.failure is not None:
             self.park_failed(connection, first, first.failure)
         elif first.delivery.is_suspect:
-            self.park(connection, first, "retrying", describe_suspect(first.delivery), 1, parked.BASE)
+            self.park(connection, first, "retrying", describe_suspect(first.delivery), 1, table.BASE)
         else:
             with BATCH_SECONDS.labels(self.group).time():
                 self.react(connection, [message for message in run if isinstance(message, Received)])
@@ -82,7 +82,7 @@ class Receiver:
     def react_at_once(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         with connection.transaction():
             new = self.new_among(connection, messages)
-            waiting = parked.parked_among(connection, [message.key for message in new])
+            waiting = table.parked_among(connection, [message.key for message in new])
             if waiting:
                 waiting = still_parked(connection, waiting)
                 self.append(connection, [message for message in new if message.key in waiting])
@@ -102,14 +102,14 @@ class Receiver:
 
     def append(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         """Park messages behind others of their keys; drop copies of parked messages."""
-        seen = parked.hashes(connection, [message.id for message in messages])
-        parked.append(connection, [entry(message, "waiting") for message in messages if forks.is_new(message, seen)])
+        seen = table.hashes(connection, [message.id for message in messages])
+        table.append(connection, [entry(message, "waiting") for message in messages if forks.is_new(message, seen)])
 
     def park_failed(self, connection: Connection[Any], message: Received, error: Exception) -> None:
         if classify(error) is ErrorKind.UNAVAILABLE:
             raise error
         state = "dead" if classify(error) is ErrorKind.INVALID else "retrying"
-        self.park(connection, message, state, describe(error), 1, parked.pause_after(1))
+        self.park(connection, message, state, describe(error), 1, table.pause_after(1))
 
     def park(
         self,
@@ -123,17 +123,17 @@ class Receiver:
         """Park a message; one that is not dead waits behind others of its key that are parked."""
         with connection.transaction():
             known = self.handler.known(connection, [message.id])
-            fork = forks.fork_among(message, known or parked.hashes(connection, [message.id]))
+            fork = forks.fork_among(message, known or table.hashes(connection, [message.id]))
             if fork and isinstance(message, Received):
                 self.quarantine(connection, message, fork)
                 return
             if known:
                 return
             if message.key is not None and still_parked(connection, [message.key]) and state == "retrying":
-                parked.append(connection, [entry(message, "waiting")])
+                table.append(connection, [entry(message, "waiting")])
                 return
             due = pause if state == "retrying" else None
-            parked.append(connection, [entry(message, state, failure, attempts, due)])
+            table.append(connection, [entry(message, state, failure, attempts, due)])
         PARKED.labels(self.group).inc()
         self.log_parked(message, state, failure)
 
@@ -142,11 +142,11 @@ class Receiver:
 
         It blocks its key: the next messages of the key build on a history that this group has not received.
         """
-        parked.lock(connection, [message.key])
+        table.lock(connection, [message.key])
         quarantined = entry(message, "dead", describe(fork))._replace(id=forks.fork_id(message))
         if self.handler.known(connection, [quarantined.id]):
             return
-        parked.append(connection, [quarantined])
+        table.append(connection, [quarantined])
         forks.report(self.group, message, fork)
 
     def log_parked(self, message: Received | Broken, state: str, failure: Failure) -> None:
@@ -161,8 +161,8 @@ class Receiver:
 def still_parked(connection: Connection[Any], keys: Iterable[str]) -> set[str]:
     """Lock these keys until the transaction ends. Returns those that have parked messages."""
     keys = list(keys)
-    parked.lock(connection, keys)
-    return parked.parked_among(connection, keys)
+    table.lock(connection, keys)
+    return table.parked_among(connection, keys)
 
 
 def entry(message: Received | Broken, state: str, *details: Any) -> NewlyParked:
@@ -190,4 +190,4 @@ def describe_suspect(delivery: Delivery) -> Failure:
     comes after a pause, in which the messages delivered together with it are handled.
     """
     text = f"delivered {delivery.delivered_before} times and not acknowledged: perhaps it killed the process"
-    return Failure(parked.SUSPECT, "", text, "")
+    return Failure(table.SUSPECT, "", text, "")

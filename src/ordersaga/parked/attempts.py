@@ -9,8 +9,8 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from ordersaga.inbox.delivery import Delivery
-from ordersaga.parked import parked
-from ordersaga.parked.parked import clean
+from ordersaga.parked import table
+from ordersaga.parked.table import clean
 from ordersaga.runtime.errors import Failure
 
 LEASE = timedelta(seconds=60)
@@ -65,7 +65,7 @@ def claim(connection: Connection[Any], alone: bool) -> ParkedMessage | None:
     A message whose last attempt was interrupted is claimed only when `alone`, with no other attempt under way: the next
     death must not be counted against another message. After its last attempt it is returned as dead.
     """
-    most = {"attempts": parked.ATTEMPTS, "deaths": parked.DEATHS, "suspect": parked.SUSPECT}
+    most = {"attempts": table.MAX_ATTEMPTS, "deaths": table.MAX_INTERRUPTED_ATTEMPTS, "suspect": table.SUSPECT}
     with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
         return cursor.execute(CLAIM, {**most, "lease": LEASE, "alone": alone}).fetchone()
 

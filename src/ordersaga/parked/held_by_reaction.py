@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 
 from ordersaga.envelope.message import ContractData
 from ordersaga.inbox.delivery import Broken, read
-from ordersaga.parked import attempts, parked
+from ordersaga.parked import attempts, table
 from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.parked.operator import ActionRefused
 
@@ -88,7 +88,7 @@ def hold(connection: Connection[Any], message_id: UUID) -> HeldByReaction | None
     key = connection.execute(KEY, (message_id,)).fetchone()
     if key is None:
         return None
-    parked.lock(connection, key)
+    table.lock(connection, key)
     with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
         row = cursor.execute(HOLD, (message_id,)).fetchone()
     return HeldByReaction(row) if row else None

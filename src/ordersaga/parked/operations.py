@@ -11,8 +11,8 @@ from ordersaga.parked import held_by_broker, held_by_reaction
 from ordersaga.parked.held_by_broker import HeldByBroker
 from ordersaga.parked.held_by_reaction import HeldByReaction
 from ordersaga.parked.operator import ActionRefused, Changed, Operator, UnknownMessage
-from ordersaga.parked.parked import clean
 from ordersaga.parked.refused_by import RefusedBy, statement
+from ordersaga.parked.table import clean
 
 Held = HeldByReaction | HeldByBroker
 

@@ -11,7 +11,7 @@ from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.outside import OutsideSteps
-from ordersaga.parked import attempts, parked
+from ordersaga.parked import attempts, table
 from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, classify, describe
@@ -136,7 +136,7 @@ class Retries:
     def react(self, connection: Connection[Any], tried: Sequence[Attempt]) -> None:
         rows = [attempt.row for attempt in tried]
         with connection.transaction():
-            parked.lock(connection, [rows[0].key])
+            table.lock(connection, [rows[0].key])
             if not attempts.still_claimed(connection, rows):
                 attempts.release_claims(connection, rows)
                 return
@@ -158,8 +158,8 @@ class Retries:
         kind = classify(error)
         if kind is ErrorKind.UNAVAILABLE:
             raise error
-        last = kind is ErrorKind.INVALID or row.attempts >= parked.ATTEMPTS
-        attempts.postpone(connection, row, describe(error), None if last else parked.pause_after(row.attempts))
+        last = kind is ErrorKind.INVALID or row.attempts >= table.MAX_ATTEMPTS
+        attempts.postpone(connection, row, describe(error), None if last else table.pause_after(row.attempts))
         self.end(row)
         with working_on(message.message.cause, message.id):
             log.warning("attempt failed", attempts=row.attempts, dead=last, key=row.key, reason=repr(error))

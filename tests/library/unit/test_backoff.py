@@ -7,7 +7,7 @@ from datetime import timedelta
 import psycopg
 import pytest
 
-from ordersaga.parked import parked
+from ordersaga.parked import table
 from ordersaga.runtime.backoff import Backoff, retry_on_conflict
 from ordersaga.runtime.errors import Conflict
 
@@ -35,13 +35,13 @@ def test_no_number_of_tries_overflows() -> None:
 def test_an_outage_of_half_an_hour_makes_no_message_dead_however_the_delays_fall(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    assert sum(delays(monkeypatch, parked.BACKOFF, 1.0, parked.ATTEMPTS - 1)) >= timedelta(minutes=30).total_seconds()
+    assert sum(delays(monkeypatch, table.BACKOFF, 1.0, table.MAX_ATTEMPTS - 1)) >= timedelta(minutes=30).total_seconds()
 
 
 def test_a_message_is_tried_at_least_every_five_minutes_and_a_person_is_asked_within_little_more_than_an_hour(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    longest = delays(monkeypatch, parked.BACKOFF, 0.0, parked.ATTEMPTS - 1)
+    longest = delays(monkeypatch, table.BACKOFF, 0.0, table.MAX_ATTEMPTS - 1)
     assert max(longest) == timedelta(minutes=5).total_seconds()
     assert sum(longest) == 3811
 

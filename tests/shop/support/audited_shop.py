@@ -10,7 +10,7 @@ from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked.operations import skip
 from ordersaga.parked.operator import Operator
-from ordersaga.parked.parked import NewlyParked, append
+from ordersaga.parked.table import NewlyParked, append
 from ordersaga.runtime.errors import Failure
 from projections.service import projections
 from tests.shop.support.audited import Audited

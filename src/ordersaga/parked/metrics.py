@@ -6,7 +6,7 @@ from typing import Any
 import prometheus_client
 from psycopg import Connection
 
-NOW = prometheus_client.Gauge("ordersaga_parked_messages", "Messages parked now", ["group", "state"])
+PARKED_MESSAGES = prometheus_client.Gauge("ordersaga_parked_messages", "Messages parked now", ["group", "state"])
 STATES = ("retrying", "waiting", "dead")
 COUNT = "select state, count(*) from parked_messages group by state"
 
@@ -15,12 +15,12 @@ SHARE = 20
 """Counting takes at most a twentieth of the time, however many messages are parked."""
 
 
-def parked_now(connection: Connection[Any]) -> dict[str, int]:
+def count_by_state(connection: Connection[Any]) -> dict[str, int]:
     """State -> messages; states without messages are left out."""
     return dict(connection.execute(COUNT).fetchall())
 
 
-class ParkedNow:
+class ParkedGauge:
     """Counts for the metrics, at most once a PERIOD; the caller passes the connection."""
 
     def __init__(self, group: str) -> None:
@@ -32,8 +32,8 @@ class ParkedNow:
         began = time.monotonic()
         if began < self._due:
             return
-        found = parked_now(connection)
+        found = count_by_state(connection)
         for state in STATES:
-            NOW.labels(self._group, state).set(found.get(state, 0))
+            PARKED_MESSAGES.labels(self._group, state).set(found.get(state, 0))
         took = time.monotonic() - began
         self._due = began + max(PERIOD, SHARE * took)

@@ -13,13 +13,13 @@ from ordersaga.inbox.delivery import Delivery
 from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import Failure
 
-ATTEMPTS = 21
+MAX_ATTEMPTS = 21
 """After so many a message is dead and waits for a person.
 
 The pauses between them are at most 1, 2, 4 .. 256 s and eleven of 300 s, 3,811 s together, and at least half of that:
 an outage of 31 minutes, for example of a system that an outside step calls, makes no message dead.
 """
-DEATHS = 8
+MAX_INTERRUPTED_ATTEMPTS = 8
 """Attempts after which a message is dead if none of them ended, because each may have killed a process."""
 SUSPECT = "Suspect"
 """The error of a message of which no attempt has ended."""
