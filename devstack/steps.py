@@ -17,6 +17,7 @@ from ordersaga.cli.errors import Failed
 from ordersaga.runtime.settings import variable
 
 POLL = 0.05
+FRESH = "To start with empty databases: `./ordersaga up --fresh` deletes all data of the state directory."
 
 
 def steps(
@@ -83,5 +84,6 @@ def run_process(process: Process, state: State, environments: Environments, stop
             return children.end(running, (signal.SIGTERM, 5))
         time.sleep(POLL)
     if running.returncode:
-        raise Failed(f"{process.name} failed with exit code {running.returncode}. {last_lines(log)}")
+        advice = f"\n{FRESH}" if process is MIGRATE else ""
+        raise Failed(f"{process.name} failed with exit code {running.returncode}. {last_lines(log)}{advice}")
     return None

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, load_pem_private_key
 from psycopg import Connection
 
 from ordersaga.privacy.erasure import Erasures
@@ -133,10 +134,20 @@ def test_personal_data_is_erased_listed_and_erased_again(
     assert ordersaga("audit", "erase", "--again", url=owner) == "No key that the list names has come back.\n"
 
 
+def test_a_token_is_signed_with_the_private_key_of_the_environment(ordersaga: OrdersagaCommand) -> None:
+    private_key = signing_key()
+    ordersaga.variables["TOKEN_PRIVATE_KEY"] = private_key
+    printed = ordersaga("token", "--role", "operator", "--subject", "ada").strip()
+    public_key = load_pem_private_key(private_key.encode(), None).public_key()
+    claims = jwt.decode(printed, public_key, ["EdDSA"], audience="ordersaga", issuer="ordersaga")  # type: ignore[arg-type]
+    assert (claims["role"], claims["sub"], claims["exp"] - claims["iat"]) == ("operator", "ada", 12 * 3600)
+
+
 def test_what_is_missing_is_named_with_exit_code_2(ordersaga: OrdersagaCommand) -> None:
     ordersaga.variables["AMQP_URL"] = ""
     assert "AMQP_URL is not set" in ordersaga("topology", expect=2)
     assert "AUDIT_SIGNING_KEY is" in ordersaga("audit", "key", expect=2)
     assert "AUDIT_CHECKPOINTS is not set" in ordersaga("audit", "export", expect=2)
+    assert "TOKEN_PRIVATE_KEY is not set" in ordersaga("token", "--role", "operator", "--subject", "ada", expect=2)
     assert "Say which services: --app" in ordersaga("--app", "", "parked", "list", expect=2)
     assert "No module named 'tests.nowhere'" in ordersaga("--app", "tests.nowhere", "parked", "list", expect=2)

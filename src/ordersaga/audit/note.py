@@ -46,7 +46,7 @@ class VerifierKey:
             if not name or key[:1] != ED25519 or len(key) != 33 or key_id(name, key[1:]).hex() != id_:
                 raise BadKey
         except (ValueError, NotBase64):
-            raise BadKey("not a verifier key such as `./ordersaga audit key` prints: NAME+ID+KEY") from None
+            raise BadKey("not a verifier key such as `ordersaga audit key` prints: NAME+ID+KEY") from None
         return cls(name, key[1:])
 
     def open(self, note: str) -> str:

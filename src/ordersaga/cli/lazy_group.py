@@ -8,6 +8,9 @@ import click
 
 from ordersaga.cli.errors import CannotRunHere
 
+EXTRAS = {"cryptography": "audit", "jwt": "http"}
+"""Package that a command may lack -> extra of ordersaga that brings it."""
+
 
 def unchanged(command: click.Command) -> click.Command:
     return command
@@ -31,10 +34,10 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = resolve_name(self.table[cmd_name][0])
         except ModuleNotFoundError as missing:
-            raise CannotRunHere(
-                f"`{cmd_name}` needs the package {missing.name}, which an extra of ordersaga brings: "
-                f"pip install 'ordersaga[{cmd_name}]'"
-            ) from missing
+            if missing.name not in EXTRAS:
+                raise
+            install = f"pip install 'ordersaga[{EXTRAS[missing.name]}]'"
+            raise CannotRunHere(f"`{cmd_name}` needs the package {missing.name}: {install}") from None
         return self.adapt(command)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

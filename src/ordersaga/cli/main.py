@@ -25,6 +25,7 @@ COMMANDS = {
         "Rebuild the read side from the event stores, or say how far it is",
     ),
     "audit": ("ordersaga.cli.audit.command:audit", "Prove that nothing was altered; old states; `audit erase`"),
+    "token": ("ordersaga.cli.token:token", "Print a bearer token for trying the endpoints"),
     "worker": ("ordersaga.cli.worker:worker", "Take the messages of one service, until Ctrl-C"),
 }
 

@@ -43,7 +43,7 @@ AUDITOR_GRANTS = SQL("""
 
 FOREIGN_TABLES = (
     "and no revision of this version made it: it belongs to another application, or to an unreleased version. "
-    "Start with an empty database; `./ordersaga up --fresh` deletes all data"
+    "Start with an empty database"
 )
 
 
@@ -82,7 +82,7 @@ def require_complete(connection: Connection[Any], schema: ServiceSchema) -> None
     if lacking:
         raise UnknownSchema(
             f"the database {schema.database} is at the newest revision, but lacks {', '.join(lacking)}: an unreleased "
-            "version made it. Start with an empty database; `./ordersaga up --fresh` deletes all data"
+            "version made it. Start with an empty database"
         )
 
 

@@ -1,0 +1,32 @@
+"""`ordersaga token`: a bearer token for trying an application's endpoints."""
+
+import os
+from datetime import timedelta
+
+import click
+
+from ordersaga.cli.errors import CannotRunHere, Failed
+from ordersaga.http.tokens import issue
+from ordersaga.runtime.settings import Settings, read_settings
+
+VARIABLE = "TOKEN_PRIVATE_KEY"
+
+
+@click.command()
+@click.option("--role", required=True, help="What it may do, such as operator or auditor.")
+@click.option("--subject", required=True, help="Who it stands for.")
+@click.option("--hours", type=click.FloatRange(min=0, min_open=True), default=12, show_default=True, help="Lifetime.")
+def token(role: str, subject: str, hours: float) -> None:
+    """Print a bearer token that endpoints with the public half of TOKEN_PRIVATE_KEY accept.
+
+    The variable holds an Ed25519 private key as PEM; TOKEN_ISSUER and TOKEN_AUDIENCE are those of the endpoints.
+    """
+    private_key = os.environ.get(VARIABLE, "")
+    if not private_key:
+        raise CannotRunHere(f"{VARIABLE} is not set. Set it to the Ed25519 private key that tokens are signed with.")
+    settings = read_settings(Settings)
+    try:
+        lifetime = timedelta(hours=hours)
+        click.echo(issue(private_key, role, subject, lifetime, settings.token_issuer, settings.token_audience))
+    except ValueError as error:
+        raise Failed(str(error)) from None
