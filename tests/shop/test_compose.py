@@ -10,9 +10,9 @@ from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
-from devstack.processes import MIGRATE, PROCESSES, TOPOLOGY, Process
+from devstack.processes import GROUPS, MIGRATE, PROCESSES, TOPOLOGY, Process
 from devstack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
-from devstack.servers.rabbitmq_users import PERMISSIONS, VHOST
+from devstack.servers.rabbitmq_users import PERMISSIONS, VHOST, permissions_of
 from devstack.state import ROOT
 from order_service.settings import OrderSettings
 from ordersaga.audit.settings import SealerSettings
@@ -124,7 +124,7 @@ def test_the_broker_grants_the_rights_that_the_code_grants() -> None:
         for entry in definitions()["permissions"]
         if entry["vhost"] == VHOST
     }
-    assert granted == PERMISSIONS
+    assert granted == {**PERMISSIONS, **{group: permissions_of(group) for group in GROUPS}}
     assert not any(user["tags"] for user in definitions()["users"])
 
 
