@@ -18,10 +18,10 @@ import psycopg
 import pytest
 from psycopg.sql import SQL, Identifier
 
-from devstack.state import ROOT
 from ordersaga.broker.topology import DEFAULT_QUEUES, Group
 from tests.support.broker import TestBroker
 from tests.support.wait import until
+from tests.support.workers import ROOT
 
 PAGE = (ROOT / "docs" / "CARRY.md").read_text()
 FILE = re.compile(r"```python\n# (?P<path>\S+)\n(?P<code>.*?)```", re.DOTALL)

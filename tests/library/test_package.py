@@ -15,7 +15,7 @@ from zipfile import ZipFile
 import pytest
 
 import ordersaga
-from devstack.state import ROOT
+from tests.support.workers import ROOT
 
 SOURCE = ROOT / "src" / "ordersaga"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]

@@ -15,14 +15,13 @@ from eventsourcing.tests.persistence import (
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from order_service.announcements import announcements
-from order_service.order import Order
 from ordersaga.envelope.message import Cause
 from ordersaga.eventsourcing_adapter.factory import OutboxFactory
 from ordersaga.eventsourcing_adapter.recorder import OutboxRecorder, StreamRecorder
 from ordersaga.store.hash_chain import GENESIS, chain
 from ordersaga.store.topics import mapper
 from ordersaga.store.transaction import Transaction
+from tests.support.counting import Counter, announcements
 from tests.support.databases import Database, Databases
 
 Pool = ConnectionPool[Connection[tuple[object, ...]]]
@@ -38,7 +37,7 @@ EXCEPTED = {
 
 @pytest.fixture
 def store(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 @pytest.fixture
@@ -90,41 +89,38 @@ class TestExampleApplication(OnOurStore, library_application.ExampleApplicationT
         monkeypatch.setenv("BANKACCOUNTS_DATABASE_URL", store.url)
 
 
-def placed(order_id: UUID) -> Order:
-    return Order(id=order_id, customer="alice", lines=[], total=700, currency="EUR", card="pm_card_visa")
-
-
 @pytest.fixture
-def orders(store: Database, pool: Pool) -> Iterator[Application[UUID]]:
-    """An application of the library's that announces what the order service announces."""
+def counters(store: Database, pool: Pool) -> Iterator[Application[UUID]]:
+    """An application of the library's that announces what the counting service announces."""
 
-    class Orders(Application[UUID]):
-        name = "order_service"
-        env = {"PERSISTENCE_MODULE": "ordersaga.eventsourcing_adapter.factory", "ORDER_SERVICE_DATABASE_URL": store.url}
+    class Counters(Application[UUID]):
+        name = "counting"
+        env = {"PERSISTENCE_MODULE": "ordersaga.eventsourcing_adapter.factory", "COUNTING_DATABASE_URL": store.url}
 
         def construct_event_store(self) -> EventStore[UUID]:
             return EventStore(mapper, OutboxRecorder(pool, announcements))
 
-    with Orders() as orders:
-        yield orders
+    with Counters() as counters:
+        yield counters
 
 
 def test_an_application_of_the_library_records_and_announces_as_the_service_does(
-    orders: Application[UUID], store: Database
+    counters: Application[UUID], store: Database
 ) -> None:
-    order, cause = placed(uuid4()), Cause(uuid4(), uuid4(), actor="alice")
-    orders.save(order, cause=cause)
-    order = orders.repository.get(order.id)
-    order.confirm("ch_1")
-    orders.save(order, cause=cause)
+    counter, cause = Counter(id=uuid4()), Cause(uuid4(), uuid4(), actor="alice")
+    counter.keep(1)
+    counters.save(counter, cause=cause)
+    counter = counters.repository.get(counter.id)
+    counter.keep(2)
+    counters.save(counter, cause=cause)
     with store.connect() as connection:
-        loaded = Transaction(connection, announcements, cause).get(Order, order.id)
-    assert (loaded.version, loaded.state) == (2, "confirmed")
+        loaded = Transaction(connection, announcements, cause).get(Counter, counter.id)
+    assert (loaded.version, loaded.numbers) == (3, [1, 2])
     assert store.rows(
         "select contract, sequence, correlation_id, causation_id, actor from outbox order by position"
     ) == [
-        ("orders.order_placed.v1", 1, cause.correlation_id, cause.causation_id, "alice"),
-        ("orders.order_confirmed.v1", 2, cause.correlation_id, cause.causation_id, "alice"),
+        ("test.count_kept.v1", 2, cause.correlation_id, cause.causation_id, "alice"),
+        ("test.count_kept.v1", 3, cause.correlation_id, cause.causation_id, "alice"),
     ]
 
 

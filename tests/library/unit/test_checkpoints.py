@@ -15,7 +15,7 @@ GO_KEY = "PeterNeumann+c74f20a3+ARpc2QcUPDhMQegwxbzhKqiBfsVkmqq/LDE4izWy10TW"
 GO_TEXT = "If you think cryptography is the answer to your problem,\nthen you don't know what your problem is.\n"
 GO_SIGNATURE = "x08go/ZJkuBS9UG/SffcvIAQxVBtiFupLLr8pAcElZInNIuGUgYN1FFYC2pZSNXgKvqfqdngotpRZb6KE6RyyBwJnAM="
 GO_NOTE = f"{GO_TEXT}\n\u2014 PeterNeumann {GO_SIGNATURE}\n"
-CHECKPOINT = Checkpoint("order_service", 7, EMPTY_ROOT, datetime(2026, 3, 1, 12, tzinfo=UTC), "42", Snapshot("9:9:"))
+CHECKPOINT = Checkpoint("counting", 7, EMPTY_ROOT, datetime(2026, 3, 1, 12, tzinfo=UTC), "42", Snapshot("9:9:"))
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_what_is_not_a_key_is_refused(text: str) -> None:
 def test_a_checkpoint_comes_back_as_it_was_signed(signer: Signer) -> None:
     assert Checkpoint.opened(signer.sign(str(CHECKPOINT)), signer.verifier) == CHECKPOINT
     assert str(CHECKPOINT).splitlines()[:3] == [
-        "ordersaga/order_service",
+        "ordersaga/counting",
         "7",
         "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU=",
     ]

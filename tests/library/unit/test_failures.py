@@ -51,7 +51,7 @@ def test_whoever_came_second_tries_again(error: Exception) -> None:
     "error",
     [
         ValueError("wrong"),
-        AggregateNotFound("no order"),
+        AggregateNotFound("no counter"),
         psycopg.errors.QueryCanceled(),
         psycopg.errors.ProgramLimitExceeded(),
         psycopg.errors.NumericValueOutOfRange(),
