@@ -124,7 +124,7 @@ def test_a_worker_shows_what_it_received_and_what_is_parked_now(counting: Counti
             monitor, lambda snapshot: any(group.waiting_now for group in of(snapshot, "counting-worker").receiving)
         )
         [group] = of(snapshot, "counting-worker").receiving
-        assert (group.group, group.received, group.duplicates, group.parked) == ("inventory_service", 6, 1, 1)
+        assert (group.group, group.received, group.duplicates, group.parked) == ("counting", 6, 1, 1)
         assert (group.retrying_now, group.waiting_now, group.dead_now) == (1, 1, 0)
 
 
