@@ -1,9 +1,12 @@
 """What the page of parked messages shows of what the services answer."""
 
 from datetime import UTC, datetime
+from typing import Any
 from uuid import uuid4
 
-from ordersaga.http.parked_views import ParkedList, ParkedRow
+from ordersaga.http.parked_views import ParkedList, ParkedRow, ParkedView
+from projections.dashboard.components.parked import rows_table
+from projections.dashboard.components.parked_message import buttons, detail
 from projections.dashboard.pages.parked import update
 from projections.dashboard.services import MOST_ROWS, ParkedAt
 from projections.dashboard.viewer import NOBODY
@@ -43,3 +46,26 @@ def test_all_services_together_show_no_more_rows_than_a_browser_draws_at_once() 
 def test_that_a_service_has_more_is_said() -> None:
     assert update([parked("order_service", 2)], NOBODY, "")[-1] == "2 messages"
     assert update([parked("order_service", 2, next_="reaction.3")], NOBODY, "")[-1] == "2 messages and more"
+
+
+def refused_by_broker() -> ParkedView:
+    more: dict[str, Any] = {
+        "headers": {},
+        "body": "{}",
+        "original_body": None,
+        "traceback": "",
+        "before": [],
+        "followers": [],
+    }
+    return ParkedView.model_validate(
+        {**row(1).model_dump(), "refused_by": "broker", "routing_key": "key", "actions": [], **more}
+    )
+
+
+def test_a_message_that_the_broker_refused_is_named_so_and_has_no_reaction_to_dry_run() -> None:
+    message = refused_by_broker()
+    assert "'Broker'" in str(rows_table([("order_service", message)]))
+    assert "'Broker'" in str(detail("order_service", message))
+    offered = str(buttons(message, may_act=True))
+    assert ("Dry run" in offered, "Retry" in offered, "Skip" in offered) == (False, True, True)
+    assert "Dry run" in str(buttons(message.model_copy(update={"refused_by": "reaction"}), may_act=True))
