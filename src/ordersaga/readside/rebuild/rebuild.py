@@ -72,6 +72,7 @@ class Rebuild:
         self._tables = (LOG, *self._views)
         self._urls = {source.name: urls[source.name] for source in read_side.sources}
         self._announcements = {source.name: source.announcements for source in read_side.sources}
+        self._without_events = [name for each in self._announcements.values() for name in each.without_events]
         self._target = urls[read_side.name]
         self._report_finding = report
         self._keep = keep
@@ -136,6 +137,7 @@ class Rebuild:
         with self._progress.during("load"):
             connection.execute(f"analyze rebuild.{self._derived}".encode())
             shadow_log.load(connection, self._derived, self._state.end)
+            shadow_log.keep(connection, self._without_events, 0, self._state.end)
         with session.connect(self._target) as other:
             indexing = RaisingThread(lambda: shadow.finish(other, [LOG]))
             self._progress.begin("fold", len(self._views))
@@ -204,6 +206,7 @@ class Rebuild:
                 new += derive(connection, self._derived, self._announcements[source], events)[1]
         shadow_log.add_pending(connection, self._derived)
         shadow_log.move(connection, before.end, end)
+        shadow_log.keep(connection, self._without_events, before.end, end)
         connection.execute("set search_path = rebuild")
         self._read_side.fold(connection, before.end + 1, end)
         return ShadowState(end, snapshots), new, list(comparison.unexplained(connection, before.end, end))

@@ -50,6 +50,11 @@ with d as (
 {INTO}
 select {DERIVED}, {LIVE} from d
 """  # noqa: S608
+KEEP = f"""
+{INTO}
+select {", ".join(COLUMNS)}, {LIVE} from public.event_log
+where position > %(after)s and position <= %(end)s and contract = any(%(contracts)s)
+"""  # noqa: S608
 LOST = "select count(*) from rebuild.pending where from_start"
 RECOVER = f"""
 with d as (delete from rebuild.pending where from_start returning *),
@@ -112,6 +117,11 @@ def add_pending(connection: Connection[Any], table: str) -> None:
 def move(connection: Connection[Any], after: int, end: int) -> None:
     """Put the pending messages that the live log received behind `after` up to `end` into the shadow."""
     connection.execute(MOVE, {"after": after, "end": end})
+
+
+def keep(connection: Connection[Any], contracts: Sequence[str], after: int, end: int) -> None:
+    """Copy the messages of contracts that are announced without an event: only the live log has them."""
+    connection.execute(KEEP, {"contracts": list(contracts), "after": after, "end": end})
 
 
 def lost(connection: Connection[Any]) -> int:
