@@ -12,7 +12,7 @@ import pytest
 
 import ordersaga
 import ordersaga.http
-from devstack.state import ROOT
+from tests.support.workers import ROOT
 
 PAGE = (ROOT / "docs" / "API.md").read_text()
 SECTIONS = dict(re.findall(r"^## `(\S+)`.*?\n(.*?)(?=^## |\Z)", PAGE, re.M | re.S))
