@@ -1,4 +1,4 @@
-"""The audit trail: who did what, when, why, from where, and what came of it; operators' actions included."""
+"""The audit trail: who did what, when, why and where, with the outcome; operators' actions included."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -15,35 +15,35 @@ from projections.views import sagas
 
 PAGE = 500
 OPERATOR = "operator."
-"""Begins the type of what a person did, such as operator.skip."""
+"""The prefix of the type of an operator's action, such as operator.skip."""
 OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "erase"))
 
 
 class Entry(Row):
-    """Who did what, when, why, from where, and what came of it."""
+    """Who did what, when, why and where, with the outcome."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     time: datetime
     id: str
-    """Of a message its id; of an operator's action the database and its number there."""
+    """The id of a message; for an operator's action the database and its number there."""
     who: str
     what: str
-    """A contract, or what an operator did, such as operator.skip."""
+    """A contract, or an operator's action such as operator.skip."""
     key: str | None
     """The order, or the SKU."""
     why: str
     where: str
     """The service; for an operator's action the group."""
     cause: UUID | None
-    """The message that this reacts to, or that the operator treated."""
+    """The message that this reacts to, or that the operator acted on."""
     correlation: UUID | None
     outcome: str
-    """Of an order how it stands now; of an operator's action what the message had failed with."""
+    """The current state of an order; for an operator's action the error of the message."""
 
 
 class Place(NamedTuple):
-    """Where a page ended: the next one goes on behind it."""
+    """The place of the last entry of a page; the next page begins behind it."""
 
     time: datetime
     id: str
@@ -51,7 +51,7 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Filter:
-    """What is asked for; nothing is everything. `since` is included, `until` is not."""
+    """None filters nothing; `since` is included, `until` is not."""
 
     order: str | None = None
     actor: str | None = None
@@ -120,14 +120,14 @@ LOGGED_KEY = "select 1 from event_log where key = %s limit 1"
 
 
 class Trail:
-    """Over the read side's database and those of the groups whose operators acted, all of them only read."""
+    """The trail, read from the read side's database and those of the groups with operators' actions."""
 
     def __init__(self, databases: Mapping[str, Connection[Any]]) -> None:
-        """By name; `projections` is among them. Without the others their operators' actions are missing."""
+        """`databases` by name; the read side's is required, the others add their operators' actions."""
         self._databases = databases
 
     def entries(self, asked: Filter) -> Iterator[Entry]:
-        """All, oldest first, a page at a time."""
+        """All entries, oldest first, read page by page."""
         behind: Place | None = None
         while page := self.page(asked, behind):
             yield from page
@@ -172,6 +172,6 @@ class Trail:
 
 
 def is_known(databases: Mapping[str, Connection[Any]], order: str) -> bool:
-    """Whether anything was ever said of the order, or done to what was to be said of it."""
+    """Whether there is a message of the order, or an operator's action on one."""
     queries = [(databases[projections.name], LOGGED_KEY), *((each, ACTED_ON_KEY) for each in databases.values())]
     return any(connection.execute(query, (order,)).fetchone() for connection, query in queries)

@@ -49,7 +49,7 @@ class SealingLoop:
         verified.labels(self.store).set_function(lambda: time.monotonic() - self._verified_at)
 
     def problems(self) -> list[str]:
-        """What prevents sealing or verification now, each in one sentence."""
+        """The problems that prevent sealing or verification now, each in one sentence."""
         return [problem for problem in (self._link.problem, self._unverified) if problem]
 
     def run(self) -> None:

@@ -6,7 +6,7 @@ from ordersaga.runtime.settings import Settings
 
 
 class SealerSettings(Settings):
-    """What `python -m ordersaga.audit` reads from the environment."""
+    """The settings of `python -m ordersaga.audit`."""
 
     audit_signing_key: str = ""
     """Ed25519 private key as PEM; the sealer signs its checkpoints with it."""

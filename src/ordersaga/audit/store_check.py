@@ -22,7 +22,7 @@ Report = Callable[[AuditFinding], None]
 
 @dataclass
 class VerifyTotals:
-    """What a verification read of one store."""
+    """The figures of one store in a verification."""
 
     store: str
     events: int = 0

@@ -1,4 +1,4 @@
-"""What one table knows of one message; all merged streams consist of these rows."""
+"""One row of one table about one message; all merged streams consist of these."""
 
 from datetime import datetime
 from typing import NamedTuple
@@ -17,7 +17,7 @@ class MessageRow(NamedTuple):
     event_hash: bytes | None = None
     note: str = ""
     transactions: int = 1
-    """Of an effect: the number of transactions that recorded its events."""
+    """The number of transactions that recorded the events of an effect."""
 
     @property
     def place(self) -> str:

@@ -1,4 +1,4 @@
-"""What the services of an application say of a message: who must receive it, and whether an event announces it."""
+"""The receivers of a message, and whether an event announces it, as the services of an application declare."""
 
 from collections.abc import Sequence
 

@@ -24,7 +24,7 @@ class Snapshots:
 
     received: Mapping[str, Connection[Any]]
     announced: Mapping[str, Connection[Any]]
-    """Of the services that record events: all but read sides."""
+    """The services that record events: all but read sides."""
     read_sides: Sequence[str]
 
 

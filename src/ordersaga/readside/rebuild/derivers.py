@@ -36,7 +36,7 @@ class DeriveTask:
 
 @dataclass(frozen=True)
 class DeriveJob:
-    """What all tasks of a rebuild have in common; it is sent to other processes."""
+    """The common part of all tasks of a rebuild; it is sent to other processes."""
 
     urls: Mapping[str, str]
     """By source, the URL of its event store."""

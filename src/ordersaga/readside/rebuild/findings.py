@@ -16,7 +16,7 @@ class RebuildFinding:
     """The primary key; of a message also its contract and key."""
     detail: str = ""
     columns: dict[str, tuple[Any, Any]] = field(default_factory=dict)
-    """Of a row that differs: column -> (live value, correct value)."""
+    """Column -> (live value, correct value), where a row differs."""
 
     def __str__(self) -> str:
         row = ", ".join(f"{name} {value}" for name, value in self.row.items())
