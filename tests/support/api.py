@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from devstack.children import setpriv
 from devstack.ports import LOOPBACK, choose
 from ordersaga.http.tokens import issue
+from tests.support.counting import GROUP
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 
@@ -54,14 +55,15 @@ def environment(database: Database, port: int) -> dict[str, str]:
 
 
 def gunicorn(package: str) -> list[str]:
-    """The command that serves a package's API."""
+    """The command that serves a package's API, or the counting service's."""
+    module = "tests.support.counting_api" if package == GROUP else f"{package}.api"
     return [
         sys.executable,
         "-m",
         "gunicorn",
         "--config",
         "python:ordersaga.http.gunicorn_conf",
-        f"{package}.api:create_app()",
+        f"{module}:create_app()",
     ]
 
 
