@@ -25,9 +25,9 @@ def icon(name: str) -> html.Span:
     return html.Span(className=f"icon icon-{name}", **aria(hidden="true"))
 
 
-def mark(text: str, tone: Tone, picture: str) -> html.Span:
+def mark(text: str, tone: Tone, icon_name: str) -> html.Span:
     """A status: tone, icon and word, so that it does not depend on colour."""
-    return html.Span([icon(picture), text], className=f"mark tone-{tone}")
+    return html.Span([icon(icon_name), text], className=f"mark tone-{tone}")
 
 
 def card(
@@ -57,13 +57,13 @@ def tiles(*each: html.Div) -> html.Dl:
     return html.Dl(each, className="tiles")
 
 
-def notice(text: str, tone: Tone, picture: str) -> html.Div:
-    return html.Div([icon(picture), html.Span(text)], className=f"notice tone-{tone}", role="status")
+def notice(text: str, tone: Tone, icon_name: str) -> html.Div:
+    return html.Div([icon(icon_name), html.Span(text)], className=f"notice tone-{tone}", role="status")
 
 
-def empty(title: str, text: str = "", picture: str = "empty") -> html.Div:
+def empty(title: str, text: str = "", icon_name: str = "empty") -> html.Div:
     """The state of a region that has no data and no fault."""
-    return html.Div([icon(picture), html.B(title), html.P(text)], className="state")
+    return html.Div([icon(icon_name), html.B(title), html.P(text)], className="state")
 
 
 def failed(title: str, text: str) -> html.Div:
@@ -82,11 +82,11 @@ def pairs(*each: tuple[str, Content]) -> html.Dl:
 
 
 def button(
-    text: str, attributes: dict[str, Any], picture: str, *, allowed: bool = True, why_not: str = "", look: str = ""
+    text: str, attributes: dict[str, Any], icon_name: str, *, allowed: bool = True, why_not: str = "", look: str = ""
 ) -> html.Button:
     """A button; while it is disabled, its title says why."""
     return html.Button(
-        [icon(picture), text],
+        [icon(icon_name), text],
         className=f"plain-button with-icon {look}".strip(),
         disabled=not allowed,
         title="" if allowed else why_not,

@@ -10,19 +10,19 @@ from dash.development.base_component import Component
 from projections.dashboard.components.basic import Content, aria, icon
 
 Look = Literal["done", "now", "failed", "compensated", "idle"]
-PICTURES = {"done": "check", "now": "clock", "failed": "cross", "compensated": "back", "idle": "dot"}
+ICONS = {"done": "check", "now": "clock", "failed": "cross", "compensated": "back", "idle": "dot"}
 SAID = {"done": "done", "now": "in progress", "failed": "failed", "compensated": "compensated", "idle": "not reached"}
 
 
 @dataclass(frozen=True)
 class Step:
-    """A box of the flow; `picture` replaces the icon of the look, `late` colours the note."""
+    """A box of the flow; `icon_name` replaces the icon of the look, `late` colours the note."""
 
     name: str
     look: Look
     value: Content = None
     note: Content = None
-    picture: str = ""
+    icon_name: str = ""
     late: bool = False
 
 
@@ -34,8 +34,8 @@ def flow(forward: Sequence[Step], compensation: Sequence[Step], label: str) -> h
 
 
 def box(step: Step, way: str, column: int) -> html.Li:
-    name: list[Component | str] = [icon(step.picture or PICTURES[step.look]), step.name]
-    if not step.picture:
+    name: list[Component | str] = [icon(step.icon_name or ICONS[step.look]), step.name]
+    if not step.icon_name:
         name.append(html.Span(f" ({SAID[step.look]})", className="hidden-text"))
     late = " flow-late" if step.late else ""
     return html.Li(

@@ -67,12 +67,12 @@ def grid(id_: str) -> html.Section:
 
 
 def row(saga: Saga, usual: dict[Waiting, Usual]) -> dict[str, Any]:
-    text, tone, picture = orders.shown_state(saga)
+    text, tone, icon_name = orders.shown_state(saga)
     usual_of = usual.get(saga.waits_for) if saga.waits_for else None
     return {
         "id": str(saga.order_id),
         "href": address(f"orders/{saga.order_id}"),
-        "state": {"text": text, "tone": tone, "icon": picture},
+        "state": {"text": text, "tone": tone, "icon": icon_name},
         "customer": saga.customer,
         "total": orders.total(saga),
         "waits": orders.WAITS[saga.waits_for] if saga.waits_for else orders.reason(saga),

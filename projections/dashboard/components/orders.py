@@ -23,8 +23,8 @@ LEAST_SLOW_SECONDS = 1.0
 
 def state_mark(saga: Saga) -> html.Span:
     """The state, and whether the order has ended."""
-    text, tone, picture = shown_state(saga)
-    return mark(text, tone, picture)
+    text, tone, icon_name = shown_state(saga)
+    return mark(text, tone, icon_name)
 
 
 def shown_state(saga: Saga) -> tuple[str, Tone, str]:

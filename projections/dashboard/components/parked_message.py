@@ -97,9 +97,9 @@ def dry_run(run: DryRunView) -> Component:
 def buttons(message: ParkedView, may_act: bool) -> list[Component]:
     """The actions that an operator has."""
 
-    def one(text: str, act: str, picture: str, look: str = "") -> Component:
+    def one(text: str, act: str, icon_name: str, look: str = "") -> Component:
         pressed = press("parked-act", f"{act} {message.version}")
-        return button(text, pressed, picture, allowed=may_act, why_not=parked.WHY_NOT, look=look)
+        return button(text, pressed, icon_name, allowed=may_act, why_not=parked.WHY_NOT, look=look)
 
     shown = [
         *([one("Dry run", "dry-run", "search")] if message.refused_by == "reaction" else []),

@@ -63,9 +63,9 @@ def of_all(counts: Counts) -> Component:
     """The number of unfinished orders at each step."""
     waits = counts.waiting
 
-    def step(name: str, waits_for: Waiting, note: str, picture: str, look: Look = "now") -> Step:
+    def step(name: str, waits_for: Waiting, note: str, icon_name: str, look: Look = "now") -> Step:
         number = waits.get(waits_for, 0)
-        return Step(name, look if number else "idle", words.count(number), note, picture)
+        return Step(name, look if number else "idle", words.count(number), note, icon_name)
 
     return flow(
         [

@@ -81,7 +81,7 @@ def test_a_service_to_come_is_shown_by_its_name() -> None:
     assert words.service("delivery_service") == "Delivery"
 
 
-def test_the_picture_has_a_row_for_every_service_that_runs_and_the_read_side_last() -> None:
+def test_the_topology_has_a_row_for_every_service_that_runs_and_the_read_side_last() -> None:
     names = ["orders-api", "delivery-worker", "orders-worker-2", "orders-relay", "simulator", "projections-api"]
     names += ["projections-worker", "delivery-relay", "audit-sealer"]
     running = [ProcessStatus(name, "worker", "", "up", (), datetime.now(UTC)) for name in names]
