@@ -21,7 +21,7 @@ test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test bu
 	$(BIN)/python -m pytest tests --ignore=tests/chaos -n 3 --dist loadfile --no-loadscope-reorder \
 	  || $(BIN)/python -m pytest tests --ignore=tests/chaos --last-failed --last-failed-no-failures none
 
-unit: $(VENV)/dev-stamp  ## Only the tests that need no server (about a second)
+unit: $(VENV)/dev-stamp  ## Only the tests that need no server
 	$(BIN)/python -m pytest tests/library/unit tests/shop/unit
 
 lint: $(VENV)/dev-stamp  ## ruff, mypy --strict and the import contracts
