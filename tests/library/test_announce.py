@@ -179,6 +179,8 @@ def test_in_autocommit_it_is_refused_because_the_message_would_be_kept_without_t
 def test_another_kind_of_connection_is_refused_with_the_way_that_works(url: str) -> None:
     with pytest.raises(TypeError, match="announce_async"):
         announce(object(), InvoicePaid(invoice_id=uuid4()))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="AsyncConnection"):
+        asyncio.run(announce_async(object(), InvoicePaid(invoice_id=uuid4())))  # type: ignore[arg-type]
 
 
 def test_with_an_asynchronous_connection_both_are_kept_or_neither(url: str, invoice: UUID) -> None:

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
         show,
     )
     from ordersaga.http.etags import etag, expected_version
+    from ordersaga.http.idempotency import Answer
     from ordersaga.http.openapi import Body, Keyed, Query, View, only, problem
     from ordersaga.http.parked import mount_parked
     from ordersaga.http.problems import Problem
     from ordersaga.http.tokens import Caller
 
 __all__ = [
+    "Answer",
     "Api",
     "Body",
     "Caller",
@@ -49,6 +51,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "Answer": "ordersaga.http.idempotency",
         "Api": "ordersaga.http.app",
         "Body": "ordersaga.http.openapi",
         "Caller": "ordersaga.http.tokens",

@@ -2,6 +2,7 @@
 
 import atexit
 import os
+import re
 import signal
 import sys
 from types import FrameType
@@ -13,6 +14,9 @@ from ordersaga.runtime.logs import configure_logging
 from ordersaga.runtime.settings import MissingSetting, Settings, read_settings
 from ordersaga.runtime.signals import setting
 
+PACKAGE = re.compile("[.:]")
+"""What ends the name of the package, or of the one module, in `package.api:create_app()`."""
+
 
 def on_starting(server: Any) -> None:
     """Format gunicorn's own log lines like all others."""
@@ -22,8 +26,7 @@ def on_starting(server: Any) -> None:
 
 
 def process_of(app: Any) -> str:
-    service, _, _ = app.app_uri.partition(".")
-    return f"{service} api"
+    return f"{PACKAGE.split(app.app_uri)[0]} api"
 
 
 def post_worker_init(worker: Any) -> None:

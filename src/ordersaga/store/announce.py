@@ -83,6 +83,8 @@ async def announce_async(
 
     With SQLAlchemy's AsyncSession or AsyncConnection: `await session.run_sync(announce, data)`.
     """
+    if not isinstance(connection, AsyncConnection):
+        raise TypeError(f"announce_async takes an AsyncConnection of psycopg, not a {type(connection).__name__}")
     message = message_of(data, id=id, source=source, sequence=sequence, cause=cause)
     require_transaction(connection)
     await AsyncCursor(connection).execute(*flush.insertion({"messages": [message]}))

@@ -92,8 +92,9 @@ def test_the_help_names_every_variable_that_reaches_a_process() -> None:
     assert passed_on | {"BROKER_METRICS_URL", "ERASURE_LIST"} <= told
 
 
-def test_the_code_in_the_readme_stands_in_the_services() -> None:
-    code = "\n".join(file.read_text() for file in sorted(ROOT.glob("*_service/*.py")))
+def test_the_code_in_the_readme_stands_in_the_services_or_on_a_page_that_a_test_runs() -> None:
+    pages = (ROOT / "docs" / name for name in ("FIRST_SERVICE.md", "ADOPT.md"))
+    code = "\n".join(file.read_text() for file in [*sorted(ROOT.glob("*_service/*.py")), *pages])
     for block in PYTHON.findall((ROOT / "README.md").read_text()):
         assert block in code
 
