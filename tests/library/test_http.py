@@ -1,0 +1,126 @@
+"""What every API of the library promises to those who use it rightly."""
+
+import re
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from uuid import UUID, uuid4
+
+import pytest
+import requests
+
+from tests.conftest import AnyServers
+from tests.support.api import Api, serving, token
+from tests.support.counting import GROUP
+from tests.support.wait import until
+
+ALICE = token(subject="alice")
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.fixture(scope="module")
+def api(servers: AnyServers, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    with serving(servers, GROUP, tmp_path_factory.mktemp("api")) as api:
+        yield api
+
+
+def open_counter(api: Api, **headers: str) -> requests.Response:
+    return api.call("POST", "/counters", ALICE, {"Idempotency-Key": str(uuid4()), **headers}, json={"number": 1})
+
+
+def count_on(api: Api, counter: str, **headers: str) -> requests.Response:
+    return api.call("POST", f"{counter}/numbers", ALICE, headers, json={"number": 2})
+
+
+def test_what_the_caller_has_already_is_not_sent_again(api: Api) -> None:
+    counter = open_counter(api).headers["Location"]
+    tag = api.call("GET", counter, ALICE).headers["ETag"]
+    assert tag == '"2"'
+    again = api.call("GET", counter, ALICE, {"If-None-Match": tag})
+    assert (again.status_code, again.content) == (304, b"")
+    count_on(api, counter)
+    assert api.call("GET", counter, ALICE, {"If-None-Match": tag}).headers["ETag"] == '"3"'
+
+
+def test_a_command_based_on_an_old_version_changes_nothing(api: Api) -> None:
+    counter = open_counter(api).headers["Location"]
+    for stale in ('"7"', '"nonsense"', '"1", "2"', 'W/"1"', '"' + "9" * 5000 + '"'):
+        assert count_on(api, counter, **{"If-Match": stale}).status_code == 412, stale
+    assert count_on(api, counter, **{"If-Match": '"7"'}).headers["ETag"] == '"2"'
+    assert api.call("GET", counter, ALICE).json()["numbers"] == [1]
+    assert count_on(api, counter, **{"If-Match": '"2"'}).headers["ETag"] == '"3"'
+    assert count_on(api, counter, **{"If-Match": "*"}).status_code == 200
+
+
+def test_a_request_that_prefers_to_wait_is_answered_when_there_is_an_end(api: Api) -> None:
+    key, correlation = {"Idempotency-Key": str(uuid4())}, str(uuid4())
+    with ThreadPoolExecutor() as pool:
+        waits = {"Prefer": "respond-async, wait=20", "X-Correlation-Id": correlation}
+        waiting = pool.submit(open_counter, api, **key, **waits)
+        opened = "select distinct originator_id::text from stored_events where correlation_id = %s"
+        [(counter_id,)] = until(lambda: api.database.rows(opened, [correlation]))
+        started = time.monotonic()
+        count_on(api, f"/counters/{counter_id}")
+        answer = waiting.result()
+    assert time.monotonic() - started < 2
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "wait=20")
+    assert (answer.headers["ETag"], answer.json()["numbers"]) == ('"3"', [1, 2])
+    repeated = open_counter(api, **key)
+    assert (repeated.status_code, repeated.json()["numbers"]) == (202, [1])
+    repeated = open_counter(api, **key, Prefer="wait=20")
+    assert (repeated.status_code, repeated.json()["numbers"]) == (200, [1, 2])
+
+
+def test_trace_and_correlation_of_the_request_are_found_in_the_outbox(api: Api) -> None:
+    correlation = str(uuid4())
+    sent = {"traceparent": TRACE, "tracestate": "vendor=1", "X-Correlation-Id": correlation}
+    opened = open_counter(api, **sent)
+    assert opened.headers["X-Correlation-Id"] == correlation
+    row = "select traceparent, tracestate, correlation_id::text from outbox where key = %s"
+    assert api.database.rows(row, [opened.json()["counter_id"]]) == [(TRACE, "vendor=1", correlation)]
+    refused = api.call("GET", "/nowhere", headers=sent)
+    assert refused.json()["trace_id"] == TRACE.split("-")[1]
+
+
+def test_a_request_without_trace_begins_one(api: Api) -> None:
+    opened = open_counter(api, traceparent="nonsense", tracestate="vendor=1")
+    row = "select traceparent, tracestate, correlation_id::text from outbox where key = %s"
+    [(traceparent, tracestate, correlation)] = api.database.rows(row, [opened.json()["counter_id"]])
+    assert re.fullmatch("00-[0-9a-f]{32}-[0-9a-f]{16}-01", traceparent)
+    assert tracestate == ""
+    assert UUID(correlation).version == 7
+    assert opened.headers["X-Correlation-Id"] == correlation
+
+
+def test_those_who_wait_keep_no_transaction_open_and_leave_threads_free(api: Api) -> None:
+    with ThreadPoolExecutor(12) as pool:
+        waiting = [pool.submit(open_counter, api, Prefer="wait=2") for _ in range(12)]
+        at_once = until(lambda: [answer.result() for answer in waiting if answer.done()])
+        open_transactions = "select count(*) from pg_stat_activity where datname = %s and state like 'idle in %%'"
+        assert api.database.rows(open_transactions, [api.database.name]) == [(0,)]
+        assert not any("Preference-Applied" in answer.headers for answer in at_once)
+        answers = [answer.result() for answer in waiting]
+    assert {answer.status_code for answer in answers} == {202}
+    assert sum("Preference-Applied" in answer.headers for answer in answers) == 8
+
+
+def test_metrics_count_requests_by_route_and_know_no_strangers_paths(api: Api) -> None:
+    open_counter(api)
+    api.call("GET", f"/{uuid4()}")
+    api.call("BREW", "/counters")
+    metrics = api.call("GET", "/metrics").text
+    assert re.search(r'_count\{method="POST",route="/counters",status="202"\} [1-9]', metrics)
+    assert re.search(r'_count\{method="",route="",status="404"\} [1-9]', metrics)
+    assert "BREW" not in metrics
+
+
+def test_the_documentation_asks_nothing_of_another_machine(api: Api) -> None:
+    assert api.call("GET", "/openapi.json").json()["openapi"].startswith("3.1")
+    page = api.call("GET", "/docs/swagger")
+    assert page.status_code == 200
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    assert "validator.swagger.io" not in page.text
+    assets = re.findall(r'(?:src|href)="([^"]+)"', page.text)
+    assert assets
+    assert not any("//" in asset for asset in assets)
+    assert {api.call("GET", f"/docs/{asset}").status_code for asset in assets} == {200}
