@@ -24,7 +24,7 @@ from ordersaga.parked import operations
 from ordersaga.parked.operator import Operator
 from ordersaga.runtime.settings import variable
 from projections.audit.text import cell
-from tests.shop.support.audited import Audited
+from tests.shop.support.audited import AuditedShop
 from tests.shop.support.audited_shop import audited_shop, skip_a_message
 from tests.shop.support.reconciled_shop import Shop
 from tests.support.databases import Databases
@@ -211,7 +211,7 @@ def test_an_export_is_verified_on_a_machine_that_has_nothing_else(run: Run, tmp_
     found = elsewhere(tmp_path, "--export", str(exported), "--key", key)
     assert found.returncode == 1
     assert found.stdout.startswith("edited in order_service: ")
-    stranger = Audited({}, tmp_path).signer.verifier
+    stranger = AuditedShop({}, tmp_path).signer.verifier
     assert "bad signature" in elsewhere(tmp_path, "--export", str(exported), "--key", str(stranger)).stdout
 
 

@@ -29,10 +29,10 @@ from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.service import projections
 from projections.settings import ProjectionsSettings
-from tests.shop.support.audited import judged
 from tests.shop.support.audited_shop import audited_shop
 from tests.shop.support.reconciled_shop import Shop
 from tests.support.api import keys, token
+from tests.support.audited import judged
 from tests.support.databases import Databases
 from tests.support.wait import until
 

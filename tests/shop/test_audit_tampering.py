@@ -20,19 +20,20 @@ from ordersaga.audit.note import VerifierKey
 from ordersaga.audit.sealed_log import read_notes
 from ordersaga.audit.store import COLUMNS, EventRow
 from ordersaga.store.hash_chain import GENESIS
-from tests.shop.support.audited import Audited, judged_offline
+from tests.shop.support.audited import AuditedShop
 from tests.shop.support.saga import Saga
 from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
+from tests.support.audited import judged_offline
 from tests.support.databases import Databases
 
 STORE = "order_service"
 
 
 @pytest.fixture(scope="module")
-def sealed(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Audited:
+def sealed(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> AuditedShop:
     """Orders that have ended, sealed in three windows, the first of which is empty."""
     parties = parties_on_postgres(databases)
-    sealed = Audited({STORE: parties[STORE].database}, tmp_path_factory.mktemp("log"))
+    sealed = AuditedShop({STORE: parties[STORE].database}, tmp_path_factory.mktemp("log"))
     sealed.seal()
     trade(open_shop(parties))
     for party in parties.values():
@@ -44,10 +45,10 @@ def sealed(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Au
 
 
 @pytest.fixture
-def audited(sealed: Audited, database: Databases, tmp_path: Path) -> Audited:
+def audited(sealed: AuditedShop, database: Databases, tmp_path: Path) -> AuditedShop:
     """A copy to tamper with."""
     shutil.copytree(sealed.directory, tmp_path / "log")
-    return Audited({STORE: database.copy(sealed.stores[STORE])}, tmp_path / "log", sealed.signer)
+    return AuditedShop({STORE: database.copy(sealed.stores[STORE])}, tmp_path / "log", sealed.signer)
 
 
 def trade(saga: Saga) -> None:
@@ -57,13 +58,13 @@ def trade(saga: Saga) -> None:
     saga.settle()
 
 
-def streams(audited: Audited) -> list[UUID]:
+def streams(audited: AuditedShop) -> list[UUID]:
     """Of orders, each of two events."""
     select = "select originator_id from stored_events group by 1 having count(*) = 2 order by 1"
     return [stream for (stream,) in audited.by_hand(select)]
 
 
-def rechain(audited: Audited, stream: UUID) -> None:
+def rechain(audited: AuditedShop, stream: UUID) -> None:
     """The attacker makes the hashes of a stream anew, as they know how."""
     select = f"select {COLUMNS} from stored_events where originator_id = %s order by originator_version"  # noqa: S608
     previous = GENESIS
@@ -73,7 +74,7 @@ def rechain(audited: Audited, stream: UUID) -> None:
         audited.by_hand(update, (previous, stream, row[1]))
 
 
-def named_everywhere(audited: Audited) -> list[tuple[str, Any, Any]]:
+def named_everywhere(audited: AuditedShop) -> list[tuple[str, Any, Any]]:
     """What is found, which must be the same from an export, with nothing but its text and the public key."""
     found = audited.findings()
     assert judged_offline(audited.export(), audited.signer.verifier) == found
@@ -82,13 +83,13 @@ def named_everywhere(audited: Audited) -> list[tuple[str, Any, Any]]:
     return sorted((f.kind, f.stream, f.version) for f in found)
 
 
-def test_what_was_not_touched_is_proven(audited: Audited) -> None:
+def test_what_was_not_touched_is_proven(audited: AuditedShop) -> None:
     assert audited.findings() == []
     assert judged_offline(audited.export(), audited.signer.verifier) == []
 
 
 @pytest.mark.parametrize("chained", [False, True], ids=["as it is", "with its chain made anew"])
-def test_an_edited_event_is_named(audited: Audited, chained: bool) -> None:
+def test_an_edited_event_is_named(audited: AuditedShop, chained: bool) -> None:
     stream = streams(audited)[0]
     update = """update stored_events set state = state || ' '::bytea
         where originator_id = %s and originator_version = 1 returning 1"""
@@ -98,7 +99,7 @@ def test_an_edited_event_is_named(audited: Audited, chained: bool) -> None:
     assert named_everywhere(audited) == [("edited", stream, version) for version in range(1, 3 if chained else 2)]
 
 
-def test_an_actor_that_was_exchanged_is_named(audited: Audited) -> None:
+def test_an_actor_that_was_exchanged_is_named(audited: AuditedShop) -> None:
     stream = streams(audited)[0]
     update = (
         "update stored_events set actor = 'mallory' where originator_id = %s and originator_version = 1 returning 1"
@@ -108,20 +109,20 @@ def test_an_actor_that_was_exchanged_is_named(audited: Audited) -> None:
     assert ("edited", stream, 1) in named_everywhere(audited)
 
 
-def test_an_event_deleted_from_inside_its_stream_is_named(audited: Audited) -> None:
+def test_an_event_deleted_from_inside_its_stream_is_named(audited: AuditedShop) -> None:
     stream = streams(audited)[0]
     delete = "delete from stored_events where originator_id = %s and originator_version = 1 returning 1"
     audited.by_hand(delete, (stream,))
     assert named_everywhere(audited) == [("deleted", stream, 1)]
 
 
-def test_a_stream_deleted_as_a_whole_is_named(audited: Audited) -> None:
+def test_a_stream_deleted_as_a_whole_is_named(audited: AuditedShop) -> None:
     stream = streams(audited)[0]
     audited.by_hand("delete from stored_events where originator_id = %s returning 1", (stream,))
     assert named_everywhere(audited) == [("deleted", stream, version) for version in (1, 2)]
 
 
-def test_an_event_deleted_and_the_others_renumbered_is_named(audited: Audited) -> None:
+def test_an_event_deleted_and_the_others_renumbered_is_named(audited: AuditedShop) -> None:
     stream = streams(audited)[0]
     delete = "delete from stored_events where originator_id = %s and originator_version = 1 returning 1"
     audited.by_hand(delete, (stream,))
@@ -134,14 +135,14 @@ def test_an_event_deleted_and_the_others_renumbered_is_named(audited: Audited) -
     assert ("truncated", stream, 2) in named
 
 
-def test_the_end_of_a_stream_that_was_cut_off_is_named(audited: Audited) -> None:
+def test_the_end_of_a_stream_that_was_cut_off_is_named(audited: AuditedShop) -> None:
     stream = streams(audited)[0]
     delete = "delete from stored_events where originator_id = %s and originator_version = %s returning 1"
     audited.by_hand(delete, (stream, 2))
     assert named_everywhere(audited) == [("truncated", stream, 2)]
 
 
-def test_the_newest_events_of_a_store_that_were_cut_off_are_named(audited: Audited) -> None:
+def test_the_newest_events_of_a_store_that_were_cut_off_are_named(audited: AuditedShop) -> None:
     delete = """delete from stored_events where position > (select max(position) - 3 from stored_events)
         returning originator_id, originator_version"""
     gone = audited.by_hand(delete)
@@ -159,7 +160,7 @@ from stored_events where originator_id = %(like)s and originator_version = 1 ret
 
 
 @pytest.mark.parametrize("xid", ["xid", "pg_current_xact_id()"], ids=["as if it had been there", "with an older time"])
-def test_an_inserted_event_is_named(audited: Audited, xid: str) -> None:
+def test_an_inserted_event_is_named(audited: AuditedShop, xid: str) -> None:
     """Its hash chain is made as it should be; the transaction, the position and the time are the attacker's choice."""
     like = streams(audited)[0]
     stream = UUID(int=like.int ^ 1)
@@ -172,7 +173,7 @@ def test_an_inserted_event_is_named(audited: Audited, xid: str) -> None:
         assert named_everywhere(audited) == [("inserted", stream, 1)]
 
 
-def test_two_events_that_changed_places_are_named(audited: Audited) -> None:
+def test_two_events_that_changed_places_are_named(audited: AuditedShop) -> None:
     one, other = streams(audited)[:2]
     swap = """update stored_events e set originator_id = case originator_id when %(one)s then %(other)s else %(one)s end
         where originator_id in (%(one)s, %(other)s) and originator_version = %(version)s returning 1"""
@@ -191,7 +192,7 @@ def test_two_events_that_changed_places_are_named(audited: Audited) -> None:
         assert {("reordered", stream, 1), ("reordered", stream, 2)} <= set(named)
 
 
-def test_positions_that_were_exchanged_are_named(audited: Audited) -> None:
+def test_positions_that_were_exchanged_are_named(audited: AuditedShop) -> None:
     first, second = audited.by_hand(
         "select position, originator_id, originator_version from stored_events order by 1 limit 2"
     )
@@ -205,7 +206,7 @@ def test_positions_that_were_exchanged_are_named(audited: Audited) -> None:
     assert named_everywhere(audited) == sorted(("reordered", *row[1:]) for row in (first, second))
 
 
-def test_a_time_that_was_stamped_anew_is_named(audited: Audited) -> None:
+def test_a_time_that_was_stamped_anew_is_named(audited: AuditedShop) -> None:
     stream = streams(audited)[0]
     stamp = """update stored_events set recorded_at = recorded_at + interval '1 microsecond'
         where originator_id = %s and originator_version = 1 returning 1"""
@@ -224,7 +225,7 @@ def test_a_time_that_was_stamped_anew_is_named(audited: Audited) -> None:
     ],
 )
 def test_a_value_that_python_cannot_hold_is_named_and_hides_nothing_else(
-    audited: Audited, change: str, kind: str
+    audited: AuditedShop, change: str, kind: str
 ) -> None:
     stream, other = streams(audited)[:2]
     update = f"update stored_events set {change} where originator_id = %s and originator_version = 1 returning 1"  # noqa: S608
@@ -236,7 +237,7 @@ def test_a_value_that_python_cannot_hold_is_named_and_hides_nothing_else(
 
 
 @pytest.mark.parametrize("xid", ["xid", "'18446744073709551615'"], ids=["sealed", "never seen by the sealer"])
-def test_an_event_of_a_time_that_has_not_come_does_not_stop_the_sealer(audited: Audited, xid: str) -> None:
+def test_an_event_of_a_time_that_has_not_come_does_not_stop_the_sealer(audited: AuditedShop, xid: str) -> None:
     audited.price("lid")
     update = f"""update stored_events set recorded_at = 'infinity', xid = {xid}
         where position = (select max(position) from stored_events) returning originator_id"""  # noqa: S608
@@ -246,7 +247,7 @@ def test_an_event_of_a_time_that_has_not_come_does_not_stop_the_sealer(audited: 
     assert audited.seal() == 2 if xid == "xid" else 1
 
 
-def test_an_event_edited_before_it_was_sealed_is_named(audited: Audited) -> None:
+def test_an_event_edited_before_it_was_sealed_is_named(audited: AuditedShop) -> None:
     audited.price("lid")
     update = """update stored_events set actor = 'mallory'
         where position = (select max(position) from stored_events) returning originator_id"""
@@ -256,7 +257,7 @@ def test_an_event_edited_before_it_was_sealed_is_named(audited: Audited) -> None
     assert named_everywhere(audited) == [("edited", stream, 1)]
 
 
-def test_an_event_that_is_not_sealed_in_time_is_named(audited: Audited) -> None:
+def test_an_event_that_is_not_sealed_in_time_is_named(audited: AuditedShop) -> None:
     audited.price("lid")
     assert audited.findings() == []
     assert [finding.kind for finding in audited.findings(patience=timedelta(0))] == ["unsealed"]
@@ -277,7 +278,7 @@ def test_an_event_that_is_not_sealed_in_time_is_named(audited: Audited) -> None:
     ids=["edited", "cut off", "without its first line", "emptied", "huge", "far away", "deep", "half a pair"],
 )
 def test_leaves_that_are_not_those_that_were_signed_are_named(
-    audited: Audited, change: Callable[[str], str], kinds: set[str]
+    audited: AuditedShop, change: Callable[[str], str], kinds: set[str]
 ) -> None:
     path = audited.files().leaves
     path.write_text(change(path.read_text()))
@@ -286,7 +287,7 @@ def test_leaves_that_are_not_those_that_were_signed_are_named(
     assert judged_offline(audited.export(), audited.signer.verifier) == found
 
 
-def test_leaves_rewritten_with_the_event_do_not_hide_it(audited: Audited) -> None:
+def test_leaves_rewritten_with_the_event_do_not_hide_it(audited: AuditedShop) -> None:
     """Whoever may change the database and the files lacks the key: every window has its root signed."""
     stream = streams(audited)[0]
     audited.by_hand("delete from stored_events where originator_id = %s returning 1", (stream,))
@@ -295,7 +296,7 @@ def test_leaves_rewritten_with_the_event_do_not_hide_it(audited: Audited) -> Non
     assert {"altered log", "cut log"} & {finding.kind for finding in audited.findings()}
 
 
-def test_a_checkpoint_of_another_key_or_an_edited_one_is_named(audited: Audited) -> None:
+def test_a_checkpoint_of_another_key_or_an_edited_one_is_named(audited: AuditedShop) -> None:
     path = audited.files().checkpoints
     path.write_text(path.read_text().replace("snapshot ", "snapshot 9", 1))
     [found] = audited.findings()
@@ -303,7 +304,7 @@ def test_a_checkpoint_of_another_key_or_an_edited_one_is_named(audited: Audited)
     assert "checkpoint 1 is not good: the signature of ordersaga/audit does not fit its text" in found.detail
 
 
-def test_a_log_set_back_or_begun_anew_does_not_fit_a_checkpoint_kept_elsewhere(audited: Audited) -> None:
+def test_a_log_set_back_or_begun_anew_does_not_fit_a_checkpoint_kept_elsewhere(audited: AuditedShop) -> None:
     key = audited.signer.verifier
     notes = [note.text for note in read_notes(audited.files().checkpoints)]
     kept = KeptCheckpoints.of(notes, key)
@@ -322,7 +323,7 @@ def test_a_log_set_back_or_begun_anew_does_not_fit_a_checkpoint_kept_elsewhere(a
     assert "altered log" in found
 
 
-def test_an_export_that_was_changed_or_cut_off_is_named(audited: Audited) -> None:
+def test_an_export_that_was_changed_or_cut_off_is_named(audited: AuditedShop) -> None:
     key, export = audited.signer.verifier, audited.export()
     lines = export.splitlines(keepends=True)
     leaf = next(number for number, line in enumerate(lines) if line.startswith('{"leaf"'))
@@ -347,9 +348,9 @@ def test_an_export_that_was_changed_or_cut_off_is_named(audited: Audited) -> Non
         judged_offline("[" * 100_000 + "\n", key)
 
 
-def test_an_export_that_lacks_a_whole_store_is_named(audited: Audited, database: Databases) -> None:
+def test_an_export_that_lacks_a_whole_store_is_named(audited: AuditedShop, database: Databases) -> None:
     """Cut off between two stores; without a store; and without it and its name, against a checkpoint kept elsewhere."""
-    both = Audited({STORE: audited.stores[STORE], "shop": database()}, audited.directory, audited.signer)
+    both = AuditedShop({STORE: audited.stores[STORE], "shop": database()}, audited.directory, audited.signer)
     both.seal()
     key, lines = both.signer.verifier, both.export().splitlines(keepends=True)
     [_, second] = [number for number, line in enumerate(lines) if line.startswith('{"format"')]

@@ -13,7 +13,7 @@ from ordersaga.parked.operator import Operator
 from ordersaga.parked.table import NewlyParked, append
 from ordersaga.runtime.errors import Failure
 from projections.service import projections
-from tests.shop.support.audited import Audited
+from tests.shop.support.audited import AuditedShop
 from tests.shop.support.reconciled_shop import Shop
 from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
 from tests.support.databases import Database, Databases
@@ -30,7 +30,7 @@ def audited_shop(databases: Databases, state: State) -> Iterator[Shop]:
             projections.fold(connection, 1, 1_000_000)
         skip_the_first_charge(shop)
         stores = {name: party.database for name, party in parties.items()}
-        Audited(stores, state.directory / "audit", Signer.from_pem(audit_key_pem(state))).seal()
+        AuditedShop(stores, state.directory / "audit", Signer.from_pem(audit_key_pem(state))).seal()
         yield shop
     finally:
         for party in parties.values():

@@ -18,8 +18,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from psycopg.errors import InsufficientPrivilege
 
-from order_service.announcements import announcements
-from order_service.commands import put_product
 from ordersaga.audit import store
 from ordersaga.audit.leaf import Leaf
 from ordersaga.audit.note import Signer
@@ -27,7 +25,8 @@ from ordersaga.audit.sealed_log import LogDamaged, read_leaves, read_notes
 from ordersaga.audit.store import EventRow
 from ordersaga.envelope.message import Cause
 from ordersaga.store.transaction import Transaction
-from tests.shop.support.audited import Audited
+from tests.support.audited import Audited, count
+from tests.support.counting import announcements
 from tests.support.databases import Databases
 from tests.support.wait import until
 
@@ -38,11 +37,11 @@ PEM = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decod
 
 @pytest.fixture
 def audited(database: Databases, tmp_path: Path) -> Audited:
-    return Audited({"order_service": database("order_service")}, tmp_path / "log", Signer(KEY))
+    return Audited({"counting": database("counting")}, tmp_path / "log", Signer(KEY))
 
 
 def events(audited: Audited) -> int:
-    return int(audited.stores["order_service"].rows("select count(*) from stored_events")[0][0])
+    return int(audited.stores["counting"].rows("select count(*) from stored_events")[0][0])
 
 
 def sealed_positions(audited: Audited) -> list[int]:
@@ -50,14 +49,14 @@ def sealed_positions(audited: Audited) -> list[int]:
 
 
 def test_what_commits_late_is_sealed_too_and_nothing_is_sealed_twice(audited: Audited) -> None:
-    late = audited.stores["order_service"].connect()
+    late = audited.stores["counting"].connect()
     with audited.sealer() as sealer, late:
         with late.transaction():
             transaction = Transaction(late, announcements, Cause(uuid4()))
-            put_product(transaction, "late", "late", 1, "EUR")
+            count(transaction, "late")
             transaction.flush()
             with ThreadPoolExecutor(4) as writers:
-                written = [writers.submit(write, audited, f"sku {number}") for number in range(4)]
+                written = [writers.submit(write, audited, f"name {number}") for number in range(4)]
                 while not all(each.done() for each in written):
                     sealer.seal()
             sealer.seal()
@@ -75,10 +74,10 @@ def test_what_is_recorded_while_a_window_is_being_sealed_is_not_taken_for_insert
     events_at = store.events_at
 
     def slow(*arguments: Any) -> list[EventRow]:
-        audited.price("meanwhile")
+        audited.count("meanwhile")
         return events_at(*arguments)
 
-    audited.price("cup")
+    audited.count("cup")
     with monkeypatch.context() as slowed, audited.sealer() as sealer:
         slowed.setattr(store, "events_at", slow)
         assert sealer.seal() == 1
@@ -89,11 +88,11 @@ def test_what_is_recorded_while_a_window_is_being_sealed_is_not_taken_for_insert
 
 def write(audited: Audited, name: str) -> None:
     for number in range(25):
-        audited.price(f"{name}.{number}")
+        audited.count(f"{name}.{number}")
 
 
 def test_the_auditor_can_change_nothing(audited: Audited) -> None:
-    with psycopg.connect(audited.stores["order_service"].auditor_url, autocommit=True) as connection:
+    with psycopg.connect(audited.stores["counting"].auditor_url, autocommit=True) as connection:
         for statement in (
             "insert into stored_events overriding system value select * from stored_events",
             "delete from outbox",
@@ -110,8 +109,8 @@ def test_the_auditor_can_change_nothing(audited: Audited) -> None:
 def sealed(audited: Audited) -> Audited:
     """Two windows behind the empty one."""
     audited.seal()
-    for sku in ("cup", "pot"):
-        audited.price(sku)
+    for name in ("cup", "pot"):
+        audited.count(name)
         audited.seal()
     return audited
 
@@ -122,13 +121,13 @@ def sealed(audited: Audited) -> Audited:
         (lambda line: line, ""),
         (lambda line: line[: len(line) // 2], ""),
         (lambda line: line + line[:9], ""),
-        (lambda line: line, "ordersaga/order_service\n3\n"),
-        (lambda line: "", "ordersaga/order_service\n"),
+        (lambda line: line, "ordersaga/counting\n3\n"),
+        (lambda line: "", "ordersaga/counting\n"),
     ],
     ids=["before the checkpoint", "inside a leaf", "between two leaves", "inside the checkpoint", "as it began"],
 )
 def test_what_a_crash_left_is_healed(sealed: Audited, leaves: Callable[[str], str], checkpoint: str) -> None:
-    sealed.price("lid")
+    sealed.count("lid")
     sealed.seal()
     files = sealed.files()
     lines = files.leaves.read_text().splitlines(keepends=True)
@@ -165,7 +164,7 @@ def test_what_is_no_leaf_behind_the_last_checkpoint_is_damage(sealed: Audited, l
         (lambda files: files.leaves.unlink(), "has 0 leaves of the 2 that were signed"),
         (lambda files: files.leaves.write_bytes(files.leaves.read_bytes()[:-4]), "has 1 leaves of the 2"),
         (
-            lambda files: files.leaves.write_text(files.leaves.read_text().replace("product", "Product")),
+            lambda files: files.leaves.write_text(files.leaves.read_text().replace("counter", "Counter")),
             "does not hold the 2 leaves that were signed",
         ),
         (
@@ -185,7 +184,7 @@ def test_a_log_that_changes_under_a_running_sealer_is_not_added_to(sealed: Audit
     path = sealed.files().checkpoints
     with sealed.sealer() as sealer:
         path.write_text("".join(f"{note.text}\n" for note in list(read_notes(path))[:-1]))
-        sealed.price("lid")
+        sealed.count("lid")
         with pytest.raises(LogDamaged, match="was changed by somebody else"):
             sealer.seal()
 
@@ -203,9 +202,9 @@ def test_a_log_that_was_begun_before_leaves_had_a_transaction_goes_on(
 ) -> None:
     with monkeypatch.context() as older:
         older.setattr(Leaf, "line", lambda leaf, line=Leaf.line: line(leaf._replace(xid=None)))
-        audited.price("cup")
+        audited.count("cup")
         audited.seal()
-    audited.price("pot")
+    audited.count("pot")
     audited.seal()
     assert [Leaf.parse(line).xid is None for line in read_leaves(audited.files().leaves)] == [True, False]
     assert audited.findings() == []
@@ -224,7 +223,7 @@ def process(audited: Audited) -> Iterator[Callable[[], subprocess.Popen[bytes]]]
 
     def start() -> subprocess.Popen[bytes]:
         variables = {
-            "ORDER_SERVICE_DATABASE_URL": audited.stores["order_service"].auditor_url,
+            "COUNTING_DATABASE_URL": audited.stores["counting"].auditor_url,
             "AUDIT_SIGNING_KEY": PEM,
             "AUDIT_CHECKPOINTS": str(audited.directory),
             "AUDIT_SEAL_SECONDS": "0.001",
@@ -247,7 +246,7 @@ def test_a_sealer_killed_at_any_moment_goes_on_without_a_gap(
     def trade() -> None:
         number = 0
         while not stop.is_set():
-            audited.price(f"sku {number}")
+            audited.count(f"name {number}")
             number += 1
 
     def grown(size: int) -> bool:

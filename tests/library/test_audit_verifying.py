@@ -14,17 +14,17 @@ from ordersaga.audit.sealed_log import read_leaves
 from ordersaga.audit.sealer import StoreSealer
 from ordersaga.audit.sealing import SealingLoop
 from ordersaga.audit.verification import last_verification
-from tests.shop.support.audited import Audited
+from tests.support.audited import Audited
 from tests.support.databases import Databases
 from tests.support.wait import until
 
-STORE = "order_service"
+STORE = "counting"
 
 
 @pytest.fixture
 def audited(database: Databases, tmp_path: Path) -> Audited:
     audited = Audited({STORE: database(STORE)}, tmp_path / "log")
-    audited.price("cup")
+    audited.count("cup")
     return audited
 
 
@@ -83,7 +83,7 @@ def test_what_was_recorded_while_no_sealer_ran_is_not_taken_for_tampering(
     audited: Audited, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     audited.seal()
-    audited.price("lid")
+    audited.count("lid")
     older = "update stored_events set recorded_at = recorded_at - interval '4 min' where position = 2 returning 1"
     audited.by_hand(older)
     monkeypatch.setattr("ordersaga.audit.sealing.StoreSealer", Slow)
@@ -105,7 +105,7 @@ def test_a_damaged_log_is_verified_although_nothing_is_sealed(audited: Audited) 
 def test_a_sealer_that_is_stopped_seals_what_is_there(audited: Audited) -> None:
     with sealing(audited, seconds=600) as running:
         wait_for(lambda: not running.problems())
-        audited.price("pot")
+        audited.count("pot")
     assert len(list(read_leaves(audited.files().leaves))) == 2
 
 

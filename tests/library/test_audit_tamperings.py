@@ -12,11 +12,11 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from psycopg.errors import UniqueViolation
 
-from tests.shop.support.audited import Audited, judged_offline
+from tests.support.audited import Audited, judged_offline
 from tests.support.databases import Databases
 
-STORE = "order_service"
-SKUS = ("cup", "pot", "lid")
+STORE = "counting"
+NAMES = ("cup", "pot", "lid")
 
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
 bigints = st.integers(-(2**63), 2**63 - 1) | st.integers(-3, 9)
@@ -24,7 +24,7 @@ times = st.datetimes(timezones=st.just(UTC)).map(str) | st.sampled_from(["infini
 COLUMNS: dict[str, st.SearchStrategy[Any]] = {
     "originator_id": st.uuids(),
     "originator_version": bigints,
-    "topic": texts | st.just("product.priced"),
+    "topic": texts | st.just("counter.kept"),
     "state": st.binary(max_size=50),
     "position": bigints,
     "xid": (st.integers(0, 2**64 - 1) | st.integers(0, 5000)).map(str),
@@ -60,8 +60,8 @@ def audited(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> A
     """Two streams of several events, sealed in three windows."""
     log: Path = tmp_path_factory.mktemp("log")
     audited = Audited({STORE: databases(STORE)}, log)
-    for number, sku in enumerate((*SKUS, *SKUS[:2])):
-        audited.price(sku, 100 + number)
+    for name in (*NAMES, *NAMES[:2]):
+        audited.count(name)
         audited.seal()
     return audited
 
