@@ -22,7 +22,7 @@ from devstack.servers.private import Servers, private_servers
 from ordersaga.broker.topology import EVENTS, Group, declare
 from ordersaga.consumer import worker
 from ordersaga.envelope.message import Message, to_properties
-from ordersaga.runtime.settings import Settings, variable
+from ordersaga.runtime.settings import Settings, url_variable
 from ordersaga.service import Service
 from tests.support.counting import GROUP, announcements, reactions
 from tests.support.databases import Database, Databases
@@ -68,9 +68,9 @@ class Run:
     def rate(self, url: str) -> float:
         """Messages a second, from the start of consuming to the last commit; `url` is the service's."""
         settings = Settings(amqp_url=self.servers.amqp_url(GROUP))
-        os.environ[variable(GROUP)] = url
+        os.environ[url_variable(GROUP)] = url
         consumer = worker.Worker(settings, Service(GROUP, announcements, reactions))
-        del os.environ[variable(GROUP)]
+        del os.environ[url_variable(GROUP)]
         group = Group(GROUP, tuple(reactions.contracts), 2)
         fill(self.servers.amqp_url("provisioner"), group, self.messages, self.keys)
         finished: list[float] = []

@@ -16,7 +16,7 @@ from devstack.servers import docker, postgres, rabbitmq_install
 from devstack.servers.account import Account
 from devstack.state import State
 from ordersaga.cli.errors import CannotRunHere
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 
 DISK_GIB = 1
 
@@ -66,7 +66,7 @@ def tried(what: str, find: Callable[[], str]) -> Check:
 
 
 def external_postgres() -> Check:
-    return Check("postgres", True, f"named in {variable('order_service')}")
+    return Check("postgres", True, f"named in {url_variable('order_service')}")
 
 
 def private_postgres() -> Check:

@@ -10,7 +10,7 @@ from devstack.ports import LOOPBACK
 from devstack.processes import GROUPS, PROCESSES, Process
 from devstack.servers import postgres, rabbitmq
 from devstack.state import ERASURES, IMPORT_PATH, State
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 
 FOR_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LOG_LEVEL", "LOG_FORMAT")
 """Variables of the caller that every process gets."""
@@ -50,7 +50,7 @@ class Environments:
         environment = {name: self._caller[name] for name in (*FOR_ALL, *process.passed_on) if name in self._caller}
         environment |= {"PYTHONPATH": IMPORT_PATH, "PYTHONUNBUFFERED": "1"}
         for database, role in process.databases.items():
-            environment[variable(database)] = self.database_url(database, role)
+            environment[url_variable(database)] = self.database_url(database, role)
         if process.amqp_user:
             environment["AMQP_URL"] = self.amqp_url(process.amqp_user)
         return environment | {name: self.fill_in(text, process) for name, text in process.settings.items()}

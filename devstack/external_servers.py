@@ -17,10 +17,10 @@ class ExternalServers:
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "ExternalServers":
         """Raises Failed when some of the four databases are named and others are not."""
-        from ordersaga.runtime.settings import variable
+        from ordersaga.runtime.settings import url_variable
 
-        found = {database: environment.get(variable(database), "") for database in GROUPS}
-        missing = [variable(database) for database, url in found.items() if not url]
+        found = {database: environment.get(url_variable(database), "") for database in GROUPS}
+        missing = [url_variable(database) for database, url in found.items() if not url]
         if 0 < len(missing) < len(GROUPS):
             raise Failed(
                 f"Some databases are named in the environment, but not {', '.join(missing)}. "

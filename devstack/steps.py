@@ -14,7 +14,7 @@ from devstack.servers.postgres import Postgres
 from devstack.state import ROOT, State
 from devstack.supervisor import Step
 from ordersaga.cli.errors import Failed
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 
 POLL = 0.05
 FRESH = "To start with empty databases: `./ordersaga up --fresh` deletes all data of the state directory."
@@ -50,7 +50,7 @@ def prepare_databases(external: ExternalServers, postgres: Postgres | None) -> N
         try:
             psycopg.connect(url, connect_timeout=10).close()
         except psycopg.Error as error:
-            raise Failed(f"{variable(database)} names a database that cannot be reached: {error}") from None
+            raise Failed(f"{url_variable(database)} names a database that cannot be reached: {error}") from None
 
 
 def reach_broker(url: str) -> None:

@@ -64,7 +64,7 @@ def post_order(header: PlaceOrderHeaders, body: NewOrder) -> Response:
     order_id, wanted = uuid7(), wanted_lines(body)
 
     def place(transaction: Transaction) -> Answer:
-        deadline = web.api().own_settings(OrderSettings).order_deadline
+        deadline = web.api().settings_as(OrderSettings).order_deadline
         customer = web.caller().subject
         sealed = contact.seal(web.api().sealer, transaction, order_id, customer, body.contact) if body.contact else None
         order = commands.place_order(transaction, order_id, customer, wanted, body.card, deadline, sealed)

@@ -16,7 +16,7 @@ def create_app() -> web.Api:
     app = web.create_app(projections, routes, "Read side", roles=("customer",))
     app.mount(event_stream.routes)
     sign_in.mount(app)
-    sources = Sources.of(app.database, app.own_settings(ProjectionsSettings).audit_checkpoints)
+    sources = Sources.of(app.database, app.settings_as(ProjectionsSettings).audit_checkpoints)
     audit.mount(app, sources)
     mount_parked(app)
     dashboard.mount(app, sources)

@@ -38,7 +38,7 @@ INDEX = f"""<!doctype html>
 
 def mount(app: Api, audited: Sources) -> None:
     """Serve the dashboard below `ROOT` to signed-in viewers, and redirect the front page to it."""
-    settings = app.own_settings(ProjectionsSettings)
+    settings = app.settings_as(ProjectionsSettings)
     monitor = Monitor(read_targets(settings.monitored), settings.broker_metrics_url).start()
     guard.require_sign_in(app)
     dash = make(app, Reader(audited, monitor, Services(read_services(settings.services))))

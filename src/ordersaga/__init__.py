@@ -1,7 +1,7 @@
 """Outbox, inbox, event store and sagas for services on PostgreSQL and RabbitMQ.
 
-These names are the library; `docs/API.md` says what each is for. Each is imported when it is first used, so that
-`import ordersaga` costs a millisecond and nobody loads what they do not use.
+These names are the library; `docs/API.md` says what each is for. Each is imported at its first use, so that
+`import ordersaga` loads nothing that the caller does not use.
 """
 
 from typing import TYPE_CHECKING

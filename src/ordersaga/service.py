@@ -1,4 +1,4 @@
-"""What a service is: what it announces and reacts to, what it needs, and the names that it goes by."""
+"""Service: the announcements, reactions, settings and tables of one service, and its names."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,22 +21,22 @@ def no_resources(_: Any) -> None:
 
 
 class Service:
-    """One service: every worker, API, relay and operator's command is told of it by this alone.
+    """The description of one service; workers, APIs, relays and operators' commands need nothing else.
 
         library = Service("library", announcements, reactions)
 
-    `ordersaga --app books:library worker library` then takes its messages.
+    `ordersaga --app books:library worker library` then receives its messages.
 
     Args:
-        name: what commands, logs and documents call it.
-        announcements: which of its events the world hears of. Default: none.
-        reactions: what it does when it receives a message. Default: nothing.
+        name: its name in commands, logs and documents.
+        announcements: which of its events are published, and as which contract. Default: none.
+        reactions: the functions that handle the messages it receives. Default: none.
         settings: the class of the variables that its processes read.
-        resources: opens what its outside steps talk to, from the settings that its worker has read.
-        database: its database, found by `<DATABASE>_DATABASE_URL`. Default: the name.
-        group: its consumer group, and so the names of its queues. Default: the name.
-        role: the database role of its processes, to which `migrate` grants what they need. Default: the name.
-        tables: tables of its own, which `migrate` and `/readyz` look for.
+        resources: opens the clients that its outside steps use, from the settings of its worker.
+        database: its database; the variable `<DATABASE>_DATABASE_URL` holds the URL. Default: the name.
+        group: its consumer group, which names its queues. Default: the name.
+        role: the database role of its processes, to which `migrate` grants its rights. Default: the name.
+        tables: its own tables, which `migrate` and `/readyz` check.
         migrations: a folder of alembic migrations that make these tables.
     """
 
@@ -82,15 +82,15 @@ class Service:
 
     @property
     def schema(self) -> ServiceSchema:
-        """What `migrate` makes of its database."""
-        own = (Migrations(self.migrations, f"{self.database}_version"),) if self.migrations else ()
-        return ServiceSchema(self.database, self.role, self.tables, own)
+        """The tables, migrations and role that `migrate` sets up in its database."""
+        migrations = (Migrations(self.migrations, f"{self.database}_version"),) if self.migrations else ()
+        return ServiceSchema(self.database, self.role, self.tables, migrations)
 
     def consumer_group(self, queues: int) -> Group:
-        """Its group, spread over so many queues."""
+        """Its consumer group with this number of queues."""
         return Group(self.group, tuple(self.contracts), queues)
 
     @property
     def database_url(self) -> str:
-        """From the environment. Raises MissingSetting when `<DATABASE>_DATABASE_URL` is not set."""
+        """The URL of its database. Raises MissingSetting when `<DATABASE>_DATABASE_URL` is not set."""
         return database_url(self.database)

@@ -22,7 +22,7 @@ from devstack.state import IMPORT_PATH, State
 from ordersaga.audit.note import VerifierKey
 from ordersaga.parked import operations
 from ordersaga.parked.operator import Operator
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 from projections.audit.text import cell
 from tests.shop.support.audited import AuditedShop
 from tests.shop.support.audited_shop import audited_shop, skip_a_message
@@ -46,7 +46,7 @@ def shop(databases: Databases, state: State) -> Iterator[Shop]:
 @pytest.fixture
 def run(shop: Shop, state: State, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name, url in shop.urls.items():
-        monkeypatch.setenv(variable(name), url)
+        monkeypatch.setenv(url_variable(name), url)
     monkeypatch.setenv("AMQP_URL", "amqp://nobody@127.0.0.1:1/none")
     monkeypatch.setenv("ORDERSAGA_STATE", str(state.directory))
     return lambda *arguments: CliRunner().invoke(main, ["audit", *map(str, arguments)])
@@ -119,11 +119,11 @@ def test_a_database_that_is_away_is_named_and_takes_only_its_own_actions_with_it
     run: Run, shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = lines(run("trail", "--json"))
-    monkeypatch.setenv(variable("order_service"), "postgresql://nobody@127.0.0.1:1/order_service")
+    monkeypatch.setenv(url_variable("order_service"), "postgresql://nobody@127.0.0.1:1/order_service")
     found = run("trail", "--json")
     assert lines(found) == [entry for entry in whole if not entry["id"].startswith("order_service:")] != whole
     assert found.stderr == "Without what operators did at order_service: no answer from the database.\n"
-    monkeypatch.setenv(variable("projections"), "postgresql://nobody@127.0.0.1:1/projections")
+    monkeypatch.setenv(url_variable("projections"), "postgresql://nobody@127.0.0.1:1/projections")
     assert "The database of projections failed" in run("trail").stderr
 
 

@@ -19,7 +19,7 @@ from devstack.processes import GROUPS
 from devstack.state import ROOT, State
 from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 from tests.conftest import AnyServers
 from tests.support.databases import Database, Databases
 
@@ -33,7 +33,7 @@ def stores(
     """One database for each group, named in the environment, and a list of erasures."""
     stores = {group: database(group) for group in GROUPS}
     for group, store in stores.items():
-        monkeypatch.setenv(variable(group), store.owner_url)
+        monkeypatch.setenv(url_variable(group), store.owner_url)
     monkeypatch.setenv("AMQP_URL", servers.amqp_url("provisioner"))
     monkeypatch.setenv("ERASURE_LIST", str(tmp_path / "list"))
     return stores
@@ -157,7 +157,7 @@ def test_every_start_erases_again_what_a_backup_brought_back(
     done = subprocess.run(
         [sys.executable, "-m", "ordersaga.cli", "--app", "shop", "migrate", "order_service"],
         cwd=ROOT,
-        env={**os.environ, variable("order_service"): stores["order_service"].owner_url},
+        env={**os.environ, url_variable("order_service"): stores["order_service"].owner_url},
         capture_output=True,
         text=True,
     )

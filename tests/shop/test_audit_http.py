@@ -19,7 +19,7 @@ from ordersaga.audit.records import read_export
 from ordersaga.audit.sealed_log import LogFiles
 from ordersaga.audit.sealing import SealingLoop
 from ordersaga.http import app as web
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 from projections.audit import api as audit
 from projections.audit.sources import Sources
 from projections.audit.trail import Filter
@@ -56,12 +56,12 @@ def shop(databases: Databases, state: State) -> Iterator[Shop]:
 def app(shop: Shop, state: State, monkeypatch: pytest.MonkeyPatch) -> Iterator[web.Api]:
     """With the rights that the process has: its own role at home, the auditor's at the services."""
     for name, party in shop.parties.items():
-        monkeypatch.setenv(variable(name), party.database.auditor_url)
-    monkeypatch.setenv(variable("projections"), shop.projections.url)
+        monkeypatch.setenv(url_variable(name), party.database.auditor_url)
+    monkeypatch.setenv(url_variable("projections"), shop.projections.url)
     monkeypatch.setenv("TOKEN_PUBLIC_KEY", keys()[1])
     monkeypatch.setenv("AUDIT_CHECKPOINTS", str(state.directory / "audit"))
     app = web.create_app(projections, APIBlueprint("nothing", __name__), "Audit", roles=["customer"])
-    audit.mount(app, Sources.of(app.database, app.own_settings(ProjectionsSettings).audit_checkpoints))
+    audit.mount(app, Sources.of(app.database, app.settings_as(ProjectionsSettings).audit_checkpoints))
     yield app
     app.database.pool.close()
 

@@ -34,7 +34,7 @@ from ordersaga.broker.topology import Group, change_of, queues_of
 from ordersaga.cli.app import Application
 from ordersaga.cli.topology import topology as topology_command
 from ordersaga.envelope.message import Message, partition_of
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 from shop import services
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
@@ -279,7 +279,7 @@ def test_two_changes_do_not_meet(road: Road) -> None:
 def run(database: Databases, broker: TestBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """`run("show")` as a person would, with all servers given in the environment."""
     for group in GROUPS:
-        monkeypatch.setenv(variable(group), database(group).owner_url)
+        monkeypatch.setenv(url_variable(group), database(group).owner_url)
     monkeypatch.setenv("AMQP_URL", broker.url)
 
     def run(*arguments: str, expect: int = 0) -> Any:

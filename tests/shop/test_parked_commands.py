@@ -20,7 +20,7 @@ from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox.delivery import Delivery
 from ordersaga.parked import table
 from ordersaga.runtime.errors import Failure
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 from tests.conftest import AnyServers
 from tests.support.databases import Database, Databases
 from tests.support.workers import counted
@@ -34,7 +34,7 @@ def stores(servers: AnyServers, database: Databases, monkeypatch: pytest.MonkeyP
     """One database for each group, named in the environment."""
     stores = {group: database(group) for group in GROUPS}
     for group, store in stores.items():
-        monkeypatch.setenv(variable(group), store.url)
+        monkeypatch.setenv(url_variable(group), store.url)
     monkeypatch.setenv("AMQP_URL", servers.amqp_url("provisioner"))
     monkeypatch.setenv("USER", "alice")
     return stores
@@ -268,7 +268,7 @@ def test_a_database_that_is_not_migrated_is_a_clear_error(
     stores: dict[str, Database], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = stores["order_service"]
-    monkeypatch.setenv(variable("order_service"), store.server.superuser_url())
+    monkeypatch.setenv(url_variable("order_service"), store.server.superuser_url())
     for command in (("list",), ("retry", "--all", "--reason", "x")):
         said = run(*command, expect=1).stderr
         assert said.startswith("Error: The database of order_service failed: relation")

@@ -12,7 +12,7 @@ from devstack.state import ROOT
 from ordersaga.readside.rebuild import session
 from ordersaga.readside.rebuild.findings import RebuildFinding
 from ordersaga.readside.rebuild.one_view import rebuild_view
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 from projections.service import projections
 from projections.views import VIEWS
 from tests.shop.support.trading_read_side import TABLES, ReadSide, trading
@@ -259,7 +259,7 @@ def test_every_rebuild_that_came_to_its_end_is_remembered(side: ReadSide) -> Non
 
 def test_the_command_prints_every_finding_as_json(side: ReadSide) -> None:
     gone = side.by_hand("delete from event_log where contract = 'orders.order_placed.v1' returning message_id")
-    urls = {variable(name): url for name, url in side.urls.items()}
+    urls = {url_variable(name): url for name, url in side.urls.items()}
     command = [sys.executable, "-m", "devstack", "projections", "rebuild", "--dry-run", "--json", "--patience", "0"]
     environment = {**os.environ, **urls, "AMQP_URL": "amqp://unused"}
     done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False)

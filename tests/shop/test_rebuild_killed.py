@@ -10,7 +10,7 @@ import pytest
 
 from devstack.state import IMPORT_PATH, ROOT
 from ordersaga.readside.rebuild.progress import STEPS
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 from tests.shop.support.trading_read_side import ReadSide, trading
 from tests.support.databases import Databases
 
@@ -22,7 +22,7 @@ def side(databases: Databases) -> Iterator[ReadSide]:
 
 
 def environment(side: ReadSide) -> dict[str, str]:
-    return {**os.environ, **{variable(name): url for name, url in side.urls.items()}, "PYTHONPATH": IMPORT_PATH}
+    return {**os.environ, **{url_variable(name): url for name, url in side.urls.items()}, "PYTHONPATH": IMPORT_PATH}
 
 
 @pytest.mark.parametrize("step", STEPS)

@@ -35,7 +35,7 @@ from ordersaga.reconcile import reconcile, sorted_runs
 from ordersaga.reconcile.findings import ReconcileFinding
 from ordersaga.reconcile.reconcile import Reconciliation
 from ordersaga.runtime.errors import Failure
-from ordersaga.runtime.settings import variable
+from ordersaga.runtime.settings import url_variable
 from ordersaga.store.announce import announce
 from ordersaga.store.transaction import Transaction
 from shop import services
@@ -301,7 +301,7 @@ def test_one_order_or_one_hour_can_be_looked_at_alone(shop: Shop) -> None:
 
 
 def run(shop: Shop, *arguments: str) -> subprocess.CompletedProcess[str]:
-    urls = {variable(name): url for name, url in shop.urls.items()}
+    urls = {url_variable(name): url for name, url in shop.urls.items()}
     environment = {**os.environ, **urls, "AMQP_URL": "amqp://nobody@127.0.0.1:1/none"}
     command = [sys.executable, "-m", "devstack", "reconcile", "--patience", "0", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
@@ -330,7 +330,7 @@ def test_the_command_says_clean_with_exit_code_0_and_names_findings_with_exit_co
 def test_progress_is_told_on_stderr_and_only_goes_forward(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_line, "SAY_EVERY", -1)
     monkeypatch.setattr(reconcile, "STEP", 1)
-    urls = {variable(name): url for name, url in shop.urls.items()}
+    urls = {url_variable(name): url for name, url in shop.urls.items()}
     command = ["reconcile", "--patience", "0", "--json"]
     said = CliRunner().invoke(main, command, env={**urls, "AMQP_URL": "amqp://nobody@127.0.0.1:1/none"})
     totals = json.loads(said.stdout)

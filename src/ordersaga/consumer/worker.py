@@ -16,7 +16,7 @@ from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked.retries import Retries
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
-from ordersaga.runtime.settings import MissingSetting, Settings, read_settings, variable
+from ordersaga.runtime.settings import MissingSetting, Settings, read_settings, url_variable
 from ordersaga.runtime.signals import set_by_signal
 from ordersaga.service import Service
 
@@ -76,7 +76,7 @@ def usage(service: Service) -> str:
         group=service.group,
         role=service.role,
         database=service.database,
-        variable=variable(service.database),
+        variable=url_variable(service.database),
         own=listed,
     )
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Contract(BaseModel):
-    """One kind of message: what a service tells others, as a frozen pydantic model with two class variables.
+    """One kind of message that services exchange, as a frozen pydantic model with two class variables.
 
         class BookReturned(Contract):
             NAME: ClassVar[str] = "library.book_returned.v1"
@@ -15,7 +15,7 @@ class Contract(BaseModel):
             days: int
 
     Readers ignore fields they do not know, so a contract may grow by optional fields; any other change is a new
-    version, under a new name. Any class with the two variables, `model_dump_json` and `model_validate_json` will do.
+    version, under a new name. Any class with the two variables, `model_dump_json` and `model_validate_json` works too.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")

@@ -36,17 +36,17 @@ class UnreadableMessage(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """Why something happens and who wants it: carried from the request through every message that follows from it.
+    """The cause of events and messages: passed on from the request to every message that follows from it.
 
     A request begins one, `Cause(uuid4(), actor="ada")`; within a reaction it is `transaction.cause`.
     """
 
     correlation_id: UUID
-    """The same in everything that follows from one request."""
+    """Shared by all events and messages that follow from one request."""
     causation_id: UUID | None = None
-    """The message that this is the reaction to; None for a request."""
+    """The id of the message that caused them; None when a request did."""
     actor: str = ""
-    """The person or process that wants it, such as the subject of the token."""
+    """The person or process that sent the request, such as the subject of the token."""
     traceparent: str = ""
     """W3C trace context; empty when the first caller sent none and no trace was begun."""
     tracestate: str = ""
@@ -60,7 +60,7 @@ class Message:
     """
 
     id: UUID
-    """An inbox takes each once."""
+    """Every inbox accepts an id once."""
     contract: str
     """Name of the contract."""
     source: str

@@ -26,7 +26,7 @@ from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
 from ordersaga.runtime import health
 from ordersaga.runtime.logs import working_on
-from ordersaga.runtime.settings import Own, Settings, read_settings
+from ordersaga.runtime.settings import Settings, SettingsType, read_settings
 from ordersaga.service import Service
 
 THREADS = 16
@@ -89,8 +89,8 @@ class Api(OpenAPI):
         self.register_api(routes)
         self.roles |= roles_of(self, routes)
 
-    def own_settings(self, kind: type[Own]) -> Own:
-        """The settings of this app's service, in its own class."""
+    def settings_as(self, kind: type[SettingsType]) -> SettingsType:
+        """The settings, typed as the class of this app's service."""
         assert isinstance(self.settings, kind)
         return self.settings
 

@@ -12,7 +12,7 @@ from ordersaga.http.app import THREADS
 from ordersaga.http.waiting import LONGEST_SECONDS
 from ordersaga.runtime.logs import configure_logging
 from ordersaga.runtime.settings import MissingSetting, Settings, read_settings
-from ordersaga.runtime.signals import setting
+from ordersaga.runtime.signals import handler_that_sets
 
 PACKAGE = re.compile("[.:]")
 """What ends the name of the package, or of the one module, in `package.api:create_app()`."""
@@ -35,7 +35,7 @@ def post_worker_init(worker: Any) -> None:
     gunicorn's own handler of the latter two shuts the thread pool down, and waits for ever when the signal comes while
     the main thread holds the lock of the pool.
     """
-    stop, set_stopping = signal.getsignal(signal.SIGTERM), setting(worker.wsgi.stopping)
+    stop, set_stopping = signal.getsignal(signal.SIGTERM), handler_that_sets(worker.wsgi.stopping)
 
     def stop_streams(number: int, frame: FrameType | None) -> None:
         set_stopping(number, frame)

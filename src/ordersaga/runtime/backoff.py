@@ -1,4 +1,4 @@
-"""Backoff: growing delays between tries of the same thing, and the retry of what met a conflict."""
+"""Backoff: growing delays between attempts, and the retry after a conflict."""
 
 import random
 import time
@@ -10,8 +10,8 @@ from ordersaga.runtime.errors import ErrorKind, classify
 
 Result = TypeVar("Result")
 
-MOST_STEPS = 64
-"""Growth ends here at the latest, so that no number of tries overflows a float."""
+MAX_STEPS = 64
+"""Delays stop growing after so many tries, so that no number of tries overflows a float."""
 
 
 @dataclass(frozen=True)
@@ -28,13 +28,13 @@ class Backoff:
     """Share of a delay that is random: 0 none, 0.5 equal jitter, 1 full jitter."""
 
     def seconds(self, tries: int) -> float:
-        """The delay after so many tries, the first of which is 1."""
-        longest = min(self.longest, self.first * self.factor ** min(max(tries, 1) - 1, MOST_STEPS))
+        """The delay after this number of tries; 1 is the first try."""
+        longest = min(self.longest, self.first * self.factor ** min(max(tries, 1) - 1, MAX_STEPS))
         return longest * (1 - self.jitter * random.random())
 
     def as_sql(self, tries: str) -> str:
         """The same delay as an SQL interval; `tries` is an expression of the statement."""
-        growth = f"{self.first} * {self.factor} ^ least({tries} - 1, {MOST_STEPS})"
+        growth = f"{self.first} * {self.factor} ^ least({tries} - 1, {MAX_STEPS})"
         return f"make_interval(secs => least({self.longest}, {growth}) * (1 - {self.jitter} * random()))"
 
 
@@ -43,10 +43,10 @@ CONFLICT_BACKOFF = Backoff(first=0.002, longest=1.0)
 
 
 def retry_on_conflict(work: Callable[[], Result], retries: int = CONFLICT_RETRIES) -> Result:
-    """Do `work` again, at most `retries` times, for as long as another writer is first.
+    """Run `work`, and run it again after a conflict, at most `retries` times.
 
-    Raises what the last try raised, and every other error at once. A loop of our own, because it surrounds every
-    command and every batch: 0.2 microseconds where nothing fails, 12 with `stamina`.
+    Raises the error of the last attempt; other errors are not retried. This loop surrounds every command and every
+    batch: without a failure it takes 0.2 microseconds, `stamina` takes 12.
     """
     for tries in range(1, retries + 1):
         try:

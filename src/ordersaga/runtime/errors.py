@@ -14,7 +14,7 @@ from ordersaga.envelope.message import UnreadableMessage
 class Conflict(Exception):
     """Another writer recorded the next version of an aggregate first; load again and decide again.
 
-    `decide` and the worker do so by themselves; a caller sees it after five attempts in a row."""
+    `decide` and the worker retry; a caller sees this error after five failed attempts."""
 
 
 class AlreadyReceived(Exception):
@@ -22,22 +22,23 @@ class AlreadyReceived(Exception):
 
 
 class KeyTaken(Exception):
-    """Another request with the same idempotency key was kept first; its answer is the answer to this one too."""
+    """Another request with the same idempotency key was stored first; its answer is the answer to this one too."""
 
 
 class NoTransaction(Exception):
-    """The connection is in autocommit outside a transaction: the message would be kept without the change."""
+    """The connection is in autocommit outside a transaction: the message would be stored without the change."""
 
 
 class Unavailable(Exception):
     """A server that is needed does not answer, or is not ready for this service.
 
-    Raised by a reaction or an outside step, it keeps the message in hand until the server is back; nothing is parked.
+    When a reaction or an outside step raises it, the worker holds the message and retries until the server answers;
+    nothing is parked.
     """
 
 
 class ErrorKind(Enum):
-    """What becomes of a message after an error."""
+    """The kinds of errors, each with what the worker does with the message."""
 
     UNAVAILABLE = "a server does not answer: nothing is wrong with the message; keep it and wait for the server"
     CONFLICT = "another writer was first: do the same again, soon and a bounded number of times"
@@ -49,15 +50,15 @@ CONFLICT_STATES = ("40",)
 UNAVAILABLE_STATES = ("08", "25006", "25P03", "28", "3D000", "53", "55P03", "57P", "58")
 """SQLSTATE prefixes: connection, read-only after a failover, sign-in, resources, lock timeout, shutdown, system errors.
 
-A lock timeout (55P03) counts as unavailable: whoever holds the lock, such as a person with LOCK TABLE, still holds it,
-and trying again at once or in halves would wait as long each time.
+A lock timeout (55P03) counts as unavailable: the holder of the lock, such as a person with LOCK TABLE, still holds it,
+and another attempt, also with half the batch, would wait as long.
 
-A cancelled statement (57014) and a limit exceeded (54) are not among them: the message itself may be the reason.
+A cancelled statement (57014) and an exceeded limit (54) are not listed: the message itself may be the reason.
 """
 
 
 def classify(error: BaseException) -> ErrorKind:
-    """The one decision between transient and permanent."""
+    """The kind of an error: the only place that decides between transient and permanent."""
     if isinstance(error, Conflict | AlreadyReceived | KeyTaken):
         return ErrorKind.CONFLICT
     if isinstance(error, UnreadableMessage):
@@ -80,7 +81,7 @@ def classify_sqlstate(error: psycopg.Error) -> ErrorKind:
 
 
 class Failure(NamedTuple):
-    """A failure as it is shown to a person; same error and place are one group."""
+    """A failure as operators see it; failures with the same error and place are one group."""
 
     error: str
     place: str

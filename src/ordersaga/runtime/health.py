@@ -1,4 +1,4 @@
-"""The health endpoints of a process: alive, ready or the reasons why not, metrics."""
+"""The health endpoints of a process: liveness, readiness with its problems, metrics."""
 
 import json
 import threading
@@ -26,7 +26,7 @@ class SilentHandler(WSGIRequestHandler):
 def serve_health(port: int, host: str, problems: Callable[[], list[str]]) -> None:
     """Serve /healthz, /readyz and /metrics from a daemon thread; port 0 does nothing.
 
-    `problems` returns the reasons why the process cannot work now, each a sentence; without any it is ready.
+    `problems` returns the reasons why the process cannot work now, each a sentence; an empty list means ready.
 
     Raises:
         OSError: the port is taken.

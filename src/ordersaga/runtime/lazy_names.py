@@ -1,4 +1,4 @@
-"""A package's names, each imported from its module when somebody first asks for it (PEP 562)."""
+"""Lazy names: a package imports each of its names from a module at the first use (PEP 562)."""
 
 import sys
 from collections.abc import Callable, Mapping

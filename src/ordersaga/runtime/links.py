@@ -19,13 +19,13 @@ KEEPALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""A server that vanishes is noticed within half a minute."""
+"""A vanished server is detected within half a minute."""
 LOCK_TIMEOUT = "10s"
 """Shorter than the broker's heartbeat timeout (60 s)."""
 
 
 class Link:
-    """Whether one server is connected, for the log, the health endpoint and the back-off."""
+    """The state of the connection to one server, for the log, the health endpoint and the back-off."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -50,7 +50,7 @@ class Link:
 
 
 class DatabaseLink(Link):
-    """One connection, opened on demand and again after it was lost."""
+    """One connection, opened on demand and reopened after a loss."""
 
     def __init__(self, name: str, url: str) -> None:
         super().__init__(name)
@@ -90,7 +90,7 @@ def connect(url: str, name: str) -> Connection[Any]:
 
 
 def is_disturbed(connection: Connection[Any]) -> bool:
-    """Whether the server has sent something on an idle connection: it closes, or has closed, the connection.
+    """Whether the server has sent data on an idle connection, which means that it closes the connection.
 
     Takes 2 microseconds; a `select 1` takes a round trip.
     """

@@ -23,9 +23,9 @@ class MissingSetting(SystemExit):
 
 
 class Settings(BaseSettings):
-    """What every worker and API reads from the environment, but for `<NAME>_DATABASE_URL`.
+    """The variables that every worker and API reads, except `<NAME>_DATABASE_URL`.
 
-    A service with variables of its own inherits it, as pydantic's settings are, and is made with that class:
+    A service with its own variables derives a class, as with any pydantic settings, and passes it on:
 
         class LibrarySettings(Settings):
             lending_days: int = 28
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     http_port: int = Field(default=8000, ge=0, le=65535)
     """Host and port of an API; loopback by default."""
     personal_key_encryption_key: str = Field(default="", pattern=r"^([A-Za-z0-9+/_-]{43}=?)?$")
-    """32 random bytes in base64 that wrap the keys of personal data; without it the data is lost."""
+    """32 random bytes in base64 that wrap the keys of personal data; whoever loses them loses the data."""
     erasure_list: str = ""
     """File that lists erasures of personal data, outside the database: its backups contain erased keys."""
     http_streams: int = Field(default=0, ge=0, le=1000)
@@ -57,21 +57,21 @@ class Settings(BaseSettings):
     queues_per_group: int | None = Field(default=None)
     """Queues of a new group, 2 if unset; `ordersaga queues set` changes an existing group."""
     inbox_retention_days: float = Field(default=30, gt=0)
-    """A worker purges older inbox rows and idempotency keys: a repeat after that takes effect again."""
+    """A worker purges older inbox rows and idempotency keys; a later repeat takes effect again."""
     log_level: LogLevel = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
 
 
-Own = TypeVar("Own", bound=Settings)
+SettingsType = TypeVar("SettingsType", bound=Settings)
 
 
-def read_settings(kind: type[Own], **given: Any) -> Own:
-    """The settings; `given` values override the environment.
+def read_settings(kind: type[SettingsType], **overrides: Any) -> SettingsType:
+    """The settings from the environment; `overrides` take precedence.
 
     Raises MissingSetting when a variable has an invalid value.
     """
     try:
-        return kind(**given)
+        return kind(**overrides)
     except ValidationError as error:
         wrong = "; ".join(f"{'.'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors())
         raise MissingSetting(f"The environment has an invalid value. {wrong}") from None
@@ -87,13 +87,13 @@ def database_urls(environment: Mapping[str, str] | None = None) -> dict[str, str
     }
 
 
-def variable(database: str) -> str:
+def url_variable(database: str) -> str:
     """The variable that holds the URL of a database."""
     return database.upper() + DATABASE_SUFFIX
 
 
 def database_url(name: str) -> str:
-    """The URL of a database, as `<NAME>_DATABASE_URL` in the environment has it.
+    """The URL of a database, from `<NAME>_DATABASE_URL`.
 
     Raises:
         MissingSetting: it is not set.
@@ -102,5 +102,5 @@ def database_url(name: str) -> str:
         return database_urls()[name]
     except KeyError:
         raise MissingSetting(
-            f"{variable(name)} is not set. Set it to postgresql://user:password@host:port/{name}"
+            f"{url_variable(name)} is not set. Set it to postgresql://user:password@host:port/{name}"
         ) from None

@@ -10,15 +10,15 @@ from typing import NoReturn
 def set_by_signal(event: Event) -> None:
     """Set the event at SIGTERM or SIGINT."""
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, setting(event))
+        signal.signal(number, handler_that_sets(event))
 
 
-def setting(event: Event) -> Callable[[int, FrameType | None], None]:
-    """A signal handler that sets the event.
+def handler_that_sets(event: Event) -> Callable[[int, FrameType | None], None]:
+    """A signal handler that sets the event, in a thread.
 
-    It sets the event in a thread: a handler interrupts the main thread, which may hold the lock of the event because
-    it is about to wait or in the handler of another signal, and would deadlock with itself (10 of 300 processes that
-    got both signals within 100 microseconds).
+    A handler interrupts the main thread, which may hold the lock of the event, because it is about to wait or is in
+    the handler of another signal; setting the event there would deadlock (10 of 300 processes that got both signals
+    within 100 microseconds).
     """
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -28,9 +28,10 @@ def setting(event: Event) -> Callable[[int, FrameType | None], None]:
 
 
 def interrupt_by_signal() -> None:
-    """SIGTERM and SIGHUP raise KeyboardInterrupt as SIGINT does; once one has come, all are ignored.
+    """Make SIGTERM, SIGHUP and SIGINT raise KeyboardInterrupt; after the first signal, ignore all of them.
 
-    SIGINT does so too where it was ignored at the start, as in the background of a script: Python leaves it ignored.
+    This includes a SIGINT that was ignored at the start, as in the background of a script, where Python leaves it
+    ignored.
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
