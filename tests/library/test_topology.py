@@ -44,7 +44,7 @@ def test_dead_letters_are_not_dropped_after_twenty_returns_as_rabbitmq_4_would(b
             method = until(lambda: channel.basic_get(kept.dead_letters)[0])
             channel.basic_nack(method.delivery_tag)
     until(lambda: broker.depth(kept.dead_letters) == 1)
-    limit = rf"inequivalent arg 'x-delivery-limit' .* current is the value '{topology.NEVER}'"
+    limit = rf"inequivalent arg 'x-delivery-limit' .* current is the value '{topology.NO_LIMIT}'"
     with broker.channel() as channel, pytest.raises(ChannelClosedByBroker, match=limit):
         channel.queue_declare(kept.dead_letters, durable=True, arguments={"x-queue-type": "quorum"})
 

@@ -1,9 +1,9 @@
 """The change of the number of queues of consumer groups while relays and workers run; the order per key is kept.
 
 The relays are paused, the queues are drained, and the workers are paused; only then bindings move, each new one before
-its old one is removed. If the change is killed, relays and workers continue by themselves: each partition is bound to
-at least one queue, and workers take every queue. If a partition is bound to two queues, both receive the same messages
-in the same sequence, and inboxes drop the repeats.
+its old one is removed. If the change is killed, relays and workers continue: each partition is bound to at least one
+queue, and workers subscribe to every queue. If a partition is bound to two queues, both receive the same messages in
+the same sequence, and inboxes drop the repeats.
 """
 
 import time
@@ -30,7 +30,7 @@ from ordersaga.envelope.message import PARTITIONS
 
 POLL = 0.1
 SETTLE_SECONDS = 3
-"""For the broker to notice that the workers have disconnected."""
+"""The time in which the broker must notice that the workers have disconnected."""
 
 UNCHANGED = "Nothing was changed; relays and workers go on as before."
 
@@ -104,13 +104,13 @@ class QueueChange:
 
     def drain(self) -> None:
         """Wait until no message is ready in any queue."""
-        said = -1
+        last = -1
         while left := [status for status in self.statuses() if status.ready]:
             ready = sum(status.ready for status in left)
-            if ready != said:
+            if ready != last:
                 self.say(f"draining: {ready} messages in {', '.join(status.group for status in left)}")
-                said = ready
-            self.check_time(stuck(left))
+                last = ready
+            self.check_time(describe_ready(left))
             time.sleep(POLL)
 
     def is_abandoned(self) -> bool:
@@ -164,12 +164,12 @@ def former_bindings(group: Group) -> Iterator[tuple[str, str]]:
                     yield group.queue_names[number], f"{contract}.{partition:02d}"
 
 
-def stuck(left: Sequence[GroupStatus]) -> str:
+def describe_ready(statuses: Sequence[GroupStatus]) -> str:
     """Every queue that is not empty, and whether it lacks a worker."""
-    said = []
-    for status in left:
+    found = []
+    for status in statuses:
         for queue in status.queues:
             if queue.ready:
-                alone = "" if queue.consumers else " and no worker"
-                said.append(f"{queue.name} has {queue.ready} messages ready{alone}")
-    return ", ".join(said)
+                no_worker = "" if queue.consumers else " and no worker"
+                found.append(f"{queue.name} has {queue.ready} messages ready{no_worker}")
+    return ", ".join(found)

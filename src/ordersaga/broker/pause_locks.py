@@ -14,7 +14,7 @@ from psycopg.conninfo import make_conninfo
 from ordersaga.database.locks import GROUP_GATE, RELAY_LEAD, try_lock
 
 SILENCE_SECONDS = 30
-"""The server ends a session that is silent for so long: a frozen command does not pause relays and workers forever."""
+"""The server ends a session after so long without a statement: a frozen command pauses nobody forever."""
 LEAVE_SECONDS = 15
 """Time for workers to finish what they hold; they allow themselves ten seconds."""
 PURPOSE = "queues set"
@@ -80,7 +80,7 @@ def close_gates(gates: Mapping[str, Connection[Any]]) -> list[str]:
 
 
 def close_gate(gate: Connection[Any]) -> bool:
-    """Whether all workers of the group have let go of the gate in time."""
+    """Whether all workers of the group have released the gate in time."""
     try:
         gate.execute(CLOSE, GROUP_GATE)
     except psycopg.errors.LockNotAvailable:

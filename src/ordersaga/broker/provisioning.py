@@ -1,4 +1,4 @@
-"""Declaring the exchanges, queues and bindings, before anything is published."""
+"""Provisioning: declares the exchanges, queues and bindings before anything is published."""
 
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
@@ -18,7 +18,7 @@ class OtherQueues(ValueError):
 
 
 class Declared(NamedTuple):
-    """What was declared; `interrupted` names groups that were left alone: a change of their queues is not complete."""
+    """The declared groups; `interrupted` names those that were skipped, because a change of their queues is pending."""
 
     groups: list[topology.Group]
     interrupted: list[str]
@@ -65,7 +65,7 @@ def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, re
         channel = connection.channel()
         if replace_events:
             if interrupted:
-                raise OtherQueues(f"first complete a change: {', '.join(map(to_complete, interrupted))}")
+                raise OtherQueues(f"first complete a change: {', '.join(map(command_to_complete, interrupted))}")
             channel.exchange_delete(topology.EVENTS)
         topology.declare(channel, declared)
     except ChannelClosedByBroker as error:
@@ -82,5 +82,6 @@ def is_interrupted(connection: pika.BlockingConnection, group: str, found: int) 
     return topology.is_changing(connection, group) or (found > 0 and found not in topology.QUEUE_COUNTS)
 
 
-def to_complete(group: str) -> str:
+def command_to_complete(group: str) -> str:
+    """The command that completes an interrupted change of the group's queues."""
     return f"`ordersaga queues set N --group {group}`, with N one of {', '.join(map(str, topology.QUEUE_COUNTS))}"

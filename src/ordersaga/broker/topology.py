@@ -14,7 +14,7 @@ EVENTS = "events"
 DEAD_LETTERS = "dead_letters"
 DELIVERY_LIMIT = 5
 """Deliveries before the broker dead-letters a message; RabbitMQ 3.10 breaks order without a limit."""
-NEVER = 1_000_000
+NO_LIMIT = 1_000_000
 """Deliveries of a dead letter before the broker drops it for good. RabbitMQ 4 has a default of 20, and -1 means none;
 RabbitMQ 3 reads -1 as 0 (https://github.com/Particular/NServiceBus.RabbitMQ/issues/1828). Both accept this number."""
 
@@ -117,7 +117,7 @@ def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:
 
 def declare_group(channel: BlockingChannel, group: Group) -> None:
     declare_dead_letters(channel, group)
-    # In reverse: a worker counts the queues from the first to one that is missing, and must not find only some.
+    # In reverse: a worker counts the queues up to the first missing one, and must not find only some of them.
     for queue in reversed(group.queue_names):
         declare_queue(channel, group, queue)
     for queue, routing_key in group.bindings():
@@ -127,7 +127,7 @@ def declare_group(channel: BlockingChannel, group: Group) -> None:
 def declare_dead_letters(channel: BlockingChannel, group: Group) -> None:
     """Declare the group's dead-letter queue; one that an older version declared without a limit stays as it is."""
     with suppress_refusal(channel.connection, PRECONDITION_FAILED) as other:
-        arguments = {"x-queue-type": "quorum", "x-delivery-limit": NEVER}
+        arguments = {"x-queue-type": "quorum", "x-delivery-limit": NO_LIMIT}
         other.queue_declare(group.dead_letters, durable=True, arguments=arguments)
     channel.queue_bind(group.dead_letters, DEAD_LETTERS, routing_key=group.name)
 

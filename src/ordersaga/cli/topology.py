@@ -3,7 +3,7 @@
 import click
 from pika.exceptions import AMQPError
 
-from ordersaga.broker.provisioning import OtherArguments, OtherQueues, declare, to_complete
+from ordersaga.broker.provisioning import OtherArguments, OtherQueues, command_to_complete, declare
 from ordersaga.cli.app import PROVISIONER, Application
 from ordersaga.cli.errors import Failed
 from ordersaga.runtime.settings import Settings, read_settings
@@ -45,6 +45,6 @@ def topology(application: Application, services: tuple[str, ...], replace_events
     for name in interrupted:
         click.echo(
             f"topology: the number of queues of {name} is being changed, or a change was interrupted: the group is "
-            f"left as it is and works. To complete the change: {to_complete(name)}",
+            f"left as it is and works. To complete the change: {command_to_complete(name)}",
             err=True,
         )

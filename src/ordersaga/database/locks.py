@@ -12,9 +12,9 @@ SPACE = 7236
 RELAY_LEAD = (SPACE, 843)
 """Held by the active relay of the database."""
 GROUP_GATE = (SPACE, 844)
-"""Shared by the workers of a group; taken alone by a change of its queues."""
+"""Shared by the workers of a group; held exclusively while the number of its queues changes."""
 REBUILD = (SPACE, 845)
-"""Held by the rebuild of the read side, of which there is one at a time."""
+"""Held by the rebuild of the read side; one rebuild runs at a time."""
 EVENT_LOG = (SPACE, 846)
 """Held by the writer of the event log until its transaction ends."""
 MIGRATION = 7_236_843_021

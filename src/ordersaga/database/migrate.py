@@ -1,4 +1,4 @@
-"""Migrating databases, each in one transaction and by one process at a time, and granting rights."""
+"""The migration of a database and the grants to its roles: one transaction, one process at a time."""
 
 from pathlib import Path
 from typing import Any

@@ -37,7 +37,7 @@ class Database:
             min_size=min(2, size),
             max_size=size,
             timeout=CONNECTION_SECONDS,
-            # After this time the pool stops to reconnect, and the next request starts anew; until then requests wait.
+            # Requests wait while the pool reconnects. After this time it stops, and the next request reconnects.
             reconnect_timeout=1,
             configure=configure,
             open=True,

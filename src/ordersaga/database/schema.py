@@ -126,7 +126,7 @@ undeliverable = Table(
     Column(
         "next_attempt_at",
         DateTime(timezone=True),
-        comment="null: when nothing of its key is before it (waits), or when a person says so (too_large)",
+        comment="null: when it is the first of its key (waits), or when a person retries it (too_large)",
     ),
     moment("refused_at"),
     Index("undeliverable_key", "key", "position"),
@@ -160,11 +160,11 @@ parked_messages = Table(
     Column("message", Text, nullable=False, server_default=""),
     Column("traceback", Text, nullable=False, server_default=""),
     Column("attempts", SmallInteger, nullable=False, server_default=text("0")),
-    Column("next_attempt_at", DateTime(timezone=True), comment="null: no attempt of its own accord"),
+    Column("next_attempt_at", DateTime(timezone=True), comment="null: no automatic attempt"),
     Column("tried_at", DateTime(timezone=True), comment="when the attempt under way began; null when none is"),
     moment("parked_at"),
     Column("edits", SmallInteger, nullable=False, server_default=text("0")),
-    Column("original_body", LargeBinary, comment="as it came; null when nobody has edited it"),
+    Column("original_body", LargeBinary, comment="the body as delivered; null when nobody has edited it"),
     Index("parked_messages_key", "key", "position"),
     Index("parked_messages_due", "next_attempt_at", postgresql_where=text("state = 'retrying'")),
 )

@@ -16,7 +16,7 @@ class Migrations:
     version_table: str
     """The table in which alembic keeps the revision."""
     grants: LiteralString = ""
-    """SQL that grants `{role}` what the service needs of these tables."""
+    """SQL that grants `{role}` the service's rights on these tables."""
 
 
 @dataclass(frozen=True)

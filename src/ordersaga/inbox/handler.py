@@ -15,14 +15,14 @@ class Handler(Protocol):
 
     @property
     def linger_seconds(self) -> float:
-        """How long a small batch waits for more messages, to share a transaction; 0 where others wait for it."""
+        """How long a small batch waits for more messages, to share a transaction; 0 when latency matters more."""
 
     @property
     def contracts(self) -> Mapping[str, type[ContractData]]:
         """Contracts by name; a message of any other contract is parked."""
 
     def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
-        """Which of these messages took effect before: message id -> hash of the event that it announced."""
+        """The messages among these that took effect before: message id -> hash of the event that it announced."""
 
     def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         """Let new messages take effect, in this order, and record that they have."""

@@ -16,7 +16,7 @@ from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import Transaction
 
 THREADS = 16
-"""Outside steps that run at once in one process, each with a connection to read from."""
+"""Outside steps that run at once in one process, each with a read connection."""
 PAUSE_SECONDS = 0.5
 
 

@@ -20,7 +20,7 @@ def no_locks(_: Any, __: Any) -> Iterable[UUID]:
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """A function, and what is loaded, locked and called before it runs."""
+    """A function, with the loads, locks and outside step that precede it."""
 
     contract: type[ContractData]
     function: Callable[..., None]
@@ -35,7 +35,7 @@ class Reaction:
 
 
 class Reactions:
-    """What a service does when it receives a message: contract -> function.
+    """The functions that a service runs when it receives a message, by contract.
 
         reactions = Reactions()
 
@@ -45,12 +45,12 @@ class Reactions:
             book.lend()
             transaction.save(book)
 
-    The function runs in the transaction that records the message as received: what it saves, announces and writes
-    with `transaction.connection` is kept with that record, or not at all. It may run again after a rollback, and so
-    does nothing beyond the database; what must be asked elsewhere is an outside step.
+    The function runs in the transaction that records the message as received: its aggregates, messages and SQL on
+    `transaction.connection` are committed with that record, or not at all. It may run again after a rollback, so it
+    changes nothing outside the database; calls to other systems belong in an outside step.
 
-    An exception parks the message, and what follows of its key; it is tried again with growing pauses. A deadlock or
-    `Conflict` is tried again at once, and a server that is away is waited for.
+    An exception parks the message and the later messages of its key; the worker retries with growing pauses. It
+    retries at once after a deadlock or `Conflict`, and waits while a server is unavailable.
     """
 
     def __init__(self) -> None:
@@ -71,8 +71,8 @@ class Reactions:
             contract: its class.
             loads: data -> ids of the aggregates that the function asks for, so that a batch loads them in one query.
             locks: (data, transaction) -> ids of aggregates that messages of different keys change, to be locked.
-            outside: a step (data, transaction, resources) -> answer that is run before the transaction, for what is
-                asked over the network. It may be run more than once for a message; it reads only.
+            outside: a step (data, transaction, resources) -> answer that runs before the transaction, for calls over
+                the network. It may run more than once for a message, and only reads from the database.
 
         Raises:
             ValueError: there is a reaction to this contract already.
@@ -80,7 +80,7 @@ class Reactions:
 
         def register(function: Function) -> Function:
             if contract.NAME in self.by_contract:
-                raise ValueError(f"there are two reactions to {contract.NAME}; make them one sentence")
+                raise ValueError(f"there are two reactions to {contract.NAME}; make them one function")
             self.by_contract[contract.NAME] = Reaction(contract, function, loads, locks, outside)
             return function
 

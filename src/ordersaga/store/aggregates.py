@@ -1,4 +1,4 @@
-"""Event-sourced aggregates to and from rows, with snapshots."""
+"""Aggregates as rows: the rows of new events, and aggregates loaded from snapshots and events."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

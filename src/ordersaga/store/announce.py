@@ -1,4 +1,4 @@
-"""Announcing from a transaction of the caller's own, without an event that explains it."""
+"""`announce`: puts a message without an event into the outbox, in the caller's transaction."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     CallersConnection = Connection[Any] | sqlalchemy.Connection | Session | scoped_session[Any]
 
 NO_EVENT = 0
-"""The sequence of a message that no version of an aggregate stands behind; versions begin at 1."""
+"""The sequence of a message without an event; versions of aggregates begin at 1."""
 
 
 def announce(
@@ -32,27 +32,26 @@ def announce(
     sequence: int = NO_EVENT,
     cause: Cause | None = None,
 ) -> Message:
-    """Put a message into the outbox, in the transaction that is under way on the caller's connection.
+    """Put a message into the outbox, in the open transaction of the caller's connection.
 
-    It is published if that transaction commits, and was never there if it is rolled back:
+    The relay publishes the message if the transaction commits; a rollback removes it:
 
         with psycopg.connect(url) as connection:
             connection.execute("update books set reader = null where id = %s", (book_id,))
             announce(connection, BookReturned(book_id=book_id))
 
-    Messages of one key arrive in the order in which they were announced. Of two transactions that announce the same
-    key, the order is that of their commits if each changes (and so locks) the row that the key names before it
-    announces.
+    Messages of one key arrive in the order in which they were announced. Two transactions that announce the same key
+    keep the order of their commits if each changes, and so locks, the row that the key names before it announces.
 
     Args:
         connection: of psycopg, or a `Connection` or `Session` of SQLAlchemy on any PostgreSQL driver; a session is
-            flushed first. Of a database that `ordersaga migrate` has been at.
+            flushed first. `ordersaga migrate` must have migrated its database.
         data: an instance of a contract.
-        id: announced again under the same id with the same content, by a retry of the caller's, it takes effect once;
-            with other content it is parked as a fork. Default: a new UUIDv7.
+        id: a message with the same id and content takes effect once, so that the caller may retry; one with the same
+            id and other content is parked as a fork. Default: a new UUIDv7.
         source: the `ce-source`. Default: the first part of the contract's name.
-        sequence: a version of what the key names, for receivers who compare. Default: 0, none.
-        cause: what it follows from, and who wants it. Default: it begins a correlation of its own.
+        sequence: a version of the subject of the key, for receivers who compare versions. Default: 0, none.
+        cause: the correlation, the causing message and the actor. Default: a new correlation.
 
     Raises:
         NoTransaction: the connection is in autocommit, outside a transaction.
@@ -63,7 +62,7 @@ def announce(
         require_transaction(connection)
         Cursor(connection).execute(*flush.insertion({"messages": [message]}))
     else:
-        # Who hands in a connection of SQLAlchemy has loaded it, and nobody else needs to.
+        # The caller has imported SQLAlchemy already; callers with psycopg must not pay for the import.
         from ordersaga.store import sqlalchemy_outbox
 
         sqlalchemy_outbox.write(connection, message)
@@ -79,7 +78,7 @@ async def announce_async(
     sequence: int = NO_EVENT,
     cause: Cause | None = None,
 ) -> Message:
-    """As `announce`, on psycopg's AsyncConnection.
+    """The same as `announce`, on psycopg's AsyncConnection.
 
     With SQLAlchemy's AsyncSession or AsyncConnection: `await session.run_sync(announce, data)`.
     """
@@ -92,7 +91,7 @@ async def announce_async(
 
 
 def message_of(data: ContractData, *, id: UUID | None, source: str, sequence: int, cause: Cause | None) -> Message:
-    """The message of a contract that no event stands behind."""
+    """The message of a contract that is announced without an event."""
     key, body, new = str(getattr(data, data.KEY)), data.model_dump_json(), uuid7()
     return Message(
         id=id or new,
@@ -108,7 +107,7 @@ def message_of(data: ContractData, *, id: UUID | None, source: str, sequence: in
 
 
 def content_hash(contract: str, key: str, body: str) -> bytes:
-    """SHA-256 over the three, each behind its length in 4 bytes: what the hash of an event is to its announcement."""
+    """SHA-256 over the three, each after its length in 4 bytes; takes the place of the hash of an event."""
     digest = hashlib.sha256()
     for part in (contract.encode(), key.encode(), body.encode()):
         digest.update(len(part).to_bytes(4, "big"))

@@ -13,7 +13,7 @@ Event = TypeVar("Event", bound=CanMutateAggregate[UUID])
 
 
 class Announcements:
-    """Which of a service's events the world hears of: event -> contract.
+    """The events of a service that are published, each with its contract.
 
         announcements = Announcements("library")
 
@@ -21,8 +21,8 @@ class Announcements:
         def book_returned(event: Book.Returned) -> BookReturned:
             return BookReturned(book_id=event.originator_id, days=event.days)
 
-    `Transaction.save` puts the messages into the outbox with the event. The same event always gives the same
-    messages, so that they can be made again from the store; what the function needs stands in the event.
+    `Transaction.save` puts the messages into the outbox with the event. The function uses the event and nothing else,
+    so that the same messages can be derived again from the event store.
     """
 
     def __init__(self, source: str) -> None:
@@ -31,7 +31,7 @@ class Announcements:
         self._makers: dict[type, list[Callable[[Any], ContractData]]] = {}
         self._contracts: dict[str, type[ContractData]] = {}
         self.without_events: dict[str, type[ContractData]] = {}
-        """By name, the contracts that the service announces by itself."""
+        """By name, the contracts that the service announces without an event."""
 
     def of(self, event: type[Event]) -> Callable[[Callable[[Event], ContractData]], Callable[[Event], ContractData]]:
         """Register the decorated function as the maker of one announcement of this event.
@@ -54,7 +54,7 @@ class Announcements:
         return register
 
     def without_event(self, *contracts: type[ContractData]) -> None:
-        """Name contracts that the service announces with `announce`: `reconcile` then asks for no event behind them.
+        """Name the contracts that the service announces with `announce`: `reconcile` expects no event for them.
 
         Raises:
             ValueError: an event announces one of them.
@@ -66,7 +66,7 @@ class Announcements:
 
     @property
     def contracts(self) -> dict[str, type[ContractData]]:
-        """By name, the contracts of all announcements: nobody else announces these."""
+        """By name, the contracts of all announcements; no other service announces these."""
         return {**self._contracts, **self.without_events}
 
     def messages(self, event: Any, event_hash: bytes, cause: Cause) -> Iterator[Message]:

@@ -1,4 +1,4 @@
-"""Deadline: a reaction that runs when its time has come."""
+"""Deadline: the time at which a reaction runs without a message."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -7,10 +7,10 @@ from uuid import UUID
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A named time of an aggregate, such as the time by which a saga must have ended; for `Transaction.set_deadline`.
+    """A named time of an aggregate, such as the time by which a saga must have ended; see `Transaction.set_deadline`.
 
-    The worker calls the function that `reactions.to_deadline(name)` has registered, once; the function checks whether
-    there is still something to do.
+    The worker calls the function registered with `reactions.to_deadline(name)` once; the function checks whether it
+    still has to act.
     """
 
     name: str

@@ -38,11 +38,11 @@ def load_as_of(
 
 
 def fields(aggregate: Any) -> dict[str, Any] | None:
-    """What an aggregate holds, as JSON has it, without the library's own; None of none."""
+    """The version and the public fields of an aggregate as JSON values; None without an aggregate."""
     if aggregate is None:
         return None
-    held = {name: value for name, value in vars(aggregate).items() if not name.startswith("_")}
-    plain: dict[str, Any] = json.loads(json.dumps({"version": aggregate.version, **held}, default=as_text))
+    public = {name: value for name, value in vars(aggregate).items() if not name.startswith("_")}
+    plain: dict[str, Any] = json.loads(json.dumps({"version": aggregate.version, **public}, default=as_text))
     return plain
 
 

@@ -1,8 +1,8 @@
 """Republish: writes the messages of recorded events to the outbox again, for a broker that lost them.
 
 The messages are derived from the event store, so purged outbox rows do not matter, and they have the same ids, so
-consumers that have them drop them. They go through the outbox and not straight to the broker: the relay keeps their
-order, awaits the confirms and outlives both servers. Only the caller's trace is missing, which no event stores.
+consumers that received them drop them. They go through the outbox and not straight to the broker: the relay keeps
+their order, awaits the confirms and survives restarts of both servers. Only the trace is missing; no event stores it.
 """
 
 from collections.abc import Callable, Iterable, Iterator

@@ -13,7 +13,7 @@ def write(connection: object, message: Message) -> None:
 
     Raises:
         NoTransaction: its isolation level is AUTOCOMMIT.
-        TypeError: it is neither.
+        TypeError: `connection` is neither.
     """
     if isinstance(connection, Session | scoped_session):
         connection.flush()

@@ -18,24 +18,24 @@ DRIVER = "psycopg"
 
 @contextmanager
 def sqlalchemy_session(transaction: Transaction, engine: Engine, **options: Any) -> Iterator[Session]:
-    """A session whose changes are kept with the message that is being received, or not at all.
+    """A session whose changes are committed with the received message, or not at all.
 
         @reactions.to(BookReturned)
         def when_book_returned_note_the_visit(message: BookReturned, transaction: Transaction) -> None:
             with sqlalchemy_session(transaction, engine) as session:
                 session.add(Visit(book_id=message.book_id))
 
-    The session is flushed at the end of the block; `rollback` undoes the block's changes alone, and `commit` keeps
-    nothing that the transaction does not. Costs two round trips, for a savepoint.
+    The session is flushed at the end of the block. `rollback` undoes the changes of the block alone; `commit` is final
+    only once the transaction commits. The savepoint takes two round trips.
 
     Args:
-        transaction: that of the reaction.
-        engine: with the driver psycopg; one for the process. It is connected once, to learn of the server.
-        options: of the session.
+        transaction: the transaction of the reaction.
+        engine: one engine for the process, with the driver psycopg. It connects once, to read the server's version.
+        options: options of the session.
 
     Raises:
         TypeError: the engine has another driver.
-        psycopg.Error: what the database refused; SQLAlchemy's error is its `__cause__`.
+        psycopg.Error: the database refused a statement; SQLAlchemy's error is its `__cause__`.
     """
     if engine.dialect.driver != DRIVER:
         raise TypeError(f"The worker's connection is psycopg's; make an engine of postgresql+{DRIVER}://, not {engine}")
@@ -51,13 +51,13 @@ def sqlalchemy_session(transaction: Transaction, engine: Engine, **options: Any)
             session.commit()
     except DBAPIError as error:
         if isinstance(error.orig, psycopg.Error):
-            # So that an outage or a deadlock is told from a failure of the reaction.
+            # `classify` then distinguishes an outage or a deadlock from a failure of the reaction.
             raise error.orig from error
         raise
 
 
 class BorrowedConnection(PoolProxiedConnection):
-    """Somebody else's connection: who has lent it commits, rolls back and closes it."""
+    """A borrowed connection: only its owner commits, rolls back and closes it."""
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self.dbapi_connection: Any = connection
@@ -97,7 +97,7 @@ class BorrowedConnection(PoolProxiedConnection):
         pass
 
     def invalidate(self, e: BaseException | None = None, soft: bool = False) -> None:
-        """The worker notices by itself that its connection is gone."""
+        """Does nothing: the worker detects a lost connection."""
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.dbapi_connection, name)

@@ -1,4 +1,4 @@
-"""The mapper between events and stored events, by the topics that classes register."""
+"""The mapper between events and stored events, which knows registered topics only."""
 
 from typing import Any
 from uuid import UUID

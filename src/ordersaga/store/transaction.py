@@ -1,4 +1,4 @@
-"""One unit of work: what it receives, records, announces and answers is committed together or not at all."""
+"""Transaction: one unit of work, committed with its inbox row, events, messages and answer, or not at all."""
 
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
@@ -41,14 +41,14 @@ CONSTRAINTS: dict[str, type[Exception]] = {
 
 
 class Transaction:
-    """What one command or reaction changes: aggregates to load and save, deadlines, messages.
+    """The unit of work of one command or reaction: loads and saves aggregates, sets deadlines, announces messages.
 
-    Buffers until `flush`, which is one statement. The caller owns connection, commit and rollback. A command is given
-    one by `decide`, a reaction by the worker; neither flushes.
+    It buffers all rows until `flush`, which is one statement. The caller owns connection, commit and rollback.
+    `decide` passes one to a command, the worker passes one to a reaction; commands and reactions do not flush.
 
-    `connection` is psycopg's, for SQL of one's own in the same transaction, and for `sqlalchemy_session`.
-    `cause` is what the events saved next are recorded with; a consumer sets it anew for every message. A caller who
-    has not begun a transaction passes how to `begin` one: locks need it.
+    `connection` is psycopg's; use it for other SQL in the same transaction, or with `sqlalchemy_session`.
+    `cause` is recorded with the events saved next; a consumer sets it for every message. A caller who has not begun a
+    transaction passes `begin`, which begins one: locks need it.
     """
 
     def __init__(
@@ -103,7 +103,7 @@ class Transaction:
     def save(self, *changed: BaseAggregate[UUID]) -> None:
         """Take the new events of these aggregates, and the messages that announce them, into the next flush.
 
-        The flush raises Conflict when somebody else has recorded the next version of one meanwhile.
+        The flush raises Conflict when another writer has recorded the next version of one of them.
         """
         for aggregate in changed:
             events = aggregate.collect_events()
@@ -120,9 +120,9 @@ class Transaction:
                 self.rows.snapshots.append((aggregates.snapshot_of(aggregate), rows[-1].hash))
 
     def announce(self, data: ContractData, *, id: UUID | None = None, sequence: int = NO_EVENT) -> Message:
-        """Take a message that no event stands behind into the next flush; see `ordersaga.announce`.
+        """Take a message without an event into the next flush; see `ordersaga.announce`.
 
-        Its source is that of the service, its cause that of the transaction.
+        The message has the source of the service and the cause of the transaction.
         """
         message = message_of(data, id=id, source=self.announcements.source, sequence=sequence, cause=self.cause)
         self.rows.messages.append(message)
@@ -161,7 +161,7 @@ def lock_key(id_: UUID) -> int:
 def decide(
     connection: Connection[Any], announcements: Announcements, cause: Cause, command: Callable[[Transaction], Result]
 ) -> Result:
-    """Run a command as a unit of work; when another writer was first, load and decide again.
+    """Run a command as a unit of work, and again after a conflict with another writer.
 
         def buy(transaction: Transaction) -> UUID:
             book = Book(id=uuid4())
@@ -173,7 +173,7 @@ def decide(
 
     Returns what the command returns. The command may run up to five times.
 
-    On a connection in autocommit the flush alone is the transaction: versions, not locks, guard what was read before
+    On a connection in autocommit the flush alone is the transaction: the versions guard the state that was read before
     it, and BEGIN and COMMIT would be two round trips of three. A command that takes a lock begins a transaction.
 
     Raises:

@@ -104,7 +104,7 @@ create table undeliverable (
 );
 comment on column undeliverable.position is 'of its row in the outbox: the order within a key';
 comment on column undeliverable.next_attempt_at is
-    'null: when nothing of its key is before it (waits), or when a person says so (too_large)';
+    'null: when it is the first of its key (waits), or when a person retries it (too_large)';
 create index undeliverable_key on undeliverable (key, position);
 """
 
@@ -145,9 +145,9 @@ create table parked_messages (
 );
 comment on column parked_messages.key is 'null: nothing waits behind it';
 comment on column parked_messages.place is 'file, line and function that raised';
-comment on column parked_messages.next_attempt_at is 'null: no attempt of its own accord';
+comment on column parked_messages.next_attempt_at is 'null: no automatic attempt';
 comment on column parked_messages.tried_at is 'when the attempt under way began; null when none is';
-comment on column parked_messages.original_body is 'as it came; null when nobody has edited it';
+comment on column parked_messages.original_body is 'the body as delivered; null when nobody has edited it';
 create index parked_messages_key on parked_messages (key, position);
 create index parked_messages_due on parked_messages (next_attempt_at) where state = 'retrying';
 
