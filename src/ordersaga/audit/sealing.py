@@ -58,7 +58,7 @@ class SealingLoop:
             try:
                 self._seal()
             except (psycopg.Error, LogDamaged, OSError, ValueError) as error:
-                self._link.away(error)
+                self._link.down(error)
                 if isinstance(error, psycopg.OperationalError):
                     self._may_verify.clear()
                 else:

@@ -46,7 +46,7 @@ class Background(threading.Thread):
         except Exception as error:  # noqa: BLE001 - one failure must not end the thread
             if classify(error) is not ErrorKind.UNAVAILABLE:
                 log.exception(f"{self.name} failed and will try again")
-            self.link.away(error)
+            self.link.down(error)
             return self.link.pause()
         self.link.up()
         return seconds

@@ -29,11 +29,11 @@ DRAINING_SECONDS = 0.02
 GRACE_SECONDS = 10
 """Longest time to handle the messages in hand when the worker stops."""
 TRANSIENT = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT)
-"""Errors after which the worker goes on: a deadlock may also hit a statement of no single message, such as parking."""
+"""Errors after which the worker continues: a deadlock may also hit a statement without a message, such as parking."""
 
 
 class Stopped(Exception):
-    """The worker is told to stop while the database is unavailable."""
+    """The worker has to stop while the database is unavailable."""
 
 
 class Consumer:
@@ -67,7 +67,7 @@ class Consumer:
             except Stopped:
                 return
             except (AMQPError, OSError) as error:
-                self.broker.away(error)
+                self.broker.down(error)
                 self.stopping.wait(self.broker.pause())
             finally:
                 self.database.close()
@@ -76,7 +76,7 @@ class Consumer:
         """Wait before subscribing, because each delivery counts towards the broker's delivery limit.
 
         Raises:
-            Stopped: the worker is told to stop meanwhile.
+            Stopped: `stopping` was set first.
         """
         while True:
             try:
@@ -85,12 +85,12 @@ class Consumer:
             except Exception as error:
                 if classify(error) not in TRANSIENT:
                     raise
-                self.database.away(error)
+                self.database.down(error)
             if self.stopping.wait(self.database.pause()):
                 raise Stopped
 
     def consume(self, intake: Intake) -> None:
-        """Take batches until told to stop, until the group's gate is wanted, or until the broker is away."""
+        """Handle batches until `stopping` is set, the group's gate is wanted, or the broker is away."""
         key_queues = KeyQueues(self.outside, intake.wake)
         try:
             self.broker.up()
@@ -150,9 +150,9 @@ class Consumer:
             intake.acknowledge(message.delivery for message in run)
 
     def in_database(self, intake: Intake, work: Callable[[Connection[Any]], None]) -> None:
-        """Do the work, again for as long as the database is unavailable.
+        """Run `work`, and run it again while the database is unavailable.
 
-        The messages stay in hand meanwhile: requeuing them would use up their deliveries.
+        The worker holds the messages meanwhile: requeuing them would use up their deliveries.
         """
         while True:
             try:
@@ -161,11 +161,11 @@ class Consumer:
             except Exception as error:
                 if classify(error) not in TRANSIENT:
                     raise
-                self.database.away(error)
+                self.database.down(error)
             self.pause(intake, self.database.pause())
 
     def pause(self, intake: Intake, seconds: float) -> None:
-        """Wait, and answer the broker's heartbeats meanwhile. Raises Stopped."""
+        """Wait while the broker's heartbeats are answered. Raises Stopped."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             if self.stopping.is_set():

@@ -1,4 +1,4 @@
-"""The gate of a group: workers consume while they share its lock; a change of the queues takes the lock alone."""
+"""The gate of a group: workers consume while they share its lock; a change of the queues locks it exclusively."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ class GatedLink(DatabaseLink):
 
 
 def enter(connection: Connection[Any]) -> None:
-    """Share the gate's lock, waiting a second at most: the worker can be told to stop, and goes on soon after a change.
+    """Share the gate's lock; wait a second at most, so that the worker can stop, and continues soon after a change.
 
     Raises:
         Unavailable: the queues are being changed.

@@ -1,4 +1,4 @@
-"""What a worker does for its tables beside its work: count parked messages, purge rows older than their retention."""
+"""Housekeeping: a worker counts parked messages and purges rows older than their retention."""
 
 import time
 from datetime import timedelta
@@ -44,7 +44,7 @@ class Housekeeping:
         self._due_at = time.monotonic()
 
     def step(self, connection: Connection[Any]) -> float:
-        """Do what is due. Returns the seconds until the next step."""
+        """Count and purge if it is time to. Returns the seconds until the next step."""
         self._parked_gauge.count_if_due(connection)
         if time.monotonic() < self._due_at:
             return IDLE_SECONDS

@@ -1,4 +1,4 @@
-"""One connection to the broker: the messages that have arrived over it, and their acknowledgement."""
+"""Intake: one connection to the broker, the messages that arrive on it, and their acknowledgement."""
 
 import contextlib
 from collections import defaultdict, deque
@@ -13,7 +13,7 @@ from ordersaga.broker.topology import dead_letters_of, parameters, queues_of
 from ordersaga.consumer.source import Source, close_without_cancel
 from ordersaga.inbox.delivery import SUSPECT, Delivery
 
-IN_HAND = 1000
+MAX_UNACKNOWLEDGED = 1000
 """The most unacknowledged messages, over all queues of the group."""
 
 
@@ -34,7 +34,7 @@ class Intake:
 
     def _subscribe(self, group: str) -> None:
         self.queues = queues_of(self._connection, group)
-        prefetch = IN_HAND // max(1, len(self.queues))
+        prefetch = MAX_UNACKNOWLEDGED // max(1, len(self.queues))
         for queue in self.queues or [f"{group}.0"]:
             self._sources[queue] = Source(self._connection, queue, prefetch, from_queue, self._keep)
         self._sources[self._dead_letters] = Source(
@@ -105,7 +105,7 @@ class Intake:
         return (source for source in self._sources.values() if source.draining_since)
 
     def drain(self, queue: str) -> None:
-        """Take no more of a queue than its prefetch; `release_drained` releases it once all of that is handled."""
+        """Stop a queue after its prefetch; `release_drained` releases it once these messages are handled."""
         self._sources[queue].drain()
 
     def drain_all(self) -> None:
@@ -113,7 +113,7 @@ class Intake:
             source.drain()
 
     def release_drained(self, for_good: bool = False) -> list[str]:
-        """Release the drained queues, and subscribe to them again unless it is for good. Returns their names."""
+        """Release the drained queues, and subscribe to them again unless `for_good`. Returns their names."""
         if self.is_draining:
             self.pump(0)
         drained = [source for source in self._draining() if source.is_drained]
@@ -142,7 +142,7 @@ def from_dead_letters(queue: str, method: Basic.Deliver, properties: BasicProper
 
 
 def delivered_before(headers: Mapping[str, Any], redelivered: bool) -> int:
-    """Deliveries without acknowledgement. RabbitMQ 4.3 counts none for a lost consumer: that makes a suspect."""
+    """Deliveries without acknowledgement. RabbitMQ 4.3 counts none for a lost consumer: assume SUSPECT."""
     if not redelivered:
         return 0
     count = headers.get("x-delivery-count")

@@ -30,7 +30,7 @@ class KeyQueues:
         return bool(self._ended)
 
     def add(self, messages: Iterable[Received | Broken]) -> Iterator[Received | Broken]:
-        """Return the messages that may be handled now; keep the others."""
+        """Yield the messages that may be handled now; queue the others."""
         for message in messages:
             queue = self._queues.get(message.key) if message.key is not None else None
             if queue is not None:

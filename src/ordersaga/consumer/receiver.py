@@ -1,4 +1,4 @@
-"""Receiving a batch of messages: each takes effect once, or is parked, or is kept until the database answers."""
+"""Receiver: each message of a batch takes effect once or is parked; while the database is away, it is held."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -52,7 +52,7 @@ class Receiver:
         return messages
 
     def receive(self, connection: Connection[Any], run: Sequence[Received | Broken]) -> None:
-        """Handle or park all messages of one of `runs`. Raises what says that a server is away; call it again then."""
+        """Handle or park all messages of one of `runs`. Raises when a server is unavailable; then call it again."""
         first = run[0]
         if isinstance(first, Broken):
             self.park(connection, first, "dead", describe(first.reason))
@@ -65,7 +65,7 @@ class Receiver:
                 self.react(connection, [message for message in run if isinstance(message, Received)])
 
     def react(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
-        """React in one transaction, or else in halves: one bad message among 300 costs 17 transactions, not 300."""
+        """React in one transaction; after a failure in halves: one bad message among 300 takes 17 transactions."""
         retries = CONFLICT_RETRIES if len(messages) == 1 else 0
         try:
             retry_on_conflict(partial(self.react_at_once, connection, messages), retries)
@@ -120,7 +120,7 @@ class Receiver:
         attempts: int = 0,
         pause: timedelta = timedelta(0),
     ) -> None:
-        """Park a message; one that is not dead waits behind others of its key that are parked."""
+        """Park a message; unless it is dead, it waits behind the parked messages of its key."""
         with connection.transaction():
             known = self.handler.known(connection, [message.id])
             fork = forks.fork_among(message, known or table.hashes(connection, [message.id]))
@@ -138,7 +138,7 @@ class Receiver:
         self.log_parked(message, state, failure)
 
     def quarantine(self, connection: Connection[Any], message: Received, fork: forks.ForkedHistory) -> None:
-        """Park a fork as dead under an id of its own, unless a person has skipped it before.
+        """Park a fork as dead under its own id (`fork_id`), unless a person has skipped it before.
 
         It blocks its key: the next messages of the key build on a history that this group has not received.
         """

@@ -19,10 +19,10 @@ def fair_share(queues: int, workers: int) -> int:
 
 
 def surplus_queue(held: Sequence[str], queues: int, workers: int) -> str | None:
-    """The queue to release: the one that came last when the worker holds more than its share, else None.
+    """The queue to release: the last one acquired if the worker holds more than its share, else None.
 
-    The broker gives it to the worker that has waited longest for it. If that worker has its share already, this queue
-    is the last that came there too and moves on; so a surplus queue visits each worker at most once before it finds
-    one that has too few, and stays there.
+    The broker gives the queue to the worker that has waited longest for it. If that worker has its share already, the
+    queue is the last one acquired there too and is released again; so a surplus queue visits each worker at most once
+    before it reaches one below its share, and stays there.
     """
     return held[-1] if len(held) > fair_share(queues, workers) else None

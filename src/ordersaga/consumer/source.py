@@ -11,7 +11,7 @@ from ordersaga.inbox.delivery import Delivery
 Maker = Callable[[str, Basic.Deliver, BasicProperties, bytes], Delivery]
 
 QUIET_SECONDS = 0.5
-"""How long a queue that is drained may take to fill its prefetch; one that does not by then has little traffic."""
+"""How long a drained queue may take to fill its prefetch; after that it has little traffic."""
 
 
 class Source:
@@ -29,7 +29,7 @@ class Source:
         self.subscribe()
 
     def subscribe(self) -> None:
-        """Open a channel and become the last in the queue's line of consumers."""
+        """Open a channel and become the last of the queue's waiting consumers."""
         self.is_active = False
         self.draining_since = 0.0
         self._unhandled: dict[int, None] = {}
@@ -73,12 +73,12 @@ class Source:
 
     @property
     def is_drained(self) -> bool:
-        """Whether all that has arrived is handled, and nothing or next to nothing is on its way."""
+        """Whether every arrived message is handled, and none or hardly any is on its way."""
         quiet = not self.is_active or time.monotonic() - self.draining_since > QUIET_SECONDS
         return not self._unhandled and (self.is_full or quiet)
 
     def close_channel(self) -> None:
-        """Acknowledge all and close the channel; the broker activates the next consumer in line.
+        """Acknowledge all and close the channel; the broker activates the next waiting consumer.
 
         The broker starts the successor of a cancelled consumer behind the last message that it sent, so only a full
         consumer may cancel. Otherwise the channel is closed without a cancel: the messages sent last return to their

@@ -21,7 +21,7 @@ from ordersaga.runtime.signals import set_by_signal
 from ordersaga.service import Service
 
 LOGGED_BY_LINKS = ("pika", "psycopg.pool")
-"""Libraries that log every failed try; a link logs once when its server goes away or comes back."""
+"""Libraries that log every failed attempt; a link logs only when its server goes away or comes back."""
 
 USAGE = """usage: python -m {service}
 
@@ -48,7 +48,7 @@ def run(service: Service) -> int:
 
 
 def serve(service: Service) -> int:
-    """Take messages until SIGTERM or SIGINT. Returns the exit code."""
+    """Consume until SIGTERM or SIGINT. Returns the exit code."""
     try:
         settings = read_settings(service.settings)
         configure_logging(settings, f"{service.name} worker")
@@ -106,7 +106,7 @@ class Worker:
             self.background.append(Background("deadlines", url, step, self.stopping))
 
     def problems(self) -> list[str]:
-        """What keeps this process from working now, each in one sentence."""
+        """The reasons why this process cannot work now, each a sentence."""
         links = [self.consumer.broker, self.database, *(task.link for task in self.background)]
         return [link.problem for link in links if link.problem]
 

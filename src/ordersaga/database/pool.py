@@ -60,7 +60,7 @@ class Database:
             self.pool.putconn(connection)
 
     def problems(self) -> list[str]:
-        """What keeps the process from using the database, each in one sentence."""
+        """The reasons why the process cannot use the database, each a sentence."""
         try:
             with self.connection(timeout=1) as connection:
                 missing = missing_columns(connection, self.tables)

@@ -28,7 +28,7 @@ NO_OUTSIDE = object()
 
 @dataclass
 class DryRun:
-    """What an attempt at the message does now."""
+    """The result of one attempt that was rolled back."""
 
     message_id: UUID
     outside: str = "none"

@@ -1,4 +1,4 @@
-"""A message that the broker refused, locked while a person acts on it; only the active relay publishes it."""
+"""HeldByBroker: a message that the broker refused, locked while a person acts on it; only the relay publishes it."""
 
 from dataclasses import dataclass
 from typing import Any, Literal

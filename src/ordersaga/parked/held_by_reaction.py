@@ -1,4 +1,4 @@
-"""A message that a reaction refused, locked while a person acts on it."""
+"""HeldByReaction: a message that a reaction refused, locked while a person acts on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Looking at parked messages: groups of one failure, their messages, one message with all about it."""
+"""Inspection of parked messages: failure groups, one message in full, and the actions of people."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ class FailureGroup:
     messages: int
     dead: int
     keys: int
-    """Held up by these messages."""
+    """Keys that these messages block."""
     followers: int
     """Messages that wait behind these."""
     oldest: datetime
@@ -63,12 +63,12 @@ PARKED = "select message_id from {rows} where message_id = any(%s)"
 
 
 def still_parked(connection: Connection[Any], by: RefusedBy, ids: list[UUID]) -> set[UUID]:
-    """Those of these messages that are parked."""
+    """The parked ones among these messages."""
     return {id_ for (id_,) in connection.execute(statement(PARKED, by), (ids,))}
 
 
 def refusals(connection: Connection[Any], message_id: UUID) -> list[RefusedBy]:
-    """Who refused this message: nobody, one, or both, when one of its queues took it and another did not."""
+    """Who refused this message: nobody, one, or both, if one of its queues accepted it and another did not."""
     return [by for by in REFUSED_BY if still_parked(connection, by, [message_id])]
 
 
@@ -76,7 +76,7 @@ SUMMARY = "select message_id, state, attempts, error, place, message from {rows}
 
 
 def summary(connection: Connection[Any], message_id: UUID, by: RefusedBy) -> dict[str, Any]:
-    """The failure of one message in short. Raises UnknownMessage."""
+    """The state and failure of one message. Raises UnknownMessage."""
     with connection.cursor(row_factory=dict_row) as cursor:
         found = cursor.execute(statement(SUMMARY, by), (message_id,)).fetchone()
     if found is None:
@@ -96,7 +96,7 @@ order by position desc limit %(limit)s
 def actions(
     connection: Connection[Any], message_id: UUID | None = None, limit: int = 1000, before: int | None = None
 ) -> list[dict[str, Any]]:
-    """What people did, to one message or to any, also to those that are no longer parked; the newest first."""
+    """The actions of people on one message or on all, newest first; they outlive the parked messages."""
     wanted = {"message_id": message_id, "limit": limit, "before": before}
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(ACTIONS, wanted).fetchall()

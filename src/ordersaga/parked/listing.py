@@ -1,4 +1,4 @@
-"""Listing parked messages a page at a time."""
+"""Pages of parked messages, with a filter."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ordersaga.parked.refused_by import REFUSED_BY, RefusedBy, statement
 
 
 class ParkedCursor(NamedTuple):
-    """Where a page ended: messages that reactions refused come first, then those that the broker refused."""
+    """The end of a page: messages that reactions refused come first, then those that the broker refused."""
 
     refused_by: RefusedBy
     position: int
@@ -28,8 +28,8 @@ class ParkedCursor(NamedTuple):
         return cls(by, int(position))
 
 
-def beginnings(after: ParkedCursor | None, only: RefusedBy | None) -> Iterator[ParkedCursor]:
-    """For each that refused messages behind the cursor: where they begin."""
+def starts(after: ParkedCursor | None, only: RefusedBy | None) -> Iterator[ParkedCursor]:
+    """The start of the messages behind the cursor that reactions refused, and of those that the broker refused."""
     for by in REFUSED_BY[REFUSED_BY.index(after.refused_by) if after else 0 :]:
         if only in (None, by):
             yield after if after and by == after.refused_by else ParkedCursor(by, 0)
@@ -48,7 +48,7 @@ order by position limit %(limit)s
 
 @dataclass(frozen=True)
 class ParkedFilter:
-    """Which parked messages to look at; nothing is all."""
+    """A filter of parked messages; None filters nothing."""
 
     failure: str | None = None
     state: str | None = None
@@ -63,7 +63,7 @@ def messages(
 ) -> list[dict[str, Any]]:
     """The first messages behind a cursor, in the order in which they were parked."""
     found: list[dict[str, Any]] = []
-    for by, position in beginnings(after, wanted.refused_by):
+    for by, position in starts(after, wanted.refused_by):
         left = None if limit is None else limit - len(found)
         parameters = {**vars(wanted), "refused_by": by, "after": position, "limit": left}
         with connection.cursor(row_factory=dict_row) as cursor:

@@ -1,4 +1,4 @@
-"""What a person does to a parked message: retry, edit or skip it, each recorded with who and why."""
+"""The operations on a parked message: retry, edit and skip, each recorded with actor and reason."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,7 +17,7 @@ from ordersaga.parked.table import clean
 Held = HeldByReaction | HeldByBroker
 
 NO_EDIT = (
-    "the broker refused message {id}, and the event store explains its body, which must not change. Mend the cause "
+    "the broker refused message {id}, and the event store explains its body, which must not change. Remove the cause "
     "and retry it, or skip it"
 )
 
@@ -63,7 +63,7 @@ from {rows} where message_id = %(message_id)s
 def record(
     connection: Connection[Any], action: str, held: Held, operator: Operator, new_body: bytes | None = None
 ) -> None:
-    """Record what is about to be done to a message, and what the message was."""
+    """Record an action, with the message as it is before the action."""
     said = {name: clean(text) for name, text in operator._asdict().items()}
     parameters = {**said, "action": action, "message_id": held.message_id, "refused_by": held.refused_by}
     connection.execute(statement(RECORD, held.refused_by), {**parameters, "new_body": new_body})
@@ -76,7 +76,7 @@ def retry(
     seen: str | None = None,
     refused_by: RefusedBy | None = None,
 ) -> str:
-    """Make a message due now with all its attempts, also a dead one. A worker or the active relay tries it.
+    """Make a message due now, also a dead one, with its attempts reset. A worker or the active relay tries it.
 
     Returns its state: `retrying`, or `waiting` behind others of its key.
 
@@ -97,7 +97,7 @@ def skip(
     seen: str | None = None,
     refused_by: RefusedBy | None = None,
 ) -> None:
-    """Give a message up: it never takes effect here, or is never published; the next of its key goes on.
+    """Drop a message: it never takes effect here, or is never published; the next message of its key is due.
 
     Raises:
         UnknownMessage: it is not parked here.
@@ -118,14 +118,14 @@ def edit(
     seen: str | None = None,
     refused_by: RefusedBy | None = None,
 ) -> str:
-    """Replace the body of a message that a reaction refused, and make it due with all its attempts.
+    """Replace the body of a message that a reaction refused, and make it due with its attempts reset.
 
-    The body has to be valid by the contract and of the same key; the original is kept. Returns the state as `retry`.
+    The body must satisfy the contract and have the same key; the original is kept. Returns the state as `retry` does.
 
     Raises:
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
-        ActionRefused: the body is not valid, or no body mends the envelope, or the broker refused the message.
+        ActionRefused: the body is invalid, the envelope is broken, or the broker refused the message.
     """
     with connection.transaction():
         held = hold(connection, message_id, seen, refused_by)

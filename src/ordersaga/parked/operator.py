@@ -1,4 +1,4 @@
-"""The person who acts on a parked message, and what keeps an action from being done."""
+"""The operator who acts on a parked message, and the errors of an action."""
 
 from typing import NamedTuple
 
@@ -11,7 +11,7 @@ class Operator(NamedTuple):
 
 
 class UnknownMessage(LookupError):
-    """No message of this id is parked here: it may have taken effect, or been skipped, meanwhile."""
+    """No message with this id is parked here; it may have taken effect or been skipped."""
 
 
 class Changed(Exception):
@@ -19,4 +19,4 @@ class Changed(Exception):
 
 
 class ActionRefused(ValueError):
-    """The action makes no sense for this message, or would leave a message that cannot be handled."""
+    """The action does not apply to this message, or would make it impossible to handle."""

@@ -1,7 +1,7 @@
 """Who refused a parked message: a reaction of the service's group, or the broker when the service's relay published it.
 
-Each has a table of its own, because each has a writer of its own: `parked_messages` the group's workers, and
-`undeliverable` the active relay. For people both are the same columns.
+The group's workers write `parked_messages`, the active relay writes `undeliverable`; operators see the same columns of
+both.
 """
 
 from typing import Literal, LiteralString, get_args
@@ -29,7 +29,7 @@ from undeliverable
 FAILURE = "left(md5(error || E'\\n' || place), 8)"
 """The name of a failure group: the same error in the same place."""
 ROWS: dict[RefusedBy, LiteralString] = {"reaction": f"({REACTION}) as parked", "broker": f"({BROKER}) as parked"}
-"""What to select the columns of parked messages from."""
+"""The subquery with the columns of parked messages, by who refused them."""
 
 
 def statement(template: LiteralString, by: RefusedBy) -> LiteralString:

@@ -1,4 +1,4 @@
-"""Retries of parked messages, in order per key, beside the consumer and on a connection of their own."""
+"""Retries: tries parked messages again, in order per key, beside the consumer and on another connection."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -23,7 +23,7 @@ MAX_FOLLOWERS = 100
 """The most messages that go into one transaction with the message that they waited behind."""
 IDLE_SECONDS = 1.0
 OUTSIDE_SECONDS = 0.02
-"""Between two looks at outside steps that run."""
+"""Between two checks of running outside steps."""
 
 
 class Attempt(NamedTuple):
@@ -80,7 +80,7 @@ class Retries:
         self._claimed = {position: row for position, row in self._claimed.items() if position in running}
 
     def stop(self, connection: Connection[Any]) -> None:
-        """Release all claims, so that another process goes on at once."""
+        """Release all claims, so that another process continues at once."""
         self._outside.clear()
         self.release_claims(connection)
 
@@ -108,7 +108,7 @@ class Retries:
             self.attempt(connection, [attempt])
 
     def followers_of(self, connection: Connection[Any], first: ParkedMessage) -> list[Attempt]:
-        """Untried messages behind a message that is itself tried for the first time: they go into its transaction."""
+        """Untried messages behind a message that is tried for the first time: they go into its transaction."""
         if first.attempts > 1 or first.key is None:
             return []
         found = list(self.untried(attempts.followers(connection, first, MAX_FOLLOWERS)))

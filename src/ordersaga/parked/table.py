@@ -14,15 +14,15 @@ from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import Failure
 
 MAX_ATTEMPTS = 21
-"""After so many a message is dead and waits for a person.
+"""After this number of attempts a message is dead and waits for a person.
 
-The pauses between them are at most 1, 2, 4 .. 256 s and eleven of 300 s, 3,811 s together, and at least half of that:
-an outage of 31 minutes, for example of a system that an outside step calls, makes no message dead.
+The pauses are at most 1, 2, 4 .. 256 s and eleven times 300 s, 3,811 s together, and at least half of that: an outage
+of 31 minutes, for example of a system that an outside step calls, makes no message dead.
 """
 MAX_INTERRUPTED_ATTEMPTS = 8
-"""Attempts after which a message is dead if none of them ended, because each may have killed a process."""
+"""After this number of attempts a message is dead if none of them ended: each may have killed a process."""
 SUSPECT = "Suspect"
-"""The error of a message of which no attempt has ended."""
+"""The error of a message without a completed attempt."""
 BASE = timedelta(seconds=1)
 BACKOFF = Backoff(first=BASE.total_seconds(), longest=300.0, jitter=0.5)
 KEY_LOCKS = 1
@@ -70,7 +70,7 @@ where exists (select from parked_messages where parked_messages.key = wanted.key
 
 
 def parked_among(connection: Connection[Any], keys: Iterable[str]) -> set[str]:
-    """Those of these keys that have parked messages."""
+    """The keys among these that have parked messages."""
     return {row[0] for row in connection.execute(AMONG, (list(set(keys)),))}
 
 
@@ -81,7 +81,7 @@ where message_id = any(%s) and headers ->> 'ce-eventhash' ~ '^([0-9a-f]{2})+$'
 
 
 def hashes(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, bytes]:
-    """Which of these messages are parked: message id -> hash of the event that it announces."""
+    """The parked ones among these messages: message id -> hash of the event that it announces."""
     return dict(connection.execute(HASHES, (list(ids),)).fetchall())
 
 

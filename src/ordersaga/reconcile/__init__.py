@@ -1,4 +1,4 @@
-"""Whether every message is where it must be, asked of the databases themselves.
+"""Reconciliation: checks in the databases that every message is where it must be.
 
 `snapshots` opens all databases, each at one moment; `stores` reads the events, checks their chains and derives what
 they announce; `places` reads outboxes, inboxes and parked messages. Both are sorted by message id (`sorted_runs`) and

@@ -7,7 +7,7 @@ from ordersaga.service import Service
 
 
 class Receivers:
-    """Made from the services of an application."""
+    """The receivers of each contract among the services of an application."""
 
     def __init__(self, services: Sequence[Service]) -> None:
         read_sides = [service for service in services if isinstance(service, ReadSide)]
@@ -26,9 +26,9 @@ class Receivers:
         return service in self._sources
 
     def is_without_event(self, contract: str | None) -> bool:
-        """Whether a service announces the contract by itself, so that no stored event explains its messages."""
+        """Whether a service announces the contract without an event, so that no stored event explains its messages."""
         return contract in self._without_events
 
     def inbox(self, service: str) -> str:
-        """The table in which a service has what it received; a read side's is complete, an inbox is purged."""
+        """The table of a service's received messages; a read side's is complete, an inbox is purged."""
         return "event_log" if self.is_read_side(service) else "inbox"

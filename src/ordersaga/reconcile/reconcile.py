@@ -41,7 +41,7 @@ class ReconcileTotals:
 
 
 def no_progress(_: ReconcileTotals) -> None:
-    """Progress is shown to nobody."""
+    """Show no progress."""
 
 
 class Reconciliation:
@@ -49,14 +49,14 @@ class Reconciliation:
 
     Args:
         services: all services of the application, read sides included.
-        urls: by name of the service, the URLs of the databases' owners.
-        report: called with each finding as soon as it is made.
-        since: report only what happened since then.
+        urls: by name of the service, the URL of its database for the owner.
+        report: called with each finding at once.
+        since: report only later events and messages.
         key: compare only the messages of this key, and the events of the aggregate with this id.
         patience: seconds that a message may be in flight before it is a finding.
         retention: how long published rows stay in the outboxes.
         inbox_retention: how long inboxes remember received messages.
-        progress: called from time to time.
+        progress: called after every STEP events or messages.
     """
 
     def __init__(

@@ -9,22 +9,22 @@ from ordersaga.reconcile.receivers import Receivers
 
 RECEIVED = ("inbox", "event_log")
 SKIPPED = "skipped"
-"""The note of an inbox row that a person made with `skip`, which is on record."""
+"""The note of the inbox row of a message that a person skipped."""
 
 
 def judge(
-    rows: Sequence[MessageRow], receivers: Receivers, outbox_trimmed: datetime, inbox_purged: datetime
+    rows: Sequence[MessageRow], receivers: Receivers, outbox_purged: datetime, inbox_purged: datetime
 ) -> Iterator[ReconcileFinding | PendingFinding]:
     """Judge the rows of one message id.
 
-    A message older than `outbox_trimmed` may have left the outbox, and one older than `inbox_purged` an inbox. Read
+    A message older than `outbox_purged` may have left the outbox, and one older than `inbox_purged` an inbox. Read
     sides keep everything.
     """
     stored = [row for row in rows if row.table == "stored_events"]
     outbox = [row for row in rows if row.table == "outbox"]
     announced = [*stored, *outbox]
     if announced:
-        yield from at_the_source(stored, outbox, receivers, outbox_trimmed)
+        yield from at_the_source(stored, outbox, receivers, outbox_purged)
         yield from at_the_receivers(announced[0], rows, receivers, inbox_purged)
     else:
         yield from never_announced(rows, receivers)
@@ -37,10 +37,10 @@ def judge(
 
 
 def at_the_source(
-    stored: Sequence[MessageRow], outbox: Sequence[MessageRow], receivers: Receivers, outbox_trimmed: datetime
+    stored: Sequence[MessageRow], outbox: Sequence[MessageRow], receivers: Receivers, outbox_purged: datetime
 ) -> Iterator[ReconcileFinding]:
     """The event and the outbox row of a message explain each other."""
-    if not outbox and stored[0].moment > outbox_trimmed:
+    if not outbox and stored[0].moment > outbox_purged:
         yield about(stored[0], "missing", f"{stored[0].service}.outbox", "its event is stored, its row is gone")
     if not stored and not receivers.is_without_event(outbox[0].contract):
         yield about(outbox[0], "unexpected", outbox[0].place, "no stored event explains it")
@@ -80,7 +80,7 @@ def at_the_receivers(
 def never_announced(rows: Sequence[MessageRow], receivers: Receivers) -> Iterator[ReconcileFinding]:
     """A message that no store and no outbox has must not be anywhere else.
 
-    The exception is a message without an event: nothing explains it once its outbox row is trimmed.
+    The exception is a message without an event: nothing explains it once its outbox row is purged.
     """
     received = {row.service for row in rows if row.table in RECEIVED}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Waiting for messages in flight: a message that has not arrived yet is no finding."""
+"""Settling: waits for messages in flight, because a message that has not arrived yet is no finding."""
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -13,7 +13,7 @@ from psycopg import Connection
 from ordersaga.reconcile.findings import PendingFinding, ReconcileFinding
 from ordersaga.reconcile.receivers import Receivers
 
-MOST_PENDING = 1000
+MAX_PENDING = 1000
 """Findings that are held at once."""
 POLL_SECONDS = 0.25
 
@@ -29,10 +29,10 @@ PARKED_LAST = " order by 2 nulls first"
 
 
 class Settling:
-    """Gives pending findings time to resolve: `patience` seconds for all of them together, from the first on.
+    """Gives pending findings time to resolve: `patience` seconds for all together, beginning with the first.
 
     Args:
-        urls: by service, those of the databases' owners.
+        urls: by name of the service, the URL of its database for the owner.
         receivers: knows which services are read sides.
         patience: in seconds.
         report: called with each finding that remains.
@@ -70,7 +70,7 @@ class Settling:
                 self._report(each)
             else:
                 self._pending.append(each)
-        if len(self._pending) >= MOST_PENDING:
+        if len(self._pending) >= MAX_PENDING:
             self.settle()
 
     def settle(self) -> None:

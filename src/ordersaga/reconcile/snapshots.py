@@ -19,8 +19,8 @@ ROWS_PER_FETCH = 2000
 
 @dataclass(frozen=True)
 class Snapshots:
-    """Connections by service. `received` is older than `announced`: so a message that is in an inbox and in no store
-    was never announced, however busy the system is."""
+    """Connections by service. `received` is older than `announced`: a message that is in an inbox and in no store was
+    therefore never announced, however busy the system is."""
 
     received: Mapping[str, Connection[Any]]
     announced: Mapping[str, Connection[Any]]
@@ -30,7 +30,7 @@ class Snapshots:
 
 @contextmanager
 def take_snapshots(services: Sequence[Service], urls: Mapping[str, str]) -> Iterator[Snapshots]:
-    """`urls` are those of the databases' owners, by service."""
+    """Snapshot all databases; `urls` maps the name of a service to the URL for the owner of its database."""
     read_sides = [service.name for service in services if isinstance(service, ReadSide)]
     names = [service.name for service in services]
     with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Sorting more than memory holds: sorted runs in temporary files, merged while they are read."""
+"""SortedRuns: sorts more than memory holds, in temporary files that are merged while they are read."""
 
 import pickle
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ Item = TypeVar("Item", bound=tuple[Any, ...])
 RUN = 10_000
 """Items held at once, some 5 MB."""
 RUNS_PER_LEVEL = 100
-"""So many runs are merged into one of the next level: some two hundred files are open at most, where `ulimit -n` is
+"""This number of runs is merged into one of the next level: at most some two hundred files are open; `ulimit -n` is
 often 1,024."""
 
 

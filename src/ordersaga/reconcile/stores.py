@@ -1,4 +1,4 @@
-"""Reading an event store: checks that every stream is complete and unaltered, and derives its messages."""
+"""The event stores: checks that every stream is complete and unaltered, and derives its messages."""
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
@@ -55,7 +55,7 @@ def read_store(
     key: UUID | None,
     report: Callable[[ReconcileFinding, datetime], None],
 ) -> Iterator[MessageRow | None]:
-    """For each event its messages, or None once for an event without any; what is wrong in a stream is reported."""
+    """Yield the messages of each event, or None for an event without any; report gaps and altered events."""
     for values in rows(connection, EVENTS, {"key": key}):
         event = ChainedEvent(*values)
         wrong = problem(service.name, event)

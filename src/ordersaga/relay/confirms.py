@@ -22,7 +22,7 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of messages since the last outcome."""
+    """The results of messages since the last outcome."""
 
     settled: int
     """Number of the oldest messages in flight that are now confirmed or refused."""
@@ -90,7 +90,7 @@ class Confirms:
                 )
 
     def outcome(self) -> Outcome:
-        """What became of messages since the last outcome."""
+        """The results since the last outcome."""
         outcome = Outcome(self._settled - self._reported, tuple(self._refusals))
         self._reported = self._settled
         self._refusals.clear()

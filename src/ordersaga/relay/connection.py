@@ -1,4 +1,4 @@
-"""A pika connection that writes many messages at once, and the reason for its end in words."""
+"""BatchConnection: a pika connection that writes many messages at once; and the text of a connection error."""
 
 import pika
 from pika.exceptions import AMQPError

@@ -1,4 +1,4 @@
-"""The relay daemon: publishes the outboxes of services until told to stop."""
+"""The relay daemon: publishes the outboxes of services until SIGTERM or SIGINT."""
 
 import logging
 import sys
@@ -62,7 +62,7 @@ def urls_of_environment(names: list[str]) -> dict[str, str]:
 
 
 def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:
-    """The body of a relay thread; an error that it cannot handle ends the process."""
+    """Run one relay in its thread; an unhandled error ends the process."""
     try:
         relay.run()
     except UnsafeServer as error:

@@ -20,7 +20,7 @@ CHUNK = 100
 MAX_IN_FLIGHT = 2000
 """Messages with the broker and not yet confirmed; 8000 was no faster, 500 a fifth slower."""
 MAX_READ_AHEAD = 5000
-"""Rows read and not settled: so many may wait for others of their key before other keys wait too."""
+"""The most rows that are read and not settled; beyond it, keys wait that have no refused message."""
 
 KEEP_ALIVE_SECONDS = 1.0
 """Longest time between two statements; the server ends a session after three seconds without one."""
@@ -85,7 +85,7 @@ class Dispatch:
     def settle(self, max_in_flight: int, max_outstanding: int) -> bool:
         """Wait until at most `max_in_flight` messages are with the broker and `max_outstanding` rows are not settled.
 
-        Returns False when the relay is told to stop first; every message in flight is settled then.
+        Returns False when `stop` is set first; every message in flight is settled then.
 
         Raises:
             DrainTimeout: the relay is stopping, and this takes more than ten seconds.
@@ -101,7 +101,7 @@ class Dispatch:
         return True
 
     def idle(self, seconds: float) -> None:
-        """Wait at most so long, and read what the broker says meanwhile."""
+        """Process the broker's frames for at most this long."""
         if self.in_flight.count:
             self._await_confirms(self.in_flight.count - 1, seconds)
         else:
@@ -109,7 +109,7 @@ class Dispatch:
             self._keep_alive()
 
     def _await_confirms(self, at_most: int, seconds: float) -> None:
-        """Read confirms until at most so many messages are in flight, one is refused, or the time is over."""
+        """Read confirms until at most `at_most` messages are in flight, one is refused, or the time is over."""
         self._apply(self._publisher.settle(at_most, seconds))
         self._keep_alive()
 

@@ -1,4 +1,4 @@
-"""PublishLoop: opens a window, publishes it page by page, moves the cursor past it, again and again."""
+"""PublishLoop: opens a window, publishes it page by page, moves the cursor past it, and repeats."""
 
 import threading
 import time
@@ -61,7 +61,7 @@ class PublishLoop:
         return self._dispatch.unconfirmed_seconds
 
     def run(self) -> None:
-        """Publish window after window until told to stop, then settle the messages in flight.
+        """Publish window after window until `stop` is set, then settle the messages in flight.
 
         Raises:
             BrokerUnavailable, psycopg.Error: a server is away; this relay leads no more.
@@ -99,7 +99,7 @@ class PublishLoop:
                     self._idle()
 
     def _publish(self, opened_at: float) -> Cursor:
-        """Publish the window and move the cursor past it, or inside it when told to stop or without room."""
+        """Publish the window and move the cursor past it; if stopped or without room, only inside it."""
         if self._send_window():
             self.up_to_date_at = opened_at
             return window.close_window(self._connection, self._opened.target)
@@ -109,7 +109,7 @@ class PublishLoop:
         return window.load_cursor(self._connection)
 
     def _send_window(self) -> bool:
-        """Returns True when every row is settled, False when told to stop or when too many rows are undeliverable."""
+        """Send every row. Returns True once all are settled, False if stopped or too many rows are undeliverable."""
         positions = self._opened.positions
         self._unread = len(positions)
         for start in range(0, len(positions), PAGE):

@@ -60,7 +60,7 @@ class Publisher:
         """Connect, unless connected.
 
         Raises:
-            BrokerUnavailable: that failed.
+            BrokerUnavailable: the connection failed.
         """
         if self.is_open:
             return
@@ -89,7 +89,7 @@ class Publisher:
         self._confirms = Confirms()
 
     def send(self, messages: Sequence[Message]) -> None:
-        """Send messages in one write; `settle` returns what became of them.
+        """Send messages in one write; `settle` returns their results.
 
         Raises:
             BrokerUnavailable: the connection was lost; messages in flight may or may not have been stored.
@@ -101,7 +101,7 @@ class Publisher:
         self._run(0, until=lambda: False)
 
     def settle(self, at_most: int, seconds: float) -> Outcome:
-        """Wait until at most so many messages are in flight, one is refused, or the time is over.
+        """Wait until at most `at_most` messages are in flight, one is refused, or the time is over.
 
         Raises:
             BrokerUnavailable: the connection was lost; messages in flight may or may not have been stored.
@@ -173,5 +173,5 @@ class Publisher:
         self._confirms.returned(properties.message_id, reason)
 
     def _on_confirm(self, frame: Any) -> None:
-        take = self._confirms.nacked if isinstance(frame.method, Basic.Nack) else self._confirms.acked
-        take(frame.method.delivery_tag, frame.method.multiple)
+        settle = self._confirms.nacked if isinstance(frame.method, Basic.Nack) else self._confirms.acked
+        settle(frame.method.delivery_tag, frame.method.multiple)

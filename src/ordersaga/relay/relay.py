@@ -69,7 +69,7 @@ class Relay:
         return time.monotonic() - (loop.up_to_date_at if loop else self._up_to_date_at)
 
     def run(self) -> None:
-        """Publish until told to stop.
+        """Publish until `stop` is set.
 
         Raises:
             UnsafeServer: publishing from this server could lose messages.
@@ -82,10 +82,10 @@ class Relay:
             except MessageTooLarge:
                 pause = 0.0
             except BrokerUnavailable as error:
-                self._rabbitmq.away(error)
+                self._rabbitmq.down(error)
                 pause = self._rabbitmq.pause()
             except psycopg.Error as error:
-                self._postgres.away(error)
+                self._postgres.down(error)
                 pause = self._postgres.pause()
         self._publisher.close()
         log.info("stopped", database=self.database)
@@ -102,7 +102,7 @@ class Relay:
                 self._lead(connection)
 
     def _stand_by(self, connection: Connection[Any]) -> bool:
-        """Wait until this relay leads. Returns False when told to stop first."""
+        """Wait until this relay leads. Returns False if `stop` is set first."""
         waited = False
         while not session.try_to_lead(connection):
             if not waited:

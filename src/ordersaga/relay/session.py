@@ -11,8 +11,7 @@ from psycopg.conninfo import make_conninfo
 from ordersaga.database.locks import RELAY_LEAD, try_lock
 
 SILENCE_SECONDS = 3
-"""The server ends a session that sends or receives nothing for this long; a frozen or unreachable relay then leads no
-more."""
+"""The server ends a session without traffic after this time, so that a frozen or unreachable relay loses its lead."""
 
 CONNECT = {
     "connect_timeout": "5",
@@ -74,7 +73,7 @@ TAKEN_BACK = "a crash would take back what is already published"
 
 
 def dangers(connection: Connection[Any]) -> list[str]:
-    """What makes the server unsafe, each a sentence with what to do."""
+    """The reasons why the server is unsafe, each a sentence with its remedy."""
     found = []
     if fetch_one(connection, "select current_setting('fsync')") == "off":
         found.append(f"fsync is off: {TAKEN_BACK}. Set fsync = on")

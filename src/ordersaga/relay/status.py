@@ -1,4 +1,4 @@
-"""How far a database is published, how fast and by which relay: the data of `relay status`."""
+"""The status of a database's relay: its lag, its rate and its sessions, as `relay status` shows them."""
 
 import time
 from dataclasses import dataclass
@@ -71,11 +71,11 @@ FOREIGN = """
 select c.system_identifier <> s.system_identifier::text from relay_cursor c, pg_control_system() s
 """
 
-# Rows that were unpublished at an earlier cursor, by whether the cursor has passed them since. It reads the backlog,
-# not the table.
-STANDING = f"""
+# The rows that were unpublished at an earlier cursor, and which of them are published now. It reads the backlog, not
+# the table.
+BACKLOG = f"""
 with before as ({unseen("position, xid", "outbox")}),
-standing as (
+backlog as (
     select position, coalesce(pg_visible_in_snapshot(before.xid, c.published)
         or position <= c.confirmed_position and pg_visible_in_snapshot(before.xid, c.target), false) as is_published
     from before left join relay_cursor c on true
@@ -84,7 +84,7 @@ total as (
     select count(*) filter (where is_published) as published,
         count(*) filter (where not is_published) as unpublished,
         min(position) filter (where not is_published) as oldest
-    from standing)
+    from backlog)
 select published, unpublished, message_id, contract, time,
     coalesce(greatest(0, extract(epoch from clock_timestamp() - time)), 0)::float8
 from total left join outbox on position = oldest
@@ -96,16 +96,16 @@ def relay_status(database: str, url: str, seconds: float) -> RelayStatus:
     options = {**session.CONNECT, "application_name": "ordersaga relay status"}
     try:
         with psycopg.connect(make_conninfo(url, **options), autocommit=True) as connection:
-            return ask(connection, database, seconds)
+            return measure(connection, database, seconds)
     except psycopg.Error as error:
         return RelayStatus(database, problem=str(error).strip())
 
 
-def ask(connection: Connection[Any], database: str, seconds: float) -> RelayStatus:
+def measure(connection: Connection[Any], database: str, seconds: float) -> RelayStatus:
     before = cursor_of(connection)
     began = time.monotonic()
     time.sleep(seconds)
-    published, unpublished, id_, contract, moment, age = standing(connection, before)
+    published, unpublished, id_, contract, moment, age = backlog(connection, before)
     active, standbys = relays(connection)
     rate = published / (time.monotonic() - began)
     refused, since, reason = connection.execute(UNDELIVERABLE).fetchone() or (0, None, None)
@@ -116,13 +116,14 @@ def ask(connection: Connection[Any], database: str, seconds: float) -> RelayStat
 
 def unpublished(connection: Connection[Any]) -> int:
     """Committed rows that the broker has not confirmed."""
-    _, number, *_ = standing(connection, cursor_of(connection))
+    _, number, *_ = backlog(connection, cursor_of(connection))
     return int(number)
 
 
-def standing(connection: Connection[Any], before: Cursor) -> tuple[Any, ...]:
+def backlog(connection: Connection[Any], before: Cursor) -> tuple[Any, ...]:
+    """Published and unpublished rows since a cursor; id, contract, time and age (seconds) of the oldest unpublished."""
     parameters = {"since": before.published, "target": before.target, "confirmed": before.confirmed_position}
-    [row] = connection.execute(STANDING, parameters, binary=True)
+    [row] = connection.execute(BACKLOG, parameters, binary=True)
     return tuple(row)
 
 

@@ -20,7 +20,7 @@ from ordersaga.runtime.logs import log
 
 KINDS = ("nacked", "returned", "too_large", "waits")
 MAX_ROWS = 10_000
-"""Rows at which a relay stops publishing, because not a few messages but the broker is at fault."""
+"""With this number of rows a relay stops publishing: the broker is at fault, not a few messages."""
 RELOAD_SECONDS = 1.0
 """Seconds between two reads of the due rows, while there are rows; people may have changed them."""
 
@@ -92,7 +92,7 @@ class Undeliverable:
 
     @property
     def has_room(self) -> bool:
-        """A tenth less than full, so that a relay that stopped does not stop again at once."""
+        """Below nine tenths of MAX_ROWS, so that a relay that stopped does not stop again at once."""
         return self.count < 0.9 * MAX_ROWS
 
     def record(self, refused: Sequence[RefusedRow]) -> None:

@@ -38,7 +38,7 @@ class Link:
         self.problem = ""
         self._failures = 0
 
-    def away(self, error: BaseException) -> None:
+    def down(self, error: BaseException) -> None:
         if not self._failures:
             log.warning(f"{self.name} is away, trying again until it answers", reason=repr(error))
         self.problem = f"{self.name} is away: {error!r}"
@@ -67,8 +67,8 @@ class DatabaseLink(Link):
             self._connection = connect(self._url, self.name)
         return self._connection
 
-    def away(self, error: BaseException) -> None:
-        super().away(error)
+    def down(self, error: BaseException) -> None:
+        super().down(error)
         self.close()
 
     def close(self) -> None:
