@@ -239,4 +239,4 @@ def check_outdated(outdated: Database, migrate: tuple[str, ...], damage: str, na
     )
     assert done.returncode == 1
     assert f"the database {kind} is at the newest revision, but lacks {named}" in done.stderr
-    assert "--fresh" in done.stderr
+    assert "Start with an empty database" in done.stderr

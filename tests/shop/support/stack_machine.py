@@ -56,7 +56,6 @@ SAID = """
 select correlation_id, causation_id, actor, traceparent, tracestate,
     message_id, contract, source, key, sequence, time, event_hash, body
 from outbox order by position desc offset %s limit 1
-from shop import services
 """
 
 numbers = st.integers(0, 9)
