@@ -1,5 +1,6 @@
 """Service: the announcements, reactions, settings and tables of one service, and its names."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,16 @@ def no_resources(_: Any) -> None:
     """The outside steps of the service need nothing."""
 
 
+def checked(database: str) -> str:
+    """The name. Raises ValueError unless a shell can set `<DATABASE>_DATABASE_URL` and the name is unambiguous."""
+    if not re.fullmatch("[a-z_][a-z0-9_]*", database):
+        raise ValueError(
+            f"{database!r} cannot name a database: the variable <DATABASE>_DATABASE_URL holds its URL, so the name has "
+            "small letters, digits and _. Name another one with database="
+        )
+    return database
+
+
 class Service:
     """The description of one service; workers, APIs, relays and operators' commands need nothing else.
 
@@ -33,11 +44,15 @@ class Service:
         reactions: the functions that handle the messages it receives. Default: none.
         settings: the class of the variables that its processes read.
         resources: opens the clients that its outside steps use, from the settings of its worker.
-        database: its database; the variable `<DATABASE>_DATABASE_URL` holds the URL. Default: the name.
+        database: its database, in small letters, digits and _; the variable `<DATABASE>_DATABASE_URL` holds the URL.
+            Default: the name.
         group: its consumer group, which names its queues. Default: the name.
         role: the database role of its processes, to which `migrate` grants its rights. Default: the name.
         tables: its own tables, which `migrate` and `/readyz` check.
         migrations: a folder of alembic migrations that make these tables.
+
+    Raises:
+        ValueError: no variable can have the name of the database.
     """
 
     is_read_side = False
@@ -62,7 +77,7 @@ class Service:
         self.reactions = reactions or Reactions()
         self.settings = settings
         self.resources = resources
-        self.database = database or name
+        self.database = checked(database or name)
         self.group = group or name
         self.role = role or name
         self.tables = tuple(tables)

@@ -84,6 +84,8 @@ def test_a_read_side_is_migrated_rebuilt_and_looked_at(ordersaga: OrdersagaComma
 
 def test_the_number_of_queues_is_shown_and_changed(ordersaga: OrdersagaCommand, broker: TestBroker) -> None:
     assert "is not declared: run `ordersaga topology`" in ordersaga("queues", "show", expect=1)
+    assert "is not declared: run `ordersaga topology`" in ordersaga("queues", "set", "4", expect=1)
+    assert "being changed" not in ordersaga("topology")
     for each in (service, read_side):
         broker.declare(each.consumer_group(2))
     groups = ("--group", service.group)

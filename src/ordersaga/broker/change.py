@@ -69,6 +69,7 @@ class QueueChange:
             self.broker = opened.enter_context(
                 closing(pika.BlockingConnection(parameters(self.amqp_url, "queues set")))
             )
+            self.require_declared()
             self.sessions = {
                 name: opened.enter_context(closing(pause_locks.connect(name, url))) for name, url in self.leads.items()
             }
@@ -78,6 +79,12 @@ class QueueChange:
                 pause_locks.take_lead(name, session)
             while not self.try_once():
                 self.say("the workers still had something in hand; letting them go on")
+
+    def require_declared(self) -> None:
+        """Raises ChangeFailed: a group has no queues, so there is no number to change."""
+        for group in self.groups:
+            if not queues_of(self.broker, group.name):
+                raise ChangeFailed(f"{group.name} is not declared: run `ordersaga topology`. {UNCHANGED}")
 
     def try_once(self) -> bool:
         """Drain, pause the workers, and move the bindings. Returns False when workers still hold messages."""

@@ -1,9 +1,7 @@
 """The application that a command works on: its services, its databases, its broker and its settings."""
 
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -108,30 +106,3 @@ class Application:
     def not_erased(self) -> Sequence[str]:
         """What erasing a person's keys leaves alone in this application beside what it leaves in every one."""
         return ()
-
-
-def services_of(place: str | None) -> Sequence[Service]:
-    """The services that `module:attribute` names: one Service, or several.
-
-    Raises:
-        click.UsageError: no place was given, or there are no services at it.
-    """
-    if not place:
-        raise click.UsageError(
-            "Say which services: --app MODULE:ATTRIBUTE, or ORDERSAGA_APP in the environment. The attribute is a "
-            "Service or a list of them."
-        )
-    module, _, attribute = place.partition(":")
-    # As `python -m` does: an application is found where the command is started.
-    if (here := str(Path.cwd())) not in sys.path:
-        sys.path.insert(0, here)
-    try:
-        found = getattr(import_module(module), attribute or "services")
-    except ImportError as error:
-        raise click.UsageError(f"--app {place}: {error}. Is the name right, and is it found from here?") from error
-    except AttributeError as error:
-        raise click.UsageError(f"--app {place}: {error}") from error
-    services = (found,) if isinstance(found, Service) else tuple(found)
-    if not services or not all(isinstance(service, Service) for service in services):
-        raise click.UsageError(f"--app {place} is neither a Service nor a list of them")
-    return services

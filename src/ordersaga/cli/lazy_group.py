@@ -8,8 +8,14 @@ import click
 
 from ordersaga.cli.errors import CannotRunHere
 
-EXTRAS = {"cryptography": "audit", "jwt": "http"}
-"""Package that a command may lack -> extra of ordersaga that brings it."""
+EXTRAS = {"cryptography": "audit", "jwt": "http", "flask": "http", "flask_openapi3": "http", "werkzeug": "http"}
+"""Package that a command or an application may lack -> extra of ordersaga that brings it."""
+
+
+def how_to_install(error: ImportError) -> str:
+    """How to install the package that is missing; empty when no extra of ordersaga brings it."""
+    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    return f"pip install 'ordersaga[{EXTRAS[package]}]'" if package in EXTRAS else ""
 
 
 def unchanged(command: click.Command) -> click.Command:
@@ -34,9 +40,8 @@ class LazyGroup(click.Group):
         try:
             command: click.Command = resolve_name(self.table[cmd_name][0])
         except ModuleNotFoundError as missing:
-            if missing.name not in EXTRAS:
+            if not (install := how_to_install(missing)):
                 raise
-            install = f"pip install 'ordersaga[{EXTRAS[missing.name]}]'"
             raise CannotRunHere(f"`{cmd_name}` needs the package {missing.name}: {install}") from None
         return self.adapt(command)
 

@@ -50,6 +50,7 @@ def main(context: click.Context, app: str | None) -> None:
     The servers are those of the environment: <DATABASE>_DATABASE_URL for each service, and AMQP_URL.
     Exit codes: 0 done, 1 failed, 2 something must be set first, or wrong usage.
     """
-    from ordersaga.cli.app import Application, services_of
+    from ordersaga.cli.app import Application
+    from ordersaga.cli.loading import services_of
 
     context.obj = context.obj or Application(partial(services_of, app))

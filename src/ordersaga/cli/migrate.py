@@ -2,12 +2,14 @@
 
 import click
 import psycopg
+from sqlalchemy.exc import DBAPIError
 
 from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.errors import Failed
 from ordersaga.database.migrate import UnknownSchema
 from ordersaga.database.migrate import migrate as migrate_database
 from ordersaga.privacy.erasure import Erasure, Erasures, erase_again
+from ordersaga.runtime.settings import url_variable
 
 
 @click.command()
@@ -29,6 +31,12 @@ def migrate(application: Application, services: tuple[str, ...]) -> None:
             repeat_erasures(service.database, url, erasures)
         except UnknownSchema as error:
             raise Failed(str(error)) from None
+        except (psycopg.Error, DBAPIError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise Failed(
+                f"The database of {service.name} could not be migrated: {str(cause).strip()}\n"
+                f"Nothing was changed in it. Is {url_variable(service.database)} the URL of its owner?"
+            ) from None
 
 
 def repeat_erasures(database: str, url: str, erasures: list[Erasure]) -> None:

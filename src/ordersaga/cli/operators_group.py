@@ -5,11 +5,11 @@ from typing import Any
 import click
 
 from ordersaga.cli.errors import CannotRunHere
-from ordersaga.cli.lazy_group import LazyGroup
+from ordersaga.cli.lazy_group import LazyGroup, how_to_install
 
 
 class OperatorsGroup(LazyGroup):
-    """A missing setting ends a command with its sentence and exit code 2."""
+    """A missing setting or package ends a command with its sentence and exit code 2."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -20,3 +20,7 @@ class OperatorsGroup(LazyGroup):
             if isinstance(ended, MissingSetting):
                 raise CannotRunHere(str(ended)) from None
             raise
+        except ModuleNotFoundError as missing:
+            if not (install := how_to_install(missing)):
+                raise
+            raise CannotRunHere(f"The package {missing.name} is needed for that: {install}") from None

@@ -3,13 +3,14 @@
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from alembic import command
 from alembic.config import Config
 from psycopg import Connection
 from psycopg.errors import DuplicateTable
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection as SqlaConnection
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from ordersaga.database.locks import MIGRATION
@@ -57,7 +58,7 @@ def migrate(schema: ServiceSchema, url: str) -> None:
     Raises:
         UnknownSchema: a table of another application exists, or a column is still missing; nothing was changed.
     """
-    engine = create_engine(make_url(url).set(drivername="postgresql+psycopg"))
+    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
     try:
         with engine.begin() as connection:
             connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION})

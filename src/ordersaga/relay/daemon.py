@@ -19,7 +19,7 @@ from ordersaga.runtime.signals import set_by_signal
 UNSAFE = "--unsafe-durability"
 MARGIN_SECONDS = 2
 
-USAGE = """usage: python -m relay [--unsafe-durability] [DATABASE ...]
+USAGE = """usage: python -m {program} [--unsafe-durability] [DATABASE ...]
 
 Publishes the outbox of service databases to RabbitMQ: every message at least once, in order per key, and
 marks as published only what the broker has confirmed. Consumers drop the copies that a crash can cause.
@@ -48,12 +48,18 @@ of messages in flight, moves the cursor, and exits 0. Exit 2: something must be 
 """
 
 
+def program() -> str:
+    """The module that `python -m` started: this one, or a package of an application that calls `run`."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
+    return spec.name.removesuffix(".__main__") if spec else __name__
+
+
 def urls_of_environment(names: list[str]) -> dict[str, str]:
     """Database -> URL, of those named or of all that the environment names. Raises MissingSetting."""
     urls = database_urls()
     if not urls:
         raise MissingSetting(
-            "No <NAME>_DATABASE_URL is set, so there is nothing to publish. See python -m relay --help"
+            f"No <NAME>_DATABASE_URL is set, so there is nothing to publish. See python -m {program()} --help"
         )
     for name in names:
         if name not in urls:
@@ -110,12 +116,12 @@ def serve(urls: Mapping[str, str], amqp_url: str, unsafe_durability: bool = Fals
 
 def main(arguments: list[str]) -> int:
     if "-h" in arguments or "--help" in arguments:
-        sys.stdout.write(USAGE)
+        sys.stdout.write(USAGE.format(program=program()))
         return 0
     names = [argument for argument in arguments if argument != UNSAFE]
     for name in names:
         if name.startswith("-"):
-            raise MissingSetting(f"There is no option {name}. See python -m relay --help")
+            raise MissingSetting(f"There is no option {name}. See python -m {program()} --help")
     amqp_url = read_settings(RelaySettings).amqp_url
     urls = urls_of_environment(names)
     if not amqp_url:

@@ -4,11 +4,23 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DATABASE_SUFFIX = "_DATABASE_URL"
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)]
+
+
+def require_amqp_url(text: str) -> str:
+    """Raises ValueError for a text that no connection can be made from; the empty text is no URL yet."""
+    from pika import URLParameters
+
+    try:
+        if text:
+            URLParameters(text)
+    except (ValueError, IndexError):
+        raise ValueError("Set it to amqp://user:password@host:port/vhost") from None
+    return text
 
 
 class MissingSetting(SystemExit):
@@ -37,7 +49,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    amqp_url: str = ""
+    amqp_url: Annotated[str, AfterValidator(require_amqp_url)] = ""
     token_public_key: str = ""
     """Ed25519 public key in PEM that verifies bearer tokens."""
     token_issuer: str = "ordersaga"
@@ -96,11 +108,17 @@ def database_url(name: str) -> str:
     """The URL of a database, from `<NAME>_DATABASE_URL`.
 
     Raises:
-        MissingSetting: it is not set.
+        MissingSetting: it is not set, or no connection can be made from it.
     """
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    url = database_urls().get(name, "")
     try:
-        return database_urls()[name]
-    except KeyError:
-        raise MissingSetting(
-            f"{url_variable(name)} is not set. Set it to postgresql://user:password@host:port/{name}"
-        ) from None
+        if url:
+            conninfo_to_dict(url)
+            return url
+    except ProgrammingError:
+        pass
+    problem = "is no URL of a database" if url else "is not set"
+    raise MissingSetting(f"{url_variable(name)} {problem}. Set it to postgresql://user:password@host:port/{name}")

@@ -30,9 +30,7 @@ a_file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
-@click.option(
-    "--export", "exported", type=a_file, help="Verify this `audit export --format jsonl`, without any server."
-)
+@click.option("--export", "exported", type=a_file, help="Verify this file of `audit export`, without any server.")
 @click.option("--key", "key_text", help="The public key, or a file with it.  [default: of the sealer]")
 @click.option(
     "--checkpoints", type=a_file, multiple=True, help="Checkpoints that were kept elsewhere; may be given again."
