@@ -21,7 +21,7 @@ from devstack.servers.private import private_servers
 from ordersaga.readside import events
 from ordersaga.readside.events import EventFilter
 from ordersaga.readside.why import why
-from projections.audit.trail import Filter, Trail
+from projections.audit.trail import Trail, TrailFilter
 from projections.queries import figures, payments, sagas, search, stock, timeline
 from projections.queries.sagas import SagaFilter
 from projections.queries.timeline import Timeline
@@ -87,7 +87,7 @@ def on_the_dashboard(orders: int) -> dict[str, Question]:
     return asked | {f"search: {name}": partial(search.search, text=text) for name, text in sought.items()}
 
 
-def trail_page(connection: Connection[Any], wanted: Filter) -> object:
+def trail_page(connection: Connection[Any], wanted: TrailFilter) -> object:
     return Trail({"projections": connection}).page(wanted)
 
 
@@ -96,13 +96,13 @@ def of_the_audit(orders: int) -> dict[str, Question]:
     some = orders // 2
     since = datetime.now(UTC) - timedelta(seconds=some)
     filters = {
-        "all": Filter(),
-        "order": Filter(order=str(id_of(some, 0))),
-        "actor": Filter(actor="customer-7"),
-        "correlation": Filter(correlation=id_of(some, 99)),
-        "type": Filter(type=PLACED),
-        "since": Filter(since=since, until=since + timedelta(minutes=1)),
-        "actor and type": Filter(actor="customer-7", type=CANCELLED),
+        "all": TrailFilter(),
+        "order": TrailFilter(order=str(id_of(some, 0))),
+        "actor": TrailFilter(actor="customer-7"),
+        "correlation": TrailFilter(correlation=id_of(some, 99)),
+        "type": TrailFilter(type=PLACED),
+        "since": TrailFilter(since=since, until=since + timedelta(minutes=1)),
+        "actor and type": TrailFilter(actor="customer-7", type=CANCELLED),
     }
     asked: dict[str, Question] = {
         f"trail by {name}": partial(trail_page, wanted=wanted) for name, wanted in filters.items()

@@ -14,7 +14,7 @@ from ordersaga.http.endpoints import accept, answer, read_transaction, request_k
 from ordersaga.http.etags import etag
 from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import Keyed, only, problem
-from ordersaga.http.paging import linked
+from ordersaga.http.paging import page_with_link
 from ordersaga.http.parked import mount_parked
 from ordersaga.store import aggregates
 from ordersaga.store.transaction import Transaction
@@ -38,7 +38,7 @@ def list_stock(query: StockItemQuery) -> Response:
         ids = aggregates.ids_of_kind(transaction.connection, StockItem.Opened, query.limit + 1, after)
         transaction.load(ids)
         stock = [StockView.of(transaction.get(StockItem, id_)) for id_ in ids]
-    page, following = linked(stock, query.limit, attrgetter("sku"))
+    page, following = page_with_link(stock, query.limit, attrgetter("sku"))
     return show(StockItemPage(stock=page, next=following))
 
 

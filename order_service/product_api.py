@@ -13,7 +13,7 @@ from ordersaga.http.endpoints import accept, answer, read_transaction, respond, 
 from ordersaga.http.etags import etag, expected_version, precondition_failed
 from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import Conditional, only, problem
-from ordersaga.http.paging import linked
+from ordersaga.http.paging import page_with_link
 from ordersaga.store import aggregates
 from ordersaga.store.transaction import Transaction
 
@@ -29,7 +29,7 @@ def list_products(query: ProductQuery) -> Response:
         ids = aggregates.ids_of_kind(transaction.connection, Product.Listed, query.limit + 1, after)
         transaction.load(ids)
         products = [ProductView.of(transaction.get(Product, id_)) for id_ in ids]
-    page, following = linked(products, query.limit, attrgetter("sku"))
+    page, following = page_with_link(products, query.limit, attrgetter("sku"))
     return show(ProductPage(products=page, next=following))
 
 

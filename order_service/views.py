@@ -12,7 +12,7 @@ from order_service.product_views import Sku
 from ordersaga.http.openapi import KEY_PATTERN, KEY_TEXT, Body, Conditional, Keyed, View, example
 
 LARGEST_QUANTITY = 10_000
-MOST_LINES = 100
+MAX_LINES = 100
 CARD = r"^[A-Za-z]+_[A-Za-z0-9_]+$"
 """The card processor's name of a payment method, such as pm_card_visa; a card number does not match."""
 
@@ -55,7 +55,7 @@ class NewOrder(Body):
         },
     )
 
-    lines: list[WantedLine] = Field(min_length=1, max_length=MOST_LINES)
+    lines: list[WantedLine] = Field(min_length=1, max_length=MAX_LINES)
     card: str = Field(max_length=100, pattern=CARD)
     contact: Contact | None = Field(default=None, repr=False)
 

@@ -13,7 +13,7 @@ from ordersaga.http.app import api, caller
 from ordersaga.http.cursors import cursor_of
 from ordersaga.http.endpoints import show
 from ordersaga.http.openapi import only, problem
-from ordersaga.http.paging import linked
+from ordersaga.http.paging import page_with_link
 from ordersaga.readside import events
 from ordersaga.store.transaction import AggregateNotFound
 from projections.queries import figures, payments, sagas, search, stock, timeline
@@ -68,7 +68,7 @@ def list_sagas(query: SagaQuery) -> Response:
         found = sagas.page(
             connection, wanted._replace(customer=customer or wanted.customer), query.limit + 1, query.after
         )
-    page, following = linked(found, query.limit, lambda saga: cursor_of((saga.placed_at, saga.order_id)))
+    page, following = page_with_link(found, query.limit, lambda saga: cursor_of((saga.placed_at, saga.order_id)))
     return show_page(SagaPage(sagas=page, next=following))
 
 
@@ -83,7 +83,7 @@ def list_unfinished(query: UnfinishedQuery) -> Response:
     with read_transaction() as connection:
         found = sagas.unfinished(connection, query.limit + 1, query.after, query.waits_for)
         usual = sagas.usual(connection)
-    page, following = linked(found, query.limit, lambda saga: cursor_of((saga.waits_since, saga.order_id)))
+    page, following = page_with_link(found, query.limit, lambda saga: cursor_of((saga.waits_since, saga.order_id)))
     return show_page(UnfinishedPage(sagas=page, usual=usual, next=following))
 
 
@@ -114,7 +114,7 @@ def list_events(query: EventQuery) -> Response:
     """List the messages of the event log, newest first"""
     with read_transaction() as connection:
         found = events.page(connection, query.wanted(), query.limit + 1, query.after)
-    page, following = linked(found, query.limit, lambda event: cursor_of((event.time, event.position)))
+    page, following = page_with_link(found, query.limit, lambda event: cursor_of((event.time, event.position)))
     return show_page(EventPage(events=page, next=following))
 
 
@@ -134,7 +134,7 @@ def list_stock(query: StockQuery) -> Response:
     """List products with price and stock"""
     with read_transaction() as connection:
         found = stock.page(connection, query.limit + 1, query.after)
-    page, following = linked(found, query.limit, lambda product: cursor_of(product.sku))
+    page, following = page_with_link(found, query.limit, lambda product: cursor_of(product.sku))
     return show_page(StockPage(products=page, next=following))
 
 
@@ -143,7 +143,7 @@ def list_payments(query: PaymentQuery) -> Response:
     """List payments, the last changed first"""
     with read_transaction() as connection:
         found = payments.page(connection, query.state, query.limit + 1, query.after)
-    page, following = linked(found, query.limit, lambda payment: cursor_of((payment.last_at, payment.order_id)))
+    page, following = page_with_link(found, query.limit, lambda payment: cursor_of((payment.last_at, payment.order_id)))
     return show_page(PaymentPage(payments=page, next=following))
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from ordersaga.http.as_of import Time
-from ordersaga.http.cursors import SCHEMA, reads
+from ordersaga.http.cursors import SCHEMA, cursor_validator
 from ordersaga.http.event_stream import EventFilters, Name
 from ordersaga.http.openapi import Query, View
 from ordersaga.readside import events
@@ -37,7 +37,7 @@ class PageQuery(Query):
 class SagaQuery(PageQuery):
     """Orders, newest first, placed at or after `since` and before `until`."""
 
-    after: Annotated[sagas.SagaCursor, reads(sagas.SagaCursor), SCHEMA] | None = AFTER
+    after: Annotated[sagas.SagaCursor, cursor_validator(sagas.SagaCursor), SCHEMA] | None = AFTER
     state: sagas.State | None = None
     waits_for: sagas.Waiting | None = None
     overdue: bool | None = None
@@ -52,14 +52,14 @@ class SagaQuery(PageQuery):
 class UnfinishedQuery(PageQuery):
     """Unfinished orders, the longest waiting first."""
 
-    after: Annotated[sagas.SagaCursor, reads(sagas.SagaCursor), SCHEMA] | None = AFTER
+    after: Annotated[sagas.SagaCursor, cursor_validator(sagas.SagaCursor), SCHEMA] | None = AFTER
     waits_for: sagas.Waiting | None = None
 
 
 class EventQuery(EventFilters, PageQuery):
     """Messages, newest first: by position, or by time when `since` (inclusive) or `until` (exclusive) is given."""
 
-    after: Annotated[events.LogPlace, reads(events.LogPlace), SCHEMA] | None = AFTER
+    after: Annotated[events.LogCursor, cursor_validator(events.LogCursor), SCHEMA] | None = AFTER
     since: Time | None = None
     until: Time | None = None
 
@@ -67,13 +67,13 @@ class EventQuery(EventFilters, PageQuery):
 class StockQuery(PageQuery):
     """Products, by SKU."""
 
-    after: Annotated[str, reads(Name), SCHEMA] | None = AFTER
+    after: Annotated[str, cursor_validator(Name), SCHEMA] | None = AFTER
 
 
 class PaymentQuery(PageQuery):
     """Payments, the last changed first."""
 
-    after: Annotated[payments.PaymentCursor, reads(payments.PaymentCursor), SCHEMA] | None = AFTER
+    after: Annotated[payments.PaymentCursor, cursor_validator(payments.PaymentCursor), SCHEMA] | None = AFTER
     state: payments.State | None = None
 
 

@@ -20,7 +20,7 @@ from ordersaga.http.app import Api, api
 from ordersaga.http.cursors import cursor_of
 from ordersaga.http.endpoints import show
 from ordersaga.http.openapi import only, problem
-from ordersaga.http.paging import linked
+from ordersaga.http.paging import page_with_link
 from ordersaga.http.problems import Problem, respond
 from ordersaga.http.sending import set_send_timeout
 from ordersaga.readside import why as causes
@@ -39,7 +39,7 @@ from projections.audit.shapes import (
 )
 from projections.audit.sources import Sources, Unavailable, without
 from projections.audit.text import to_csv, to_json_line
-from projections.audit.trail import Entry, Filter, Trail, is_known
+from projections.audit.trail import Trail, TrailEntry, TrailFilter, is_known
 from projections.service import projections
 
 ORDERS = order_service.name
@@ -71,7 +71,7 @@ def show_trail(query: TrailQuery) -> Response:
     with sources().databases() as (connections, missing):
         check_order(connections, missing, asked)
         found = Trail(connections).page(asked, query.after, query.limit + 1)
-    page, following = linked(found, query.limit, lambda entry: cursor_of((entry.time, entry.id)))
+    page, following = page_with_link(found, query.limit, lambda entry: cursor_of((entry.time, entry.id)))
     return show(TrailPage(entries=page, next=following, missing=missing))
 
 
@@ -111,7 +111,7 @@ def show_verification() -> Response:
 def export(query: ExportQuery) -> Response:
     """jsonl without filters: the records that `audit verify --export` reads; with filters, or as csv: the trail"""
     asked = query.filter()
-    is_full = query.format == "jsonl" and asked == Filter()
+    is_full = query.format == "jsonl" and asked == TrailFilter()
     with sources().databases() as (connections, missing):
         require_available(missing)
         check_order(connections, missing, asked)
@@ -152,11 +152,11 @@ def record_lines() -> Iterator[str]:
         yield records.to_line(record) + "\n"
 
 
-def trail_lines(asked: Filter, format_: str) -> Iterator[str]:
+def trail_lines(asked: TrailFilter, format_: str) -> Iterator[str]:
     """The entries of the trail."""
     with sources().databases() as (connections, missing):
         require_available(missing)
-        entries: Iterable[Entry] = Trail(connections).entries(asked)
+        entries: Iterable[TrailEntry] = Trail(connections).entries(asked)
         if format_ == "csv":
             yield from to_csv(entries)
         else:
@@ -173,7 +173,7 @@ def check_logs() -> None:
             raise Problem(404, "not-found", f"Nothing of {store} has been sealed yet.")
 
 
-def check_order(connections: dict[str, Connection[Any]], missing: list[str], asked: Filter) -> None:
+def check_order(connections: dict[str, Connection[Any]], missing: list[str], asked: TrailFilter) -> None:
     """Raises Problem: 404 when the order is unknown."""
     if asked.order and not is_known(connections, asked.order):
         raise Problem(404, "not-found", f"Nothing is known of order {asked.order}. {without(missing)}".rstrip())

@@ -10,7 +10,7 @@ from contracts import CONTRACTS
 from ordersaga.http import cursors
 from ordersaga.http.as_of import SCHEMA, Time, version_or_time
 from ordersaga.http.openapi import Parameters, Query, View
-from projections.audit.trail import OPERATIONS, Entry, Filter, Place
+from projections.audit.trail import OPERATIONS, TrailCursor, TrailEntry, TrailFilter
 
 TYPES = (*sorted(CONTRACTS), *OPERATIONS)
 
@@ -34,16 +34,16 @@ class TrailFilters(Query):
     since: Time | None = None
     until: Time | None = None
 
-    def filter(self) -> Filter:
+    def filter(self) -> TrailFilter:
         order = str(self.order) if self.order else None
-        return Filter(order, self.actor, self.correlation, self.type, self.since, self.until)
+        return TrailFilter(order, self.actor, self.correlation, self.type, self.since, self.until)
 
 
 class TrailQuery(TrailFilters):
     """A page of the trail."""
 
     limit: int = Field(default=100, ge=1, le=500)
-    after: Annotated[Place, cursors.reads(Place), cursors.SCHEMA] | None = None
+    after: Annotated[TrailCursor, cursors.cursor_validator(TrailCursor), cursors.SCHEMA] | None = None
 
 
 class ExportQuery(TrailFilters):
@@ -69,7 +69,7 @@ class OrderPath(Parameters):
 class TrailPage(View):
     """`missing` lists the services whose database does not answer; operators' actions there are left out."""
 
-    entries: list[Entry]
+    entries: list[TrailEntry]
     next: str | None
     missing: list[str]
 

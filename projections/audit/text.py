@@ -6,19 +6,19 @@ import json
 from collections.abc import Iterable, Iterator
 
 from ordersaga.store.history import as_text
-from projections.audit.trail import Entry
+from projections.audit.trail import TrailEntry
 
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 """A cell that begins with one of these is a formula to a spreadsheet."""
 
 
-def to_json_line(entry: Entry) -> str:
+def to_json_line(entry: TrailEntry) -> str:
     return json.dumps(entry.model_dump(), default=as_text) + "\n"
 
 
-def to_csv(entries: Iterable[Entry]) -> Iterator[str]:
+def to_csv(entries: Iterable[TrailEntry]) -> Iterator[str]:
     """The heading, then a line for each entry."""
-    yield csv_line(Entry.model_fields)
+    yield csv_line(TrailEntry.model_fields)
     for entry in entries:
         yield csv_line(cell(value) for _, value in entry)
 

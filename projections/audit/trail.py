@@ -19,7 +19,7 @@ OPERATOR = "operator."
 OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "erase"))
 
 
-class Entry(Row):
+class TrailEntry(Row):
     """Who did what, when, why and where, with the outcome."""
 
     model_config = ConfigDict(use_attribute_docstrings=True)
@@ -42,7 +42,7 @@ class Entry(Row):
     """The current state of an order; for an operator's action the error of the message."""
 
 
-class Place(NamedTuple):
+class TrailCursor(NamedTuple):
     """The place of the last entry of a page; the next page begins behind it."""
 
     time: datetime
@@ -50,7 +50,7 @@ class Place(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Filter:
+class TrailFilter:
     """None filters nothing; `since` is included, `until` is not."""
 
     order: str | None = None
@@ -126,14 +126,14 @@ class Trail:
         """`databases` by name; the read side's is required, the others add their operators' actions."""
         self._databases = databases
 
-    def entries(self, asked: Filter) -> Iterator[Entry]:
+    def entries(self, asked: TrailFilter) -> Iterator[TrailEntry]:
         """All entries, oldest first, read page by page."""
-        behind: Place | None = None
+        behind: TrailCursor | None = None
         while page := self.page(asked, behind):
             yield from page
-            behind = Place(page[-1].time, page[-1].id)
+            behind = TrailCursor(page[-1].time, page[-1].id)
 
-    def page(self, asked: Filter, behind: Place | None = None, limit: int = PAGE) -> list[Entry]:
+    def page(self, asked: TrailFilter, behind: TrailCursor | None = None, limit: int = PAGE) -> list[TrailEntry]:
         """At most `limit` entries."""
         values: dict[str, Any] = {
             **vars(asked),
@@ -144,7 +144,7 @@ class Trail:
             values |= behind._asdict()
         operation = (asked.type or "").removeprefix(OPERATOR)
         is_operation = asked.type in OPERATIONS
-        found: list[Entry] = []
+        found: list[TrailEntry] = []
         if not is_operation:
             found += self._rows(projections.name, MESSAGES, MESSAGE_CLAUSES, values)
         if asked.type is None or is_operation:
@@ -164,11 +164,11 @@ class Trail:
             id_ for connection, query in queries for (id_,) in connection.execute(query, {"correlation": correlation})
         ]
 
-    def _rows(self, database: str, query: str, clauses: Mapping[str, str], values: dict[str, Any]) -> list[Entry]:
+    def _rows(self, database: str, query: str, clauses: Mapping[str, str], values: dict[str, Any]) -> list[TrailEntry]:
         wanted = [text for name, text in clauses.items() if values.get("time" if name == "after" else name) is not None]
         statement = query.format(where=" and ".join(wanted) or "true")
         rows = self._databases[database].execute(statement, {**values, "group": database})
-        return [Entry(**dict(zip(Entry.model_fields, row, strict=True))) for row in rows]
+        return [TrailEntry(**dict(zip(TrailEntry.model_fields, row, strict=True))) for row in rows]
 
 
 def is_known(databases: Mapping[str, Connection[Any]], order: str) -> bool:

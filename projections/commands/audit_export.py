@@ -10,7 +10,7 @@ from ordersaga.cli.audit.export import new_file, output_option, show_progress, w
 from ordersaga.cli.audit.options import log_option
 from ordersaga.cli.live_line import LiveLine, live_line
 from projections.audit.text import to_csv, to_json_line
-from projections.audit.trail import Filter
+from projections.audit.trail import TrailFilter
 from projections.commands.trail_options import asked, filter_options, opened_trail
 
 
@@ -30,13 +30,13 @@ def export(
     """
     wanted = asked(**filters)
     with new_file(output) as file, live_line("exporting") as line:
-        if format_ == "jsonl" and wanted == Filter():
+        if format_ == "jsonl" and wanted == TrailFilter():
             write_all_records(application, log_directory, file, line)
         else:
             write_trail(application, wanted, format_, file, line)
 
 
-def write_trail(application: Application, wanted: Filter, format_: str, file: TextIO, live: LiveLine) -> None:
+def write_trail(application: Application, wanted: TrailFilter, format_: str, file: TextIO, live: LiveLine) -> None:
     with opened_trail(application, wanted) as trail:
         entries = trail.entries(wanted)
         for number, line in enumerate(to_csv(entries) if format_ == "csv" else map(to_json_line, entries)):

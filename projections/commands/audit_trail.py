@@ -7,7 +7,7 @@ import click
 
 from ordersaga.cli.app import Application
 from projections.audit.text import to_json_line
-from projections.audit.trail import Entry
+from projections.audit.trail import TrailEntry
 from projections.commands.trail_options import asked, filter_options, opened_trail
 
 
@@ -34,7 +34,7 @@ def trail(application: Application, /, as_json: bool, **filters: Any) -> None:
 HEADING = f"{'WHEN':27}{'WHO':16}{'WHAT':34}{'FROM':20}{'KEY':38}WHY | OUTCOME"
 
 
-def line(entry: Entry) -> str:
+def line(entry: TrailEntry) -> str:
     when = entry.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     because = " | ".join(text for text in (entry.why, entry.outcome) if text)
     return f"{when:27}{entry.who or '-':16}{entry.what:34}{entry.where:20}{entry.key or '-':38}{because}".rstrip()

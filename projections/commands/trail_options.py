@@ -13,7 +13,7 @@ from ordersaga.cli.databases import CONNECT_SECONDS, connected
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import Moment
 from projections.audit.sources import those_that_answer, without
-from projections.audit.trail import OPERATIONS, Filter, Trail, is_known
+from projections.audit.trail import OPERATIONS, Trail, TrailFilter, is_known
 from projections.service import projections
 
 Command = Callable[..., Any]
@@ -49,12 +49,12 @@ def filter_options(command: Command) -> Command:
     return command
 
 
-def asked(order: UUID | None, type_: str | None, **others: Any) -> Filter:
-    return Filter(order=str(order) if order else None, type=type_, **others)
+def asked(order: UUID | None, type_: str | None, **others: Any) -> TrailFilter:
+    return TrailFilter(order=str(order) if order else None, type=type_, **others)
 
 
 @contextmanager
-def opened_trail(application: Application, wanted: Filter) -> Iterator[Trail]:
+def opened_trail(application: Application, wanted: TrailFilter) -> Iterator[Trail]:
     """Over all databases that answer; what is left out without the others is said on stderr.
 
     Raises:

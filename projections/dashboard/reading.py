@@ -11,8 +11,7 @@ from ordersaga.readside import events
 from ordersaga.readside.events import EventFilter, LoggedEvent
 from ordersaga.readside.why import Node, why
 from projections.audit.sources import Sources
-from projections.audit.trail import Entry, Filter, Trail
-from projections.audit.trail import Place as PlaceInTrail
+from projections.audit.trail import Trail, TrailCursor, TrailEntry, TrailFilter
 from projections.dashboard.services import Services
 from projections.monitor.monitor import Monitor
 from projections.monitor.snapshot import Snapshots
@@ -102,7 +101,7 @@ class Reader:
             saga = sagas.fetch_one(connection, order_id)
             return timeline.of_saga(connection, saga) if saga else None
 
-    def trail(self, asked: Filter, behind: PlaceInTrail | None, limit: int) -> tuple[list[Entry], list[str]]:
+    def trail(self, asked: TrailFilter, behind: TrailCursor | None, limit: int) -> tuple[list[TrailEntry], list[str]]:
         """Entries, oldest first, and the services' databases that do not answer: these hold operators' actions."""
         with self._sources.databases() as (connections, missing):
             return Trail(connections).page(asked, behind, limit), missing

@@ -16,7 +16,7 @@ Answer = TypeVar("Answer", bound=View)
 LIST_TIMEOUT_SECONDS = 2.0
 ACTION_TIMEOUT_SECONDS = 15.0
 """A dry run calls the reaction, which may wait for a lock."""
-MOST_ROWS = 25
+MAX_ROWS = 25
 """Every refresh draws all rows; 100 rows blocked the browser of a busy machine for 16 s each time."""
 BATCH = 200
 
@@ -58,7 +58,7 @@ class Services:
         return list(self._pool.map(lambda service: self._parked_at(service, token, failure), self.urls))
 
     def _parked_at(self, service: str, token: str, failure: str | None) -> ParkedAt:
-        query = {"limit": MOST_ROWS, **({"failure": failure} if failure else {})}
+        query = {"limit": MAX_ROWS, **({"failure": failure} if failure else {})}
         try:
             found = self._ask(ParkedList, "GET", service, "/parked", token, LIST_TIMEOUT_SECONDS, params=query)
         except ServiceRefused as problem:

@@ -13,7 +13,7 @@ from projections.views import sagas as sagas_view
 from projections.views.columns import names_of
 
 RATE_SECONDS = 10
-MOST_MINUTES = 24 * 60
+MAX_MINUTES = 24 * 60
 
 
 class Counts(Row):

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from ordersaga.readside.rows import Row, columns, given, select, where
+from ordersaga.readside.rows import Row, applicable, columns, select, where
 
 State = Literal["captured", "declined", "charged_late", "refunded"]
 
@@ -47,7 +47,7 @@ def page(
 ) -> list[PaymentRow]:
     """The last changed payments first; a payment that changes between two pages moves to the front."""
     values = {"state": state, "limit": limit, **(behind._asdict() if behind else {})}
-    return select(connection, PaymentRow, PAGE.format(COLUMNS, where(given(CONDITIONS, values))), values)
+    return select(connection, PaymentRow, PAGE.format(COLUMNS, where(applicable(CONDITIONS, values))), values)
 
 
 ONE = SQL("select {} from payment_view where order_id = %(order_id)s").format(COLUMNS)

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from ordersaga.readside.rows import Row, columns, given, select, where
+from ordersaga.readside.rows import Row, applicable, columns, select, where
 
 State = Literal["placed", "confirmed", "cancelled"]
 Waiting = Literal["stock", "payment", "confirmation", "cancellation", "shipment", "release", "refund"]
@@ -116,7 +116,7 @@ def page(
     """Newest first; `behind` is the last order of the previous page."""
     values = {**wanted._asdict(), "limit": limit}
     known = CONDITIONS | ({"overdue": OVERDUE} if wanted.overdue else {})
-    conditions = [SQL("placed_at is not null"), *given(known, values)]
+    conditions = [SQL("placed_at is not null"), *applicable(known, values)]
     if behind:
         values |= {"time": behind.time, "order_id": behind.order_id}
         conditions.append(SQL("(placed_at, order_id) < (%(time)s, %(order_id)s)"))
@@ -138,7 +138,7 @@ def unfinished(
 ) -> list[Saga]:
     """The longest waiting first; the time in `behind` is a `waits_since`."""
     values: dict[str, Any] = {"limit": limit, "waits_for": waits_for}
-    conditions = [SQL("waits_for is not null"), SQL("waits_since is not null"), *given(CONDITIONS, values)]
+    conditions = [SQL("waits_for is not null"), SQL("waits_since is not null"), *applicable(CONDITIONS, values)]
     if behind:
         values |= {"time": behind.time, "order_id": behind.order_id}
         conditions.append(SQL("(waits_since, order_id) > (%(time)s, %(order_id)s)"))

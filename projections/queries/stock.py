@@ -5,7 +5,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from ordersaga.readside.rows import Row, columns, given, select, where
+from ordersaga.readside.rows import Row, applicable, columns, select, where
 
 
 class Stock(Row):
@@ -33,7 +33,7 @@ PAGE = SQL("select {} from stock_view {} order by sku limit %(limit)s")
 def page(connection: Connection[Any], limit: int = 50, behind: str | None = None) -> list[Stock]:
     """By SKU; `behind` is the last SKU of the previous page."""
     values = {"limit": limit, "behind": behind}
-    return select(connection, Stock, PAGE.format(COLUMNS, where(given(CONDITIONS, values))), values)
+    return select(connection, Stock, PAGE.format(COLUMNS, where(applicable(CONDITIONS, values))), values)
 
 
 ONE = SQL("select {} from stock_view where sku = %(sku)s").format(COLUMNS)

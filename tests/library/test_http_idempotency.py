@@ -117,7 +117,7 @@ def test_a_first_request_that_commits_unseen_is_replayed_not_repeated(api: Api, 
     with ThreadPoolExecutor() as pool, psycopg.connect(api.database.url) as connection:
         connection.execute(
             "insert into idempotency_keys values (%s, %s, %s, 202, %s, %s, gen_random_uuid())",
-            (first.caller, first.key, first.payload, Jsonb({"Location": "/counters/1"}), '"the first answer"'),
+            (first.caller, first.key, first.request_hash, Jsonb({"Location": "/counters/1"}), '"the first answer"'),
         )
         second = pool.submit(open_counter, api, key)
         until(lambda: waiting_for_a_lock(api))

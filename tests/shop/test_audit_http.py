@@ -22,7 +22,7 @@ from ordersaga.http import app as web
 from ordersaga.runtime.settings import url_variable
 from projections.audit import api as audit
 from projections.audit.sources import Sources
-from projections.audit.trail import Filter
+from projections.audit.trail import TrailFilter
 from projections.dashboard.pages.audit import proof, update
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
@@ -119,7 +119,7 @@ def test_the_dashboard_shows_what_there_is_of_the_audit(app: web.Api) -> None:
     sources = app.extensions[audit.EXTENSION]
     away = {"order_service": "postgresql://nobody@127.0.0.1:1/order_service"}
     reader = Reader(replace(sources, stores=away, directory=None), Monitor([], ""), Services({}))
-    entries, missing = reader.trail(Filter(), None, 500)
+    entries, missing = reader.trail(TrailFilter(), None, 500)
     assert (len(entries) > 0, missing) == (True, ["order_service"])
     shown = update(entries, missing, 0)[0]
     assert "order_service" in shown[0].children[1]

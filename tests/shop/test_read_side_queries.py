@@ -64,8 +64,8 @@ def test_pages_of_events_are_complete_and_without_repeats_in_both_orders(connect
         assert [event.sequence for event in seen] == [8, 7, 6, 5, 4, 3, 2, 1]
 
 
-def place_of(seen: list[events.LoggedEvent]) -> events.LogPlace | None:
-    return events.LogPlace(seen[-1].time, seen[-1].position) if seen else None
+def place_of(seen: list[events.LoggedEvent]) -> events.LogCursor | None:
+    return events.LogCursor(seen[-1].time, seen[-1].position) if seen else None
 
 
 def test_every_filter_of_orders_holds_for_every_order_found(connection: Connection[Any]) -> None:
@@ -235,13 +235,13 @@ def all_queries(connection: Connection[Any]) -> None:
         sagas.page(connection, wanted)
         sagas.page(connection, wanted, behind=place)
     for name in ("contract", "key", "source", "actor", "correlation_id"):
-        for behind in (None, events.LogPlace(event.time, event.position)):
+        for behind in (None, events.LogCursor(event.time, event.position)):
             events.page(connection, EventFilter(**{name: getattr(event, name)}), behind=behind)
         events.after(connection, event.position, EventFilter(**{name: getattr(event, name)}))
     events.page(connection, EventFilter(actor=event.actor, contract=event.contract))
     window = EventFilter(since=event.time - timedelta(hours=3), until=event.time - timedelta(hours=2))
     events.page(connection, window)
-    events.page(connection, window, behind=events.LogPlace(event.time - timedelta(hours=2.5), 1))
+    events.page(connection, window, behind=events.LogCursor(event.time - timedelta(hours=2.5), 1))
     events.page(connection)
     events.after(connection, event.position)
     events.head(connection)

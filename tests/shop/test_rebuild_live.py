@@ -166,7 +166,7 @@ def test_a_message_that_arrives_while_it_is_being_recovered_is_logged_once(side:
 def test_many_lost_messages_are_counted_once_while_others_arrive(
     side: ReadSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "MOST_RECOVERED_IN_SWAP", 3)
+    monkeypatch.setattr(rebuild, "MAX_RECOVERED_IN_SWAP", 3)
     side.trade()
     lost = side.unheard()
 
@@ -176,14 +176,14 @@ def test_many_lost_messages_are_counted_once_while_others_arrive(
             side.project([message for message in side.unheard() if message not in lost])
 
     result = Rebuild(projections, side.urls, print, patience=0, progress=RebuildProgress(show=trade_on)).run()
-    assert result.recovered == len(lost) > rebuild.MOST_RECOVERED_IN_SWAP
+    assert result.recovered == len(lost) > rebuild.MAX_RECOVERED_IN_SWAP
     assert side.rebuild()[1] == []
 
 
 def test_many_messages_that_all_arrive_just_before_they_are_recovered_are_counted_once(
     side: ReadSide, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rebuild, "MOST_RECOVERED_IN_SWAP", 3)
+    monkeypatch.setattr(rebuild, "MAX_RECOVERED_IN_SWAP", 3)
     side.trade()
     under_way = side.unheard()
 

@@ -10,7 +10,7 @@ from dash.development.base_component import Component
 from contracts import CONTRACTS
 from ordersaga.audit.verification import is_clean, is_late
 from ordersaga.readside.why import Node
-from projections.audit.trail import OPERATIONS, OPERATOR, Entry
+from projections.audit.trail import OPERATIONS, OPERATOR, TrailEntry
 from projections.dashboard.addresses import address
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, aria, empty, mark
@@ -22,10 +22,10 @@ TYPES = [{"value": name, "label": kind_of(name).text} for name in CONTRACTS] + [
 ]
 
 
-def trail_table(entries: Sequence[Entry]) -> Component:
+def trail_table(entries: Sequence[TrailEntry]) -> Component:
     if not entries:
         return empty("No entry matches", "Choose a longer time span or clear a filter.", "search")
-    columns: list[Column[Entry]] = [
+    columns: list[Column[TrailEntry]] = [
         Column("When", lambda entry: words.moment(entry.time, fine=True)),
         Column("Who", lambda entry: entry.who),
         Column("What", what),
@@ -37,14 +37,14 @@ def trail_table(entries: Sequence[Entry]) -> Component:
     return table("Audit trail", columns, entries)
 
 
-def what(entry: Entry) -> Content:
+def what(entry: TrailEntry) -> Content:
     """A message is a link to its causes and effects."""
     if entry.what in OPERATIONS:
         return mark(f"Operator: {entry.what.removeprefix(OPERATOR)}", "info", "person")
     return dcc.Link(kind_mark(entry.what), href=address(f"audit/{entry.id}"))
 
 
-def key(entry: Entry) -> Content:
+def key(entry: TrailEntry) -> Content:
     if entry.key is None:
         return words.NOTHING
     is_order = entry.what in CONTRACTS and CONTRACTS[entry.what].KEY == "order_id"

@@ -9,7 +9,7 @@ from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 
 from projections.audit.sources import Unavailable, without
-from projections.audit.trail import Entry, Filter, Place
+from projections.audit.trail import TrailCursor, TrailEntry, TrailFilter
 from projections.dashboard.addresses import address
 from projections.dashboard.components import audit, words
 from projections.dashboard.components.basic import card, empty, failed, mark, skeleton
@@ -120,7 +120,7 @@ def trail(app: Dash, reader: Reader) -> None:
         except ValueError:
             problem = empty("Not a correlation id", "Enter the whole id; an event or an order shows it.", "warning")
             return problem, "", None, True, True
-        ended = Place(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
+        ended = TrailCursor(datetime.fromisoformat(behind[-1][0]), behind[-1][1]) if behind else None
         return update(*reader.trail(wanted, ended, PAGE_ROWS + 1), len(behind))
 
 
@@ -145,10 +145,10 @@ def proof(reader: Reader) -> tuple[Component, Component]:
 
 def asked_for(
     order: str | None, actor: str | None, correlation: str | None, kind: str | None, span: str | None
-) -> Filter:
+) -> TrailFilter:
     """Raises ValueError where the correlation is no UUID."""
     seconds = SPANS.get(span or "", 0)
-    return Filter(
+    return TrailFilter(
         order=(order or "").strip() or None,
         actor=(actor or "").strip() or None,
         correlation=UUID(correlation.strip()) if correlation and correlation.strip() else None,
@@ -157,7 +157,7 @@ def asked_for(
     )
 
 
-def update(found: list[Entry], missing: list[str], pages_before: int) -> tuple[Any, ...]:
+def update(found: list[TrailEntry], missing: list[str], pages_before: int) -> tuple[Any, ...]:
     """`found` has one entry more than the page where another page follows."""
     shown = found[:PAGE_ROWS]
     first = pages_before * PAGE_ROWS

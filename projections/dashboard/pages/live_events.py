@@ -17,7 +17,7 @@ from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
 
 FIRST_ROWS = 100
-MOST_NEW = 300
+MAX_NEW = 300
 """Rows that the browser keeps; older ones are removed."""
 
 

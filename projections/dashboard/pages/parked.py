@@ -11,7 +11,7 @@ from projections.dashboard.components.basic import card, skeleton
 from projections.dashboard.page import Page
 from projections.dashboard.pages import parked_group, parked_message
 from projections.dashboard.reading import Reader
-from projections.dashboard.services import MOST_ROWS, ParkedAt, Services
+from projections.dashboard.services import MAX_ROWS, ParkedAt, Services
 from projections.dashboard.shell import SLOW, page_frame
 from projections.dashboard.viewer import Viewer, viewer
 
@@ -71,8 +71,8 @@ def update(found: Sequence[ParkedAt], person: Viewer, only: str) -> list[Any]:
     known = [(each.service, each.found) for each in found if each.found]
     failures = [(service, failure) for service, listed in known for failure in listed.failures]
     rows = [(service, row) for service, listed in known for row in listed.messages if only in ("", service)]
-    more = len(rows) > MOST_ROWS or any(listed.next for _, listed in known)
-    shown = rows[:MOST_ROWS]
+    more = len(rows) > MAX_ROWS or any(listed.next for _, listed in known)
+    shown = rows[:MAX_ROWS]
     said = f"{words.counted(len(shown), 'message')}{' and more' if more else ''}{' of one failure' if only else ''}"
     return [
         parked.problems(found),

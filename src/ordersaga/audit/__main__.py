@@ -76,7 +76,7 @@ def serve() -> int:
 
 
 def run(task: Callable[[], None], stop: threading.Event, crashes: list[BaseException]) -> None:
-    """The body of a thread; an exception ends the process, with exit code 1."""
+    """Run a task in its thread; an exception ends the process with exit code 1."""
     try:
         task()
     except Exception as error:  # noqa: BLE001 - the last frame of the thread

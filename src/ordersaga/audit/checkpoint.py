@@ -83,7 +83,7 @@ class Checkpoint:
 
 @dataclass
 class KeptCheckpoints:
-    """Checkpoints that somebody keeps elsewhere, by store and size."""
+    """Checkpoints that an auditor keeps elsewhere, by store and size."""
 
     checkpoints: dict[tuple[str, int], Checkpoint] = field(default_factory=dict)
 

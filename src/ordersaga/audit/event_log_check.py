@@ -1,4 +1,4 @@
-"""A check of the event log against the stores: whoever edits an event has to edit the message that announced it too."""
+"""A check of the event log against the stores: an edited event contradicts the message that announced it."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -12,17 +12,17 @@ from ordersaga.audit.records import Record, SealedEvent, StoreBegins, StoreEnds,
 from ordersaga.audit.store import PAGE, EventRow
 from ordersaga.envelope.message import Cause
 from ordersaga.store.announcements import Announcements
-from ordersaga.store.topics import mapper
+from ordersaga.store.topics import UNREADABLE, mapper
 
 HASHES = "select message_id, event_hash from event_log where message_id = any(%s)"
 
 
 class EventLogCheck:
-    """Passes records on unchanged and reports each event whose message in the event log has another hash.
+    """Passes records through and reports each event whose message in the event log has another hash.
 
     Args:
         event_log: a connection to the read side's database.
-        announcements: by store; a store without any announces nothing.
+        announcements: by store.
         report: called with each finding.
     """
 
@@ -55,7 +55,7 @@ class EventLogCheck:
             yield record
 
     def _messages(self, event: EventRow) -> list[UUID]:
-        """Ids of the messages that announce the event; none of an unreadable one, which `verify` finds by its hash."""
+        """Ids of the messages that announce the event; none if it is unreadable: `verify` finds that by its hash."""
         if event.correlation_id is None:
             return []
         stored = StoredEvent(event.originator_id, event.version, event.topic, event.state)
@@ -63,11 +63,11 @@ class EventLogCheck:
         try:
             announced = self._announcements.messages(mapper.to_domain_event(stored), event.hash, cause)
             return [message.id for message in announced]
-        except (LookupError, ValueError, TypeError, AttributeError):
+        except UNREADABLE:
             return []
 
     def _compare(self) -> None:
-        """Messages that the event log lacks are a finding of `reconcile`, not of this check."""
+        """Report different hashes. A message that the event log lacks is a finding of `reconcile`."""
         for id_, logged in self._event_log.execute(HASHES, (list(self._pending),), binary=True):
             event = self._pending[id_]
             if logged != event.hash:

@@ -1,4 +1,4 @@
-"""The findings of `verify`: each names one event, checkpoint or file, and says what is wrong with it."""
+"""The findings of `verify`: each names one event, checkpoint or file, and the deviation."""
 
 from dataclasses import dataclass
 from uuid import UUID

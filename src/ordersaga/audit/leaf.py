@@ -1,4 +1,4 @@
-"""The leaf of one stored event: a line of JSON with its name, its chain hash, and what that hash does not cover."""
+"""The leaf of one stored event: a line of JSON with its name, its chain hash, and the columns outside that hash."""
 
 import json
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""The records that `verify` judges: one stream, from the databases and the sealed log or from an export."""
+"""The records that `verify` checks: one stream, from the databases and the sealed log or from an export."""
 
 import json
 from base64 import b64decode, b64encode
@@ -29,7 +29,7 @@ class StoreBegins:
 
 @dataclass(frozen=True, slots=True)
 class SealedEvent:
-    """A leaf, in the order of the log, and the event that the store has under its name now."""
+    """A leaf, in the order of the log, and the event that the store now has under its name."""
 
     line: bytes
     event: EventRow | None

@@ -13,11 +13,11 @@ from ordersaga.audit.merkle import Frontier, leaf_hash
 from ordersaga.audit.note import BadNote, VerifierKey
 
 OWNER_ONLY = 0o600
-RESTORE = "Nothing more is sealed until it is put right: restore the file from a copy, or move all of them away."
+RESTORE = "Nothing more is sealed until it is repaired: restore the file from a copy, or move all of them away."
 
 
 class LogDamaged(Exception):
-    """A file is not as it was signed; the message says which file and what to do."""
+    """A file differs from what was signed; the message names the file and the remedy."""
 
 
 @dataclass(frozen=True)
@@ -165,7 +165,7 @@ class SealedLog:
         self._leaves_end = self._leaves.tell()
 
     def _check_untouched(self) -> None:
-        """Only this process may have written: the root in memory is then that of the files."""
+        """Raises LogDamaged if another process wrote a file; otherwise the root in memory is that of the files."""
         ends = ((self._files.leaves, self._leaves_end), (self._files.checkpoints, self._checkpoints_end))
         for path, end in ends:
             if not path.exists() or path.stat().st_size != end:

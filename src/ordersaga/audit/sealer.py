@@ -23,10 +23,10 @@ class StoreSealer:
     """The sealer of one store; needs a connection in autocommit that may read the events."""
 
     def __init__(self, files: LogFiles, signer: Signer, connection: Connection[Any]) -> None:
-        """Continues behind the last checkpoint; creates a log that does not exist.
+        """Continue after the last checkpoint; create the log if it does not exist.
 
         Raises:
-            LogDamaged: the log is not as it was signed, so nothing may be appended to it.
+            LogDamaged: the log differs from what was signed, so nothing may be appended to it.
         """
         self.store = files.store
         self._files = files
@@ -73,7 +73,7 @@ class StoreSealer:
         return self._log.last
 
     def _begin(self) -> None:
-        """Sign a first checkpoint over no leaf: so leaves without any checkpoint are damage, not a crash."""
+        """Sign a first checkpoint over no leaf, so that leaves without any checkpoint are damage, not a crash."""
         if self._log.last is None:
             self._sign(datetime.now(UTC), store.moment(self._connection).server, EMPTY_SNAPSHOT)
         elif unsigned := self._log.unsigned():
@@ -84,7 +84,7 @@ class StoreSealer:
             self._sealed.add(Leaf.parse(line).position)
 
     def _check_unsigned(self, lines: list[bytes]) -> None:
-        """Leaves behind the last checkpoint must equal the store's events; else somebody removed a checkpoint."""
+        """Leaves after the last checkpoint must equal the store's events; otherwise a checkpoint was removed."""
         for start in range(0, len(lines), store.PAGE):
             page = lines[start : start + store.PAGE]
             try:

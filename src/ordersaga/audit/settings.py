@@ -1,4 +1,4 @@
-"""The variables that the sealer reads beside those of every process."""
+"""The variables that only the sealer reads."""
 
 from pydantic import Field
 

@@ -1,4 +1,4 @@
-"""The statements that audit reads an event store with: windows between snapshots, events by position or name."""
+"""The audit's statements on an event store: windows between snapshots, events by position or name."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -54,7 +54,7 @@ class EventRow(NamedTuple):
 
 
 class ServerMoment(NamedTuple):
-    """The server's system identifier, and the snapshot of what is committed on it."""
+    """The server's system identifier and its current snapshot."""
 
     server: str
     snapshot: Snapshot

@@ -36,7 +36,7 @@ class VerifyTotals:
 
 
 class StoreCheck:
-    """Checks the records of one store, one after the other, and reports what does not fit."""
+    """Checks the records of one store, one after the other, and reports every deviation."""
 
     def __init__(
         self, begins: StoreBegins, key: VerifierKey, report: Report, kept: KeptCheckpoints, patience: timedelta
@@ -64,7 +64,7 @@ class StoreCheck:
                 self._check_unsealed(record.event)
 
     def end(self, ends: StoreEnds) -> None:
-        """Report what only the end of the records shows: missing events, leaves and checkpoints."""
+        """Report the missing events, leaves and checkpoints, which are known only at the end of the records."""
         with closing(self._heads):
             for leaf, present in self._heads.missed():
                 kind = "truncated" if 0 < present < leaf.version else "deleted"
@@ -124,7 +124,7 @@ class StoreCheck:
         if not genuine and event.hash == leaf.hash:
             self._report_leaf("edited", leaf, "its content does not give its hash, which is the one that was sealed")
         elif not genuine:
-            self._report_leaf("edited", leaf, "its content is not what was sealed, and its hash was made anew")
+            self._report_leaf("edited", leaf, "its content is not what was sealed, and its hash was recomputed")
         elif (event.hash, event.topic) != (leaf.hash, leaf.topic):
             self._report_leaf("edited", leaf, "its content is what was sealed, its hash is not")
 

@@ -12,11 +12,11 @@ from ordersaga.audit.sealed_log import LogFiles
 from ordersaga.audit.store_check import VerifyTotals
 
 Verification = Mapping[str, Any]
-AT_MOST = 100
+MAX_NAMED = 100
 """Findings that the file names."""
-NEVER: Verification = {"clean": None, "problem": None, "verified_at": None, "next_by": None, "named": []}
-LATE = 3
-"""A verification older than this many pauses proves nothing about now: the sealer does not run."""
+NOT_VERIFIED: Verification = {"clean": None, "problem": None, "verified_at": None, "next_by": None, "named": []}
+LATE_AFTER_PAUSES = 3
+"""A verification older than this number of pauses proves nothing about now: the sealer does not run."""
 
 
 def save(files: LogFiles, totals: VerifyTotals, found: Sequence[AuditFinding], pause: float) -> None:
@@ -27,25 +27,25 @@ def save(files: LogFiles, totals: VerifyTotals, found: Sequence[AuditFinding], p
         "clean": not found,
         "problem": None,
         "verified_at": now,
-        "next_by": now + LATE * timedelta(seconds=pause),
+        "next_by": now + LATE_AFTER_PAUSES * timedelta(seconds=pause),
     }
     write(files, content | named(found))
 
 
 def save_failure(files: LogFiles, found: Sequence[AuditFinding], problem: str) -> None:
     """Save that a verification failed. Its findings stand, or else those of the last completed one."""
-    last = last_verification(files) or {**NEVER, **asdict(VerifyTotals(files.store))}
+    last = last_verification(files) or {**NOT_VERIFIED, **asdict(VerifyTotals(files.store))}
     write(files, {**last, "clean": None, "problem": problem} | (named(found) if found else {}))
 
 
 def named(found: Sequence[AuditFinding]) -> dict[str, Any]:
-    return {"findings": len(found), "named": [asdict(each) for each in found[:AT_MOST]]}
+    return {"findings": len(found), "named": [asdict(each) for each in found[:MAX_NAMED]]}
 
 
 def last_verification(files: LogFiles) -> dict[str, Any] | None:
     """The saved result; None before the first."""
     try:
-        return {**NEVER, **json.loads(path_of(files).read_text())}
+        return {**NOT_VERIFIED, **json.loads(path_of(files).read_text())}
     except FileNotFoundError:
         return None
 

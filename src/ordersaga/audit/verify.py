@@ -1,4 +1,4 @@
-"""Verification: judges the records of all stores and names every event, leaf and checkpoint that does not fit."""
+"""Verification: checks the records of all stores and reports every event, leaf and checkpoint that deviates."""
 
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -29,10 +29,10 @@ def verify(
     Args:
         records: from an export, or from the databases as they are now.
         key: the public key that every checkpoint must be signed with.
-        report: called with each finding as soon as it is made.
-        kept: checkpoints that somebody kept elsewhere; the log must contain them.
+        report: called with each finding at once.
+        kept: checkpoints that an auditor kept elsewhere; the log must contain them.
         patience: how long an event may be unsealed.
-        progress: called from time to time with the totals of the store being read.
+        progress: called after every STEP events, with the totals of the store being read.
 
     Raises BadExport: a record has no StoreBegins before it.
     """

@@ -11,12 +11,12 @@ import click
 class FindingsOutput:
     """Call `finding` with each, and `end` once; `number` says how many there were."""
 
-    def __init__(self, as_json: bool, as_text: Callable[[object], str] = str, most_lines: int | None = None) -> None:
-        """`as_text` is for what JSON has no word for. Beyond `most_lines` a person is shown no more of them."""
+    def __init__(self, as_json: bool, as_text: Callable[[object], str] = str, max_lines: int | None = None) -> None:
+        """`as_text` is for what JSON has no word for. Beyond `max_lines` a person is shown no more of them."""
         self.number = 0
         self._as_json = as_json
         self._as_text = as_text
-        self._most_lines = most_lines
+        self._most_lines = max_lines
 
     def finding(self, finding: Any) -> None:
         self.number += 1

@@ -24,7 +24,7 @@ POOL_SIZE = 10
 
 
 class OutboxFactory(InfrastructureFactory[Any]):
-    """Takes `<APPLICATION NAME>_DATABASE_URL`, so that an application named after its service needs no more."""
+    """Connects to `<APPLICATION NAME>_DATABASE_URL`: an application with the name of its service needs no other."""
 
     ANNOUNCEMENTS = "ANNOUNCEMENTS"
     """Variable with the topic of the `Announcements`, such as `bank.announcements:announcements`."""
@@ -76,7 +76,7 @@ class SnapshotRecorder(StreamRecorder):
     table = "snapshots"
 
     def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> None:
-        """Raises IntegrityError when there is one of this version, or no event of it."""
+        """Raises IntegrityError when a snapshot of this version exists, or no event of this version."""
         with connected(self.pool) as connection:
             columns = zip(
                 *((s.originator_id, s.originator_version, s.topic, s.state) for s in stored_events), strict=True

@@ -50,7 +50,7 @@ class StreamRecorder(AggregateRecorder):
         announcements: Announcements | None = None,
         mapper: Mapper[Any] = default_mapper,
     ) -> None:
-        """With `announcements`, the statement that inserts events inserts the messages that announce them too."""
+        """With `announcements`, the statement that inserts events also inserts the messages that announce them."""
         self.pool = pool
         self.announcements = announcements
         self.mapper = mapper
@@ -103,7 +103,7 @@ from unnest(%s::uuid[]) as wanted (id) cross join lateral (
 
 
 def chained(connection: Connection[Any], stored_events: Sequence[StoredEvent], cause: Cause) -> Iterator[NewEventRow]:
-    """The events with the hash that continues their stream, several streams in turn if need be."""
+    """The events, of one stream or several, each with the hash that continues its stream."""
     ids = list({event.originator_id for event in stored_events})
     heads = {str(id_): (version, hash_) for id_, version, hash_ in connection.execute(HEADS, (ids,), prepare=True)}
     for event in stored_events:

@@ -19,12 +19,12 @@ select (select max(position) from stored_events), array(
 
 
 def settled_end(connection: Connection[Any], seconds: float) -> int | None:
-    """A position (0 when there is none yet) up to which everything that will ever be visible now is.
+    """The last position below which no further event can become visible; 0 when there is no event.
 
     Postgres assigns positions in order, but transactions commit in any order. A writer locks the table before it gets
-    a position and until it ends. So once the writers that were active when the last position was read have ended,
-    every lower position is visible or never will be. Later writers and transactions that write elsewhere are not
-    waited for: `xid < pg_snapshot_xmin` would wait for any in the cluster, and xids are not in order of position.
+    a position, and until it ends. So once the writers that were active when the last position was read have ended,
+    every lower position is visible or never will be. This waits neither for later writers nor for transactions on
+    other tables: `xid < pg_snapshot_xmin` would wait for any in the cluster, and xids are not in order of position.
 
     Returns None when one of those writers takes longer than `seconds` seconds.
     """

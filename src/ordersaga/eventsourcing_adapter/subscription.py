@@ -8,8 +8,8 @@ from eventsourcing.persistence import ApplicationRecorder, Notification, Subscri
 
 from ordersaga.runtime.backoff import Backoff
 
-AT_ONCE = 500
-"""Events that are read ahead."""
+PAGE = 500
+"""Events per query."""
 BACKOFF = Backoff(first=0.005, longest=0.1, factor=1.3, jitter=0)
 
 
@@ -40,4 +40,4 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
 
     def _following(self) -> Sequence[Notification]:
         last = self._last_notification_id or 0
-        return self._recorder.select_notifications(last, AT_ONCE, topics=self._topics, inclusive_of_start=False)
+        return self._recorder.select_notifications(last, PAGE, topics=self._topics, inclusive_of_start=False)

@@ -1,4 +1,4 @@
-"""A service over HTTP: what an `api.py` is made of. Needs the extra: `pip install 'ordersaga[http]'`."""
+"""The parts of a service's HTTP API (`api.py`). Needs the extra: `pip install 'ordersaga[http]'`."""
 
 from typing import TYPE_CHECKING
 

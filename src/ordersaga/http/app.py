@@ -121,7 +121,7 @@ def roles_of(app: Api, routes: APIBlueprint) -> Iterator[tuple[tuple[str, str], 
                 operation = getattr(routes.paths[path], method.lower())
                 named = frozenset(operation.security[0][openapi.SCHEME])
                 if unknown := named - {*app.tokens.roles}:
-                    raise ValueError(f"{method} {rule.rule} is for {', '.join(unknown)}, which no token says")
+                    raise ValueError(f"{method} {rule.rule} names {', '.join(unknown)}, which this app does not have")
                 yield (rule.endpoint, method), named
 
 
@@ -175,7 +175,7 @@ def finish_response(response: Response) -> Response:
         openapi.forbid_other_hosts(response)
     else:
         response.headers.setdefault("Cache-Control", "private, no-cache")
-    # Without a rule the client chooses the method, and each would make a time series.
+    # Without a rule the client chooses the method, and each value would make a new time series.
     method, route = (request.method, request.url_rule.rule) if request.url_rule else ("", "")
     SECONDS.labels(method, route, response.status_code).observe(time.perf_counter() - g.started)
     return response

@@ -16,7 +16,7 @@ SCHEMA = {
 
 
 def version_or_time(text: object) -> int | datetime:
-    """An unescaped `+` of a time zone arrives as a space."""
+    """Parse a version or a time; an unescaped `+` of a time zone arrives as a space. Raises ValueError."""
     if isinstance(text, str) and VERSION.fullmatch(text):
         return int(text)
     if isinstance(text, str) and TIME.fullmatch(text):
@@ -24,14 +24,14 @@ def version_or_time(text: object) -> int | datetime:
     raise ValueError("must be a version such as 2, or an RFC 3339 time such as 2026-03-01T12:00:00Z")
 
 
-def time_alone(text: object) -> datetime:
+def time_only(text: object) -> datetime:
     moment = version_or_time(text)
     if not isinstance(moment, datetime):
         raise ValueError("must be an RFC 3339 time such as 2026-03-01T12:00:00Z")
     return moment
 
 
-Time = Annotated[datetime, BeforeValidator(time_alone), WithJsonSchema({"type": "string", "format": "date-time"})]
+Time = Annotated[datetime, BeforeValidator(time_only), WithJsonSchema({"type": "string", "format": "date-time"})]
 """An RFC 3339 time in a query string."""
 
 

@@ -1,4 +1,4 @@
-"""Bodies of requests: small JSON objects, parsed by strict_json instead of the framework."""
+"""Request bodies: small JSON objects, parsed by strict_json instead of the framework."""
 
 from typing import Any
 
@@ -8,20 +8,19 @@ from werkzeug.exceptions import RequestEntityTooLarge
 from ordersaga.http.problems import FieldError, Problem
 from ordersaga.http.strict_json import UnacceptableJson, parse
 
-LARGEST = 64 * 1024
-"""Bytes."""
+MAX_BODY_BYTES = 64 * 1024
 
 
 class StrictRequest(Request):
-    """A request whose body is a JSON object, or is refused; without a body it is an empty object."""
+    """A request that refuses any body other than a JSON object; no body counts as an empty object."""
 
-    # werkzeug truncates a body without a declared length; one byte more shows that it was longer.
-    max_content_length = LARGEST + 1
+    # werkzeug truncates a body without a declared length; one more byte reveals that it was longer.
+    max_content_length = MAX_BODY_BYTES + 1
 
     def get_json(self, force: bool = False, silent: bool = False, cache: bool = True) -> Any:
         """Raises Problem: 415 when the content type is not JSON, 400 when the JSON is not acceptable."""
         data = self.get_data()
-        if len(data) > LARGEST:
+        if len(data) > MAX_BODY_BYTES:
             raise RequestEntityTooLarge
         if not data:
             return {}

@@ -13,7 +13,7 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 
 def name(request: Request) -> str:
-    """Browsers store cookies by host without the port: the name has it, so that two stacks on one machine differ."""
+    """The name of the cookie; it contains the port, because browsers store cookies by host alone."""
     return "session_" + "".join(filter(str.isdigit, request.host.rpartition(":")[2]))
 
 
@@ -26,7 +26,7 @@ def token(request: Request) -> str:
 
 
 def origin(request: Request) -> Literal["here", "elsewhere", "unknown"]:
-    """The origin of the page that sent the request; clients other than browsers may not say."""
+    """The origin of the page that sent the request; clients other than browsers may send none."""
     site, sender = request.headers.get("Sec-Fetch-Site"), request.headers.get("Origin")
     if site is None and sender is None:
         return "unknown"

@@ -1,4 +1,4 @@
-"""Cursors: the place where a page ended, as an opaque text that a caller hands back."""
+"""Cursors: the end of a page as an opaque text that the caller sends back."""
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -10,11 +10,11 @@ SCHEMA = WithJsonSchema({"type": "string", "pattern": "^[A-Za-z0-9_-]{2,200}$"})
 
 
 def cursor_of(place: Any) -> str:
-    """The cursor of a place: a tuple or a plain value of times, ids and numbers."""
+    """The cursor of a place, which is a tuple or a single value of times, ids and numbers."""
     return urlsafe_b64encode(json.dumps(place, default=str).encode()).decode().rstrip("=")
 
 
-def reads(kind: Any) -> BeforeValidator:
+def cursor_validator(kind: Any) -> BeforeValidator:
     """A validator that turns the text of a cursor into a `kind` and refuses every other text."""
     adapter: TypeAdapter[Any] = TypeAdapter(kind)
 

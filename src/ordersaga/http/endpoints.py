@@ -14,19 +14,19 @@ from ordersaga.store.transaction import Transaction, decide
 
 
 def answer(status: int, view: BaseModel, subject: UUID | None = None, **headers: str) -> Answer:
-    """What a command answers: the status, the view as its body, what it is about, and headers such as `ETag`."""
+    """The answer to a command: status, the view as body, headers such as `ETag`, and the id of its subject."""
     return Answer(status, view.model_dump_json(), headers, subject)
 
 
 def accept(command: Callable[[Transaction], Answer], key: RequestKey | None = None) -> Answer:
-    """Run a command in a transaction of its own; with a key it takes effect once."""
+    """Run a command in a new transaction; with a key it takes effect once."""
     app = api()
     with app.database.connection() as connection:
         return decide(connection, app.announcements, g.cause, once(key, command) if key else command)
 
 
 def request_key(key: str | None, body: BaseModel) -> RequestKey | None:
-    """The key of this request, if it has one; the keys of different callers never meet."""
+    """The key of this request, if it has one; keys of different callers are distinct."""
     return RequestKey.of(caller().subject, key, request.method, request.path, body) if key else None
 
 
@@ -39,7 +39,7 @@ def read_transaction() -> Iterator[Transaction]:
 
 
 def respond(answer: Answer) -> Response:
-    """An answer as Flask sends it; one that was given before carries `Idempotency-Replayed: true`."""
+    """The answer as a Flask response; a replayed one has the header `Idempotency-Replayed: true`."""
     response = Response(answer.body, answer.status, answer.headers, mimetype="application/json")
     if answer.replayed:
         response.headers["Idempotency-Replayed"] = "true"

@@ -1,4 +1,4 @@
-"""ETags are versions of aggregates: a change may require that the aggregate has not changed meanwhile."""
+"""ETags are versions of aggregates: a request may require that the aggregate is still at a version."""
 
 import re
 

@@ -25,7 +25,7 @@ from ordersaga.readside.live.listener import Ended, Frame
 
 HEARTBEAT_SECONDS = 5
 POLL_SECONDS = 0.5
-"""Between two checks of whether client, token and process are still there."""
+"""Between two checks of client, token and process."""
 RETRY_MILLISECONDS = 1000
 LAST_POSITION = 2**63 - 1
 
@@ -36,7 +36,7 @@ routes = APIBlueprint("live", __name__, url_prefix="/api", abp_responses={"defau
 
 
 class EventFilters(Query):
-    """Which messages of the log."""
+    """The filters of the log."""
 
     contract: Contract | None = None
     key: Name | None = Field(default=None, description="What the messages are about, such as the id of an aggregate.")
@@ -116,7 +116,7 @@ class EventStream:
         self.socket = connection
 
     def texts(self) -> Iterator[str]:
-        """The body; it ends with the token, with the process, and when the client is too slow."""
+        """The body; it ends when the token expires, the process stops, or the client is too slow."""
         yield f"retry: {RETRY_MILLISECONDS}\nid: {self.position}\n\n"
         yield from self.missed(LAST_POSITION)
         with self.hub.listening(self.wanted, self.hang_up) as listener, suppress(Ended):

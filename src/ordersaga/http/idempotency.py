@@ -23,21 +23,21 @@ class Answer:
     """JSON."""
     headers: dict[str, str] = field(default_factory=dict)
     subject: UUID | None = None
-    """What the answer is about, such as the aggregate that the command made; a replayed answer has it too."""
+    """The id of the answer's subject, such as the aggregate that the command made; a replayed answer has it too."""
     replayed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class RequestKey:
-    """A caller's name for one request, and the hash of its content."""
+    """A caller's key for one request, and the hash of the request."""
 
     caller: str
     key: str
-    payload: bytes
+    request_hash: bytes
 
     @classmethod
     def of(cls, caller: str, key: str, method: str, path: str, body: BaseModel) -> "RequestKey":
-        """Order of fields and white space do not change the hash."""
+        """The key of a request; the order of its fields and white space do not change the hash."""
         return cls(caller, key, sha256(f"{method} {path}\n{body.model_dump_json()}".encode()).digest())
 
     @property
@@ -48,7 +48,7 @@ class RequestKey:
 
     def stored_answer(self, answer: Answer) -> StoredAnswer:
         return StoredAnswer(
-            self.caller, self.key, self.payload, answer.status, answer.headers, answer.body, answer.subject
+            self.caller, self.key, self.request_hash, answer.status, answer.headers, answer.body, answer.subject
         )
 
 
@@ -56,14 +56,14 @@ def once(key: RequestKey, command: Callable[[Transaction], Answer]) -> Callable[
     """Wrap a command so that it runs once for a key; a repeat returns the stored answer.
 
     Raises (when the result is called):
-        Problem: 422 when the key came with another payload before, 409 when the first request is not finished.
+        Problem: 422 when the key came with another request before, 409 while the first request is in flight.
     """
 
     def run(transaction: Transaction) -> Answer:
         transaction.begin()
-        kept, is_ours = find(transaction.connection, key)
-        if kept is not None:
-            return replay(kept, key)
+        stored, is_ours = find(transaction.connection, key)
+        if stored is not None:
+            return replay(stored, key)
         if not is_ours:
             detail = "The first request with this Idempotency-Key is still under way. Send it again in a moment."
             raise Problem(409, "request-in-flight", detail, headers={"Retry-After": "1"})
@@ -75,11 +75,11 @@ def once(key: RequestKey, command: Callable[[Transaction], Answer]) -> Callable[
     return run
 
 
-def replay(kept: StoredAnswer, key: RequestKey) -> Answer:
-    if kept.request_hash != key.payload:
+def replay(stored: StoredAnswer, key: RequestKey) -> Answer:
+    if stored.request_hash != key.request_hash:
         detail = "This Idempotency-Key came with another request before. Take a new key for a new request."
         raise Problem(422, "idempotency-key-reused", detail)
-    return Answer(kept.status, kept.body, kept.headers, kept.subject, replayed=True)
+    return Answer(stored.status, stored.body, stored.headers, stored.subject, replayed=True)
 
 
 FIND = """

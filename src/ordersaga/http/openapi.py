@@ -60,7 +60,7 @@ KEY_TEXT = "The caller's name for this request: sent again with the same key, it
 
 
 class Keyed(Headers):
-    """An operation that must not happen twice by accident."""
+    """Headers of an operation that must take effect once."""
 
     idempotency_key: str = Field(alias="Idempotency-Key", pattern=KEY_PATTERN, description=KEY_TEXT)
 
@@ -72,7 +72,7 @@ class Conditional(Headers):
 
 
 class Body(BaseModel):
-    """Unknown fields are refused; numbers and strings are not converted into each other."""
+    """A model of a request body; it refuses unknown fields, and converts no strings to numbers or back."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

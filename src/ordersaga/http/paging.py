@@ -1,4 +1,4 @@
-"""Pages of a list: a query fetches one row more than a page has, which tells whether there is a next page."""
+"""Pages of a list: a query fetches one row more than a page has, which shows whether there is a next page."""
 
 from collections.abc import Callable, Sequence
 from typing import TypeVar
@@ -10,7 +10,7 @@ Item = TypeVar("Item")
 PageCursor = TypeVar("PageCursor")
 
 
-def cut(
+def page_of(
     rows: Sequence[Item], limit: int, cursor_of: Callable[[Item], PageCursor]
 ) -> tuple[list[Item], PageCursor | None]:
     """The page, and the cursor of its last row when `rows` has one more."""
@@ -18,9 +18,9 @@ def cut(
     return page, cursor_of(page[-1]) if len(rows) > limit else None
 
 
-def linked(rows: Sequence[Item], limit: int, cursor_of: Callable[[Item], str]) -> tuple[list[Item], str | None]:
+def page_with_link(rows: Sequence[Item], limit: int, cursor_of: Callable[[Item], str]) -> tuple[list[Item], str | None]:
     """The page, and the URL of the next one: that of this request with the cursor of the last row as `after`."""
-    page, after = cut(rows, limit, cursor_of)
+    page, after = page_of(rows, limit, cursor_of)
     if after is None:
         return page, None
     return page, f"{request.path}?{urlencode({**request.args.to_dict(), 'after': after})}"

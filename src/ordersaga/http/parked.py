@@ -12,7 +12,7 @@ from psycopg import Connection
 from ordersaga.http.app import Api, api, caller
 from ordersaga.http.endpoints import answer, respond
 from ordersaga.http.openapi import View, only, problem
-from ordersaga.http.paging import cut
+from ordersaga.http.paging import page_of
 from ordersaga.http.parked_views import (
     ActionsList,
     ActionsPage,
@@ -94,7 +94,7 @@ def list_parked(query: ParkedPage) -> Response:
     with connected() as connection:
         failures = inspection.failure_groups(connection)
         rows = listing.messages(connection, wanted, query.limit + 1, cursor(query.after))
-    page, following = cut(rows, query.limit, next_of)
+    page, following = page_of(rows, query.limit, next_of)
     return respond_with(ParkedList(failures=failures, messages=[ParkedRow.of(row) for row in page], next=following))
 
 
@@ -103,7 +103,7 @@ def list_actions(query: ActionsPage) -> Response:
     """Who did what to parked messages, and why; also to those no longer parked"""
     with connected() as connection:
         rows = inspection.actions(connection, query.message_id, query.limit + 1, query.before)
-    page, following = cut(rows, query.limit, position)
+    page, following = page_of(rows, query.limit, position)
     return respond_with(ActionsList(actions=[ActionView.model_validate(row) for row in page], next=following))
 
 
@@ -114,7 +114,7 @@ def retry_many(body: RetryMany) -> Response:
     with connected() as connection:
         wanted = ParkedFilter(failure=body.failure, failed=True)
         found = listing.messages(connection, wanted, body.limit + 1, cursor(body.after))
-        batch, following = cut(found, body.limit, next_of)
+        batch, following = page_of(found, body.limit, next_of)
         for row in batch:
             try:
                 operations.retry(connection, row["message_id"], operator(body.reason), refused_by=row["refused_by"])

@@ -41,7 +41,7 @@ class ParkedPage(Query):
 
 
 class ParkedQuery(Query):
-    """Which of two messages of one id is meant."""
+    """Selects one of two parked messages with the same id."""
 
     refused_by: By = None
 
@@ -190,7 +190,7 @@ class MadeRow(View):
 
 
 class DryRunView(View):
-    """What an attempt would do now; all of it is rolled back."""
+    """The result of an attempt that was rolled back."""
 
     message_id: UUID
     outside: Literal["none", "not called"]

@@ -19,7 +19,7 @@ RETRY_SECONDS = "2"
 
 
 class FieldError(TypedDict):
-    """A field of the request by its path, such as `lines.0.quantity`, and what is wrong with it."""
+    """An invalid field of the request by its path, such as `lines.0.quantity`, and the reason."""
 
     field: str
     message: str
@@ -45,7 +45,7 @@ class Problem(Exception):
 
 
 class FieldErrorSchema(BaseModel):
-    """A field, and what is wrong with it."""
+    """An invalid field, and the reason."""
 
     field: str
     message: str
@@ -82,7 +82,7 @@ def invalid(detail: str, *errors: FieldError) -> Problem:
 
 
 def of_validation(error: ValidationError, status: int = 422) -> Problem:
-    """Names each field and never repeats a value that was sent."""
+    """The problem of an invalid request; it names each field and repeats no value that was sent."""
     errors = [
         FieldError(field=".".join(map(str, found["loc"])), message=found["msg"])
         for found in error.errors(include_url=False, include_context=False, include_input=False)
@@ -124,13 +124,13 @@ def register(app: Flask) -> None:
         if kind is ErrorKind.CONFLICT:
             return too_many_writers(error)
         if kind is not ErrorKind.UNAVAILABLE:
-            return unforeseen(error)
+            return unexpected(error)
         log.warning("database unavailable", error=str(error).strip())
         detail = "The database does not answer. Send the same request, with the same Idempotency-Key, again later."
         return respond(Problem(503, "database-away", detail, headers={"Retry-After": RETRY_SECONDS}))
 
     @app.errorhandler(Exception)
-    def unforeseen(error: Exception) -> Response:
+    def unexpected(error: Exception) -> Response:
         log.error("request failed", exc_info=error)
         detail = "The service failed. Its log has the details under this trace id."
         return respond(Problem(500, "internal-error", detail))

@@ -59,8 +59,8 @@ def sign_in() -> Response:
         return page(f"This token is not accepted: {error}.", 401)
     if caller.role not in STAFF:
         return page(f"This is for operators and auditors; the token is for a {caller.role}.", 403)
-    following = here(request.form.get("next", ""))
-    now = signed_in_already()
+    following = local_address(request.form.get("next", ""))
+    now = current_caller()
     if now and (now.subject, now.role) != (caller.subject, caller.role) and request.form.get("instead") != now.subject:
         return page(status=409, token=token, now=now, then=caller, stay=following)
     response = make_response(redirect(following, 303))
@@ -68,7 +68,7 @@ def sign_in() -> Response:
     return response
 
 
-def signed_in_already() -> Caller | None:
+def current_caller() -> Caller | None:
     """The caller of the browser's cookie, while its token is valid."""
     try:
         return api().tokens.verify(request.cookies.get(cookies.name(request), ""))
@@ -76,7 +76,7 @@ def signed_in_already() -> Caller | None:
         return None
 
 
-def here(address: str) -> str:
+def local_address(address: str) -> str:
     """The address if it is on this host, else the front page."""
     inside = address.startswith("/") and not address.startswith("//")
     return address if inside and address.isprintable() and "\\" not in address else "/"

@@ -1,17 +1,17 @@
-"""JSON from strangers: bounded, unambiguous, and free of what Postgres cannot store."""
+"""Strict JSON for untrusted clients: bounded, unambiguous, and limited to text that Postgres can store."""
 
 import json
 from collections.abc import Iterator
 from typing import Any, NoReturn
 
-DEEPEST = 16
-LARGEST = 2**63 - 1
+MAX_DEPTH = 16
+MAX_NUMBER = 2**63 - 1
 """The largest bigint of Postgres."""
-TOO_DEEP = f"nested deeper than {DEEPEST}"
+TOO_DEEP = f"nested deeper than {MAX_DEPTH}"
 
 
 class UnacceptableJson(ValueError):
-    """The text says what is wrong; `field` says where, empty for the whole."""
+    """The JSON is refused; the text is the reason, `field` the place, empty for the whole body."""
 
     def __init__(self, text: str, field: str = "") -> None:
         super().__init__(text)
@@ -60,7 +60,7 @@ def without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def bounded_int(text: str) -> int:
     # int() takes quadratic time, so the digits are counted first.
-    if len(text) > 20 or abs(int(text)) > LARGEST:
+    if len(text) > 20 or abs(int(text)) > MAX_NUMBER:
         raise UnacceptableJson(f"the number {text[:20]}.. is beyond 64 bits")
     return int(text)
 
@@ -68,7 +68,7 @@ def bounded_int(text: str) -> int:
 def number_of(text: str) -> float:
     """2.0 is 2: JSON has one kind of number."""
     number = float(text)
-    if abs(number) > LARGEST:
+    if abs(number) > MAX_NUMBER:
         raise UnacceptableJson(f"the number {text[:20]} is beyond 64 bits")
     return int(number) if number.is_integer() else number
 
@@ -78,12 +78,12 @@ def refuse_constant(text: str) -> NoReturn:
 
 
 def texts(value: Any, field: str = "", depth: int = 1) -> Iterator[tuple[str, str]]:
-    """(field, text) of every string, names of members too.
+    """(field, text) of every string, including the names of members.
 
     Raises:
         UnacceptableJson: an object or array is nested deeper than 16.
     """
-    if isinstance(value, dict | list) and depth > DEEPEST:
+    if isinstance(value, dict | list) and depth > MAX_DEPTH:
         raise UnacceptableJson(TOO_DEEP)
     match value:
         case str():

@@ -1,4 +1,4 @@
-"""Bearer tokens: verify them, read the caller and the role, issue them."""
+"""Bearer tokens: their verification, the caller in them, and their issue."""
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -17,18 +17,18 @@ ALGORITHMS = ("EdDSA",)
 REQUIRED = ("exp", "iss", "aud", "sub", "role")
 CLOCK_DIFFERENCE = timedelta(seconds=10)
 """Largest accepted difference between the clock of the issuer and this one."""
-LONGEST_SUBJECT = 200
-REMEMBERED = 1000
-"""Cached tokens: verifying a signature takes 0.1 ms of CPU."""
+MAX_SUBJECT = 200
+CACHED_TOKENS = 1000
+"""Verifying a signature takes 0.1 ms of CPU."""
 
 
 class InvalidToken(Exception):
-    """The token has another issuer or audience, or is not valid; the text says which."""
+    """The token is invalid, or has another issuer or audience; the text is the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who sends a request, as the token that came with it says."""
+    """The sender of a request, according to the token."""
 
     subject: str
     role: str
@@ -45,7 +45,7 @@ class Tokens:
         self._issuer = settings.token_issuer
         self._audience = settings.token_audience
         self.roles = (*roles, *STAFF)
-        self._verified = lru_cache(REMEMBERED)(self._verify)
+        self._verified = lru_cache(CACHED_TOKENS)(self._verify)
 
     def verify(self, token: str) -> Caller:
         """Raises InvalidToken."""
@@ -65,7 +65,7 @@ class Tokens:
             )
         except (jwt.InvalidTokenError, RecursionError) as error:
             raise InvalidToken(str(error)) from None
-        return Caller(subject_of(claims["sub"]), self.role_of(claims["role"]), end_of(claims["exp"]))
+        return Caller(subject_of(claims["sub"]), self.role_of(claims["role"]), expiry_of(claims["exp"]))
 
     def role_of(self, claim: object) -> str:
         for role in self.roles:
@@ -75,12 +75,12 @@ class Tokens:
 
 
 def subject_of(claim: object) -> str:
-    if not isinstance(claim, str) or not claim.isprintable() or not 0 < len(claim) <= LONGEST_SUBJECT:
-        raise InvalidToken(f"Claim sub must have 1 to {LONGEST_SUBJECT} printable characters")
+    if not isinstance(claim, str) or not claim.isprintable() or not 0 < len(claim) <= MAX_SUBJECT:
+        raise InvalidToken(f"Claim sub must have 1 to {MAX_SUBJECT} printable characters")
     return claim
 
 
-def end_of(claim: object) -> datetime:
+def expiry_of(claim: object) -> datetime:
     try:
         return datetime.fromtimestamp(float(str(claim)), UTC)
     except (ValueError, OverflowError, OSError):

@@ -1,4 +1,4 @@
-"""`Prefer: wait=N` (RFC 7240): delays an answer until the process it describes has ended."""
+"""`Prefer: wait=N` (RFC 7240): delays an answer until the process that it describes has ended."""
 
 import re
 import time
@@ -32,7 +32,7 @@ class WaitingRoom:
 
     @contextmanager
     def place(self) -> Iterator[bool]:
-        """Whether there was a place; the block holds it."""
+        """Take a place for the block; yields whether one was free."""
         taken = self._places.acquire(blocking=False)
         try:
             yield taken

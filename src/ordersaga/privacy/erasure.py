@@ -1,4 +1,4 @@
-"""Erasing the keys of a person, so that nobody can read the data sealed under them, and the list of erasures."""
+"""The erasure of a person's keys, after which nobody can read the data sealed with them, and the list of erasures."""
 
 import json
 import os
@@ -36,7 +36,7 @@ group by erased_by, reason, erased_at order by erased_at desc limit 1
 
 
 class Erasures:
-    """An append-only file outside the database; it names the erased keys that a restored backup has again."""
+    """The list of erasures: an append-only file outside the database, because a restored backup has the keys again."""
 
     def __init__(self, path: Path | None) -> None:
         """Without a path the list stays empty."""

@@ -1,4 +1,4 @@
-"""Sealing personal data under a key per person: once the key is erased, nobody can read any copy of the data."""
+"""Sealer: encrypts personal data with a key per person; once the key is erased, nobody can read any copy."""
 
 from base64 import b64decode, urlsafe_b64decode, urlsafe_b64encode
 from binascii import Error as Base64Error
@@ -33,7 +33,7 @@ KEY = "select subject, key from personal_keys where id = %s"
 
 
 class Unreadable(ValueError):
-    """A sealed text is damaged or of another person or purpose, or its key is missing or wrapped with another key."""
+    """A sealed text is damaged or belongs to another person or purpose, or its key is missing or wrongly wrapped."""
 
 
 class Sealer:
@@ -62,7 +62,7 @@ class Sealer:
         return f"{VERSION}.{id_}.{encode(nonce + sealed)}"
 
     def unseal(self, connection: Connection[Any], subject: str, purpose: str, text: str) -> bytes | None:
-        """The data that was sealed, or None when its key is erased. Raises Unreadable."""
+        """The data, or None when its key is erased. Raises Unreadable."""
         key_id, sealed = parts(text)
         row = connection.execute(KEY, (key_id,), prepare=True).fetchone()
         if row is None or row[0] != subject:
@@ -73,7 +73,7 @@ class Sealer:
             associated = bound_to(str(key_id), subject, purpose)
             return AESGCM(self._unwrap(row[1])).decrypt(sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], associated)
         except InvalidTag as error:
-            raise Unreadable(f"what key {key_id} sealed is damaged, or was moved from another place") from error
+            raise Unreadable(f"the text sealed with key {key_id} is damaged or was moved from another place") from error
 
     def _current_key(self, connection: Connection[Any], subject: str) -> tuple[UUID, bytes]:
         parameters = {"subject": subject, "new": self._wrap(urandom(KEY_BYTES))}

@@ -21,8 +21,8 @@ returning position
 def lock(connection: Connection[Any]) -> None:
     """Become the only writer of the log and its views until the transaction ends.
 
-    So positions become visible in their order, and a reader behind a position misses nothing that commits late. And
-    batches that write to the same row of a view wait here, instead of for one another in a deadlock.
+    Positions then become visible in their order, so that a reader after a position misses no late commit. And batches
+    that write to the same row of a view wait here, instead of in a deadlock.
     """
     connection.execute(LOCK, EVENT_LOG)
 

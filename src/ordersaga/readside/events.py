@@ -7,9 +7,9 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from ordersaga.readside.rows import Row, columns, given, select, where
+from ordersaga.readside.rows import Row, applicable, columns, select, where
 
-DEEPEST = 100
+MAX_DEPTH = 100
 """The longest chain of causes that is followed; a saga has about six links."""
 
 
@@ -38,7 +38,7 @@ class LinkedEvent(LoggedEvent):
 
 
 class EventFilter(NamedTuple):
-    """None filters nothing; `since` is included, `until` is not, and both are about `time`."""
+    """A filter of the log; None filters nothing. `since` is included, `until` is not; both refer to `time`."""
 
     contract: str | None = None
     key: str | None = None
@@ -52,7 +52,7 @@ class EventFilter(NamedTuple):
 ALL = EventFilter()
 
 
-class LogPlace(NamedTuple):
+class LogCursor(NamedTuple):
     """The place of the last row of a page; the next page begins behind it."""
 
     time: datetime
@@ -74,7 +74,7 @@ CONDITIONS = {
 PAGE = SQL("select {} from event_log {} order by {} limit %(limit)s")
 BY_POSITION = (SQL("position desc"), SQL("position < %(position)s"))
 BY_TIME = (SQL("time desc, position desc"), SQL("(time, position) < (%(time)s, %(position)s)"))
-"""By position, a range of time may lie anywhere: the query would read everything behind it first."""
+"""A range of time may lie anywhere in the order of positions: the query would first read everything after it."""
 BY_ACTOR_AND_CONTRACT = (
     SQL("actor desc, contract desc, position desc"),
     SQL("(actor, contract, position) < (%(actor)s, %(contract)s, %(position)s)"),
@@ -86,18 +86,18 @@ END = 2**63 - 1
 
 
 def page(
-    connection: Connection[Any], wanted: EventFilter = ALL, limit: int = 50, behind: LogPlace | None = None
+    connection: Connection[Any], wanted: EventFilter = ALL, limit: int = 50, behind: LogCursor | None = None
 ) -> list[LoggedEvent]:
     """Newest first: by position, or by time when a time is asked for."""
     values: dict[str, Any] = {**wanted._asdict(), "limit": limit, "position": END}
     if behind:
         values |= {"time": behind.time, "position": behind.position}
     sorting, further = BY_TIME if wanted.since or wanted.until else BY_POSITION
-    conditions = given(CONDITIONS, values)
+    conditions = applicable(CONDITIONS, values)
     if sorting is BY_POSITION[0] and wanted.actor and wanted.contract:
         sorting, further = BY_ACTOR_AND_CONTRACT
         rest = {name: value for name, value in values.items() if name not in ("actor", "contract")}
-        conditions = [AT_LEAST, further, *given(CONDITIONS, rest)]
+        conditions = [AT_LEAST, further, *applicable(CONDITIONS, rest)]
     elif behind:
         conditions.append(further)
     return select(connection, LoggedEvent, PAGE.format(COLUMNS, where(conditions), sorting), values)
@@ -106,7 +106,7 @@ def page(
 def after(connection: Connection[Any], position: int, wanted: EventFilter = ALL, limit: int = 500) -> list[LoggedEvent]:
     """Oldest first, behind a position. Positions become visible in their order, so a reader misses nothing."""
     values = {**wanted._asdict(), "limit": limit, "position": position}
-    conditions = [SQL("position > %(position)s"), *given(CONDITIONS, values)]
+    conditions = [SQL("position > %(position)s"), *applicable(CONDITIONS, values)]
     return select(connection, LoggedEvent, PAGE.format(COLUMNS, where(conditions), SQL("position")), values)
 
 
@@ -148,5 +148,5 @@ order by distance, time, position
 
 def linked(connection: Connection[Any], message_id: UUID, limit: int = 1000) -> list[LinkedEvent]:
     """A message with its causes and its nearest effects, at most `limit`; each behind the message that caused it."""
-    values = {"message_id": message_id, "deepest": DEEPEST, "limit": limit}
+    values = {"message_id": message_id, "deepest": MAX_DEPTH, "limit": limit}
     return select(connection, LinkedEvent, LINKED, values)

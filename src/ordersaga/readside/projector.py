@@ -1,4 +1,4 @@
-"""The handler of a read side: it logs each message once and folds it into the views."""
+"""Projector: the handler of a read side, which logs each message once and folds it into the views."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ KNOWN = """
 select message_id, event_hash from event_log where message_id = any(%(ids)s)
 union all select message_id, event_hash from inbox where message_id = any(%(ids)s)
 """
-"""The inbox of a read side holds skipped messages alone."""
+"""The inbox of a read side holds only skipped messages."""
 
 
 class Projector:
@@ -30,7 +30,7 @@ class Projector:
         self._fold = fold
 
     def known(self, connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUID, bytes]:
-        """The logged or skipped ones of these messages, each with the hash of the event that it announced."""
+        """The logged or skipped messages among these: message id -> hash of the event that it announced."""
         return dict(connection.execute(KNOWN, {"ids": list(ids)}).fetchall())
 
     def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:

@@ -24,16 +24,16 @@ GRANTS = """
 
 
 class ReadSide(Service):
-    """A service of its own kind: it hears every contract, and its inbox is the event log.
+    """A service that receives every contract; its inbox is the event log.
 
     Args:
-        name: what commands, logs and documents call it.
-        sources: the services whose messages it logs; a rebuild derives them again from the sources' event stores, in
-            processes of its own, so the functions of their announcements must be importable.
+        name: its name in commands, logs and documents.
+        sources: the services whose messages it logs; a rebuild derives these messages again from their event stores,
+            in child processes, so the functions of their announcements must be importable.
         known_contracts: by name; a message of any other contract is parked.
         views: table -> SQL statement that adds the messages from position %(first)s to %(last)s of `event_log`. No
-            message is folded twice, and the sequence of calls must make no difference to the rows.
-        settings, database, group, role, tables, migrations: as of every Service.
+            message is folded twice; the rows must not depend on the order of the calls.
+        settings, database, group, role, tables, migrations: the same as for any Service.
     """
 
     is_read_side = True
@@ -76,12 +76,12 @@ class ReadSide(Service):
 
     @property
     def schema(self) -> ServiceSchema:
-        """The event log and the history of rebuilds, then the tables of its own."""
+        """The event log and the history of rebuilds, then its own tables."""
         from ordersaga.readside.tables import metadata  # loads SQLAlchemy, which the worker does not need
 
-        own = super().schema
+        base = super().schema
         migrations = Migrations(Path(__file__).parent / "migrations", "readside_version", GRANTS)
-        return ServiceSchema(own.database, own.role, (metadata, *own.tables), (migrations, *own.migrations))
+        return ServiceSchema(base.database, base.role, (metadata, *base.tables), (migrations, *base.migrations))
 
     def fold(self, connection: Connection[Any], first: int, last: int, views: Iterable[str] = ()) -> None:
         """Add the messages from position `first` to `last` to these views, or to all.

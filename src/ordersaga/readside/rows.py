@@ -1,4 +1,4 @@
-"""Typed rows from statements, and statements from conditions."""
+"""Typed rows of statements, and `where` clauses from conditions."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any, LiteralString, TypeVar
@@ -42,6 +42,6 @@ def where(conditions: Iterable[Statement]) -> Statement:
     return SQL("where {}").format(SQL(" and ").join(present)) if present else SQL("")
 
 
-def given(known: Mapping[str, Statement], values: Mapping[str, Any]) -> list[Statement]:
-    """The conditions of those values that are not None."""
+def applicable(known: Mapping[str, Statement], values: Mapping[str, Any]) -> list[Statement]:
+    """The conditions whose value is not None."""
     return [condition for name, condition in known.items() if values.get(name) is not None]

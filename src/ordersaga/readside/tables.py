@@ -1,4 +1,4 @@
-"""The tables of every read side, as SQLAlchemy Core sees them; migrations create them."""
+"""The tables of every read side, as SQLAlchemy Core definitions; migrations create them."""
 
 from sqlalchemy import (
     BigInteger,

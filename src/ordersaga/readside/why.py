@@ -1,4 +1,4 @@
-"""Why a message was sent: the messages it comes from, up to the first, and all that came of it."""
+"""The causes of a message up to the first one, and all its effects, as a tree."""
 
 from datetime import datetime
 from typing import Any
@@ -9,12 +9,12 @@ from psycopg import Connection
 from ordersaga.readside.events import LinkedEvent, linked
 from ordersaga.readside.rows import Row
 
-AT_MOST = 2000
+MAX_NODES = 2000
 """Messages shown below one; a saga has a dozen."""
 
 
 class Node(Row):
-    """A message, and what it caused; `asked` marks the one that was asked about."""
+    """A message and its effects; `asked` marks the message that was asked about."""
 
     id: UUID
     cause: UUID | None
@@ -30,9 +30,9 @@ class Node(Row):
 
 
 def why(connection: Connection[Any], message_id: UUID) -> Node | None:
-    """The first cause, with the way down to the message and everything below it; None when it is unknown."""
+    """The first cause, with the chain down to the message and all its effects; None when the message is unknown."""
     nodes: dict[UUID | None, Node] = {}
-    for event in linked(connection, message_id, AT_MOST):
+    for event in linked(connection, message_id, MAX_NODES):
         nodes[event.message_id] = node(event)
         if cause := nodes.get(event.causation_id):
             cause.effects.append(nodes[event.message_id])

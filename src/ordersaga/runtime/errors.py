@@ -89,13 +89,13 @@ class Failure(NamedTuple):
     traceback: str
 
 
-LONGEST_MESSAGE = 4_000
-LONGEST_TRACEBACK = 40_000
+MAX_MESSAGE = 4_000
+MAX_TRACEBACK = 40_000
 
 
 def describe(error: BaseException) -> Failure:
     trace = "".join(traceback.format_exception(error))
-    return Failure(type(error).__name__, place_of(error), str(error)[:LONGEST_MESSAGE], trace[-LONGEST_TRACEBACK:])
+    return Failure(type(error).__name__, place_of(error), str(error)[:MAX_MESSAGE], trace[-MAX_TRACEBACK:])
 
 
 def place_of(error: BaseException) -> str:

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ordersaga.http.strict_json import DEEPEST, UnacceptableJson, parse
+from ordersaga.http.strict_json import MAX_DEPTH, UnacceptableJson, parse
 
 
 def nested(depth: int) -> bytes:
@@ -33,7 +33,7 @@ def nested(depth: int) -> bytes:
         (b'{"a\\u0000": 1}', ""),
         (b'{"a": "\\ud800"}', "a"),
         (b"[" * 60_000, ""),
-        (nested(DEEPEST + 1), ""),
+        (nested(MAX_DEPTH + 1), ""),
     ],
 )
 def test_what_is_not_acceptable_is_refused_and_its_field_named(body: bytes, field: str) -> None:
@@ -47,7 +47,7 @@ def test_what_is_acceptable_is_read_as_it_is() -> None:
         "a": [1, 2.5, True, None, 'é "[{[{'],
         "b": 2**63 - 1,
     }
-    assert parse(nested(DEEPEST))
+    assert parse(nested(MAX_DEPTH))
 
 
 def test_a_whole_number_may_be_written_with_a_point_or_an_exponent() -> None:

@@ -14,7 +14,7 @@ from tests.shop.support.saga_ends import check_end, check_stock
 Choice = TypeVar("Choice")
 SKUS = ("cup", "pot")
 CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined", "no_such_card")
-MOST_ORDERS = 4
+MAX_ORDERS = 4
 FATES = ((), ("cancelled",), ("timed out",), ("cancelled", "timed out"))
 """What an order may meet, once each, at any moment."""
 ENDS_OF_A_REACTION: tuple[dict[str, bool], ...] = ({}, {}, {}, {"commit": False}, {"acknowledge": False})
@@ -46,7 +46,7 @@ class SagaMachine(RuleBasedStateMachine):
             if quantity:
                 self.saga.receive_stock(sku, quantity)
 
-    @precondition(lambda self: len(self.saga.orders) < MOST_ORDERS)
+    @precondition(lambda self: len(self.saga.orders) < MAX_ORDERS)
     @rule(wanted=lines, card=st.sampled_from(CARDS), fates=st.sampled_from(FATES))
     def place(self, wanted: list[Wanted], card: str, fates: Sequence[str]) -> None:
         order_id = self.saga.place(wanted, card)

@@ -8,7 +8,7 @@ from ordersaga.http.parked_views import ParkedList, ParkedRow, ParkedView
 from projections.dashboard.components.parked import rows_table
 from projections.dashboard.components.parked_message import buttons, detail
 from projections.dashboard.pages.parked import update
-from projections.dashboard.services import MOST_ROWS, ParkedAt
+from projections.dashboard.services import MAX_ROWS, ParkedAt
 from projections.dashboard.viewer import NOBODY
 
 
@@ -38,9 +38,9 @@ def row(position: int) -> ParkedRow:
 
 
 def test_all_services_together_show_no_more_rows_than_a_browser_draws_at_once() -> None:
-    *_, table, said = update([parked("order_service", MOST_ROWS - 1), parked("payment_service", 3)], NOBODY, "")
-    assert str(table).count("data-press") == MOST_ROWS
-    assert said == f"{MOST_ROWS} messages and more"
+    *_, table, said = update([parked("order_service", MAX_ROWS - 1), parked("payment_service", 3)], NOBODY, "")
+    assert str(table).count("data-press") == MAX_ROWS
+    assert said == f"{MAX_ROWS} messages and more"
 
 
 def test_that_a_service_has_more_is_said() -> None:

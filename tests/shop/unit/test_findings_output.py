@@ -22,7 +22,7 @@ def test_as_json_it_is_one_object_with_every_finding(number: int, capsys: pytest
 
 
 def test_a_person_is_told_that_there_are_more_than_are_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    output = FindingsOutput(as_json=False, most_lines=2)
+    output = FindingsOutput(as_json=False, max_lines=2)
     for _ in range(4):
         output.finding(FOUND)
     output.end({"events": 5}, ["Findings: 4"])

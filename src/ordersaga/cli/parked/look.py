@@ -18,7 +18,7 @@ from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.refused_by import RefusedBy
 from ordersaga.service import Service
 
-LONGEST_LIST = 100
+DEFAULT_LIMIT = 100
 
 
 @click.command("list")
@@ -27,7 +27,7 @@ LONGEST_LIST = 100
 @click.option("--failure", metavar="ID", help="Of this failure group only.")
 @click.option("--key", help="List the messages of this key.")
 @click.option("--messages", "singly", is_flag=True, help="List the messages instead of their failure groups.")
-@click.option("--limit", type=click.IntRange(min=1), default=LONGEST_LIST, show_default=True, help="Messages listed.")
+@click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="Messages listed.")
 @json_option
 @click.pass_obj
 def list_(
@@ -83,7 +83,7 @@ def show(
 @click.command()
 @group_option
 @click.argument("message", type=click.UUID, required=False)
-@click.option("--limit", type=click.IntRange(min=1), default=LONGEST_LIST, show_default=True, help="The newest.")
+@click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="The newest.")
 @json_option
 @click.pass_obj
 def actions(application: Application, group: Service | None, message: UUID | None, limit: int, as_json: bool) -> None:

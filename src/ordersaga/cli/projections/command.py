@@ -22,7 +22,7 @@ from ordersaga.readside.rebuild.result import RebuildResult
 from ordersaga.readside.rebuild.session import RebuildRefused
 from ordersaga.runtime.signals import interrupt_by_signal
 
-MOST_LINES = 200
+MAX_LINES = 200
 """Findings that a person is shown; --json has them all."""
 
 
@@ -59,7 +59,7 @@ def rebuild(
     """
     interrupt_by_signal()
     read_side = read_side_of(application)
-    output = FindingsOutput(as_json, most_lines=MOST_LINES)
+    output = FindingsOutput(as_json, max_lines=MAX_LINES)
     options: dict[str, Any] = {
         "dry_run": dry_run,
         "keep": keep,

@@ -1,1 +1,1 @@
-"""The event log as it grows: one reader of the log in a process, and a bounded queue for each listener."""
+"""The live event log: one reader of the log per process, and a bounded queue for each listener."""

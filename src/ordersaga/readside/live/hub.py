@@ -1,4 +1,4 @@
-"""The hub: the one reader of the event log in a process, which hands new events to all listeners."""
+"""Hub: the only reader of the event log in a process, which passes new events to all listeners."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager

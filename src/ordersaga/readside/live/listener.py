@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from ordersaga.readside.events import EventFilter, LoggedEvent
 
-MOST_QUEUED = 2000
+MAX_QUEUED = 2000
 """Events that wait for a client; a client further behind is disconnected, and reconnects with its last id."""
 
 
@@ -39,7 +39,7 @@ class Listener:
     def offer(self, frame: Frame) -> None:
         """Queue a frame; when the queue is full, end and call `on_full`."""
         with self._changed:
-            if len(self._frames) < MOST_QUEUED:
+            if len(self._frames) < MAX_QUEUED:
                 self._frames.append(frame)
                 self._changed.notify()
                 return

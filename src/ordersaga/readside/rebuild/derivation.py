@@ -1,4 +1,4 @@
-"""Stored events to messages, and these into a table by COPY."""
+"""Derivation: turns stored events into messages and copies these into a table."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -10,7 +10,7 @@ from ordersaga.store.announcements import Announcements
 from ordersaga.store.republish import messages
 
 COLUMNS = {name: type_ for name, type_ in message.COLUMNS.items() if name not in ("traceparent", "tracestate")}
-"""The columns of the event log that follow from the stored event; only the live row knows the others."""
+"""The columns of the event log that follow from the stored event; only the live row has the others."""
 
 
 def derive(

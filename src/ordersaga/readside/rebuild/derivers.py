@@ -19,7 +19,7 @@ POSITIONS_PER_TASK = 10_000
 """About half a second of work."""
 MIN_POSITIONS = 30_000
 """With fewer positions, starting processes takes longer than they save."""
-MOST_PROCESSES = 4
+MAX_PROCESSES = 4
 Progress = Callable[[int, int, int], None]
 """Called with the number of positions, events and messages that a task has done."""
 
@@ -58,8 +58,8 @@ def tasks(snapshots: Mapping[str, stores.StoreSnapshot]) -> list[DeriveTask]:
 
 
 def derive_all(job: DeriveJob, work: Sequence[DeriveTask], progress: Progress) -> None:
-    """Raises RebuildRefused when one of the processes failed."""
-    number = min(MOST_PROCESSES, os.cpu_count() or 1)
+    """Do all tasks, in parallel if that is faster. Raises RebuildRefused when one of the processes failed."""
+    number = min(MAX_PROCESSES, os.cpu_count() or 1)
     if number == 1 or sum(task.last - task.after for task in work) < MIN_POSITIONS:
         with Deriver(job) as deriver:
             for task in work:
@@ -69,7 +69,7 @@ def derive_all(job: DeriveJob, work: Sequence[DeriveTask], progress: Progress) -
 
 
 class Deriver:
-    """Does tasks; keeps one connection to the read side, and one to each store that a task was of."""
+    """Does tasks; keeps one connection to the read side, and one to each store of its tasks."""
 
     def __init__(self, job: DeriveJob) -> None:
         self._job = job
@@ -84,7 +84,7 @@ class Deriver:
         self._open.close()
 
     def do(self, task: DeriveTask) -> tuple[int, int]:
-        """Returns the number of events and of messages."""
+        """Derive the messages of a task. Returns the number of events and of messages."""
         if task.source not in self._stores:
             store = self._open.enter_context(stores.open_store(self._job.urls[task.source]))
             stores.join_snapshot(store, task.exported)
@@ -105,12 +105,12 @@ def serve(pipe: Pipe, job: DeriveJob) -> None:
                 pipe.send(deriver.do(task))
             except KeyboardInterrupt:
                 return
-            except Exception as error:  # noqa: BLE001 - the parent is told and ends
+            except Exception as error:  # noqa: BLE001 - the parent raises it
                 pipe.send(f"{task.source}, events {task.after} to {task.last}: {error!r}")
 
 
 def derive_in_parallel(job: DeriveJob, work: Sequence[DeriveTask], progress: Progress, number: int) -> None:
-    """Keep so many processes busy until all tasks are done."""
+    """Do all tasks with `number` processes."""
     left = list(reversed(work))
     with processes(number, job) as pipes:
         doing = {pipe: left.pop() for pipe in pipes[: len(left)]}
@@ -139,7 +139,7 @@ def answer(pipe: Pipe) -> tuple[int, int]:
 
 @contextmanager
 def processes(number: int, job: DeriveJob) -> Iterator[list[Pipe]]:
-    """Pipes to so many processes, which end with the block."""
+    """Pipes to `number` processes, which end with the block."""
     context, pipes, started = get_context("spawn"), [], []
     try:
         for _ in range(number):

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 PAGE = 2000
-MOST_PAGES = 50
+MAX_PAGES = 50
 NEWEST = """
 select position, message_id, time from outbox
 where %(before)s::bigint is null or position < %(before)s order by position desc limit %(limit)s
@@ -30,7 +30,7 @@ class EventLogLag(NamedTuple):
 def lag(source: str, outbox: Connection[Any], log: Connection[Any]) -> EventLogLag:
     """Count the messages of `outbox` that `log` lacks. Each page of the outbox is read before the log is."""
     messages, oldest, before = 0, None, None
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         page = outbox.execute(NEWEST, {"before": before, "limit": PAGE}).fetchall()
         times = {id_: time for _, id_, time in page}
         unknown = [id_ for (id_,) in log.execute(UNKNOWN, {"ids": list(times)})]

@@ -25,9 +25,9 @@ def rebuild_view(
     keep: bool = False,
     progress: RebuildProgress | None = None,
 ) -> RebuildResult:
-    """Fold the whole live log again, report what differs, and unless it is a dry run replace the view.
+    """Fold the whole live log again, report different rows, and replace the view unless it is a dry run.
 
-    `url` is that of the owner of the read side's database; `keep` keeps the replaced table in the schema `replaced`.
+    `url` is for the owner of the read side's database; `keep` keeps the replaced table in the schema `replaced`.
     Raises RebuildRefused when it cannot be done. The live view is complete at any time.
     """
     result, started = RebuildResult(datetime.now(UTC), view, dry_run), time.monotonic()

@@ -1,4 +1,4 @@
-"""A thread whose failure is not lost."""
+"""RaisingThread: a thread whose failure its starter gets."""
 
 import threading
 from collections.abc import Callable

@@ -26,11 +26,11 @@ LOG = "event_log"
 PATIENCE = 10.0
 """Seconds that a message may be in flight before it counts as lost."""
 POLL_SECONDS = 0.1
-MOST_RECOVERED_IN_SWAP = 1000
+MAX_RECOVERED_IN_SWAP = 1000
 """More lost messages than this are recovered before the swap, during which every session waits."""
 SMALL_ROUND = 1000
 """A round with fewer new messages is the last one before the swap."""
-MOST_ROUNDS = 20
+MAX_ROUNDS = 20
 
 
 @dataclass(frozen=True)
@@ -47,13 +47,13 @@ class Rebuild:
     """One rebuild of a read side.
 
     Args:
-        read_side: what is rebuilt.
-        urls: by name of the service, the URLs of the owners of the read side's database and of its sources'.
-        report: called with each finding as soon as it is made.
+        read_side: the read side to rebuild.
+        urls: by name of the service, the URL for the owner of its database: of the read side and of its sources.
+        report: called with each finding at once.
         dry_run: only compare.
         keep: keep the replaced tables in the schema `replaced`.
         patience: seconds that a message may be in flight before it counts as lost.
-        progress: is shown how far it has come.
+        progress: updated after each part of a step.
     """
 
     def __init__(
@@ -174,14 +174,14 @@ class Rebuild:
 
     def _catch_up(self, connection: Connection[Any]) -> None:
         with self._progress.during("catch up"):
-            if shadow_log.lost(connection) > MOST_RECOVERED_IN_SWAP:
+            if shadow_log.lost(connection) > MAX_RECOVERED_IN_SWAP:
                 with connection.transaction():
                     event_log.lock(connection)
                     self._catch_up_and_report(connection)
                     last, recovered = self._recover(connection)
                 self._state = replace(self._state, end=max(self._state.end, last))
                 self.result.recovered += recovered
-            for _ in range(MOST_ROUNDS):
+            for _ in range(MAX_ROUNDS):
                 if self._catch_up_and_report(connection) < SMALL_ROUND:
                     return
 

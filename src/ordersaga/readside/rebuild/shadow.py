@@ -1,7 +1,7 @@
-"""The shadow: tables like the live ones in the schema `rebuild`, made bare, filled, then finished.
+"""The shadow: tables like the live ones in the schema `rebuild`, created bare, filled, then finished.
 
-It is made from the catalogue and not from the migrations: so what an operator has changed on the live tables (a grant,
-an index, a storage setting) survives the swap under the same name, where later migrations find it.
+The definitions come from the catalogue and not from the migrations: so a change that an operator made to the live
+tables (a grant, an index, a storage setting) survives the swap under the same name, where later migrations find it.
 """
 
 from collections.abc import Iterator, Sequence
@@ -84,7 +84,7 @@ from live join pg_attribute on attrelid = live.oid, aclexplode(attacl)
 
 
 def definitions(connection: Connection[Any], table: str) -> list[str]:
-    """Statements that give the bare table what the live one has beside its columns; the search_path finds the table.
+    """Statements that add to the bare table all that the live one has beside its columns; the search_path selects it.
 
     Indexes come first: the table can be read while they are made.
     """

@@ -1,4 +1,4 @@
-"""Reading an event store: everything up to a snapshot, then what became visible since, and nothing twice."""
+"""The events of a store: all up to a snapshot, then those that became visible later, each once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -37,7 +37,7 @@ def open_store(url: str) -> Connection[Any]:
 
 
 def take_snapshot(store: Connection[Any]) -> StoreSnapshot:
-    """Begin a transaction, which must stay open as long as somebody joins its snapshot."""
+    """Begin a transaction; it must stay open while other connections join its snapshot."""
     row = store.execute(
         """select pg_current_snapshot()::text, pg_export_snapshot(),
                (select coalesce(max(position), 0) from stored_events)"""
