@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -48,10 +49,11 @@ def test_an_application_that_cannot_be_used_is_refused_with_the_reason(place: st
     assert APPLICATIONS[place] in said
 
 
-def run(*arguments: str, expect: int, folder: Path = ROOT, **variables: str) -> str:
+def run(*arguments: str, expect: int, folder: Path = ROOT, variables: Mapping[str, str] | None = None) -> str:
     """What Python said; a traceback fails the test."""
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src"))), **variables}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(ROOT / "src")))}
     command = [sys.executable, *arguments]
+    environment |= variables or {}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert "Traceback" not in done.stderr
     assert done.returncode == expect, done.stdout + done.stderr
@@ -64,7 +66,7 @@ URL = "postgresql://nobody@127.0.0.1:1/counting"
 
 @pytest.mark.parametrize("command", ["topology", "queues show", f"worker {GROUP}", "relay"])
 def test_a_broker_url_that_is_none_is_named_with_exit_code_2(command: str) -> None:
-    said = run(*APP, *command.split(), expect=2, AMQP_URL="nonsense", **{DATABASE: URL})
+    said = run(*APP, *command.split(), expect=2, variables={"AMQP_URL": "nonsense", DATABASE: URL})
     assert "AMQP_URL" in said
     assert "amqp://user:password@host:port/vhost" in said
 
@@ -72,7 +74,7 @@ def test_a_broker_url_that_is_none_is_named_with_exit_code_2(command: str) -> No
 @pytest.mark.parametrize("command", ["migrate", "parked list", f"worker {GROUP}", "relay", "reconcile"])
 def test_a_database_url_that_is_none_is_named_with_exit_code_2(command: str) -> None:
     broker = "amqp://nobody:x@127.0.0.1:1/none"
-    said = run(*APP, *command.split(), expect=2, AMQP_URL=broker, **{DATABASE: "nonsense"})
+    said = run(*APP, *command.split(), expect=2, variables={"AMQP_URL": broker, DATABASE: "nonsense"})
     assert f"{DATABASE} is no URL of a database" in said
 
 
