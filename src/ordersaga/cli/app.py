@@ -68,10 +68,7 @@ class Application:
 
     def amqp_url(self, user: str) -> str:
         """AMQP_URL, whoever the user is. Raises MissingSetting."""
-        url = read_settings(Settings).amqp_url
-        if not url:
-            raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
-        return url
+        return read_settings(Settings).broker_url
 
     def worker_settings(self, service: Service) -> Settings:
         """The settings that the worker of this service reads. Raises MissingSetting."""

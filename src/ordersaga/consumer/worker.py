@@ -85,8 +85,7 @@ class Worker:
     """The threads of one process and what they share."""
 
     def __init__(self, settings: Settings, service: Service) -> None:
-        if not settings.amqp_url:
-            raise MissingSetting("AMQP_URL is not set. Set it to amqp://user:password@host:port/vhost")
+        amqp_url = settings.broker_url
         url, group, handler = service.database_url, service.group, service.handler()
         self.stopping = threading.Event()
         self.outside = OutsideSteps(
@@ -94,7 +93,7 @@ class Worker:
         )
         self.database = GatedLink("database", url)
         receiver = Receiver(group, handler)
-        self.consumer = Consumer(group, settings.amqp_url, receiver, self.outside, self.database, self.stopping)
+        self.consumer = Consumer(group, amqp_url, receiver, self.outside, self.database, self.stopping)
         retries = Retries(handler, self.outside)
         housekeeping = Housekeeping(group, timedelta(days=settings.inbox_retention_days))
         self.background = [

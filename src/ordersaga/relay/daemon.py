@@ -122,11 +122,9 @@ def main(arguments: list[str]) -> int:
     for name in names:
         if name.startswith("-"):
             raise MissingSetting(f"There is no option {name}. See python -m {program()} --help")
-    amqp_url = read_settings(RelaySettings).amqp_url
+    settings = read_settings(RelaySettings)
     urls = urls_of_environment(names)
-    if not amqp_url:
-        raise MissingSetting("AMQP_URL is not set. Set it to amqp://relay:password@host:port/vhost")
-    return serve(urls, amqp_url, unsafe_durability=UNSAFE in arguments)
+    return serve(urls, settings.broker_url, unsafe_durability=UNSAFE in arguments)
 
 
 def run() -> NoReturn:

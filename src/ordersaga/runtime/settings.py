@@ -4,23 +4,22 @@ import os
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 DATABASE_SUFFIX = "_DATABASE_URL"
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)]
 
 
-def require_amqp_url(text: str) -> str:
-    """Raises ValueError for a text that no connection can be made from; the empty text is no URL yet."""
+def is_amqp_url(text: str) -> bool:
+    """Whether pika can connect with it; a URL with a user needs a password too."""
     from pika import URLParameters
 
     try:
-        if text:
-            URLParameters(text)
-    except (ValueError, IndexError):
-        raise ValueError("Set it to amqp://user:password@host:port/vhost") from None
-    return text
+        URLParameters(text)
+    except (ValueError, IndexError, TypeError):
+        return False
+    return True
 
 
 class MissingSetting(SystemExit):
@@ -49,7 +48,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
-    amqp_url: Annotated[str, AfterValidator(require_amqp_url)] = ""
+    amqp_url: str = ""
     token_public_key: str = ""
     """Ed25519 public key in PEM that verifies bearer tokens."""
     token_issuer: str = "ordersaga"
@@ -72,6 +71,18 @@ class Settings(BaseSettings):
     """A worker purges older inbox rows and idempotency keys; a later repeat takes effect again."""
     log_level: LogLevel = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
+
+    @property
+    def broker_url(self) -> str:
+        """AMQP_URL, for a process that connects.
+
+        Raises:
+            MissingSetting: it is not set, or no connection can be made from it.
+        """
+        if self.amqp_url and is_amqp_url(self.amqp_url):
+            return self.amqp_url
+        problem = "is no URL of a broker" if self.amqp_url else "is not set"
+        raise MissingSetting(f"AMQP_URL {problem}. Set it to amqp://user:password@host:port/vhost")
 
 
 SettingsType = TypeVar("SettingsType", bound=Settings)
