@@ -1,4 +1,4 @@
-"""The application that a command works on: its services, its databases, its broker and its settings."""
+"""Application: the services, databases, broker and settings that a command works on."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -22,10 +22,9 @@ PROVISIONER = "provisioner"
 
 
 class Application:
-    """Commands take it as `click.pass_obj`; servers and settings are those of the environment.
+    """The object that commands get with `click.pass_obj`; servers and settings come from the environment.
 
-    An application that knows more than one URL for a database, or that keeps its settings elsewhere, derives a class
-    of its own.
+    An application with several URLs for a database, or with its settings elsewhere, derives a class.
     """
 
     def __init__(self, load: Callable[[], Sequence[Service]]) -> None:
@@ -96,10 +95,10 @@ class Application:
             raise MissingSetting(f"AUDIT_SIGNING_KEY is {error}. Set it, or give the public key with --key.") from None
 
     def facts_about(self, subject: str) -> Mapping[str, int | None]:
-        """What the read side has of a person, for somebody who is about to erase: its name and the number."""
+        """Name and number of the read side's rows about a person, shown before an erasure."""
         return {}
 
     @property
     def not_erased(self) -> Sequence[str]:
-        """What erasing a person's keys leaves alone in this application beside what it leaves in every one."""
+        """Data of this application that an erasure does not touch, beside that of every application."""
         return ()

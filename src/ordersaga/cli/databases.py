@@ -1,4 +1,4 @@
-"""Connections to the databases of an application; what one of them refuses is said to a person."""
+"""Connections to the databases of an application; their errors end the command with a message."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,10 +19,10 @@ IS_IT_MIGRATED = "Is it up and migrated?"
 def connected(
     application: Application, service: Service, role: str, then: str = IS_IT_MIGRATED
 ) -> Iterator[Connection[Any]]:
-    """To the database of a service with the rights of the role, in autocommit.
+    """A connection to the database of a service with the rights of the role, in autocommit.
 
     Raises:
-        Failed: the database refuses; the text ends with `then`.
+        Failed: the database failed; the text ends with the advice `then`.
     """
     try:
         url = application.database_url(service.database, role)

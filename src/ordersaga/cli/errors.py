@@ -1,10 +1,10 @@
-"""Two ways to fail, both said to a person: what happened, where, and what to do."""
+"""The two failures of a command; each message says what happened, where, and what to do."""
 
 import click
 
 
 class Failed(click.ClickException):
-    """The command could not do what was asked; exit code 1."""
+    """The command failed; exit code 1."""
 
 
 class CannotRunHere(click.ClickException):
@@ -14,6 +14,6 @@ class CannotRunHere(click.ClickException):
 
 
 def run_this(command: str) -> str:
-    """A command of this program as a person types it, in backquotes: `ordersaga parked list`."""
+    """The full command in backquotes, such as `ordersaga parked list`."""
     context = click.get_current_context(silent=True)
     return f"`{(context and context.find_root().info_name) or 'ordersaga'} {command}`"

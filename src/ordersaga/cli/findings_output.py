@@ -1,4 +1,4 @@
-"""Findings as they come, as lines or as the items of one JSON object: none is kept."""
+"""FindingsOutput: prints each finding at once, as a line or as an item of one JSON object."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -9,10 +9,10 @@ import click
 
 
 class FindingsOutput:
-    """Call `finding` with each, and `end` once; `number` says how many there were."""
+    """Call `finding` with each, and `end` once; `number` counts them."""
 
     def __init__(self, as_json: bool, as_text: Callable[[object], str] = str, max_lines: int | None = None) -> None:
-        """`as_text` is for what JSON has no word for. Beyond `max_lines` a person is shown no more of them."""
+        """`as_text` converts values that JSON cannot represent. Text output stops after `max_lines` findings."""
         self.number = 0
         self._as_json = as_json
         self._as_text = as_text
@@ -28,7 +28,7 @@ class FindingsOutput:
             click.echo("... and more; --json prints all of them.")
 
     def end(self, total: Mapping[str, Any], lines: Iterable[str]) -> None:
-        """`total` joins the JSON object, `lines` are what a person reads instead."""
+        """Print `total` as the rest of the JSON object, or `lines` as text."""
         if self._as_json:
             opened = "" if self.number else '{"findings": ['
             click.echo(f"{opened}], {self._json({'clean': not self.number, **total})[1:]}")

@@ -23,13 +23,13 @@ def unchanged(command: click.Command) -> click.Command:
 
 
 class LazyGroup(click.Group):
-    """Click's group, made of a table: name -> (`module:attribute`, what it does in a line)."""
+    """A click group from a table: name -> (`module:attribute`, summary in one line)."""
 
     def __init__(self, *arguments: Any, table: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*arguments, **options)
         self.table = table
         self.adapt: Callable[[click.Command], click.Command] = unchanged
-        """Makes of each command of the table the one that is used."""
+        """Called with each command of the table; returns the command to use."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.table)

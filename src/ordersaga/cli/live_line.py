@@ -1,4 +1,4 @@
-"""Progress of a long command on stderr: one line that changes in a terminal, else a line every few seconds."""
+"""LiveLine: progress on stderr, as one changing line in a terminal, else as a line every few seconds."""
 
 import sys
 import time
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import click
 
 SAY_EVERY = 5.0
-"""Seconds between two lines where there is no terminal."""
+"""Seconds between two lines without a terminal."""
 CLEAR = "\r\x1b[K"
 
 
@@ -20,7 +20,7 @@ class LiveLine:
         self._began = self._said = time.monotonic()
 
     def rate(self, number: int) -> str:
-        """So many since the beginning, a second."""
+        """The average rate since the beginning."""
         return f"{number / max(time.monotonic() - self._began, 0.001):,.0f}/s"
 
     def show(self, text: str) -> None:
@@ -38,7 +38,7 @@ class LiveLine:
 
 @contextmanager
 def live_line(text: str) -> Iterator[LiveLine]:
-    """With `text` at first, cleared at the end; stdout stays the answer."""
+    """A line that shows `text` first and is cleared at the end of the block."""
     line = LiveLine()
     line.show(text)
     try:

@@ -26,7 +26,7 @@ COMMANDS = {
     ),
     "audit": ("ordersaga.cli.audit.command:audit", "Prove that nothing was altered; old states; `audit erase`"),
     "token": ("ordersaga.cli.token:token", "Print a bearer token for trying the endpoints"),
-    "worker": ("ordersaga.cli.worker:worker", "Take the messages of one service, until Ctrl-C"),
+    "worker": ("ordersaga.cli.worker:worker", "Receive the messages of one service, until Ctrl-C"),
 }
 
 
@@ -40,7 +40,7 @@ COMMANDS = {
     "--app",
     envvar="ORDERSAGA_APP",
     metavar="MODULE:ATTRIBUTE",
-    help="Where the services are: a Service, or a list of them.  [environment: ORDERSAGA_APP]",
+    help="The services: a Service, or a list of them.  [environment: ORDERSAGA_APP]",
 )
 @click.version_option(__version__)
 @click.pass_context

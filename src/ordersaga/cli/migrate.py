@@ -20,7 +20,7 @@ def migrate(application: Application, services: tuple[str, ...]) -> None:
 
     Each database is changed in one transaction and by one process at a time; then the roles that the server has
     (of the service, `relay`, `auditor`) are granted what they need. A database that is up to date is left as it is.
-    Erasures of personal data on the list ERASURE_LIST are done again in a database that was restored from a backup.
+    Erasures of personal data on the list ERASURE_LIST are repeated in a database that was restored from a backup.
     """
     erasures = list(Erasures(application.erasure_list()))
     for service in application.chosen(services):
@@ -40,7 +40,7 @@ def migrate(application: Application, services: tuple[str, ...]) -> None:
 
 
 def repeat_erasures(database: str, url: str, erasures: list[Erasure]) -> None:
-    """A restored backup has the keys again of personal data that was erased since; this runs before every start."""
+    """Erase the keys that a restored backup has again."""
     if erasures:
         with psycopg.connect(url, autocommit=True) as connection:
             for done in erase_again(connection, erasures):

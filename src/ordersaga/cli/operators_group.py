@@ -1,4 +1,4 @@
-"""The group of all operators' commands; it imports nothing that `--help` does without."""
+"""The group of all operators' commands; it imports only what `--help` needs."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ordersaga.cli.lazy_group import LazyGroup, how_to_install
 
 
 class OperatorsGroup(LazyGroup):
-    """A missing setting or package ends a command with its sentence and exit code 2."""
+    """A group whose commands end with exit code 2 and a message when a setting or a package is missing."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -1,4 +1,4 @@
-"""Options and arguments that many commands have: times, services and groups by name, who acts and why."""
+"""Shared options and arguments: times, services and groups by name, actor and reason."""
 
 from datetime import UTC, datetime
 from getpass import getuser

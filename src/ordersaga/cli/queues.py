@@ -1,4 +1,4 @@
-"""`ordersaga queues show | set`: over how many queues each consumer group is spread."""
+"""`ordersaga queues show | set`: the number of queues of each consumer group."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ groups_option = click.option(
 
 @contextmanager
 def errors_as_failures(advice: str) -> Iterator[None]:
-    """Raises Failed for what the broker refuses, with this advice."""
+    """Raises Failed, with this advice, for errors of the broker and of the change."""
     try:
         yield
     except ChangeFailed as error:
@@ -41,10 +41,10 @@ def errors_as_failures(advice: str) -> Iterator[None]:
 
 @click.group()
 def queues() -> None:
-    """See over how many queues each consumer group is spread, or change it.
+    """Show or change the number of queues of each consumer group.
 
-    A group's keys are spread over its queues, and each queue is served by one worker at a time: so a group can keep as
-    many workers busy as it has queues.
+    The keys of a group are spread over its queues, and one worker at a time serves a queue: so a group keeps at most
+    as many workers busy as it has queues.
     """
 
 
@@ -55,7 +55,7 @@ def queues() -> None:
 def show(application: Application, chosen: tuple[Service, ...], as_json: bool) -> None:
     """Say how many queues each group has, what is ready in them, and how many workers are subscribed.
 
-    READY does not count what workers have in hand. Exit code 1 when a group is not declared.
+    READY does not count the messages that workers hold. Exit code 1 when a group is not declared.
     """
     found = statuses(application, chosen or application.services)
     if as_json:
@@ -110,11 +110,11 @@ def table(found: list[GroupStatus]) -> list[str]:
 @json_option
 @click.pass_obj
 def set_(application: Application, number: str, chosen: tuple[Service, ...], timeout: float, as_json: bool) -> None:
-    """Give every group, or those named, N queues: 1, 2, 4, 8 or 16. Relays and workers may run all the while.
+    """Give every group, or those named, N queues: 1, 2, 4, 8 or 16. Relays and workers may keep running.
 
-    The relays are stopped, the queues worked off, the workers sent away; then queues are declared, bound and deleted,
-    and all go on. Requests are accepted meanwhile. If the queues do not become empty in time, nothing is changed and
-    the exit code is 1. Interrupted at any point, it loses nothing; run it again to complete it.
+    The relays are paused, the queues drained, the workers paused; then queues are declared, bound and deleted, and
+    relays and workers continue. Requests are accepted meanwhile. If the queues do not become empty in time, nothing is
+    changed and the exit code is 1. An interruption loses nothing; run the command again to complete the change.
     """
     services = chosen or application.services
     groups = [service.consumer_group(int(number)) for service in services]

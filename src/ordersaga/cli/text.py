@@ -1,4 +1,4 @@
-"""What commands print alike: values as JSON, and how long ago something was."""
+"""Text of commands: values as JSON, lines for a terminal, and ages."""
 
 import json
 from datetime import UTC, datetime
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def to_json(value: Any) -> str:
-    """Times in ISO 8601, bytes as text, everything else that JSON has no word for as Python writes it."""
+    """JSON with times in ISO 8601, bytes as text, and `str` of every other type."""
     return json.dumps(value, default=plain)
 
 
@@ -17,7 +17,7 @@ def plain(value: Any) -> str:
 
 
 def printable(line: str) -> str:
-    """A line without characters that steer a terminal."""
+    """The line without control characters."""
     return "".join(letter if letter.isprintable() else repr(letter)[1:-1] for letter in line)
 
 

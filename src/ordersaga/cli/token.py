@@ -13,8 +13,8 @@ VARIABLE = "TOKEN_PRIVATE_KEY"
 
 
 @click.command()
-@click.option("--role", required=True, help="What it may do, such as operator or auditor.")
-@click.option("--subject", required=True, help="Who it stands for.")
+@click.option("--role", required=True, help="The role of the caller, such as operator or auditor.")
+@click.option("--subject", required=True, help="The name of the caller.")
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), default=12, show_default=True, help="Lifetime.")
 def token(role: str, subject: str, hours: float) -> None:
     """Print a bearer token that endpoints with the public half of TOKEN_PRIVATE_KEY accept.

@@ -37,7 +37,7 @@ def topology(application: Application, services: tuple[str, ...], replace_events
     except OtherArguments as error:
         raise Failed(
             f"The exchange `events` was made by another version: {error}. Run this once with --replace-events.\n"
-            "A queue `unrouted` of that version is used no more: look what is in it, then delete it."
+            "A queue `unrouted` of that version is no longer used: check its messages, then delete it."
         ) from None
     except AMQPError as error:
         raise Failed(f"The broker refused or is away: {error!r}. Check AMQP_URL and the user's permissions.") from None

@@ -1,1 +1,1 @@
-"""`ordersaga audit`: the proof that no event was altered, and how personal data is erased."""
+"""`ordersaga audit`: the proof that no event was altered, old states, and the erasure of personal data."""

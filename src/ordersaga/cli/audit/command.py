@@ -1,12 +1,12 @@
-"""`ordersaga audit`: which commands it has."""
+"""`ordersaga audit`: the group of its commands."""
 
 import click
 
 from ordersaga.cli.lazy_group import LazyGroup
 
 COMMANDS = {
-    "why": ("ordersaga.cli.audit.why:why", "What a message came from and all that came of it."),
-    "state": ("ordersaga.cli.audit.state:state", "An aggregate as it was at a version or a time."),
+    "why": ("ordersaga.cli.audit.why:why", "Show the causes and effects of a message."),
+    "state": ("ordersaga.cli.audit.state:state", "Show an aggregate as it was at a version or a time."),
     "export": ("ordersaga.cli.audit.export:export", "Write everything that a verifier needs."),
     "verify": ("ordersaga.cli.audit.verify:verify", "Name whatever was altered since it was recorded."),
     "erase": ("ordersaga.cli.audit.erase:erase", "Make a person's personal data unreadable, everywhere."),

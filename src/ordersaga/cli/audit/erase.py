@@ -28,11 +28,10 @@ from ordersaga.service import Service
 def erase(
     application: Application, subject: str | None, reason: str, actor: str, yes: bool, again: bool, as_json: bool
 ) -> None:
-    """Make the personal data of SUBJECT (as their tokens name them) unreadable. This cannot be undone.
+    """Make the personal data of SUBJECT (the subject of their tokens) unreadable. This cannot be undone.
 
-    It erases the keys that the data is sealed with. Events, and the hash chain over them, stay as they are. Erasing
-    again changes nothing; what is recorded afterwards is kept under a new key. Exit code 0 also when there is nothing
-    to erase.
+    It erases the keys that seal the data. Events, and the hash chain over them, stay unchanged. Erasing again changes
+    nothing; later data is sealed with a new key. Exit code 0 also when there is nothing to erase.
     """
     if again == bool(subject) or (subject and not reason.strip()):
         raise click.UsageError("Say whose data and why: SUBJECT --reason TEXT; or --again alone.")
@@ -56,7 +55,7 @@ def erase(
 
 @contextmanager
 def erasing(application: Application, service: Service) -> Iterator[Connection[Any]]:
-    """Raises Failed also when the list of erasures cannot be written."""
+    """A connection to erase with. Raises Failed, also when the list of erasures cannot be written."""
     try:
         with connected(application, service, OWNER, "What was erased elsewhere stays erased; run it again.") as found:
             yield found
@@ -78,7 +77,7 @@ def find_erasable(application: Application, subject: str) -> Erasable:
 
 
 def vacuum_keys(connection: Connection[Any]) -> None:
-    """An update leaves the row as it was, key and all, in the table's file until a vacuum."""
+    """Remove the old rows: an update leaves them, with the keys, in the table's file until a vacuum."""
     connection.execute("vacuum personal_keys")
 
 

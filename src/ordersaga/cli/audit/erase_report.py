@@ -1,4 +1,4 @@
-"""What there is of a person to erase, what has been erased, and what erasing leaves, in words and as JSON."""
+"""The report of an erasure, as text and as JSON: what exists, what was erased, and what remains."""
 
 import json
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ ERASED += " broker, parked messages, views and every copy of them."
 
 
 def not_touched(application: Application) -> list[str]:
-    """What erasing leaves as it is."""
+    """The data that an erasure leaves."""
     return [
         "the subject (a pseudonym), and all that was recorded without being sealed",
         "free text that somebody typed elsewhere, such as a reason",
@@ -31,11 +31,11 @@ def not_touched_lines(application: Application) -> list[str]:
 
 @dataclass
 class Erasable:
-    """What there is to erase, or has been erased, of one person."""
+    """The personal keys of one person, and the read side's data about them."""
 
     subject: str
     facts: Mapping[str, int | None]
-    """What the read side, which may be a little behind, has of them; None where it does not answer."""
+    """The read side's numbers of rows, which may lag behind; None where it does not answer."""
     keys: dict[str, int] = field(default_factory=dict)
     """Database -> keys, of those that have any."""
     before: dict[str, Erasure] = field(default_factory=dict)
@@ -58,7 +58,7 @@ def report(
     as_json: bool,
     announced: bool,
 ) -> None:
-    """`announced`: what is not touched was printed before."""
+    """Print the report; `announced`: the data that remains was printed before."""
     if as_json:
         said = {
             "subject": found.subject,

@@ -1,4 +1,4 @@
-"""`ordersaga audit export`: everything that a verifier needs."""
+"""`ordersaga audit export`: the records that a verifier needs."""
 
 import sys
 from collections.abc import Iterator
@@ -50,7 +50,7 @@ def show_progress(live: LiveLine, number: int) -> None:
 
 @contextmanager
 def new_file(path: Path | None) -> Iterator[TextIO]:
-    """A file that appears when it is whole; standard output for None. Raises Failed."""
+    """A file that appears once it is complete; standard output for None. Raises Failed."""
     if path is None:
         yield sys.stdout
         return

@@ -1,4 +1,4 @@
-"""What the audit's commands share: where the sealer's log is, and a version or a time."""
+"""Shared options of the audit's commands: the directory of the sealer's log, and a version or time."""
 
 from datetime import datetime
 from pathlib import Path

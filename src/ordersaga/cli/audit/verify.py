@@ -1,4 +1,4 @@
-"""`ordersaga audit verify`: name whatever was altered since it was recorded."""
+"""`ordersaga audit verify`: name every event that was altered since it was recorded."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -55,11 +55,10 @@ def verify(
     patience: float,
     as_json: bool,
 ) -> None:
-    """Compare every event with what was sealed and signed of it; name what is edited, deleted, inserted, reordered,
-    truncated or re-stamped.
+    """Compare every event with its sealed leaf and the signed root; name events that are edited, deleted, inserted,
+    reordered, truncated or re-stamped.
 
-    Without --export it looks at the databases as they are now. It only reads. Exit code 0 when all is as it was
-    signed, else 1.
+    Without --export it reads the databases as they are now. It changes nothing. Exit code 0 without findings, else 1.
     """
     key = given_key(key_text) if key_text else application.audit_key()
     kept = kept_checkpoints(checkpoints, key)
@@ -86,7 +85,7 @@ def verify(
 def source(
     application: Application, exported: Path | None, log_directory: Path | None, output: FindingsOutput
 ) -> Iterator[Iterable[Record]]:
-    """An export as it is; the live databases compared with what the read side was told."""
+    """The records of an export, or of the live databases compared with the event log."""
     if exported:
         with exported.open(encoding="utf-8", errors="replace") as file:
             yield read_export(file)

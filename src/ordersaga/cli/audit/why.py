@@ -1,4 +1,4 @@
-"""`ordersaga audit why`: what a message came from and all that came of it."""
+"""`ordersaga audit why`: the causes and effects of a message."""
 
 from collections.abc import Iterator
 from uuid import UUID

@@ -1,1 +1,1 @@
-"""`ordersaga parked`: what a person does with messages that could not be handled."""
+"""`ordersaga parked`: inspect and handle messages that a reaction or the broker refused."""

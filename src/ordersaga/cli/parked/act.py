@@ -35,7 +35,7 @@ def retry(application: Application, /, wait: float, actor: str, reason: str, as_
     """Make messages due now, with all their attempts; dead ones too. The messages behind them follow in order.
 
     Workers retry what a reaction refused, the active relay what the broker refused, within a second. Remove the cause
-    first: mend the reaction; bind the queue, make room in it, or start the relays with a larger
+    first: fix the reaction; bind the queue, make room in it, or start the relays with a larger
     RELAY_MAX_MESSAGE_BYTES. With --wait the exit code is 1 when one of the messages is still parked.
     """
     chosen = choose(application, **selection)
@@ -53,9 +53,9 @@ def retry(application: Application, /, wait: float, actor: str, reason: str, as_
 @json_option
 @click.pass_obj
 def skip(application: Application, /, actor: str, reason: str, yes: bool, as_json: bool, **selection: Any) -> None:
-    """Give messages up: they never take effect, or are never published. This cannot be undone.
+    """Drop messages: they never take effect, or are never published. This cannot be undone.
 
-    The messages behind them go on. The event that a message of the broker tells of stays recorded: `reconcile` names
+    The messages behind them follow. The event of a message that the broker refused stays recorded: `reconcile` names
     the message as missing at its receivers, and `relay republish` announces it again.
     """
     chosen = choose(application, **selection)
@@ -90,8 +90,8 @@ def edit(
 ) -> None:
     """Replace the body of one message that a reaction refused, and retry it.
 
-    The original is kept; the new body has to meet the contract. The body of a message that the broker refused is
-    explained by the event store and is not edited.
+    The original is kept; the new body must satisfy the contract. A message that the broker refused cannot be edited:
+    its body follows from the event store.
     """
     service, refused_by = find(application, message, group, None)
     with connected(application, service, service.role) as connection, errors_as_failures():
@@ -118,10 +118,10 @@ def read_body(source: Path | None, now: bytes) -> bytes:
 @json_option
 @click.pass_obj
 def dry_run(application: Application, /, outside: bool, as_json: bool, **selection: Any) -> None:
-    """Run the reaction, show the rows it makes, and roll everything back. Exit code 1 when one would fail.
+    """Run the reaction, show the rows it writes, and roll back. Exit code 1 when a reaction fails.
 
-    Outside steps (calls to other systems) are left out, and the reaction with them, unless --outside is given. Of
-    several messages each is tried as if the others were not there.
+    Outside steps (calls to other systems) and their reactions are skipped unless --outside is given. Each message is
+    tried independently of the others.
     """
     runs: list[dict[str, Any]] = []
     failed = False
@@ -146,11 +146,11 @@ def dry_run(application: Application, /, outside: bool, as_json: bool, **selecti
 
 
 def refused_by_reactions(found: Chosen) -> Chosen:
-    """A message that the broker refused has no reaction to run."""
+    """Only the messages that reactions refused: others have no reaction to run."""
     return Chosen(found.service, [target for target in found.targets if target.refused_by == "reaction"])
 
 
 def open_resources(application: Application, service: Service) -> Any:
-    """What the outside steps of the service's worker talk to, by the worker's own settings."""
+    """The resources of the service's outside steps, opened with the worker's settings."""
     click.echo(f"Outside steps of {service.name} are called for real.", err=True)
     return service.resources(application.worker_settings(service))

@@ -8,10 +8,10 @@ from ordersaga.cli.parked.look import actions, list_, show
 
 @click.group()
 def parked() -> None:
-    """Look at messages that a reaction or the broker refused, and deal with them.
+    """Inspect messages that a reaction or the broker refused, and retry, edit or skip them.
 
-    A refused message holds up the later messages of its key, and nothing else. Remove the cause, then retry; every
-    action is recorded with who and why.
+    A refused message blocks the later messages of its key, and no others. Remove the cause, then retry; every action is
+    recorded with actor and reason.
 
     A reaction refuses a message by raising an exception; a worker of its group retries it. The broker refuses one that
     the relay of a service publishes; it is nacked (a queue did not take it), returned (no queue is bound for it) or

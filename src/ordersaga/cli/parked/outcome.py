@@ -1,4 +1,4 @@
-"""What became of parked messages after an action, said to a person."""
+"""The outcome of an action on parked messages, as text or JSON."""
 
 import sys
 import time
@@ -46,7 +46,7 @@ def still_parked(application: Application, chosen: Chosen) -> Iterable[Row]:
 
 
 def report(application: Application, done: list[Row], as_json: bool, left: list[Row] | None = None) -> None:
-    """Say what was done, and what is still parked if somebody waited for it."""
+    """Print the new states, and after a wait the messages that are still parked."""
     if as_json:
         waited = {} if left is None else {"still_parked": left}
         click.echo(to_json({"messages": done, **waited}))
@@ -62,7 +62,7 @@ def report(application: Application, done: list[Row], as_json: bool, left: list[
 
 
 def without_relay(application: Application, done: list[Row]) -> Iterable[str]:
-    """Of each service for which the broker refused a message and no relay publishes: that it is so."""
+    """A line for each service with a due message that the broker refused and without an active relay."""
     due = {one["group"] for one in done if one["refused_by"] == "broker" and one["state"] == "retrying"}
     for service in application.services:
         if service.group in due:

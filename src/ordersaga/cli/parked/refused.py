@@ -1,4 +1,4 @@
-"""What the library refuses, as a failure of the command."""
+"""The errors of an action on parked messages, as failures of the command."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ from ordersaga.parked.operator import ActionRefused, UnknownMessage
 
 @contextmanager
 def errors_as_failures() -> Iterator[None]:
-    """Raises Failed for what the library refuses."""
+    """Raises Failed for UnknownMessage and ActionRefused."""
     try:
         yield
     except (UnknownMessage, ActionRefused) as error:

@@ -1,4 +1,4 @@
-"""Which parked messages a command is for: some by id, a failure group, a key, or all; of one service or of all."""
+"""The selection of parked messages: by id, failure group or key, or all; of one service or of all."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -125,7 +125,7 @@ Action = Callable[..., str | None]
 def act(
     application: Application, chosen: list[Chosen], action: Action, operator: Operator, label: str
 ) -> list[dict[str, Any]]:
-    """Do it to each in a transaction of its own, with progress. Messages that are no longer parked are `gone`."""
+    """Apply an action to each message in its own transaction, with progress. Messages no longer parked are `gone`."""
     done = []
     total = sum(len(found.targets) for found in chosen)
     with click.progressbar(length=total, label=label, file=sys.stderr, hidden=total == 1) as bar:

@@ -1,1 +1,1 @@
-"""`ordersaga projections`: look after a read side."""
+"""`ordersaga projections`: rebuild a read side, and show its status."""

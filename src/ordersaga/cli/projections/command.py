@@ -23,12 +23,12 @@ from ordersaga.readside.rebuild.session import RebuildRefused
 from ordersaga.runtime.signals import interrupt_by_signal
 
 MAX_LINES = 200
-"""Findings that a person is shown; --json has them all."""
+"""Findings that are printed as text; --json prints all of them."""
 
 
 @click.group()
 def projections() -> None:
-    """Look after the read side: the event log and the views that are folded from it."""
+    """Rebuild the read side (the event log and the views folded from it), or show its status."""
 
 
 projections.add_command(status)
@@ -51,11 +51,11 @@ projections.add_command(status)
 def rebuild(
     application: Application, dry_run: bool, view: str | None, keep: bool, as_json: bool, patience: float
 ) -> None:
-    """Make the read side again from the event stores, while everything runs.
+    """Rebuild the read side from the event stores, while everything runs.
 
-    Derives every message anew, fills tables beside the live ones, catches up, names each row that differs, and puts
-    the new tables in place in one transaction. Readers notice nothing. Killed at any point, it leaves the live tables
-    as they are, and the next run begins anew. Exit code 0 when it is done, 1 when a dry run has findings.
+    It derives every message again, fills tables beside the live ones, catches up, names each row that differs, and
+    puts the new tables in place in one transaction. Readers notice nothing. If it is killed, the live tables stay
+    unchanged, and the next run starts from the beginning. Exit code 0 when it is done, 1 when a dry run has findings.
     """
     interrupt_by_signal()
     read_side = read_side_of(application)
@@ -78,7 +78,7 @@ def rebuild(
 
 @contextmanager
 def errors_as_failures() -> Iterator[None]:
-    """Raises Failed for what refuses or interrupts a rebuild."""
+    """Raises Failed for the errors and interruptions of a rebuild."""
     try:
         yield
     except RebuildRefused as error:
@@ -97,9 +97,9 @@ def sentences(result: RebuildResult) -> Iterator[str]:
     if result.dry_run:
         yield f"The {what} was compared and is as it was."
         return
-    yield f"The {what} is rebuilt" + (", and what is named above is mended." if result.findings else ".")
+    yield f"The {what} is rebuilt" + (", which repairs the findings above." if result.findings else ".")
     if result.recovered:
-        yield f"{result.recovered:,} messages were in the stores alone; they stand behind all others."
+        yield f"{result.recovered:,} messages were only in the stores; they follow all others in the log."
     if result.left_out:
         yield f"{result.left_out:,} messages that no stored event announces are left out."
         yield "They are in the schema `replaced`, which the next rebuild purges."

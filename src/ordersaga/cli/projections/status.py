@@ -1,4 +1,4 @@
-"""`ordersaga projections status`: how many rows a read side has, and how far it is behind."""
+"""`ordersaga projections status`: the rows of a read side, its lag and its last rebuild."""
 
 import json
 from collections.abc import Iterator
@@ -72,7 +72,7 @@ def lines(
     yield ""
     yield last_rebuild(last)
     if "rebuild" in left:
-        yield "A rebuild runs, or one was killed: the next one begins anew and purges what it has left."
+        yield "A rebuild runs, or one was killed: the next one drops its tables and starts from the beginning."
     if "replaced" in left:
         yield "The tables that the last rebuild replaced are kept in the schema `replaced`."
 

@@ -1,4 +1,4 @@
-"""`ordersaga relay`: run relays, ask how far they are, or let them publish again."""
+"""`ordersaga relay`: run relays, show their status, or republish recorded events."""
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
@@ -26,7 +26,7 @@ class RunByDefault(click.Group):
 
 @click.group(cls=RunByDefault)
 def relay() -> None:
-    """Publish the outboxes of services, see how far they are, refill a lost broker.
+    """Publish the outboxes of services, show the status of their relays, refill a broker that lost messages.
 
     `relay [SERVICE]...` is short for `relay run [SERVICE]...`
     """
@@ -40,14 +40,14 @@ relay.add_command(republish)
 @click.option(
     "--unsafe-durability",
     is_flag=True,
-    help="Publish even with fsync or synchronous_commit off, where a crash can take back what others have heard.",
+    help="Publish even with fsync or synchronous_commit off, where a crash can undo published events.",
 )
 @click.pass_obj
 def run(application: Application, services: tuple[Service, ...], unsafe_durability: bool) -> None:
     """Publish the outboxes of SERVICEs, or of all, in one process, until SIGTERM or Ctrl-C.
 
-    Start as many as you like: one leads per database, the others stand by and take over within seconds. Servers that
-    are away are waited for. HEALTH_PORT serves /healthz, /readyz and /metrics on loopback.
+    Start as many as you like: one leads per database, the others stand by and take over within seconds. A relay waits
+    for servers that are away. HEALTH_PORT serves /healthz, /readyz and /metrics on loopback.
     """
     urls = relay_urls(application, services)
     try:
@@ -70,14 +70,14 @@ def relay_urls(application: Application, services: tuple[Service, ...]) -> dict[
     type=click.FloatRange(0.1, 60),
     default=1.0,
     show_default=True,
-    help="For how long to watch how fast each is published.",
+    help="The period over which the rate is measured.",
 )
 @click.pass_obj
 def status(application: Application, services: tuple[Service, ...], as_json: bool, seconds: float) -> None:
-    """Say for each database who publishes it, how far behind it is and how fast it goes.
+    """Show the active relay, the lag and the rate of each database.
 
-    BEHIND counts committed rows that the broker has not answered for; OLDEST is the age of the first of them. REFUSED
-    counts what it did not take and what waits behind that: `parked list` shows them.
+    BEHIND counts committed rows that the broker has not confirmed; OLDEST is the age of the first of them. REFUSED
+    counts messages that it refused and those that wait behind them: `parked list` shows them.
     Exit code 0 when every database answers and has an active relay, else 1.
     """
     urls = relay_urls(application, services)
@@ -106,7 +106,7 @@ def table(lines: list[RelayStatus]) -> list[str]:
 
 
 def remarks(line: RelayStatus) -> list[str]:
-    """What is wrong with one database, and why the broker did not take the first that it refused."""
+    """The problem of one database, and the reason of the first message that the broker refused."""
     found = [f"{line.database}: {line.problem}"] if line.problem else []
     if line.undeliverable_since:
         why = f"{line.undeliverable} undeliverable since {ago(line.undeliverable_since)}, the first: "

@@ -16,7 +16,7 @@ from ordersaga.service import Service
 from ordersaga.store.republish import announce_again, count_events
 
 MARGIN = timedelta(hours=1)
-"""Between reading an event and its arrival no inbox may forget it."""
+"""Longest time from reading an event to its arrival; no inbox may purge its id before that."""
 
 
 @click.command(short_help="Refill a broker that lost messages, from the event stores.")
@@ -28,13 +28,13 @@ MARGIN = timedelta(hours=1)
 def republish(
     application: Application, services: tuple[Service, ...], since: datetime | None, key: str | None, as_json: bool
 ) -> None:
-    """Announce again what SERVICEs have recorded; the relays publish it.
+    """Announce the recorded events of SERVICEs again; the relays publish them.
 
     For a broker that lost its messages: declare its topology first. The messages are derived from the event stores
-    and have the ids they had, so consumers that know them drop them. What was lost arrives behind what was announced
-    since. It goes back as far as the inboxes remember (INBOX_RETENTION_DAYS): anything older would take effect twice.
-    Without --since and --key it is all of that, of all services. Interrupted, it may be run again. An event
-    that cannot be read is named and passed over, and the exit code is 1.
+    and keep their ids, so consumers that received them drop them. Lost messages arrive after the messages announced
+    since. It covers the retention of the inboxes (INBOX_RETENTION_DAYS): an older message would take effect twice.
+    Without --since and --key it republishes all of that, of all services. After an interruption, run it again. An
+    event that cannot be read is named and skipped, and the exit code is 1.
     """
     since = remembered_since(since)
     written: dict[str, int] = {}
@@ -55,12 +55,12 @@ def republish(
 
 
 def remembered_since(since: datetime | None) -> datetime:
-    """From when on a repeat is known everywhere as one. Raises Failed for a time before that."""
+    """The time from which on every inbox drops repeats, or `since`. Raises Failed for an earlier time."""
     days = read_settings(Settings).inbox_retention_days
     earliest = datetime.now(UTC) - timedelta(days=days) + MARGIN
     if since and since < earliest:
         raise Failed(
-            f"Inboxes remember messages for {days:g} days (INBOX_RETENTION_DAYS); what is older would take effect "
+            f"Inboxes remember messages for {days:g} days (INBOX_RETENTION_DAYS); an older one would take effect "
             f"twice. Take a time after {earliest:%Y-%m-%dT%H:%MZ}."
         )
     return since or earliest
@@ -69,7 +69,7 @@ def remembered_since(since: datetime | None) -> datetime:
 def of_service(
     service: Service, url: str, since: datetime | None, key: str | None, unreadable: Callable[[str], None]
 ) -> int:
-    """How many messages were announced again."""
+    """Announce the events of one service again. Returns the number of messages."""
     total = 0
     with psycopg.connect(url, autocommit=True) as store, psycopg.connect(url, autocommit=True) as outbox:
         bar = click.progressbar(
