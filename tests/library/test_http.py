@@ -97,7 +97,7 @@ def test_those_who_wait_keep_no_transaction_open_and_leave_threads_free(api: Api
         waiting = [pool.submit(open_counter, api, Prefer="wait=2") for _ in range(12)]
         at_once = until(lambda: [answer.result() for answer in waiting if answer.done()])
         open_transactions = "select count(*) from pg_stat_activity where datname = %s and state like 'idle in %%'"
-        assert api.database.rows(open_transactions, [api.database.name]) == [(0,)]
+        until(lambda: api.database.rows(open_transactions, [api.database.name]) == [(0,)], seconds=1)
         assert not any("Preference-Applied" in answer.headers for answer in at_once)
         answers = [answer.result() for answer in waiting]
     assert {answer.status_code for answer in answers} == {202}
