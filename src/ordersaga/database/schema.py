@@ -1,5 +1,7 @@
 """The library's tables in every service database, as SQLAlchemy Core definitions; migrations create them."""
 
+from typing import Any
+
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -52,6 +54,24 @@ def moment(name: str) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
 
 
+def message_columns(body: type[Text] | type[JSONB]) -> list[Column[Any]]:
+    """The columns of a message after its id; every table that keeps messages has them."""
+    return [
+        Column("contract", Text, nullable=False),
+        Column("source", Text, nullable=False),
+        Column("key", Text, nullable=False),
+        Column("sequence", BigInteger, nullable=False),
+        Column("time", DateTime(timezone=True), nullable=False),
+        Column("event_hash", LargeBinary, nullable=False),
+        Column("correlation_id", Uuid, nullable=False),
+        Column("causation_id", Uuid),
+        Column("actor", Text, nullable=False),
+        Column("traceparent", Text, nullable=False),
+        Column("tracestate", Text, nullable=False),
+        Column("body", body, nullable=False),
+    ]
+
+
 stored_events = Table(
     "stored_events",
     metadata,
@@ -87,18 +107,7 @@ outbox = Table(
     Column("position", BigInteger, Identity(always=True), primary_key=True),
     xid(),
     Column("message_id", Uuid, nullable=False),
-    Column("contract", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("time", DateTime(timezone=True), nullable=False),
-    Column("event_hash", LargeBinary, nullable=False),
-    Column("correlation_id", Uuid, nullable=False),
-    Column("causation_id", Uuid),
-    Column("actor", Text, nullable=False),
-    Column("traceparent", Text, nullable=False),
-    Column("tracestate", Text, nullable=False),
-    Column("body", Text, nullable=False),
+    *message_columns(Text),
     Index("outbox_window", "xid", "position"),
 )
 
@@ -119,7 +128,7 @@ undeliverable = Table(
     metadata,
     Column("message_id", Uuid, primary_key=True),
     Column("position", BigInteger, nullable=False, comment="of its row in the outbox: the order within a key"),
-    *(Column(column.name, column.type, nullable=column.nullable) for column in list(outbox.c)[3:]),
+    *message_columns(Text),
     Column("kind", Text, CheckConstraint("kind in ('nacked', 'returned', 'too_large', 'waits')"), nullable=False),
     Column("reason", Text, nullable=False),
     Column("attempts", Integer, nullable=False),

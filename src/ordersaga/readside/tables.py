@@ -7,7 +7,6 @@ from sqlalchemy import (
     DateTime,
     Identity,
     Index,
-    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -17,24 +16,15 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
+from ordersaga.database.schema import message_columns
+
 metadata = MetaData()
 
 event_log = Table(
     "event_log",
     metadata,
     Column("message_id", Uuid, primary_key=True),
-    Column("contract", Text, nullable=False),
-    Column("source", Text, nullable=False),
-    Column("key", Text, nullable=False),
-    Column("sequence", BigInteger, nullable=False),
-    Column("time", DateTime(timezone=True), nullable=False),
-    Column("event_hash", LargeBinary, nullable=False),
-    Column("correlation_id", Uuid, nullable=False),
-    Column("causation_id", Uuid),
-    Column("actor", Text, nullable=False),
-    Column("traceparent", Text, nullable=False),
-    Column("tracestate", Text, nullable=False),
-    Column("body", JSONB, nullable=False),
+    *message_columns(JSONB),
     Column("received_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("position", BigInteger, Identity(always=True), nullable=False),
     Index("event_log_position", "position", unique=True),
