@@ -19,6 +19,7 @@ from ordersaga.parked import dry_run as dry_runs
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import ActionRefused, UnknownMessage
 from ordersaga.parked.retries import Attempt, Retries
+from ordersaga.runtime.errors import Failure, describe
 from tests.support.counting import GROUP, Counted
 from tests.support.parking import ALICE, actions, delivery, fail, handler, receive
 from tests.support.wait import until
@@ -56,6 +57,40 @@ def test_a_message_behind_others_that_is_retried_does_not_overtake_them(
     assert counting.numbers(counter) == [1, 2, 3, 4]
 
 
+def failing(lines_before: int, function: str = "Till.count") -> Failure:
+    """The failure that this function raises in a file with so many lines before it."""
+    where, name = function.split(".")
+    source = f"class {where}:\n def {name}(self): raise ValueError('no')\n"
+    namespace: dict[str, Any] = {}
+    exec(compile("\n" * lines_before + source, "/app/till/reactions.py", "exec"), namespace)  # noqa: S102 - two deploys
+    try:
+        getattr(namespace[where](), name)()
+    except ValueError as error:
+        return describe(error)
+    raise AssertionError
+
+
+def park(connection: Connection[Any], failure: Failure, contract: str = Counted.NAME) -> None:
+    message = replace(counted(uuid4(), 1), contract=contract)
+    table.append(
+        connection, [table.NewlyParked(message.id, message.key, contract, delivery(message), "dead", failure, 8)]
+    )
+
+
+def test_a_failure_is_one_group_whatever_line_raises_it(connection: Connection[Any]) -> None:
+    before, after = failing(0), failing(2)
+    assert (before.place, after.place) == ("till/reactions.py:2 Till.count", "till/reactions.py:4 Till.count")
+    park(connection, before)
+    park(connection, after)
+    [moved] = inspection.failure_groups(connection)
+    assert (moved.contract, moved.error, moved.place, moved.messages) == (Counted.NAME, "ValueError", after.place, 2)
+    assert len(failed(connection, moved.failure)) == 2
+    park(connection, failing(0, "Safe.count"))
+    park(connection, before._replace(error="KeyError"))
+    park(connection, before, "other.counted.v1")
+    assert [group.messages for group in inspection.failure_groups(connection)] == [2, 1, 1, 1]
+
+
 def test_a_failure_group_is_retried_together_and_others_are_left_alone(
     counting: Counting, connection: Connection[Any]
 ) -> None:
@@ -68,7 +103,7 @@ def test_a_failure_group_is_retried_together_and_others_are_left_alone(
     assert (failures.error, failures.messages, failures.dead, failures.keys, failures.followers) == (
         ("ValueError", 3, 3, 3, 6)
     )
-    assert failures.place.endswith(" obey")
+    assert failures.place.endswith(" Switches.obey")
     assert (unreadable.error, unreadable.messages, unreadable.first) == ("UnreadableMessage", 1, broken.id)
     for message_id in failed(connection, failures.failure):
         operations.retry(connection, message_id, ALICE)

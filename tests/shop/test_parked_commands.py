@@ -78,7 +78,7 @@ def answer(result: Result) -> Any:
     return json.loads(result.stdout)
 
 
-def test_list_groups_messages_by_exception_and_place(stores: dict[str, Database], run: Run) -> None:
+def test_list_groups_messages_by_contract_exception_and_function(stores: dict[str, Database], run: Run) -> None:
     assert run("list").stdout == "Nothing is parked.\n"
     store = stores["inventory_service"]
     first, second = placed(), placed()
@@ -87,8 +87,11 @@ def test_list_groups_messages_by_exception_and_place(stores: dict[str, Database]
     park(store, second)
     park(stores["projections"], first, failure=FAILURE._replace(error="Other"))
     [stock, other] = answer(run("list", "--json"))["failures"]
-    assert {name: stock[name] for name in ("group", "error", "place", "messages", "dead", "keys", "followers")} == {
+    assert {
+        name: stock[name] for name in ("group", "contract", "error", "place", "messages", "dead", "keys", "followers")
+    } == {
         "group": "inventory_service",
+        "contract": first.contract,
         "error": "StockLost",
         "place": FAILURE.place,
         "messages": 2,
@@ -98,7 +101,19 @@ def test_list_groups_messages_by_exception_and_place(stores: dict[str, Database]
     }
     assert (stock["first"], other["group"], other["error"]) == (str(first.id), "projections", "Other")
     heading, line, _ = run("list").stdout.splitlines()
-    columns = ["FAILURE", "GROUP", "REFUSED", "BY", "MESSAGES", "DEAD", "KEYS", "WAITING", "OLDEST", "ERROR"]
+    columns = [
+        "FAILURE",
+        "GROUP",
+        "REFUSED",
+        "BY",
+        "MESSAGES",
+        "DEAD",
+        "KEYS",
+        "WAITING",
+        "OLDEST",
+        "CONTRACT",
+        "ERROR",
+    ]
     assert heading.split() == columns
     assert line.split()[:3] == [stock["failure"], "inventory_service", "reaction"]
     assert line.endswith(f"StockLost at {FAILURE.place}")

@@ -30,6 +30,12 @@ def failure_name(failure: FailureGroup | ParkedRow) -> str:
     return failure.error or NOT_TRIED
 
 
+def failure_cell(failure: FailureGroup) -> list[Component]:
+    """The error, its contract, and its place, which is the contract where the broker refused."""
+    lines = dict.fromkeys(each for each in (failure.contract or "unreadable", failure.place) if each)
+    return [html.B(failure_name(failure)), *(html.Div(line, className="mono muted") for line in lines)]
+
+
 def failures_table(found: list[FailureOf], may_act: bool) -> Component:
     def actions(row: FailureOf) -> Content:
         service, failure = row
@@ -43,7 +49,7 @@ def failures_table(found: list[FailureOf], may_act: bool) -> Component:
         )
 
     columns: list[Column[FailureOf]] = [
-        Column("Failure", lambda row: [html.B(failure_name(row[1])), html.Div(row[1].place, className="mono muted")]),
+        Column("Failure", lambda row: failure_cell(row[1])),
         Column("Service", lambda row: words.service(row[0])),
         Column("Refused by", lambda row: REFUSED_BY[row[1].refused_by], "wide-only"),
         Column("Messages", lambda row: words.count(row[1].messages), "number"),

@@ -15,14 +15,17 @@ from ordersaga.parked.refused_by import REFUSED_BY, RefusedBy, statement
 
 @dataclass(frozen=True)
 class FailureGroup:
-    """Messages with the same error in the same place; without an error: not tried yet as the first of their key.
+    """Messages of one contract with the same error in the same function; without an error: not tried yet as the first
+    of their key.
 
-    A reaction's error is an exception, its place the line that raised it. The broker's error is `nacked`, `returned`
-    or `too_large`, its place the contract.
+    A reaction's error is an exception, its place the line that raised the newest of them. The broker's error is
+    `nacked`, `returned` or `too_large`, its place the contract.
     """
 
     refused_by: RefusedBy
     failure: str
+    contract: str | None
+    """None when the messages do not say it."""
     error: str
     place: str
     messages: int
@@ -36,17 +39,18 @@ class FailureGroup:
 
 
 GROUPS = """
-with parked as materialized (select position, message_id, key, state, error, place, parked_at from {rows}),
+with parked as materialized (select position, message_id, contract, key, state, error, place, parked_at from {rows}),
 heads as (
     select min(position) as position, count(*) filter (where state = 'waiting') as followers
     from parked where key is not null group by key
 )
-select %(refused_by)s::text as refused_by, {failure} as failure, error, place, count(*) as messages,
+select %(refused_by)s::text as refused_by, {failure} as failure, contract, error,
+    (array_agg(place order by position desc))[1] as place, count(*) as messages,
     count(*) filter (where state = 'dead') as dead, count(distinct key) as keys,
     coalesce(sum(followers), 0)::bigint as followers, min(parked_at) as oldest,
     (array_agg(message_id order by position))[1] as first
 from parked left join heads using (position)
-where state <> 'waiting' group by error, place
+where state <> 'waiting' group by 2, contract, error
 """
 
 

@@ -26,8 +26,9 @@ select position, message_id, key, contract, {BROKER_STATE} as state, attempts,
 from undeliverable
 """  # noqa: S608 - a constant
 
-FAILURE = "left(md5(error || E'\\n' || place), 8)"
-"""The name of a failure group: the same error in the same place."""
+FAILURE = r"left(md5(concat_ws(E'\n', error, coalesce(contract, ''), regexp_replace(place, ':\d+ ', ' '))), 8)"
+"""The name of a failure group: contract, error, and file and function that raised it. The line is no part of it,
+because a deploy moves it."""
 ROWS: dict[RefusedBy, LiteralString] = {"reaction": f"({REACTION}) as parked", "broker": f"({BROKER}) as parked"}
 """The subquery with the columns of parked messages, by who refused them."""
 

@@ -81,7 +81,7 @@ def classify_sqlstate(error: psycopg.Error) -> ErrorKind:
 
 
 class Failure(NamedTuple):
-    """A failure as operators see it; failures with the same error and place are one group."""
+    """A failure as operators see it; `place` is shown, and without its line it is part of the failure's identity."""
 
     error: str
     place: str
@@ -99,8 +99,8 @@ def describe(error: BaseException) -> Failure:
 
 
 def place_of(error: BaseException) -> str:
-    """`folder/file.py:line function` of the frame that raised, empty when nothing was raised."""
+    """`folder/file.py:line Class.function` of the frame that raised, empty when nothing was raised."""
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        place = f"{'/'.join(Path(frame.f_code.co_filename).parts[-2:])}:{line} {frame.f_code.co_name}"
+        place = f"{'/'.join(Path(frame.f_code.co_filename).parts[-2:])}:{line} {frame.f_code.co_qualname}"
     return place

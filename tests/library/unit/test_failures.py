@@ -77,7 +77,7 @@ def test_a_failure_is_described_by_the_place_that_raised() -> None:
     failure = describe(raised.value)
     assert failure.error == "ValueError"
     assert failure.place.startswith("unit/test_failures.py:")
-    assert failure.place.endswith(" fails")
+    assert failure.place.endswith(" test_a_failure_is_described_by_the_place_that_raised.<locals>.fails")
     assert "in fails" in failure.traceback
 
 

@@ -30,11 +30,12 @@ def groups_json(found: Iterable[tuple[str, FailureGroup]]) -> list[dict[str, Any
 def groups_table(found: Iterable[tuple[str, FailureGroup]]) -> list[str]:
     """One line for each failure."""
     heading = f"{'FAILURE':10}{'GROUP':20}{'REFUSED BY':10}{'MESSAGES':>9}{'DEAD':>6}{'KEYS':>6}{'WAITING':>9}  "
-    lines = [f"{heading}{'OLDEST':12}ERROR"]
+    lines = [f"{heading}{'OLDEST':12}{'CONTRACT':34}ERROR"]
     for name, each in found:
         counts = f"{each.messages:>9}{each.dead:>6}{each.keys:>6}{each.followers:>9}"
         where = f"{each.failure:10}{name:20}{each.refused_by:10}"
-        lines.append(f"{where}{counts}  {ago(each.oldest):12}{raised(each.error, each.place)}")
+        what = f"{each.contract or '-':33} {raised(each.error, each.place)}"
+        lines.append(f"{where}{counts}  {ago(each.oldest):12}{what}")
     return lines
 
 

@@ -40,9 +40,10 @@ def list_(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List failures: who refused, the error and its place, how many messages, since when, what waits.
+    """List failures: who refused, contract, error and place, how many messages, since when, what waits.
 
-    The place of an exception is the line that raised it, that of the broker's refusal is the contract.
+    A failure is a contract, an error, and the file and function that raised it. The line is that of the newest message:
+    a deploy that moves it makes no other failure.
     """
     singly = singly or key is not None
     wanted = ParkedFilter(failure=failure, key=key, refused_by=refused_by)
