@@ -76,13 +76,18 @@ def worker(name: str, package: str, settings: Mapping[str, str] | None = None) -
     )
 
 
+def relay_user(service: str) -> str:
+    """The broker user who publishes the contracts of this service and no others."""
+    return f"{service}_relay"
+
+
 def relay(name: str, package: str) -> Process:
-    """Publishes the outbox of one service."""
+    """Publishes the outbox of one service; `<context>-relay` is its name, `<context>.` begins all its contracts."""
     return Process(
         name,
         ("-m", "relay", package),
         databases={package: RELAY_ROLE},
-        amqp_user=RELAY_ROLE,
+        amqp_user=relay_user(package),
         settings=HEALTH,
         passed_on=RELAY_SETTINGS,
     )
@@ -110,6 +115,14 @@ PROCESSES = (
         passed_on=("AUDIT_SEAL_SECONDS",),
     ),
 )
+
+CONTEXTS = {
+    service: process.name.removesuffix("-relay")
+    for process in PROCESSES
+    for service, role in process.databases.items()
+    if role == RELAY_ROLE
+}
+"""Service -> the first part of the names of its contracts."""
 
 
 def with_workers(number: int) -> tuple[Process, ...]:
@@ -141,3 +154,4 @@ RELAY = Process(
     amqp_user=RELAY_ROLE,
     passed_on=RELAY_SETTINGS,
 )
+"""All outboxes in one process, as a broker user who may publish every contract."""

@@ -59,7 +59,7 @@ class DockerPostgres(Postgres):
         self.renew_ports()
         secret = {"POSTGRES_USER": OWNER, "POSTGRES_PASSWORD": self.password(OWNER), "POSTGRES_DB": "postgres"}
         volumes = [f"{_name(self._state, self.name)}:/var/lib/postgresql"]
-        image = [POSTGRES_IMAGE, "-c", "max_connections=200"]
+        image = [POSTGRES_IMAGE, "-c", "max_connections=500"]
         self._process = _run(self._state, self.name, [f"{self.port}:5432"], volumes, secret, image)
         self._records.add(self.name, self._process.pid, self.port)
 

@@ -3,18 +3,26 @@
 import base64
 import hashlib
 import json
+import re
 import secrets
 from collections.abc import Sequence
+from typing import Any
 
-from devstack.processes import GROUPS, RELAY_ROLE
+from devstack.processes import CONTEXTS, GROUPS, RELAY_ROLE, relay_user
 from devstack.state import State
 
 VHOST = "ordersaga"
+NOTHING = "^$"
+PUBLISH = {"configure": NOTHING, "write": "^events$", "read": NOTHING}
 PERMISSIONS = {
     "provisioner": {"configure": ".*", "write": ".*", "read": ".*"},
-    RELAY_ROLE: {"configure": "^$", "write": "^events$", "read": "^$"},
+    RELAY_ROLE: PUBLISH,
+    **{relay_user(service): PUBLISH for service in CONTEXTS},
 }
-"""Least rights on the vhost: the relay only publishes; a group only reads its own queues."""
+"""Least rights on the vhost: a relay only publishes; a group only reads its own queues."""
+LIMITS = {"max-connections": 64, "max-channels": 1024}
+"""Of a user. A worker has 1 connection and a channel for each of at most 16 queues and the dead letters, a relay has 1
+of each; 16 workers and those that the broker has not missed yet fit in."""
 
 
 def password(state: State, user: str) -> str:
@@ -26,23 +34,46 @@ def permissions_of(group: str) -> dict[str, str]:
     return {"configure": "^$", "write": "^$", "read": rf"^{group}\."}
 
 
+def topic_permissions() -> list[dict[str, str]]:
+    """What the relay of a service may publish: routing keys begin with the name of a contract.
+
+    The user `relay`, for all outboxes in one process, is in no entry, so it may publish every contract.
+    """
+    return [
+        {
+            "user": relay_user(service),
+            "vhost": VHOST,
+            "exchange": "events",
+            "write": rf"^{re.escape(context)}\.",
+            "read": NOTHING,
+        }
+        for service, context in CONTEXTS.items()
+    ]
+
+
 def definitions(state: State, more: Sequence[str] = ()) -> str:
-    """JSON of users, vhost and permissions, loaded at every start in place of the default user `guest`.
+    """JSON of users, vhost, permissions and limits, loaded at every start in place of the default user `guest`.
 
     `more` names groups beside the suite's.
     """
     rights = {**PERMISSIONS, **{group: permissions_of(group) for group in (*GROUPS, *more)}}
-    users = [
-        {
-            "name": user,
-            "password_hash": hashed(password(state, user)),
-            "hashing_algorithm": "rabbit_password_hashing_sha256",
-            "tags": [],
-        }
-        for user in rights
-    ]
-    permissions = [{"user": user, "vhost": VHOST, **may} for user, may in rights.items()]
-    return json.dumps({"users": users, "vhosts": [{"name": VHOST}], "permissions": permissions})
+    content: dict[str, Any] = {
+        "users": [user(name, password(state, name)) for name in rights],
+        "vhosts": [{"name": VHOST}],
+        "permissions": [{"user": name, "vhost": VHOST, **may} for name, may in rights.items()],
+        "topic_permissions": topic_permissions(),
+    }
+    return json.dumps(content)
+
+
+def user(name: str, password: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "password_hash": hashed(password),
+        "hashing_algorithm": "rabbit_password_hashing_sha256",
+        "tags": [],
+        "limits": LIMITS,
+    }
 
 
 def hashed(password: str) -> str:

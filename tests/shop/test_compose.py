@@ -1,6 +1,7 @@
 """compose.yaml runs what the code is: the same processes, commands, accounts, ports and rights."""
 
 import json
+import re
 import shutil
 import subprocess
 from importlib import import_module
@@ -10,9 +11,10 @@ from urllib.parse import SplitResult, urlsplit
 
 import pytest
 
-from devstack.processes import GROUPS, MIGRATE, PROCESSES, TOPOLOGY, Process
+from devstack.processes import GROUPS, MIGRATE, PROCESSES, RELAY_ROLE, TOPOLOGY, Process
+from devstack.servers.databases import connections_of
 from devstack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
-from devstack.servers.rabbitmq_users import PERMISSIONS, VHOST, permissions_of
+from devstack.servers.rabbitmq_users import LIMITS, PERMISSIONS, VHOST, permissions_of, topic_permissions
 from devstack.state import ROOT
 from order_service.settings import OrderSettings
 from ordersaga.audit.settings import SealerSettings
@@ -113,19 +115,40 @@ def accounts_of(server: str) -> dict[str | None, str]:
     return accounts | {role: given[password] for role, password in roles.items() if password in given}
 
 
+def test_a_database_limits_the_connections_of_a_role_as_the_private_one_does() -> None:
+    script = (ROOT / "docker" / "roles.sql").read_text()
+    found = dict(re.findall(r"create role (\S+) login password \S+ connection limit (\d+);", script))
+    names = {':"service"': "order_service", "auditor": "auditor", "relay": "relay"}
+    assert {names[role]: int(limit) for role, limit in found.items()} == {
+        role: connections_of(role) for role in names.values()
+    }
+    [most] = [word for word in SERVICES["orders-database"]["command"] if word.startswith("max_connections=")]
+    assert int(most.partition("=")[2]) >= 40 + sum(map(int, found.values()))
+
+
 def definitions() -> dict[str, Any]:
     content: dict[str, Any] = json.loads(COMPOSE["configs"]["rabbitmq_definitions"]["content"])
     return content
 
 
 def test_the_broker_grants_the_rights_that_the_code_grants() -> None:
+    """All but those of the user for one relay of all services: here each has a relay of its own."""
     granted = {
         entry["user"]: {right: entry[right] for right in ("configure", "write", "read")}
         for entry in definitions()["permissions"]
         if entry["vhost"] == VHOST
     }
-    assert granted == {**PERMISSIONS, **{group: permissions_of(group) for group in GROUPS}}
+    known = {**PERMISSIONS, **{group: permissions_of(group) for group in GROUPS}}
+    assert granted == {user: rights for user, rights in known.items() if user != RELAY_ROLE}
     assert not any(user["tags"] for user in definitions()["users"])
+    assert all(user["limits"] == LIMITS for user in definitions()["users"])
+    assert definitions()["topic_permissions"] == topic_permissions()
+
+
+def test_every_account_has_a_password_of_its_own() -> None:
+    passwords = [user["password"] for user in definitions()["users"]]
+    assert len(set(passwords)) == len(passwords)
+    assert len({accounts_of(f"{name}-database")["relay"] for name in ("orders", "payments", "inventory")}) == 3
 
 
 @every_process

@@ -6,8 +6,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pika
@@ -19,17 +19,22 @@ from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker
 
 from devstack.children import Identity
 from devstack.ports import LOOPBACK, answers
+from devstack.processes import GROUPS
 from devstack.records import Records
 from devstack.servers.account import UNPRIVILEGED, open_to_all
 from devstack.servers.databases import create_databases
 from devstack.servers.private import Servers, private_servers
 from devstack.servers.rabbitmq import RabbitMQ
 from devstack.servers.rabbitmq_install import epmd_program
+from devstack.servers.rabbitmq_users import LIMITS
 from devstack.state import IMPORT_PATH, ROOT, State
 from ordersaga.broker import topology as broker
 from ordersaga.cli.errors import Failed
 from tests.support.wait import until
 
+OWNERS_CONNECTIONS = 40
+"""Migrations, rebuilds, the operators' commands."""
+LIMITED_ROLES = "select rolname, rolconnlimit from pg_roles where rolcanlogin and not rolsuper"
 HOLD = """
 import sys
 from devstack.servers.private import private_servers
@@ -62,10 +67,26 @@ def test_a_service_cannot_enter_the_database_of_another(private: Servers) -> Non
             psycopg.connect(private.postgres.url(role, database))
 
 
-def test_a_broker_user_may_do_only_what_its_process_does(private: Servers) -> None:
+def test_all_roles_together_leave_connections_to_the_owner(private: Servers) -> None:
+    with psycopg.connect(private.postgres.superuser_url()) as owner:
+        limits = owner.execute(
+            "select rolname, rolconnlimit from pg_roles where rolcanlogin and not rolsuper"
+        ).fetchall()
+        row = owner.execute("show max_connections").fetchone()
+    assert {name for name, _ in limits} >= {*GROUPS, "relay", "auditor"}
+    assert all(limit > 0 for _, limit in limits)
+    assert row is not None
+    assert sum(limit for _, limit in limits) + OWNERS_CONNECTIONS <= int(row[0])
+
+
+@pytest.fixture(scope="module")
+def topology(private: Servers) -> None:
     with channel(private, "provisioner") as provisioner:
         groups = [broker.Group(name, ("a.b.v1",), 1) for name in ("order_service", "payment_service")]
         broker.declare(provisioner, groups)
+
+
+def test_a_broker_user_may_do_only_what_its_process_does(private: Servers, topology: None) -> None:
     with channel(private, "relay") as relay:
         relay.confirm_delivery()
         relay.basic_publish("events", "a.b.v1.00", b"hello")
@@ -77,6 +98,56 @@ def test_a_broker_user_may_do_only_what_its_process_does(private: Servers) -> No
             first_message(service, "payment_service.0")
     with channel(private, "order_service") as service, pytest.raises(ChannelClosedByBroker, match="ACCESS_REFUSED"):
         service.queue_declare("order_service.mine")
+
+
+@pytest.mark.parametrize("user", ["order_service_relay", "order_service"])
+@pytest.mark.parametrize(
+    "forbidden",
+    [
+        lambda channel: channel.basic_publish("events", "payments.payment_captured.v1.00", b"paid"),
+        lambda channel: channel.basic_publish("", "payment_service.0", b"straight into a queue"),
+        lambda channel: channel.basic_publish("dead_letters", "payment_service", b"into the dead letters"),
+        lambda channel: channel.queue_declare("order_service.mine"),
+        lambda channel: channel.queue_purge("payment_service.0"),
+        lambda channel: channel.queue_delete("order_service.0"),
+        lambda channel: channel.queue_bind("order_service.0", "events", "#"),
+        lambda channel: channel.queue_unbind("order_service.0", "events", "a.b.v1.00"),
+        lambda channel: channel.exchange_delete("events"),
+        lambda channel: channel.basic_consume("payment_service.0", lambda *_: None),
+    ],
+)
+def test_a_broker_user_is_refused(
+    private: Servers, topology: None, user: str, forbidden: Callable[[BlockingChannel], object]
+) -> None:
+    with channel(private, user) as taken_over:
+        taken_over.confirm_delivery()
+        with pytest.raises(ChannelClosedByBroker, match="ACCESS_REFUSED"):
+            forbidden(taken_over)
+
+
+def test_the_relay_of_a_service_publishes_its_contracts_and_the_relay_of_all_any(
+    private: Servers, topology: None
+) -> None:
+    for user, key in (
+        ("payment_service_relay", "payments.x.v1.00"),
+        ("relay", "payments.x.v1.00"),
+        ("relay", "a.b.v1"),
+    ):
+        with channel(private, user) as publisher:
+            publisher.confirm_delivery()
+            publisher.basic_publish("events", key, b"{}")
+
+
+def test_a_broker_user_takes_no_more_than_his_share_of_connections_and_channels(private: Servers) -> None:
+    url = pika.URLParameters(private.amqp_url("order_service"))
+    with ExitStack() as stack:
+        taken = [stack.enter_context(pika.BlockingConnection(url)) for _ in range(LIMITS["max-connections"])]
+        with pytest.raises(AMQPConnectionError, match="limit"):
+            pika.BlockingConnection(url)
+        with channel(private, "payment_service"):
+            pass
+        with pytest.raises(AMQPConnectionError, match="limit"):
+            [taken[0].channel() for _ in range(LIMITS["max-channels"] + 1)]
 
 
 def test_the_broker_knows_no_guest(private: Servers) -> None:

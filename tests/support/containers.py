@@ -13,7 +13,7 @@ from psycopg.sql import SQL, Identifier, Literal
 
 import docker
 from devstack.ports import LOOPBACK, choose
-from devstack.servers.databases import AUDITOR, DATABASES, RELAY
+from devstack.servers.databases import AUDITOR, DATABASES, MAINTENANCE, RELAY, close, connections_of
 from tests.support.counting import GROUP
 
 PASSWORD = "only-for-tests"
@@ -76,8 +76,11 @@ class PostgresInContainer(Container):
     def create_roles(self) -> None:
         with psycopg.connect(self.superuser_url(), autocommit=True) as connection:
             for role in (*DATABASES, RELAY, AUDITOR, GROUP):
-                statement = SQL("create role {} login password {}")
-                connection.execute(statement.format(Identifier(role), Literal(PASSWORD)))
+                statement = SQL("create role {} login password {} connection limit {}")
+                limit = connections_of(role)
+                connection.execute(statement.format(Identifier(role), Literal(PASSWORD), Literal(limit)))
+            for name in MAINTENANCE:
+                close(connection, name)
 
 
 class RabbitMQInContainer(Container):

@@ -19,7 +19,8 @@ def migrate(application: Application, services: tuple[str, ...]) -> None:
     """Bring the databases of all services, or of those named, up to date, as their owner.
 
     Each database is changed in one transaction and by one process at a time; then the roles that the server has
-    (of the service, `relay`, `auditor`) are granted what they need. A database that is up to date is left as it is.
+    (of the service, `relay`, `auditor`) are granted what they need, and everybody else loses the right to connect to a
+    database that holds no tables of another application. A database that is up to date is left as it is.
     Erasures of personal data on the list ERASURE_LIST are repeated in a database that was restored from a backup.
     """
     erasures = list(Erasures(application.erasure_list()))

@@ -15,6 +15,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from ordersaga.database.locks import MIGRATION
 from ordersaga.database.pool import missing_columns
+from ordersaga.database.privileges import close_to_everybody
 from ordersaga.database.schema import metadata
 from ordersaga.database.service_schema import ServiceSchema
 
@@ -72,6 +73,7 @@ def migrate(schema: ServiceSchema, url: str) -> None:
                 grant(driver, schema.role, SQL(migrations.grants))
             grant(driver, "relay", RELAY_GRANTS)
             grant(driver, "auditor", AUDITOR_GRANTS)
+            close_to_everybody(driver, schema)
     finally:
         engine.dispose()
 
