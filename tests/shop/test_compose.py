@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -142,7 +143,11 @@ def test_the_broker_grants_the_rights_that_the_code_grants() -> None:
     assert granted == {user: rights for user, rights in known.items() if user != RELAY_ROLE}
     assert not any(user["tags"] for user in definitions()["users"])
     assert all(user["limits"] == LIMITS for user in definitions()["users"])
-    assert definitions()["topic_permissions"] == topic_permissions()
+    assert by_user(definitions()["topic_permissions"]) == by_user(topic_permissions())
+
+
+def by_user(entries: Iterable[dict[str, str]]) -> dict[str, dict[str, str]]:
+    return {entry["user"]: entry for entry in entries}
 
 
 def test_every_account_has_a_password_of_its_own() -> None:
