@@ -16,7 +16,7 @@ from devstack.ports import LOOPBACK
 CUSTOMERS = 24
 """More than the server's threads; at 20 orders a second each is back before the server hangs up on it."""
 SKUS = 1000
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 
 
 class Placed(NamedTuple):
@@ -46,7 +46,7 @@ class Customers:
         self._prefer = f"Prefer: wait={wait_seconds}\r\n" if wait_seconds else ""
         self._numbers = count()
         self._selector = selectors.DefaultSelector()
-        self._idle = deque(socket.create_connection((LOOPBACK, port), PATIENCE) for _ in range(CUSTOMERS))
+        self._idle = deque(socket.create_connection((LOOPBACK, port), TIMEOUT_SECONDS) for _ in range(CUSTOMERS))
         self._busy: dict[socket.socket, tuple[Placed, bytearray]] = {}
         for connection in self._idle:
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -108,7 +108,7 @@ class Customers:
                 self.place(due)
                 left -= 1
                 due += random.uniform(0.5, 1.5) / rate
-            for answer in self.answers(due - time.perf_counter() if left and self.idle else PATIENCE):
+            for answer in self.answers(due - time.perf_counter() if left and self.idle else TIMEOUT_SECONDS):
                 if answer.ended:
                     times.append(1000 * (time.perf_counter() - answer.placed.due))
                 else:

@@ -30,7 +30,7 @@ from tests.support.wait import until
 
 EVERY = 0.05
 """Seconds between two messages on average; each pause is drawn anew, lest it fall into step with the relay's polls."""
-PATIENCE = 20.0
+TIMEOUT_SECONDS = 20.0
 LEADER = "select 1 from pg_locks where locktype = 'advisory' and (classid, objid) = (%s, %s) and granted"
 
 
@@ -65,12 +65,12 @@ def listening(amqp_url: str) -> Iterator[Listener]:
     listener = Listener(amqp_url)
     threading.excepthook = quiet
     listener.start()
-    assert listener.ready.wait(PATIENCE)
+    assert listener.ready.wait(TIMEOUT_SECONDS)
     try:
         yield listener
     finally:
         listener.stop()
-        listener.join(PATIENCE)
+        listener.join(TIMEOUT_SECONDS)
         threading.excepthook = threading.__excepthook__
 
 
@@ -87,7 +87,7 @@ def relay_process(database: Database, amqp_url: str) -> Iterator[None]:
     command = [sys.executable, "-m", "relay", "order_service"]
     process = subprocess.Popen(command, env=environment, cwd=ROOT, stderr=subprocess.DEVNULL)
     try:
-        until(lambda: database.rows(LEADER, RELAY_LEAD), PATIENCE)
+        until(lambda: database.rows(LEADER, RELAY_LEAD), TIMEOUT_SECONDS)
         yield
     finally:
         process.terminate()
@@ -125,7 +125,7 @@ def send_in_turn(database: Database, amqp_url: str, number: int) -> tuple[dict[U
 
 def waited(began: dict[UUID, float], held: dict[UUID, float]) -> list[float]:
     """Milliseconds, sorted, once all are held."""
-    until(lambda: began.keys() <= held.keys(), PATIENCE)
+    until(lambda: began.keys() <= held.keys(), TIMEOUT_SECONDS)
     return sorted(1000 * (held[id_] - moment) for id_, moment in began.items())
 
 

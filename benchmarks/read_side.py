@@ -55,7 +55,7 @@ def on_the_dashboard(orders: int) -> dict[str, Question]:
     asked: dict[str, Question] = {
         "figures": figures.figures,
         "unfinished orders": sagas.unfinished,
-        "usual times": sagas.usual,
+        "usual times": sagas.usual_waits,
         "orders, newest": sagas.page,
         "orders, deep in": lambda c: sagas.page(c, behind=sagas.SagaCursor(placed, id_of(some, 0))),
         "an order's timeline": lambda c: timeline_of(c, id_of(some, 0)),

@@ -1,4 +1,4 @@
-"""The shop as the library's commands see it: on the running stack of a state directory, or on given servers."""
+"""The shop as an Application: on the running stack of a state directory, or on the servers of the environment."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ from ordersaga.service import Service
 
 
 def services() -> Sequence[Service]:
-    """Imported when a command first needs them: `--help` does without."""
+    """The shop's services, imported when a command first needs them: `--help` does not."""
     import shop
 
     return shop.services
@@ -74,7 +74,7 @@ class StackApplication(Application):
 
 
 def orders_of(url: str, customer: str) -> int | None:
-    """Orders on the read side; None when it is away, which keeps nobody from erasing."""
+    """The customer's orders on the read side; None when it does not answer."""
     try:
         with psycopg.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
             row = connection.execute("select count(*) from saga_view where customer = %s", (customer,)).fetchone()
@@ -84,7 +84,7 @@ def orders_of(url: str, customer: str) -> int | None:
 
 
 def environments_of_running(state: State) -> Environments:
-    """For a command beside a running stack, or with all five URLs in its environment.
+    """The environments of the running stack, or of the servers that five URLs in the environment name.
 
     Raises:
         Failed: there is neither.

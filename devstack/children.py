@@ -18,7 +18,7 @@ WAIT_STEP = 0.02
 
 @dataclass(frozen=True)
 class Identity:
-    """A process by its pid and its start time (clock ticks since boot), because pids are reused."""
+    """The pid of a process and its start time (clock ticks since boot), because pids are reused."""
 
     pid: int
     start_time: int

@@ -45,7 +45,7 @@ EXAMPLE = """
   ./ordersaga up                    # servers, migrations, services: about 15 s; prints every address
   ./ordersaga status                # in a second terminal: who runs, on which port, is it ready
   ./ordersaga logs -f orders-relay  # watch one process
-  ./ordersaga down                  # stop; the data stays for the next `up`, `up --fresh` forgets it
+  ./ordersaga down                  # stop; the data stays for the next `up`, `up --fresh` deletes it
   ./ordersaga up --state /tmp/two   # a second stack beside the first
 """
 
@@ -58,7 +58,7 @@ ENVIRONMENT = """
   BROKER_METRICS_URL        of your own RabbitMQ's plugin rabbitmq_prometheus, for the dashboard
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
   RELAY_RETENTION_HOURS     published rows older than this leave the outboxes (default 24)
-  INBOX_RETENTION_DAYS      received messages and answered requests are remembered so long (default 30)
+  INBOX_RETENTION_DAYS      for which received messages and answered requests are kept (default 30)
   RELAY_MAX_MESSAGE_BYTES   larger messages are kept as undeliverable (default 16777216)
   PERSONAL_KEY_ENCRYPTION_KEY   wraps the keys of personal data: 32 bytes in base64 (default: the state directory
                             keeps one; with your own Postgres none)

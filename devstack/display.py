@@ -29,7 +29,7 @@ def say_and_log(console: Console, log: Path) -> Callable[[str], None]:
 
 
 def show_start(supervisor: Supervisor, console: Console) -> None:
-    """Returns when everything is ready; raises what went wrong."""
+    """Show the start until everything is ready; raises the supervisor's failure."""
     if console.is_terminal:
         with Live(console=console, refresh_per_second=1 / REFRESH, get_renderable=lambda: table(supervisor)):
             wait(supervisor, lambda: None)

@@ -87,4 +87,4 @@ def disk(state: State) -> Check:
     """Of the file system that the state directory is, or will be, on."""
     place = next(path for path in (state.directory, *state.directory.parents) if path.exists())
     gib = shutil.disk_usage(place).free / 2**30
-    return Check("disk", gib >= DISK_GIB, f"{gib:.0f} GiB free at {place}; at least {DISK_GIB} are wanted")
+    return Check("disk", gib >= DISK_GIB, f"{gib:.0f} GiB free at {place}; at least {DISK_GIB} are needed")

@@ -15,7 +15,7 @@ SECONDS = 60
 @click.command()
 @state_option
 def down(state: State) -> None:
-    """Stop the stack of this state directory, and end what a killed one has left running."""
+    """Stop the stack of this state directory, and end the processes that a killed stack has left."""
     records = Records(state)
     supervisor = records.supervisor()
     if supervisor is not None:

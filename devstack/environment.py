@@ -15,7 +15,7 @@ from ordersaga.runtime.settings import url_variable
 FOR_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LOG_LEVEL", "LOG_FORMAT")
 """Variables of the caller that every process gets."""
 REAL_CARDS = ("STRIPE_API_BASE", "STRIPE_API_KEY")
-"""Both have to be set to leave the simulator: a key that only happens to be in a shell must never charge a card."""
+"""Both must be set to use a real card processor: a key that is in the shell by chance must not charge a card."""
 
 
 class Environments:
@@ -42,7 +42,7 @@ class Environments:
         return Path(path) if path else self._state.directory / ERASURES
 
     def personal_key(self) -> str:
-        """Empty, so that nothing is wrapped, for databases of somebody's own: they may outlive the state directory."""
+        """Empty, so that no key is wrapped, for external databases: they may outlive the state directory."""
         key = self._caller.get("PERSONAL_KEY_ENCRYPTION_KEY")
         return key or ("" if self._external.databases else personal_key(self._state))
 
@@ -83,7 +83,7 @@ class Environments:
         return f"http://{LOOPBACK}:{self._state.port(process.name)}"
 
     def _broker_metrics_url(self) -> str:
-        """Only the caller knows that of an external broker."""
+        """Of an external broker, the caller's BROKER_METRICS_URL or none."""
         url = self._caller.get("BROKER_METRICS_URL", "")
         return url or ("" if self._external.amqp else rabbitmq.metrics_url(self._state))
 

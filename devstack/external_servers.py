@@ -9,7 +9,7 @@ from ordersaga.cli.errors import Failed
 
 @dataclass(frozen=True)
 class ExternalServers:
-    """Empty where none is named. Every process uses the URL that is named, whatever its role and rights are."""
+    """Empty where none is named. Every process uses the same URL, with the role and the rights in it."""
 
     databases: Mapping[str, str] = field(default_factory=dict)
     amqp: str = ""

@@ -1,4 +1,4 @@
-"""The library's commands as the launcher has them: each takes `--state DIR` and works on the stack of it."""
+"""The library's commands in the launcher: each takes `--state DIR` and works on the stack of that directory."""
 
 from copy import copy
 

@@ -1,4 +1,4 @@
-"""What the supervisor keeps running: a private server or a process of the suite."""
+"""Managed: a private server or a process of the shop that the supervisor keeps running."""
 
 import time
 from http.client import HTTPException
@@ -13,7 +13,7 @@ TAIL = 15
 
 
 class Managed(Protocol):
-    """Launched, asked whether it is ready, and stopped by one thread that stays."""
+    """One thread launches it, asks whether it is ready, and stops it."""
 
     @property
     def name(self) -> str: ...
@@ -47,7 +47,7 @@ def wait_until_ready(managed: Managed, seconds: float) -> None:
 
 
 def did_not_start(managed: Managed) -> str:
-    """What a person needs to know of it: the last lines of its log, and where the rest is."""
+    """A message with the last lines of its log, and the log's path."""
     how = "does not get ready" if managed.pid else "ended while starting"
     return f"{managed.name} {how}. {last_lines(managed.log)}"
 

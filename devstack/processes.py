@@ -10,14 +10,14 @@ GROUPS = (*SERVICES, READ_SIDE)
 APP = "shop:services"
 RELAY_ROLE = "relay"
 AUDITOR_ROLE = "auditor"
-"""Reads what has to be proved, in every database, and changes nothing."""
+"""The role that reads events and operators' actions in every database, and changes nothing."""
 
 TOKENS = {"TOKEN_PUBLIC_KEY": "{token_public_key}", "TOKEN_ISSUER": "ordersaga", "TOKEN_AUDIENCE": "ordersaga"}
 PERSONAL = {"PERSONAL_KEY_ENCRYPTION_KEY": "{personal_key}", "ERASURE_LIST": "{erasures}"}
 CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_API_BASE": "{card_url}"}
 HEALTH = {"HEALTH_PORT": "{port}"}
-WATCHING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
-"""For a process that shows the state of all others."""
+MONITORING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
+"""Settings of a process that shows the state of all others."""
 RELAY_SETTINGS = ("RELAY_RETENTION_HOURS", "RELAY_MAX_MESSAGE_BYTES")
 AUDIT_LOG = {"AUDIT_CHECKPOINTS": "{audit_directory}"}
 AUDITED = dict.fromkeys(SERVICES, AUDITOR_ROLE)
@@ -43,7 +43,7 @@ class Process:
 
     @property
     def serves(self) -> list[str]:
-        """The services as which it signs in; at other databases it only looks."""
+        """The services whose role it signs in as; other databases it only reads."""
         return [database for database, role in self.databases.items() if role == database]
 
 
@@ -53,7 +53,7 @@ def api(
     settings: Mapping[str, str] | None = None,
     databases: Mapping[str, str] | None = None,
 ) -> Process:
-    """HTTP endpoints of one service; `databases` are those that it has beside its own."""
+    """HTTP endpoints of one service; `databases` has the databases beside its own, with the role for each."""
     return Process(
         name,
         ("-m", "gunicorn", "--config", "python:ordersaga.http.gunicorn_conf", f"{package}.api:create_app()"),
@@ -106,7 +106,7 @@ PROCESSES = (
     relay("payments-relay", "payment_service"),
     relay("inventory-relay", "inventory_service"),
     worker("projections-worker", "projections"),
-    api("projections-api", "projections", {**WATCHING, **AUDIT_LOG, "HTTP_STREAMS": "32"}, AUDITED),
+    api("projections-api", "projections", {**MONITORING, **AUDIT_LOG, "HTTP_STREAMS": "32"}, AUDITED),
     Process(
         "audit-sealer",
         ("-m", "ordersaga.audit"),

@@ -1,4 +1,4 @@
-"""stack.json: which processes the stack of a state directory runs, so that others can see and end them."""
+"""stack.json: the running processes of a stack, so that other commands can see and end them."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ class Record:
 
 
 class Records:
-    """Written by the holder of the state directory's lock alone, whole each time."""
+    """Only the holder of the state directory's lock writes the file, and always as a whole."""
 
     def __init__(self, state: State) -> None:
         self._state = state

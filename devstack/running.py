@@ -1,4 +1,4 @@
-"""A whole stack for the length of a block: `up` and the demo run on it."""
+"""A stack that runs for the length of a block, as `up` and the demo need it."""
 
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -47,7 +47,7 @@ def running_stack(
     table: Sequence[Process] = PROCESSES,
     caller: Mapping[str, str] = os.environ,
 ) -> Iterator[Stack]:
-    """Start everything, and stop it when the block ends, however it ends. `caller` is the environment that it is for.
+    """Start everything, and stop it when the block ends, however it ends. `caller` is the caller's environment.
 
     Raises:
         Failed: something did not start; the text has the end of its log.
@@ -109,7 +109,7 @@ def assemble(
     table: Sequence[Process],
     say: Callable[[str], None],
 ) -> Stack:
-    """All that the supervisor will run; nothing is started."""
+    """The stack with everything that the supervisor will run; nothing is started yet."""
     postgres = next((server for server in servers if isinstance(server, Postgres)), None)
     for process in table:
         state.renew_port(process.name)

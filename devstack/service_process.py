@@ -1,4 +1,4 @@
-"""A running process of the suite, made from its line in the process table."""
+"""A running process of the shop, made from its line in the process table."""
 
 import signal
 import subprocess

@@ -1,4 +1,4 @@
-"""The state directory of one stack: passwords, ports, keys, data, and what runs now."""
+"""The state directory of one stack: passwords, ports, keys, data, logs and records of its processes."""
 
 import fcntl
 import json
@@ -58,7 +58,7 @@ class State:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """One stack per state directory; the kernel lets go of the lock when its holder dies."""
+        """One stack per state directory; the kernel releases the lock when its holder dies."""
         with os.fdopen(os.open(self.directory / LOCK, os.O_RDWR | os.O_CREAT, 0o600), "r+") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -12,10 +12,10 @@ from ordersaga.runtime.backoff import Backoff
 START_SECONDS = 120
 """For everything of one phase to become ready."""
 ATTEMPTS = 3
-"""Deaths of a process before it was ever ready, after which the start is given up."""
+"""Deaths of a process that was never ready, after which the start fails."""
 BACKOFF = Backoff(first=0.2, longest=30.0, jitter=0)
 GOOD_RUN = 60
-"""Seconds after which a process's earlier deaths are forgotten."""
+"""Seconds after which earlier deaths of a process no longer count."""
 POLL = 0.1
 
 

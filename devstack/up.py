@@ -21,7 +21,7 @@ REPORT_SECONDS = 60
 
 @click.command()
 @state_option
-@click.option("--fresh", is_flag=True, help="Forget all data, ports and passwords of the state directory first.")
+@click.option("--fresh", is_flag=True, help="Delete all data, ports and passwords of the state directory first.")
 @click.option("--docker", is_flag=True, help="Run Postgres and RabbitMQ as containers.")
 @click.option(
     "--traffic", type=click.FloatRange(0, 200), default=0, metavar="N", help="Place N orders a second all the while."
@@ -32,8 +32,8 @@ REPORT_SECONDS = 60
 def up(state: State, fresh: bool, docker: bool, traffic: float, workers: int) -> None:
     """Start servers and services, print every address, and keep them running until Ctrl-C.
 
-    A process that dies is started again. Data survives a restart; --fresh forgets it. The shelves of an empty shop
-    are stocked with the demo's eight products. Several workers of a group share its queues: see `./ordersaga queues`.
+    A process that dies is started again. Data survives a restart; --fresh deletes it. A shop without products
+    gets the demo's eight. Several workers of a group share its queues: see `./ordersaga queues`.
     """
     console = Console(stderr=True)
     interrupt_by_signal()
@@ -66,7 +66,7 @@ def steady_load(stack: Stack, rate: float) -> Iterator[Traffic | None]:
 
 
 def welcome(stack: Stack) -> None:
-    """Where everything is, and an order to paste."""
+    """Print every address, and a command that places an order."""
     print("\nThe stack is running. Ctrl-C stops it.\n")
     for process in stack.processes:
         print(f"  {process.name:20} {stack.url(process.name)}")
@@ -79,7 +79,7 @@ def welcome(stack: Stack) -> None:
 
 
 def sign_in_link(stack: Stack) -> str:
-    """What is behind the # stays in the browser, so that no log has the token."""
+    """The browser does not send the part behind the #, so no log has the token."""
     return f"{stack.url('projections-api')}/sign-in#token={token(stack.state, 'operator', 'operator')}"
 
 

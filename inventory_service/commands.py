@@ -29,7 +29,7 @@ def reserve_stock(
     reservation = transaction.find(Reservation, order_id) or Reservation(id=order_id)
     if reservation.state != "open":
         return
-    items = {line["sku"]: item for line in lines if (item := with_enough(transaction, line))}
+    items = {line["sku"]: item for line in lines if (item := find_available(transaction, line))}
     short = [line["sku"] for line in lines if line["sku"] not in items]
     if short:
         reservation.reject(f"not enough stock of {', '.join(short)}")
@@ -42,7 +42,7 @@ def reserve_stock(
     transaction.save(reservation)
 
 
-def with_enough(transaction: Transaction, line: ReservedLine) -> StockItem | None:
+def find_available(transaction: Transaction, line: ReservedLine) -> StockItem | None:
     """The stock of the line's product, or None when less than its quantity is available."""
     item = transaction.find(StockItem, stock_item_id(line["sku"]))
     return item if item is not None and item.available >= line["quantity"] else None

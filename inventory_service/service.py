@@ -1,4 +1,4 @@
-"""The inventory service as everything that runs or operates it knows it."""
+"""The Service of the inventory service: its announcements and reactions."""
 
 from inventory_service.announcements import announcements
 from inventory_service.reactions import reactions

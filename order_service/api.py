@@ -8,7 +8,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from uuid_utils.compat import uuid7
 
 from order_service import commands, contact, product_api
-from order_service.commands import MixedCurrencies, UnknownProduct, VersionMismatch, Wanted
+from order_service.commands import MixedCurrencies, UnknownProduct, UnpricedLine, VersionMismatch
 from order_service.order import Order
 from order_service.service import order_service
 from order_service.settings import OrderSettings
@@ -61,13 +61,13 @@ def create_app() -> web.Api:
 )
 def post_order(header: PlaceOrderHeaders, body: NewOrder) -> Response:
     """Place an order at the prices of the price list"""
-    order_id, wanted = uuid7(), wanted_lines(body)
+    order_id, lines = uuid7(), unpriced_lines(body)
 
     def place(transaction: Transaction) -> Answer:
         deadline = web.api().settings_as(OrderSettings).order_deadline
         customer = web.caller().subject
         sealed = contact.seal(web.api().sealer, transaction, order_id, customer, body.contact) if body.contact else None
-        order = commands.place_order(transaction, order_id, customer, wanted, body.card, deadline, sealed)
+        order = commands.place_order(transaction, order_id, customer, lines, body.card, deadline, sealed)
         return answer(202, OrderView.of(order), order.id, ETag=etag(order.version), Location=f"/orders/{order.id}")
 
     try:
@@ -81,15 +81,15 @@ def post_order(header: PlaceOrderHeaders, body: NewOrder) -> Response:
     return respond_when_ended(accepted, lambda: ended(placed))
 
 
-def wanted_lines(body: NewOrder) -> list[Wanted]:
-    """The lines to order. Raises Problem when a SKU appears twice: adding up and overwriting are both surprising."""
+def unpriced_lines(body: NewOrder) -> list[UnpricedLine]:
+    """The lines to order. Raises Problem when a SKU appears twice, which may be a mistake."""
     seen: set[str] = set()
     for index, line in enumerate(body.lines):
         if line.sku in seen:
             twice = FieldError(field=f"lines.{index}.sku", message="is named twice; add the quantities up")
             raise invalid(f"{line.sku} is named twice.", twice)
         seen.add(line.sku)
-    return [Wanted(line.sku, line.quantity) for line in body.lines]
+    return [UnpricedLine(line.sku, line.quantity) for line in body.lines]
 
 
 def ended(order_id: UUID) -> Answer | None:

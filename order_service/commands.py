@@ -14,8 +14,8 @@ COMPLETION = "completion"
 """The name of the deadline at which an order that is not confirmed is cancelled."""
 
 
-class Wanted(NamedTuple):
-    """A product and the quantity that the customer orders."""
+class UnpricedLine(NamedTuple):
+    """A quantity of one product, before the price list gives its price."""
 
     sku: str
     quantity: int
@@ -68,7 +68,7 @@ def place_order(
     transaction: Transaction,
     order_id: UUID,
     customer: str,
-    wanted: Sequence[Wanted],
+    unpriced: Sequence[UnpricedLine],
     card: str,
     deadline: timedelta,
     contact: str | None = None,
@@ -80,13 +80,13 @@ def place_order(
     Raises:
         UnknownProduct, MixedCurrencies: the order cannot be priced; nothing is placed.
     """
-    products = priced(transaction, wanted)
+    products = products_of(transaction, unpriced)
     currencies = {product.currency for product in products}
     if len(currencies) > 1:
         raise MixedCurrencies(f"the products are priced in {' and '.join(sorted(currencies))}; order them separately")
     lines = [
         PricedLine(sku=product.sku, quantity=quantity, unit_price=product.unit_price)
-        for product, (_, quantity) in zip(products, wanted, strict=True)
+        for product, (_, quantity) in zip(products, unpriced, strict=True)
     ]
     total = sum(line["quantity"] * line["unit_price"] for line in lines)
     order = Order(order_id, customer, lines, total, currencies.pop(), card, datetime.now(UTC) + deadline, contact)
@@ -95,10 +95,11 @@ def place_order(
     return order
 
 
-def priced(transaction: Transaction, wanted: Sequence[Wanted]) -> list[Product]:
-    transaction.load(product_id(sku) for sku, _ in wanted)
+def products_of(transaction: Transaction, lines: Sequence[UnpricedLine]) -> list[Product]:
+    """The product of each line. Raises UnknownProduct."""
+    transaction.load(product_id(sku) for sku, _ in lines)
     products = []
-    for index, (sku, _) in enumerate(wanted):
+    for index, (sku, _) in enumerate(lines):
         product = transaction.find(Product, product_id(sku))
         if product is None:
             raise UnknownProduct(sku, index)

@@ -1,4 +1,4 @@
-"""The order service as everything that runs or operates it knows it."""
+"""The Service of the order service: its announcements, reactions and settings."""
 
 from order_service.announcements import announcements
 from order_service.reactions import reactions

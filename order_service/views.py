@@ -35,7 +35,7 @@ class CancelOrderHeaders(Conditional):
     )
 
 
-class WantedLine(Body):
+class NewOrderLine(Body):
     """A product and a quantity; the price list gives the price."""
 
     sku: Sku
@@ -55,7 +55,7 @@ class NewOrder(Body):
         },
     )
 
-    lines: list[WantedLine] = Field(min_length=1, max_length=MAX_LINES)
+    lines: list[NewOrderLine] = Field(min_length=1, max_length=MAX_LINES)
     card: str = Field(max_length=100, pattern=CARD)
     contact: Contact | None = Field(default=None, repr=False)
 

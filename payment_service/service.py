@@ -1,4 +1,4 @@
-"""The payment service as everything that runs or operates it knows it."""
+"""The Service of the payment service: its announcements, reactions, settings and card processor."""
 
 from ordersaga.service import Service
 from payment_service.announcements import announcements

@@ -1,4 +1,4 @@
-"""The read side's process over HTTP: what it serves beside health, metrics and documentation."""
+"""The read side's HTTP process: its API, the event stream, the audit, parked messages and the dashboard."""
 
 from ordersaga.http import app as web
 from ordersaga.http import event_stream, sign_in

@@ -46,7 +46,8 @@ staff = only("operator", "auditor")
 
 
 @contextmanager
-def read_transaction() -> Iterator[Connection[Any]]:
+def read_connection() -> Iterator[Connection[Any]]:
+    """A connection to the read side's database, in one transaction."""
     with api().database.connection() as connection:
         yield connection
 
@@ -64,7 +65,7 @@ def list_sagas(query: SagaQuery) -> Response:
     wanted, customer = query.wanted(), customer_of_caller()
     if customer and wanted.customer not in (None, customer):
         return show_page(SagaPage(sagas=[], next=None))
-    with read_transaction() as connection:
+    with read_connection() as connection:
         found = sagas.page(
             connection, wanted._replace(customer=customer or wanted.customer), query.limit + 1, query.after
         )
@@ -80,9 +81,9 @@ def customer_of_caller() -> str | None:
 @routes.get("/unfinished", responses={200: UnfinishedPage}, security=staff)
 def list_unfinished(query: UnfinishedQuery) -> Response:
     """List unfinished orders, the longest waiting first, and how long other orders waited"""
-    with read_transaction() as connection:
+    with read_connection() as connection:
         found = sagas.unfinished(connection, query.limit + 1, query.after, query.waits_for)
-        usual = sagas.usual(connection)
+        usual = sagas.usual_waits(connection)
     page, following = page_with_link(found, query.limit, lambda saga: cursor_of((saga.waits_since, saga.order_id)))
     return show_page(UnfinishedPage(sagas=page, usual=usual, next=following))
 
@@ -90,14 +91,14 @@ def list_unfinished(query: UnfinishedQuery) -> Response:
 @routes.get("/sagas/<order_id>", responses={200: Saga, 404: problem()}, security=everyone)
 def show_saga(path: SagaPath) -> Response:
     """Show one order: its state, what it waits for and since when"""
-    with read_transaction() as connection:
+    with read_connection() as connection:
         return show(require_visible(sagas.fetch_one(connection, path.order_id), path.order_id))
 
 
 @routes.get("/sagas/<order_id>/timeline", responses={200: Timeline, 404: problem()}, security=everyone)
 def show_timeline(path: SagaPath) -> Response:
     """Show one order: its four steps with their compensation, its messages with their causes, its payment"""
-    with read_transaction() as connection:
+    with read_connection() as connection:
         saga = require_visible(sagas.fetch_one(connection, path.order_id), path.order_id)
         return show(timeline.of_saga(connection, saga))
 
@@ -112,7 +113,7 @@ def require_visible(saga: Saga | None, order_id: UUID) -> Saga:
 @routes.get("/events", responses={200: EventPage}, security=staff)
 def list_events(query: EventQuery) -> Response:
     """List the messages of the event log, newest first"""
-    with read_transaction() as connection:
+    with read_connection() as connection:
         found = events.page(connection, query.wanted(), query.limit + 1, query.after)
     page, following = page_with_link(found, query.limit, lambda event: cursor_of((event.time, event.position)))
     return show_page(EventPage(events=page, next=following))
@@ -121,7 +122,7 @@ def list_events(query: EventQuery) -> Response:
 @routes.get("/events/<message_id>", responses={200: LoggedEventView, 404: problem()}, security=staff)
 def show_event(path: MessagePath) -> Response:
     """Show one message with all its causes and effects"""
-    with read_transaction() as connection:
+    with read_connection() as connection:
         event = events.fetch_one(connection, path.message_id)
         linked = events.linked(connection, path.message_id)
     if event is None:
@@ -132,7 +133,7 @@ def show_event(path: MessagePath) -> Response:
 @routes.get("/stock", responses={200: StockPage}, security=staff)
 def list_stock(query: StockQuery) -> Response:
     """List products with price and stock"""
-    with read_transaction() as connection:
+    with read_connection() as connection:
         found = stock.page(connection, query.limit + 1, query.after)
     page, following = page_with_link(found, query.limit, lambda product: cursor_of(product.sku))
     return show_page(StockPage(products=page, next=following))
@@ -141,7 +142,7 @@ def list_stock(query: StockQuery) -> Response:
 @routes.get("/payments", responses={200: PaymentPage}, security=staff)
 def list_payments(query: PaymentQuery) -> Response:
     """List payments, the last changed first"""
-    with read_transaction() as connection:
+    with read_connection() as connection:
         found = payments.page(connection, query.state, query.limit + 1, query.after)
     page, following = page_with_link(found, query.limit, lambda payment: cursor_of((payment.last_at, payment.order_id)))
     return show_page(PaymentPage(payments=page, next=following))
@@ -150,12 +151,12 @@ def list_payments(query: PaymentQuery) -> Response:
 @routes.get("/figures", responses={200: Figures}, security=staff)
 def show_figures(query: FiguresQuery) -> Response:
     """Show the numbers, rates and durations of orders"""
-    with read_transaction() as connection:
+    with read_connection() as connection:
         return show(figures.figures(connection, query.minutes))
 
 
 @routes.get("/search", responses={200: SearchView}, security=staff)
 def find(query: SearchQuery) -> Response:
     """Find orders, messages, customers and products by id, the beginning of an id, name or SKU"""
-    with read_transaction() as connection:
+    with read_connection() as connection:
         return show(SearchView(found=search.search(connection, query.q)))

@@ -1,4 +1,4 @@
-"""The shop's read side as everything that runs or operates it knows it."""
+"""The ReadSide of the shop: its sources, contracts, views and settings."""
 
 from pathlib import Path
 

@@ -13,7 +13,7 @@ from ordersaga.readside import events
 from ordersaga.readside.events import LinkedEvent, LoggedEvent
 from projections.queries import payments, sagas
 from projections.queries.payments import PaymentRow
-from projections.queries.sagas import Saga, Usual
+from projections.queries.sagas import Saga, UsualWait
 from projections.queries.search import SearchHit
 from projections.queries.stock import Stock
 
@@ -104,7 +104,7 @@ class SagaPage(PageView):
 class UnfinishedPage(SagaPage):
     """Unfinished orders; `usual` tells how long others waited, by what they waited for."""
 
-    usual: dict[sagas.Waiting, Usual]
+    usual: dict[sagas.Waiting, UsualWait]
 
 
 class EventPage(PageView):

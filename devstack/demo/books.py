@@ -1,4 +1,4 @@
-"""The books that the verdict is given over: event stores, the card processor's ledger and the stock."""
+"""The books of the shop: its orders, payments and reservations, the stock, and the card processor's ledger."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
@@ -25,18 +25,18 @@ PAGE = 1000
 
 @dataclass
 class Books:
-    """The end state of every order, whatever the services say of each other."""
+    """Read from each event store, not from what one service says of another."""
 
     orders: list[Order] = field(default_factory=list)
     payments: dict[UUID, Payment] = field(default_factory=dict)
     reservations: dict[UUID, Reservation] = field(default_factory=dict)
     stock: list[StockItem] = field(default_factory=list)
     received: Counter[str] = field(default_factory=Counter)
-    """Units that came in, by SKU."""
+    """Units received, by SKU."""
     charges: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """The processor's successful charges, by order id."""
     stuck: dict[str, int] = field(default_factory=dict)
-    """What has not arrived yet, by place."""
+    """Messages that are parked or not published, by database."""
 
 
 def read_books(urls: Mapping[str, str], ledger: Mapping[str, Any]) -> Books:

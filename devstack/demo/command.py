@@ -1,4 +1,4 @@
-"""`ordersaga demo`: from nothing to a verdict."""
+"""`./ordersaga demo`: the whole stack, 65 orders, and a verdict."""
 
 import json
 import os
@@ -19,12 +19,12 @@ from devstack.state import State
 from ordersaga.runtime.signals import interrupt_by_signal
 
 SETTINGS = {"ORDER_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "STRIPE_TIMEOUT_SECONDS": "1"}
-"""So that an order whose card does not answer runs into its deadline while one watches; the caller may have others."""
+"""Short, so that an order whose card does not answer runs into its deadline during the demo; the environment wins."""
 
 
 @click.command()
 @state_option
-@click.option("--fresh", is_flag=True, help="Forget all data, ports and passwords of the state directory first.")
+@click.option("--fresh", is_flag=True, help="Delete all data, ports and passwords of the state directory first.")
 @click.option("--docker", is_flag=True, help="Run Postgres and RabbitMQ as containers.")
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object on stdout, and progress on stderr.")
 def demo(state: State, fresh: bool, docker: bool, as_object: bool) -> None:
@@ -33,7 +33,7 @@ def demo(state: State, fresh: bool, docker: bool, as_object: bool) -> None:
     Paid, declined, out of stock, cancelled in flight, cancelled after confirmation, timed out: at the end every
     order has ended, every confirmed one was charged once, nothing is kept of a cancelled one, and no unit of stock
     is lost. Checked over the event stores, the card processor's ledger and the stock. Exit code 0 if all of that
-    holds, 1 with each finding named. The data stays for the next demo; --fresh forgets it.
+    holds, 1 with each finding named. The data stays for the next demo; --fresh deletes it.
     """
     console = Console(stderr=as_object, width=None if sys.stdout.isatty() else 120)
     interrupt_by_signal()

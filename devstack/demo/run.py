@@ -1,4 +1,4 @@
-"""`ordersaga demo`: place a mixed set of orders, watch them end, and check the books."""
+"""The demo's run: place a mixed set of orders, watch them end, and check the books."""
 
 import time
 from collections import Counter
@@ -12,24 +12,25 @@ from uuid import UUID
 from rich.table import Table
 
 from devstack.demo.books import Books, read_books
-from devstack.demo.scenarios import CONTACTS, PLENTY, PRODUCTS, SCARCE, SCENARIOS, Errand, errands
+from devstack.demo.scenarios import CONTACTS, PLENTY, PRODUCTS, SCARCE, SCENARIOS, DemoOrder, demo_orders
 from devstack.demo.shop import Shop
 from devstack.demo.verdict import Violation, violations
 
 ENDED = ("confirmed", "cancelled")
 TIMEOUT_SECONDS = 90
 """After which an unfinished order is a finding."""
-SHOPPERS = 8
+THREADS = 8
+"""That place orders at a time."""
 
 
 @dataclass
 class DemoProgress:
-    """The state of every order so far; read by the live table, written by the shoppers."""
+    """The state of every order so far; read by the live table, written by the threads that place orders."""
 
     states: dict[int, str] = field(default_factory=dict)
-    """Errand number -> state of its order."""
+    """Number of the demo's order -> state of the order."""
     reasons: dict[int, str] = field(default_factory=dict)
-    errands: list[Errand] = field(default_factory=lambda: list(errands()))
+    orders: list[DemoOrder] = field(default_factory=lambda: list(demo_orders()))
 
     def table(self, title: str) -> Table:
         """One line a scenario."""
@@ -37,7 +38,7 @@ class DemoProgress:
         for column in ("scenario", "orders", "under way", "confirmed", "cancelled", "why"):
             table.add_column(column, justify="left" if column in ("scenario", "why") else "right")
         for scenario in SCENARIOS:
-            numbers = [errand.number for errand in self.errands if errand.scenario is scenario]
+            numbers = [order.number for order in self.orders if order.scenario is scenario]
             states = Counter(self.states.get(number, "") for number in numbers)
             why = Counter(self.reasons[number] for number in numbers if self.reasons.get(number))
             ended = sum(states[state] for state in ENDED)
@@ -47,7 +48,7 @@ class DemoProgress:
 
 
 class Demo:
-    """Runs the errands against a running stack; `make_shop` gives each thread its own connection."""
+    """Places the demo's orders on a running stack; `make_shop` gives each thread its own connection."""
 
     def __init__(self, make_shop: Callable[[], Shop], urls: Mapping[str, str]) -> None:
         self.progress = DemoProgress()
@@ -69,36 +70,36 @@ class Demo:
     def run(self, show: Callable[[], None]) -> None:
         """Place every order and wait for its end; `show` is called several times a second."""
         end = time.monotonic() + TIMEOUT_SECONDS
-        with ThreadPoolExecutor(SHOPPERS) as shoppers:
-            orders = {errand: shoppers.submit(self._place, errand) for errand in self.progress.errands}
-            while not self._poll_orders(orders) and time.monotonic() < end:
+        with ThreadPoolExecutor(THREADS) as executor:
+            placed = {order: executor.submit(self._place, order) for order in self.progress.orders}
+            while not self._poll_orders(placed) and time.monotonic() < end:
                 show()
                 time.sleep(0.1)
-            for order in orders.values():
-                order.result()
+            for future in placed.values():
+                future.result()
         show()
 
-    def _place(self, errand: Errand) -> UUID:
-        contact = CONTACTS.get(errand.customer)
-        order_id = self.shop.order(errand.customer, errand.lines, errand.scenario.card, contact)
-        if errand.scenario.cancel == "at once":
-            self.shop.cancel(errand.customer, order_id)
+    def _place(self, order: DemoOrder) -> UUID:
+        contact = CONTACTS.get(order.customer)
+        order_id = self.shop.order(order.customer, order.lines, order.scenario.card, contact)
+        if order.scenario.cancel == "at once":
+            self.shop.cancel(order.customer, order_id)
         return order_id
 
-    def _poll_orders(self, orders: Mapping[Errand, "Future[UUID]"]) -> bool:
+    def _poll_orders(self, placed: Mapping[DemoOrder, "Future[UUID]"]) -> bool:
         """Ask for every order that has not ended; True when all have."""
-        for errand, order in orders.items():
-            if order.done() and self.progress.states.get(errand.number) not in ENDED:
-                self._update(errand, order.result())
-        return all(self.progress.states.get(errand.number) in ENDED for errand in orders)
+        for order, future in placed.items():
+            if future.done() and self.progress.states.get(order.number) not in ENDED:
+                self._update(order, future.result())
+        return all(self.progress.states.get(order.number) in ENDED for order in placed)
 
-    def _update(self, errand: Errand, order_id: UUID) -> None:
-        order = self.shop.order_of(errand.customer, order_id)
-        if order["state"] == "confirmed" and errand.scenario.cancel == "when confirmed":
-            self.shop.cancel(errand.customer, order_id)
+    def _update(self, order: DemoOrder, order_id: UUID) -> None:
+        found = self.shop.order_of(order.customer, order_id)
+        if found["state"] == "confirmed" and order.scenario.cancel == "when confirmed":
+            self.shop.cancel(order.customer, order_id)
             return
-        self.progress.states[errand.number] = order["state"]
-        self.progress.reasons[errand.number] = order["reason"] or ""
+        self.progress.states[order.number] = found["state"]
+        self.progress.reasons[order.number] = found["reason"] or ""
 
     def settle(self, show: Callable[[int], None]) -> tuple[Books, list[Violation]]:
         """Wait for refunds and releases, then return the verdict; `show` gets the number of violations so far."""

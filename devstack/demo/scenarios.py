@@ -1,4 +1,4 @@
-"""The demo's mixed set of orders: what is on the shelves, who orders what, and who changes their mind."""
+"""The demo's products, scenarios, customers and orders."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ PRODUCTS = {
 
 PLENTY = 500
 SCARCE = {"lamp": 3}
-"""Units that come in before the orders: PLENTY, but for these."""
+"""Units received before the orders are placed: PLENTY of each product, and fewer of those in SCARCE."""
 
 BASKETS = [
     [("tea", 1)],
@@ -62,7 +62,7 @@ CUSTOMERS = ("alice", "bob", "carol", "dave", "erin")
 
 
 def contact(name: str, line: str, postal_code: str, city: str, country: str) -> dict[str, Any]:
-    """The body of POST /orders has it so."""
+    """A contact as the body of POST /orders has it."""
     address = {"lines": [line], "postal_code": postal_code, "city": city, "country": country}
     return {"name": name, "email": f"{name.split()[0].lower()}@example.com", "address": address}
 
@@ -72,11 +72,11 @@ CONTACTS = {
     "bob": contact("Bob Baumeister", "Kirchweg 14", "50667", "Köln", "DE"),
     "carol": contact("Carol Danvers", "1 Rue de la Paix", "75002", "Paris", "FR"),
 }
-"""Of those customers who say where their orders go; nobody lives there."""
+"""Invented contacts, of the customers whose orders have one."""
 
 
 @dataclass(frozen=True)
-class Errand:
+class DemoOrder:
     """One order to place."""
 
     number: int
@@ -85,7 +85,7 @@ class Errand:
     lines: tuple[tuple[str, int], ...]
 
 
-def errands() -> Iterator[Errand]:
+def demo_orders() -> Iterator[DemoOrder]:
     """Every order of every scenario, the longest-running first and the rest mixed."""
     baskets, customers, numbers = cycle(BASKETS), cycle(CUSTOMERS), count(1)
     waiting = [[scenario] * scenario.orders for scenario in reversed(SCENARIOS)]
@@ -93,5 +93,5 @@ def errands() -> Iterator[Errand]:
         for scenarios in waiting:
             scenario = scenarios.pop()
             lines = scenario.basket or tuple(next(islice(baskets, 1)))
-            yield Errand(next(numbers), scenario, next(customers), lines)
+            yield DemoOrder(next(numbers), scenario, next(customers), lines)
         waiting = [scenarios for scenarios in waiting if scenarios]

@@ -1,4 +1,4 @@
-"""A steady load of ordinary orders, some of which go wrong, for watching the stack at work."""
+"""A steady load of ordinary orders, some of which are declined or cancelled, for watching the stack at work."""
 
 import random
 import threading
@@ -15,7 +15,7 @@ RESTOCK_EVERY = 100
 
 
 class Traffic:
-    """`rate` orders a second from a few threads, until stopped; what is refused is counted, not fatal."""
+    """`rate` orders a second from a few threads, until stopped; refused orders are counted."""
 
     def __init__(self, make_shop: Callable[[], Shop], rate: float, threads: int = 4) -> None:
         self.placed = 0

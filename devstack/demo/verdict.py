@@ -1,4 +1,4 @@
-"""Do the books balance? Every rule that finished orders must keep."""
+"""The verdict: the rules that the books must keep after every order has ended."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -17,7 +17,7 @@ UNTOUCHED = (None, "open", "voided", "rejected", "declined")
 
 @dataclass(frozen=True)
 class Violation:
-    """One finding: which rule, about what, and how it stands."""
+    """One finding: the broken rule, its subject, and what was found."""
 
     rule: str
     subject: str
@@ -28,7 +28,7 @@ class Violation:
 
 
 def violations(books: Books) -> list[Violation]:
-    """Every broken rule, named; an empty list is a clean end of every saga."""
+    """Every broken rule, named; an empty list when the books balance."""
     found = [finding for order in books.orders for finding in of_order(books, order)]
     found += of_stock(books)
     found += [
@@ -89,7 +89,7 @@ def state_of(aggregates_by_id: Mapping[UUID, Payment] | Mapping[UUID, Reservatio
 
 
 def of_stock(books: Books) -> Iterator[Violation]:
-    """Per product: what came in is on hand or has left, what is reserved is reserved for an order."""
+    """Per product: received units are on hand or shipped, and reserved units are reserved for an order."""
     left: Counter[str] = units(books.reservations.values(), "shipped")
     reserved: Counter[str] = units(books.reservations.values(), "reserved")
     for item in books.stock:

@@ -1,4 +1,4 @@
-"""The account a private Postgres runs under, for it refuses to run as root."""
+"""The account that a private Postgres runs as, because it refuses to run as root."""
 
 import os
 import pwd
@@ -8,12 +8,12 @@ from pathlib import Path
 from ordersaga.cli.errors import CannotRunHere
 
 UNPRIVILEGED = "nobody"
-"""Exists everywhere, so that no account has to be made on a machine that only tries the suite."""
+"""A user that exists on every Linux, so that none has to be created."""
 
 
 @dataclass(frozen=True)
 class Account:
-    """Whom Postgres runs as: ourselves, or `nobody` when we are root."""
+    """The current user, or `nobody` when that is root."""
 
     uid: int
     gid: int

@@ -30,7 +30,7 @@ class Servers:
 def private_servers(state_dir: Path | str, more: Sequence[str] = ()) -> Iterator[Servers]:
     """Both servers, ready, for as long as the block lasts; the roles exist, the databases do not yet.
 
-    `more` names roles and groups beside the suite's.
+    `more` names roles and groups beside the shop's.
     Installs RabbitMQ by apt where it is missing and that is possible.
     Enter it in a thread that stays to the end: the kernel ends the servers when their starting thread ends.
     """

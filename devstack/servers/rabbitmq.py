@@ -16,7 +16,7 @@ from devstack.state import State
 START_SECONDS = 120
 METRICS = "rabbitmq metrics"
 ADVANCED = "[{rabbit, [{quorum_tick_interval, 1000}]}].\n"
-"""How often, in milliseconds, a quorum queue tells how long it is; 5 s by default."""
+"""Milliseconds between two reports of a quorum queue's length; 5 s by default."""
 
 
 def url(state: State, user: str) -> str:
@@ -26,7 +26,7 @@ def url(state: State, user: str) -> str:
 
 
 def metrics_url(state: State) -> str:
-    """Where the private node tells of its queues and its traffic."""
+    """Base URL of the private node's metrics."""
     return f"http://{LOOPBACK}:{state.port(METRICS)}"
 
 
@@ -36,9 +36,9 @@ class RabbitMQ:
     name = "rabbitmq"
 
     def __init__(self, state: State, records: Records, metrics: bool = True, more: Sequence[str] = ()) -> None:
-        """With `metrics` it tells of its queues over HTTP, for 7 MB more and 5 s more at every stop.
+        """With `metrics` it serves metrics over HTTP, which takes 7 MB more and 5 s more at every stop.
 
-        `more` names groups beside the suite's that get a user.
+        `more` names groups beside the shop's that get a user.
         """
         self._more = tuple(more)
         self._metrics = metrics

@@ -1,4 +1,4 @@
-"""Where RabbitMQ's programs are on this machine, and how they get there."""
+"""RabbitMQ's programs on this machine, and their installation by apt."""
 
 import os
 import subprocess
@@ -67,7 +67,7 @@ def ensure_installed(console: Console) -> None:
 
 
 def obstacle() -> str:
-    """What keeps us from installing it; empty when nothing does."""
+    """Why it cannot be installed; empty when it can."""
     if which("apt-get") is None:
         return "there is no apt-get to install it with"
     if root_prefix() is None:
@@ -76,7 +76,7 @@ def obstacle() -> str:
 
 
 def root_prefix() -> list[str] | None:
-    """What to put before a command to run it as root; None when that is not allowed."""
+    """The prefix of a command that runs as root; None when that is not allowed."""
     if os.geteuid() == 0:
         return []
     sudo = which("sudo")
@@ -107,7 +107,7 @@ def install(as_root: list[str], console: Console) -> None:
 
 
 def errors(lines: list[str]) -> list[str]:
-    """apt's own error lines, else what it said last."""
+    """apt's own error lines, else its last lines."""
     return [line for line in lines if line.startswith(("E:", "Err:", "dpkg: error"))][:4] or lines[-4:]
 
 

@@ -1,4 +1,4 @@
-"""Who may do what on the private broker."""
+"""The users of the private broker and their permissions."""
 
 import base64
 import hashlib
@@ -54,7 +54,7 @@ def topic_permissions() -> list[dict[str, str]]:
 def definitions(state: State, more: Sequence[str] = ()) -> str:
     """JSON of users, vhost, permissions and limits, loaded at every start in place of the default user `guest`.
 
-    `more` names groups beside the suite's.
+    `more` names groups beside the shop's.
     """
     rights = {**PERMISSIONS, **{group: permissions_of(group) for group in (*GROUPS, *more)}}
     content: dict[str, Any] = {

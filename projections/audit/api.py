@@ -26,7 +26,7 @@ from ordersaga.http.sending import set_send_timeout
 from ordersaga.readside import why as causes
 from ordersaga.readside.why import Node
 from ordersaga.store.history import fields, load_as_of
-from projections.audit.known import saga_as_of
+from projections.audit.past_saga import saga_as_of
 from projections.audit.shapes import (
     ExportQuery,
     MessagePath,
@@ -37,7 +37,7 @@ from projections.audit.shapes import (
     TrailQuery,
     VerificationView,
 )
-from projections.audit.sources import Sources, Unavailable, without
+from projections.audit.sources import Sources, SourceUnavailable, incomplete_notice
 from projections.audit.text import to_csv, to_json_line
 from projections.audit.trail import Trail, TrailEntry, TrailFilter, is_known
 from projections.service import projections
@@ -47,15 +47,15 @@ EXTENSION = "audit"
 
 routes = APIBlueprint("audit", __name__, url_prefix="/api/audit", abp_responses={"default": problem()})
 staff = only("operator", "auditor")
-PLACES = 2
-"""Exports at a time: each holds a thread, and a connection or the snapshot of a store, until its client has read it."""
+MAX_EXPORTS = 2
+"""At a time: each holds a thread, and a connection or the snapshot of a store, until its client has read it."""
 EXPORTED = {"description": "A line each", "content": {"application/x-ndjson": {}, "text/csv": {}}}
 
 
 def mount(app: Api, sources: Sources) -> None:
     """Serve the audit over these sources."""
     app.extensions[EXTENSION] = sources
-    app.register_error_handler(Unavailable, lambda error: respond(Problem(503, "unavailable", str(error))))
+    app.register_error_handler(SourceUnavailable, lambda error: respond(Problem(503, "unavailable", str(error))))
     app.mount(routes)
 
 
@@ -77,7 +77,7 @@ def show_trail(query: TrailQuery) -> Response:
 
 @routes.get("/why/<uuid:message_id>", responses={200: Node, 404: problem()}, security=staff)
 def show_why(path: MessagePath) -> Response:
-    """What a message came from and all that came of it"""
+    """Show all causes and effects of a message"""
     with sources().database.connection() as connection:
         first = causes.why(connection, path.message_id)
     if first is None:
@@ -107,7 +107,7 @@ def show_verification() -> Response:
     return show(VerificationView(clean=is_clean(stores), stores=stores))
 
 
-@routes.get("/export", responses={200: EXPORTED, 503: problem("All places are taken")}, security=staff)
+@routes.get("/export", responses={200: EXPORTED, 503: problem("The maximum of exports is in progress")}, security=staff)
 def export(query: ExportQuery) -> Response:
     """jsonl without filters: the records that `audit verify --export` reads; with filters, or as csv: the trail"""
     asked = query.filter()
@@ -118,25 +118,25 @@ def export(query: ExportQuery) -> Response:
     if is_full:
         check_logs()
     lines = record_lines() if is_full else trail_lines(asked, query.format)
-    places = places_of(api())
-    if not places.acquire(blocking=False):
+    slots = export_slots(api())
+    if not slots.acquire(blocking=False):
         raise too_many_exports()
     set_send_timeout()
     media = "text/csv" if query.format == "csv" else "application/x-ndjson"
     disposition = {"Content-Disposition": f'attachment; filename="audit.{query.format}"'}
     response = Response(stream_with_context(lines), headers=disposition, mimetype=media)
-    response.call_on_close(places.release)
+    response.call_on_close(slots.release)
     return response
 
 
 @cache
-def places_of(app: Api) -> BoundedSemaphore:
-    """The places of this process."""
-    return BoundedSemaphore(PLACES)
+def export_slots(app: Api) -> BoundedSemaphore:
+    """The semaphore of this process's exports."""
+    return BoundedSemaphore(MAX_EXPORTS)
 
 
 def too_many_exports() -> Problem:
-    detail = f"{PLACES} exports are in progress, which is the maximum. Ask again when one has ended."
+    detail = f"{MAX_EXPORTS} exports are in progress, which is the maximum. Ask again when one has ended."
     return Problem(503, "too-many-exports", detail, headers={"Retry-After": "30"})
 
 
@@ -176,10 +176,12 @@ def check_logs() -> None:
 def check_order(connections: dict[str, Connection[Any]], missing: list[str], asked: TrailFilter) -> None:
     """Raises Problem: 404 when the order is unknown."""
     if asked.order and not is_known(connections, asked.order):
-        raise Problem(404, "not-found", f"Nothing is known of order {asked.order}. {without(missing)}".rstrip())
+        raise Problem(
+            404, "not-found", f"Nothing is known of order {asked.order}. {incomplete_notice(missing)}".rstrip()
+        )
 
 
 def require_available(missing: list[str]) -> None:
-    """Raises Unavailable: this answer could not say what it lacks."""
+    """Raises SourceUnavailable when a database is missing, because this answer has no field to name it."""
     if missing:
-        raise Unavailable(f"The database of {', '.join(missing)} does not answer.")
+        raise SourceUnavailable(f"The database of {', '.join(missing)} does not answer.")

@@ -19,11 +19,11 @@ SECONDS = 2
 """The timeout of a connection to a service's database."""
 
 
-class Unavailable(Exception):
+class SourceUnavailable(Exception):
     """A source does not answer; the message says which one."""
 
 
-def those_that_answer(
+def connect_available(
     stack: ExitStack, urls: Mapping[str, str], seconds: int
 ) -> tuple[dict[str, Connection[Any]], list[str]]:
     """Connections in autocommit by name, which the stack closes, and the names of the databases that do not answer."""
@@ -34,9 +34,9 @@ def those_that_answer(
     return found, [name for name in urls if name not in found]
 
 
-def without(missing: Sequence[str]) -> str:
-    """The sentence beside a trail that lacks the actions at these services; empty when it is complete."""
-    return f"Without what operators did at {', '.join(missing)}: no answer from the database." if missing else ""
+def incomplete_notice(missing: Sequence[str]) -> str:
+    """A sentence that names the services whose operators' actions the trail lacks; empty when it is complete."""
+    return f"Operators' actions at {', '.join(missing)} are missing: the database does not answer." if missing else ""
 
 
 @dataclass(frozen=True)
@@ -61,28 +61,28 @@ class Sources:
         """Connections by name, and the services whose database does not answer.
 
         Raises:
-            Unavailable: the read side's database does not answer, or another one stopped answering in the block.
+            SourceUnavailable: the read side's database does not answer, or another one stopped answering in the block.
         """
         try:
             with ExitStack() as stack:
                 own = stack.enter_context(self.database.connection())
-                found, missing = those_that_answer(stack, self.stores, SECONDS)
+                found, missing = connect_available(stack, self.stores, SECONDS)
                 yield {projections.name: own, **found}, missing
         except psycopg.OperationalError as error:
-            raise Unavailable("A database that the audit reads does not answer.") from error
+            raise SourceUnavailable("A database that the audit reads does not answer.") from error
 
     def logs(self) -> dict[str, LogFiles]:
         """The files of each store's log.
 
         Raises:
-            Unavailable: AUDIT_CHECKPOINTS is not set.
+            SourceUnavailable: AUDIT_CHECKPOINTS is not set.
         """
         if not self.stores:
             return {}
         if self.directory is None:
-            raise Unavailable("This process was not given AUDIT_CHECKPOINTS, the directory of the logs.")
+            raise SourceUnavailable("This process was not given AUDIT_CHECKPOINTS, the directory of the logs.")
         return {store: LogFiles(self.directory, store) for store in sorted(self.stores)}
 
     def verifications(self) -> dict[str, dict[str, Any] | None]:
-        """The sealer's last verification of each store, None before the first. Raises Unavailable."""
+        """The sealer's last verification of each store, None before the first. Raises SourceUnavailable."""
         return {store: last_verification(files) for store, files in self.logs().items()}

@@ -1,4 +1,4 @@
-"""`./ordersaga audit export`: everything that a verifier needs, or a table for people."""
+"""`./ordersaga audit export`: the records that a verifier needs, or a table for people."""
 
 from pathlib import Path
 from typing import Any, TextIO
@@ -23,7 +23,7 @@ from projections.commands.trail_options import asked, filter_options, opened_tra
 def export(
     application: Application, /, format_: str, log_directory: Path | None, output: Path | None, **filters: Any
 ) -> None:
-    """Write what was recorded.
+    """Write the records of the audit, or a table for people.
 
     jsonl without filters holds every stored event, leaf and checkpoint: `audit verify --export FILE --key KEY` proves
     it on any machine. With filters, and as csv, it is the trail of `audit trail`, for people.

@@ -13,7 +13,7 @@ from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import json_option
 from ordersaga.cli.text import to_json
-from projections.audit.known import saga_as_of
+from projections.audit.past_saga import saga_as_of
 from projections.service import projections
 
 
@@ -23,7 +23,7 @@ from projections.service import projections
 @json_option
 @click.pass_obj
 def state(application: Application, order: UUID, as_of: int | datetime, as_json: bool) -> None:
-    """Print what the order service had recorded of ORDER, and for a time also what everybody had said of it."""
+    """Print what the order service had recorded of ORDER; for a time also its row on the read side."""
     recorded = recorded_as_of(application, order_service, order, as_of)
     known = None
     if isinstance(as_of, datetime):
@@ -34,6 +34,6 @@ def state(application: Application, order: UUID, as_of: int | datetime, as_json:
     if as_json:
         click.echo(to_json({"recorded": recorded, "known": known}))
         return
-    for title, values in (("Recorded by the order service", recorded), ("Known of the saga", known)):
+    for title, values in (("Recorded by the order service", recorded), ("On the read side", known)):
         if values:
             click.echo("\n".join([title, *lines(values)]))

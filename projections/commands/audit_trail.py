@@ -1,4 +1,4 @@
-"""`./ordersaga audit trail`: who did what, when, why, from where, and what came of it."""
+"""`./ordersaga audit trail`: who did what, when, why, where, and the outcome."""
 
 from datetime import UTC
 from typing import Any
@@ -18,8 +18,8 @@ from projections.commands.trail_options import asked, filter_options, opened_tra
 def trail(application: Application, /, as_json: bool, **filters: Any) -> None:
     """Print the messages of all services and what operators did to them, oldest first.
 
-    WHO is the actor that the first request came from, WHY the reason given and the message that this reacts to, and
-    OUTCOME how the order stands now, or what a message had failed with that an operator treated.
+    WHO is the actor of the first request, WHY the reason given and the contract of the message that caused this one.
+    OUTCOME is the current state of the order; for an operator's action it is the error of the message.
 
     Example: ./ordersaga audit trail --actor alice --since 2026-03-01
     """

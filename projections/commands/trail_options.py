@@ -1,4 +1,4 @@
-"""What the commands over the trail share: filters, and the trail itself."""
+"""Shared by the commands over the trail: its filters, and the opened trail."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -12,7 +12,7 @@ from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.databases import CONNECT_SECONDS, connected
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import Moment
-from projections.audit.sources import those_that_answer, without
+from projections.audit.sources import connect_available, incomplete_notice
 from projections.audit.trail import OPERATIONS, Trail, TrailFilter, is_known
 from projections.service import projections
 
@@ -20,7 +20,7 @@ Command = Callable[..., Any]
 
 
 class KnownType(click.ParamType[str]):
-    """A contract, or what an operator does."""
+    """A contract, or an operator's action."""
 
     name = "type"
 
@@ -32,14 +32,14 @@ class KnownType(click.ParamType[str]):
 
 
 FILTERS = (
-    click.option("--order", type=click.UUID, metavar="ID", help="Only what concerns this order."),
-    click.option("--actor", metavar="NAME", help="Only what this customer, operator or process wanted."),
-    click.option("--correlation", type=click.UUID, metavar="ID", help="Only what came of one request."),
+    click.option("--order", type=click.UUID, metavar="ID", help="Only entries of this order."),
+    click.option("--actor", metavar="NAME", help="Only entries of this customer, operator or process."),
+    click.option("--correlation", type=click.UUID, metavar="ID", help="Only entries of one request and its effects."),
     click.option(
-        "--type", "type_", type=KnownType(), help="Only this contract, or what operators do, such as operator.skip."
+        "--type", "type_", type=KnownType(), help="Only this contract, or an operator's action such as operator.skip."
     ),
-    click.option("--since", type=Moment(), help="Only what happened then or later (ISO 8601, UTC)."),
-    click.option("--until", type=Moment(), help="Only what happened before."),
+    click.option("--since", type=Moment(), help="Only entries at or after this time (ISO 8601, UTC)."),
+    click.option("--until", type=Moment(), help="Only entries before this time."),
 )
 
 
@@ -55,7 +55,7 @@ def asked(order: UUID | None, type_: str | None, **others: Any) -> TrailFilter:
 
 @contextmanager
 def opened_trail(application: Application, wanted: TrailFilter) -> Iterator[Trail]:
-    """Over all databases that answer; what is left out without the others is said on stderr.
+    """The trail over all databases that answer; stderr names those that do not.
 
     Raises:
         Failed: nothing is known of the order, or the read side does not answer.
@@ -63,10 +63,10 @@ def opened_trail(application: Application, wanted: TrailFilter) -> Iterator[Trai
     others = [service.database for service in application.services if not service.is_read_side]
     urls = {database: application.database_url(database, OWNER) for database in others}
     with connected(application, projections, OWNER) as read_side, ExitStack() as stack:
-        found, missing = those_that_answer(stack, urls, CONNECT_SECONDS)
+        found, missing = connect_available(stack, urls, CONNECT_SECONDS)
         connections = {projections.database: read_side, **found}
         if missing:
-            click.echo(without(missing), err=True)
+            click.echo(incomplete_notice(missing), err=True)
         if wanted.order and not is_known(connections, wanted.order):
             raise Failed(
                 f"Nothing is known of order {wanted.order}. Check the id; it is the one that POST /orders answered."

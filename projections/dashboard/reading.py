@@ -17,14 +17,14 @@ from projections.monitor.monitor import Monitor
 from projections.monitor.snapshot import Snapshots
 from projections.queries import figures, sagas, timeline
 from projections.queries.figures import Figures, Minute
-from projections.queries.sagas import Saga, SagaCursor, SagaFilter, Usual, Waiting
+from projections.queries.sagas import Saga, SagaCursor, SagaFilter, UsualWait, Waiting
 from projections.queries.timeline import Timeline
 
 Value = TypeVar("Value")
 RECENT_ORDERS = 10
 LONGEST_WAITING = 10
 USUAL_SECONDS = 10.0
-"""Usual times change slowly, and each read scans the last 2,000 ended orders."""
+"""UsualWait times change slowly, and each read scans the last 2,000 ended orders."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Overview:
     figures: Figures
     recent: list[Saga]
     waiting: list[Saga]
-    usual: dict[Waiting, Usual]
+    usual: dict[Waiting, UsualWait]
     snapshots: Snapshots
 
 
@@ -63,7 +63,7 @@ class Reader:
         self._sources = sources
         self._database = sources.database
         self._monitor = monitor
-        self._usual: Cached[dict[Waiting, Usual]] = Cached(USUAL_SECONDS)
+        self._usual: Cached[dict[Waiting, UsualWait]] = Cached(USUAL_SECONDS)
 
     def overview(self) -> Overview:
         with self._database.connection() as connection:
@@ -71,7 +71,7 @@ class Reader:
                 figures.figures(connection),
                 sagas.page(connection, limit=RECENT_ORDERS),
                 sagas.unfinished(connection, LONGEST_WAITING),
-                self._usual.get(lambda: sagas.usual(connection)),
+                self._usual.get(lambda: sagas.usual_waits(connection)),
                 self.snapshots(),
             )
 
@@ -92,9 +92,9 @@ class Reader:
 
     def orders(
         self, wanted: SagaFilter, limit: int, behind: SagaCursor | None
-    ) -> tuple[list[Saga], dict[Waiting, Usual]]:
+    ) -> tuple[list[Saga], dict[Waiting, UsualWait]]:
         with self._database.connection() as connection:
-            return sagas.page(connection, wanted, limit, behind), self._usual.get(lambda: sagas.usual(connection))
+            return sagas.page(connection, wanted, limit, behind), self._usual.get(lambda: sagas.usual_waits(connection))
 
     def timeline(self, order_id: UUID) -> Timeline | None:
         with self._database.connection() as connection:
@@ -111,7 +111,7 @@ class Reader:
             return why(connection, message_id)
 
     def verification(self) -> dict[str, dict[str, Any] | None]:
-        """Per store the result of the sealer's last verification, None before the first. Raises Unavailable."""
+        """Per store the result of the sealer's last verification, None before the first. Raises SourceUnavailable."""
         return self._sources.verifications()
 
     def snapshots(self) -> Snapshots:

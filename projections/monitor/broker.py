@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import requests
 
-from projections.monitor.probe import PATIENCE
+from projections.monitor.probe import TIMEOUTS
 from projections.monitor.readings import Reading, per_second, read
 from projections.monitor.snapshot import BrokerStatus, ProcessStatus, QueueFigures
 
@@ -55,7 +55,7 @@ class Broker:
         return BrokerAnswer(None, totals, queues)
 
     def _get(self, path: str) -> str:
-        answer = self._http.get(self._url + path, timeout=PATIENCE, allow_redirects=False)
+        answer = self._http.get(self._url + path, timeout=TIMEOUTS, allow_redirects=False)
         answer.raise_for_status()
         return answer.text
 

@@ -9,7 +9,7 @@ from projections.monitor.readings import Reading, read
 from projections.monitor.snapshot import State
 from projections.monitor.targets import Target
 
-PATIENCE = (0.5, 2.0)
+TIMEOUTS = (0.5, 2.0)
 """Timeouts in seconds: to connect, and between two parts of an answer."""
 
 
@@ -54,7 +54,7 @@ class Probe:
         return read(answer.text, time.monotonic()) if answer.status_code == 200 else None
 
     def _get(self, path: str) -> requests.Response:
-        return self._http.get(self.target.url + path, timeout=PATIENCE, allow_redirects=False)
+        return self._http.get(self.target.url + path, timeout=TIMEOUTS, allow_redirects=False)
 
     def close(self) -> None:
         self._http.close()

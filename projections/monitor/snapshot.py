@@ -1,4 +1,4 @@
-"""Snapshots of the running system: immutable figures, whatever their source."""
+"""Snapshots of the running system: immutable figures from the processes and the broker."""
 
 from dataclasses import dataclass
 from datetime import datetime

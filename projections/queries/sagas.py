@@ -82,7 +82,7 @@ class SagaCursor(NamedTuple):
     order_id: UUID
 
 
-class Usual(Row):
+class UsualWait(Row):
     """How long the last ended orders waited for one thing, in seconds."""
 
     waits_for: Waiting
@@ -145,7 +145,7 @@ def unfinished(
     return select(connection, Saga, UNFINISHED.format(COLUMNS, where(conditions)), values)
 
 
-USUAL = SQL("""
+USUAL_WAITS = SQL("""
 select awaited as waits_for, count(*) as orders,
     percentile_cont(0.5) within group (order by seconds) as median,
     percentile_cont(0.95) within group (order by seconds) as p95
@@ -165,6 +165,6 @@ group by awaited
 """)
 
 
-def usual(connection: Connection[Any], sample: int = RECENT) -> dict[Waiting, Usual]:
-    """By what was waited for; a key is missing when none of the last orders waited for it."""
-    return {row.waits_for: row for row in select(connection, Usual, USUAL, {"sample": sample})}
+def usual_waits(connection: Connection[Any], sample: int = RECENT) -> dict[Waiting, UsualWait]:
+    """By what orders wait for; a key is missing when none of the last orders waited for it."""
+    return {row.waits_for: row for row in select(connection, UsualWait, USUAL_WAITS, {"sample": sample})}

@@ -12,7 +12,7 @@ from ordersaga.readside.events import LoggedEvent
 from ordersaga.readside.rows import Row, select
 from projections.queries import payments, sagas
 from projections.queries.payments import PaymentRow
-from projections.queries.sagas import Saga, Usual
+from projections.queries.sagas import Saga, UsualWait
 
 StepName = Literal["placed", "reserved", "charged", "confirmed"]
 StepState = Literal["done", "in_progress", "failed", "compensating", "compensated", "not_reached"]
@@ -49,7 +49,7 @@ class Timeline(Row):
     steps: list[SagaStep]
     entries: list[TimelineEntry]
     edges: list[Edge]
-    usual: Usual | None
+    usual: UsualWait | None
 
 
 ENTRIES = SQL("""
@@ -126,5 +126,5 @@ def of_saga(connection: Connection[Any], saga: Saga) -> Timeline:
         steps=steps(saga),
         entries=found,
         edges=edges(found),
-        usual=sagas.usual(connection).get(saga.waits_for) if saga.waits_for else None,
+        usual=sagas.usual_waits(connection).get(saga.waits_for) if saga.waits_for else None,
     )

@@ -1,4 +1,4 @@
-"""The columns of a view with a row for each key: contract and field of each, and how messages add up to its value."""
+"""The columns of a view with a row for each key: contracts and field of each, and the SQL that folds messages."""
 
 import types
 from collections.abc import Iterable

@@ -32,6 +32,6 @@ COLUMNS = {
     "messages": NUMBER_OF_MESSAGES,
 }
 OF_ORDERS = [contract for contract in CONTRACTS.values() if contract.KEY == "order_id"]
-"""Every message of an order counts, also one that no column tells of."""
+"""`messages` and `last_at` count every message of an order, also those that no other column is made of."""
 VIEW = view_of_orders("saga_view", COLUMNS, OF_ORDERS)
 NAMES_OF_ORDERS = [contract.NAME for contract in OF_ORDERS]

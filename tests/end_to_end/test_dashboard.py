@@ -10,7 +10,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, expect
 
-from tests.shop.support.browser import CHROMIUM, PATIENCE, WITHOUT_CHROMIUM, Scheme, Visit, chromium, visit
+from tests.shop.support.browser import CHROMIUM, TIMEOUT_MS, WITHOUT_CHROMIUM, Scheme, Visit, chromium, visit
 from tests.shop.support.whole_stack import WholeStack
 from tests.support.wait import until
 
@@ -58,9 +58,9 @@ def parked_order(stack: WholeStack, lines: Sequence[tuple[str, int]]) -> Iterato
 def opened(visited: Visit, order: str) -> Locator:
     """The parked message of this order."""
     page = visited.open("parked")
-    page.locator("#parked-rows tr", has_text=order[-8:]).get_by_role("button").click(timeout=PATIENCE)
+    page.locator("#parked-rows tr", has_text=order[-8:]).get_by_role("button").click(timeout=TIMEOUT_MS)
     dialog = page.get_by_role("dialog", name="Parked message")
-    expect(dialog).to_contain_text("the shelves fail on purpose", timeout=PATIENCE)
+    expect(dialog).to_contain_text("the shelves fail on purpose", timeout=TIMEOUT_MS)
     return dialog
 
 
@@ -71,10 +71,10 @@ def test_an_order_placed_over_http_appears_and_walks_through_its_steps_without_r
         page = visited.open("")
         page.evaluate("window.not_reloaded = true")
         order = ordered(stack)
-        page.locator(f"#overview-recent a[href$='{order}']").click(timeout=PATIENCE)
+        page.locator(f"#overview-recent a[href$='{order}']").click(timeout=TIMEOUT_MS)
         for step in ("Placed", "Stock reserved", "Payment captured", "Confirmed"):
-            expect(page.locator(".flow-done", has_text=step)).to_have_count(1, timeout=PATIENCE)
-        expect(page.locator("#order-timeline")).to_contain_text("Stock shipped", timeout=PATIENCE)
+            expect(page.locator(".flow-done", has_text=step)).to_have_count(1, timeout=TIMEOUT_MS)
+        expect(page.locator("#order-timeline")).to_contain_text("Stock shipped", timeout=TIMEOUT_MS)
         expect(page.locator("#order-head")).to_contain_text("€10.50")
         assert page.evaluate("window.not_reloaded")
         assert visited.complaints == []
@@ -84,10 +84,10 @@ def test_a_declined_order_shows_its_compensation(stack: WholeStack, browser: Bro
     order = ordered(stack, "pm_card_chargeDeclined")
     with visit(browser, stack) as visited:
         page = visited.open(f"orders/{order}")
-        expect(page.locator(".flow-failed")).to_contain_text("Payment declined", timeout=PATIENCE)
+        expect(page.locator(".flow-failed")).to_contain_text("Payment declined", timeout=TIMEOUT_MS)
         for step in ("Order cancelled", "Stock released"):
             expect(page.locator(".flow-compensation.flow-compensated", has_text=step)).to_have_count(
-                1, timeout=PATIENCE
+                1, timeout=TIMEOUT_MS
             )
         assert page.locator(".flow-compensation").count() == 2
 
@@ -97,18 +97,18 @@ def test_live_events_come_by_themselves_stop_for_a_pause_and_open_as_text(stack:
         page = visited.open("events")
         order = ordered(stack)
         rows = page.locator(f"#events-list li:has(a[href$='{order}'])")
-        expect(rows).to_have_count(5, timeout=PATIENCE)
+        expect(rows).to_have_count(5, timeout=TIMEOUT_MS)
         page.locator("#events-pause").click()
         rows.last.locator("button").click()
         detail = page.get_by_role("dialog")
-        expect(detail).to_contain_text("orders.order_placed.v1", timeout=PATIENCE)
+        expect(detail).to_contain_text("orders.order_placed.v1", timeout=TIMEOUT_MS)
         expect(detail.locator("pre")).to_contain_text('"customer": "alice"')
         later = ordered(stack)
         until(lambda: stack.rows("projections", "select from event_log where key = %s", later))
         page.keyboard.press("Escape")
         assert page.locator(f"#events-list a[href$='{later}']").count() == 0
         page.locator("#events-pause").click()
-        expect(page.locator(f"#events-list a[href$='{later}']").first).to_be_visible(timeout=PATIENCE)
+        expect(page.locator(f"#events-list a[href$='{later}']").first).to_be_visible(timeout=TIMEOUT_MS)
 
 
 def test_a_parked_message_is_dry_run_and_retried_from_the_page_by_an_operator_alone(
@@ -116,17 +116,17 @@ def test_a_parked_message_is_dry_run_and_retried_from_the_page_by_an_operator_al
 ) -> None:
     with parked_order(stack, LINES) as order:
         with visit(browser, stack, role="auditor") as visited:
-            expect(opened(visited, order).get_by_role("button", name="Retry")).to_be_disabled(timeout=PATIENCE)
+            expect(opened(visited, order).get_by_role("button", name="Retry")).to_be_disabled(timeout=TIMEOUT_MS)
         with visit(browser, stack) as visited:
             dialog = opened(visited, order)
             dialog.get_by_role("button", name="Dry run").click()
-            expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=PATIENCE)
+            expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=TIMEOUT_MS)
             assert stack.rows("inventory_service", "select from parked_messages where key = %s", order)
             dialog.get_by_role("button", name="Retry").click()
-            expect(dialog.locator("#parked-result")).to_contain_text("Give a reason", timeout=PATIENCE)
+            expect(dialog.locator("#parked-result")).to_contain_text("Give a reason", timeout=TIMEOUT_MS)
             dialog.get_by_label("Reason").fill("the shelves are mended")
             dialog.get_by_role("button", name="Retry").click()
-            expect(dialog.locator("#parked-result")).to_contain_text("The retry is due now", timeout=PATIENCE)
+            expect(dialog.locator("#parked-result")).to_contain_text("The retry is due now", timeout=TIMEOUT_MS)
         done = "select actor, reason from parked_actions where key = %s and action = 'retry'"
         assert stack.rows("inventory_service", done, order) == [("olivia", "the shelves are mended")]
         until(lambda: stack.shop().order_of("alice", UUID(order))["state"] == "confirmed", seconds=60)
@@ -141,14 +141,14 @@ def test_a_dry_run_of_an_order_of_many_lines_is_shown_and_the_page_goes_on(stack
     with parked_order(stack, [(sku, 1) for sku in skus]) as order, visit(browser, stack) as visited:
         dialog = opened(visited, order)
         dialog.get_by_role("button", name="Dry run").click()
-        expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=PATIENCE)
+        expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=TIMEOUT_MS)
         for _ in range(2):
             with visited.page.expect_response(lambda answer: "parked-rows" in (answer.request.post_data or "")) as seen:
                 pass
             assert seen.value.status == 200
         dialog.get_by_label("Reason").fill("the shelves are mended")
         dialog.get_by_role("button", name="Retry").click()
-        expect(dialog.locator("#parked-result")).to_contain_text("The retry is due now", timeout=PATIENCE)
+        expect(dialog.locator("#parked-result")).to_contain_text("The retry is due now", timeout=TIMEOUT_MS)
         assert visited.complaints == []
 
 
@@ -187,7 +187,7 @@ def test_the_page_of_an_order_passes_axe_and_fits_a_telephone(stack: WholeStack,
     order = ordered(stack, "pm_card_chargeDeclined")
     with visit(browser, stack, width=400, scheme="dark") as visited:
         page = visited.open(f"orders/{order}")
-        expect(page.locator("#order-timeline")).to_contain_text("Order cancelled", timeout=PATIENCE)
+        expect(page.locator("#order-timeline")).to_contain_text("Order cancelled", timeout=TIMEOUT_MS)
         assert visited.serious() == []
         assert visited.width() == 400
 
@@ -208,7 +208,7 @@ def test_the_keyboard_leads_past_the_navigation_and_to_every_page(stack: WholeSt
         expect(page.locator(":focus")).to_have_text("Skip to content")
         page.locator(".side a", has_text="Orders").focus()
         page.keyboard.press("Enter")
-        expect(page.locator("main h1")).to_have_text("Orders", timeout=PATIENCE)
+        expect(page.locator("main h1")).to_have_text("Orders", timeout=TIMEOUT_MS)
         expect(page).to_have_title(re.compile("^Orders"))
 
 
@@ -220,13 +220,13 @@ def test_links_and_the_enter_key_lead_to_an_order_in_place_and_back_leads_back(
         page = visited.open("orders")
         page.evaluate("window.not_reloaded = true")
         row = page.locator(f".ag-row[row-id='{order}']")
-        row.locator("a").click(timeout=PATIENCE)
-        expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=PATIENCE)
+        row.locator("a").click(timeout=TIMEOUT_MS)
+        expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=TIMEOUT_MS)
         page.go_back()
-        expect(page.locator("main h1")).to_have_text("Orders", timeout=PATIENCE)
-        row.locator("[col-id=customer]").click(timeout=PATIENCE)
+        expect(page.locator("main h1")).to_have_text("Orders", timeout=TIMEOUT_MS)
+        row.locator("[col-id=customer]").click(timeout=TIMEOUT_MS)
         page.keyboard.press("Enter")
-        expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=PATIENCE)
+        expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=TIMEOUT_MS)
         assert page.evaluate("window.not_reloaded")
 
 
@@ -237,9 +237,9 @@ def test_an_event_that_was_closed_opens_again(stack: WholeStack, browser: Browse
         page.locator("#events-pause").click()
         for _ in range(2):
             page.locator("#events-list button").first.click()
-            expect(page.get_by_role("dialog")).to_be_visible(timeout=PATIENCE)
+            expect(page.get_by_role("dialog")).to_be_visible(timeout=TIMEOUT_MS)
             page.keyboard.press("Escape")
-            expect(page.get_by_role("dialog")).to_be_hidden(timeout=PATIENCE)
+            expect(page.get_by_role("dialog")).to_be_hidden(timeout=TIMEOUT_MS)
 
 
 @pytest.mark.parametrize("unknown", ["garbage", "{}", "85c68938-b582-4580-875a-10b202bbf0a8"])
@@ -256,7 +256,7 @@ def test_an_address_that_names_nothing_is_answered_in_words(
 ) -> None:
     with visit(browser, stack) as visited:
         page = visited.open(f"{path}/{unknown}")
-        expect(page.get_by_text(said)).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text(said)).to_be_visible(timeout=TIMEOUT_MS)
         assert visited.complaints == []
 
 
@@ -264,9 +264,9 @@ def test_a_server_that_is_away_is_said_and_its_return_too(stack: WholeStack, bro
     with visit(browser, stack) as visited:
         page = visited.open("")
         page.route("**/_dash-update-component**", lambda route: route.abort())
-        expect(page.locator(".away-away")).to_be_visible(timeout=PATIENCE)
+        expect(page.locator(".away-away")).to_be_visible(timeout=TIMEOUT_MS)
         page.unroute("**/_dash-update-component**")
-        expect(page.locator(".away-away")).to_be_hidden(timeout=PATIENCE)
+        expect(page.locator(".away-away")).to_be_hidden(timeout=TIMEOUT_MS)
 
 
 def test_a_database_that_does_not_answer_is_said_and_its_return_too(stack: WholeStack, browser: Browser) -> None:
@@ -276,12 +276,12 @@ def test_a_database_that_does_not_answer_is_said_and_its_return_too(stack: Whole
         owner.execute("alter role projections nologin")
         try:
             owner.execute(cut)
-            expect(page.locator(".away-database")).to_be_visible(timeout=PATIENCE)
+            expect(page.locator(".away-database")).to_be_visible(timeout=TIMEOUT_MS)
             expect(page.locator("#overview-tiles")).to_contain_text("Messages")
             expect(page.locator(".live-off")).to_be_visible()
         finally:
             owner.execute("alter role projections login")
-        expect(page.locator(".away-database")).to_be_hidden(timeout=PATIENCE)
+        expect(page.locator(".away-database")).to_be_hidden(timeout=TIMEOUT_MS)
         expect(page.locator(".live-on")).to_be_visible()
 
 
@@ -289,9 +289,9 @@ def test_a_mistake_of_the_server_is_said_and_that_it_is_over(stack: WholeStack, 
     with visit(browser, stack) as visited:
         page = visited.open("")
         page.route("**/_dash-update-component**", lambda route: route.fulfill(status=500))
-        expect(page.locator(".away-failed")).to_be_visible(timeout=PATIENCE)
+        expect(page.locator(".away-failed")).to_be_visible(timeout=TIMEOUT_MS)
         page.unroute("**/_dash-update-component**")
-        expect(page.locator(".away-failed")).to_be_hidden(timeout=PATIENCE)
+        expect(page.locator(".away-failed")).to_be_hidden(timeout=TIMEOUT_MS)
 
 
 def test_who_signs_out_in_another_tab_is_told_so_and_led_to_the_door(stack: WholeStack, browser: Browser) -> None:
@@ -299,9 +299,9 @@ def test_who_signs_out_in_another_tab_is_told_so_and_led_to_the_door(stack: Whol
         page = visited.open("")
         other = page.context.new_page()
         other.goto(visited.dashboard)
-        other.get_by_role("button", name="Sign out").click(timeout=PATIENCE)
+        other.get_by_role("button", name="Sign out").click(timeout=TIMEOUT_MS)
         other.wait_for_url("**/sign-in")
-        expect(page.locator(".away-signed-out")).to_be_visible(timeout=PATIENCE)
+        expect(page.locator(".away-signed-out")).to_be_visible(timeout=TIMEOUT_MS)
         page.get_by_role("link", name="Sign in again").click()
         page.wait_for_url("**/sign-in**")
 

@@ -122,7 +122,7 @@ def test_a_database_that_is_away_is_named_and_takes_only_its_own_actions_with_it
     monkeypatch.setenv(url_variable("order_service"), "postgresql://nobody@127.0.0.1:1/order_service")
     found = run("trail", "--json")
     assert lines(found) == [entry for entry in whole if not entry["id"].startswith("order_service:")] != whole
-    assert found.stderr == "Without what operators did at order_service: no answer from the database.\n"
+    assert found.stderr == "Operators' actions at order_service are missing: the database does not answer.\n"
     monkeypatch.setenv(url_variable("projections"), "postgresql://nobody@127.0.0.1:1/projections")
     assert "The database of projections failed" in run("trail").stderr
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from order_service.commands import Wanted
+from order_service.commands import UnpricedLine
 from ordersaga.audit import records
 from ordersaga.audit.checkpoint import KeptCheckpoints
 from ordersaga.audit.findings import KINDS
@@ -54,7 +54,7 @@ def audited(sealed: AuditedShop, database: Databases, tmp_path: Path) -> Audited
 def trade(saga: Saga) -> None:
     saga.receive_stock("cup", 4)
     for card in ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined"):
-        saga.place([Wanted("cup", 1)], card)
+        saga.place([UnpricedLine("cup", 1)], card)
     saga.settle()
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, expect
 
-from tests.shop.support.browser import CHROMIUM, PATIENCE, WITHOUT_CHROMIUM, chromium, visit_at
+from tests.shop.support.browser import CHROMIUM, TIMEOUT_MS, WITHOUT_CHROMIUM, chromium, visit_at
 from tests.shop.support.read_side import filled
 from tests.support.api import Api, running, token
 from tests.support.databases import Databases
@@ -46,5 +46,5 @@ def test_every_page_shows_its_rows_with_twenty_thousand_events_in_the_log(api: A
     }
     with visit_at(browser, api.url, token("operator", "olivia")) as visited:
         for path, row in rows.items():
-            expect(visited.open(path).locator(row).first).to_be_visible(timeout=PATIENCE)
+            expect(visited.open(path).locator(row).first).to_be_visible(timeout=TIMEOUT_MS)
         assert visited.complaints == []

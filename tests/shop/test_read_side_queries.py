@@ -126,7 +126,7 @@ def test_unfinished_orders_come_oldest_waiting_first_with_what_is_usual(connecti
     place = sagas.SagaCursor(some[-1].waits_since, some[-1].order_id)  # type: ignore[arg-type]
     rest = sagas.unfinished(connection, 50, place)
     assert [saga.order_id for saga in some + rest] == [saga.order_id for saga in waiting]
-    usual = sagas.usual(connection)
+    usual = sagas.usual_waits(connection)
     assert {name: (row.median, row.p95) for name, row in usual.items()} == dict.fromkeys(
         ("stock", "payment", "confirmation", "cancellation", "shipment", "release"), (1.0, 1.0)
     ) | {"refund": (2.0, 2.0)}

@@ -23,7 +23,7 @@ from contracts.orders import OrderConfirmed
 from devstack.cli import main
 from inventory_service.commands import receive_stock
 from order_service.announcements import announcements as order_announcements
-from order_service.commands import Wanted, put_product
+from order_service.commands import UnpricedLine, put_product
 from order_service.product import Product, product_id
 from ordersaga.cli import live_line
 from ordersaga.envelope.message import Cause, Message, to_properties
@@ -275,7 +275,7 @@ def test_a_received_message_that_announces_another_event_is_named(shop: Shop) ->
 
 
 def test_what_is_under_way_is_waited_for_and_only_then_a_finding(shop: Shop) -> None:
-    shop.saga.place([Wanted("cup", 1)], "pm_card_visa")
+    shop.saga.place([UnpricedLine("cup", 1)], "pm_card_visa")
     shop.log()
     waiting = shop.findings()
     assert {found.kind for found in waiting} == {"missing"}
@@ -328,7 +328,7 @@ def test_the_command_says_clean_with_exit_code_0_and_names_findings_with_exit_co
 
 
 def test_progress_is_told_on_stderr_and_only_goes_forward(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_line, "SAY_EVERY", -1)
+    monkeypatch.setattr(live_line, "PRINT_INTERVAL_SECONDS", -1)
     monkeypatch.setattr(reconcile, "STEP", 1)
     urls = {url_variable(name): url for name, url in shop.urls.items()}
     command = ["reconcile", "--patience", "0", "--json"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from order_service.commands import Wanted
+from order_service.commands import UnpricedLine
 from order_service.order import Order
 from tests.shop.support.saga import Saga
 from tests.shop.support.saga_crowd import Crowd
@@ -48,7 +48,8 @@ def test_the_saga_ends_right_with_two_consumers_a_service_and_customers_at_once(
         saga.receive_stock(sku, 30)
     cards = ("pm_card_visa", "pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
     orders = [
-        ([Wanted(*chance.choice((("cup", 2), ("pot", 2)))), Wanted("cup", 1)], chance.choice(cards)) for _ in range(40)
+        ([UnpricedLine(*chance.choice((("cup", 2), ("pot", 2)))), UnpricedLine("cup", 1)], chance.choice(cards))
+        for _ in range(40)
     ]
     crowd = Crowd(saga, chance)
     for wanted, card in orders:

@@ -8,7 +8,7 @@ from hypothesis import settings
 from inventory_service.announcements import announcements as inventory_announcements
 from inventory_service.reactions import reactions as inventory_reactions
 from order_service.announcements import announcements as order_announcements
-from order_service.commands import Wanted
+from order_service.commands import UnpricedLine
 from order_service.reactions import reactions as order_reactions
 from payment_service.announcements import announcements as payment_announcements
 from payment_service.payment import Payment
@@ -62,7 +62,7 @@ def test_one_order_ends_right_in_every_interleaving(
     saga = new_saga()
     saga.asks_early = asks_early
     saga.receive_stock("cup", in_stock)
-    saga.place([Wanted("cup", 2)], card)
+    saga.place([UnpricedLine("cup", 2)], card)
     states, ends = explore(saga, allowed)
     assert states > 200, "the moves reach fewer states than they did: has a way been closed?"
     assert ends > 1
@@ -74,7 +74,7 @@ def charge_and_cancellation() -> Saga:
     saga = new_saga()
     saga.asks_early = True
     saga.receive_stock("cup", 2)
-    saga.place([Wanted("cup", 2)], "pm_card_visa")
+    saga.place([UnpricedLine("cup", 2)], "pm_card_visa")
     saga.arrive(("inventory_service", "order_service", str(ORDER)))
     saga.react(("inventory_service", str(ORDER)))
     saga.cancel(ORDER)

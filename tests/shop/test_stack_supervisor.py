@@ -12,7 +12,7 @@ import pytest
 from devstack.children import Identity
 from devstack.environment import Environments
 from devstack.external_servers import ExternalServers
-from devstack.processes import GROUPS, PROCESSES, WATCHING, Process
+from devstack.processes import GROUPS, MONITORING, PROCESSES, Process
 from devstack.records import Records
 from devstack.servers import rabbitmq
 from devstack.service_process import ServiceProcess
@@ -183,7 +183,7 @@ def test_each_process_is_told_its_own_secrets_alone(tmp_path: Path) -> None:
 
 def test_a_watching_process_is_told_where_every_process_and_the_broker_tell_how_they_are(tmp_path: Path) -> None:
     state = State(tmp_path).create()
-    watching = Process("w", (), settings=WATCHING)
+    watching = Process("w", (), settings=MONITORING)
     told = Environments(state, ExternalServers(), {}).of(watching)
     assert [target.name for target in read_targets(told["MONITORED"])] == [process.name for process in PROCESSES]
     assert f"orders-relay=http://127.0.0.1:{state.port('orders-relay')}" in told["MONITORED"].split()

@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from contracts import CONTRACTS
 from inventory_service.stock import StockItem, stock_item_id
-from order_service.commands import Wanted
+from order_service.commands import UnpricedLine
 from order_service.order import Order
 from ordersaga.envelope.message import Message
 from projections.service import projections as read_side
@@ -46,7 +46,7 @@ def saga(databases: Databases) -> Iterator[Saga]:
 def trade(saga: Saga) -> Saga:
     saga.receive_stock("cup", 9)
     for number in range(8):
-        saga.place([Wanted("cup", 1), Wanted("pot", number // 6)][: 1 + number // 6], CARDS[number % 3])
+        saga.place([UnpricedLine("cup", 1), UnpricedLine("pot", number // 6)][: 1 + number // 6], CARDS[number % 3])
     saga.cancel(saga.orders[3])
     saga.settle()
     saga.cancel(saga.orders[0])
@@ -54,13 +54,13 @@ def trade(saga: Saga) -> Saga:
     charge_late(saga)
     for unit_price in (250, 300):
         saga.price("cup", unit_price)
-    saga.place([Wanted("cup", 2)], CARDS[0])
+    saga.place([UnpricedLine("cup", 2)], CARDS[0])
     return saga
 
 
 def charge_late(saga: Saga) -> None:
     """The card is charged while the cancellation of the order is being recorded."""
-    key = str(saga.place([Wanted("cup", 1)], CARDS[0]))
+    key = str(saga.place([UnpricedLine("cup", 1)], CARDS[0]))
     saga.react(saga.arrive(("inventory_service", "order_service", key)))
     saga.cancel(saga.orders[-1])
     saga.arrive(("payment_service", "order_service", key))

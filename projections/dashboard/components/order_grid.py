@@ -8,7 +8,7 @@ from dash import html
 from projections.dashboard.addresses import address
 from projections.dashboard.components import orders, words
 from projections.dashboard.components.basic import aria
-from projections.queries.sagas import Saga, Usual, Waiting
+from projections.queries.sagas import Saga, UsualWait, Waiting
 
 COLUMNS = [
     {
@@ -66,7 +66,7 @@ def grid(id_: str) -> html.Section:
     return html.Section(made, className="rows-grid", **aria(label="Orders, newest first"))
 
 
-def row(saga: Saga, usual: dict[Waiting, Usual]) -> dict[str, Any]:
+def row(saga: Saga, usual: dict[Waiting, UsualWait]) -> dict[str, Any]:
     text, tone, icon_name = orders.shown_state(saga)
     usual_of = usual.get(saga.waits_for) if saga.waits_for else None
     return {

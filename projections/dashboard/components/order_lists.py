@@ -5,7 +5,7 @@ from dash.development.base_component import Component
 from projections.dashboard.components import orders, words
 from projections.dashboard.components.basic import empty
 from projections.dashboard.components.table import Column, table
-from projections.queries.sagas import Saga, Usual, Waiting
+from projections.queries.sagas import Saga, UsualWait, Waiting
 
 
 def recent(rows: list[Saga]) -> Component:
@@ -21,11 +21,11 @@ def recent(rows: list[Saga]) -> Component:
     return table("Recent orders", columns, rows)
 
 
-def waiting(rows: list[Saga], usual: dict[Waiting, Usual]) -> Component:
+def waiting(rows: list[Saga], usual: dict[Waiting, UsualWait]) -> Component:
     if not rows:
         return empty("No order is unfinished", "Every order has ended.", "check")
 
-    def usual_of(saga: Saga) -> Usual | None:
+    def usual_of(saga: Saga) -> UsualWait | None:
         return usual.get(saga.waits_for) if saga.waits_for else None
 
     columns: list[Column[Saga]] = [

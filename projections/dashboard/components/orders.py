@@ -6,7 +6,7 @@ from dash.development.base_component import Component
 from projections.dashboard.addresses import address
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, Tone, mark
-from projections.queries.sagas import Saga, Usual, Waiting
+from projections.queries.sagas import Saga, UsualWait, Waiting
 
 WAITS: dict[Waiting, str] = {
     "stock": "stock reservation",
@@ -45,12 +45,12 @@ def total(saga: Saga) -> str:
     return words.money(saga.total, saga.currency)
 
 
-def is_slow(saga: Saga, usual: Usual | None) -> bool:
+def is_slow(saga: Saga, usual: UsualWait | None) -> bool:
     """Whether the order has waited longer than 95 of 100 others."""
     return saga.waited_seconds is not None and saga.waited_seconds > max(LEAST_SLOW_SECONDS, usual.p95 if usual else 0)
 
 
-def waiting_time(saga: Saga, usual: Usual | None) -> Content:
+def waiting_time(saga: Saga, usual: UsualWait | None) -> Content:
     """The time waited, in red where it is unusual."""
     if saga.waited_seconds is None:
         return words.NOTHING
@@ -59,7 +59,7 @@ def waiting_time(saga: Saga, usual: Usual | None) -> Content:
     return html.Span([text, " (slow)" if slow else ""], className="text-bad" if slow else "")
 
 
-def waiting(saga: Saga, usual: Usual | None) -> Component:
+def waiting(saga: Saga, usual: UsualWait | None) -> Component:
     """The time waited and the usual time."""
     parts: list[Component | str] = ["for ", html.Span(waiting_time(saga, usual))]
     if usual:
@@ -67,7 +67,7 @@ def waiting(saga: Saga, usual: Usual | None) -> Component:
     return html.Span(parts)
 
 
-def usual_time(usual: Usual | None) -> str:
+def usual_time(usual: UsualWait | None) -> str:
     return words.duration(usual.median) if usual else words.NOTHING
 
 

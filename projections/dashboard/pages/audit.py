@@ -8,7 +8,7 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, State, ctx, dcc, html
 from dash.development.base_component import Component
 
-from projections.audit.sources import Unavailable, without
+from projections.audit.sources import SourceUnavailable, incomplete_notice
 from projections.audit.trail import TrailCursor, TrailEntry, TrailFilter
 from projections.dashboard.addresses import address
 from projections.dashboard.components import audit, words
@@ -138,7 +138,7 @@ def proof(reader: Reader) -> tuple[Component, Component]:
     """The table of stores, and the badge."""
     try:
         stores = reader.verification()
-    except Unavailable as missing:
+    except SourceUnavailable as missing:
         return failed("The verification is unknown", str(missing)), mark("Unknown", "warn", "warning")
     return audit.stores_table(stores), audit.badge(stores)
 
@@ -163,7 +163,7 @@ def update(found: list[TrailEntry], missing: list[str], pages_before: int) -> tu
     first = pages_before * PAGE_ROWS
     said = f"Entries {words.count(first + 1)} to {words.count(first + len(shown))}" if shown else ""
     end = [shown[-1].time.isoformat(), shown[-1].id] if shown else None
-    trail = [mark(without(missing), "warn", "warning")] if missing else []
+    trail = [mark(incomplete_notice(missing), "warn", "warning")] if missing else []
     return [*trail, audit.trail_table(shown)], said, end, not pages_before, len(found) <= PAGE_ROWS
 
 

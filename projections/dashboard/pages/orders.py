@@ -14,7 +14,7 @@ from projections.dashboard.page import Page
 from projections.dashboard.pages import order
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
-from projections.queries.sagas import Saga, SagaCursor, SagaFilter, Usual, Waiting
+from projections.queries.sagas import Saga, SagaCursor, SagaFilter, UsualWait, Waiting
 
 PAGE_ROWS = 50
 
@@ -121,7 +121,7 @@ def customer(search: str | None) -> str | None:
     return None if not search or not search.strip() or parse_id(search) else search.strip()
 
 
-def update(found: list[Saga], usual: dict[Waiting, Usual], pages_before: int) -> tuple[Any, ...]:
+def update(found: list[Saga], usual: dict[Waiting, UsualWait], pages_before: int) -> tuple[Any, ...]:
     """`found` has one row more than the page where another page follows."""
     shown = found[:PAGE_ROWS]
     first = pages_before * PAGE_ROWS

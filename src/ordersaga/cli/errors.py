@@ -13,7 +13,7 @@ class CannotRunHere(click.ClickException):
     exit_code = 2
 
 
-def run_this(command: str) -> str:
+def full_command(command: str) -> str:
     """The full command in backquotes, such as `ordersaga parked list`."""
     context = click.get_current_context(silent=True)
     return f"`{(context and context.find_root().info_name) or 'ordersaga'} {command}`"

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import click
 
-SAY_EVERY = 5.0
+PRINT_INTERVAL_SECONDS = 5.0
 """Seconds between two lines without a terminal."""
 CLEAR = "\r\x1b[K"
 
@@ -27,7 +27,7 @@ class LiveLine:
         now = time.monotonic()
         if self._is_terminal:
             click.echo(CLEAR + text, nl=False, err=True)
-        elif now - self._said > SAY_EVERY:
+        elif now - self._said > PRINT_INTERVAL_SECONDS:
             self._said = now
             click.echo(text, err=True)
 

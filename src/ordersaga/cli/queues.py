@@ -14,7 +14,7 @@ from ordersaga.broker.group_status import GroupStatus, group_status
 from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import QUEUE_COUNTS, parameters
 from ordersaga.cli.app import PROVISIONER, RELAY, Application
-from ordersaga.cli.errors import Failed, run_this
+from ordersaga.cli.errors import Failed, full_command
 from ordersaga.cli.options import OneOfGroups, json_option
 from ordersaga.service import Service
 
@@ -89,10 +89,10 @@ def table(found: list[GroupStatus]) -> list[str]:
     lines = [f"{'GROUP':20}{'QUEUES':>8}{'READY':>10}{'WORKERS':>9}{'DEAD LETTERS':>14}"]
     for status in found:
         figures = f"{len(status.queues):>8}{status.ready:>10}{status.workers:>9}{status.dead_letters:>14}"
-        missing = f"  is not declared: run {run_this('topology')}"
+        missing = f"  is not declared: run {full_command('topology')}"
         lines.append(f"{status.group:20}{figures if status.queues else missing}")
         if status.changing:
-            advice = f"run {run_this('queues set N')}"
+            advice = f"run {full_command('queues set N')}"
             lines.append(f"{'':20}  a change of their number is under way, or interrupted: {advice}")
     return lines
 

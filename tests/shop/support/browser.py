@@ -22,7 +22,7 @@ FLAGS = (
 )
 CHROMIUM = shutil.which("chromium")
 WITHOUT_CHROMIUM = "there is no chromium on this machine; apt-get install chromium"
-PATIENCE = 30_000
+TIMEOUT_MS = 30_000
 """Milliseconds; a machine that runs a whole stack and a browser may be slow."""
 Scheme = Literal["light", "dark"]
 SIGNED_IN: dict[tuple[str, str], StorageState] = {}
@@ -41,8 +41,8 @@ class Visit:
     def open(self, path: str) -> Page:
         """Returns when the page shows something else than what holds its place."""
         self.page.goto(self.dashboard + path)
-        expect(self.page.locator("main h1")).to_be_visible(timeout=PATIENCE)
-        expect(self.page.locator("main .skeleton:visible")).to_have_count(0, timeout=PATIENCE)
+        expect(self.page.locator("main h1")).to_be_visible(timeout=TIMEOUT_MS)
+        expect(self.page.locator("main .skeleton:visible")).to_have_count(0, timeout=TIMEOUT_MS)
         return self.page
 
     def serious(self) -> list[str]:
@@ -82,7 +82,7 @@ def visit_at(browser: Browser, home: str, token: str, scheme: Scheme = "light", 
     """Signed in: by the form, as a person does it, for the first visit with this token, then with what it left."""
     left = SIGNED_IN.get((home, token))
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, storage_state=left)
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT_MS)
     page = context.new_page()
     made = Visit(page, f"{home}/dashboard/")
     page.on("console", lambda said: made.complaints.append(said.text) if said.type == "error" else None)

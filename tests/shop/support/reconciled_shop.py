@@ -6,7 +6,7 @@ from uuid import UUID
 
 import psycopg
 
-from order_service.commands import Wanted
+from order_service.commands import UnpricedLine
 from ordersaga.envelope.message import Message
 from ordersaga.readside import event_log
 from ordersaga.reconcile.findings import ReconcileFinding
@@ -36,8 +36,8 @@ class Shop:
     def trade(self) -> None:
         self.saga.receive_stock("cup", 4)
         for card in CARDS:
-            self.saga.place([Wanted("cup", 1)], card)
-        self.saga.place([Wanted("cup", 9)], "pm_card_visa")
+            self.saga.place([UnpricedLine("cup", 1)], card)
+        self.saga.place([UnpricedLine("cup", 9)], "pm_card_visa")
         self.saga.settle()
         self.saga.cancel(self.saga.orders[1])
         self.saga.settle()

@@ -11,7 +11,7 @@ from uuid import UUID
 from eventsourcing.domain import BaseAggregate
 
 from inventory_service.commands import receive_stock
-from order_service.commands import COMPLETION, Wanted, cancel_order, place_order, put_product
+from order_service.commands import COMPLETION, UnpricedLine, cancel_order, place_order, put_product
 from ordersaga.envelope.message import Message
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
@@ -89,14 +89,14 @@ class Saga:
         self.parties["order_service"].decide(put)
         self.route()
 
-    def place(self, wanted: Sequence[Wanted], card: str) -> UUID:
+    def place(self, wanted: Sequence[UnpricedLine], card: str) -> UUID:
         orders, number = self.parties["order_service"], len(self.orders) + 1
         for name, _ in wanted:
             self.price(name, 100)
-        wanted = [Wanted(self.sku(name), quantity) for name, quantity in wanted]
+        wanted = [UnpricedLine(self.sku(name), quantity) for name, quantity in wanted]
         order_id = UUID(f"01890000-0000-7000-{0x8000 + self.shop:x}-{number:012}")
         orders.decide(
-            partial(place_order, order_id=order_id, customer="alice", wanted=wanted, card=card, deadline=DEADLINE)
+            partial(place_order, order_id=order_id, customer="alice", unpriced=wanted, card=card, deadline=DEADLINE)
         )
         self.orders.append(order_id)
         self.route()

@@ -7,7 +7,7 @@ from uuid import UUID
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from order_service.commands import Wanted
+from order_service.commands import UnpricedLine
 from tests.shop.support.saga import Saga
 from tests.shop.support.saga_ends import check_end, check_stock
 
@@ -21,7 +21,7 @@ ENDS_OF_A_REACTION: tuple[dict[str, bool], ...] = ({}, {}, {}, {"commit": False}
 """It is committed and acknowledged, or rolled back, or its consumer dies between commit and acknowledgement."""
 
 numbers = st.integers(0, 9)
-lines = st.lists(st.builds(Wanted, st.sampled_from(SKUS), st.integers(1, 3)), min_size=1, max_size=3)
+lines = st.lists(st.builds(UnpricedLine, st.sampled_from(SKUS), st.integers(1, 3)), min_size=1, max_size=3)
 
 
 def pick(choices: Sequence[Choice], number: int) -> Choice:
@@ -48,7 +48,7 @@ class SagaMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: len(self.saga.orders) < MAX_ORDERS)
     @rule(wanted=lines, card=st.sampled_from(CARDS), fates=st.sampled_from(FATES))
-    def place(self, wanted: list[Wanted], card: str, fates: Sequence[str]) -> None:
+    def place(self, wanted: list[UnpricedLine], card: str, fates: Sequence[str]) -> None:
         order_id = self.saga.place(wanted, card)
         self.fates += [(fate, order_id) for fate in fates]
 

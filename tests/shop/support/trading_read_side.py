@@ -9,7 +9,7 @@ from uuid import UUID
 
 import psycopg
 
-from order_service.commands import Wanted
+from order_service.commands import UnpricedLine
 from ordersaga.envelope.message import Message, to_headers
 from ordersaga.inbox.delivery import Delivery, Received, read
 from ordersaga.inbox.handler import Handler
@@ -45,11 +45,11 @@ class ReadSide:
         """Orders paid, declined, rejected and cancelled after shipping, and one under way."""
         self.saga.receive_stock("cup", 9)
         for number in range(5):
-            self.saga.place([Wanted("cup", 1 + 9 * (number // 4))], CARDS[number % 3])
+            self.saga.place([UnpricedLine("cup", 1 + 9 * (number // 4))], CARDS[number % 3])
         self.saga.settle()
         self.saga.cancel(self.saga.orders[-5])
         self.saga.settle()
-        self.saga.place([Wanted("cup", 1)], CARDS[0])
+        self.saga.place([UnpricedLine("cup", 1)], CARDS[0])
 
     def unheard(self) -> list[Message]:
         """What was announced since it was last asked, in the order of time."""

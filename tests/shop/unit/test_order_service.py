@@ -16,8 +16,8 @@ from order_service.commands import (
     COMPLETION,
     MixedCurrencies,
     UnknownProduct,
+    UnpricedLine,
     VersionMismatch,
-    Wanted,
     cancel_order,
     place_order,
     put_product,
@@ -48,8 +48,10 @@ def product(sku: str, price: int, currency: str = "EUR", name: str = "A thing") 
     return partial(put_product, sku=sku, name=name, unit_price=price, currency=currency)
 
 
-def order(wanted: Sequence[Wanted]) -> Command[Order]:
-    return partial(place_order, order_id=ORDER, customer="alice", wanted=wanted, card="pm_card_visa", deadline=DEADLINE)
+def order(lines: Sequence[UnpricedLine]) -> Command[Order]:
+    return partial(
+        place_order, order_id=ORDER, customer="alice", unpriced=lines, card="pm_card_visa", deadline=DEADLINE
+    )
 
 
 def cancel(reason: str = "changed my mind", version: int | None = None) -> Command[Order]:
@@ -61,7 +63,7 @@ def cancelled(reason: str) -> tuple[Happened, OrderCancelled]:
 
 
 PRICES = (product("cup", 300), product("pot", 100))
-PLACED = (*PRICES, order([Wanted("cup", 2), Wanted("pot", 1)]))
+PLACED = (*PRICES, order([UnpricedLine("cup", 2), UnpricedLine("pot", 1)]))
 
 
 def test_a_product_is_listed_and_its_price_announced(orders: Service) -> None:
@@ -122,17 +124,17 @@ def test_a_placed_order_keeps_its_prices(orders: Service) -> None:
 
 
 def test_an_order_of_an_unknown_product_names_its_line(orders: Service) -> None:
-    wanted = [Wanted("cup", 1), Wanted("jug", 1)]
-    Scenario(orders).given(*PRICES).when(order(wanted)).refused(UnknownProduct, "no product 'jug' is on the price list")
+    lines = [UnpricedLine("cup", 1), UnpricedLine("jug", 1)]
+    Scenario(orders).given(*PRICES).when(order(lines)).refused(UnknownProduct, "no product 'jug' is on the price list")
     with pytest.raises(UnknownProduct) as unknown:
-        orders.decide(order(wanted))
+        orders.decide(order(lines))
     assert (unknown.value.sku, unknown.value.index) == ("jug", 1)
 
 
 def test_an_order_in_two_currencies_is_refused(orders: Service) -> None:
     prices = (product("cup", 300, "EUR"), product("pot", 100, "CHF"))
-    wanted = [Wanted("cup", 1), Wanted("pot", 1)]
-    Scenario(orders).given(*prices).when(order(wanted)).refused(MixedCurrencies, "CHF and EUR; order them separately")
+    lines = [UnpricedLine("cup", 1), UnpricedLine("pot", 1)]
+    Scenario(orders).given(*prices).when(order(lines)).refused(MixedCurrencies, "CHF and EUR; order them separately")
 
 
 def test_a_placed_order_is_cancelled_by_its_customer(orders: Service) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import click
 
 from ordersaga.cli.app import Application
-from ordersaga.cli.errors import run_this
+from ordersaga.cli.errors import full_command
 from ordersaga.privacy.erasure import Erasure, Erasures
 
 ERASED = "What is sealed under their keys becomes unreadable for good, in event stores, outboxes, messages on the"
@@ -20,8 +20,8 @@ def not_touched(application: Application) -> list[str]:
         "the subject (a pseudonym), and all that was recorded without being sealed",
         "free text that somebody typed elsewhere, such as a reason",
         *application.not_erased,
-        f"the keys in backups and archived WAL: a restored backup is erased again by {run_this('audit erase --again')}"
-        " and by every migration, from the list of erasures; let backups expire",
+        "the keys in backups and archived WAL: a restored backup is erased again by "
+        f"{full_command('audit erase --again')} and by every migration, from the list of erasures; let backups expire",
     ]
 
 

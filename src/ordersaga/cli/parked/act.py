@@ -14,7 +14,7 @@ from ordersaga.cli.options import actor_option, group_option, json_option, reaso
 from ordersaga.cli.parked import display
 from ordersaga.cli.parked.outcome import report, wait_until_gone
 from ordersaga.cli.parked.refused import errors_as_failures
-from ordersaga.cli.parked.selection import Chosen, act, choose, each, find, selecting
+from ordersaga.cli.parked.selection import Chosen, act, choose, connected_targets, find, selecting
 from ordersaga.cli.text import to_json
 from ordersaga.parked import dry_run as dry_runs
 from ordersaga.parked import inspection, operations
@@ -133,7 +133,7 @@ def dry_run(application: Application, /, outside: bool, as_json: bool, **selecti
         found.service: open_resources(application, found.service) if outside else dry_runs.NO_OUTSIDE
         for found in chosen
     }
-    for service, target, connection in each(application, chosen):
+    for service, target, connection in connected_targets(application, chosen):
         with errors_as_failures():
             run = dry_runs.dry_run(connection, target.message, handlers[service], resources[service])
         failed = failed or run.failure is not None

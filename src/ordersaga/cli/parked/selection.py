@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from ordersaga.cli.app import Application
 from ordersaga.cli.databases import connected
-from ordersaga.cli.errors import Failed, run_this
+from ordersaga.cli.errors import Failed, full_command
 from ordersaga.cli.options import group_option
 from ordersaga.parked import inspection, listing
 from ordersaga.parked.listing import ParkedFilter
@@ -71,7 +71,7 @@ def choose(
     if bool(messages) + bool(failure) + bool(key) + everything != 1:
         raise click.UsageError("Say which: message ids, or --failure ID, or --key KEY, or --all.")
     if messages:
-        return one_by_one(application, messages, group, refused_by)
+        return choose_by_id(application, messages, group, refused_by)
     wanted = ParkedFilter(failure=failure, key=key, refused_by=refused_by, failed=True)
     chosen = []
     for service in one_or_all(application, group):
@@ -80,13 +80,14 @@ def choose(
         chosen.append(Chosen(service, [Target(row["message_id"], row["refused_by"]) for row in rows]))
     if (failure or key) and not any(found.targets for found in chosen):
         what = f"of the failure group {failure}" if failure else f"of the key {key}"
-        raise Failed(f"No message {what} is parked. {run_this('parked list')} shows what is.")
+        raise Failed(f"No message {what} is parked. {full_command('parked list')} shows what is.")
     return [found for found in chosen if found.targets]
 
 
-def one_by_one(
+def choose_by_id(
     application: Application, messages: tuple[UUID, ...], group: Service | None, refused_by: RefusedBy | None
 ) -> list[Chosen]:
+    """Raises Failed when a message is not parked, or is parked more than once."""
     found: dict[UUID, list[tuple[Service, RefusedBy]]] = {message: [] for message in messages}
     for service in one_or_all(application, group):
         with connected(application, service, service.role) as connection:
@@ -95,15 +96,15 @@ def one_by_one(
                 refusals += [(service, by) for by in parked if refused_by in (None, by)]
     by_service: dict[Service, list[Target]] = {}
     for message, refusals in found.items():
-        service, by = the_only(message, refusals)
+        service, by = only_refusal(message, refusals)
         by_service.setdefault(service, []).append(Target(message, by))
     return [Chosen(service, targets) for service, targets in by_service.items()]
 
 
-def the_only(message: UUID, refusals: list[tuple[Service, RefusedBy]]) -> tuple[Service, RefusedBy]:
-    """Where the message is parked. Raises Failed."""
+def only_refusal(message: UUID, refusals: list[tuple[Service, RefusedBy]]) -> tuple[Service, RefusedBy]:
+    """The only service that has parked the message, and who refused it. Raises Failed."""
     if not refusals:
-        raise Failed(f"Message {message} is not parked. {run_this('parked list --messages')} names those that are.")
+        raise Failed(f"Message {message} is not parked. {full_command('parked list --messages')} names those that are.")
     if len(refusals) > 1:
         names = " and ".join(f"{service.group} ({by})" for service, by in refusals)
         raise Failed(f"Message {message} is parked by {names}: say which with --group or --refused-by.")
@@ -114,7 +115,7 @@ def find(
     application: Application, message: UUID, group: Service | None, refused_by: RefusedBy | None
 ) -> tuple[Service, RefusedBy]:
     """The service that has parked this message, and who refused it. Raises Failed."""
-    [(service, [target])] = one_by_one(application, (message,), group, refused_by)
+    [(service, [target])] = choose_by_id(application, (message,), group, refused_by)
     return service, target.refused_by
 
 
@@ -129,7 +130,7 @@ def act(
     done = []
     total = sum(len(found.targets) for found in chosen)
     with click.progressbar(length=total, label=label, file=sys.stderr, hidden=total == 1) as bar:
-        for service, (message, refused_by), connection in each(application, chosen):
+        for service, (message, refused_by), connection in connected_targets(application, chosen):
             try:
                 state = action(connection, message, operator, refused_by=refused_by)
             except UnknownMessage:
@@ -139,7 +140,10 @@ def act(
     return done
 
 
-def each(application: Application, chosen: list[Chosen]) -> Iterator[tuple[Service, Target, Connection[Any]]]:
+def connected_targets(
+    application: Application, chosen: list[Chosen]
+) -> Iterator[tuple[Service, Target, Connection[Any]]]:
+    """Each message with its service and a connection to the service's database."""
     for service, targets in chosen:
         with connected(application, service, service.role) as connection:
             for target in targets:

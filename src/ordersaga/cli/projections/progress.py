@@ -5,7 +5,7 @@ import time
 
 import click
 
-from ordersaga.cli.live_line import CLEAR, SAY_EVERY
+from ordersaga.cli.live_line import CLEAR, PRINT_INTERVAL_SECONDS
 from ordersaga.readside.rebuild.progress import STEPS, RebuildProgress
 
 
@@ -20,7 +20,9 @@ class RebuildDisplay:
     def show(self, progress: RebuildProgress) -> None:
         if progress.step != self._step:
             self._begin(progress)
-        elif progress.step == "derive" and (self._is_terminal or time.monotonic() - self._said > SAY_EVERY):
+        elif progress.step == "derive" and (
+            self._is_terminal or time.monotonic() - self._said > PRINT_INTERVAL_SECONDS
+        ):
             self._say(self._derived(progress))
         if progress.done >= progress.total and self._is_terminal:
             click.echo(f"{CLEAR}{heading(progress)} done", err=True)

@@ -36,7 +36,7 @@ def republish(
     Without --since and --key it republishes all of that, of all services. After an interruption, run it again. An
     event that cannot be read is named and skipped, and the exit code is 1.
     """
-    since = remembered_since(since)
+    since = within_inbox_retention(since)
     written: dict[str, int] = {}
     unreadable: list[str] = []
     for service in services or application.with_outbox:
@@ -54,8 +54,8 @@ def republish(
         raise Failed(f"{len(unreadable)} events cannot be read and were not announced again:\n{named}")
 
 
-def remembered_since(since: datetime | None) -> datetime:
-    """The time from which on every inbox drops repeats, or `since`. Raises Failed for an earlier time."""
+def within_inbox_retention(since: datetime | None) -> datetime:
+    """`since`, or the earliest time whose messages inboxes drop as repeats. Raises Failed for an earlier one."""
     days = read_settings(Settings).inbox_retention_days
     earliest = datetime.now(UTC) - timedelta(days=days) + MARGIN
     if since and since < earliest:

@@ -1,4 +1,4 @@
-"""An order as the read side knew it at a time: its row of saga_view, folded from the messages until then."""
+"""An order as it was at a time: its row of saga_view, folded again from the messages until then."""
 
 from datetime import datetime
 from random import randrange
@@ -11,11 +11,11 @@ from psycopg.rows import dict_row
 from ordersaga.envelope.message import COLUMNS
 from projections.views import sagas
 
-# The copies have another key and positions below zero, so that no live row is read or locked.
-STANDS_IN = {"message_id": "gen_random_uuid()", "key": "%(stand_in)s"}
+# The copied messages have another key and positions below zero, so that no live row is read or locked.
+REPLACED = {"message_id": "gen_random_uuid()", "key": "%(copy_id)s"}
 COPY = f"""
 insert into event_log ({", ".join(COLUMNS)}, position) overriding system value
-select {", ".join(STANDS_IN.get(name, name) for name in COLUMNS)}, %(first)s - 1 + row_number() over (order by position)
+select {", ".join(REPLACED.get(name, name) for name in COLUMNS)}, %(first)s - 1 + row_number() over (order by position)
 from event_log where key = %(order)s and time <= %(time)s and contract = any(%(of_orders)s)
 """  # noqa: S608
 ROW = "select * from saga_view where order_id = %s"
@@ -23,11 +23,11 @@ ROW = "select * from saga_view where order_id = %s"
 
 def saga_as_of(connection: Connection[Any], order: UUID, time: datetime) -> dict[str, Any] | None:
     """The columns of saga_view; None when there was no message of the order. Every change is rolled back."""
-    first, stand_in = -randrange(1 << 40, 1 << 60), uuid4()
-    stretch = {"first": first, "last": first + (1 << 32), "of_orders": sagas.NAMES_OF_ORDERS}
+    first, copy_id = -randrange(1 << 40, 1 << 60), uuid4()
+    values = {"first": first, "last": first + (1 << 32), "of_orders": sagas.NAMES_OF_ORDERS}
     with connection.transaction(force_rollback=True):
-        connection.execute(COPY, {**stretch, "stand_in": str(stand_in), "order": str(order), "time": time})
-        connection.execute(sagas.VIEW.fold, stretch)
+        connection.execute(COPY, {**values, "copy_id": str(copy_id), "order": str(order), "time": time})
+        connection.execute(sagas.VIEW.fold, values)
         with connection.cursor(row_factory=dict_row) as cursor:
-            row = cursor.execute(ROW, (stand_in,)).fetchone()
+            row = cursor.execute(ROW, (copy_id,)).fetchone()
     return {**row, "order_id": order} if row else None
