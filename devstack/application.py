@@ -13,7 +13,7 @@ from devstack.keys import AUDIT_FILE, audit_key_pem
 from devstack.processes import PROCESSES, READ_SIDE
 from devstack.records import Records
 from devstack.state import State
-from ordersaga.audit.note import Signer, VerifierKey
+from ordersaga.audit.note import Signer
 from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.databases import CONNECT_SECONDS
 from ordersaga.cli.errors import Failed
@@ -57,12 +57,12 @@ class StackApplication(Application):
     def audit_directory(self) -> Path:
         return audit_directory(self.state)
 
-    def audit_key(self) -> VerifierKey:
+    def audit_signer(self) -> Signer:
         if not (self.state.directory / AUDIT_FILE).exists():
             raise Failed(
                 f"No audit key is in {self.state.directory}: no stack has run there. Give the public key with --key."
             )
-        return Signer.from_pem(audit_key_pem(self.state)).verifier
+        return Signer.from_pem(audit_key_pem(self.state))
 
     def facts_about(self, subject: str) -> Mapping[str, int | None]:
         url = self.database_url(READ_SIDE, OWNER)

@@ -35,7 +35,7 @@ class DemoProgress:
     def table(self, title: str) -> Table:
         """One line a scenario."""
         table = Table(title=title, title_justify="left")
-        for column in ("scenario", "orders", "under way", "confirmed", "cancelled", "why"):
+        for column in ("scenario", "orders", "placed", "confirmed", "cancelled", "why"):
             table.add_column(column, justify="left" if column in ("scenario", "why") else "right")
         for scenario in SCENARIOS:
             numbers = [order.number for order in self.orders if order.scenario is scenario]

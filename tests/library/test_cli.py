@@ -92,13 +92,9 @@ def test_events_are_exported_and_verified_against_what_was_sealed(
     ordersaga.variables |= {"AUDIT_SIGNING_KEY": signing_key(), "AUDIT_CHECKPOINTS": str(log)}
     assert "has been sealed into" in ordersaga("audit", "verify", url=counting.database.owner_url, expect=1)
     receive(connection, counted(uuid4(), 1), counted(uuid4(), 1))
-    environment = {
-        **os.environ,
-        **ordersaga.environment,
-        DATABASE: counting.database.auditor_url,
-        "AUDIT_SEAL_SECONDS": "0.2",
-    }
-    with subprocess.Popen([sys.executable, "-m", "ordersaga.audit"], cwd=ROOT, env=environment) as sealer:
+    variables = {**ordersaga.environment, DATABASE: counting.database.auditor_url, "AUDIT_SEAL_SECONDS": "0.2"}
+    command = [sys.executable, "-m", "ordersaga.cli", "audit", "seal"]
+    with subprocess.Popen(command, cwd=ROOT, env={**os.environ, **variables}) as sealer:
         until(lambda: (log / f"{GROUP}.leaves").exists() and (log / f"{GROUP}.leaves").read_bytes().count(b"\n") == 4)
         sealer.terminate()
     key, exported = ordersaga("audit", "key").strip(), tmp_path / "export.jsonl"

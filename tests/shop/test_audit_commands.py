@@ -266,8 +266,8 @@ def test_checkpoints_kept_elsewhere_are_compared(run: Run, state: State, tmp_pat
 def test_what_keeps_a_log_from_being_verified_is_said(run: Run, tmp_path: Path) -> None:
     for arguments, said in (
         (("verify", "--log", tmp_path), "Nothing of order_service has been sealed into"),
-        (("verify", "--key", "hello+you"), "--key: not a verifier key"),
-        (("verify", "--key", "/nowhere"), "--key: "),
+        (("verify", "--key", "hello+you"), "--key: 'hello+you' is neither a verifier key"),
+        (("verify", "--key", "/nowhere"), "--key: '/nowhere' is neither a verifier key (NAME+ID+KEY) nor a file"),
         (("verify", "--state", tmp_path / "none"), "No audit key is in"),
         (("export", "-o", tmp_path / "none" / "file"), "cannot be written: No such file or directory"),
     ):

@@ -9,6 +9,9 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from ordersaga.audit.settings import SealerSettings
+from ordersaga.runtime.settings import MissingSetting, pem_bytes
+
 ED25519 = b"\x01"
 KEY_NAME = "ordersaga/audit"
 
@@ -91,7 +94,7 @@ class Signer:
     def from_pem(cls, pem: str) -> "Signer":
         """Raises BadKey."""
         try:
-            key = load_pem_private_key(pem.encode(), password=None)
+            key = load_pem_private_key(pem_bytes(pem), password=None)
         except (ValueError, TypeError):
             raise BadKey("not an Ed25519 private key as PEM text") from None
         if not isinstance(key, Ed25519PrivateKey):
@@ -103,3 +106,11 @@ class Signer:
         verifier = self.verifier
         signature = key_id(verifier.name, verifier.public) + self._key.sign(text.encode())
         return f"{text}\n\u2014 {verifier.name} {b64encode(signature).decode()}\n"
+
+
+def signer_of(settings: SealerSettings) -> Signer:
+    """The signer with the key AUDIT_SIGNING_KEY. Raises MissingSetting."""
+    try:
+        return Signer.from_pem(settings.audit_signing_key)
+    except BadKey as error:
+        raise MissingSetting(f"AUDIT_SIGNING_KEY is {error}.") from None

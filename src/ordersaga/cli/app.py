@@ -1,6 +1,7 @@
 """Application: the services, databases, broker and settings that a command works on."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,15 +9,17 @@ from typing import TYPE_CHECKING
 import click
 
 from ordersaga.audit.settings import SealerSettings
-from ordersaga.runtime.settings import MissingSetting, Settings, database_url, read_settings
+from ordersaga.runtime.settings import MissingSetting, Settings, database_url, distinct_databases, read_settings
 from ordersaga.service import Service
 
 if TYPE_CHECKING:
-    from ordersaga.audit.note import VerifierKey
+    from ordersaga.audit.note import Signer, VerifierKey
 
 OWNER = "ordersaga"
 """The role that owns the databases, where the application knows several."""
 RELAY = "relay"
+AUDITOR = "auditor"
+"""The role that reads events, for the sealer."""
 PROVISIONER = "provisioner"
 """The broker's user who declares exchanges and queues."""
 
@@ -63,7 +66,22 @@ class Application:
 
     def owner_urls(self) -> dict[str, str]:
         """By name of the service, the URL of the owner of its database. Raises MissingSetting."""
-        return {service.name: self.database_url(service.database, OWNER) for service in self.services}
+        urls = self.urls(self.services, OWNER)
+        return {service.name: urls[service.database] for service in self.services}
+
+    def urls(self, services: Iterable[Service], role: str) -> dict[str, str]:
+        """Database -> URL for the role.
+
+        Raises:
+            MissingSetting: a URL is missing, or is also that of another service.
+        """
+        wanted = {each.database: self.database_url(each.database, role) for each in services}
+        others: dict[str, str] = {}
+        for service in self.services:
+            with suppress(MissingSetting):
+                others[service.database] = self.database_url(service.database, role)
+        distinct_databases(others | wanted)
+        return wanted
 
     def amqp_url(self, user: str) -> str:
         """AMQP_URL, whoever the user is. Raises MissingSetting."""
@@ -80,19 +98,23 @@ class Application:
 
     def audit_directory(self) -> Path:
         """Where the sealer keeps leaves and checkpoints: AUDIT_CHECKPOINTS. Raises MissingSetting."""
-        directory = read_settings(SealerSettings).audit_checkpoints
-        if not directory:
-            raise MissingSetting("AUDIT_CHECKPOINTS is not set. Set it to the sealer's directory, or give --log DIR.")
-        return Path(directory)
+        try:
+            return read_settings(SealerSettings).directory
+        except MissingSetting as missing:
+            raise MissingSetting(f"{missing} Or give --log DIR.") from None
+
+    def audit_signer(self) -> "Signer":
+        """The signer of checkpoints, from AUDIT_SIGNING_KEY. Raises MissingSetting."""
+        from ordersaga.audit.note import signer_of
+
+        return signer_of(read_settings(SealerSettings))
 
     def audit_key(self) -> "VerifierKey":
-        """The public half of AUDIT_SIGNING_KEY. Raises MissingSetting."""
-        from ordersaga.audit.note import BadKey, Signer
-
+        """The public half of the signer's key. Raises MissingSetting."""
         try:
-            return Signer.from_pem(read_settings(SealerSettings).audit_signing_key).verifier
-        except BadKey as error:
-            raise MissingSetting(f"AUDIT_SIGNING_KEY is {error}. Set it, or give the public key with --key.") from None
+            return self.audit_signer().verifier
+        except MissingSetting as missing:
+            raise MissingSetting(f"{missing} Set it, or give the public key with --key.") from None
 
     def facts_about(self, subject: str) -> Mapping[str, int | None]:
         """Name and number of the read side's rows about a person, shown before an erasure."""

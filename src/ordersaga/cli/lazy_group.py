@@ -7,15 +7,7 @@ from typing import Any
 import click
 
 from ordersaga.cli.errors import CannotRunHere
-
-EXTRAS = {"cryptography": "audit", "jwt": "http", "flask": "http", "flask_openapi3": "http", "werkzeug": "http"}
-"""Package that a command or an application may lack -> extra of ordersaga that brings it."""
-
-
-def how_to_install(error: ImportError) -> str:
-    """How to install the package that is missing; empty when no extra of ordersaga brings it."""
-    package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    return f"pip install 'ordersaga[{EXTRAS[package]}]'" if package in EXTRAS else ""
+from ordersaga.runtime.extras import how_to_install
 
 
 def unchanged(command: click.Command) -> click.Command:

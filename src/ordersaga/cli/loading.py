@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from ordersaga.cli.lazy_group import how_to_install
+from ordersaga.runtime.extras import how_to_install
 from ordersaga.service import Service
 
 LIBRARY = Path(__file__).parent.parent

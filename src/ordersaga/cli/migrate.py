@@ -24,8 +24,10 @@ def migrate(application: Application, services: tuple[str, ...]) -> None:
     Erasures of personal data on the list ERASURE_LIST are repeated in a database that was restored from a backup.
     """
     erasures = list(Erasures(application.erasure_list()))
-    for service in application.chosen(services):
-        url = application.database_url(service.database, OWNER)
+    chosen = application.chosen(services)
+    urls = application.urls(chosen, OWNER)
+    for service in chosen:
+        url = urls[service.database]
         try:
             migrate_database(service.schema, url)
             click.echo(f"migrated {service.database}")

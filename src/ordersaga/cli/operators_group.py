@@ -5,7 +5,8 @@ from typing import Any
 import click
 
 from ordersaga.cli.errors import CannotRunHere
-from ordersaga.cli.lazy_group import LazyGroup, how_to_install
+from ordersaga.cli.lazy_group import LazyGroup
+from ordersaga.runtime.extras import how_to_install
 
 
 class OperatorsGroup(LazyGroup):

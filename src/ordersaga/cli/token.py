@@ -6,7 +6,7 @@ from datetime import timedelta
 import click
 
 from ordersaga.cli.errors import CannotRunHere, Failed
-from ordersaga.http.tokens import issue
+from ordersaga.http.tokens import issue, private_key
 from ordersaga.runtime.settings import Settings, read_settings
 
 VARIABLE = "TOKEN_PRIVATE_KEY"
@@ -21,12 +21,16 @@ def token(role: str, subject: str, hours: float) -> None:
 
     The variable holds an Ed25519 private key as PEM; TOKEN_ISSUER and TOKEN_AUDIENCE are those of the endpoints.
     """
-    private_key = os.environ.get(VARIABLE, "")
-    if not private_key:
+    key = os.environ.get(VARIABLE, "")
+    if not key:
         raise CannotRunHere(f"{VARIABLE} is not set. Set it to the Ed25519 private key that tokens are signed with.")
+    try:
+        private_key(key)
+    except ValueError as error:
+        raise CannotRunHere(f"{VARIABLE} cannot be used: {error}.") from None
     settings = read_settings(Settings)
     try:
         lifetime = timedelta(hours=hours)
-        click.echo(issue(private_key, role, subject, lifetime, settings.token_issuer, settings.token_audience))
+        click.echo(issue(key, role, subject, lifetime, settings.token_issuer, settings.token_audience))
     except ValueError as error:
         raise Failed(str(error)) from None

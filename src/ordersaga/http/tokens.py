@@ -9,7 +9,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
 
-from ordersaga.runtime.settings import MissingSetting, Settings
+from ordersaga.runtime.settings import MissingSetting, Settings, pem_bytes
 
 STAFF = ("operator", "auditor")
 """Roles of every service: an operator acts on parked messages, an auditor reads everything."""
@@ -89,12 +89,22 @@ def expiry_of(claim: object) -> datetime:
 
 def public_key(pem: str) -> Ed25519PublicKey:
     try:
-        # Environment files cannot contain line breaks, so keys are often written with \n in them.
-        key = load_pem_public_key(pem.replace("\\n", "\n").encode())
+        key = load_pem_public_key(pem_bytes(pem))
     except ValueError:
         key = None
     if not isinstance(key, Ed25519PublicKey):
         raise MissingSetting("TOKEN_PUBLIC_KEY must be an Ed25519 public key in PEM; bearer tokens are verified by it")
+    return key
+
+
+def private_key(pem: str) -> Ed25519PrivateKey:
+    """Raises ValueError."""
+    try:
+        key = load_pem_private_key(pem_bytes(pem), password=None)
+    except (ValueError, TypeError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise ValueError("tokens are signed with an Ed25519 private key in PEM without a password, and this is none")
     return key
 
 
@@ -111,9 +121,7 @@ def issue(
     Raises:
         ValueError: the subject is not acceptable, or the key is not an Ed25519 private key.
     """
-    key = load_pem_private_key(private_key_pem.encode(), password=None)
-    if not isinstance(key, Ed25519PrivateKey):
-        raise ValueError("tokens are signed with an Ed25519 private key; this key is of another kind")
+    key = private_key(private_key_pem)
     now = datetime.now(UTC)
     try:
         claims = {"sub": subject_of(subject), "role": role}

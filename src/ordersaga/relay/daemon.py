@@ -13,7 +13,7 @@ from ordersaga.relay.session import UnsafeServer
 from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
-from ordersaga.runtime.settings import MissingSetting, database_urls, read_settings
+from ordersaga.runtime.settings import MissingSetting, database_urls, distinct_databases, read_settings
 from ordersaga.runtime.signals import set_by_signal
 
 UNSAFE = "--unsafe-durability"
@@ -64,7 +64,7 @@ def urls_of_environment(names: list[str]) -> dict[str, str]:
     for name in names:
         if name not in urls:
             raise MissingSetting(f"{name.upper()}_DATABASE_URL is not set; it is needed to publish {name}")
-    return {name: urls[name] for name in names or sorted(urls)}
+    return distinct_databases({name: urls[name] for name in names or sorted(urls)})
 
 
 def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:

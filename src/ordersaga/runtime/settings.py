@@ -110,6 +110,36 @@ def database_urls(environment: Mapping[str, str] | None = None) -> dict[str, str
     }
 
 
+def distinct_databases(urls: Mapping[str, str]) -> dict[str, str]:
+    """The same URLs by name.
+
+    Raises:
+        MissingSetting: one is invalid, or two are of one database, whose outbox and inbox would serve two services.
+    """
+    names: dict[tuple[str, ...], str] = {}
+    for name, url in urls.items():
+        first = names.setdefault(place_of(name, url), name)
+        if first != name:
+            raise MissingSetting(
+                f"{url_variable(first)} and {url_variable(name)} are URLs of one database. Give each service its own: "
+                "outbox, inbox and parked messages belong to one service."
+            )
+    return dict(urls)
+
+
+def place_of(name: str, url: str) -> tuple[str, ...]:
+    """Host, port and database that a URL connects to, whatever its user and options. Raises MissingSetting."""
+    found = parsed(name, url)
+    host = found.get("hostaddr") or found.get("host", "")
+    database = found.get("dbname") or found.get("user", "")
+    return ("127.0.0.1" if host in ("localhost", "::1") else host, found.get("port", "5432"), database)
+
+
+def pem_bytes(text: str) -> bytes:
+    """A PEM text of the environment, whose files cannot contain line breaks, so that it may have \\n for each."""
+    return text.replace("\\n", "\n").encode()
+
+
 def url_variable(database: str) -> str:
     """The variable that holds the URL of a database."""
     return database.upper() + DATABASE_SUFFIX
@@ -121,14 +151,19 @@ def database_url(name: str) -> str:
     Raises:
         MissingSetting: it is not set, or no connection can be made from it.
     """
+    url = database_urls().get(name, "")
+    parsed(name, url)
+    return url
+
+
+def parsed(name: str, url: str) -> dict[str, str]:
+    """The parameters of the URL of a database. Raises MissingSetting."""
     from psycopg import ProgrammingError
     from psycopg.conninfo import conninfo_to_dict
 
-    url = database_urls().get(name, "")
     try:
         if url:
-            conninfo_to_dict(url)
-            return url
+            return {key: str(value) for key, value in conninfo_to_dict(url).items() if value is not None}
     except ProgrammingError:
         pass
     problem = "is no URL of a database" if url else "is not set"

@@ -9,6 +9,7 @@ COMMANDS = {
     "state": ("ordersaga.cli.audit.state:state", "Show an aggregate as it was at a version or a time."),
     "export": ("ordersaga.cli.audit.export:export", "Write everything that a verifier needs."),
     "verify": ("ordersaga.cli.audit.verify:verify", "Name whatever was altered since it was recorded."),
+    "seal": ("ordersaga.cli.audit.seal:seal", "Seal what the services record, until Ctrl-C."),
     "erase": ("ordersaga.cli.audit.erase:erase", "Make a person's personal data unreadable, everywhere."),
     "key": ("ordersaga.cli.audit.key:key", "Print the public key that checkpoints are verified with."),
 }

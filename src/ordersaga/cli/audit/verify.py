@@ -1,7 +1,7 @@
 """`ordersaga audit verify`: name every event that was altered since it was recorded."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +20,7 @@ from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.audit.live_records import live_records
 from ordersaga.cli.audit.options import log_option
 from ordersaga.cli.databases import connected
-from ordersaga.cli.errors import Failed
+from ordersaga.cli.errors import Failed, full_command
 from ordersaga.cli.findings_output import FindingsOutput
 from ordersaga.cli.live_line import live_line
 from ordersaga.cli.options import json_option
@@ -101,11 +101,16 @@ def source(
 
 
 def given_key(text: str) -> VerifierKey:
-    """Raises Failed."""
+    """The key, or the key in the file of this name. Raises Failed."""
+    with suppress(BadKey):
+        return VerifierKey.parse(text)
     try:
-        return VerifierKey.parse(Path(text).read_text() if "+" not in text else text)
-    except (BadKey, OSError, UnicodeDecodeError) as error:
-        raise Failed(f"--key: {error}") from None
+        return VerifierKey.parse(Path(text).read_text())
+    except (OSError, ValueError):
+        raise Failed(
+            f"--key: {text!r} is neither a verifier key (NAME+ID+KEY) nor a file with one. "
+            f"{full_command('audit key')} prints it."
+        ) from None
 
 
 def kept_checkpoints(paths: Sequence[Path], key: VerifierKey) -> KeptCheckpoints:

@@ -58,8 +58,7 @@ def run(application: Application, services: tuple[Service, ...], unsafe_durabili
 
 def relay_urls(application: Application, services: tuple[Service, ...]) -> dict[str, str]:
     """URLs for the relay's role by database, of these services or of all that a relay publishes."""
-    chosen = services or application.with_outbox
-    return {service.database: application.database_url(service.database, RELAY) for service in chosen}
+    return application.urls(services or application.with_outbox, RELAY)
 
 
 @relay.command(short_help="Say how far each database is published, and by whom.")
