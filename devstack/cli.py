@@ -31,6 +31,10 @@ COMMANDS = {
             "Rebuild the read side from the event stores, or say how far it is",
         ),
         "migrate": ("ordersaga.cli.migrate:migrate", "Bring the database schemas up to date"),
+        "snapshots": (
+            "ordersaga.cli.snapshots:snapshots",
+            "Compare snapshots of aggregates with their events, or drop them",
+        ),
         "queues": ("ordersaga.cli.queues:queues", "Show the queues of each group, or change how many there are"),
         "topology": ("ordersaga.cli.topology:topology", "Declare exchanges and queues on the broker"),
         "relay": (

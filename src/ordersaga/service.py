@@ -12,6 +12,7 @@ from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.runtime.settings import Settings, database_url
 from ordersaga.store.announcements import Announcements
+from ordersaga.store.fingerprint import of_all_aggregates
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
@@ -82,6 +83,7 @@ class Service:
         self.role = role or name
         self.tables = tuple(tables)
         self.migrations = migrations
+        of_all_aggregates()  # now, while the files are still those that were imported
 
     def __repr__(self) -> str:
         return f"Service({self.name!r})"

@@ -8,7 +8,7 @@ from eventsourcing.persistence import StoredEvent
 
 from ordersaga.envelope.message import Cause, Message
 from ordersaga.store import flush
-from ordersaga.store.aggregates import NewEventRow
+from ordersaga.store.aggregates import NewEventRow, SnapshotRow
 from ordersaga.store.deadline import Deadline
 from ordersaga.store.flush import Rows, StoredAnswer
 from tests.support.databases import Databases
@@ -20,7 +20,7 @@ WRITTEN = {
     "inbox": "message_id, contract, source, event_hash",
     "idempotency_keys": "caller, request_hash, status, headers, body, subject",
     "stored_events": "originator_version, topic, state, correlation_id, causation_id, actor, hash",
-    "snapshots": "originator_version, topic, state, hash",
+    "snapshots": "originator_version, topic, state, hash, fingerprint",
     "outbox": "message_id, contract, source, key, sequence, time, event_hash, correlation_id, causation_id, actor, "
     "traceparent, tracestate, body",
     "deadlines": "name, due_at > now() + interval '59 s', correlation_id, causation_id, traceparent, tracestate",
@@ -38,7 +38,7 @@ def rows(ids: list[UUID]) -> Rows:
         messages=[message(id_) for id_ in ids],
         received=[message(id_) for id_ in ids],
         answers=[StoredAnswer("alice", str(id_), b"\0", 202, {"Location": "/x"}, "{}", id_) for id_ in ids],
-        snapshots=[(event, b"\0hash") for event in stored],
+        snapshots=[SnapshotRow(event, b"\0hash", "of some code") for event in stored],
         deadlines=[(Deadline("completion", id_, timedelta(minutes=1)), CAUSE) for id_ in ids],
     )
 
@@ -55,7 +55,7 @@ def test_every_table_gets_every_row_with_every_value(database: Databases, number
         "inbox": [(id_, "orders.order_placed.v1", "test", b"\0hash") for id_ in ids],
         "idempotency_keys": [("alice", b"\0", 202, {"Location": "/x"}, "{}", id_) for id_ in ids],
         "stored_events": [(1, "order.placed", b"\0state", *cause, "alice", b"\0hash")] * number,
-        "snapshots": [(1, "order.placed", b"\0state", b"\0hash")] * number,
+        "snapshots": [(1, "order.placed", b"\0state", b"\0hash", "of some code")] * number,
         "outbox": [
             (id_, "orders.order_placed.v1", "test", str(id_), 2**40, NOW, b"\0hash")
             + (*cause, "alice", *trace, '{"a": "\u00e9"}')

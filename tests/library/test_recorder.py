@@ -18,6 +18,7 @@ from psycopg_pool import ConnectionPool
 from ordersaga.envelope.message import Cause
 from ordersaga.eventsourcing_adapter.factory import OutboxFactory
 from ordersaga.eventsourcing_adapter.recorder import OutboxRecorder, StreamRecorder
+from ordersaga.store.aggregates import snapshot_of
 from ordersaga.store.hash_chain import GENESIS, chain
 from ordersaga.store.topics import mapper
 from ordersaga.store.transaction import Transaction
@@ -146,10 +147,12 @@ def test_a_stream_has_no_holes(pool: Pool) -> None:
 
 
 def test_a_snapshot_of_what_is_not_recorded_is_refused(store: Database) -> None:
+    counter = Counter(id=uuid4())
+    counter.collect_events()
     with OutboxFactory({"DATABASE_URL": store.url}) as factory:
         snapshots = factory.aggregate_recorder(purpose="snapshots")
         with pytest.raises(IntegrityError, match='null value in column "hash"'):
-            snapshots.insert_events([StoredEvent(uuid4(), 1, "topic", b"")])
+            snapshots.insert_events([snapshot_of(counter)])
         factory.close()
 
 

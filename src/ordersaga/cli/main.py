@@ -18,6 +18,10 @@ COMMANDS = {
         "ordersaga.cli.parked.command:parked",
         "Show refused messages; retry, dry-run, edit or skip them",
     ),
+    "snapshots": (
+        "ordersaga.cli.snapshots:snapshots",
+        "Compare snapshots of aggregates with their events, or drop them",
+    ),
     "queues": ("ordersaga.cli.queues:queues", "Show the queues of each group, or change how many there are"),
     "reconcile": ("ordersaga.cli.reconcile:reconcile", "Name every message that is not where it must be"),
     "projections": (

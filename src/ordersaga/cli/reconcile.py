@@ -36,8 +36,9 @@ def reconcile(
 ) -> None:
     """Compare event stores, outboxes, inboxes and parked messages; name what is not where it must be.
 
-    Finds messages that are missing, unexpected, duplicated in effect, parked or undeliverable, and events that are
-    missing or altered. It only reads. Exit code 0 when there is nothing to find, else 1.
+    Finds messages that are missing, unexpected, duplicated in effect, parked or undeliverable, events that are missing
+    or altered, and snapshots of aggregates that are not what their events give.
+    It only reads. Exit code 0 when there is nothing to find, else 1.
     """
     output = FindingsOutput(as_json)
     with live_line("taking snapshots") as line:

@@ -99,6 +99,13 @@ snapshots = Table(
     Column("topic", Text, nullable=False),
     Column("state", LargeBinary, nullable=False),
     Column("hash", LargeBinary, nullable=False),
+    Column(
+        "fingerprint",
+        Text,
+        primary_key=True,
+        server_default="",
+        comment="of the code that took it: other code ignores it, and so does everybody when it is empty",
+    ),
 )
 
 outbox = Table(

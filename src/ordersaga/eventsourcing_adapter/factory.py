@@ -1,6 +1,5 @@
 """The persistence module: PERSISTENCE_MODULE=ordersaga.eventsourcing_adapter.factory."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from eventsourcing.persistence import (
@@ -8,14 +7,14 @@ from eventsourcing.persistence import (
     InfrastructureFactory,
     Mapper,
     ProcessRecorder,
-    StoredEvent,
     Transcoder,
 )
 from eventsourcing.utils import resolve_topic
 from psycopg import Connection
 from psycopg_pool import ConnectionPool
 
-from ordersaga.eventsourcing_adapter.recorder import OutboxRecorder, StreamRecorder, connected
+from ordersaga.eventsourcing_adapter.recorder import OutboxRecorder, StreamRecorder
+from ordersaga.eventsourcing_adapter.snapshots import SnapshotRecorder
 from ordersaga.runtime.settings import MissingSetting
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.topics import mapper as default_mapper
@@ -47,7 +46,9 @@ class OutboxFactory(InfrastructureFactory[Any]):
         return self.application_mapper
 
     def aggregate_recorder(self, purpose: str = "events") -> AggregateRecorder:
-        return SnapshotRecorder(self.pool) if purpose == "snapshots" else StreamRecorder(self.pool)
+        if purpose == "snapshots":
+            return SnapshotRecorder(self.pool, mapper=self.application_mapper)
+        return StreamRecorder(self.pool)
 
     def application_recorder(self) -> OutboxRecorder:
         return OutboxRecorder(self.pool, self.announcements, self.application_mapper)
@@ -60,25 +61,3 @@ class OutboxFactory(InfrastructureFactory[Any]):
 
     def close(self) -> None:
         self.pool.close()
-
-
-INSERT = """
-insert into snapshots (originator_id, originator_version, topic, state, hash)
-select taken.id, taken.version, taken.topic, taken.state, stored_events.hash
-from unnest(%s::uuid[], %s::bigint[], %s::text[], %s::bytea[]) as taken (id, version, topic, state)
-left join stored_events on originator_id = taken.id and originator_version = taken.version
-"""
-
-
-class SnapshotRecorder(StreamRecorder):
-    """Snapshots, each with the hash of the last event in it."""
-
-    table = "snapshots"
-
-    def insert_events(self, stored_events: Sequence[StoredEvent], **_: Any) -> None:
-        """Raises IntegrityError when a snapshot of this version exists, or no event of this version."""
-        with connected(self.pool) as connection:
-            columns = zip(
-                *((s.originator_id, s.originator_version, s.topic, s.state) for s in stored_events), strict=True
-            )
-            connection.execute(INSERT, list(map(list, columns)), prepare=True)

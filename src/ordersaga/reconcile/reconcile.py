@@ -14,6 +14,7 @@ from ordersaga.reconcile import places, rules
 from ordersaga.reconcile.findings import ReconcileFinding
 from ordersaga.reconcile.message_row import MessageRow
 from ordersaga.reconcile.receivers import Receivers
+from ordersaga.reconcile.replay import compare_snapshots
 from ordersaga.reconcile.settle import Settling
 from ordersaga.reconcile.snapshots import Snapshots, take_snapshots
 from ordersaga.reconcile.sorted_runs import SortedRuns
@@ -105,6 +106,7 @@ class Reconciliation:
                 self._show(self.totals.events)
                 if row:
                     yield row
+            compare_snapshots(name, connection, self.key, self._report_of_event)
 
     def _messages(self, snapshots: Snapshots, stored: Iterable[MessageRow]) -> Iterator[list[MessageRow]]:
         """All rows of one message, message after message."""

@@ -10,11 +10,13 @@ from eventsourcing.persistence import StoredEvent
 from psycopg import Connection
 
 from ordersaga.envelope.message import Cause
+from ordersaga.store.fingerprint import UNKNOWN, fingerprint, of_all_aggregates
 from ordersaga.store.hash_chain import chain
 from ordersaga.store.topics import AggregateSnapshot, mapper
 
 SNAPSHOT_EVERY = 100
-"""Events between snapshots of one aggregate; a load reads one snapshot and at most this many events."""
+"""Events after which a changed aggregate gets a new snapshot; a load reads one snapshot and about as many events, or
+the whole history when no snapshot is of this code, until the next change."""
 
 
 class NewEventRow(NamedTuple):
@@ -25,12 +27,30 @@ class NewEventRow(NamedTuple):
     hash: bytes
 
 
+class SnapshotRow(NamedTuple):
+    """One new row of snapshots: with the hash of the last event in it, and the fingerprint of the code that took it."""
+
+    stored: StoredEvent
+    hash: bytes
+    fingerprint: str
+
+
 @dataclass(slots=True)
 class History:
-    """A loaded aggregate, with the hash that its next event continues."""
+    """A loaded aggregate, with the hash that its next event continues, and the version of its last snapshot."""
 
     aggregate: BaseAggregate[UUID]
     hash: bytes
+    snapshot_version: int = 0
+    """0 without a snapshot that this code took."""
+
+    def snapshot_if_due(self) -> SnapshotRow | None:
+        """A new snapshot once there are SNAPSHOT_EVERY events since the last one."""
+        code = fingerprint(type(self.aggregate))
+        if self.aggregate.version - self.snapshot_version < SNAPSHOT_EVERY or code == UNKNOWN:
+            return None
+        self.snapshot_version = self.aggregate.version
+        return SnapshotRow(snapshot_of(self.aggregate), self.hash, code)
 
 
 def record(events: Sequence[CanMutateAggregate[UUID]], previous: bytes, cause: Cause) -> Iterator[NewEventRow]:
@@ -48,7 +68,7 @@ def snapshot_of(aggregate: BaseAggregate[UUID]) -> StoredEvent:
 LOAD = """
 with latest as (
     select distinct on (originator_id) originator_id, originator_version, topic, state, hash
-    from snapshots where originator_id = any(%(ids)s::uuid[])
+    from snapshots where originator_id = any(%(ids)s::uuid[]) and fingerprint = any(%(code)s::text[])
     order by originator_id, originator_version desc
 )
 select originator_id, originator_version, topic, state, hash from latest
@@ -62,13 +82,15 @@ order by originator_id, originator_version
 
 
 def load(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, History]:
-    """The existing aggregates of these ids, in one query: the newest snapshot and the events after it."""
+    """The existing aggregates of these ids, in one query: the newest snapshot of this code and the events after it."""
     histories: dict[UUID, History] = {}
+    wanted = {"ids": list(ids), "code": of_all_aggregates()}
     with connection.cursor(binary=True) as cursor:
-        for originator_id, version, topic, state, hash_ in cursor.execute(LOAD, {"ids": list(ids)}):
+        for originator_id, version, topic, state, hash_ in cursor.execute(LOAD, wanted):
             event = mapper.to_domain_event(StoredEvent(originator_id, version, topic, state))
             history = histories.get(originator_id)
-            histories[originator_id] = History(event.mutate(history and history.aggregate), hash_)
+            taken = history.snapshot_version if history else version if topic == AggregateSnapshot.TOPIC else 0
+            histories[originator_id] = History(event.mutate(history and history.aggregate), hash_, taken)
     return histories
 
 

@@ -6,13 +6,12 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.persistence import StoredEvent
 from psycopg import Connection, Cursor
 from psycopg.types.json import Jsonb
 
 from ordersaga.envelope import message
 from ordersaga.envelope.message import Cause, Message
-from ordersaga.store.aggregates import NewEventRow
+from ordersaga.store.aggregates import NewEventRow, SnapshotRow
 from ordersaga.store.deadline import Deadline
 
 
@@ -37,7 +36,7 @@ class Rows:
     messages: list[Message] = field(default_factory=list)
     received: list[Message] = field(default_factory=list)
     answers: list[StoredAnswer] = field(default_factory=list)
-    snapshots: list[tuple[StoredEvent, bytes]] = field(default_factory=list)
+    snapshots: list[SnapshotRow] = field(default_factory=list)
     deadlines: list[tuple[Deadline, Cause]] = field(default_factory=list)
 
 
@@ -54,7 +53,9 @@ COLUMNS = {
         "originator_id uuid, originator_version bigint, topic text, state bytea, "
         "correlation_id uuid, causation_id uuid, actor text, hash bytea"
     ),
-    "snapshots": typed("originator_id uuid, originator_version bigint, topic text, state bytea, hash bytea"),
+    "snapshots": typed(
+        "originator_id uuid, originator_version bigint, topic text, state bytea, hash bytea, fingerprint text"
+    ),
     "messages": message.COLUMNS,
     "deadlines": typed(
         "name text, aggregate_id uuid, after interval, "
@@ -144,9 +145,9 @@ def event(row: NewEventRow) -> tuple[Any, ...]:
     return e.originator_id, e.originator_version, e.topic, e.state, c.correlation_id, c.causation_id, c.actor, hash_
 
 
-def snapshot(row: tuple[StoredEvent, bytes]) -> tuple[Any, ...]:
-    s, hash_ = row
-    return s.originator_id, s.originator_version, s.topic, s.state, hash_
+def snapshot(row: SnapshotRow) -> tuple[Any, ...]:
+    s, hash_, code = row
+    return s.originator_id, s.originator_version, s.topic, s.state, hash_, code
 
 
 def deadline(row: tuple[Deadline, Cause]) -> tuple[Any, ...]:

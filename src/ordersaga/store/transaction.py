@@ -15,7 +15,7 @@ from ordersaga.envelope.message import Cause, ContractData, Message
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken
 from ordersaga.store import aggregates, flush
-from ordersaga.store.aggregates import SNAPSHOT_EVERY, History
+from ordersaga.store.aggregates import History
 from ordersaga.store.announce import NO_EVENT, message_of
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.deadline import Deadline
@@ -115,9 +115,10 @@ class Transaction:
             self.rows.events.extend(rows)
             for event, row in zip(events, rows, strict=True):
                 self.rows.messages.extend(self.announcements.messages(event, row.hash, self.cause))
-            self._histories[aggregate.id] = History(aggregate, rows[-1].hash)
-            if aggregate.version // SNAPSHOT_EVERY > (aggregate.version - len(events)) // SNAPSHOT_EVERY:
-                self.rows.snapshots.append((aggregates.snapshot_of(aggregate), rows[-1].hash))
+            new = History(aggregate, rows[-1].hash, history.snapshot_version if history else 0)
+            self._histories[aggregate.id] = new
+            if snapshot := new.snapshot_if_due():
+                self.rows.snapshots.append(snapshot)
 
     def announce(self, data: ContractData, *, id: UUID | None = None, sequence: int = NO_EVENT) -> Message:
         """Take a message without an event into the next flush; see `ordersaga.announce`.
