@@ -44,7 +44,8 @@ def unpublished(database_url: str) -> list[Message]:
     """The messages that the relay would publish next, in memory."""
     with psycopg.connect(database_url, autocommit=True) as connection:
         opened = window.open_window(connection, window.load_cursor(connection))
-        return [row.message for row in window.fetch_page(connection, opened.positions)]
+        page = window.fetch_page(connection, opened.positions, largest=2**20, budget=2**40)
+        return [row.message for row in page]
 
 
 @contextmanager

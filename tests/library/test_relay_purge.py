@@ -78,6 +78,47 @@ def test_nothing_unpublished_is_deleted_however_old(outbox: Database) -> None:
         assert purge_all(relay) == 21
 
 
+DIES_WHEN_IDLE = """
+import os, signal
+from ordersaga.relay import daemon as __main__
+from ordersaga.relay.purge import Purger
+Purger.purge_idle = lambda _: os.kill(os.getpid(), signal.SIGKILL)
+__main__.main(["counting"])
+"""
+
+
+@pytest.mark.parametrize("published", [50, 2 * purge.BATCH])
+def test_a_relay_that_is_never_idle_purges_as_much_as_it_publishes(outbox: Database, published: int) -> None:
+    announce_many(outbox, 10 * purge.BATCH)
+    age(outbox)
+    with session.connect(outbox.relay_url) as relay:
+        window.load_cursor(relay)
+        close_a_window(relay)
+        purger = purge.Purger("counting", relay, DAY)
+        for _ in range(4 * purge.BATCH // published):
+            purger.purge_beside(published)
+        assert 4 * purge.BATCH <= 10 * purge.BATCH - len(ids_in_order(outbox)) <= 8 * purge.BATCH
+        for _ in range(6 * purge.BATCH // published):
+            purger.purge_beside(published)
+        assert ids_in_order(outbox) == []
+
+
+def test_a_window_that_is_long_is_purged_beside_and_not_only_after_it(
+    outbox: Database, broker: TestBroker, servers: AnyServers
+) -> None:
+    broker.declare(EVERYTHING)
+    announce_many(outbox, 4 * purge.BATCH)
+    age(outbox)
+    with session.connect(outbox.relay_url) as relay:
+        window.load_cursor(relay)
+        close_a_window(relay)
+    announce_many(outbox, 4 * purge.BATCH)
+    published = ids_in_order(outbox)[4 * purge.BATCH :]
+    with relays_of(outbox, servers.amqp_url("relay")) as relays:
+        relays.start(script=DIES_WHEN_IDLE).wait(30)
+    assert ids_in_order(outbox) == published
+
+
 def test_before_anything_is_published_nothing_is_deleted(outbox: Database) -> None:
     announce_many(outbox, 10)
     age(outbox)

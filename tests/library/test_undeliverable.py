@@ -279,12 +279,14 @@ def test_looking_for_what_is_due_and_for_what_follows_goes_by_index(outbox: Data
         session.prepare(connection, unsafe_durability=False)
         found = table.Undeliverable("counting", connection)
         assert (found.count, len(found.keys)) == (10_000, 9)
-        due = found.due(lambda key: key == "0", at_most=100)
+        due = found.due(lambda key: key == "0", at_most=100, largest=500, budget=50_000)
         assert [row.position for row in due] == list(range(1, 9))
-        assert [row.position for row in found.delivered(due[:2])] == [10, 11]
+        found.delivered(due[:2])
+        assert [row.position for row in found.due(lambda _: False, 100, 500, budget=999)] == [10]
+        assert [row.position for row in found.due(lambda _: False, 100, 500, budget=999)] == [11]
         for statement, parameters in (
             (table.HEADS, {}),
-            (table.ROWS, ([first],)),
+            (table.ROWS, {"ids": [first], "largest": 500, "budget": 500}),
             (table.DELIVERED, {"ids": [first], "keys": ["1"], "positions": [1]}),
         ):
             plan = "\n".join(row[0] for row in connection.execute(f"explain {statement}", parameters))

@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from prometheus_client import Counter
@@ -21,12 +21,22 @@ MAX_IN_FLIGHT = 2000
 """Messages with the broker and not yet confirmed; 8000 was no faster, 500 a fifth slower."""
 MAX_READ_AHEAD = 5000
 """The most rows that are read and not settled; beyond it, keys wait that have no refused message."""
+READ_AHEAD_BYTES = 16 * 1024 * 1024
+"""The most bytes of bodies that are read and not settled, but for a single body that is larger.
+
+A body is in memory up to four times: as text, which takes four bytes a character if one is beyond the Basic
+Multilingual Plane, as the answer of Postgres, as frames, and in the buffer of the connection. Rows of 1 KB reach
+MAX_READ_AHEAD first.
+"""
+PAGE_BYTES = READ_AHEAD_BYTES // 2
+"""The most bytes of bodies that one page reads, but for a single body that is larger."""
+CHUNK_BYTES = READ_AHEAD_BYTES // 8
+"""The most bytes of bodies in one write to the socket, but for a single body that is larger."""
 
 KEEP_ALIVE_SECONDS = 1.0
 """Longest time between two statements; the server ends a session after three seconds without one."""
 DRAIN_SECONDS = 10.0
 """How long a stopping relay waits for the confirms of messages in flight."""
-MAX_BYTES_PER_CHARACTER = 4
 BEHIND = "waits for an earlier message of its key"
 
 messages_published = Counter(
@@ -77,25 +87,31 @@ class Dispatch:
 
     def retry_due(self) -> None:
         """Send the undeliverable messages that are due."""
-        if self.undeliverable.keys and not self._stop.is_set():
-            rows = self.undeliverable.due(self.in_flight.has, CHUNK)
-            self.in_flight.admit_retries(rows)
-            self._send_now(rows)
+        self._send_now(self._due_retries())
 
-    def settle(self, max_in_flight: int, max_outstanding: int) -> bool:
+    def _due_retries(self) -> list[Outgoing]:
+        if not self.undeliverable.keys or self._stop.is_set() or self.in_flight.bytes > PAGE_BYTES:
+            return []
+        rows = self.undeliverable.due(self.in_flight.has, CHUNK, self._max_bytes, CHUNK_BYTES)
+        self.in_flight.admit_retries(rows)
+        return rows
+
+    def settle(self, max_in_flight: int, max_outstanding: int, max_bytes: int = READ_AHEAD_BYTES) -> bool:
         """Wait until at most `max_in_flight` messages are with the broker and `max_outstanding` rows are not settled.
 
-        Returns False when `stop` is set first; every message in flight is settled then.
+        Their bodies have at most `max_bytes` bytes then. Returns False when `stop` is set first; every message in
+        flight is settled then.
 
         Raises:
             DrainTimeout: the relay is stopping, and this takes more than ten seconds.
         """
         in_flight = self.in_flight
-        while in_flight.count > max_in_flight or in_flight.outstanding > max_outstanding:
+        while in_flight.exceeds(max_in_flight, max_outstanding, max_bytes):
             if self._stop.is_set() and not in_flight.count:
                 return False
             self.retry_due()
-            at_most = min(max_in_flight, max_outstanding) if in_flight.has_no_waiters else in_flight.count - 1
+            at_once = in_flight.has_no_waiters and in_flight.bytes <= max_bytes
+            at_most = min(max_in_flight, max_outstanding) if at_once else in_flight.count - 1
             self._await_confirms(at_most, KEEP_ALIVE_SECONDS)
             self._raise_drain_timeout()
         return True
@@ -131,7 +147,7 @@ class Dispatch:
 
         Returns False when there is none.
         """
-        found = next((row for row in self.in_flight.sent_rows if size(row) > limit), None)
+        found = next((row for row in self.in_flight.sent_rows if row.size > limit), None)
         if found is not None:
             self._refuse([RefusedRow(found, "too_large", reason)])
         return found is not None
@@ -143,19 +159,18 @@ class Dispatch:
 
     def _send_now(self, rows: Sequence[Outgoing]) -> None:
         """Send rows that are due; record those that are too large."""
-        certain = self._max_bytes // MAX_BYTES_PER_CHARACTER
-        if any(len(row.message.body) > certain for row in rows):
-            large = [row for row in rows if size(row) > self._max_bytes]
-            rows = [row for row in rows if size(row) <= self._max_bytes]
+        if large := [row for row in rows if row.size > self._max_bytes]:
+            rows = [row for row in rows if row.size <= self._max_bytes]
             self._send_now(self._refuse([RefusedRow(row, "too_large", self._too_large(row)) for row in large]))
-        if rows:
+        for chunk in chunks(rows):
             if not self.in_flight.count:
                 self._confirmed_at = time.monotonic()
-            self._publisher.send([row.message for row in rows])
-            self.in_flight.mark_sent(rows)
+            self._publisher.send([row.message for row in chunk])
+            self.in_flight.mark_sent(chunk)
+            self._keep_alive()
 
     def _too_large(self, row: Outgoing) -> str:
-        return f"its body has {size(row)} bytes, RELAY_MAX_MESSAGE_BYTES is {self._max_bytes}"
+        return f"its body has {row.size} bytes, RELAY_MAX_MESSAGE_BYTES is {self._max_bytes}"
 
     def _apply(self, outcome: Outcome) -> None:
         if not outcome.settled:
@@ -175,10 +190,8 @@ class Dispatch:
         retried = [row for row in rows if in_flight.finish(row)]
         due = [after for row in rows if (after := in_flight.next_of(row.message.key))]
         if retried:
-            again = self.undeliverable.delivered(retried)
-            if not self._stop.is_set():
-                in_flight.admit_retries(again)
-                due += again
+            self.undeliverable.delivered(retried)
+            due += self._due_retries()
         return due
 
     def _refuse(self, refused: Sequence[RefusedRow]) -> list[Outgoing]:
@@ -206,6 +219,15 @@ class Dispatch:
             self.in_flight.mark_settled(each.row for each in refused)
 
 
-def size(row: Outgoing) -> int:
-    """Bytes of the body: brokers limit these."""
-    return len(row.message.body.encode())
+def chunks(rows: Sequence[Outgoing]) -> Iterator[list[Outgoing]]:
+    """The rows in their order, in lists of at most CHUNK rows and CHUNK_BYTES bytes, or of one row that is larger."""
+    chunk: list[Outgoing] = []
+    size = 0
+    for row in rows:
+        if chunk and (len(chunk) == CHUNK or size + row.size > CHUNK_BYTES):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(row)
+        size += row.size
+    if chunk:
+        yield chunk

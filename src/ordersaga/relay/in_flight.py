@@ -16,6 +16,8 @@ class InFlight:
         self._keys: dict[str, deque[Outgoing] | None] = {}
         """Key with the broker -> rows that wait for it."""
         self._waiting = 0
+        self.bytes = 0
+        """Bytes of the bodies with the broker and of those that wait."""
         self._window: deque[int] = deque()
         """Positions read, from the first one that is not settled."""
         self._settled: set[int] = set()
@@ -30,6 +32,10 @@ class InFlight:
     def outstanding(self) -> int:
         """Rows of the window that are with the broker or wait for one of their key."""
         return len(self._sent) - len(self._retries) + self._waiting
+
+    def exceeds(self, count: int, outstanding: int, size: int) -> bool:
+        """Whether more messages are with the broker, more rows are not settled, or their bodies have more bytes."""
+        return self.count > count or self.outstanding > outstanding or self.bytes > size
 
     @property
     def is_settled(self) -> bool:
@@ -69,6 +75,7 @@ class InFlight:
                 keys[key] = behind = keys[key] or deque()
                 behind.append(row)
                 self._waiting += 1
+                self.bytes += row.size
         return due
 
     def admit_retries(self, rows: list[Outgoing]) -> None:
@@ -85,12 +92,15 @@ class InFlight:
         """Whether the row is an undeliverable one that is sent again."""
         return row.position in self._retries
 
-    def mark_sent(self, rows: Iterable[Outgoing]) -> None:
+    def mark_sent(self, rows: Sequence[Outgoing]) -> None:
         self._sent.extend(rows)
+        self.bytes += bytes_of(rows)
 
     def pop_settled(self, count: int) -> list[Outgoing]:
         """Remove the oldest rows that were sent: the broker has confirmed or refused them."""
-        return [self._sent.popleft() for _ in range(count)]
+        settled = [self._sent.popleft() for _ in range(count)]
+        self.bytes -= bytes_of(settled)
+        return settled
 
     def finish(self, row: Outgoing) -> bool:
         """Settle the row. Returns whether it was an undeliverable one that was sent again."""
@@ -104,8 +114,10 @@ class InFlight:
         """The row that is due after the settled row of its key."""
         behind = self._keys[key]
         if behind:
+            due = behind.popleft()
             self._waiting -= 1
-            return behind.popleft()
+            self.bytes -= due.size
+            return due
         del self._keys[key]
         return None
 
@@ -113,6 +125,7 @@ class InFlight:
         """Remove and return the rows that wait for a refused row of their key."""
         behind = list(self._keys.pop(key) or ())
         self._waiting -= len(behind)
+        self.bytes -= bytes_of(behind)
         return behind
 
     def mark_settled(self, rows: Iterable[Outgoing]) -> None:
@@ -132,4 +145,9 @@ class InFlight:
         self._sent.clear()
         self._keys.clear()
         self._retries.clear()
-        self._waiting = 0
+        self._waiting = self.bytes = 0
+
+
+def bytes_of(rows: Iterable[Outgoing]) -> int:
+    """Bytes of the bodies."""
+    return sum(row.size for row in rows)

@@ -2,15 +2,25 @@
 
 import threading
 import time
+from bisect import bisect_right
 from typing import Any
 
 from psycopg import Connection
 
 from ordersaga.relay import window
-from ordersaga.relay.dispatch import CHUNK, MAX_IN_FLIGHT, MAX_READ_AHEAD, Dispatch, DrainTimeout
+from ordersaga.relay.dispatch import (
+    CHUNK,
+    MAX_IN_FLIGHT,
+    MAX_READ_AHEAD,
+    PAGE_BYTES,
+    READ_AHEAD_BYTES,
+    Dispatch,
+    DrainTimeout,
+    chunks,
+)
 from ordersaga.relay.publisher import BrokerUnavailable, MessageTooLarge, Publisher
 from ordersaga.relay.purge import Purger
-from ordersaga.relay.window import Cursor, Window
+from ordersaga.relay.window import Cursor, Outgoing, Window
 from ordersaga.runtime.logs import log
 
 PAGE = 1000
@@ -42,6 +52,7 @@ class PublishLoop:
         """Every row committed until then is confirmed or recorded as undeliverable."""
         self._connection = connection
         self._purger = purger
+        self._max_bytes = max_bytes
         self._stop = stop
         self._log = log.bind(database=database)
         self._active_at = time.monotonic()
@@ -92,10 +103,9 @@ class PublishLoop:
             if self._opened.positions or cursor.target:
                 cursor = self._publish(now)
                 self._active_at = time.monotonic()
-                self._purger.purge_if_due(idle=False)
             else:
                 self.up_to_date_at = now
-                if not self._purger.purge_if_due(idle=True):
+                if not self._purger.purge_idle():
                     self._idle()
 
     def _publish(self, opened_at: float) -> Cursor:
@@ -112,24 +122,31 @@ class PublishLoop:
         """Send every row. Returns True once all are settled, False if stopped or too many rows are undeliverable."""
         positions = self._opened.positions
         self._unread = len(positions)
-        for start in range(0, len(positions), PAGE):
-            if start:
+        read = 0
+        while read < len(positions):
+            if read:
                 self._save_progress()
-            rows = window.fetch_page(self._connection, positions[start : start + PAGE])
-            for first in range(0, len(rows), CHUNK):
+            rows = self._read_page(positions[read : read + PAGE])
+            self._purger.purge_beside(len(rows))
+            for chunk in chunks(rows):
                 self._dispatch.settle(MAX_IN_FLIGHT - CHUNK, MAX_READ_AHEAD - CHUNK)
                 if self._stop.is_set() or self._undeliverable.is_full:
                     self._dispatch.settle(0, 0)
                     return False
-                chunk = rows[first : first + CHUNK]
                 self._unread -= len(chunk)
                 self._dispatch.send(chunk)
+            read = bisect_right(positions, rows[-1].position) if rows else read + PAGE
         while (outstanding := self._dispatch.in_flight.outstanding) > PAGE:
             if not self._dispatch.settle(MAX_IN_FLIGHT, outstanding - PAGE):
                 return False
             self._save_progress()
         self._dispatch.settle(MAX_IN_FLIGHT, 0)
         return self._dispatch.in_flight.is_settled
+
+    def _read_page(self, positions: list[int]) -> list[Outgoing]:
+        """The rows at the first of these positions: as many as PAGE_BYTES allows, once there is room for them."""
+        self._dispatch.settle(MAX_IN_FLIGHT, MAX_READ_AHEAD, READ_AHEAD_BYTES - PAGE_BYTES)
+        return window.fetch_page(self._connection, positions, self._max_bytes, PAGE_BYTES)
 
     def _save_progress(self) -> None:
         """Move the cursor to the last position of the window up to which every row is settled.

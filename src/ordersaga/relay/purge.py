@@ -10,8 +10,8 @@ BATCH = 1000
 """Rows of one statement, oldest first; deleting them takes some 5 ms."""
 BETWEEN_ROUNDS = 60.0
 """Seconds between two rounds; a round ends with a batch of which no row is deleted, or with the last row."""
-MAX_DELAY = 10.0
-"""Seconds after which a busy relay deletes a batch between two windows."""
+ROWS_PER_PUBLISHED_ROW = 2
+"""Rows that a busy relay may delete for each row it publishes: above 1, so that it catches up after a pause."""
 
 # `published` is S1: a window under way is not visible in it, so nothing is deleted before all of its window is
 # confirmed. The cursor is read by the statement itself, so a leader that was frozen cannot delete by an old one.
@@ -31,7 +31,7 @@ rows_purged = Counter("ordersaga_relay_rows_purged_total", "Published rows delet
 
 
 class Purger:
-    """Deletes a batch when one is due; the active relay calls it between windows."""
+    """Deletes a batch when one is due; the active relay calls it between pages and windows."""
 
     def __init__(self, database: str, connection: Connection[Any], retention_seconds: float) -> None:
         self._connection = connection
@@ -40,19 +40,36 @@ class Purger:
         self._due_at = time.monotonic()
         self._after = 0
         """Position up to which this round has looked."""
+        self._allowed = 0
+        """Rows that may still be deleted for those published in this round."""
 
-    def purge_if_due(self, idle: bool) -> bool:
-        """Delete one batch, if one is due. Returns whether rows were deleted."""
-        now = time.monotonic()
-        if now < self._due_at + (0.0 if idle else MAX_DELAY):
-            return False
+    def purge_idle(self) -> bool:
+        """Delete one batch, if a round is due. Returns whether rows were deleted."""
+        return self._is_due and self._purge_batch() > 0
+
+    def purge_beside(self, published: int) -> None:
+        """Delete as many batches as these published rows allow, if a round is due.
+
+        A relay without an idle moment would keep every row otherwise.
+        """
+        self._allowed = self._allowed + ROWS_PER_PUBLISHED_ROW * published if self._is_due else 0
+        while self._allowed >= BATCH and self._is_due:
+            self._allowed -= BATCH
+            self._purge_batch()
+
+    @property
+    def _is_due(self) -> bool:
+        return time.monotonic() >= self._due_at
+
+    def _purge_batch(self) -> int:
+        """Delete the next batch of the round. Returns the number of rows deleted."""
         deleted, found, last = purge(self._connection, self._retention_seconds, self._after)
         self._purged.inc(deleted)
         if deleted and found == BATCH:
-            self._after, self._due_at = last, now
+            self._after = last
         else:
-            self._after, self._due_at = 0, now + BETWEEN_ROUNDS
-        return deleted > 0
+            self._after, self._due_at = 0, time.monotonic() + BETWEEN_ROUNDS
+        return deleted
 
 
 def purge(connection: Connection[Any], retention_seconds: float, after: int = 0) -> tuple[int, int, int]:

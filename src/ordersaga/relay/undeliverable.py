@@ -13,8 +13,8 @@ from uuid import UUID
 from prometheus_client import Counter, Gauge
 from psycopg import Connection
 
-from ordersaga.envelope.message import COLUMNS, from_row
-from ordersaga.relay.window import Outgoing
+from ordersaga.envelope.message import COLUMNS
+from ordersaga.relay.window import Outgoing, outgoing, page_of
 from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.logs import log
 
@@ -34,7 +34,7 @@ select message_id, key, kind = 'waits' or coalesce(next_attempt_at <= now(), fal
 order by position
 """
 COUNTS = "select kind, count(*) from undeliverable group by kind"
-ROWS = f"select position, {MESSAGE} from undeliverable where message_id = any(%s) order by position"  # noqa: S608 - a constant
+ROWS = page_of("undeliverable", "message_id = any(%(ids)s)")
 RECORD = f"""
 insert into undeliverable (position, {MESSAGE}, kind, reason, attempts, next_attempt_at)
 select position, {MESSAGE}, kind, reason, case kind when 'waits' then 0 else 1 end,
@@ -48,13 +48,13 @@ update undeliverable set kind = %(kind)s, reason = %(reason)s, attempts = attemp
     next_attempt_at = case when %(kind)s <> 'too_large' then now() + {BACKOFF.as_sql("(attempts + 1)")} end
 where message_id = %(id)s returning attempts
 """  # noqa: S608 - constants
-DELIVERED = f"""
+DELIVERED = """
 with gone as (delete from undeliverable where message_id = any(%(ids)s))
 select following.* from unnest(%(keys)s::text[], %(positions)s::bigint[]) as delivered (key, position)
 cross join lateral (
-    select kind = 'waits' or coalesce(next_attempt_at <= now(), false), position, {MESSAGE} from undeliverable as mine
+    select message_id, key, kind = 'waits' or coalesce(next_attempt_at <= now(), false) from undeliverable as mine
     where mine.key = delivered.key and mine.position > delivered.position order by mine.position limit 1) as following
-"""  # noqa: S608 - constants
+"""
 
 rows_now = Gauge(
     "ordersaga_relay_undeliverable_messages",
@@ -123,31 +123,37 @@ class Undeliverable:
         else:
             refusals.labels(self._database, kind).inc()
 
-    def delivered(self, rows: Sequence[Outgoing]) -> list[Outgoing]:
-        """Delete rows that the broker has confirmed. Returns the rows of the same keys that are due now."""
+    def delivered(self, rows: Sequence[Outgoing]) -> None:
+        """Delete rows that the broker has confirmed; the next rows of the same keys may be due at once."""
         messages = [row.message for row in rows]
         keys = [message.key for message in messages]
         ids, positions = [message.id for message in messages], [row.position for row in rows]
         parameters = {"ids": ids, "keys": keys, "positions": positions}
         following = self._connection.execute(DELIVERED, parameters, binary=True).fetchall()
         self.count = max(0, self.count - len(rows))
-        turns = ((due, Outgoing(position, from_row(row))) for due, position, *row in following)
-        found = {row.message.key: (due, row) for due, row in turns}
-        self.keys.difference_update(key for key in keys if key not in found)
+        self._due.extendleft(id_ for id_, _, due in following if due)
+        self.keys.difference_update(set(keys) - {key for _, key, _ in following})
         if not self.keys:
             self._reload(busy=lambda _: False)
             self._log.info("no message is undeliverable any more")
-        return [row for due, row in found.values() if due]
 
-    def due(self, busy: Callable[[str], bool], at_most: int) -> list[Outgoing]:
-        """The first rows of their keys that are due, without busy keys."""
+    def due(self, busy: Callable[[str], bool], at_most: int, largest: int, budget: int) -> list[Outgoing]:
+        """The first rows of their keys that are due, without busy keys.
+
+        Args:
+            at_most: rows.
+            largest, budget: bytes of one body and of all, as `page_of` takes them.
+        """
         if not self._due and self.keys and time.monotonic() >= self._reload_at:
             self._reload(busy)
         ids = [self._due.popleft() for _ in range(min(at_most, len(self._due)))]
         if not ids:
             return []
-        found = self._connection.execute(ROWS, (ids,), binary=True)
-        rows = [Outgoing(position, from_row(row)) for position, *row in found]
+        parameters = {"ids": ids, "largest": largest, "budget": budget}
+        rows = [outgoing(row) for row in self._connection.execute(ROWS, parameters, binary=True)]
+        if rows:
+            read = {row.message.id for row in rows}
+            self._due.extendleft(id_ for id_ in reversed(ids) if id_ not in read)
         return [row for row in rows if not busy(row.message.key)]
 
     def _reload(self, busy: Callable[[str], bool]) -> None:

@@ -38,10 +38,12 @@ class Window:
 
 
 class Outgoing(NamedTuple):
-    """One row of the outbox."""
+    """One row of the outbox, or of the undeliverable ones."""
 
     position: int
     message: Message
+    size: int
+    """Bytes of the body. A body over the limit is not read: the message has an empty one."""
 
 
 def load_cursor(connection: Connection[Any]) -> Cursor:
@@ -57,7 +59,26 @@ def load_cursor(connection: Connection[Any]) -> Cursor:
 
 
 POSITIONS = window_of("outbox")
-ROWS = f"select position, {', '.join(COLUMNS)} from outbox where position = any(%s) order by position"  # noqa: S608
+
+
+def page_of(table: str, condition: str) -> str:
+    """The rows that match, in order, as long as their bodies together have at most %(budget)s bytes; at least one.
+
+    A body of more than %(largest)s bytes is not read and counts nothing. `octet_length` reads no body that Postgres
+    stores outside of its row.
+    """
+    columns = ", ".join(column for column in COLUMNS if column != "body")
+    return f"""
+select position, size, {columns}, case when size <= %(largest)s then body else '' end from (
+    select position, {columns}, body, size, sum(case when size <= %(largest)s then size else 0 end)
+        over (order by position) as total, row_number() over (order by position) as number
+    from (select *, octet_length(body) as size from {table} where {condition}) as sized) as page
+where total <= %(budget)s or number = 1
+order by position
+"""  # noqa: S608 - constants
+
+
+ROWS = page_of("outbox", "position = any(%(positions)s)")
 
 
 def open_window(connection: Connection[Any], cursor: Cursor) -> Window:
@@ -74,10 +95,16 @@ def open_window(connection: Connection[Any], cursor: Cursor) -> Window:
     return Window(target, positions)
 
 
-def fetch_page(connection: Connection[Any], positions: list[int]) -> list[Outgoing]:
-    """The rows at these positions, in order."""
-    rows = connection.execute(ROWS, (positions,), binary=True).fetchall()
-    return [Outgoing(row[0], from_row(row[1:])) for row in rows]
+def fetch_page(connection: Connection[Any], positions: list[int], largest: int, budget: int) -> list[Outgoing]:
+    """The rows at these positions, in order: as many as `page_of` allows."""
+    parameters = {"positions": positions, "largest": largest, "budget": budget}
+    return [outgoing(row) for row in connection.execute(ROWS, parameters, binary=True)]
+
+
+def outgoing(row: tuple[Any, ...]) -> Outgoing:
+    """A row of `page_of`."""
+    position, size, *columns = row
+    return Outgoing(position, from_row(columns), size)
 
 
 def save_confirmed(connection: Connection[Any], target: str, position: int) -> None:

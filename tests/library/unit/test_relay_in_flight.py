@@ -14,7 +14,7 @@ from ordersaga.relay.window import Outgoing
 
 def row(position: int, key: str) -> Outgoing:
     moment = datetime.now(UTC)
-    return Outgoing(position, Message(uuid4(), "a.b.v1", "a", key, position, moment, b"", Cause(uuid4()), "{}"))
+    return Outgoing(position, Message(uuid4(), "a.b.v1", "a", key, position, moment, b"", Cause(uuid4()), "{}"), 2)
 
 
 def rows(keys: str) -> list[Outgoing]:
@@ -66,6 +66,7 @@ def test_what_waits_behind_a_refused_row_is_given_up_with_it() -> None:
     assert flight.advance() == 3
     assert flight.has_no_waiters
     assert not flight.has("a")
+    assert flight.bytes == 0
 
 
 def test_a_row_that_is_tried_again_counts_neither_for_the_window_nor_for_its_place() -> None:
@@ -90,6 +91,7 @@ def test_each_key_is_sent_in_order_one_at_a_time_and_nothing_is_skipped(keys: st
         assert len(in_hand) == len(set(in_hand))
         sent += confirm(flight, min(step, flight.count))
         confirmed = sent[: len(sent) - flight.count]
+        assert flight.bytes == 2 * flight.outstanding
         place = flight.advance() or 0
         assert {each.position for each in confirmed} >= set(range(1, place + 1))
     assert sorted(sent) == window
