@@ -22,7 +22,7 @@ from ordersaga.http.endpoints import show
 from ordersaga.http.openapi import only, problem
 from ordersaga.http.paging import page_with_link
 from ordersaga.http.problems import Problem, respond
-from ordersaga.http.sending import set_send_timeout
+from ordersaga.http.sending import begin_stream
 from ordersaga.readside import why as causes
 from ordersaga.readside.why import Node
 from ordersaga.store.history import fields, load_as_of
@@ -121,7 +121,7 @@ def export(query: ExportQuery) -> Response:
     slots = export_slots(api())
     if not slots.acquire(blocking=False):
         raise too_many_exports()
-    set_send_timeout()
+    begin_stream()
     media = "text/csv" if query.format == "csv" else "application/x-ndjson"
     disposition = {"Content-Disposition": f'attachment; filename="audit.{query.format}"'}
     response = Response(stream_with_context(lines), headers=disposition, mimetype=media)

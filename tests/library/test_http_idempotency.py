@@ -1,9 +1,11 @@
 """A request with an Idempotency-Key takes effect once, however often and from wherever it is sent."""
 
+import http.client
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import psycopg
@@ -181,3 +183,18 @@ def waiting_for_a_lock(api: Api) -> list[int]:
     """Process ids of the service's sessions that wait for a lock of a table or a transaction."""
     query = "select pid from pg_stat_activity where datname = %s and usename = %s and wait_event_type = 'Lock'"
     return [pid for (pid,) in api.database.rows(query, [api.database.name, api.database.role])]
+
+
+def test_two_keys_of_one_request_are_refused_and_not_joined(api: Api) -> None:
+    before = api.count()
+    connection = http.client.HTTPConnection(urlsplit(api.url).netloc, timeout=20)
+    connection.putrequest("POST", "/counters")
+    for name, value in (("Idempotency-Key", "a"), ("idempotency-key", "b"), ("Authorization", f"Bearer {ALICE}")):
+        connection.putheader(name, value)
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", "12")
+    connection.endheaders(b'{"number":1}')
+    refused = connection.getresponse()
+    assert (refused.status, refused.getheader("Content-Type")) == (400, "application/problem+json")
+    assert "Idempotency-Key" in json.loads(refused.read())["detail"]
+    assert api.count() == before

@@ -17,7 +17,7 @@ from pydantic import Field
 from ordersaga.http.app import Api, api, caller
 from ordersaga.http.openapi import Headers, Query, only, problem
 from ordersaga.http.problems import Problem
-from ordersaga.http.sending import set_send_timeout
+from ordersaga.http.sending import begin_stream
 from ordersaga.readside import events
 from ordersaga.readside.events import EventFilter
 from ordersaga.readside.live.hub import PAGE, Hub, frame_of
@@ -91,7 +91,7 @@ def stream_events(query: StreamQuery, header: StreamHeaders) -> Response:
     asked = query.after if header.last_event_id is None else header.last_event_id
     # A cursor beyond the head belongs to a log that was replaced; continue from the current head.
     position = head if asked is None else min(asked, head)
-    stream = EventStream(hub, query.wanted(), position, caller().expires, set_send_timeout())
+    stream = EventStream(hub, query.wanted(), position, caller().expires, begin_stream())
     response = Response(stream.texts(), mimetype="text/event-stream")
     response.headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response.call_on_close(hub.places.release)

@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 from ordersaga.http.app import THREADS
+from ordersaga.http.request_worker import MAX_WAITING
 from ordersaga.http.waiting import LONGEST_SECONDS
 from ordersaga.runtime.logs import configure_logging
 from ordersaga.runtime.settings import MissingSetting, Settings, read_settings
@@ -76,9 +77,11 @@ def end_at_once() -> None:
 
 settings = read_settings(Settings)
 bind = f"{settings.http_host}:{settings.http_port}"
-worker_class = "gthread"
+worker_class = "ordersaga.http.request_worker.RequestWorker"
 workers = 1
 threads = THREADS + settings.http_streams
+# Requests that have or wait for a thread leave half of them to clients that are still sending.
+worker_connections = threads + 2 * MAX_WAITING
 # All gunicorns of one user share the path of this socket, and two would take each other's.
 control_socket_disable = True
 # Longer than a request waits for its saga.

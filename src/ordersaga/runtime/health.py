@@ -2,22 +2,50 @@
 
 import json
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable
+from contextlib import suppress
+from socket import SHUT_RDWR, socket
 from socketserver import ThreadingMixIn
+from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
+MAX_CONNECTIONS = 64
+SILENCE_SECONDS = 10
+
 
 class HealthServer(ThreadingMixIn, WSGIServer):
-    """One thread for each request, so that a slow readiness check does not delay /healthz."""
+    """One thread for each connection, so that a slow readiness check does not delay /healthz.
+
+    Beyond MAX_CONNECTIONS it closes the oldest one, so that clients that never finish keep nobody else out.
+    """
 
     daemon_threads = True
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.open: deque[socket] = deque()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.open.append(request)
+        if len(self.open) > MAX_CONNECTIONS:
+            with suppress(OSError):
+                self.open.popleft().shutdown(SHUT_RDWR)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        with suppress(ValueError):
+            self.open.remove(request)
+        super().shutdown_request(request)
 
 
 class SilentHandler(WSGIRequestHandler):
     """Logs no line for each probe."""
+
+    timeout = SILENCE_SECONDS
 
     def log_message(self, format: str, *args: object) -> None:
         pass

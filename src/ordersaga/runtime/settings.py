@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     http_host: str = "127.0.0.1"
     http_port: int = Field(default=8000, ge=0, le=65535)
     """Host and port of an API; loopback by default."""
+    http_read_seconds: float = Field(default=10, gt=0)
+    """Seconds in which an API must have received a whole request, from its first byte."""
     personal_key_encryption_key: str = Field(default="", pattern=r"^([A-Za-z0-9+/_-]{43}=?)?$")
     """32 random bytes in base64 that wrap the keys of personal data; whoever loses them loses the data."""
     erasure_list: str = ""

@@ -1,0 +1,131 @@
+"""What clients that send slowly, or never finish, cannot do to an API: hold up others or the health endpoints."""
+
+import socket
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from itertools import cycle
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import psycopg
+import pytest
+import requests
+
+from ordersaga.http.app import THREADS
+from tests.conftest import AnyServers
+from tests.support.api import Api, running, token
+from tests.support.counting import GROUP
+from tests.support.databases import Databases
+from tests.support.wait import until
+
+ALICE = token(subject="alice")
+HEALTH = ("/healthz", "/readyz", "/metrics")
+HALF_SENT = (
+    b"GET /count",
+    b"GET /healthz HTTP/1.1\r\nHost: here\r\n",
+    b"POST /counters HTTP/1.1\r\nHost: here\r\nContent-Length: 99\r\n\r\n{",
+    b"POST /counters HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}",
+)
+LONG, SHORT = "120", "1"
+
+
+@pytest.fixture(scope="module")
+def databases(servers: AnyServers) -> Iterator[Databases]:
+    databases = Databases(servers.postgres)
+    yield databases
+    databases.drop_clones()
+
+
+@pytest.fixture(scope="module")
+def api(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+    """It reads a request for so long that no deadline helps in a test."""
+    with running(databases(GROUP), tmp_path_factory.mktemp("patient"), HTTP_READ_SECONDS=LONG) as api:
+        yield api
+
+
+def connect(api: Api, sent: bytes = b"") -> socket.socket:
+    address = urlsplit(api.url)
+    connection = socket.create_connection((address.hostname or "", address.port or 0), 20)
+    connection.sendall(sent)
+    return connection
+
+
+@contextmanager
+def held(api: Api, number: int) -> Iterator[list[socket.socket]]:
+    """So many half-sent requests, of every kind."""
+    with ExitStack() as stack:
+        yield [
+            stack.enter_context(connect(api, sent)) for sent, _ in zip(cycle(HALF_SENT), range(number), strict=False)
+        ]
+
+
+def open_counter(api: Api, **headers: str) -> requests.Response:
+    return api.call("POST", "/counters", ALICE, {"Idempotency-Key": str(uuid4()), **headers}, json={"number": 1})
+
+
+def is_open(connection: socket.socket) -> bool:
+    connection.setblocking(False)
+    try:
+        return connection.recv(1) != b""
+    except BlockingIOError:
+        return True
+
+
+def answer_of(connection: socket.socket) -> bytes:
+    """All that the server sends until it closes."""
+    return b"".join(iter(lambda: connection.recv(4096), b""))
+
+
+@pytest.mark.parametrize("number", [50, 200])
+def test_half_sent_requests_hold_up_neither_requests_nor_health(api: Api, number: int) -> None:
+    with held(api, number) as connections:
+        assert open_counter(api).status_code == 202
+        assert {path: api.call("GET", path).status_code for path in HEALTH} == dict.fromkeys(HEALTH, 200)
+        assert all(map(is_open, connections))
+
+
+def test_health_is_answered_while_requests_have_all_threads(api: Api) -> None:
+    blocked = "select 1 from pg_locks where not granted having count(*) = %s"
+    with psycopg.connect(api.database.owner_url) as owner, ThreadPoolExecutor(THREADS * 2) as pool:
+        owner.execute("lock table stored_events")
+        waiting = [pool.submit(open_counter, api) for _ in range(THREADS * 2)]
+        until(lambda: owner.execute(blocked, [THREADS]).fetchone())
+        assert [api.call("GET", path).status_code for path in ("/healthz", "/metrics")] == [200, 200]
+        assert not any(future.done() for future in waiting)
+        owner.rollback()
+        assert {future.result().status_code for future in waiting} <= {202, 503}
+
+
+def test_the_oldest_unfinished_requests_make_room_for_new_connections(api: Api) -> None:
+    with held(api, 600) as connections:
+        assert open_counter(api).status_code == 202
+        assert not is_open(connections[0])
+        assert is_open(connections[-1])
+
+
+def test_a_request_has_a_deadline_however_steadily_it_arrives(
+    databases: Databases, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    with running(databases(GROUP), tmp_path_factory.mktemp("hasty"), HTTP_READ_SECONDS=SHORT) as api:
+        for sent in HALF_SENT:
+            with connect(api, sent) as connection:
+                until(lambda: not drip(connection), every=0.2)
+                answer = answer_of(connection)
+            assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n"), sent
+            assert b'"urn:problem:request-timeout"' in answer
+        with connect(api, b"GET /healthz HTTP/1.1\r\nHost: here\r\n\r\n") as connection:
+            assert connection.recv(4096).startswith(b"HTTP/1.1 200 OK")
+
+
+def drip(connection: socket.socket) -> bool:
+    """Send one more byte; False once the server has answered."""
+    connection.setblocking(False)
+    try:
+        connection.recv(1, socket.MSG_PEEK)
+    except BlockingIOError:
+        connection.setblocking(True)
+        connection.sendall(b"x")
+        return True
+    connection.setblocking(True)
+    return False
