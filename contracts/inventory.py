@@ -5,6 +5,8 @@ from uuid import UUID
 
 from contracts.contract import Contract
 
+SOURCE = "inventory_service"
+
 
 class StockLine(Contract):
     """A quantity of one product."""
@@ -17,6 +19,7 @@ class StockReserved(Contract):
     """Every line of the order is reserved; the message carries what is to be charged."""
 
     NAME: ClassVar[str] = "inventory.stock_reserved.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     lines: tuple[StockLine, ...]
@@ -30,6 +33,7 @@ class StockRejected(Contract):
     """The stock of a line is too small, so no line is reserved."""
 
     NAME: ClassVar[str] = "inventory.stock_rejected.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     reason: str
@@ -39,6 +43,7 @@ class StockReleased(Contract):
     """The reserved lines of the order are available again, or the shipped lines are on hand again."""
 
     NAME: ClassVar[str] = "inventory.stock_released.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     lines: tuple[StockLine, ...]
@@ -50,6 +55,7 @@ class StockShipped(Contract):
     """The reserved lines were shipped."""
 
     NAME: ClassVar[str] = "inventory.stock_shipped.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     lines: tuple[StockLine, ...]
@@ -59,6 +65,7 @@ class StockReceived(Contract):
     """Stock of a product was received."""
 
     NAME: ClassVar[str] = "inventory.stock_received.v1"
+    SOURCE: ClassVar[str] = SOURCE
     KEY: ClassVar[str] = "sku"
 
     sku: str

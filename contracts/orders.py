@@ -6,6 +6,8 @@ from uuid import UUID
 
 from contracts.contract import Contract
 
+SOURCE = "order_service"
+
 
 class OrderLine(Contract):
     """A quantity of one product, at the price when the order was placed."""
@@ -20,6 +22,7 @@ class OrderPlaced(Contract):
     """A customer has placed an order; nothing is reserved or charged yet."""
 
     NAME: ClassVar[str] = "orders.order_placed.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     customer: str
@@ -40,6 +43,7 @@ class OrderConfirmed(Contract):
     """The order is paid; its reserved stock may be shipped."""
 
     NAME: ClassVar[str] = "orders.order_confirmed.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
 
@@ -48,6 +52,7 @@ class OrderCancelled(Contract):
     """The order is cancelled, before or after its confirmation; every service compensates what it did for it."""
 
     NAME: ClassVar[str] = "orders.order_cancelled.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     reason: str
@@ -57,6 +62,7 @@ class ProductPriced(Contract):
     """A product was listed, or its name or price changed."""
 
     NAME: ClassVar[str] = "orders.product_priced.v1"
+    SOURCE: ClassVar[str] = SOURCE
     KEY: ClassVar[str] = "sku"
 
     sku: str

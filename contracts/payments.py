@@ -5,11 +5,14 @@ from uuid import UUID
 
 from contracts.contract import Contract
 
+SOURCE = "payment_service"
+
 
 class PaymentCaptured(Contract):
     """The card was charged once, for the total of the order."""
 
     NAME: ClassVar[str] = "payments.payment_captured.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     charge_id: str
@@ -22,6 +25,7 @@ class PaymentDeclined(Contract):
     """The card processor declined the charge; nothing was charged."""
 
     NAME: ClassVar[str] = "payments.payment_declined.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     reason: str
@@ -31,6 +35,7 @@ class PaymentRefunded(Contract):
     """The whole charge was refunded."""
 
     NAME: ClassVar[str] = "payments.payment_refunded.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     charge_id: str
@@ -44,6 +49,7 @@ class LateChargeMade(Contract):
     """The card was charged while the order was being cancelled; payments itself reacts and refunds it."""
 
     NAME: ClassVar[str] = "payments.late_charge_made.v1"
+    SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
     charge_id: str

@@ -23,6 +23,7 @@ class InvoicePaid(Contract):
     """An invoice is paid."""
 
     NAME: ClassVar[str] = "billing.invoice_paid.v1"
+    SOURCE: ClassVar[str] = "billing"
     KEY: ClassVar[str] = "invoice_id"
     invoice_id: UUID
     cents: int = 0

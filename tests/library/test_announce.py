@@ -83,6 +83,7 @@ from typing import ClassVar
 from ordersaga import Announcements, Cause, Contract, Transaction, announce
 class Said(Contract):
     NAME: ClassVar[str] = "billing.said.v1"
+    SOURCE: ClassVar[str] = "billing"
     KEY: ClassVar[str] = "about"
     about: str
 with psycopg.connect(sys.argv[1]) as connection:
@@ -118,8 +119,8 @@ def test_what_the_caller_gives_is_what_the_message_has(url: str, invoice: UUID) 
     id_, cause = uuid4(), Cause(uuid4(), actor="ada")
     with psycopg.connect(url) as connection:
         data = InvoicePaid(invoice_id=invoice)
-        message = announce(connection, data, id=id_, source="erp", sequence=7, cause=cause)
-    assert (message.id, message.source, message.sequence, message.cause) == (id_, "erp", 7, cause)
+        message = announce(connection, data, id=id_, sequence=7, cause=cause)
+    assert (message.id, message.source, message.sequence, message.cause) == (id_, "billing", 7, cause)
     assert kept(url, invoice)[0] == [the_row(message)]
 
 

@@ -30,6 +30,7 @@ class CountedElsewhere(Counted):
     """Announced by the service itself, without an event."""
 
     NAME: ClassVar[str] = "test.counted_elsewhere.v1"
+    SOURCE: ClassVar[str] = GROUP
 
 
 @dataclass

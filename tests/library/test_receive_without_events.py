@@ -37,9 +37,7 @@ def engine(url: str) -> Iterator[Engine]:
 
 
 def paid(invoice: UUID) -> Message:
-    return message_of(
-        InvoicePaid(invoice_id=invoice), id=None, source="", sequence=0, cause=Cause(uuid4(), actor="ada")
-    )
+    return message_of(InvoicePaid(invoice_id=invoice), id=None, sequence=0, cause=Cause(uuid4(), actor="ada"))
 
 
 def receive(url: str, react: React, *messages: Message) -> None:

@@ -48,6 +48,7 @@ ROOT = Path(__file__).parents[2]
 
 class ByItself(Contract):
     NAME: ClassVar[str] = "orders.said_by_itself.v1"
+    SOURCE: ClassVar[str] = "order_service"
     KEY: ClassVar[str] = "sku"
     sku: str
 
@@ -127,7 +128,7 @@ def test_an_event_deleted_from_the_end_of_a_stream_leaves_a_message_that_nothing
 def announce_by_itself(shop: Shop, key: str) -> Message:
     """A message of the order service that no event explains, received by the read side."""
     with shop.parties["order_service"].database.connect() as connection, connection.transaction():
-        return announce(connection, ByItself(sku=key), source="order_service")
+        return announce(connection, ByItself(sku=key))
 
 
 def test_a_message_without_an_event_is_unexpected_unless_its_service_names_the_contract_as_such(
@@ -154,7 +155,7 @@ def test_a_message_without_an_event_is_no_finding_when_its_row_was_trimmed_and_o
 
 def test_a_contract_that_an_event_announces_stays_unexpected_without_one(shop: Shop) -> None:
     with shop.parties["order_service"].database.connect() as connection, connection.transaction():
-        announced = announce(connection, OrderConfirmed(order_id=uuid4()), source="order_service")
+        announced = announce(connection, OrderConfirmed(order_id=uuid4()))
     shop.log()
     assert ("unexpected", "order_service.outbox", announced.id) in shop.named()
 

@@ -31,6 +31,7 @@ class Counted(Contract):
     """Something was counted."""
 
     NAME: ClassVar[str] = "test.counted.v1"
+    SOURCE: ClassVar[str] = "test"
     KEY: ClassVar[str] = "counter_id"
     counter_id: UUID
     number: int
@@ -46,6 +47,7 @@ class CountKept(Counted):
     """What the service itself announces."""
 
     NAME: ClassVar[str] = "test.count_kept.v1"
+    SOURCE: ClassVar[str] = GROUP
 
 
 class Counter(BaseAggregate[UUID]):

@@ -69,11 +69,11 @@ def message_of(data: Contract) -> Message:
     return Message(
         id=uuid4(),
         contract=data.NAME,
-        source="elsewhere",
+        source=data.SOURCE,
         key=key,
         sequence=1,
         time=datetime.now(UTC),
-        event_hash=b"",
+        event_hash=bytes(32),
         cause=Cause(uuid4()),
         body=data.model_dump_json(),
     )

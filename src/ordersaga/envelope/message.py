@@ -1,5 +1,6 @@
 """The envelope: CloudEvents 1.0, converted to and from table rows and AMQP 0-9-1 in binary mode."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,9 @@ from zlib import crc32
 
 from pika import BasicProperties
 
+from ordersaga.envelope.limits import HASH_BYTES, body_violation, violation
+from ordersaga.envelope.trace_context import valid_traceparent, valid_tracestate
+
 PARTITIONS = 16
 NAMESPACE = UUID("0c1f7f6e-6f0f-5c0e-9d4a-1d3f5b7a9c2e")
 PERSISTENT = 2
@@ -16,9 +20,10 @@ CONTENT_TYPE = "application/json"
 
 
 class ContractData(Protocol):
-    """The protocol of a contract; pydantic models with NAME and KEY satisfy it."""
+    """The protocol of a contract; pydantic models with NAME, SOURCE and KEY satisfy it."""
 
     NAME: ClassVar[str]
+    SOURCE: ClassVar[str]
     KEY: ClassVar[str]
 
     def model_dump_json(self) -> str: ...
@@ -48,8 +53,15 @@ class Cause:
     actor: str = ""
     """The person or process that sent the request, such as the subject of the token."""
     traceparent: str = ""
-    """W3C trace context; empty when the first caller sent none and no trace was begun."""
+    """W3C trace context; empty when the first caller sent none, or a malformed one, and no trace was begun."""
     tracestate: str = ""
+
+    def __post_init__(self) -> None:
+        """Drop a malformed trace, as W3C asks: no trace can make a message unreadable or a log line fail."""
+        if self.traceparent or self.tracestate:
+            traceparent = valid_traceparent(self.traceparent)
+            object.__setattr__(self, "traceparent", traceparent)
+            object.__setattr__(self, "tracestate", valid_tracestate(self.tracestate) if traceparent else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,38 +196,82 @@ def to_properties(message: Message) -> BasicProperties:
 
 
 def from_headers(headers: Mapping[str, Any], body: bytes) -> Message:
-    """Read an envelope.
+    """Read a message.
 
     Raises:
-        UnreadableMessage: a header is missing or malformed, or the body is not UTF-8.
+        UnreadableMessage: a header or the body is missing, malformed or beyond the limits.
     """
     try:
-        causation_id = headers.get("ce-causationid")
-        return Message(
-            id=UUID(headers["ce-id"]),
-            contract=text(headers["ce-type"]),
-            source=text(headers["ce-source"]),
-            key=text(headers["ce-subject"]),
-            sequence=int(headers["ce-sequence"]),
-            time=datetime.fromisoformat(headers["ce-time"]),
-            event_hash=bytes.fromhex(headers["ce-eventhash"]),
-            cause=Cause(
-                correlation_id=UUID(headers["ce-correlationid"]),
-                causation_id=UUID(causation_id) if causation_id else None,
-                actor=text(headers.get("ce-actor", "")),
-                traceparent=text(headers.get("traceparent", "")),
-                tracestate=text(headers.get("tracestate", "")),
-            ),
-            body=body.decode(),
-        )
+        message = read_envelope(headers, body.decode())
+    except UnicodeDecodeError as error:
+        raise UnreadableMessage(f"header or body is malformed: {error}") from None
+    reason = body_violation(message.body)
+    if reason:
+        raise UnreadableMessage(reason)
+    return message
+
+
+def read_envelope(headers: Mapping[str, Any], body: str = "") -> Message:
+    """Read a message without a look into its body. Raises UnreadableMessage."""
+    try:
+        message = parse_headers(headers, body)
     except KeyError as missing:
         raise UnreadableMessage(f"header {missing.args[0]} is missing") from None
     except (ValueError, TypeError, AttributeError) as error:
         raise UnreadableMessage(f"header or body is malformed: {error}") from error
+    reason = violation(message)
+    if reason:
+        raise UnreadableMessage(f"header or body is malformed: {reason}")
+    return message
+
+
+def parse_headers(headers: Mapping[str, Any], body: str) -> Message:
+    """Raises KeyError, ValueError, TypeError, AttributeError."""
+    causation_id = headers.get("ce-causationid")
+    return Message(
+        id=UUID(headers["ce-id"]),
+        contract=text(headers["ce-type"]),
+        source=text(headers["ce-source"]),
+        key=key_of(headers),
+        sequence=digits(headers["ce-sequence"], DECIMAL, 10),
+        time=datetime.fromisoformat(headers["ce-time"]),
+        event_hash=digits(headers["ce-eventhash"], HEX, 16).to_bytes(HASH_BYTES),
+        cause=Cause(
+            correlation_id=UUID(headers["ce-correlationid"]),
+            causation_id=UUID(causation_id) if causation_id else None,
+            actor=text(headers.get("ce-actor", "")),
+            traceparent=text_or_empty(headers.get("traceparent")),
+            tracestate=text_or_empty(headers.get("tracestate")),
+        ),
+        body=body,
+    )
+
+
+HEX = re.compile(f"[0-9a-fA-F]{{{2 * HASH_BYTES}}}")
+DECIMAL = re.compile("[0-9]{1,19}")
+
+
+def digits(value: Any, pattern: re.Pattern[str], base: int) -> int:
+    """The number in a header; without the signs, spaces and underscores that Python would accept."""
+    if not pattern.fullmatch(text(value)):
+        raise ValueError(f"{value[:100]!r} does not match {pattern.pattern}")
+    return int(value, base)
+
+
+def key_of(headers: Mapping[str, Any]) -> str:
+    """The key. Raises ValueError when the partition key, which is the key, is another one."""
+    key = text(headers["ce-subject"])
+    if headers.get("ce-partitionkey", key) != key:
+        raise ValueError("ce-partitionkey is not ce-subject")
+    return key
 
 
 def text(value: Any) -> str:
-    """The value of a header that the database can store as text."""
-    if not isinstance(value, str) or "\0" in value:
-        raise ValueError(f"{value!r} is not text")
+    """The value of a header that is text."""
+    if not isinstance(value, str):
+        raise ValueError(f"{type(value).__name__} instead of text")
     return value
+
+
+def text_or_empty(value: Any) -> str:
+    return value if isinstance(value, str) else ""

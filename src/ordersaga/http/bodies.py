@@ -5,8 +5,8 @@ from typing import Any
 from flask import Request
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from ordersaga.envelope.strict_json import UnacceptableJson, parse
 from ordersaga.http.problems import FieldError, Problem
-from ordersaga.http.strict_json import UnacceptableJson, parse
 
 MAX_BODY_BYTES = 64 * 1024
 

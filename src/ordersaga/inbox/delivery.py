@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from ordersaga.envelope.message import NAMESPACE, ContractData, Message, UnreadableMessage, from_headers
+from ordersaga.envelope.message import NAMESPACE, ContractData, Message, UnreadableMessage, from_headers, read_envelope
 
 SUSPECT = 2
 """Deliveries without an acknowledgement after which the message may be what kills the process."""
@@ -107,7 +107,7 @@ def read(delivery: Delivery, contracts: Mapping[str, type[ContractData]]) -> Rec
 def broken(delivery: Delivery, contracts: Mapping[str, type[ContractData]], reason: UnreadableMessage) -> Broken:
     """A broken message; its key and contract are known if only the body is unreadable."""
     try:
-        envelope = from_headers(delivery.headers, b"")
+        envelope = read_envelope(delivery.headers)
     except UnreadableMessage:
         return Broken(delivery, id_of(delivery), None, text_or_none(delivery.headers.get("ce-type")), reason)
     key = envelope.key if envelope.contract in contracts else None

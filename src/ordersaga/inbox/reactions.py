@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import UUID
 
+from ordersaga.envelope.declaration import require_contract
 from ordersaga.envelope.message import ContractData
 
 Function = TypeVar("Function", bound=Callable[..., None])
@@ -75,8 +76,9 @@ class Reactions:
                 the network. It may run more than once for a message, and only reads from the database.
 
         Raises:
-            ValueError: there is a reaction to this contract already.
+            ValueError: there is a reaction to this contract already, or it lacks its name, source or key.
         """
+        require_contract(contract)
 
         def register(function: Function) -> Function:
             if contract.NAME in self.by_contract:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from psycopg import Connection
 
 from ordersaga.database.service_schema import Migrations, ServiceSchema
+from ordersaga.envelope.declaration import require_contract
 from ordersaga.envelope.message import ContractData
 from ordersaga.inbox.handler import Handler
 from ordersaga.readside.projector import Projector
@@ -61,6 +62,8 @@ class ReadSide(Service):
             tables=tables,
             migrations=migrations,
         )
+        for contract in known_contracts.values():
+            require_contract(contract)
         self.sources = tuple(sources)
         self.known_contracts = dict(known_contracts)
         self.views = dict(views)

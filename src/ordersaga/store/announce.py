@@ -9,6 +9,8 @@ from psycopg import AsyncConnection, AsyncCursor, Connection, Cursor
 from psycopg.pq import TransactionStatus
 from uuid_utils.compat import uuid7
 
+from ordersaga.envelope.declaration import require_contract
+from ordersaga.envelope.limits import require_within_limits
 from ordersaga.envelope.message import Cause, ContractData, Message
 from ordersaga.runtime.errors import NoTransaction
 from ordersaga.store import flush
@@ -28,7 +30,6 @@ def announce(
     data: ContractData,
     *,
     id: UUID | None = None,
-    source: str = "",
     sequence: int = NO_EVENT,
     cause: Cause | None = None,
 ) -> Message:
@@ -49,15 +50,15 @@ def announce(
         data: an instance of a contract.
         id: a message with the same id and content takes effect once, so that the caller may retry; one with the same
             id and other content is parked as a fork. Default: a new UUIDv7.
-        source: the `ce-source`. Default: the first part of the contract's name.
         sequence: a version of the subject of the key, for receivers who compare versions. Default: 0, none.
         cause: the correlation, the causing message and the actor. Default: a new correlation.
 
     Raises:
         NoTransaction: the connection is in autocommit, outside a transaction.
+        ValueError: the message violates the limits of an envelope, such as the length of its key.
         TypeError: the connection is of another kind.
     """
-    message = message_of(data, id=id, source=source, sequence=sequence, cause=cause)
+    message = message_of(data, id=id, sequence=sequence, cause=cause)
     if isinstance(connection, Connection):
         require_transaction(connection)
         Cursor(connection).execute(*flush.insertion({"messages": [message]}))
@@ -74,7 +75,6 @@ async def announce_async(
     data: ContractData,
     *,
     id: UUID | None = None,
-    source: str = "",
     sequence: int = NO_EVENT,
     cause: Cause | None = None,
 ) -> Message:
@@ -84,19 +84,20 @@ async def announce_async(
     """
     if not isinstance(connection, AsyncConnection):
         raise TypeError(f"announce_async takes an AsyncConnection of psycopg, not a {type(connection).__name__}")
-    message = message_of(data, id=id, source=source, sequence=sequence, cause=cause)
+    message = message_of(data, id=id, sequence=sequence, cause=cause)
     require_transaction(connection)
     await AsyncCursor(connection).execute(*flush.insertion({"messages": [message]}))
     return message
 
 
-def message_of(data: ContractData, *, id: UUID | None, source: str, sequence: int, cause: Cause | None) -> Message:
-    """The message of a contract that is announced without an event."""
+def message_of(data: ContractData, *, id: UUID | None, sequence: int, cause: Cause | None) -> Message:
+    """The message of a contract that is announced without an event. Raises ValueError."""
+    require_contract(type(data))
     key, body, new = str(getattr(data, data.KEY)), data.model_dump_json(), uuid7()
-    return Message(
+    message = Message(
         id=id or new,
         contract=data.NAME,
-        source=source or data.NAME.partition(".")[0],
+        source=data.SOURCE,
         key=key,
         sequence=sequence,
         time=datetime.now(UTC),
@@ -104,6 +105,8 @@ def message_of(data: ContractData, *, id: UUID | None, source: str, sequence: in
         cause=cause or Cause(correlation_id=new),
         body=body,
     )
+    require_within_limits(message)
+    return message
 
 
 def content_hash(contract: str, key: str, body: str) -> bytes:

@@ -7,6 +7,8 @@ from uuid import UUID
 
 from eventsourcing.domain import CanMutateAggregate
 
+from ordersaga.envelope.declaration import require_source
+from ordersaga.envelope.limits import require_within_limits
 from ordersaga.envelope.message import Cause, ContractData, Message, message_id
 
 Event = TypeVar("Event", bound=CanMutateAggregate[UUID])
@@ -38,13 +40,14 @@ class Announcements:
 
         Raises:
             TypeError: the function does not say which contract it returns.
-            ValueError: the contract is named as one announced without an event.
+            ValueError: the contract is another service's, or named as one announced without an event.
         """
 
         def register(maker: Callable[[Event], ContractData]) -> Callable[[Event], ContractData]:
             contract: Any = get_type_hints(maker).get("return")
             if not hasattr(contract, "NAME"):
                 raise TypeError(f"{maker.__qualname__} must be annotated with the contract that it returns")
+            require_source(contract, self.source)
             if contract.NAME in self.without_events:
                 raise ValueError(f"{contract.NAME} is named as announced without an event; make it another contract")
             self._makers.setdefault(event, []).append(maker)
@@ -57,9 +60,10 @@ class Announcements:
         """Name the contracts that the service announces with `announce`: `reconcile` expects no event for them.
 
         Raises:
-            ValueError: an event announces one of them.
+            ValueError: one is another service's, or an event announces it.
         """
         for contract in contracts:
+            require_source(contract, self.source)
             if contract.NAME in self._contracts:
                 raise ValueError(f"{contract.NAME} is announced by an event; announce another contract by yourself")
             self.without_events[contract.NAME] = contract
@@ -70,11 +74,17 @@ class Announcements:
         return {**self._contracts, **self.without_events}
 
     def messages(self, event: Any, event_hash: bytes, cause: Cause) -> Iterator[Message]:
-        """The messages that announce one recorded event; none if it is private."""
+        """The messages that announce one recorded event; none if it is private.
+
+        Raises:
+            ValueError: one violates the limits of an envelope, or its contract is another service's.
+        """
         for make in self._makers.get(type(event), ()):
             data = make(event)
             time: datetime = event.timestamp
-            yield Message(
+            if self.source != data.SOURCE:
+                require_source(type(data), self.source)
+            message = Message(
                 id=message_id(self.source, event.originator_id, event.originator_version, data.NAME),
                 contract=data.NAME,
                 source=self.source,
@@ -85,3 +95,5 @@ class Announcements:
                 cause=cause,
                 body=data.model_dump_json(),
             )
+            require_within_limits(message)
+            yield message

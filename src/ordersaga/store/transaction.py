@@ -11,6 +11,7 @@ from psycopg import Connection
 from psycopg.errors import UniqueViolation
 from psycopg.pq import TransactionStatus
 
+from ordersaga.envelope.declaration import require_source
 from ordersaga.envelope.message import Cause, ContractData, Message
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken
@@ -123,9 +124,13 @@ class Transaction:
     def announce(self, data: ContractData, *, id: UUID | None = None, sequence: int = NO_EVENT) -> Message:
         """Take a message without an event into the next flush; see `ordersaga.announce`.
 
-        The message has the source of the service and the cause of the transaction.
+        The message has the cause of the transaction.
+
+        Raises:
+            ValueError: the contract is another service's, or the message violates the limits of an envelope.
         """
-        message = message_of(data, id=id, source=self.announcements.source, sequence=sequence, cause=self.cause)
+        require_source(type(data), self.announcements.source)
+        message = message_of(data, id=id, sequence=sequence, cause=self.cause)
         self.rows.messages.append(message)
         return message
 

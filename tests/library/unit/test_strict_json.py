@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from ordersaga.http.strict_json import MAX_DEPTH, UnacceptableJson, parse
+from ordersaga.envelope.strict_json import MAX_DEPTH, UnacceptableJson, parse
 
 
 def nested(depth: int) -> bytes:

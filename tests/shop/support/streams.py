@@ -79,4 +79,4 @@ def write(database: Database, batches: int, size: int = 1, key: str = "tea", tex
 def message(key: str, text: str) -> Message:
     body = json.dumps({"sku": key, "name": text, "unit_price": 890, "currency": "EUR"})
     now, cause = datetime.now(UTC), Cause(uuid4(), actor="olga")
-    return Message(uuid4(), CONTRACT, "order_service", key, 1, now, b"", cause, body)
+    return Message(uuid4(), CONTRACT, "order_service", key, 1, now, bytes(32), cause, body)
