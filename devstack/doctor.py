@@ -7,7 +7,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import click
+from pika.exceptions import AMQPError
 
+from devstack.application import StackApplication
 from devstack.external_servers import ExternalServers
 from devstack.options import state_option
 from devstack.ports import CANDIDATES, is_free
@@ -15,7 +17,11 @@ from devstack.records import Records
 from devstack.servers import docker, postgres, rabbitmq_install
 from devstack.servers.account import Account
 from devstack.state import State
-from ordersaga.cli.errors import CannotRunHere
+from ordersaga.broker.provisioning import stale_bindings
+from ordersaga.broker.topology import DEFAULT_QUEUES
+from ordersaga.cli.app import PROVISIONER, Application
+from ordersaga.cli.errors import CannotRunHere, Failed
+from ordersaga.cli.stale import stale_text
 from ordersaga.runtime.settings import url_variable
 
 DISK_GIB = 1
@@ -56,6 +62,8 @@ def examine(state: State) -> Iterator[Check]:
     yield Check(
         "stack", None, f"{state.directory}: {f'running, process {supervisor.pid}' if supervisor else 'not running'}"
     )
+    if supervisor:
+        yield bindings(StackApplication(state))
 
 
 def tried(what: str, find: Callable[[], str]) -> Check:
@@ -81,6 +89,17 @@ def private_rabbitmq() -> Check:
     if not rabbitmq_install.find_server() and not rabbitmq_install.obstacle():
         return Check("rabbitmq", None, "not installed; `up` and `demo` install it with apt")
     return tried("rabbitmq", rabbitmq_install.server_program)
+
+
+def bindings(application: Application) -> Check:
+    """Whether queues are bound to contracts that their group has no reaction to."""
+    groups = [service.consumer_group(DEFAULT_QUEUES) for service in application.services]
+    try:
+        found = stale_bindings(application.amqp_url(PROVISIONER), groups)
+    except (AMQPError, Failed) as error:
+        return Check("bindings", None, f"the broker did not answer: {error!r}")
+    stale = [f"{name} {stale_text(contracts)}" for name, contracts in found.items()]
+    return Check("bindings", None if stale else True, "; ".join(stale) or "each is for a reaction")
 
 
 def disk(state: State) -> Check:

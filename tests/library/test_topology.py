@@ -1,17 +1,18 @@
 """Declaring the topology over what an older version has left."""
 
+import json
 import os
 import subprocess
 import sys
 from collections.abc import Iterator
 
 import pytest
-from pika.exceptions import ChannelClosedByBroker
+from pika.exceptions import ChannelClosedByBroker, UnroutableError
 
-from ordersaga.broker import topology
+from ordersaga.broker import provisioning, topology
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
-from tests.support.counting import GROUP
+from tests.support.counting import GROUP, Counted, CountKept, service
 from tests.support.wait import until
 from tests.support.workers import ROOT
 
@@ -29,7 +30,11 @@ def older(broker: TestBroker) -> Iterator[TestBroker]:
 
 
 def declare(servers: AnyServers, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ordersaga.cli", "--app", "tests.support.counting", "topology", *arguments]
+    return ordersaga(servers, "topology", *arguments)
+
+
+def ordersaga(servers: AnyServers, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ordersaga.cli", "--app", "tests.support.counting", *arguments]
     environment = {**os.environ, "AMQP_URL": servers.amqp_url("provisioner")}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -75,3 +80,36 @@ def test_an_exchange_of_an_older_version_is_named_and_replaced_when_told_to_and_
     assert declare(servers, GROUP).returncode == 0
     older.declare(kept)
     assert older.depth("kept.0") == 1
+
+
+def publish(broker: TestBroker, contract: str) -> None:
+    """Raises UnroutableError when no queue is bound."""
+    with broker.channel() as channel:
+        channel.confirm_delivery()
+        channel.basic_publish(topology.EVENTS, f"{contract}.01", b"", mandatory=True)
+
+
+def test_bindings_of_a_reaction_that_was_removed_are_named_and_pruned_when_told_to(
+    broker: TestBroker, servers: AnyServers
+) -> None:
+    gone = "test.gone.v1"
+    older = topology.Group(GROUP, (*service.contracts, gone), 2)
+    broker.remember(older)
+    provisioning.declare(broker.url, {GROUP: lambda _: older}, None)
+    named = declare(servers)
+    assert f"{GROUP} is still bound to {gone}" in named.stderr
+    assert "topology --prune` once no worker of the older code runs" in named.stderr
+    publish(broker, gone)
+    assert f"is still bound to {gone}" in ordersaga(servers, "queues", "show").stdout
+    [status] = json.loads(ordersaga(servers, "queues", "show", "--json").stdout)["groups"]
+    assert status["stale_contracts"] == [gone]
+    with broker.channel() as channel:
+        channel.queue_bind(f"{GROUP}.1", topology.EVENTS, routing_key=f"{CountKept.NAME}.01")  # recorded nowhere
+    pruned = json.loads(declare(servers, "--prune", "--json").stdout)
+    assert pruned == {"queues": {GROUP: 2}, "interrupted": [], "stale_contracts": {}, "pruned": {GROUP: [gone]}}
+    for contract in (gone, CountKept.NAME):
+        with pytest.raises(UnroutableError):
+            publish(broker, contract)
+    publish(broker, Counted.NAME)
+    assert declare(servers).stderr == ""
+    assert provisioning.stale_bindings(broker.url, [older]) == {}

@@ -21,7 +21,7 @@ import pytest
 from click.testing import CliRunner
 from psycopg import Connection
 
-from devstack import steps
+from devstack import doctor, steps
 from devstack.cli import main
 from devstack.environment import Environments
 from devstack.external_servers import ExternalServers
@@ -326,3 +326,19 @@ def test_topology_keeps_the_number_of_queues_and_refuses_another(broker: TestBro
     with broker.channel() as channel:
         channel.queue_delete(f"{GROUP}.3")
     assert topology.declare(broker.url, COUNTING, 4) == ([], [GROUP])
+
+
+def test_the_doctor_names_bindings_of_a_reaction_that_was_removed(
+    broker: TestBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = ALL_GROUPS[STOCK](2)
+    older = Group(STOCK, (*now.contracts, "orders.gone.v1"), 2)
+    broker.remember(older)
+    topology.declare(broker.url, {STOCK: lambda _: older}, None)
+    monkeypatch.setenv("AMQP_URL", broker.url)
+    shop = Application(lambda: services)
+    check = doctor.bindings(shop)
+    assert check.fine is None
+    assert f"{STOCK} is still bound to orders.gone.v1" in check.text
+    topology.prune(broker.url, [now], ())
+    assert doctor.bindings(shop) == doctor.Check("bindings", True, "each is for a reaction")

@@ -7,6 +7,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from ordersaga.broker import topology as broker
+from ordersaga.broker.bound_contracts import record_of
 
 
 class TestBroker:
@@ -36,7 +37,7 @@ class TestBroker:
     def remember(self, *groups: broker.Group) -> None:
         """Their queues go with the test."""
         for group in groups:
-            self._queues += [*group.queue_names, group.dead_letters]
+            self._queues += [*group.queue_names, group.dead_letters, record_of(group.name)]
 
     def depth(self, queue: str) -> int:
         """Messages ready in the queue."""

@@ -13,7 +13,7 @@ from contextlib import ExitStack, closing
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
-from ordersaga.broker import pause_locks
+from ordersaga.broker import bound_contracts, pause_locks
 from ordersaga.broker.group_status import GroupStatus, group_status
 from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import (
@@ -144,6 +144,7 @@ class QueueChange:
         declare_dead_letters(channel, group)
         for queue in group.queue_names:
             declare_queue(channel, group, queue)
+        bound_contracts.record(channel, group)
         for queue, routing_key in group.bindings():
             channel.queue_bind(queue, EVENTS, routing_key=routing_key)
         for queue, routing_key in former_bindings(group):

@@ -1,12 +1,13 @@
 """Provisioning: declares the exchanges, queues and bindings before anything is published."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from typing import NamedTuple
 
 import pika
 from pika.exceptions import ChannelClosedByBroker
 
-from ordersaga.broker import topology
+from ordersaga.broker import bound_contracts, topology
 
 
 class OtherArguments(Exception):
@@ -67,6 +68,8 @@ def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, re
             if interrupted:
                 raise OtherQueues(f"first complete a change: {', '.join(map(command_to_complete, interrupted))}")
             channel.exchange_delete(topology.EVENTS)
+        for group in declared:
+            bound_contracts.record(channel, group, forget_others=replace_events)
         topology.declare(channel, declared)
     except ChannelClosedByBroker as error:
         if error.reply_code == topology.PRECONDITION_FAILED and f"for exchange '{topology.EVENTS}'" in error.reply_text:
@@ -76,6 +79,35 @@ def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, re
         if connection.is_open:
             connection.close()
     return Declared(declared, interrupted)
+
+
+def stale_bindings(amqp_url: str, groups: Iterable[topology.Group]) -> dict[str, list[str]]:
+    """Group -> contracts that its queues are bound to, though the group does not receive them; without groups that
+    have none. Raises AMQPError."""
+    with closing(pika.BlockingConnection(topology.parameters(amqp_url, "topology"))) as connection:
+        found = {
+            group.name: bound_contracts.stale_contracts(connection, group.name, group.contracts) for group in groups
+        }
+    return {name: contracts for name, contracts in found.items() if contracts}
+
+
+def prune(amqp_url: str, groups: Iterable[topology.Group], known: Iterable[str]) -> dict[str, list[str]]:
+    """Unbind the queues of these groups from every contract that the group does not receive.
+
+    These are the recorded ones, and those of `known`: an older version recorded none. Messages that wait in the queues
+    stay there.
+
+    Returns what `stale_bindings` named before. Raises AMQPError.
+    """
+    groups = list(groups)
+    found = stale_bindings(amqp_url, groups)
+    with closing(pika.BlockingConnection(topology.parameters(amqp_url, "topology"))) as connection:
+        channel = connection.channel()
+        for group in groups:
+            others = {*known, *found.get(group.name, ())} - {*group.contracts}
+            bound_contracts.unbind(channel, group, sorted(others))
+            bound_contracts.record(channel, group, forget_others=True)
+    return found
 
 
 def is_interrupted(connection: pika.BlockingConnection, group: str, found: int) -> bool:

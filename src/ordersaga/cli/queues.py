@@ -9,6 +9,7 @@ import click
 import pika
 from pika.exceptions import AMQPError
 
+from ordersaga.broker.bound_contracts import stale_contracts
 from ordersaga.broker.change import QueueChange
 from ordersaga.broker.group_status import GroupStatus, group_status
 from ordersaga.broker.pause_locks import ChangeFailed
@@ -16,7 +17,11 @@ from ordersaga.broker.topology import QUEUE_COUNTS, parameters
 from ordersaga.cli.app import PROVISIONER, RELAY, Application
 from ordersaga.cli.errors import Failed, full_command
 from ordersaga.cli.options import OneOfGroups, json_option
+from ordersaga.cli.stale import stale_text
 from ordersaga.service import Service
+
+GroupAndStale = tuple[GroupStatus, list[str]]
+"""A group, and the contracts that its queues are bound to without a reaction."""
 
 groups_option = click.option(
     "--group",
@@ -55,24 +60,28 @@ def queues() -> None:
 def show(application: Application, chosen: tuple[Service, ...], as_json: bool) -> None:
     """Say how many queues each group has, what is ready in them, and how many workers are subscribed.
 
-    READY does not count the messages that workers hold. Exit code 1 when a group is not declared.
+    READY does not count the messages that workers hold. A group that is still bound to contracts without a reaction is
+    named with them. Exit code 1 when a group is not declared.
     """
     found = statuses(application, chosen or application.services)
     if as_json:
-        click.echo(json.dumps({"groups": [as_data(status) for status in found]}))
+        click.echo(json.dumps({"groups": [as_data(status, stale) for status, stale in found]}))
     else:
         click.echo("\n".join(table(found)))
-    raise SystemExit(0 if all(status.queues for status in found) else 1)
+    raise SystemExit(0 if all(status.queues for status, _ in found) else 1)
 
 
-def statuses(application: Application, services: Sequence[Service]) -> list[GroupStatus]:
+def statuses(application: Application, services: Sequence[Service]) -> list[GroupAndStale]:
     with errors_as_failures("Check AMQP_URL."):
         connection = pika.BlockingConnection(parameters(application.amqp_url(PROVISIONER), "queues show"))
         with closing(connection):
-            return [group_status(connection, service.group) for service in services]
+            return [
+                (group_status(connection, each.group), stale_contracts(connection, each.group, each.contracts))
+                for each in services
+            ]
 
 
-def as_data(status: GroupStatus) -> dict[str, object]:
+def as_data(status: GroupStatus, stale: list[str]) -> dict[str, object]:
     return {
         "group": status.group,
         "queues": len(status.queues),
@@ -80,20 +89,23 @@ def as_data(status: GroupStatus) -> dict[str, object]:
         "workers": status.workers,
         "dead_letters": status.dead_letters,
         "changing": status.changing,
+        "stale_contracts": stale,
         "each": [asdict(queue) for queue in status.queues],
     }
 
 
-def table(found: list[GroupStatus]) -> list[str]:
+def table(found: list[GroupAndStale]) -> list[str]:
     """Columns with a heading."""
     lines = [f"{'GROUP':20}{'QUEUES':>8}{'READY':>10}{'WORKERS':>9}{'DEAD LETTERS':>14}"]
-    for status in found:
+    for status, stale in found:
         figures = f"{len(status.queues):>8}{status.ready:>10}{status.workers:>9}{status.dead_letters:>14}"
         missing = f"  is not declared: run {full_command('topology')}"
         lines.append(f"{status.group:20}{figures if status.queues else missing}")
         if status.changing:
             advice = f"run {full_command('queues set N')}"
             lines.append(f"{'':20}  a change of their number is under way, or interrupted: {advice}")
+        if stale:
+            lines.append(f"{'':20}  {stale_text(stale)}")
     return lines
 
 

@@ -1,11 +1,19 @@
 """`ordersaga topology`: declare exchanges, queues and bindings before anything publishes."""
 
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
 import click
 from pika.exceptions import AMQPError
 
-from ordersaga.broker.provisioning import OtherArguments, OtherQueues, command_to_complete, declare
+from ordersaga.broker import provisioning
+from ordersaga.broker.provisioning import OtherArguments, OtherQueues, command_to_complete, declare, stale_bindings
+from ordersaga.broker.topology import Group
 from ordersaga.cli.app import PROVISIONER, Application
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.options import json_option
+from ordersaga.cli.stale import stale_text
+from ordersaga.cli.text import to_json
 from ordersaga.runtime.settings import Settings, read_settings
 
 
@@ -16,22 +24,51 @@ from ordersaga.runtime.settings import Settings, read_settings
     help="Delete the exchange `events` first, which an older version made with other arguments. Queues and what is in "
     "them stay; what a relay publishes in that moment is refused, kept and published again.",
 )
+@click.option(
+    "--prune",
+    is_flag=True,
+    help="Unbind queues from contracts that their group has no reaction to any more. Only when no worker of the older "
+    "code runs, and no rollback to it is planned: it would miss these messages.",
+)
 @click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@json_option
 @click.pass_obj
-def topology(application: Application, services: tuple[str, ...], replace_events: bool) -> None:
+def topology(
+    application: Application, services: tuple[str, ...], replace_events: bool, prune: bool, as_json: bool
+) -> None:
     """Declare the exchanges, and the queues and bindings of all services, or of those named.
 
     Needs a user who may declare. Declaring again changes nothing. QUEUES_PER_GROUP (1, 2, 4, 8 or 16; default 2) is
     the number of queues over which a new group is spread. A group that exists keeps what it has; if QUEUES_PER_GROUP
     is set and says otherwise, nothing is declared: `queues set` changes the number without breaking the order of
     messages. A group whose change was interrupted is left as it is, which works.
+
+    Bindings of a reaction that was removed stay, and are named: during a rollout, workers of the older code need them.
     """
     groups = {service.group: service.consumer_group for service in application.chosen(services)}
     if replace_events and services:
         raise click.UsageError("--replace-events is for all services: bindings of those left out would be lost.")
     wanted = read_settings(Settings).queues_per_group
+    url = application.amqp_url(PROVISIONER)
+    with errors_as_failures():
+        declared, interrupted = declare(url, groups, wanted, replace_events)
+        stale = stale_bindings(url, declared) if not prune else {}
+        pruned = provisioning.prune(url, declared, known_contracts(application)) if prune else {}
+    if as_json:
+        click.echo(to_json(as_data(declared, interrupted, stale, pruned)))
+    else:
+        click.echo(f"declared {sum(len(group.queue_names) + 1 for group in declared)} queues")
+        for name, contracts in pruned.items():
+            click.echo(f"unbound {name} from {', '.join(contracts)}")
+    for line in warnings(interrupted, stale):
+        click.echo(f"topology: {line}", err=True)
+
+
+@contextmanager
+def errors_as_failures() -> Iterator[None]:
+    """Raises Failed for errors of the broker and of the declaration."""
     try:
-        declared, interrupted = declare(application.amqp_url(PROVISIONER), groups, wanted, replace_events)
+        yield
     except OtherQueues as error:
         raise Failed(str(error)) from None
     except OtherArguments as error:
@@ -41,10 +78,27 @@ def topology(application: Application, services: tuple[str, ...], replace_events
         ) from None
     except AMQPError as error:
         raise Failed(f"The broker refused or is away: {error!r}. Check AMQP_URL and the user's permissions.") from None
-    click.echo(f"declared {sum(len(group.queue_names) + 1 for group in declared)} queues")
+
+
+def known_contracts(application: Application) -> list[str]:
+    """Every contract that a service of the application announces or receives by name."""
+    return sorted(
+        {name for service in application.services for name in (*service.announcements.contracts, *service.contracts)}
+    )
+
+
+def as_data(
+    declared: Iterable[Group], interrupted: list[str], stale: dict[str, list[str]], pruned: dict[str, list[str]]
+) -> dict[str, object]:
+    queues = {group.name: group.queues for group in declared}
+    return {"queues": queues, "interrupted": interrupted, "stale_contracts": stale, "pruned": pruned}
+
+
+def warnings(interrupted: Iterable[str], stale: dict[str, list[str]]) -> Iterator[str]:
     for name in interrupted:
-        click.echo(
-            f"topology: the number of queues of {name} is being changed, or a change was interrupted: the group is "
-            f"left as it is and works. To complete the change: {command_to_complete(name)}",
-            err=True,
+        yield (
+            f"the number of queues of {name} is being changed, or a change was interrupted: the group is "
+            f"left as it is and works. To complete the change: {command_to_complete(name)}"
         )
+    for name, contracts in stale.items():
+        yield f"{name} {stale_text(contracts)}"
