@@ -15,8 +15,8 @@ from devstack.records import Records
 from devstack.state import State
 from ordersaga.audit.note import Signer
 from ordersaga.cli.app import OWNER, Application
-from ordersaga.cli.databases import CONNECT_SECONDS
 from ordersaga.cli.errors import Failed
+from ordersaga.runtime.sessions import OPERATOR, connect
 from ordersaga.runtime.settings import Settings, read_settings
 from ordersaga.service import Service
 
@@ -76,7 +76,7 @@ class StackApplication(Application):
 def orders_of(url: str, customer: str) -> int | None:
     """The customer's orders on the read side; None when it does not answer."""
     try:
-        with psycopg.connect(url, connect_timeout=CONNECT_SECONDS) as connection:
+        with connect(url, "ordersaga", OPERATOR) as connection:
             row = connection.execute("select count(*) from saga_view where customer = %s", (customer,)).fetchone()
     except psycopg.Error:
         return None

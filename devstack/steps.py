@@ -14,6 +14,7 @@ from devstack.servers.postgres import Postgres
 from devstack.state import ROOT, State
 from devstack.supervisor import Step
 from ordersaga.cli.errors import Failed
+from ordersaga.runtime.errors import reason_of
 from ordersaga.runtime.settings import url_variable
 
 POLL = 0.05
@@ -50,7 +51,9 @@ def prepare_databases(external: ExternalServers, postgres: Postgres | None) -> N
         try:
             psycopg.connect(url, connect_timeout=10).close()
         except psycopg.Error as error:
-            raise Failed(f"{url_variable(database)} names a database that cannot be reached: {error}") from None
+            raise Failed(
+                f"{url_variable(database)} names a database that cannot be reached: {reason_of(error)}"
+            ) from None
 
 
 def reach_broker(url: str) -> None:

@@ -6,7 +6,6 @@ from functools import cache
 from threading import BoundedSemaphore
 from typing import Any, cast
 
-import psycopg
 from flask import Response, stream_with_context
 from flask_openapi3.blueprint import APIBlueprint
 from psycopg import Connection
@@ -25,6 +24,7 @@ from ordersaga.http.problems import Problem, respond
 from ordersaga.http.sending import begin_stream
 from ordersaga.readside import why as causes
 from ordersaga.readside.why import Node
+from ordersaga.runtime.sessions import REPORT, connect
 from ordersaga.store.history import fields, load_as_of
 from projections.audit.past_saga import saga_as_of
 from projections.audit.shapes import (
@@ -145,7 +145,7 @@ def record_lines() -> Iterator[str]:
     logs, stores = sources().logs(), sources().stores
 
     def records_of_store(store: str) -> Iterator[records.Record]:
-        with psycopg.connect(stores[store]) as connection:
+        with connect(stores[store], "ordersaga audit", REPORT, autocommit=False) as connection:
             yield from records_of(connection, logs[store])
 
     for record in records.records_of_all(sorted(logs), records_of_store):

@@ -12,11 +12,9 @@ from psycopg import Connection
 from ordersaga.audit.sealed_log import LogFiles
 from ordersaga.audit.verification import last_verification
 from ordersaga.database.pool import Database
+from ordersaga.runtime.sessions import API, SessionLimits, connect
 from ordersaga.runtime.settings import database_urls
 from projections.service import projections
-
-SECONDS = 2
-"""The timeout of a connection to a service's database."""
 
 
 class SourceUnavailable(Exception):
@@ -24,13 +22,13 @@ class SourceUnavailable(Exception):
 
 
 def connect_available(
-    stack: ExitStack, urls: Mapping[str, str], seconds: int
+    stack: ExitStack, urls: Mapping[str, str], limits: SessionLimits
 ) -> tuple[dict[str, Connection[Any]], list[str]]:
     """Connections in autocommit by name, which the stack closes, and the names of the databases that do not answer."""
     found: dict[str, Connection[Any]] = {}
     for name, url in urls.items():
         with suppress(psycopg.OperationalError):
-            found[name] = stack.enter_context(psycopg.connect(url, autocommit=True, connect_timeout=seconds))
+            found[name] = stack.enter_context(connect(url, "ordersaga audit", limits))
     return found, [name for name in urls if name not in found]
 
 
@@ -66,7 +64,7 @@ class Sources:
         try:
             with ExitStack() as stack:
                 own = stack.enter_context(self.database.connection())
-                found, missing = connect_available(stack, self.stores, SECONDS)
+                found, missing = connect_available(stack, self.stores, API)
                 yield {projections.name: own, **found}, missing
         except psycopg.OperationalError as error:
             raise SourceUnavailable("A database that the audit reads does not answer.") from error

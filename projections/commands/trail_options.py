@@ -9,9 +9,10 @@ import click
 
 from contracts import CONTRACTS
 from ordersaga.cli.app import OWNER, Application
-from ordersaga.cli.databases import CONNECT_SECONDS, connected
+from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import Moment
+from ordersaga.runtime.sessions import OPERATOR
 from projections.audit.sources import connect_available, incomplete_notice
 from projections.audit.trail import OPERATIONS, Trail, TrailFilter, is_known
 from projections.service import projections
@@ -63,7 +64,7 @@ def opened_trail(application: Application, wanted: TrailFilter) -> Iterator[Trai
     others = [service.database for service in application.services if not service.is_read_side]
     urls = {database: application.database_url(database, OWNER) for database in others}
     with connected(application, projections, OWNER) as read_side, ExitStack() as stack:
-        found, missing = connect_available(stack, urls, CONNECT_SECONDS)
+        found, missing = connect_available(stack, urls, OPERATOR)
         connections = {projections.database: read_side, **found}
         if missing:
             click.echo(incomplete_notice(missing), err=True)

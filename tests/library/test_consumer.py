@@ -96,7 +96,7 @@ def test_a_database_crash_amid_a_batch_loses_nothing_and_parks_nothing(counting:
 
 
 def test_a_table_locked_for_longer_than_anybody_waits_ends_no_worker_and_parks_nothing(counting: Counting) -> None:
-    counting.environment["COUNTING_LOCK_TIMEOUT"] = "100ms"
+    counting.environment["LOCK_TIMEOUT_SECONDS"] = "0.1"
     kept_out = "database is away: LockNotAvailable"
     with psycopg.connect(counting.database.owner_url) as stranger:
         stranger.execute("lock table inbox in access exclusive mode")

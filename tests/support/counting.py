@@ -15,7 +15,6 @@ from ordersaga.consumer import deadlines, worker
 from ordersaga.envelope.contract import Contract
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.parked import attempts, table
-from ordersaga.runtime import links
 from ordersaga.service import Service
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.deadline import Deadline
@@ -179,7 +178,6 @@ def main() -> int:
     table.MAX_ATTEMPTS = int(os.environ.get("COUNTING_ATTEMPTS", table.MAX_ATTEMPTS))
     table.BASE = timedelta(seconds=float(os.environ.get("COUNTING_BASE", 0.1)))
     deadlines.IDLE_SECONDS = 0.02
-    links.LOCK_TIMEOUT = os.environ.get("COUNTING_LOCK_TIMEOUT", links.LOCK_TIMEOUT)
     threading.excepthook = lambda failed: os._exit(70)
     return worker.run(service)
 

@@ -8,6 +8,7 @@ from ordersaga.audit.note import Signer
 from ordersaga.audit.sealed_log import LogFiles
 from ordersaga.audit.sealing import SealingLoop
 from ordersaga.audit.settings import SealerSettings
+from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
 from ordersaga.runtime.settings import read_settings
@@ -34,22 +35,26 @@ def serve(urls: Mapping[str, str], directory: Path, signer: Signer) -> int:
     serve_health(
         settings.health_port, settings.health_host, lambda: [text for each in loops for text in each.problems()]
     )
-    crashes: list[BaseException] = []
+    exit_codes: list[int] = []
     tasks = [task for each in loops for task in (each.run, each.keep_verifying)]
-    threads = [threading.Thread(target=run, args=(task, stop, crashes), daemon=True) for task in tasks]
+    threads = [threading.Thread(target=run, args=(task, stop, exit_codes), daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
     stop.wait()
     for thread in threads:
         thread.join(STOP_SECONDS)
-    return 1 if crashes else 0
+    return max(exit_codes, default=0)
 
 
-def run(task: Callable[[], None], stop: threading.Event, crashes: list[BaseException]) -> None:
-    """Run a task in its thread; an exception ends the process with exit code 1."""
+def run(task: Callable[[], None], stop: threading.Event, exit_codes: list[int]) -> None:
+    """Run a task in its thread; an exception ends the process."""
     try:
         task()
-    except Exception as error:  # noqa: BLE001 - the last frame of the thread
+    except UnusableDatabase as error:
+        log.error(f"the sealer cannot use a database: {error}")
+        exit_codes.append(2)
+        stop.set()
+    except Exception:  # noqa: BLE001 - the last frame of the thread
         log.exception("the sealer cannot go on and ends, to be started again")
-        crashes.append(error)
+        exit_codes.append(1)
         stop.set()

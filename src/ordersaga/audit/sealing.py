@@ -16,8 +16,9 @@ from ordersaga.audit.sealer import StoreSealer
 from ordersaga.audit.store_check import VerifyTotals
 from ordersaga.audit.store_records import records_of
 from ordersaga.audit.verify import verify
-from ordersaga.runtime.links import KEEPALIVE, Link
+from ordersaga.runtime.links import Link
 from ordersaga.runtime.logs import log
+from ordersaga.runtime.sessions import REPORT, connect
 
 VERIFY_SECONDS = 60.0
 VERIFY_SHARE = 0.05
@@ -69,7 +70,7 @@ class SealingLoop:
     def _seal(self) -> None:
         name = f"audit sealer {self.store}"
         with (
-            psycopg.connect(self._url, autocommit=True, application_name=name, **KEEPALIVE) as connection,
+            connect(self._url, name, REPORT) as connection,
             StoreSealer(self._files, self._signer, connection) as sealer,
         ):
             stopping = False
@@ -108,7 +109,7 @@ class SealingLoop:
                     verification.save_failure(self._files, found, repr(error))
 
     def _verify(self, found: list[AuditFinding]) -> VerifyTotals:
-        with psycopg.connect(self._url, application_name=f"audit verify {self.store}", **KEEPALIVE) as connection:
+        with connect(self._url, f"audit verify {self.store}", REPORT, autocommit=False) as connection:
             records = records_of_all([self.store], lambda _: records_of(connection, self._files))
             [totals] = verify(records, self._signer.verifier, found.append)
         return totals

@@ -9,13 +9,12 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg.conninfo import make_conninfo
 
 from ordersaga.database.locks import GROUP_GATE, RELAY_LEAD, try_lock
+from ordersaga.runtime import sessions
+from ordersaga.runtime.errors import reason_of
 
-SILENCE_SECONDS = 30
-"""The server ends a session after so long without a statement: a frozen command pauses nobody forever."""
-LEAVE_SECONDS = 15
+LEAVE_SECONDS = sessions.QUEUE_CHANGE.lock
 """Time for workers to finish what they hold; they allow themselves ten seconds."""
 PURPOSE = "queues set"
 
@@ -35,14 +34,12 @@ class ChangeFailed(Exception):
 def connect(name: str, url: str) -> Connection[Any]:
     """A session that holds locks. Raises ChangeFailed when the database does not answer."""
     called = f"{PURPOSE} {socket.gethostname()} {os.getpid()}"
-    settings = {"application_name": called, "connect_timeout": "5"}
     try:
-        connection = psycopg.connect(make_conninfo(url, **settings), autocommit=True)
-        connection.execute("select set_config('idle_session_timeout', %s, false)", (f"{SILENCE_SECONDS}s",))
-        connection.execute("select set_config('lock_timeout', %s, false)", (f"{LEAVE_SECONDS}s",))
+        return sessions.connect(url, called, sessions.QUEUE_CHANGE)
     except psycopg.Error as error:
-        raise ChangeFailed(f"The database of {name} does not answer: {error}. Nothing was changed.") from None
-    return connection
+        raise ChangeFailed(
+            f"The database of {name} does not answer: {reason_of(error)}. Nothing was changed."
+        ) from None
 
 
 def take_lead(name: str, connection: Connection[Any]) -> None:
@@ -95,5 +92,5 @@ def keep_alive(sessions: Mapping[str, Connection[Any]]) -> None:
             session.execute("")
         except psycopg.Error as error:
             raise ChangeFailed(
-                f"The session in the database of {name} was lost: {error}. Run the command again."
+                f"The session in the database of {name} was lost: {reason_of(error)}. Run the command again."
             ) from None

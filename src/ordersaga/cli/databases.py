@@ -9,9 +9,11 @@ from psycopg import Connection
 
 from ordersaga.cli.app import Application
 from ordersaga.cli.errors import Failed
+from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.sessions import OPERATOR, connect
 from ordersaga.service import Service
 
-CONNECT_SECONDS = 10
+NAME = "ordersaga"
 IS_IT_MIGRATED = "Is it up and migrated?"
 
 
@@ -26,7 +28,7 @@ def connected(
     """
     try:
         url = application.database_url(service.database, role)
-        with psycopg.connect(url, autocommit=True, connect_timeout=CONNECT_SECONDS) as connection:
+        with connect(url, NAME, OPERATOR) as connection:
             yield connection
     except psycopg.Error as error:
-        raise Failed(f"The database of {service.name} failed: {error}. {then}") from error
+        raise Failed(f"The database of {service.name} failed: {reason_of(error)}. {then}") from error

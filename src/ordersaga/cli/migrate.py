@@ -1,5 +1,7 @@
 """`ordersaga migrate`: bring databases up to date."""
 
+from typing import cast
+
 import click
 import psycopg
 from sqlalchemy.exc import DBAPIError
@@ -9,6 +11,8 @@ from ordersaga.cli.errors import Failed
 from ordersaga.database.migrate import UnknownSchema
 from ordersaga.database.migrate import migrate as migrate_database
 from ordersaga.privacy.erasure import Erasure, Erasures, erase_again
+from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.sessions import OPERATOR, connect
 from ordersaga.runtime.settings import url_variable
 
 
@@ -35,9 +39,9 @@ def migrate(application: Application, services: tuple[str, ...]) -> None:
         except UnknownSchema as error:
             raise Failed(str(error)) from None
         except (psycopg.Error, DBAPIError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
+            cause = cast(psycopg.Error, error.orig) if isinstance(error, DBAPIError) else error
             raise Failed(
-                f"The database of {service.name} could not be migrated: {str(cause).strip()}\n"
+                f"The database of {service.name} could not be migrated: {reason_of(cause)}.\n"
                 f"Nothing was changed in it. Is {url_variable(service.database)} the URL of its owner?"
             ) from None
 
@@ -45,6 +49,6 @@ def migrate(application: Application, services: tuple[str, ...]) -> None:
 def repeat_erasures(database: str, url: str, erasures: list[Erasure]) -> None:
     """Erase the keys that a restored backup has again."""
     if erasures:
-        with psycopg.connect(url, autocommit=True) as connection:
+        with connect(url, "ordersaga migrate", OPERATOR) as connection:
             for done in erase_again(connection, erasures):
                 click.echo(f"erased personal keys of {done.subject} in {database} again")

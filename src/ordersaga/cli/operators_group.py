@@ -10,7 +10,7 @@ from ordersaga.runtime.extras import how_to_install
 
 
 class OperatorsGroup(LazyGroup):
-    """A group whose commands end with exit code 2 and a message when a setting or a package is missing."""
+    """A group whose commands end with exit code 2 and a message when something must be set, installed or changed."""
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -25,3 +25,9 @@ class OperatorsGroup(LazyGroup):
             if not (install := how_to_install(missing)):
                 raise
             raise CannotRunHere(f"The package {missing.name} is needed for that: {install}") from None
+        except Exception as error:
+            from ordersaga.runtime.errors import UnusableDatabase
+
+            if isinstance(error, UnusableDatabase):
+                raise CannotRunHere(str(error)) from None
+            raise

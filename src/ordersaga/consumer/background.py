@@ -6,9 +6,10 @@ from typing import Any
 
 from psycopg import Connection
 
-from ordersaga.runtime.errors import ErrorKind, classify
+from ordersaga.runtime.errors import ErrorKind, UnusableDatabase, classify
 from ordersaga.runtime.links import DatabaseLink
 from ordersaga.runtime.logs import log
+from ordersaga.runtime.sessions import WORKER, SessionLimits
 
 
 def no_op(_: Connection[Any]) -> None:
@@ -25,9 +26,10 @@ class Background(threading.Thread):
         step: Callable[[Connection[Any]], float],
         stopping: threading.Event,
         last: Callable[[Connection[Any]], None] = no_op,
+        limits: SessionLimits = WORKER,
     ) -> None:
         super().__init__(name=name)
-        self.link = DatabaseLink(f"database ({name})", url)
+        self.link = DatabaseLink(f"database ({name})", url, limits)
         self.step = step
         self.stopping = stopping
         self.last = last
@@ -44,7 +46,7 @@ class Background(threading.Thread):
         try:
             seconds = step(self.link.connection()) or 0
         except Exception as error:  # noqa: BLE001 - one failure must not end the thread
-            if classify(error) is not ErrorKind.UNAVAILABLE:
+            if classify(error) is not ErrorKind.UNAVAILABLE and not isinstance(error, UnusableDatabase):
                 log.exception(f"{self.name} failed and will try again")
             self.link.down(error)
             return self.link.pause()

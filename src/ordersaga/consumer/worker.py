@@ -14,8 +14,10 @@ from ordersaga.consumer.housekeeping import Housekeeping
 from ordersaga.consumer.receiver import Receiver
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked.retries import Retries
+from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
+from ordersaga.runtime.sessions import WORKER, adjusted
 from ordersaga.runtime.settings import MissingSetting, Settings, read_settings, url_variable
 from ordersaga.runtime.signals import set_by_signal
 from ordersaga.service import Service
@@ -36,7 +38,7 @@ Environment:
   LOG_LEVEL, LOG_FORMAT=console|json
 {own}
 Start as many as you like; they share the queues. The worker waits for servers that are away. On SIGTERM or Ctrl-C it
-handles the messages in hand and exits 0. Exit 2: a setting is missing.
+handles the messages in hand and exits 0. Exit 2: something must be changed first, and the text says what.
 """
 
 
@@ -87,22 +89,23 @@ class Worker:
     def __init__(self, settings: Settings, service: Service) -> None:
         amqp_url = settings.broker_url
         url, group, handler = service.database_url, service.group, service.handler()
+        limits = adjusted(WORKER, settings)
         self.stopping = threading.Event()
         self.outside = OutsideSteps(
-            service.reactions, service.announcements, service.resources(settings), url, self.stopping
+            service.reactions, service.announcements, service.resources(settings), url, self.stopping, limits
         )
-        self.database = GatedLink("database", url)
+        self.database = GatedLink("database", url, limits)
         receiver = Receiver(group, handler)
         self.consumer = Consumer(group, amqp_url, receiver, self.outside, self.database, self.stopping)
         retries = Retries(handler, self.outside)
         housekeeping = Housekeeping(group, timedelta(days=settings.inbox_retention_days))
         self.background = [
-            Background("retries", url, retries.step, self.stopping, retries.stop),
-            Background("housekeeping", url, housekeeping.step, self.stopping),
+            Background("retries", url, retries.step, self.stopping, retries.stop, limits),
+            Background("housekeeping", url, housekeeping.step, self.stopping, limits=limits),
         ]
         if service.reactions.deadlines:
             step = Deadlines(service.reactions, service.announcements).step
-            self.background.append(Background("deadlines", url, step, self.stopping))
+            self.background.append(Background("deadlines", url, step, self.stopping, limits=limits))
 
     def problems(self) -> list[str]:
         """The reasons why this process cannot work now, each a sentence."""
@@ -120,6 +123,9 @@ class Worker:
             try:
                 self.consumer.run()
                 return 0
+            except UnusableDatabase as error:
+                log.error(f"the worker cannot use its database: {error}")
+                return 2
             except Exception:  # noqa: BLE001 - the last frame of the process
                 log.exception("the worker cannot go on and ends, to be started again")
                 return 1

@@ -3,7 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from alembic import command
 from alembic.config import Config
 from psycopg import Connection
@@ -18,6 +17,8 @@ from ordersaga.database.pool import missing_columns
 from ordersaga.database.privileges import close_to_everybody
 from ordersaga.database.schema import metadata
 from ordersaga.database.service_schema import ServiceSchema
+from ordersaga.runtime.sessions import MIGRATION as LIMITS
+from ordersaga.runtime.sessions import connect
 
 SERVICE_GRANTS = SQL("""
     grant usage on schema public to {role};
@@ -48,6 +49,8 @@ FOREIGN_TABLES = (
     "Start with an empty database"
 )
 
+NAME = "ordersaga migrate"
+
 
 class UnknownSchema(Exception):
     """The migrations do not lead to the tables that the code needs."""
@@ -59,7 +62,7 @@ def migrate(schema: ServiceSchema, url: str) -> None:
     Raises:
         UnknownSchema: a table of another application exists, or a column is still missing; nothing was changed.
     """
-    engine = create_engine("postgresql+psycopg://", creator=lambda: psycopg.connect(url))
+    engine = create_engine("postgresql+psycopg://", creator=lambda: connect(url, NAME, LIMITS, autocommit=False))
     try:
         with engine.begin() as connection:
             connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION})

@@ -1,19 +1,19 @@
 """Database: the connection pool of a process, and the problems that keep the process from using its database."""
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from psycopg import Connection, OperationalError
-from psycopg_pool import ConnectionPool
 from sqlalchemy import MetaData
 
 from ordersaga.database.schema import metadata
+from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.links import is_disturbed
+from ordersaga.runtime.sessions import API, SessionLimits, connect, open_pool
 
 CONNECTION_SECONDS = 2
-STATEMENT_TIMEOUT = "10s"
-"""Longer than any statement takes. It frees the thread of a request that waits for a lock that is never released."""
+"""Longest wait for a free connection."""
 
 MISSING = """
 select wanted.tab, array_agg(wanted.col)
@@ -27,19 +27,25 @@ group by wanted.tab order by wanted.tab
 class Database:
     """A pool of connections in autocommit mode: a single statement is a transaction; callers begin longer ones."""
 
-    def __init__(self, url: str, name: str, size: int, *tables: MetaData) -> None:
-        """Connect in the background: a process starts without its database, and is ready once it answers."""
+    def __init__(self, url: str, name: str, size: int, *tables: MetaData, limits: SessionLimits = API) -> None:
+        """Connect in the background: a process starts without its database, and is ready once it answers.
+
+        Raises:
+            UnusableDatabase: it answers, but cannot be used.
+        """
         self.name = name
         self.tables = (metadata, *tables)
-        self.pool = ConnectionPool(
+        self._url, self._limits = url, limits
+        self.require_usable()
+        self.pool = open_pool(
             url,
-            kwargs={"autocommit": True, "connect_timeout": CONNECTION_SECONDS, "application_name": f"{name} api"},
+            f"{name} api",
+            limits,
+            size,
             min_size=min(2, size),
-            max_size=size,
             timeout=CONNECTION_SECONDS,
             # Requests wait while the pool reconnects. After this time it stops, and the next request reconnects.
             reconnect_timeout=1,
-            configure=configure,
             open=True,
         )
 
@@ -59,19 +65,27 @@ class Database:
         finally:
             self.pool.putconn(connection)
 
+    def require_usable(self) -> None:
+        """Raises UnusableDatabase, which the pool, connecting in the background, can only log."""
+        with suppress(OperationalError):
+            connect(self._url, f"{self.name} api", self._limits).close()
+
+    def refusal(self) -> str:
+        try:
+            self.require_usable()
+        except UnusableDatabase as error:
+            return str(error)
+        return f"The database {self.name} does not answer. Start it, or correct {self.name.upper()}_DATABASE_URL."
+
     def problems(self) -> list[str]:
         """The reasons why the process cannot use the database, each a sentence."""
         try:
             with self.connection(timeout=1) as connection:
                 missing = missing_columns(connection, self.tables)
         except OperationalError:
-            return [f"The database {self.name} does not answer. Start it, or correct {self.name.upper()}_DATABASE_URL."]
+            return [self.refusal()]
         remedy = "Run ordersaga migrate."
         return [f"The database {self.name} lacks {table} ({', '.join(names)}). {remedy}" for table, names in missing]
-
-
-def configure(connection: Connection[Any]) -> None:
-    connection.execute("select set_config('statement_timeout', %s, false)", (STATEMENT_TIMEOUT,))
 
 
 def missing_columns(connection: Connection[Any], expected: Iterable[MetaData]) -> list[tuple[str, list[str]]]:

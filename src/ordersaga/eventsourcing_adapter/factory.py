@@ -10,11 +10,10 @@ from eventsourcing.persistence import (
     Transcoder,
 )
 from eventsourcing.utils import resolve_topic
-from psycopg import Connection
-from psycopg_pool import ConnectionPool
 
 from ordersaga.eventsourcing_adapter.recorder import OutboxRecorder, StreamRecorder
 from ordersaga.eventsourcing_adapter.snapshots import SnapshotRecorder
+from ordersaga.runtime.sessions import WORKER, open_pool
 from ordersaga.runtime.settings import MissingSetting
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.topics import mapper as default_mapper
@@ -36,9 +35,7 @@ class OutboxFactory(InfrastructureFactory[Any]):
         topic = self.env.get(self.ANNOUNCEMENTS)
         self.announcements: Announcements | None = resolve_topic(topic) if topic else None
         self.application_mapper: Mapper[Any] = default_mapper
-        self.pool: ConnectionPool[Connection[Any]] = ConnectionPool(
-            url, kwargs={"autocommit": True}, min_size=1, max_size=POOL_SIZE, open=True
-        )
+        self.pool = open_pool(url, self.env.name, WORKER, POOL_SIZE, min_size=1, open=True)
 
     def mapper(self, transcoder: Transcoder | None = None, mapper_class: Any = None) -> Mapper[Any]:
         """The application's mapper, which reads events for their announcements too."""

@@ -25,8 +25,10 @@ from ordersaga.http.waiting import WaitingRoom
 from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
 from ordersaga.runtime import health
+from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.logs import working_on
-from ordersaga.runtime.settings import Settings, SettingsType, read_settings
+from ordersaga.runtime.sessions import API, adjusted
+from ordersaga.runtime.settings import MissingSetting, Settings, SettingsType, read_settings
 from ordersaga.service import Service
 
 THREADS = 16
@@ -105,10 +107,14 @@ def create_app(service: Service, routes: APIBlueprint, title: str, roles: Collec
     `roles` are the roles of its callers beside STAFF.
 
     Raises:
-        MissingSetting: a variable is missing or wrong.
+        MissingSetting: a variable is missing or wrong, or the database cannot be used.
     """
     settings = read_settings(service.settings)
-    database = Database(service.database_url, service.database, THREADS, *service.schema.tables)
+    limits = adjusted(API, settings)
+    try:
+        database = Database(service.database_url, service.database, THREADS, *service.schema.tables, limits=limits)
+    except UnusableDatabase as error:
+        raise MissingSetting(str(error)) from None
     return Api(title, routes, service, settings, database, roles)
 
 

@@ -6,12 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 from psycopg import Connection
-from psycopg_pool import ConnectionPool
 
 from ordersaga.inbox.delivery import NO_ANSWER, Broken, Received
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.runtime.errors import ErrorKind, Unavailable, classify
 from ordersaga.runtime.links import refuse_disturbed
+from ordersaga.runtime.sessions import WORKER, SessionLimits, open_pool
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import Transaction
 
@@ -35,7 +35,13 @@ class OutsideSteps:
     """Runs outside steps in threads. Their connections are only for reading: each statement is a transaction."""
 
     def __init__(
-        self, reactions: Reactions, announcements: Announcements, resources: Any, url: str, stopping: threading.Event
+        self,
+        reactions: Reactions,
+        announcements: Announcements,
+        resources: Any,
+        url: str,
+        stopping: threading.Event,
+        limits: SessionLimits = WORKER,
     ) -> None:
         self.steps: Mapping[str, Callable[..., Any]] = {
             name: reaction.outside for name, reaction in reactions.by_contract.items() if reaction.outside
@@ -44,14 +50,7 @@ class OutsideSteps:
         self.resources = resources
         self.stopping = stopping
         self.threads = ThreadPoolExecutor(THREADS, "outside")
-        self.pool = ConnectionPool(
-            url,
-            min_size=1,
-            max_size=THREADS,
-            open=False,
-            kwargs={"autocommit": True},
-            check=refuse_disturbed,
-        )
+        self.pool = open_pool(url, "outside steps", limits, THREADS, min_size=1, open=False, check=refuse_disturbed)
 
     def __enter__(self) -> "OutsideSteps":
         if self.steps:

@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-import psycopg
 from psycopg import Connection
 
 from ordersaga.reconcile.findings import PendingFinding, ReconcileFinding
 from ordersaga.reconcile.receivers import Receivers
+from ordersaga.reconcile.snapshots import NAME
+from ordersaga.runtime.sessions import REPORT, connect
 
 MAX_PENDING = 1000
 """Findings that are held at once."""
@@ -56,8 +57,7 @@ class Settling:
 
     def __enter__(self) -> "Settling":
         for service, url in self._urls.items():
-            connection = psycopg.connect(url, autocommit=True, application_name="ordersaga reconcile")
-            self._connections[service] = self._open.enter_context(connection)
+            self._connections[service] = self._open.enter_context(connect(url, NAME, REPORT))
         return self
 
     def __exit__(self, *_: object) -> None:

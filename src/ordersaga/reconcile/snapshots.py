@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import psycopg
 from psycopg import Connection, IsolationLevel
 
 from ordersaga.readside.read_side import ReadSide
+from ordersaga.runtime.sessions import REPORT, connect
 from ordersaga.service import Service
 
+NAME = "ordersaga reconcile"
 numbers = count(1)
 """Several cursors are open in one connection at once."""
 ROWS_PER_FETCH = 2000
@@ -42,7 +43,7 @@ def take_snapshots(services: Sequence[Service], urls: Mapping[str, str]) -> Iter
 @contextmanager
 def snapshot(url: str) -> Iterator[Connection[Any]]:
     """A read-only transaction with a snapshot of its beginning."""
-    with psycopg.connect(url, application_name="ordersaga reconcile") as connection:
+    with connect(url, NAME, REPORT, autocommit=False) as connection:
         connection.isolation_level = IsolationLevel.REPEATABLE_READ
         connection.read_only = True
         connection.execute("select 1")

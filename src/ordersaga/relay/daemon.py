@@ -11,6 +11,7 @@ from ordersaga.relay.dispatch import DRAIN_SECONDS
 from ordersaga.relay.relay import Relay
 from ordersaga.relay.session import UnsafeServer
 from ordersaga.relay.settings import RelaySettings
+from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
 from ordersaga.runtime.settings import MissingSetting, database_urls, distinct_databases, read_settings
@@ -71,7 +72,7 @@ def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> Non
     """Run one relay in its thread; an unhandled error ends the process."""
     try:
         relay.run()
-    except UnsafeServer as error:
+    except (UnsafeServer, UnusableDatabase) as error:
         log.error(f"{relay.database} is not published: {error}")
         exit_codes.append(2)
     except Exception:  # noqa: BLE001 - the last frame of the thread

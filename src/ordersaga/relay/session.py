@@ -4,22 +4,13 @@ import os
 import socket
 from typing import Any
 
-import psycopg
 from psycopg import Connection
-from psycopg.conninfo import make_conninfo
 
 from ordersaga.database.locks import RELAY_LEAD, try_lock
+from ordersaga.runtime import sessions
 
 SILENCE_SECONDS = 3
 """The server ends a session without traffic after this time, so that a frozen or unreachable relay loses its lead."""
-
-CONNECT = {
-    "connect_timeout": "5",
-    "keepalives_idle": "5",
-    "keepalives_interval": "2",
-    "keepalives_count": "3",
-    "tcp_user_timeout": "10000",
-}
 
 # A crash may set the cursor back; the relay then publishes copies, which every inbox drops by id. So its moves need
 # not wait for the disk. Sequential scans are off because the planner misjudges the window: with generic plans, or
@@ -44,9 +35,10 @@ def connect(url: str) -> Connection[Any]:
 
     Raises:
         psycopg.OperationalError: the server is away or refuses.
+        UnusableDatabase: it answers, but cannot be used.
     """
     name = f"relay {socket.gethostname()} {os.getpid()}"
-    return psycopg.connect(make_conninfo(url, **CONNECT, application_name=name), autocommit=True)
+    return sessions.connect(url, name, sessions.RELAY)
 
 
 def prepare(connection: Connection[Any], unsafe_durability: bool) -> None:

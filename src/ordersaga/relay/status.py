@@ -8,13 +8,13 @@ from uuid import UUID
 
 import psycopg
 from psycopg import Connection
-from psycopg.conninfo import make_conninfo
 
 from ordersaga.database.locks import RELAY_LEAD
 from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT, unseen
-from ordersaga.relay import session
 from ordersaga.relay.undeliverable import MAX_ROWS
 from ordersaga.relay.window import Cursor
+from ordersaga.runtime.errors import UnusableDatabase, reason_of
+from ordersaga.runtime.sessions import OPERATOR, connect
 
 
 @dataclass(frozen=True)
@@ -93,12 +93,13 @@ from total left join outbox on position = oldest
 
 def relay_status(database: str, url: str, seconds: float) -> RelayStatus:
     """Query one database, and measure its publishing rate over so many seconds."""
-    options = {**session.CONNECT, "application_name": "ordersaga relay status"}
     try:
-        with psycopg.connect(make_conninfo(url, **options), autocommit=True) as connection:
+        with connect(url, "ordersaga relay status", OPERATOR) as connection:
             return measure(connection, database, seconds)
+    except UnusableDatabase as error:
+        return RelayStatus(database, problem=str(error))
     except psycopg.Error as error:
-        return RelayStatus(database, problem=str(error).strip())
+        return RelayStatus(database, problem=reason_of(error))
 
 
 def measure(connection: Connection[Any], database: str, seconds: float) -> RelayStatus:

@@ -37,6 +37,10 @@ class Unavailable(Exception):
     """
 
 
+class UnusableDatabase(Exception):
+    """The database answers, but cannot be used until a person changes something; the message says what."""
+
+
 class ErrorKind(Enum):
     """The kinds of errors, each with what the worker does with the message."""
 
@@ -78,6 +82,13 @@ def classify_sqlstate(error: psycopg.Error) -> ErrorKind:
     if connection_lost or state.startswith(UNAVAILABLE_STATES):
         return ErrorKind.UNAVAILABLE
     return ErrorKind.FAILED
+
+
+def reason_of(error: psycopg.Error) -> str:
+    """The reason in one line without its full stop; Postgres' own text repeats the statement above a caret."""
+    given = (error.diag.message_primary, error.diag.message_detail, error.diag.message_hint)
+    sentences = [text.strip().rstrip(".") for text in given if text] or [str(error).rstrip(".\n")]
+    return " ".join(". ".join(sentences).split())
 
 
 class Failure(NamedTuple):

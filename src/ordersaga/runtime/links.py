@@ -9,19 +9,10 @@ from psycopg import Connection
 from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import Unavailable
 from ordersaga.runtime.logs import log
+from ordersaga.runtime.sessions import WORKER, SessionLimits, connect
 
 MIN_PAUSE = 0.05
 RECONNECT = Backoff(first=0.2, longest=5.0)
-KEEPALIVE: dict[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""A vanished server is detected within half a minute."""
-LOCK_TIMEOUT = "10s"
-"""Shorter than the broker's heartbeat timeout (60 s)."""
 
 
 class Link:
@@ -52,9 +43,10 @@ class Link:
 class DatabaseLink(Link):
     """One connection, opened on demand and reopened after a loss."""
 
-    def __init__(self, name: str, url: str) -> None:
+    def __init__(self, name: str, url: str, limits: SessionLimits = WORKER) -> None:
         super().__init__(name)
         self._url = url
+        self._limits = limits
         self._connection: Connection[Any] | None = None
 
     def connection(self) -> Connection[Any]:
@@ -62,9 +54,10 @@ class DatabaseLink(Link):
 
         Raises:
             Unavailable, psycopg.OperationalError: the database does not answer or is not migrated yet.
+            UnusableDatabase: it answers, but cannot be used.
         """
         if self._connection is None or self._connection.closed:
-            self._connection = connect(self._url, self.name)
+            self._connection = connect_migrated(self._url, self.name, self._limits)
         return self._connection
 
     def down(self, error: BaseException) -> None:
@@ -77,15 +70,17 @@ class DatabaseLink(Link):
             self._connection = None
 
 
-def connect(url: str, name: str) -> Connection[Any]:
-    connection = psycopg.connect(
-        url, autocommit=True, application_name=name, options=f"-c lock_timeout={LOCK_TIMEOUT}", **KEEPALIVE
-    )
+def connect_migrated(url: str, name: str, limits: SessionLimits) -> Connection[Any]:
+    """A session in autocommit. Raises Unavailable when the tables are missing or not granted."""
+    connection = connect(url, name, limits)
     try:
         connection.execute("select from inbox, parked_messages limit 0")
     except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege) as error:
         connection.close()
         raise Unavailable(f"the database is not migrated for this service: {error}") from error
+    except BaseException:
+        connection.close()
+        raise
     return connection
 
 

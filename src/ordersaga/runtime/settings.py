@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     """Queues of a new group, 2 if unset; `ordersaga queues set` changes an existing group."""
     inbox_retention_days: float = Field(default=30, gt=0)
     """A worker purges older inbox rows and idempotency keys; a later repeat takes effect again."""
+    lock_timeout_seconds: float | None = Field(default=None, gt=0)
+    statement_timeout_seconds: float | None = Field(default=None, gt=0)
+    idle_in_transaction_timeout_seconds: float | None = Field(default=None, gt=0)
+    """Time limits of a worker's or an API's sessions in Postgres; see `runtime.sessions` for those of each kind."""
     log_level: LogLevel = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
 

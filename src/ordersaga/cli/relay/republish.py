@@ -11,10 +11,13 @@ import psycopg
 from ordersaga.cli.app import Application
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import Moment, json_option, services_argument
+from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.sessions import OPERATOR, REPORT, connect
 from ordersaga.runtime.settings import Settings, read_settings
 from ordersaga.service import Service
 from ordersaga.store.republish import announce_again, count_events
 
+NAME = "ordersaga relay republish"
 MARGIN = timedelta(hours=1)
 """Longest time from reading an event to its arrival; no inbox may purge its id before that."""
 
@@ -44,7 +47,9 @@ def republish(
         try:
             written[service.name] = of_service(service, url, since, key, unreadable.append)
         except psycopg.Error as error:
-            raise Failed(f"{service.name} could not be announced again: {error}. Run the command again.") from None
+            raise Failed(
+                f"{service.name} could not be announced again: {reason_of(error)}. Run the command again."
+            ) from None
     if as_json:
         click.echo(json.dumps({"announced": written, "unreadable": unreadable}))
     else:
@@ -71,7 +76,7 @@ def of_service(
 ) -> int:
     """Announce the events of one service again. Returns the number of messages."""
     total = 0
-    with psycopg.connect(url, autocommit=True) as store, psycopg.connect(url, autocommit=True) as outbox:
+    with connect(url, NAME, REPORT) as store, connect(url, NAME, OPERATOR) as outbox:
         bar = click.progressbar(
             length=count_events(store, since), label=service.name, file=sys.stderr, hidden=not sys.stderr.isatty()
         )

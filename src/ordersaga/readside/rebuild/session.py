@@ -5,22 +5,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import psycopg
 from psycopg import Connection
 
 from ordersaga.database.locks import MIGRATION, REBUILD
+from ordersaga.runtime import sessions
 
 NAME = "ordersaga projections rebuild"
-OPTIONS = " ".join(
-    f"-c {setting}"
-    for setting in (
-        "client_connection_check_interval=1000",
-        "work_mem=64MB",
-        "maintenance_work_mem=128MB",
-        "jit=off",
-        "synchronous_commit=off",
-    )
-)
+SETTINGS = {
+    "client_connection_check_interval": "1000",
+    "work_mem": "64MB",
+    "maintenance_work_mem": "128MB",
+    "jit": "off",
+    "synchronous_commit": "off",
+}
 """The server notices within a second that a rebuild was killed; only the swap waits for the disk."""
 LEFTOVER_SECONDS = 5.0
 """How long the session of a killed rebuild may keep the lock."""
@@ -41,7 +38,7 @@ class RebuildRefused(Exception):
 
 def connect(url: str) -> Connection[Any]:
     """A connection in autocommit with the settings of a rebuild."""
-    return psycopg.connect(url, autocommit=True, application_name=NAME, options=OPTIONS)
+    return sessions.connect(url, NAME, sessions.REBUILD, settings=SETTINGS)
 
 
 @contextmanager

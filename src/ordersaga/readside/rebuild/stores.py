@@ -4,12 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import psycopg
 from psycopg import Connection, IsolationLevel
 from psycopg.sql import SQL
 
 from ordersaga.database import snapshot_window as window
 from ordersaga.readside.rebuild.session import NAME
+from ordersaga.runtime.sessions import REPORT, connect
 
 ROWS_PER_FETCH = 2000
 COLUMNS = "originator_id, originator_version, topic, state, hash, correlation_id, causation_id, actor"
@@ -30,7 +30,7 @@ class StoreSnapshot:
 
 def open_store(url: str) -> Connection[Any]:
     """A connection whose transactions are read-only, each with one snapshot."""
-    connection = psycopg.connect(url, application_name=NAME)
+    connection = connect(url, NAME, REPORT, autocommit=False)
     connection.isolation_level = IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     return connection
