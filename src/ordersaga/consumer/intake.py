@@ -10,6 +10,7 @@ from pika.exceptions import AMQPError, ConnectionWrongStateError, ConsumerCancel
 from pika.spec import Basic, BasicProperties
 
 from ordersaga.broker.topology import dead_letters_of, parameters, queues_of
+from ordersaga.consumer.properties import as_text, readable_headers, tolerate_all_properties
 from ordersaga.consumer.source import Source, close_without_cancel
 from ordersaga.inbox.delivery import SUSPECT, Delivery
 
@@ -21,6 +22,7 @@ class Intake:
     """All queues that a group has on the broker. Only `wake` may be called from other threads."""
 
     def __init__(self, group: str, amqp_url: str) -> None:
+        tolerate_all_properties()
         self.arrived: deque[Delivery] = deque()
         self._sources: dict[str, Source] = {}
         self._dead_letters = dead_letters_of(group)
@@ -128,17 +130,16 @@ class Intake:
 
 
 def from_queue(queue: str, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Delivery:
-    headers = properties.headers or {}
+    headers = readable_headers(properties)
     before = delivered_before(headers, method.redelivered)
-    return Delivery(method.delivery_tag, method.routing_key, headers, body, before, queue=queue)
+    return Delivery(method.delivery_tag, as_text(method.routing_key), headers, body, before, queue=queue)
 
 
 def from_dead_letters(queue: str, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> Delivery:
-    headers = properties.headers or {}
+    headers = readable_headers(properties)
     routing_key, reason = death(headers)
-    return Delivery(
-        method.delivery_tag, routing_key or method.routing_key, headers, body, dead_lettered=reason, queue=queue
-    )
+    routing_key = routing_key or as_text(method.routing_key)
+    return Delivery(method.delivery_tag, routing_key, headers, body, dead_lettered=reason, queue=queue)
 
 
 def delivered_before(headers: Mapping[str, Any], redelivered: bool) -> int:
@@ -150,10 +151,14 @@ def delivered_before(headers: Mapping[str, Any], redelivered: bool) -> int:
 
 
 def death(headers: Mapping[str, Any]) -> tuple[str, str]:
-    """First routing key and reason of a dead letter, from the broker's x-death header."""
-    deaths = headers.get("x-death") or [{}]
-    reason = deaths[0].get("reason", "no reason given")
-    keys = deaths[0].get("routing-keys") or [""]
+    """First routing key and reason of a dead letter, from the broker's x-death header.
+
+    Publishers can write that header too, so it may hold anything.
+    """
+    deaths = headers.get("x-death")
+    first = deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], Mapping) else {}
+    reason, keys = first.get("reason", "no reason given"), first.get("routing-keys")
+    key = str(keys[0]) if isinstance(keys, list) and keys else ""
     if reason == "delivery_limit":
-        return keys[0], "delivery limit reached (the process died handling it)"
-    return keys[0], f"dead-lettered by the broker: {reason}"
+        return key, "delivery limit reached (the process died handling it)"
+    return key, f"dead-lettered by the broker: {reason}"
