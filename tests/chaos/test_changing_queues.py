@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.shop import test_changing_queues as changing
-from tests.shop.test_changing_queues import Road, road
+from tests.library import test_changing_queues as changing
+from tests.library.test_changing_queues import Road, road
 
 __all__ = ["road"]
 

@@ -1,4 +1,4 @@
-"""`python -m tests.shop.support.killed_change`: changes the number of queues and kills itself amid it."""
+"""`python -m tests.support.killed_change`: changes the number of queues and kills itself amid it."""
 
 import json
 import os

@@ -1,7 +1,6 @@
 """What `queues set` promises: another number of queues under load, with every order kept and nothing lost."""
 
 import json
-import os
 import random
 import signal
 import subprocess
@@ -12,7 +11,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -21,21 +19,13 @@ import pytest
 from click.testing import CliRunner
 from psycopg import Connection
 
-from devstack import doctor, steps
-from devstack.cli import main
-from devstack.environment import Environments
-from devstack.external_servers import ExternalServers
-from devstack.processes import GROUPS
-from devstack.state import State
 from ordersaga.broker import provisioning as topology
 from ordersaga.broker.change import QueueChange
 from ordersaga.broker.pause_locks import ChangeFailed
-from ordersaga.broker.topology import Group, change_of, queues_of
+from ordersaga.broker.topology import Group, queues_of
 from ordersaga.cli.app import Application
 from ordersaga.cli.topology import topology as topology_command
 from ordersaga.envelope.message import Message, partition_of
-from ordersaga.runtime.settings import url_variable
-from shop import services
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked, reactions, service
@@ -54,8 +44,8 @@ values (%s, %s, %s, %s, %s, %s, %s, %s, 'tester', '', '', %s)
 """
 
 
-STOCK = "inventory_service"
-ALL_GROUPS = {each.group: each.consumer_group for each in services}
+SOURCE = "source"
+"""The database from whose outbox the messages come."""
 COUNTING = {GROUP: service.consumer_group}
 
 
@@ -77,7 +67,7 @@ class Road:
 
     def change(self, queues: int, timeout: float = 60, say: Callable[[str], None] = print) -> QueueChange:
         counting = self.counting
-        leads, gates = {"order_service": self.source.relay_url}, {GROUP: counting.database.url}
+        leads, gates = {SOURCE: self.source.relay_url}, {GROUP: counting.database.url}
         return QueueChange([self.group(queues)], counting.broker.url, leads, gates, timeout, say)
 
     def kill_change(self, queues: int, kill: str, call: int) -> None:
@@ -92,7 +82,7 @@ class Road:
             "kill": kill,
             "call": call,
         }
-        command = [sys.executable, "-m", "tests.shop.support.killed_change", json.dumps(task)]
+        command = [sys.executable, "-m", "tests.support.killed_change", json.dumps(task)]
         done = subprocess.run(command, cwd=ROOT, timeout=60, capture_output=True)
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
 
@@ -137,7 +127,7 @@ class Road:
 
 @pytest.fixture
 def road(counting: Counting, database: Databases, servers: AnyServers) -> Iterator[Road]:
-    source = database("order_service")
+    source = database()
     counting.broker.remember(Group(GROUP, (), 16))
     with relays_of(source, servers.amqp_url("relay")) as relays:
         relays.start()
@@ -268,53 +258,11 @@ def test_two_changes_do_not_meet(road: Road) -> None:
     with ThreadPoolExecutor(1) as other:
         changing = other.submit(road.change(4, say=dawdle).run)
         until(lambda: road.relays.leader_name().startswith("queues set"))
-        with pytest.raises(ChangeFailed, match="Another command has stopped the relays of order_service"):
+        with pytest.raises(ChangeFailed, match="Another command has stopped the relays of source"):
             road.change(8).run()
         met.set()
         changing.result()
     assert len(road.queues()) == 4
-
-
-@pytest.fixture
-def run(database: Databases, broker: TestBroker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
-    """`run("show")` as a person would, with all servers given in the environment."""
-    for group in GROUPS:
-        monkeypatch.setenv(url_variable(group), database(group).owner_url)
-    monkeypatch.setenv("AMQP_URL", broker.url)
-
-    def run(*arguments: str, expect: int = 0) -> Any:
-        result = CliRunner().invoke(main, ["queues", *arguments, "--json", "--state", str(tmp_path)])
-        assert result.exit_code == expect, result.output
-        return json.loads(result.stdout)
-
-    return run
-
-
-def test_the_commands_show_and_change_the_queues_of_a_group(broker: TestBroker, run: Callable[..., Any]) -> None:
-    broker.remember(*(Group(name, (), 16) for name in GROUPS))
-    assert [group["queues"] for group in run("show", expect=1)["groups"]] == [0, 0, 0, 0]
-    topology.declare(broker.url, ALL_GROUPS, None)
-    assert [group["queues"] for group in run("show")["groups"]] == [2, 2, 2, 2]
-    assert run("set", "4", "--group", STOCK) == {"groups": [{"group": STOCK, "queues": 4}]}
-    assert [group["queues"] for group in run("show")["groups"]] == [2, 2, 4, 2]
-    assert run("show", "--group", STOCK)["groups"][0]["ready"] == 0
-
-
-def test_up_and_show_say_that_a_change_is_not_complete_until_it_is(
-    broker: TestBroker, run: Callable[..., Any], tmp_path: Path
-) -> None:
-    broker.remember(*(Group(name, (), 16) for name in GROUPS))
-    topology.declare(broker.url, ALL_GROUPS, None)
-    with broker.channel() as channel:
-        channel.exchange_declare(change_of(STOCK), "fanout", durable=True)
-    state, given, warned = State(tmp_path).create(), ExternalServers.from_environment(os.environ), list[str]()
-    steps.declare(state, Environments(state, given), lambda: False, warned.append)
-    assert [f"ordersaga queues set N --group {STOCK}" in line for line in warned] == [True]
-    assert [group["changing"] for group in run("show")["groups"]] == [name == STOCK for name in GROUPS]
-    run("set", "2", "--group", STOCK)
-    assert not any(group["changing"] for group in run("show")["groups"])
-    steps.declare(state, Environments(state, given), lambda: False, warned.append)
-    assert len(warned) == 1
 
 
 def test_topology_keeps_the_number_of_queues_and_refuses_another(broker: TestBroker) -> None:
@@ -326,19 +274,3 @@ def test_topology_keeps_the_number_of_queues_and_refuses_another(broker: TestBro
     with broker.channel() as channel:
         channel.queue_delete(f"{GROUP}.3")
     assert topology.declare(broker.url, COUNTING, 4) == ([], [GROUP])
-
-
-def test_the_doctor_names_bindings_of_a_reaction_that_was_removed(
-    broker: TestBroker, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    now = ALL_GROUPS[STOCK](2)
-    older = Group(STOCK, (*now.contracts, "orders.gone.v1"), 2)
-    broker.remember(older)
-    topology.declare(broker.url, {STOCK: lambda _: older}, None)
-    monkeypatch.setenv("AMQP_URL", broker.url)
-    shop = Application(lambda: services)
-    check = doctor.bindings(shop)
-    assert check.fine is None
-    assert f"{STOCK} is still bound to orders.gone.v1" in check.text
-    topology.prune(broker.url, [now], ())
-    assert doctor.bindings(shop) == doctor.Check("bindings", True, "each is for a reaction")
