@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from ordersaga.runtime.errors import ResourceUnavailable
+
 
 @dataclass(frozen=True)
 class Captured:
@@ -29,7 +31,7 @@ class Refunded:
     amount: int
 
 
-class CardProcessorUnavailable(Exception):
+class CardProcessorUnavailable(ResourceUnavailable):
     """The processor gave no usable answer; asking again later is safe."""
 
 

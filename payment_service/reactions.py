@@ -12,10 +12,21 @@ from payment_service.gateway import Captured, Declined, Gateway, Refunded
 from payment_service.payment import Payment
 
 reactions = Reactions()
+CARD_PROCESSOR = "card processor"
 
 
 def the_payment(message: StockReserved | OrderCancelled | LateChargeMade) -> tuple[UUID]:
     return (message.order_id,)
+
+
+def may_be_charged(message: StockReserved, transaction: Transaction) -> bool:
+    payment = transaction.find(Payment, message.order_id)
+    return payment is None or payment.may_be_charged
+
+
+def is_refundable(message: OrderCancelled | LateChargeMade, transaction: Transaction) -> bool:
+    payment = transaction.find(Payment, message.order_id)
+    return payment is not None and payment.is_refundable
 
 
 def charge(message: StockReserved, transaction: Transaction, gateway: Gateway) -> Captured | Declined | None:
@@ -36,20 +47,24 @@ def refund_charge(
     return gateway.refund(message.order_id, payment.charge_id, payment.amount)
 
 
-@reactions.to(StockReserved, loads=the_payment, outside=charge)
+@reactions.to(StockReserved, loads=the_payment, outside=charge, needs_outside=may_be_charged, resource=CARD_PROCESSOR)
 def when_stock_reserved_capture_payment(
     message: StockReserved, transaction: Transaction, answer: Captured | Declined | None
 ) -> None:
     record_charge(transaction, message.order_id, answer)
 
 
-@reactions.to(OrderCancelled, loads=the_payment, outside=refund_charge)
+@reactions.to(
+    OrderCancelled, loads=the_payment, outside=refund_charge, needs_outside=is_refundable, resource=CARD_PROCESSOR
+)
 def when_order_cancelled_refund_or_void_payment(
     message: OrderCancelled, transaction: Transaction, answer: Refunded | None
 ) -> None:
     record_cancellation(transaction, message.order_id, answer)
 
 
-@reactions.to(LateChargeMade, loads=the_payment, outside=refund_charge)
+@reactions.to(
+    LateChargeMade, loads=the_payment, outside=refund_charge, needs_outside=is_refundable, resource=CARD_PROCESSOR
+)
 def when_late_charge_made_refund_it(message: LateChargeMade, transaction: Transaction, answer: Refunded | None) -> None:
     record_cancellation(transaction, message.order_id, answer)

@@ -44,7 +44,7 @@ def test_a_failing_message_holds_up_its_key_alone_and_heals_in_order(
         "select place, message, traceback from parked_messages where state = 'retrying'"
     )
     assert place.startswith("support/counting.py:")
-    assert place.endswith(" obey")
+    assert place.endswith(" Switches.obey")
     assert message == f"counter {failing} cannot count 2"
     assert traceback.startswith("Traceback")
     until(lambda: counting.parked("attempts")[0] > (2,))
@@ -226,8 +226,9 @@ HOT = {
         "deaths": "8",
         "suspect": "'Suspect'",
         "lease": "interval '1 minute'",
+        "held": "array['test.asked.v1']",
     },
-    "next_due": attempts.NEXT_DUE,
+    "next_due": attempts.NEXT_DUE % "array['test.asked.v1']",
     "followers": attempts.FOLLOWERS % ("'key 7'", "5", "100"),
     "release": attempts.RELEASE.replace("%s", "'key 7'"),
 }

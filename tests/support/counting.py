@@ -13,6 +13,7 @@ from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
 
 from ordersaga.consumer import deadlines, worker
 from ordersaga.envelope.contract import Contract
+from ordersaga.inbox import circuit
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.parked import attempts, table
 from ordersaga.service import Service
@@ -99,7 +100,7 @@ class Switches:
         (self.directory / str(counter_id)).unlink()
 
     def obey(self, counter_id: UUID, number: int) -> None:
-        """`fail`, `exit` or `slow`, with `:number` for one message alone."""
+        """`fail`, `silent`, `exit` or `slow`, with `:number` for one message alone."""
         try:
             fault, _, only = (self.directory / str(counter_id)).read_text().partition(":")
         except FileNotFoundError:
@@ -109,6 +110,8 @@ class Switches:
         match fault:
             case "fail":
                 raise ValueError(f"counter {counter_id} cannot count {number}")
+            case "silent":
+                raise ConnectionError("no answer")
             case "exit":
                 os._exit(9)
             case "slow":
@@ -145,6 +148,10 @@ def ask(message: Asked, _: Transaction, name: str) -> str:
     return f"{name}, {message.number}"
 
 
+def is_asked(message: Asked, _: Transaction) -> bool:
+    return message.number > 0
+
+
 @reactions.to(Counted, loads=the_counter)
 def when_counted_keep_it(message: Counted, transaction: Transaction) -> None:
     if found := switches():
@@ -152,9 +159,9 @@ def when_counted_keep_it(message: Counted, transaction: Transaction) -> None:
     keep(message, transaction)
 
 
-@reactions.to(Asked, loads=the_counter, outside=ask)
-def when_asked_keep_it(message: Asked, transaction: Transaction, answer: str) -> None:
-    assert answer == f"hello, {message.number}"
+@reactions.to(Asked, loads=the_counter, outside=ask, needs_outside=is_asked, resource="answering machine")
+def when_asked_keep_it(message: Asked, transaction: Transaction, answer: str | None) -> None:
+    assert answer == (f"hello, {message.number}" if is_asked(message, transaction) else None)
     keep(message, transaction)
 
 
@@ -178,6 +185,7 @@ def main() -> int:
     table.MAX_ATTEMPTS = int(os.environ.get("COUNTING_ATTEMPTS", table.MAX_ATTEMPTS))
     table.BASE = timedelta(seconds=float(os.environ.get("COUNTING_BASE", 0.1)))
     deadlines.IDLE_SECONDS = 0.02
+    circuit.PROBE_SECONDS = 0.2
     threading.excepthook = lambda failed: os._exit(70)
     return worker.run(service)
 

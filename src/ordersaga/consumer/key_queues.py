@@ -67,8 +67,9 @@ class KeyQueues:
                 del self._queues[key]
 
     def clear(self) -> None:
-        """Wait for the steps under way, then drop everything: the broker delivers these messages again."""
-        wait(self._running.values())
+        """Cancel the steps that have not begun, wait for the others, and drop everything: the broker delivers these
+        messages again."""
+        wait([future for future in self._running.values() if not future.cancel()])
         self._queues.clear()
         self._running.clear()
 

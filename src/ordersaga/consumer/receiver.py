@@ -16,7 +16,7 @@ from ordersaga.inbox.handler import Handler
 from ordersaga.parked import table
 from ordersaga.parked.table import NewlyParked
 from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
-from ordersaga.runtime.errors import ErrorKind, Failure, classify, describe
+from ordersaga.runtime.errors import CircuitOpen, ErrorKind, Failure, classify, describe
 from ordersaga.runtime.logs import log, working_on
 
 RECEIVED = prometheus_client.Counter(
@@ -108,6 +108,9 @@ class Receiver:
     def park_failed(self, connection: Connection[Any], message: Received, error: Exception) -> None:
         if classify(error) is ErrorKind.UNAVAILABLE:
             raise error
+        if isinstance(error, CircuitOpen):
+            self.park(connection, message, "retrying", describe(error))
+            return
         state = "dead" if classify(error) is ErrorKind.INVALID else "retrying"
         self.park(connection, message, state, describe(error), 1, table.pause_after(1))
 

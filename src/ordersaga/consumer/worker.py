@@ -110,7 +110,7 @@ class Worker:
     def problems(self) -> list[str]:
         """The reasons why this process cannot work now, each a sentence."""
         links = [self.consumer.broker, self.database, *(task.link for task in self.background)]
-        return [link.problem for link in links if link.problem]
+        return [link.problem for link in links if link.problem] + self.outside.problems
 
     def run(self) -> int:
         """Work until `stopping` is set. Returns the exit code."""

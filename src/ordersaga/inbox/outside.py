@@ -1,15 +1,17 @@
 """Outside steps: calls of reactions to other systems, made before their transaction begins."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from functools import partial
+from typing import Any, NoReturn
 
 from psycopg import Connection
 
+from ordersaga.inbox.circuit import Circuit
 from ordersaga.inbox.delivery import NO_ANSWER, Broken, Received
 from ordersaga.inbox.reactions import Reactions
-from ordersaga.runtime.errors import ErrorKind, Unavailable, classify
+from ordersaga.runtime.errors import CircuitOpen, ErrorKind, ResourceUnavailable, Unavailable, classify
 from ordersaga.runtime.links import refuse_disturbed
 from ordersaga.runtime.sessions import WORKER, SessionLimits, open_pool
 from ordersaga.store.announcements import Announcements
@@ -17,6 +19,9 @@ from ordersaga.store.transaction import Transaction
 
 THREADS = 16
 """Outside steps that run at once in one process, each with a read connection."""
+DECIDERS = 4
+"""Threads that decide whether a message needs its outside step."""
+CALL = object()
 PAUSE_SECONDS = 0.5
 
 
@@ -32,7 +37,11 @@ def needs_no_step(connection: Connection[Any], message: Received, fresh: bool) -
 
 
 class OutsideSteps:
-    """Runs outside steps in threads. Their connections are only for reading: each statement is a transaction."""
+    """Runs outside steps in threads. Their connections are only for reading: each statement is a transaction.
+
+    Whether a message needs its step is decided by other threads than those that call a resource, so what needs no
+    answer goes on while all calls wait for a resource that does not answer.
+    """
 
     def __init__(
         self,
@@ -43,14 +52,16 @@ class OutsideSteps:
         stopping: threading.Event,
         limits: SessionLimits = WORKER,
     ) -> None:
-        self.steps: Mapping[str, Callable[..., Any]] = {
-            name: reaction.outside for name, reaction in reactions.by_contract.items() if reaction.outside
-        }
+        self.steps = {name: reaction for name, reaction in reactions.by_contract.items() if reaction.outside}
+        self.circuits = {name: Circuit(name) for name in sorted({step.resource for step in self.steps.values()})}
         self.announcements = announcements
         self.resources = resources
         self.stopping = stopping
+        self.deciders = ThreadPoolExecutor(DECIDERS, "decide")
         self.threads = ThreadPoolExecutor(THREADS, "outside")
-        self.pool = open_pool(url, "outside steps", limits, THREADS, min_size=1, open=False, check=refuse_disturbed)
+        self.pool = open_pool(
+            url, "outside steps", limits, THREADS + DECIDERS, min_size=1, open=False, check=refuse_disturbed
+        )
 
     def __enter__(self) -> "OutsideSteps":
         if self.steps:
@@ -58,30 +69,97 @@ class OutsideSteps:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.deciders.shutdown(cancel_futures=True)
         self.threads.shutdown(cancel_futures=True)
         self.pool.close()
 
     def needed(self, message: Received | Broken) -> bool:
-        """Whether an outside step runs before the reaction to this message."""
+        """Whether the reaction to this message has an outside step."""
         return isinstance(message, Received) and message.contract in self.steps and not message.delivery.is_suspect
 
-    def start(self, message: Received, fresh: bool) -> "Future[Any]":
-        """Run the step in a thread. A fresh message, unlike a parked one, gets no step while its key is parked."""
-        return self.threads.submit(self.run_until_database_answers, message, fresh)
+    @property
+    def problems(self) -> list[str]:
+        """The resources that do not answer, each a sentence."""
+        return [circuit.problem for circuit in self.circuits.values() if circuit.problem]
 
-    def run_until_database_answers(self, message: Received, fresh: bool) -> Any:
+    @property
+    def held_contracts(self) -> list[str]:
+        """Contracts whose resource is not to be called now."""
+        return [name for name, step in self.steps.items() if self.circuits[step.resource].refuses]
+
+    def start(self, message: Received, fresh: bool) -> "Future[Any]":
+        """Run the step in a thread, if the message needs it; the result is its answer, None without one.
+
+        A fresh message, unlike a parked one, gets no step while its key is parked. Until a thread calls the resource,
+        the result can be cancelled.
+        """
+        future: Future[Any] = Future()
+        self.deciders.submit(self.decide, message, fresh, future)
+        return future
+
+    def decide(self, message: Received, fresh: bool, future: "Future[Any]") -> None:
+        """Hand the message to a thread that calls the resource, or settle `future` without a call."""
+        try:
+            answer = self.until_database_answers(partial(self.answer_without_call, message, fresh))
+            if answer is CALL:
+                self.threads.submit(settle, future, partial(self.call, message, fresh))
+                return
+        except BaseException as error:  # noqa: BLE001 - the caller gets it
+            settle(future, partial(reraise, error))
+        else:
+            settle(future, lambda: answer)
+
+    def answer_without_call(self, message: Received, fresh: bool, connection: Connection[Any]) -> Any:
+        """CALL when the resource has to be called. Raises CircuitOpen when it must not be."""
+        if needs_no_step(connection, message, fresh):
+            return NO_ANSWER
+        step = self.steps[message.contract]
+        if not step.needs_outside(message.data, self.transaction(connection, message)):
+            return None
+        if (circuit := self.circuits[step.resource]).refuses:
+            raise CircuitOpen(circuit.problem)
+        return CALL
+
+    def call(self, message: Received, fresh: bool) -> Any:
+        """Call the resource. Raises CircuitOpen instead while the resource does not answer."""
+        circuit = self.circuits[self.steps[message.contract].resource]
+        return self.until_database_answers(partial(self.run, message, fresh, circuit))
+
+    def until_database_answers(self, work: Callable[[Connection[Any]], Any]) -> Any:
         while True:
             try:
                 with self.pool.connection() as connection:
-                    return self.run(connection, message, fresh)
+                    return work(connection)
             except Exception as error:
                 if classify(error) is not ErrorKind.UNAVAILABLE:
                     raise
                 if self.stopping.wait(PAUSE_SECONDS):
                     raise Unavailable("stopped while the database was away") from error
 
-    def run(self, connection: Connection[Any], message: Received, fresh: bool) -> Any:
+    def run(self, message: Received, fresh: bool, circuit: Circuit, connection: Connection[Any]) -> Any:
         if needs_no_step(connection, message, fresh):
             return NO_ANSWER
-        transaction = Transaction(connection, self.announcements, message.message.caused_by_this())
-        return self.steps[message.contract](message.data, transaction, self.resources)
+        outside = self.steps[message.contract].outside
+        assert outside is not None
+        with circuit.call():
+            try:
+                return outside(message.data, self.transaction(connection, message), self.resources)
+            except Unavailable as error:
+                raise ResourceUnavailable(str(error)) from error
+
+    def transaction(self, connection: Connection[Any], message: Received) -> Transaction:
+        return Transaction(connection, self.announcements, message.message.caused_by_this())
+
+
+def settle(future: "Future[Any]", work: Callable[[], Any]) -> None:
+    """Do the work, unless the future was cancelled, and give it the result."""
+    if not future.set_running_or_notify_cancel():
+        return
+    try:
+        future.set_result(work())
+    except BaseException as error:  # noqa: BLE001 - the caller gets it
+        future.set_exception(error)
+
+
+def reraise(error: BaseException) -> NoReturn:
+    raise error

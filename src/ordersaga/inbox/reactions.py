@@ -19,6 +19,10 @@ def no_locks(_: Any, __: Any) -> Iterable[UUID]:
     return ()
 
 
+def always_needed(_: Any, __: Any) -> bool:
+    return True
+
+
 @dataclass(frozen=True, slots=True)
 class Reaction:
     """A function, with the loads, locks and outside step that precede it."""
@@ -33,6 +37,10 @@ class Reaction:
     outside: Callable[..., Any] | None
     """Step (data, transaction, resources) -> answer, called before the transaction; the function gets the answer as its
     third argument."""
+    needs_outside: Callable[[Any, Any], bool]
+    """(data, transaction) -> whether the step is needed; without it the answer is None."""
+    resource: str
+    """The system that the step calls."""
 
 
 class Reactions:
@@ -65,6 +73,8 @@ class Reactions:
         loads: Callable[[Any], Iterable[UUID]] = no_loads,
         locks: Callable[[Any, Any], Iterable[UUID]] = no_locks,
         outside: Callable[..., Any] | None = None,
+        needs_outside: Callable[[Any, Any], bool] = always_needed,
+        resource: str = "",
     ) -> Callable[[Function], Function]:
         """Register the decorated function(data, transaction[, answer]) as the reaction to a contract.
 
@@ -74,6 +84,10 @@ class Reactions:
             locks: (data, transaction) -> ids of aggregates that messages of different keys change, to be locked.
             outside: a step (data, transaction, resources) -> answer that runs before the transaction, for calls over
                 the network. It may run more than once for a message, and only reads from the database.
+            needs_outside: (data, transaction) -> whether the step is needed; if not, the answer is None. It only reads
+                from the database, so what needs no answer goes on while the resource does not answer.
+            resource: what the step calls, such as "mail server", as it is named to people; the steps of one
+                resource share a circuit breaker. Default: the name of the step.
 
         Raises:
             ValueError: there is a reaction to this contract already, or it lacks its name, source or key.
@@ -83,7 +97,8 @@ class Reactions:
         def register(function: Function) -> Function:
             if contract.NAME in self.by_contract:
                 raise ValueError(f"there are two reactions to {contract.NAME}; make them one function")
-            self.by_contract[contract.NAME] = Reaction(contract, function, loads, locks, outside)
+            named = resource or getattr(outside, "__name__", "resource")
+            self.by_contract[contract.NAME] = Reaction(contract, function, loads, locks, outside, needs_outside, named)
             return function
 
         return register

@@ -47,6 +47,7 @@ with due as (
         case when error = %(suspect)s then least(%(deaths)s, %(attempts)s) else %(attempts)s end as most
     from parked_messages
     where state = 'retrying' and next_attempt_at <= now() and (tried_at is null or %(alone)s)
+        and (contract is null or contract <> all(%(held)s))
     order by next_attempt_at limit 1 for update skip locked
 )
 update parked_messages set
@@ -59,15 +60,16 @@ returning {COLUMNS}, was_interrupted
 """  # noqa: S608 - a constant
 
 
-def claim(connection: Connection[Any], alone: bool) -> ParkedMessage | None:
+def claim(connection: Connection[Any], alone: bool, held: Sequence[str] = ()) -> ParkedMessage | None:
     """Claim a message whose next attempt is due, and count the attempt, so that one that kills the process counts too.
 
     A message whose last attempt was interrupted is claimed only when `alone`, with no other attempt under way: the next
-    death must not be counted against another message. After its last attempt it is returned as dead.
+    death must not be counted against another message. After its last attempt it is returned as dead. Messages of the
+    `held` contracts stay: the resource that they need does not answer.
     """
     most = {"attempts": table.MAX_ATTEMPTS, "deaths": table.MAX_INTERRUPTED_ATTEMPTS, "suspect": table.SUSPECT}
     with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
-        return cursor.execute(CLAIM, {**most, "lease": LEASE, "alone": alone}).fetchone()
+        return cursor.execute(CLAIM, {**most, "lease": LEASE, "alone": alone, "held": list(held)}).fetchone()
 
 
 FOLLOWERS = f"""
@@ -157,10 +159,13 @@ def release_claims(connection: Connection[Any], rows: Sequence[ParkedMessage]) -
     connection.execute(RELEASE_CLAIMS, claims(rows))
 
 
-NEXT_DUE = "select extract(epoch from min(next_attempt_at) - now()) from parked_messages where state = 'retrying'"
+NEXT_DUE = """
+select extract(epoch from min(next_attempt_at) - now()) from parked_messages
+where state = 'retrying' and (contract is null or contract <> all(%s))
+"""
 
 
-def seconds_until_due(connection: Connection[Any]) -> float | None:
-    """Seconds until the next attempt of any message; None when there is none."""
-    row = connection.execute(NEXT_DUE).fetchone()
+def seconds_until_due(connection: Connection[Any], held: Sequence[str] = ()) -> float | None:
+    """Seconds until the next attempt of a message that is of no `held` contract; None when there is none."""
+    row = connection.execute(NEXT_DUE, (list(held),)).fetchone()
     return None if row is None or row[0] is None else float(row[0])

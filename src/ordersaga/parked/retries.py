@@ -14,7 +14,7 @@ from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked import attempts, table
 from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.runtime.backoff import retry_on_conflict
-from ordersaga.runtime.errors import ErrorKind, classify, describe
+from ordersaga.runtime.errors import CircuitOpen, ErrorKind, classify, describe
 from ordersaga.runtime.logs import log, working_on
 
 MAX_OUTSIDE = 16
@@ -59,7 +59,7 @@ class Retries:
         alone = any(attempt.row.was_interrupted for attempt in self._outside.values())
         if alone or len(self._outside) >= MAX_OUTSIDE:
             return None
-        row = attempts.claim(connection, alone=not self._outside)
+        row = attempts.claim(connection, alone=not self._outside, held=self.outside.held_contracts)
         if row and row.state != "dead":
             self._claimed[row.position] = row
         return row
@@ -67,7 +67,7 @@ class Retries:
     def pause(self, connection: Connection[Any]) -> float:
         if self._outside:
             return OUTSIDE_SECONDS
-        due = attempts.seconds_until_due(connection)
+        due = attempts.seconds_until_due(connection, self.outside.held_contracts)
         return IDLE_SECONDS if due is None else max(OUTSIDE_SECONDS, min(IDLE_SECONDS, due))
 
     def outside_positions(self) -> set[int]:
@@ -153,11 +153,16 @@ class Retries:
         attempts.release_claims(connection, [first])
 
     def record_failure(self, connection: Connection[Any], attempt: Attempt, error: Exception) -> None:
-        """Postpone the next attempt, or declare the message dead. Raises the error if a server is away."""
+        """Postpone the next attempt, or declare the message dead; an attempt that a circuit breaker refused does not
+        count. Raises the error if a server is away."""
         row, message = attempt
         kind = classify(error)
         if kind is ErrorKind.UNAVAILABLE:
             raise error
+        if isinstance(error, CircuitOpen):
+            attempts.release_claims(connection, [row])
+            self.end(row)
+            return
         last = kind is ErrorKind.INVALID or row.attempts >= table.MAX_ATTEMPTS
         attempts.postpone(connection, row, describe(error), None if last else table.pause_after(row.attempts))
         self.end(row)

@@ -32,13 +32,25 @@ class NoTransaction(Exception):
 class Unavailable(Exception):
     """A server that is needed does not answer, or is not ready for this service.
 
-    When a reaction or an outside step raises it, the worker holds the message and retries until the server answers;
-    nothing is parked.
+    When a reaction raises it, the worker holds the message and retries until the server answers; nothing is parked.
+    Raised by an outside step, it counts as `ResourceUnavailable`.
     """
 
 
 class UnusableDatabase(Exception):
     """The database answers, but cannot be used until a person changes something; the message says what."""
+
+
+class ResourceUnavailable(Exception):
+    """A system that an outside step calls gives no usable answer; calling it again later is safe.
+
+    The worker parks the message and tries again. After some such errors in a row it calls the system no more, but for
+    one message every few seconds, until the system answers.
+    """
+
+
+class CircuitOpen(ResourceUnavailable):
+    """The outside step was not called: the system that it calls has not answered for some time."""
 
 
 class ErrorKind(Enum):
@@ -89,6 +101,11 @@ def reason_of(error: psycopg.Error) -> str:
     given = (error.diag.message_primary, error.diag.message_detail, error.diag.message_hint)
     sentences = [text.strip().rstrip(".") for text in given if text] or [str(error).rstrip(".\n")]
     return " ".join(". ".join(sentences).split())
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether an outside step failed because the system that it calls does not answer."""
+    return isinstance(error, ResourceUnavailable | OSError)
 
 
 class Failure(NamedTuple):
