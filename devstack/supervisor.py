@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from devstack.log_rotation import rotate
 from devstack.managed import Managed, did_not_start
 from ordersaga.cli.errors import Failed
 from ordersaga.runtime.backoff import Backoff
@@ -17,6 +18,8 @@ BACKOFF = Backoff(first=0.2, longest=30.0, jitter=0)
 GOOD_RUN = 60
 """Seconds after which earlier deaths of a process no longer count."""
 POLL = 0.1
+ROTATION_SECONDS = 5.0
+"""Between two looks at the sizes of the logs."""
 
 
 class Stopping(Exception):
@@ -83,6 +86,7 @@ class Supervisor(threading.Thread):
         self._servers, self._steps, self._processes = servers, steps, processes
         self._say = say
         self._stop_now = threading.Event()
+        self._next_rotation = 0.0
         self._restarts = {managed.name: Restarts() for managed in (*servers, *processes)}
         names = [*(s.name for s in servers), *(s.name for s in steps), *(p.name for p in processes)]
         self.progress = {name: StartProgress() for name in names}
@@ -96,6 +100,7 @@ class Supervisor(threading.Thread):
             self.ready.set()
             while not self._stop_now.wait(POLL):
                 self._restart_dead()
+                self._rotate_logs()
         except Stopping:
             pass
         except Exception as error:  # noqa: BLE001
@@ -178,6 +183,12 @@ class Supervisor(threading.Thread):
             elif progress.state != "ready" and managed.is_ready():
                 progress.done("ready")
                 self._say(f"{managed.name} is ready again")
+
+    def _rotate_logs(self) -> None:
+        if time.monotonic() >= self._next_rotation:
+            self._next_rotation = time.monotonic() + ROTATION_SECONDS
+            for managed in (*self._servers, *self._processes):
+                rotate(managed.log)
 
     def _take_down(self) -> None:
         for group in (self._processes, self._servers):

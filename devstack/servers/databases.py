@@ -14,7 +14,7 @@ DATABASES = GROUPS
 RELAY = RELAY_ROLE
 AUDITOR = AUDITOR_ROLE
 SERVICE_CONNECTIONS = 100
-"""An API (16) and 16 workers (4 each), or 4 payments workers whose 16 outside steps all run (20 each)."""
+"""An API (16) and 16 workers (4 each), or 3 payments workers whose 16 outside steps all run (22 each)."""
 OTHER_CONNECTIONS = {RELAY: 20, AUDITOR: 40}
 """A relay has 1 in each database, a standby and a command too. An auditor is the sealer, with 1 in each, and the read
 side, whose 16 threads may each ask."""

@@ -3,13 +3,15 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Iterable, Iterator
 
 from ordersaga.store.history import as_text
 from projections.audit.trail import TrailEntry
 
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""A cell that begins with one of these is a formula to a spreadsheet."""
+FORMULA = re.compile(r"(?:^|[;\t\r\n|])(?=[ \u00a0]*[=+\-@\uff1d\uff0b\uff0d\uff20])|^(?=[\t\r])")
+"""Where a formula begins for a spreadsheet, also for one that separates cells by a semicolon, a tab or a bar: there the
+quotes of a cell do not hold the parts of it together. A comma needs none: the quotes are for it."""
 
 
 def to_json_line(entry: TrailEntry) -> str:
@@ -30,6 +32,5 @@ def csv_line(cells: Iterable[str]) -> str:
 
 
 def cell(value: object) -> str:
-    """The text of a cell; an apostrophe before it keeps a spreadsheet from evaluating it."""
-    text = "" if value is None else as_text(value)
-    return f"'{text}" if text.startswith(FORMULA) else text
+    """The text of a cell; an apostrophe before a formula keeps a spreadsheet from evaluating it."""
+    return FORMULA.sub(r"\g<0>'", "" if value is None else as_text(value))

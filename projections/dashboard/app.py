@@ -42,6 +42,7 @@ def mount(app: Api, audited: Sources) -> None:
     monitor = Monitor(read_targets(settings.monitored), settings.broker_metrics_url).start()
     guard.require_sign_in(app)
     dash = make(app, Reader(audited, monitor, Services(read_services(settings.services))))
+    guard.refuse_malformed_callbacks(app)
     guard.restrict_browser(app, dash.csp_hashes())
     app.view_functions["/"] = lambda: redirect(ROOT)
 

@@ -1,14 +1,25 @@
 """Access to the dashboard, and the security headers of its responses."""
 
 from collections.abc import Sequence
+from functools import wraps
+from typing import Any
 
+import psycopg
+from dash.exceptions import DashException
 from flask import Flask, Response, request
 
 from ordersaga.http import cookies
+from ordersaga.http.problems import Problem
 from ordersaga.http.sign_in import signed_in
 from ordersaga.http.tokens import Caller
+from ordersaga.runtime.errors import place_of
+from ordersaga.runtime.logs import log
 from projections.dashboard.addresses import ROOT
 from projections.dashboard.viewer import Viewer, set_viewer
+
+CALLBACKS = f"{ROOT}_dash-update-component"
+MALFORMED = (KeyError, IndexError, TypeError, ValueError, AttributeError, DashException, psycopg.DataError)
+MAX_LOGGED = 300
 
 
 def require_sign_in(server: Flask) -> None:
@@ -36,6 +47,25 @@ def restrict_browser(server: Flask, script_hashes: Sequence[str]) -> None:
             response.headers["X-Content-Type-Options"] = "nosniff"
             response.headers["Referrer-Policy"] = "same-origin"
         return response
+
+
+def refuse_malformed_callbacks(server: Flask) -> None:
+    """Answer 400, with one line in the log, to a callback that no page sends. Call it after Dash is mounted.
+
+    The pages send what their callbacks expect, so an error of these kinds says that somebody else has sent the request;
+    the line names its place in case the fault is ours.
+    """
+    view = server.view_functions[CALLBACKS]
+
+    @wraps(view)
+    def answer(*args: Any, **named: Any) -> Any:
+        try:
+            return view(*args, **named)
+        except MALFORMED as error:
+            log.error("malformed callback refused", error=repr(error)[:MAX_LOGGED], place=place_of(error))
+            raise Problem(400, "malformed-callback", "No page of the dashboard sends such a request.") from None
+
+    server.view_functions[CALLBACKS] = answer
 
 
 def is_of_dashboard(path: str) -> bool:

@@ -49,5 +49,6 @@ def zone() -> tzinfo:
 def known_zone(name: str) -> tzinfo:
     try:
         return ZoneInfo(unquote(name))
-    except (ValueError, OSError):
+    except (LookupError, ValueError, OSError):
+        # ZoneInfoNotFoundError is a LookupError.
         return UTC

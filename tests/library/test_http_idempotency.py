@@ -14,6 +14,7 @@ import requests
 from psycopg.types.json import Jsonb
 
 from ordersaga.http.idempotency import RequestKey
+from ordersaga.http.tokens import Caller
 from tests.conftest import AnyServers
 from tests.support.api import Api, serving, token
 from tests.support.counting import GROUP
@@ -102,7 +103,7 @@ def test_many_at_once_with_the_same_key_open_exactly_one_counter(api: Api) -> No
 
 def test_while_the_first_request_is_under_way_the_second_is_told_so(api: Api, key: str) -> None:
     before = api.count()
-    first = RequestKey("alice", key, b"")
+    first = RequestKey("alice", f"customer {key}", b"")
     with api.database.connect() as connection, connection.transaction():
         connection.execute("select pg_advisory_xact_lock(%s::int, %s::int)", first.lock)
         refused = open_counter(api, key)
@@ -114,7 +115,7 @@ def test_while_the_first_request_is_under_way_the_second_is_told_so(api: Api, ke
 
 
 def test_a_first_request_that_commits_unseen_is_replayed_not_repeated(api: Api, key: str) -> None:
-    first = RequestKey.of("alice", key, "POST", "/counters", Opening(**COUNTER))
+    first = RequestKey.of(Caller("alice", "customer"), key, "POST", "/counters", Opening(**COUNTER))
     before = api.count()
     with ThreadPoolExecutor() as pool, psycopg.connect(api.database.url) as connection:
         connection.execute(
@@ -198,3 +199,12 @@ def test_two_keys_of_one_request_are_refused_and_not_joined(api: Api) -> None:
     assert (refused.status, refused.getheader("Content-Type")) == (400, "application/problem+json")
     assert "Idempotency-Key" in json.loads(refused.read())["detail"]
     assert api.count() == before
+
+
+def test_one_subject_in_two_roles_has_two_keys(api: Api, key: str) -> None:
+    numbers = f"{open_counter(api, str(uuid4())).headers['Location']}/numbers"
+    for role in ("customer", "operator", "customer"):
+        headers = {"Idempotency-Key": key}
+        assert api.call("POST", numbers, token(role, "alice"), headers, json={"number": 2}).status_code == 200
+    counter = api.call("GET", numbers.removesuffix("/numbers"), ALICE).json()
+    assert counter["numbers"] == [1, 2, 2]

@@ -233,3 +233,8 @@ def test_docker_compose_accepts_the_file() -> None:
         pytest.skip("`docker compose` is not installed here")
     done = subprocess.run(["docker", "compose", "config", "--quiet"], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_no_log_of_a_container_grows_without_end() -> None:
+    for name, service in SERVICES.items():
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name

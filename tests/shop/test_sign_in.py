@@ -2,7 +2,8 @@
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,6 +11,7 @@ import requests
 from playwright.sync_api import sync_playwright
 
 from ordersaga.http.tokens import issue
+from projections.dashboard.viewer import known_zone
 from tests.conftest import AnyServers
 from tests.support.api import LIFETIME, Api, keys, serving, token
 
@@ -148,3 +150,45 @@ def test_a_link_with_a_token_behind_the_hash_signs_a_browser_in_and_no_request_n
         assert not any(OPERATOR in url.partition("#")[0] for url in asked)
         assert errors == []
         browser.close()
+
+
+MALFORMED: tuple[dict[str, Any], ...] = (
+    {},
+    {"output": "page.children"},
+    {"output": "..nothing.here..", "inputs": [], "changedPropIds": []},
+    {"output": "page.children", "inputs": 7, "outputs": [], "changedPropIds": 1},
+    {
+        "output": "page.children",
+        "outputs": {"id": "page", "property": "children"},
+        "inputs": [{"id": "url", "property": "pathname", "value": 7}],
+        "changedPropIds": ["url.pathname"],
+    },
+    {
+        "output": "audit-why.children",
+        "outputs": {"id": "audit-why", "property": "children"},
+        "inputs": [{"id": "audit-message", "property": "data", "value": {"a": []}}],
+        "changedPropIds": ["audit-message.data"],
+    },
+)
+
+
+def test_a_callback_that_no_page_sends_is_refused_in_one_line_of_the_log(api: Api) -> None:
+    cookie = cookie_of(sign_in(api, OPERATOR, **SAME_ORIGIN))
+    before = api.log.read_text().count("\n")
+    for body in MALFORMED:
+        address = "/dashboard/_dash-update-component"
+        refused = api.call("POST", address, headers={**cookie, **SAME_ORIGIN}, json=body)
+        assert (refused.status_code, refused.headers["Content-Type"]) == (400, "application/problem+json"), body
+        assert refused.json()["type"] == "urn:problem:malformed-callback"
+    assert api.log.read_text().count("\n") - before == len(MALFORMED)
+
+
+@pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "x" * 3000, "%00", "Europe", "localtime"])
+def test_an_unknown_time_zone_of_the_browser_is_ignored(zone: str) -> None:
+    assert known_zone(zone) is not None
+    assert datetime.now(known_zone(zone)).tzinfo is not None
+
+
+def test_the_zone_of_the_browser_is_used_where_it_is_known() -> None:
+    assert str(known_zone("Europe%2FBerlin")) == "Europe/Berlin"
+    assert known_zone("Mars/Olympus") is UTC

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from ordersaga.runtime.errors import ErrorKind, UnusableDatabase, classify
+from ordersaga.runtime.errors import ErrorKind, UnusableDatabase, classify, place_of
 from ordersaga.runtime.links import DatabaseLink
 from ordersaga.runtime.logs import log
 from ordersaga.runtime.sessions import WORKER, SessionLimits
@@ -33,6 +33,8 @@ class Background(threading.Thread):
         self.step = step
         self.stopping = stopping
         self.last = last
+        self._failed = ""
+        self._failures = 0
 
     def run(self) -> None:
         while not self.stopping.is_set():
@@ -47,8 +49,19 @@ class Background(threading.Thread):
             seconds = step(self.link.connection()) or 0
         except Exception as error:  # noqa: BLE001 - one failure must not end the thread
             if classify(error) is not ErrorKind.UNAVAILABLE and not isinstance(error, UnusableDatabase):
-                log.exception(f"{self.name} failed and will try again")
+                self.log_failure(error)
             self.link.down(error)
             return self.link.pause()
         self.link.up()
+        self._failed = ""
         return seconds
+
+    def log_failure(self, error: Exception) -> None:
+        """Log a failure with its traceback; its repetitions in one line each, the 2nd, 4th, 8th and so on."""
+        failure = f"{type(error).__name__} {place_of(error)}"
+        self._failures = self._failures + 1 if failure == self._failed else 1
+        self._failed = failure
+        if self._failures == 1:
+            log.exception(f"{self.name} failed and will try again")
+        elif self._failures & (self._failures - 1) == 0:
+            log.error(f"{self.name} still fails", failures=self._failures, reason=repr(error))

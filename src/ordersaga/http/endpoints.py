@@ -26,8 +26,8 @@ def accept(command: Callable[[Transaction], Answer], key: RequestKey | None = No
 
 
 def request_key(key: str | None, body: BaseModel) -> RequestKey | None:
-    """The key of this request, if it has one; keys of different callers are distinct."""
-    return RequestKey.of(caller().subject, key, request.method, request.path, body) if key else None
+    """The key of this request, if it has one; keys of different callers and roles are distinct."""
+    return RequestKey.of(caller(), key, request.method, request.path, body) if key else None
 
 
 @contextmanager

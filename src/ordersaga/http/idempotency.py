@@ -10,6 +10,7 @@ from psycopg import Connection
 from pydantic import BaseModel
 
 from ordersaga.http.problems import Problem
+from ordersaga.http.tokens import Caller
 from ordersaga.store.flush import StoredAnswer
 from ordersaga.store.transaction import Transaction
 
@@ -32,13 +33,16 @@ class RequestKey:
     """A caller's key for one request, and the hash of the request."""
 
     caller: str
+    """The subject of the caller."""
     key: str
+    """With the role of the caller before it: one subject may have two roles."""
     request_hash: bytes
 
     @classmethod
-    def of(cls, caller: str, key: str, method: str, path: str, body: BaseModel) -> "RequestKey":
+    def of(cls, caller: Caller, key: str, method: str, path: str, body: BaseModel) -> "RequestKey":
         """The key of a request; the order of its fields and white space do not change the hash."""
-        return cls(caller, key, sha256(f"{method} {path}\n{body.model_dump_json()}".encode()).digest())
+        request_hash = sha256(f"{method} {path}\n{body.model_dump_json()}".encode()).digest()
+        return cls(caller.subject, f"{caller.role} {key}", request_hash)
 
     @property
     def lock(self) -> tuple[int, int]:

@@ -19,8 +19,8 @@ from ordersaga.store.transaction import Transaction
 
 THREADS = 16
 """Outside steps that run at once in one process, each with a read connection."""
-DECIDERS = 4
-"""Threads that decide whether a message needs its outside step."""
+DECIDERS = 2
+"""Threads that decide whether a message needs its outside step, each with a read connection."""
 CALL = object()
 PAUSE_SECONDS = 0.5
 

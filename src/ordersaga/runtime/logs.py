@@ -16,6 +16,8 @@ from ordersaga.runtime.settings import Settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
 
+MAX_TEXT = 2000
+"""Longest text of one value in a log line."""
 VERBOSE_LIBRARIES = ("pika", "urllib3")
 
 
@@ -28,6 +30,7 @@ def configure_logging(settings: Settings, process: str) -> None:
 
     shared: list[Processor] = [
         merge_contextvars,
+        bounded,
         add_process,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -49,6 +52,14 @@ def configure_logging(settings: Settings, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
     for name in VERBOSE_LIBRARIES:
         quieten(name)
+
+
+def bounded(_: Any, __: str, line: EventDict) -> EventDict:
+    """Cut long texts: an error may repeat the message that it refuses, which others have chosen."""
+    for name, value in line.items():
+        if isinstance(value, str) and len(value) > MAX_TEXT:
+            line[name] = f"{value[:MAX_TEXT]}... ({len(value):,} characters)"
+    return line
 
 
 def quieten(library: str) -> None:

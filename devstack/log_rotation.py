@@ -1,0 +1,22 @@
+"""Rotation of the logs of a stack: a log that has grown too large becomes the previous one, and begins anew."""
+
+from pathlib import Path
+from shutil import copyfile
+
+MAX_BYTES = 10 * 1024 * 1024
+"""Size after which a log is rotated; with the previous one, a process keeps twice as much."""
+
+
+def rotate(log: Path, most: int = MAX_BYTES) -> bool:
+    """Move what is in the log to `<name>.log.1`, if it is larger than `most` bytes. Returns whether it was.
+
+    The process goes on writing to the same file, which it has opened for appending; lines that it writes during the
+    copy may be lost.
+    """
+    if not log.exists() or log.stat().st_size <= most:
+        return False
+    copyfile(log, previous := log.with_name(f"{log.name}.1"))
+    previous.chmod(0o600)
+    with log.open("r+b") as current:
+        current.truncate(0)
+    return True

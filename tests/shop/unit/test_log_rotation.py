@@ -1,0 +1,22 @@
+"""The logs of a stack do not grow without end."""
+
+from pathlib import Path
+
+from devstack.log_rotation import rotate
+
+
+def test_a_large_log_begins_anew_while_its_process_goes_on_writing(tmp_path: Path) -> None:
+    log, previous = tmp_path / "one.log", tmp_path / "one.log.1"
+    with log.open("ab", buffering=0) as process:
+        for turn in ("first", "second"):
+            process.write(turn.encode() * 100)
+            assert rotate(log, most=99)
+            assert (previous.read_text(), log.read_text()) == (turn * 100, "")
+        process.write(b"after")
+        assert not rotate(log, most=99)
+        assert log.read_text() == "after"
+    assert {path.name for path in tmp_path.iterdir()} == {"one.log", "one.log.1"}
+
+
+def test_a_process_without_a_log_yet_has_none_to_rotate(tmp_path: Path) -> None:
+    assert not rotate(tmp_path / "none.log")
