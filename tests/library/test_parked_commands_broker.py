@@ -1,18 +1,20 @@
 """`parked` and `relay status` on what the broker refused: what a person sees of it and can do about it."""
 
 import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from uuid import uuid4
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 
+from ordersaga.cli.app import Application
+from ordersaga.cli.main import main
+from ordersaga.runtime.settings import url_variable
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
+from tests.support.counting import GROUP, services
 from tests.support.databases import Database, Databases
 from tests.support.refusals import HEARD, UNBOUND, bind, refusing, undeliverable
 from tests.support.relays import Relays, all_published, announce, listen, relays_of
@@ -20,12 +22,12 @@ from tests.support.wait import until
 from tests.support.workers import ROOT
 
 WHY = ("--reason", "mended")
-HERE = ("--group", "order_service")
+HERE = ("--group", GROUP)
 
 
 @pytest.fixture
 def outbox(database: Databases) -> Database:
-    return database("order_service")
+    return database()
 
 
 @pytest.fixture
@@ -44,20 +46,17 @@ def relays(outbox: Database, broker: TestBroker, servers: AnyServers) -> Iterato
 def ordersaga(outbox: Database, *arguments: str, code: int = 0) -> str:
     """What the command says, with the rights of the service for `parked` and of the relay for `relay`."""
     url = outbox.relay_url if arguments[0] == "relay" else outbox.url
-    names = ("ORDER_SERVICE", "PAYMENT_SERVICE", "INVENTORY_SERVICE", "PROJECTIONS")
-    urls = {f"{name}_DATABASE_URL": url for name in names}
-    environment = {**os.environ, **urls, "AMQP_URL": "amqp://nobody@127.0.0.1:1/", "USER": "alice"}
-    command = [sys.executable, "-m", "devstack", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    assert done.returncode == code, done.stdout + done.stderr
-    return done.stdout + done.stderr
+    variables = {url_variable(GROUP): url, "AMQP_URL": "amqp://nobody@127.0.0.1:1/", "USER": "alice"}
+    done = CliRunner().invoke(main, arguments, env=variables, obj=Application(lambda: services))
+    assert done.exit_code == code, done.output
+    return done.output
 
 
 def test_the_list_tells_every_message_its_reason_and_what_it_waits_for(outbox: Database, relays: Relays) -> None:
     lines = ordersaga(outbox, "parked", "list", *HERE, "--messages").splitlines()
     ids = [str(id_) for (id_,) in outbox.rows("select message_id from undeliverable order by position")]
     assert [line.split()[0] for line in lines[1:] if not line.startswith("  ")] == ids
-    assert lines[1].split()[1:4] == ["order_service", "broker", "retrying"]
+    assert lines[1].split()[1:4] == [GROUP, "broker", "retrying"]
     assert "returned" in lines[1]
     assert "312 NO_ROUTE: no queue is bound for test.unbound.v1" in lines[2]
     assert "waiting" in lines[3]
@@ -67,7 +66,7 @@ def test_the_list_tells_every_message_its_reason_and_what_it_waits_for(outbox: D
         zip(ids, ["broker"] * 3, ["retrying", "waiting", "retrying"], ["returned", "", "returned"], strict=True)
     )
     listed = ordersaga(outbox, "parked", "list", *HERE, "--messages", "--limit", "1")
-    assert listed.count("order_service") == 1
+    assert listed.count(GROUP) == 1
     assert "Nothing is parked" in ordersaga(outbox, "parked", "list", *HERE, "--refused-by", "reaction")
 
 
@@ -82,12 +81,12 @@ def test_a_failure_group_of_the_broker_is_its_refusal_of_one_contract(outbox: Da
 
 
 def test_the_status_counts_them_and_tells_the_first_reason(outbox: Database, relays: Relays) -> None:
-    found = json.loads(ordersaga(outbox, "relay", "status", "order_service", "--seconds", "0.1", "--json"))
+    found = json.loads(ordersaga(outbox, "relay", "status", GROUP, "--seconds", "0.1", "--json"))
     [database] = found["databases"]
     assert (found["healthy"], database["undeliverable"], database["lag_rows"]) == (True, 3, 0)
     assert database["undeliverable_reason"].startswith("returned: 312 NO_ROUTE")
-    said = ordersaga(outbox, "relay", "status", "order_service", "--seconds", "0.1")
-    assert "order_service: 3 undeliverable since" in said
+    said = ordersaga(outbox, "relay", "status", GROUP, "--seconds", "0.1")
+    assert f"{GROUP}: 3 undeliverable since" in said
 
 
 def test_a_retry_publishes_what_can_be_published_in_order_and_tells_what_cannot(
@@ -127,9 +126,7 @@ def test_a_skipped_message_lets_its_key_go_on_and_is_on_record(
     outbox: Database, relays: Relays, broker: TestBroker
 ) -> None:
     [(gone,)] = outbox.rows("select message_id from undeliverable where key = 'a' and kind = 'returned'")
-    assert "order_service: 1 skipped" in ordersaga(
-        outbox, "parked", "skip", *HERE, str(gone), "--reason", "a test order"
-    )
+    assert f"{GROUP}: 1 skipped" in ordersaga(outbox, "parked", "skip", *HERE, str(gone), "--reason", "a test order")
     until(lambda: undeliverable(outbox) == [("c", 1, "returned")])
     until(lambda: len([message for message in listen(broker) if message.key == "a"]) == 1)
     kept = "select refused_by, action, message_id, actor, reason, error, message, body from parked_actions"
@@ -139,7 +136,7 @@ def test_a_skipped_message_lets_its_key_go_on_and_is_on_record(
     assert record[7] == b"{}"
     with pytest.raises(psycopg.errors.InsufficientPrivilege, match="append-only"):
         outbox.rows("delete from parked_actions returning 1")
-    assert f"{gone} in order_service (broker)" in ordersaga(outbox, "parked", "actions", *HERE)
+    assert f"{gone} in {GROUP} (broker)" in ordersaga(outbox, "parked", "actions", *HERE)
 
 
 def test_what_is_not_there_or_not_said_or_not_possible_is_refused(outbox: Database, relays: Relays) -> None:
@@ -150,7 +147,7 @@ def test_what_is_not_there_or_not_said_or_not_possible_is_refused(outbox: Databa
     for unsaid in ((), ("--reason", "")):
         assert "--reason" in ordersaga(outbox, "parked", "retry", *HERE, "--all", *unsaid, code=2)
     first = str(undeliverable(outbox, "message_id")[0][0])
-    edit = ordersaga(outbox, "parked", "edit", *HERE, first, "--file", "pyproject.toml", *WHY, code=1)
+    edit = ordersaga(outbox, "parked", "edit", *HERE, first, "--file", str(ROOT / "pyproject.toml"), *WHY, code=1)
     assert "must not change" in edit
     assert "no reaction to run" in ordersaga(outbox, "parked", "dry-run", *HERE, first, code=1)
     assert outbox.rows("select count(*) from parked_actions") == [(0,)]
