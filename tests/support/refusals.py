@@ -72,7 +72,11 @@ def broker_takes_at_most(servers: AnyServers, size: int) -> Iterator[None]:
 
 
 def set_limit(servers: AnyServers, size: int) -> None:
-    command = ["eval", f"application:set_env(rabbit, max_message_size, {size})."]
+    rabbitmqctl(servers, "eval", f"application:set_env(rabbit, max_message_size, {size}).")
+
+
+def rabbitmqctl(servers: AnyServers, *command: str) -> None:
+    """Run an operator's command of the broker."""
     if isinstance(servers, ContainerServers):
         servers.rabbitmq.container.exec(["rabbitmqctl", *command])
     else:

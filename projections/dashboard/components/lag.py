@@ -7,7 +7,7 @@ from projections.dashboard.components import words
 from projections.dashboard.components.age import age
 from projections.dashboard.components.basic import Content, empty, mark
 from projections.dashboard.components.table import Column, table
-from projections.monitor.snapshot import RelayFigures, Snapshot
+from projections.monitor.snapshot import ProcessStatus, RelayFigures, Snapshot
 
 LAG_SECONDS = 5.0
 """A greater lag is marked."""
@@ -30,16 +30,19 @@ def lag(snapshot: Snapshot | None) -> Component:
 
 
 def relay_rows(snapshot: Snapshot) -> list[Lag]:
-    relays = {each.database: each for process in snapshot.processes for each in process.relays if each.is_active}
-    databases = sorted({each.database for process in snapshot.processes for each in process.relays})
-    return [(f"{words.service(database)} relay", *relay_lag(relays.get(database))) for database in databases]
+    relays = [(process, each) for process in snapshot.processes for each in process.relays]
+    active = {each.database: relay_lag(process, each) for process, each in relays if each.is_active}
+    none = words.NOTHING, mark("No active relay", "bad", "warning")
+    databases = sorted({each.database for _, each in relays})
+    return [(f"{words.service(database)} relay", *active.get(database, none)) for database in databases]
 
 
-def relay_lag(relay: RelayFigures | None) -> tuple[Content, Content]:
-    if relay is None:
-        return words.NOTHING, mark("No active relay", "bad", "warning")
+def relay_lag(process: ProcessStatus, relay: RelayFigures) -> tuple[Content, Content]:
+    """The lag of an active relay, and its state or its problem."""
     late = relay.lag_seconds > LAG_SECONDS
     behind = f"{words.counted(relay.lag_rows, 'row')}, {words.duration(round(relay.lag_seconds, 1))}"
+    if process.problems:
+        return behind, html.Span([mark("Not ready", "bad", "warning"), " ", *process.problems])
     return behind, mark("Late", "warn", "warning") if late else mark("Current", "good", "check")
 
 

@@ -71,9 +71,11 @@ def node(snapshot: Snapshot, name: str, row: int, column: int) -> Component:
 
 
 def activity(process: ProcessStatus) -> str:
-    """The current activity, in figures."""
+    """The current activity, in figures; the problems of a process that is not up."""
+    if process.problems:
+        return "; ".join(process.problems)
     if process.state == "down":
-        return "; ".join(process.problems) or "does not answer"
+        return "does not answer"
     if process.relays:
         return "; ".join(
             f"{'active' if each.is_active else 'standby'}, {words.counted(each.lag_rows, 'row')} behind, "

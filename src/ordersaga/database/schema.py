@@ -126,6 +126,7 @@ relay_cursor = Table(
     Column("published", PgSnapshot, nullable=False, comment="S1: everything visible in it is confirmed"),
     Column("target", PgSnapshot, comment="S2: end of the window under way, null between windows"),
     Column("confirmed_position", BigInteger, comment="the window is confirmed up to here"),
+    Column("problem", Text, comment="why the active relay publishes nothing; null: it publishes"),
     xid(),
     moment("moved_at"),
 )

@@ -48,6 +48,11 @@ class Confirms:
         return self._sent - self._settled
 
     @property
+    def unconfirmed(self) -> list[Message]:
+        """The messages in flight of which the broker has said nothing; later ones may be confirmed."""
+        return [message for tag, message in enumerate(self._unsettled, self._settled + 1) if tag not in self._ahead]
+
+    @property
     def refused(self) -> bool:
         """Whether the next outcome names a refusal."""
         return bool(self._refusals)

@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import NoReturn
 
 from ordersaga.relay.dispatch import DRAIN_SECONDS
@@ -16,6 +16,7 @@ from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
 from ordersaga.runtime.settings import MissingSetting, database_urls, distinct_databases, read_settings
 from ordersaga.runtime.signals import set_by_signal
+from ordersaga.service import Service
 
 UNSAFE = "--unsafe-durability"
 MARGIN_SECONDS = 2
@@ -82,8 +83,12 @@ def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> Non
         stop.set()
 
 
-def serve(urls: Mapping[str, str], amqp_url: str, unsafe_durability: bool = False) -> int:
+def serve(
+    urls: Mapping[str, str], amqp_url: str, unsafe_durability: bool = False, services: Iterable[Service] = ()
+) -> int:
     """Run a relay for each database of `urls` until SIGTERM or SIGINT. Returns the exit code.
+
+    `services` are those of the application; their groups receive the messages.
 
     Raises:
         MissingSetting: a variable of the environment has an invalid value.
@@ -93,8 +98,10 @@ def serve(urls: Mapping[str, str], amqp_url: str, unsafe_durability: bool = Fals
     stop = threading.Event()
     set_by_signal(stop)
     retention_seconds, largest = 3600 * settings.relay_retention_hours, settings.relay_max_message_bytes
+    groups = {service.group: service.contracts for service in services}
     relays = [
-        Relay(name, url, amqp_url, stop, unsafe_durability, retention_seconds, largest) for name, url in urls.items()
+        Relay(name, url, amqp_url, stop, unsafe_durability, retention_seconds, largest, groups)
+        for name, url in urls.items()
     ]
     configure_logging(settings, " ".join(("relay", *urls)))
     logging.getLogger("pika").setLevel(logging.CRITICAL)
@@ -115,7 +122,7 @@ def serve(urls: Mapping[str, str], amqp_url: str, unsafe_durability: bool = Fals
     return max(exit_codes, default=0)
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str], services: Iterable[Service] = ()) -> int:
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(USAGE.format(program=program()))
         return 0
@@ -125,17 +132,17 @@ def main(arguments: list[str]) -> int:
             raise MissingSetting(f"There is no option {name}. See python -m {program()} --help")
     settings = read_settings(RelaySettings)
     urls = urls_of_environment(names)
-    return serve(urls, settings.broker_url, unsafe_durability=UNSAFE in arguments)
+    return serve(urls, settings.broker_url, UNSAFE in arguments, services)
 
 
-def run() -> NoReturn:
-    """Run the daemon with the arguments of this process, and exit."""
+def run(services: Iterable[Service]) -> NoReturn:
+    """Run the daemon of an application with the arguments of this process, and exit."""
     try:
-        sys.exit(main(sys.argv[1:]))
+        sys.exit(main(sys.argv[1:], tuple(services)))
     except (MissingSetting, OSError) as wrong:
         sys.stderr.write(f"relay: {wrong}\n")
         sys.exit(2)
 
 
 if __name__ == "__main__":
-    run()
+    run(())

@@ -8,10 +8,12 @@ from typing import Any
 from prometheus_client import Counter
 from psycopg import Connection
 
+from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import session
 from ordersaga.relay.confirms import Outcome
 from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publisher import Publisher
+from ordersaga.relay.stall import Stall
 from ordersaga.relay.undeliverable import RefusedRow, Undeliverable
 from ordersaga.relay.window import Outgoing
 
@@ -56,11 +58,13 @@ class Dispatch:
         database: str,
         connection: Connection[Any],
         publisher: Publisher,
+        queues: SilentQueues,
         max_bytes: int,
         stop: threading.Event,
     ) -> None:
         self.in_flight = InFlight()
         self.undeliverable = Undeliverable(database, connection)
+        self.stall = Stall(database, connection, publisher, queues)
         self._connection = connection
         self._publisher = publisher
         self._max_bytes = max_bytes
@@ -134,6 +138,7 @@ class Dispatch:
         if now - self._statement_at > KEEP_ALIVE_SECONDS / 2:
             session.keep_alive(self._connection)
             self._statement_at = now
+            self.stall.check(self.unconfirmed_seconds)
 
     def _raise_drain_timeout(self) -> None:
         if not self._stop.is_set():

@@ -7,6 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import window
 from ordersaga.relay.dispatch import (
     CHUNK,
@@ -44,6 +45,7 @@ class PublishLoop:
         database: str,
         connection: Connection[Any],
         publisher: Publisher,
+        queues: SilentQueues,
         purger: Purger,
         max_bytes: int,
         stop: threading.Event,
@@ -56,7 +58,7 @@ class PublishLoop:
         self._stop = stop
         self._log = log.bind(database=database)
         self._active_at = time.monotonic()
-        self._dispatch = Dispatch(database, connection, publisher, max_bytes, stop)
+        self._dispatch = Dispatch(database, connection, publisher, queues, max_bytes, stop)
         self._undeliverable = self._dispatch.undeliverable
         self._opened = Window("", [])
         self._unread = 0
@@ -67,9 +69,9 @@ class PublishLoop:
         return self._unread + self._dispatch.in_flight.outstanding
 
     @property
-    def unconfirmed_seconds(self) -> float:
-        """How long the broker has confirmed none of the messages in flight."""
-        return self._dispatch.unconfirmed_seconds
+    def problem(self) -> str:
+        """Why the broker confirms nothing, in a sentence; empty while it confirms."""
+        return self._dispatch.stall.problem
 
     def run(self) -> None:
         """Publish window after window until `stop` is set, then settle the messages in flight.

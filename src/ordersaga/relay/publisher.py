@@ -16,7 +16,6 @@ from ordersaga.envelope.message import Message
 from ordersaga.relay.confirms import Confirms, Outcome
 from ordersaga.relay.connection import BatchConnection, reason_of
 from ordersaga.relay.frames import published
-from ordersaga.runtime.logs import log
 
 CONNECT_SECONDS = 20.0
 """Longer than pika's own timeout, so that pika gives up and cleans up."""
@@ -46,11 +45,15 @@ class Publisher:
 
     def __init__(self, amqp_url: str, name: str) -> None:
         self._parameters = broker.parameters(amqp_url, name)
+        # A blocked connection that gives up has to send all again, and is blocked again; heartbeats find a dead broker.
+        self._parameters.blocked_connection_timeout = None
         self._loop: Any = None
         self._connection: Any = None
         self._channel: Any = None
         self._failure: str | None = None
         self._confirms = Confirms()
+        self.blocked = ""
+        """Why the broker takes no messages from publishers, such as `low on disk`; empty: it takes them."""
 
     @property
     def is_open(self) -> bool:
@@ -87,6 +90,7 @@ class Publisher:
             self._loop.close()
         self._loop = self._connection = self._channel = self._failure = None
         self._confirms = Confirms()
+        self.blocked = ""
 
     def send(self, messages: Sequence[Message]) -> None:
         """Send messages in one write; `settle` returns their results.
@@ -109,6 +113,10 @@ class Publisher:
         confirms = self._confirms
         self._run(seconds, until=lambda: confirms.in_flight <= at_most or confirms.refused)
         return confirms.outcome()
+
+    def unconfirmed(self) -> list[Message]:
+        """The messages in flight of which the broker has said nothing; later ones may be confirmed."""
+        return self._confirms.unconfirmed
 
     def drop_in_flight(self) -> None:
         """Drop the state of in-flight messages; late confirms are ignored."""
@@ -151,11 +159,12 @@ class Publisher:
                 self._failure += ". Declare the topology: ordersaga topology"
 
     def _on_open(self, connection: BatchConnection) -> None:
-        connection.add_on_connection_blocked_callback(
-            lambda _, frame: log.warning("RabbitMQ blocks publishers", reason=frame.method.reason)
-        )
-        connection.add_on_connection_unblocked_callback(lambda *_: log.info("RabbitMQ no longer blocks publishers"))
+        connection.add_on_connection_blocked_callback(lambda _, frame: self._set_blocked(frame.method.reason))
+        connection.add_on_connection_unblocked_callback(lambda *_: self._set_blocked(""))
         connection.channel(on_open_callback=self._on_channel)
+
+    def _set_blocked(self, reason: str) -> None:
+        self.blocked = reason
 
     def _on_channel(self, channel: Any) -> None:
         channel.add_on_close_callback(lambda _, error: self._fail(error))

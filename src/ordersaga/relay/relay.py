@@ -8,6 +8,7 @@ import psycopg
 from prometheus_client import Gauge
 from psycopg import Connection
 
+from ordersaga.broker.silent_queues import Groups, SilentQueues
 from ordersaga.relay import session, window
 from ordersaga.relay.publish_loop import PublishLoop
 from ordersaga.relay.publisher import BrokerUnavailable, MessageTooLarge, Publisher
@@ -18,8 +19,6 @@ from ordersaga.runtime.logs import log
 
 STANDBY_SECONDS = 0.25
 """Seconds between two attempts of a standby to lead."""
-UNCONFIRMED_SECONDS = 15.0
-"""Seconds without a confirm after which a relay with messages in flight is not ready."""
 
 lag_rows = Gauge("ordersaga_relay_lag_rows", "Rows of the current window that are not confirmed", ["database"])
 lag_seconds = Gauge("ordersaga_relay_lag_seconds", "Age of the moment up to which all is confirmed", ["database"])
@@ -38,7 +37,9 @@ class Relay:
         unsafe_durability: bool = False,
         retention_seconds: float = 24 * 3600,
         max_bytes: int = 16 * 1024 * 1024,
+        groups: Groups | None = None,
     ) -> None:
+        """`groups` are those whose queues a stall may be due to."""
         self.database = database
         self.publish_loop: PublishLoop | None = None
         self._url = database_url
@@ -47,6 +48,7 @@ class Relay:
         self._retention_seconds = retention_seconds
         self._max_bytes = max_bytes
         self._publisher = Publisher(amqp_url, f"relay {database}")
+        self._queues = SilentQueues(amqp_url, f"relay {database}", groups or {})
         self._rabbitmq = Link(f"RabbitMQ for {database}")
         self._postgres = Link(f"Postgres for {database}")
         self._up_to_date_at = time.monotonic()
@@ -57,10 +59,8 @@ class Relay:
     def problems(self) -> list[str]:
         """The reasons why it neither publishes nor stands by, each a sentence."""
         found = [link.problem for link in (self._postgres, self._rabbitmq) if link.problem]
-        if (loop := self.publish_loop) and (seconds := loop.unconfirmed_seconds) > UNCONFIRMED_SECONDS:
-            found.append(
-                f"RabbitMQ has confirmed nothing of {self.database} for {seconds:.0f} s: a queue is unavailable"
-            )
+        if (loop := self.publish_loop) and loop.problem:
+            found.append(loop.problem)
         return found
 
     def lag(self) -> float:
@@ -118,7 +118,9 @@ class Relay:
         rebase_if_foreign(connection, self.database)
         log.info("active", database=self.database)
         purger = Purger(self.database, connection, self._retention_seconds)
-        self.publish_loop = PublishLoop(self.database, connection, self._publisher, purger, self._max_bytes, self._stop)
+        self.publish_loop = PublishLoop(
+            self.database, connection, self._publisher, self._queues, purger, self._max_bytes, self._stop
+        )
         try:
             self.publish_loop.run()
         finally:

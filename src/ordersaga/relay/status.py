@@ -67,6 +67,7 @@ UNDELIVERABLE = """
 select (select count(*) from undeliverable), refused_at, kind || ': ' || reason
 from undeliverable where kind <> 'waits' order by refused_at, position limit 1
 """
+PROBLEM = "select problem from relay_cursor"
 FOREIGN = """
 select c.system_identifier <> s.system_identifier::text from relay_cursor c, pg_control_system() s
 """
@@ -149,4 +150,7 @@ def problem_of(connection: Connection[Any], active: RelaySession | None, undeliv
         return "restored from another server: the figures hold once a relay has re-based it"
     if undeliverable >= MAX_ROWS:
         return f"nothing new is published: {MAX_ROWS} messages or more are undeliverable"
-    return None if active else NO_RELAY
+    if active is None:
+        return NO_RELAY
+    told = connection.execute(PROBLEM).fetchone()
+    return told[0] if told else None

@@ -51,7 +51,7 @@ def run(application: Application, services: tuple[Service, ...], unsafe_durabili
     """
     urls = relay_urls(application, services)
     try:
-        raise SystemExit(daemon.serve(urls, application.amqp_url(RELAY), unsafe_durability))
+        raise SystemExit(daemon.serve(urls, application.amqp_url(RELAY), unsafe_durability, application.services))
     except OSError as error:
         raise CannotRunHere(f"HEALTH_PORT cannot be served: {error}") from None
 
