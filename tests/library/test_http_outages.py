@@ -60,6 +60,19 @@ def test_while_the_database_is_away_requests_are_put_off_and_afterwards_served(a
     assert open_counter(api).status_code == 202
 
 
+def test_a_request_that_waits_for_a_lock_is_put_off_and_says_when_to_come_back(
+    database: Databases, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LOCK_TIMEOUT_SECONDS", "0.2")
+    with running(database(), tmp_path) as api:
+        with psycopg.connect(api.database.owner_url) as person:
+            person.execute("lock table idempotency_keys in exclusive mode")
+            refused = open_counter(api)
+        assert (refused.status_code, refused.json()["type"]) == (503, "urn:problem:database-busy")
+        assert int(refused.headers["Retry-After"]) > 0
+        assert open_counter(api).status_code == 202
+
+
 def test_readiness_names_what_an_unmigrated_database_lacks(database: Databases, tmp_path: Path) -> None:
     whole = database()
     with psycopg.connect(whole.owner_url, autocommit=True) as owner:

@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from ordersaga.runtime.errors import ErrorKind, UnusableDatabase, classify, place_of
+from ordersaga.runtime.errors import OUR_DATABASE, UnusableDatabase, classify, place_of
 from ordersaga.runtime.links import DatabaseLink
 from ordersaga.runtime.logs import log
 from ordersaga.runtime.sessions import WORKER, SessionLimits
@@ -48,7 +48,7 @@ class Background(threading.Thread):
         try:
             seconds = step(self.link.connection()) or 0
         except Exception as error:  # noqa: BLE001 - one failure must not end the thread
-            if classify(error) is not ErrorKind.UNAVAILABLE and not isinstance(error, UnusableDatabase):
+            if classify(error) not in OUR_DATABASE and not isinstance(error, UnusableDatabase):
                 self.log_failure(error)
             self.link.down(error)
             return self.link.pause()

@@ -13,14 +13,13 @@ from psycopg import Connection
 from ordersaga.consumer import gate, sharing
 from ordersaga.consumer.intake import Intake
 from ordersaga.consumer.key_queues import KeyQueues
-from ordersaga.consumer.receiver import Receiver, runs
+from ordersaga.consumer.receiver import MAX_BATCH, Receiver, runs
 from ordersaga.inbox.delivery import Broken, Received
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.runtime.errors import ErrorKind, classify
 from ordersaga.runtime.links import DatabaseLink, Link
 from ordersaga.runtime.logs import log
 
-BATCH = 300
 MIN_BATCH = 50
 """A smaller batch waits `linger_seconds` of its handler for more; a worker with a backlog never waits."""
 IDLE_SECONDS = 0.2
@@ -28,8 +27,8 @@ DRAINING_SECONDS = 0.02
 """Longest wait for messages while a queue is drained."""
 GRACE_SECONDS = 10
 """Longest time to handle the messages in hand when the worker stops."""
-TRANSIENT = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT)
-"""Errors after which the worker continues: a deadlock may also hit a statement without a message, such as parking."""
+TRANSIENT = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT, ErrorKind.LOCKED)
+"""Errors after which the worker continues: they may also hit a statement without a message, such as parking."""
 
 
 class Stopped(Exception):
@@ -111,8 +110,8 @@ class Consumer:
         intake.pump(0 if intake.arrived or key_queues.has_completed else longest)
         if 0 < len(intake.arrived) < MIN_BATCH:
             self.stopping.wait(self.receiver.handler.linger_seconds)
-        intake.gather(BATCH)
-        arrived = self.receiver.read(intake.take(BATCH))
+        intake.gather(MAX_BATCH)
+        arrived = self.receiver.read(intake.take(MAX_BATCH))
         self.receive(intake, [*key_queues.completed(), *key_queues.add(arrived)])
         key_queues.start()
 

@@ -8,10 +8,11 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.envelope.message import Cause
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.runtime.backoff import retry_on_conflict
-from ordersaga.runtime.errors import ErrorKind, classify
+from ordersaga.runtime.errors import ErrorKind, classify, session_ended
 from ordersaga.runtime.logs import log
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import Transaction
@@ -62,15 +63,29 @@ class Deadlines:
     def __init__(self, reactions: Reactions, announcements: Announcements) -> None:
         self.functions = reactions.deadlines
         self.announcements = announcements
+        self._one_by_one = False
+        self._unrecorded: list[tuple[Due, Exception]] = []
+        """Failures that ended their session, to be recorded in the next."""
 
     def step(self, connection: Connection[Any]) -> float:
         """React to the deadlines that are due. Returns the seconds until the next step."""
+        while self._unrecorded:
+            self.postpone(connection, *self._unrecorded[0])
+            self._unrecorded.pop(0)
         try:
-            found = self.fire(connection, BATCH)
+            found = 0 if self._one_by_one else self.fire(connection, BATCH)
         except Exception as error:
-            if classify(error) is ErrorKind.UNAVAILABLE:
+            kind = classify(error)
+            if kind is ErrorKind.UNAVAILABLE:
                 raise
+            if kind is ErrorKind.LOCKED:
+                refuse_locked_tables(connection, error)
+            self._one_by_one = True
+            if connection.closed:
+                raise session_ended(error) from error
+        if self._one_by_one:
             found = sum(self.fire_alone(connection) for _ in range(BATCH))
+            self._one_by_one = False
         return 0 if found == BATCH else IDLE_SECONDS
 
     def fire(self, connection: Connection[Any], limit: int) -> int:
@@ -97,6 +112,11 @@ class Deadlines:
         except Exception as error:
             if classify(error) is ErrorKind.UNAVAILABLE or not due:
                 raise
+            if connection.closed:
+                self._unrecorded.append((due[0], error))
+                raise session_ended(error) from error
+            if classify(error) is ErrorKind.LOCKED:
+                refuse_locked_tables(connection, error)
             self.postpone(connection, due[0], error)
         return len(due)
 

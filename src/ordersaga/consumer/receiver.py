@@ -5,18 +5,19 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import Any, NoReturn
 
 import prometheus_client
 from psycopg import Connection
 
+from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Delivery, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.parked import table
 from ordersaga.parked.table import NewlyParked
 from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
-from ordersaga.runtime.errors import CircuitOpen, ErrorKind, Failure, classify, describe
+from ordersaga.runtime.errors import CircuitOpen, ErrorKind, Failure, classify, describe, session_ended
 from ordersaga.runtime.logs import log, working_on
 
 RECEIVED = prometheus_client.Counter(
@@ -35,6 +36,10 @@ BATCH_SECONDS = prometheus_client.Histogram(
     "ordersaga_batch_duration_seconds", "Seconds until a batch is committed", ["group"]
 )
 
+MAX_BATCH = 300
+"""The most messages of one transaction."""
+WAIT_BRIEFLY = "set local lock_timeout = '20ms'"
+
 
 class Receiver:
     """Gives messages to the handler of a group in transactions of its own; the caller passes the connection."""
@@ -42,6 +47,7 @@ class Receiver:
     def __init__(self, group: str, handler: Handler) -> None:
         self.group = group
         self.handler = handler
+        self.max_batch = MAX_BATCH
 
     def read(self, deliveries: Iterable[Delivery]) -> list[Received | Broken]:
         """Read the envelopes and bodies, and count them."""
@@ -65,22 +71,49 @@ class Receiver:
                 self.react(connection, [message for message in run if isinstance(message, Received)])
 
     def react(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
-        """React in one transaction; after a failure in halves: one bad message among 300 takes 17 transactions."""
+        """React in transactions of at most `max_batch` messages, which doubles with each success."""
+        for batch in batched(messages, self.max_batch):
+            self.react_together(connection, batch)
+        self.max_batch = min(2 * self.max_batch, MAX_BATCH)
+
+    def react_together(self, connection: Connection[Any], messages: Sequence[Received], brief: bool = False) -> None:
+        """React in one transaction; after a failure in halves: one bad message among 300 takes 17 transactions.
+
+        After a lock timeout the halves wait for locks only briefly, so that the messages that need the lock are found
+        soon: it was waited for already.
+        """
+        if messages[0].failure is not None:
+            self.park_failed(connection, messages[0], messages[0].failure)
+            return
         retries = CONFLICT_RETRIES if len(messages) == 1 else 0
         try:
-            retry_on_conflict(partial(self.react_at_once, connection, messages), retries)
+            retry_on_conflict(partial(self.react_at_once, connection, messages, brief), retries)
         except Exception as error:
-            if classify(error) is ErrorKind.UNAVAILABLE:
+            kind = classify(error)
+            if kind is ErrorKind.UNAVAILABLE:
                 raise
+            if connection.closed:
+                self.remember(messages, error)
+            if kind is ErrorKind.LOCKED:
+                refuse_locked_tables(connection, error)
             if len(messages) == 1:
                 self.park_failed(connection, messages[0], error)
                 return
             half = len(messages) // 2
-            self.react(connection, messages[:half])
-            self.react(connection, messages[half:])
+            for part in (messages[:half], messages[half:]):
+                self.react_together(connection, part, brief or kind is ErrorKind.LOCKED)
 
-    def react_at_once(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
+    def remember(self, messages: Sequence[Received], error: Exception) -> NoReturn:
+        """The error ended the session: halve, or park, with the next one. Raises Unavailable."""
+        if len(messages) == 1:
+            messages[0].failure = error
+        self.max_batch = max(1, len(messages) // 2)
+        raise session_ended(error) from error
+
+    def react_at_once(self, connection: Connection[Any], messages: Sequence[Received], brief: bool) -> None:
         with connection.transaction():
+            if brief:
+                connection.execute(WAIT_BRIEFLY)
             new = self.new_among(connection, messages)
             waiting = table.parked_among(connection, [message.key for message in new])
             if waiting:
@@ -159,6 +192,16 @@ class Receiver:
                 log.warning("message parked", state=state, reason=failure.message, **about)
         else:
             log.warning("message parked", state=state, reason=failure.message, message_id=str(message.id), **about)
+
+
+def batched(messages: Sequence[Received], size: int) -> Iterator[Sequence[Received]]:
+    """Slices of at most `size`; a message that has failed is alone."""
+    start = 0
+    for end in range(1, len(messages) + 1):
+        apart = messages[end - 1].failure is not None or (end < len(messages) and messages[end].failure is not None)
+        if end == len(messages) or end - start == size or apart:
+            yield messages[start:end]
+            start = end
 
 
 def still_parked(connection: Connection[Any], keys: Iterable[str]) -> set[str]:

@@ -8,6 +8,8 @@ from typing import Any
 
 from psycopg import Connection
 
+from ordersaga.runtime.errors import Unavailable
+
 SPACE = 7236
 RELAY_LEAD = (SPACE, 843)
 """Held by the active relay of the database."""
@@ -26,3 +28,26 @@ def try_lock(connection: Connection[Any], lock: tuple[int, int]) -> bool:
     row = connection.execute("select pg_try_advisory_lock(%s, %s)", lock).fetchone()
     assert row is not None
     return bool(row[0])
+
+
+EVERYBODYS = """
+select case locktype when 'relation' then 'table ' || relation::regclass else 'event log' end, l.pid, a.usename
+from pg_locks l left join pg_class on pg_class.oid = relation left join pg_stat_activity a on a.pid = l.pid
+where granted and l.pid <> pg_backend_pid()
+    and l.database = (select oid from pg_database where datname = current_database())
+    and (locktype = 'relation' and relkind in ('r', 'p') and relpersistence <> 't'
+            and mode in ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+        or locktype = 'advisory' and classid = %s and objid = %s and objsubid = 2)
+limit 1
+"""
+
+
+def refuse_locked_tables(connection: Connection[Any], error: Exception) -> None:
+    """After a lock timeout: raises Unavailable if a session holds a lock that every message needs, and names it.
+
+    A locked table, by LOCK TABLE or a migration, keeps out every message. Any other lock keeps out those that need it.
+    """
+    row = connection.execute(EVERYBODYS, EVENT_LOG).fetchone()
+    if row:
+        what, pid, user = row
+        raise Unavailable(f"the {what} is locked by process {pid} ({user})") from error

@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from ordersaga.runtime.errors import Conflict, ErrorKind, KeyTaken, classify
+from ordersaga.runtime.errors import Conflict, ErrorKind, KeyTaken, classify, reason_of, text_of
 from ordersaga.runtime.logs import log, trace_id_of
 from ordersaga.store.transaction import AggregateNotFound
 
@@ -123,11 +123,19 @@ def register(app: Flask) -> None:
         kind = classify(error)
         if kind is ErrorKind.CONFLICT:
             return too_many_writers(error)
+        if kind in (ErrorKind.LOCKED, ErrorKind.TOO_LARGE):
+            return busy(error)
         if kind is not ErrorKind.UNAVAILABLE:
             return unexpected(error)
-        log.warning("database unavailable", error=str(error).strip())
+        log.warning("database unavailable", error=reason_of(error))
         detail = "The database does not answer. Send the same request, with the same Idempotency-Key, again later."
         return respond(Problem(503, "database-away", detail, headers={"Retry-After": RETRY_SECONDS}))
+
+    def busy(error: psycopg.Error) -> Response:
+        """A lock, a statement or its memory was not to be had in time; nothing was stored."""
+        log.warning("database busy", error=text_of(error))
+        detail = "The database is too busy. Send the same request, with the same Idempotency-Key, again later."
+        return respond(Problem(503, "database-busy", detail, headers={"Retry-After": RETRY_SECONDS}))
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:

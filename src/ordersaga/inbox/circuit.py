@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 import prometheus_client
 
-from ordersaga.runtime.errors import CircuitOpen, ErrorKind, classify, is_outage
+from ordersaga.runtime.errors import OUR_DATABASE, CircuitOpen, classify, is_outage
 from ordersaga.runtime.logs import log
 
 MAX_FAILURES = 5
@@ -70,7 +70,7 @@ class Circuit:
         with self._lock:
             if error is not None and is_outage(error):
                 self._failed(error)
-            elif error is not None and classify(error) is ErrorKind.UNAVAILABLE:
+            elif error is not None and classify(error) in OUR_DATABASE:
                 # Our own database was away, which says nothing about the resource.
                 self._next_probe = 0.0
             else:

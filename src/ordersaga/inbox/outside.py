@@ -11,7 +11,7 @@ from psycopg import Connection
 from ordersaga.inbox.circuit import Circuit
 from ordersaga.inbox.delivery import NO_ANSWER, Broken, Received
 from ordersaga.inbox.reactions import Reactions
-from ordersaga.runtime.errors import CircuitOpen, ErrorKind, ResourceUnavailable, Unavailable, classify
+from ordersaga.runtime.errors import OUR_DATABASE, CircuitOpen, ResourceUnavailable, Unavailable, classify
 from ordersaga.runtime.links import refuse_disturbed
 from ordersaga.runtime.sessions import WORKER, SessionLimits, open_pool
 from ordersaga.store.announcements import Announcements
@@ -131,7 +131,7 @@ class OutsideSteps:
                 with self.pool.connection() as connection:
                     return work(connection)
             except Exception as error:
-                if classify(error) is not ErrorKind.UNAVAILABLE:
+                if classify(error) not in OUR_DATABASE:
                     raise
                 if self.stopping.wait(PAUSE_SECONDS):
                     raise Unavailable("stopped while the database was away") from error

@@ -59,7 +59,8 @@ class Reactions:
     changes nothing outside the database; calls to other systems belong in an outside step.
 
     An exception parks the message and the later messages of its key; the worker retries with growing pauses. It
-    retries at once after a deadlock or `Conflict`, and waits while a server is unavailable.
+    retries at once after a deadlock or `Conflict`, and waits while a server is unavailable. Data that Postgres can
+    never take (SQLSTATE class 22) makes the message dead at once. See `ErrorKind` for every kind of error.
     """
 
     def __init__(self) -> None:

@@ -8,8 +8,14 @@ from psycopg import Connection
 
 from ordersaga.inbox.delivery import Received
 from ordersaga.inbox.reactions import Reactions
+from ordersaga.runtime.errors import TooManyLocks
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import Transaction
+
+MAX_LOCKS = 1000
+"""The most locks on shared aggregates that one transaction takes, unless a single message needs more.
+
+All sessions of a server share room for max_locks_per_transaction * max_connections locks: 6,400 as it is installed."""
 
 KNOWN = "select message_id, event_hash from inbox where message_id = any(%s)"
 
@@ -37,11 +43,14 @@ class Reactor:
 
         Raises:
             Conflict, AlreadyReceived: another writer was first; nothing was written.
+            TooManyLocks: several messages need more than MAX_LOCKS locks together; none was taken.
         """
         steps = [(message, self.reactions[message.contract]) for message in messages]
         transaction = Transaction(connection, self.announcements, messages[0].message.caused_by_this())
         transaction.load(id_ for message, reaction in steps for id_ in reaction.loads(message.data))
         shared = {id_ for message, reaction in steps for id_ in reaction.locks(message.data, transaction)}
+        if len(messages) > 1 and len(shared) > MAX_LOCKS:
+            raise TooManyLocks(f"{len(messages)} messages need {len(shared)} locks, more than {MAX_LOCKS}")
         transaction.lock(shared)
         transaction.load(shared)
         for message, reaction in steps:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Received, read
 from ordersaga.inbox.handler import Handler
@@ -14,7 +15,7 @@ from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked import attempts, table
 from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.runtime.backoff import retry_on_conflict
-from ordersaga.runtime.errors import CircuitOpen, ErrorKind, classify, describe
+from ordersaga.runtime.errors import CircuitOpen, ErrorKind, classify, describe, session_ended
 from ordersaga.runtime.logs import log, working_on
 
 MAX_OUTSIDE = 16
@@ -41,9 +42,14 @@ class Retries:
         self.outside = outside
         self._outside: dict[Future[Any], Attempt] = {}
         self._claimed: dict[int, ParkedMessage] = {}
+        self._unrecorded: list[tuple[Attempt, Exception]] = []
+        """Attempts that ended their session, to be recorded in the next."""
 
     def step(self, connection: Connection[Any]) -> float:
         """Make one attempt that is due. Returns the seconds until the next step."""
+        while self._unrecorded:
+            self.record_failure(connection, *self._unrecorded[0])
+            self._unrecorded.pop(0)
         if self._claimed.keys() - self.outside_positions():
             self.release_claims(connection)
         ended = next((future for future in self._outside if future.done()), None)
@@ -149,8 +155,8 @@ class Retries:
 
     def separate(self, connection: Connection[Any], first: ParkedMessage) -> None:
         """Make the first due again at once; the messages behind it count as tried, so they go one by one."""
-        self.end(first)
         attempts.release_claims(connection, [first])
+        self.end(first)
 
     def record_failure(self, connection: Connection[Any], attempt: Attempt, error: Exception) -> None:
         """Postpone the next attempt, or declare the message dead; an attempt that a circuit breaker refused does not
@@ -163,6 +169,11 @@ class Retries:
             attempts.release_claims(connection, [row])
             self.end(row)
             return
+        if connection.closed:
+            self._unrecorded.append((attempt, error))
+            raise session_ended(error) from error
+        if kind is ErrorKind.LOCKED:
+            refuse_locked_tables(connection, error)
         last = kind is ErrorKind.INVALID or row.attempts >= table.MAX_ATTEMPTS
         attempts.postpone(connection, row, describe(error), None if last else table.pause_after(row.attempts))
         self.end(row)

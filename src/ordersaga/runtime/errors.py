@@ -53,31 +53,72 @@ class CircuitOpen(ResourceUnavailable):
     """The outside step was not called: the system that it calls has not answered for some time."""
 
 
+class TooManyLocks(Exception):
+    """A batch needs more locks than one transaction may take; its halves may need few enough."""
+
+
+def session_ended(error: BaseException) -> Unavailable:
+    """In place of an error that ended the session; the caller records the error itself in the next session."""
+    return Unavailable(f"Postgres ended the session: {text_of(error)}")
+
+
 class ErrorKind(Enum):
     """The kinds of errors, each with what the worker does with the message."""
 
     UNAVAILABLE = "a server does not answer: nothing is wrong with the message; keep it and wait for the server"
     CONFLICT = "another writer was first: do the same again, soon and a bounded number of times"
+    LOCKED = "another session holds a lock for too long: handle what does not need it, park the rest as FAILED"
+    TOO_LARGE = "its size may be the reason: halve the batch; a single message is FAILED"
     FAILED = "the reaction failed: park the message and try again later, a bounded number of times"
     INVALID = "the message cannot be handled as it is: park it for a person"
 
 
-CONFLICT_STATES = ("40",)
-UNAVAILABLE_STATES = ("08", "25006", "25P03", "28", "3D000", "53", "55P03", "57P", "58")
-"""SQLSTATE prefixes: connection, read-only after a failover, sign-in, resources, lock timeout, shutdown, system errors.
+OUR_DATABASE = (ErrorKind.UNAVAILABLE, ErrorKind.LOCKED)
+"""Kinds that say nothing about a step that only reads, which nothing but a locked table keeps waiting."""
 
-A lock timeout (55P03) counts as unavailable: the holder of the lock, such as a person with LOCK TABLE, still holds it,
-and another attempt, also with half the batch, would wait as long.
+SQLSTATES = {
+    "08": ErrorKind.UNAVAILABLE,  # connection
+    "22": ErrorKind.INVALID,  # data that the type of a column or parameter can never hold
+    "22012": ErrorKind.FAILED,  # division by zero: other rows take part, and may change
+    "2201E": ErrorKind.FAILED,  # logarithm, as above
+    "2201F": ErrorKind.FAILED,  # power, as above
+    "2201G": ErrorKind.FAILED,  # width_bucket, as above
+    "25006": ErrorKind.UNAVAILABLE,  # read-only after a failover
+    "25P03": ErrorKind.TOO_LARGE,  # idle in a transaction: the reactions of the batch took too long
+    "28": ErrorKind.UNAVAILABLE,  # sign-in
+    "3D000": ErrorKind.UNAVAILABLE,  # no such database
+    "40": ErrorKind.CONFLICT,
+    "53": ErrorKind.UNAVAILABLE,  # connections, disk
+    "53200": ErrorKind.TOO_LARGE,  # shared memory, which holds the locks, or memory
+    "53400": ErrorKind.TOO_LARGE,  # a configured limit, such as temp_file_limit
+    "54": ErrorKind.TOO_LARGE,  # a limit of Postgres itself
+    "55P03": ErrorKind.LOCKED,
+    "57014": ErrorKind.TOO_LARGE,  # statement timeout
+    "57P": ErrorKind.UNAVAILABLE,  # shutdown
+    "58": ErrorKind.UNAVAILABLE,  # system errors
+}
+"""Prefix of SQLSTATE -> kind; the longest prefix counts, and every other state is FAILED."""
 
-A cancelled statement (57014) and an exceeded limit (54) are not listed: the message itself may be the reason.
-"""
+ADVICE = {
+    "25P03": "The reaction took longer between two statements than IDLE_IN_TRANSACTION_TIMEOUT_SECONDS (default 5). "
+    "Make it faster, or raise the setting of the worker",
+    "53200": "If it takes many locks, raise max_locks_per_transaction of the Postgres server",
+    "53400": "Raise the named setting of the Postgres server, or let the reaction do less",
+    "55P03": "Another session holds a lock that this message needs (LOCK_TIMEOUT_SECONDS, default 10): pg_locks and "
+    "pg_stat_activity name it",
+    "57014": "The statement took longer than STATEMENT_TIMEOUT_SECONDS (default 30). Make it faster, or raise the "
+    "setting of the worker",
+}
+"""SQLSTATE -> the setting, and what to do."""
 
 
 def classify(error: BaseException) -> ErrorKind:
     """The kind of an error: the only place that decides between transient and permanent."""
     if isinstance(error, Conflict | AlreadyReceived | KeyTaken):
         return ErrorKind.CONFLICT
-    if isinstance(error, UnreadableMessage):
+    if isinstance(error, TooManyLocks | MemoryError):
+        return ErrorKind.TOO_LARGE
+    if isinstance(error, UnreadableMessage | UnicodeEncodeError):
         return ErrorKind.INVALID
     if isinstance(error, Unavailable | AMQPError | psycopg.InterfaceError):
         return ErrorKind.UNAVAILABLE
@@ -87,13 +128,14 @@ def classify(error: BaseException) -> ErrorKind:
 
 
 def classify_sqlstate(error: psycopg.Error) -> ErrorKind:
-    state = error.sqlstate or ""
-    if state.startswith(CONFLICT_STATES):
-        return ErrorKind.CONFLICT
-    connection_lost = isinstance(error, psycopg.OperationalError) and not state
-    if connection_lost or state.startswith(UNAVAILABLE_STATES):
+    """Errors without a state come from the client: the connection is lost, or psycopg cannot send the data."""
+    state = error.sqlstate
+    if state:
+        prefixes = (state[:length] for length in (5, 3, 2))
+        return next((SQLSTATES[prefix] for prefix in prefixes if prefix in SQLSTATES), ErrorKind.FAILED)
+    if isinstance(error, psycopg.OperationalError):
         return ErrorKind.UNAVAILABLE
-    return ErrorKind.FAILED
+    return ErrorKind.INVALID if isinstance(error, psycopg.DataError) else ErrorKind.FAILED
 
 
 def reason_of(error: psycopg.Error) -> str:
@@ -122,8 +164,16 @@ MAX_TRACEBACK = 40_000
 
 
 def describe(error: BaseException) -> Failure:
+    """The failure, with what to do where a setting is the reason."""
     trace = "".join(traceback.format_exception(error))
-    return Failure(type(error).__name__, place_of(error), str(error)[:MAX_MESSAGE], trace[-MAX_TRACEBACK:])
+    return Failure(type(error).__name__, place_of(error), text_of(error)[:MAX_MESSAGE], trace[-MAX_TRACEBACK:])
+
+
+def text_of(error: BaseException) -> str:
+    if not isinstance(error, psycopg.Error):
+        return str(error)
+    advice = ADVICE.get(error.sqlstate or "")
+    return f"{reason_of(error)}. {advice}" if advice else reason_of(error)
 
 
 def place_of(error: BaseException) -> str:

@@ -6,7 +6,7 @@ from pika.exceptions import AMQPConnectionError
 from psycopg_pool import PoolTimeout
 
 from ordersaga.envelope.message import UnreadableMessage
-from ordersaga.runtime.errors import AlreadyReceived, Conflict, ErrorKind, Unavailable, classify, describe
+from ordersaga.runtime.errors import AlreadyReceived, Conflict, ErrorKind, TooManyLocks, Unavailable, classify, describe
 from ordersaga.store.transaction import AggregateNotFound
 
 
@@ -24,8 +24,6 @@ from ordersaga.store.transaction import AggregateNotFound
         psycopg.errors.ReadOnlySqlTransaction(),
         psycopg.errors.InvalidPassword(),
         psycopg.errors.InvalidCatalogName(),
-        psycopg.errors.IdleInTransactionSessionTimeout(),
-        psycopg.errors.LockNotAvailable(),
         AMQPConnectionError(),
         Unavailable(),
     ],
@@ -52,11 +50,8 @@ def test_whoever_came_second_tries_again(error: Exception) -> None:
     [
         ValueError("wrong"),
         AggregateNotFound("no counter"),
-        psycopg.errors.QueryCanceled(),
-        psycopg.errors.ProgramLimitExceeded(),
-        psycopg.errors.NumericValueOutOfRange(),
         psycopg.errors.UniqueViolation(),
-        psycopg.DataError("text cannot contain NUL"),
+        psycopg.errors.DivisionByZero(),
         ConnectionResetError("the card processor hung up"),
     ],
 )
@@ -64,8 +59,38 @@ def test_a_reaction_that_fails_blames_its_message(error: Exception) -> None:
     assert classify(error) is ErrorKind.FAILED
 
 
-def test_an_unreadable_message_needs_a_person() -> None:
-    assert classify(UnreadableMessage("header ce-id is missing")) is ErrorKind.INVALID
+@pytest.mark.parametrize(
+    "error",
+    [
+        psycopg.errors.OutOfMemory(),
+        psycopg.errors.ConfigurationLimitExceeded(),
+        psycopg.errors.ProgramLimitExceeded(),
+        psycopg.errors.StatementTooComplex(),
+        psycopg.errors.QueryCanceled(),
+        psycopg.errors.IdleInTransactionSessionTimeout(),
+        TooManyLocks(),
+        MemoryError(),
+    ],
+)
+def test_an_error_whose_reason_may_be_the_size_of_the_batch_is_of_a_kind_of_its_own(error: Exception) -> None:
+    assert classify(error) is ErrorKind.TOO_LARGE
+
+
+def test_a_lock_of_another_session_is_of_a_kind_of_its_own() -> None:
+    assert classify(psycopg.errors.LockNotAvailable()) is ErrorKind.LOCKED
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UnreadableMessage("header ce-id is missing"),
+        psycopg.errors.UntranslatableCharacter(),
+        psycopg.errors.NumericValueOutOfRange(),
+        psycopg.DataError("text cannot contain NUL"),
+    ],
+)
+def test_what_can_never_be_stored_needs_a_person(error: Exception) -> None:
+    assert classify(error) is ErrorKind.INVALID
 
 
 def test_a_failure_is_described_by_the_place_that_raised() -> None:
