@@ -8,7 +8,7 @@ from functools import cache
 from typing import Literal
 
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
-from playwright.sync_api import Browser, Page, StorageState, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.shop.support.whole_stack import WholeStack
 
@@ -25,8 +25,8 @@ WITHOUT_CHROMIUM = "there is no chromium on this machine; apt-get install chromi
 TIMEOUT_MS = 30_000
 """Milliseconds; a machine that runs a whole stack and a browser may be slow."""
 Scheme = Literal["light", "dark"]
-SIGNED_IN: dict[tuple[str, str], StorageState] = {}
-"""(address, token) -> the cookies after signing in."""
+CONTEXTS: dict[tuple[Browser, str, str, Scheme], BrowserContext] = {}
+"""(browser, address, token, colour scheme) -> the browser profile of its visits, so that scripts are compiled once."""
 
 
 @dataclass
@@ -80,19 +80,29 @@ def visit(
 @contextmanager
 def visit_at(browser: Browser, home: str, token: str, scheme: Scheme = "light", width: int = 1300) -> Iterator[Visit]:
     """Signed in: by the form, as a person does it, for the first visit with this token, then with what it left."""
-    left = SIGNED_IN.get((home, token))
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, storage_state=left)
-    context.set_default_timeout(TIMEOUT_MS)
+    context = context_of(browser, home, token, scheme)
     page = context.new_page()
+    page.set_viewport_size({"width": width, "height": 900})
     made = Visit(page, f"{home}/dashboard/")
     page.on("console", lambda said: made.complaints.append(said.text) if said.type == "error" else None)
     page.on("pageerror", lambda error: made.complaints.append(str(error)))
     page.on("request", lambda request: None if here(request.url, home) else made.elsewhere.append(request.url))
-    if left is None:
+    if not context.cookies():
         sign_in(page, made.dashboard, token)
-        SIGNED_IN[home, token] = context.storage_state()
-    yield made
-    context.close()
+    try:
+        yield made
+        page.evaluate("localStorage.clear()")
+    finally:
+        for opened in context.pages:
+            opened.close()
+
+
+def context_of(browser: Browser, home: str, token: str, scheme: Scheme) -> BrowserContext:
+    if (browser, home, token, scheme) not in CONTEXTS:
+        context = browser.new_context(color_scheme=scheme, reduced_motion="reduce")
+        context.set_default_timeout(TIMEOUT_MS)
+        CONTEXTS[browser, home, token, scheme] = context
+    return CONTEXTS[browser, home, token, scheme]
 
 
 def sign_in(page: Page, address: str, token: str) -> None:
