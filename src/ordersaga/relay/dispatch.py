@@ -12,7 +12,7 @@ from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import session
 from ordersaga.relay.confirms import Outcome
 from ordersaga.relay.in_flight import InFlight
-from ordersaga.relay.publisher import Publisher
+from ordersaga.relay.publisher import MessageRefused, Publisher
 from ordersaga.relay.stall import Stall
 from ordersaga.relay.undeliverable import RefusedRow, Undeliverable
 from ordersaga.relay.window import Outgoing
@@ -147,15 +147,11 @@ class Dispatch:
         if time.monotonic() - self._stop_seen_at > DRAIN_SECONDS - KEEP_ALIVE_SECONDS:
             raise DrainTimeout
 
-    def record_too_large(self, limit: int, reason: str) -> bool:
-        """Record the first message with a body of more than `limit` bytes, at which the broker closed the channel.
-
-        Returns False when there is none.
-        """
-        found = next((row for row in self.in_flight.sent_rows if row.size > limit), None)
-        if found is not None:
-            self._refuse([RefusedRow(found, "too_large", reason)])
-        return found is not None
+    def record_refused(self, refused: MessageRefused) -> bool:
+        """Record the messages because of which the broker closed the channel. Returns False when there is none."""
+        found = [row for row in self.in_flight.sent_rows if refused.concerns(row.message, row.size)]
+        self._refuse([RefusedRow(row, refused.kind, str(refused)) for row in found])
+        return bool(found)
 
     def drop_in_flight(self) -> None:
         """Drop the state of in-flight messages; late confirms are ignored."""

@@ -19,7 +19,7 @@ from ordersaga.relay.dispatch import (
     DrainTimeout,
     chunks,
 )
-from ordersaga.relay.publisher import BrokerUnavailable, MessageTooLarge, Publisher
+from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
 from ordersaga.relay.window import Cursor, Outgoing, Window
 from ordersaga.runtime.logs import log
@@ -78,7 +78,7 @@ class PublishLoop:
 
         Raises:
             BrokerUnavailable, psycopg.Error: a server is away; this relay leads no more.
-            MessageTooLarge: the broker closed the channel; the message is recorded as undeliverable.
+            MessageRefused: the broker closed the channel; the message is recorded as undeliverable.
         """
         self._dispatch.drop_in_flight()
         try:
@@ -87,8 +87,8 @@ class PublishLoop:
         except DrainTimeout:
             self._save_progress()
             self._log.warning("stopped before every message was confirmed", in_flight=self._dispatch.in_flight.count)
-        except MessageTooLarge as error:
-            if not self._dispatch.record_too_large(error.limit, str(error)):
+        except MessageRefused as error:
+            if not self._dispatch.record_refused(error):
                 raise BrokerUnavailable(str(error)) from error
             self._save_progress()
             raise

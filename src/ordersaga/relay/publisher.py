@@ -4,7 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 import pika
 from pika.adapters.select_connection import IOLoop
@@ -23,17 +23,48 @@ CLOSE_SECONDS = 2.0
 NOT_FOUND = 404
 TOO_LARGE_REASON = re.compile(r"message size \d+ is larger than (?:configured )?max size (\d+)")
 
+ROUTING_KEY_REASON = re.compile(r"access to topic '(.*)' in exchange '.*' refused")
+
 
 class BrokerUnavailable(Exception):
     """There is no connection to RabbitMQ, or it was lost; the text is the reason."""
 
 
-class MessageTooLarge(BrokerUnavailable):
-    """The broker closed the channel at the first message with a body of more than `limit` bytes."""
+class MessageRefused(BrokerUnavailable):
+    """The broker closed the channel because of a message; the text is its reason."""
+
+    kind: ClassVar[str]
+    """Of the undeliverable message."""
+
+    def concerns(self, message: Message, size: int) -> bool:
+        """Whether the broker refuses this message, with a body of `size` bytes."""
+        raise NotImplementedError
+
+
+class MessageTooLarge(MessageRefused):
+    """The body has more than `limit` bytes."""
+
+    kind = "too_large"
 
     def __init__(self, limit: int, reason: str) -> None:
         super().__init__(reason)
         self.limit = limit
+
+    def concerns(self, message: Message, size: int) -> bool:
+        return size > self.limit
+
+
+class RoutingKeyRefused(MessageRefused):
+    """The relay's user may not publish this routing key: the broker's topic permissions are for other contracts."""
+
+    kind = "returned"
+
+    def __init__(self, routing_key: str, reason: str) -> None:
+        super().__init__(reason)
+        self.routing_key = routing_key
+
+    def concerns(self, message: Message, size: int) -> bool:
+        return message.routing_key == self.routing_key
 
 
 class Publisher:
@@ -149,6 +180,8 @@ class Publisher:
     def _check(self) -> None:
         if self._failure is not None and (found := TOO_LARGE_REASON.search(self._failure)):
             raise MessageTooLarge(int(found[1]), self._failure)
+        if self._failure is not None and (found := ROUTING_KEY_REASON.search(self._failure)):
+            raise RoutingKeyRefused(found[1], self._failure)
         if self._failure is not None or self._connection is None:
             raise BrokerUnavailable(self._failure or "not connected")
 

@@ -11,7 +11,7 @@ from psycopg import Connection
 from ordersaga.broker.silent_queues import Groups, SilentQueues
 from ordersaga.relay import session, window
 from ordersaga.relay.publish_loop import PublishLoop
-from ordersaga.relay.publisher import BrokerUnavailable, MessageTooLarge, Publisher
+from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
 from ordersaga.relay.rebase import rebase_if_foreign
 from ordersaga.runtime.links import Link
@@ -79,7 +79,7 @@ class Relay:
             try:
                 self._wait(pause)
                 self._attempt()
-            except MessageTooLarge:
+            except MessageRefused:
                 pause = 0.0
             except BrokerUnavailable as error:
                 self._rabbitmq.down(error)

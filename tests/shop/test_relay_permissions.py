@@ -1,0 +1,35 @@
+"""A relay whose broker user may not publish a contract records its messages, and publishes all others."""
+
+import pytest
+
+from devstack.servers.private import Servers
+from tests.conftest import AnyServers
+from tests.support.broker import TestBroker
+from tests.support.databases import Databases
+from tests.support.refusals import undeliverable
+from tests.support.relays import EVERYTHING, all_published, announce, listen, relays_of
+from tests.support.wait import until
+
+FOREIGN = "payments.payment_captured.v1"
+
+
+def test_messages_that_the_relays_user_may_not_publish_hold_nobody_else_up(
+    servers: AnyServers, database: Databases, broker: TestBroker
+) -> None:
+    if not isinstance(servers, Servers):
+        pytest.skip("the broker in a container has one user")
+    outbox = database()
+    broker.declare(EVERYTHING)
+    with relays_of(outbox, servers.amqp_url("order_service_relay")) as relays:
+        relays.start()
+        with outbox.connect() as connection, connection.transaction():
+            own = [announce(connection, str(number), 1, "orders.order_placed.v1") for number in range(40)]
+            for key in ("a", "b"):
+                announce(connection, key, 1, FOREIGN)
+                announce(connection, key, 2, "orders.order_placed.v1")
+        until(lambda: all_published(outbox))
+        expected = [(key, number, kind) for key in ("a", "b") for number, kind in ((1, "returned"), (2, "waits"))]
+        assert undeliverable(outbox) == expected
+    assert {message.id for message in listen(broker)} == set(own)
+    [reasons] = outbox.rows("select array_agg(reason) from undeliverable where kind = 'returned'")
+    assert all(f"access to topic '{FOREIGN}" in reason for reason in reasons[0])
