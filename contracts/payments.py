@@ -45,6 +45,58 @@ class PaymentRefunded(Contract):
     currency: str
 
 
+class RefundPending(Contract):
+    """The card processor has accepted the refund and tells its end later; payments asks until it does."""
+
+    NAME: ClassVar[str] = "payments.refund_pending.v1"
+    SOURCE: ClassVar[str] = SOURCE
+
+    order_id: UUID
+    charge_id: str
+    refund_id: str
+    amount: int
+    """Minor units."""
+    currency: str
+
+
+class RefundFailed(Contract):
+    """The refund was refused or has not reached the customer: the amount is still owed, a person must look."""
+
+    NAME: ClassVar[str] = "payments.refund_failed.v1"
+    SOURCE: ClassVar[str] = SOURCE
+
+    order_id: UUID
+    charge_id: str
+    refund_id: str
+    """Empty when the card processor refused to make a refund."""
+    reason: str
+    """The processor's, such as `charge_disputed` or `expired_or_canceled_card`."""
+    amount: int
+    """Minor units."""
+    currency: str
+
+
+class RefundRequested(Contract):
+    """An operator has a failed refund tried again; payments itself reacts."""
+
+    NAME: ClassVar[str] = "payments.refund_requested.v1"
+    SOURCE: ClassVar[str] = SOURCE
+
+    order_id: UUID
+    reason: str
+    """The operator's."""
+
+
+class RefundCheckDue(Contract):
+    """It is time to ask the card processor how a refund stands; payments itself reacts."""
+
+    NAME: ClassVar[str] = "payments.refund_check_due.v1"
+    SOURCE: ClassVar[str] = SOURCE
+
+    order_id: UUID
+    refund_id: str
+
+
 class LateChargeMade(Contract):
     """The card was charged while the order was being cancelled; payments itself reacts and refunds it."""
 

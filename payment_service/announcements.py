@@ -1,10 +1,20 @@
 """The events of the payment service that are announced, each as its contract."""
 
-from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
+from contracts.payments import (
+    LateChargeMade,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    RefundCheckDue,
+    RefundFailed,
+    RefundPending,
+    RefundRequested,
+)
 from ordersaga.store.announcements import Announcements
 from payment_service.payment import Payment
 
 announcements = Announcements("payment_service")
+announcements.without_event(RefundCheckDue)
 
 
 @announcements.of(Payment.Captured)
@@ -35,3 +45,31 @@ def payment_refunded(event: Payment.Refunded) -> PaymentRefunded:
         amount=event.amount,
         currency=event.currency,
     )
+
+
+@announcements.of(Payment.RefundPending)
+def refund_pending(event: Payment.RefundPending) -> RefundPending:
+    return RefundPending(
+        order_id=event.originator_id,
+        charge_id=event.charge_id,
+        refund_id=event.refund_id,
+        amount=event.amount,
+        currency=event.currency,
+    )
+
+
+@announcements.of(Payment.RefundFailed)
+def refund_failed(event: Payment.RefundFailed) -> RefundFailed:
+    return RefundFailed(
+        order_id=event.originator_id,
+        charge_id=event.charge_id,
+        refund_id=event.refund_id,
+        reason=event.reason,
+        amount=event.amount,
+        currency=event.currency,
+    )
+
+
+@announcements.of(Payment.RefundRequested)
+def refund_requested(event: Payment.RefundRequested) -> RefundRequested:
+    return RefundRequested(order_id=event.originator_id, reason=event.reason)

@@ -1,13 +1,38 @@
-"""The commands of the payment service, run once the card processor has answered."""
+"""The commands of the payment service; those about money run once the card processor has answered."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+from contracts.payments import RefundCheckDue
+from ordersaga.store.deadline import Deadline
 from ordersaga.store.transaction import Transaction
-from payment_service.gateway import Captured, Declined, Refunded
+from payment_service.gateway import (
+    Captured,
+    ChargeAnswer,
+    Declined,
+    NotCharged,
+    RefundAnswer,
+    Refunded,
+    RefundFailed,
+    RefundPending,
+)
 from payment_service.payment import Payment
 
+REFUND_CHECK = "refund_check"
+"""The name of the deadline at which the card processor is asked how a pending refund stands."""
+REFUND_RECHECK = "refund_recheck"
+"""The same for a refund that succeeded; a deadline of its own, so that a far one does not stand in for a near one."""
+FIRST_CHECK = timedelta(seconds=10)
+ONE_DAY = timedelta(days=1)
+WATCHED = timedelta(days=32)
+"""A refund that succeeded may still fail; Stripe learns it from the bank within 30 days."""
 
-def record_charge(transaction: Transaction, order_id: UUID, answer: Captured | Declined | None) -> None:
+
+class NoFailedRefund(Exception):
+    """Only a refund that failed can be tried again."""
+
+
+def record_charge(transaction: Transaction, order_id: UUID, answer: ChargeAnswer | None) -> None:
     """Record the answer to a charge; None when nothing was to be charged."""
     payment = transaction.find(Payment, order_id) or Payment(id=order_id)
     if isinstance(answer, Captured) and payment.may_be_charged:
@@ -16,10 +41,12 @@ def record_charge(transaction: Transaction, order_id: UUID, answer: Captured | D
         payment.charge_late(answer.charge_id, answer.amount, answer.currency)
     elif isinstance(answer, Declined) and payment.may_be_charged:
         payment.decline(answer.reason)
+    elif isinstance(answer, NotCharged) and payment.may_be_charged:
+        payment.void()
     transaction.save(payment)
 
 
-def record_cancellation(transaction: Transaction, order_id: UUID, answer: Refunded | None) -> None:
+def record_cancellation(transaction: Transaction, order_id: UUID, answer: RefundAnswer | None) -> None:
     """Record the refund of a cancelled order, or that its card is never to be charged.
 
     `answer` is None when there was no charge to refund when the card processor was asked; a charge recorded since
@@ -29,7 +56,61 @@ def record_cancellation(transaction: Transaction, order_id: UUID, answer: Refund
     if payment.may_be_charged:
         payment.void()
     elif payment.is_refundable and answer is not None:
-        payment.refund(answer.refund_id)
+        record_refund(transaction, payment, answer)
     elif payment.is_refundable:
         payment.charge_late(payment.charge_id, payment.amount, payment.currency)
     transaction.save(payment)
+
+
+def record_refund(transaction: Transaction, payment: Payment, answer: RefundAnswer) -> None:
+    """Record how a refund stands, and set the time of the next check; the caller saves the payment."""
+    before = payment.state
+    match answer:
+        case Refunded():
+            payment.refund(answer.refund_id)
+        case RefundPending():
+            payment.await_refund(answer.refund_id)
+        case RefundFailed():
+            payment.fail_refund(answer.refund_id, answer.reason)
+    if payment.state != before:
+        set_next_check(transaction, payment, timedelta(0))
+
+
+def record_refund_check(transaction: Transaction, order_id: UUID, answer: RefundAnswer | None) -> None:
+    """Record what the card processor says of a refund; None when there was nothing to ask."""
+    payment = transaction.get(Payment, order_id)
+    is_news = not (payment.state == "refunded" and isinstance(answer, RefundPending))
+    if answer is not None and payment.is_watched(answer.refund_id) and is_news:
+        record_refund(transaction, payment, answer)
+    transaction.save(payment)
+
+
+def check_refund(transaction: Transaction, order_id: UUID) -> None:
+    """Announce that a refund is to be checked, and set the time of the check after it."""
+    payment = transaction.get(Payment, order_id)
+    if payment.is_watched(payment.refund_id):
+        transaction.announce(RefundCheckDue(order_id=order_id, refund_id=payment.refund_id))
+        set_next_check(transaction, payment, datetime.now(UTC) - payment.modified_on)
+
+
+def set_next_check(transaction: Transaction, payment: Payment, age: timedelta) -> None:
+    """Each check after as long again as the refund is old: a pending one daily at least, a finished one for a month."""
+    if payment.state == "refund_pending":
+        transaction.set_deadline(Deadline(REFUND_CHECK, payment.id, min(max(age, FIRST_CHECK), ONE_DAY)))
+    elif payment.state == "refunded" and age < WATCHED:
+        transaction.set_deadline(Deadline(REFUND_RECHECK, payment.id, max(age, ONE_DAY)))
+
+
+def request_refund(transaction: Transaction, order_id: UUID, reason: str) -> Payment:
+    """Have a failed refund tried again; asking for it twice is asking once.
+
+    Raises:
+        AggregateNotFound: there is no payment of this order.
+        NoFailedRefund: its refund has not failed.
+    """
+    payment = transaction.get(Payment, order_id)
+    if payment.state not in ("refund_failed", "refund_requested"):
+        raise NoFailedRefund(f"the payment of order {order_id} is {payment.state}")
+    payment.request_refund(reason)
+    transaction.save(payment)
+    return payment

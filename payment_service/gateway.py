@@ -1,10 +1,24 @@
 """The requests of the payment service to a card processor, and its answers."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
 from ordersaga.runtime.errors import ResourceUnavailable
+
+
+@dataclass(frozen=True)
+class ChargeRequest:
+    """What an order asks for: `amount` in minor units, `currency` in ISO 4217, upper case."""
+
+    order_id: UUID
+    amount: int
+    currency: str
+    card: str
+    """The processor's name of the payment method."""
+    since: datetime
+    """When the charge was first asked for; no earlier request of this order was made before."""
 
 
 @dataclass(frozen=True)
@@ -24,11 +38,39 @@ class Declined:
 
 
 @dataclass(frozen=True)
+class NotCharged:
+    """The charge was withdrawn before the card was charged: it never will be."""
+
+
+@dataclass(frozen=True)
 class Refunded:
     """The charge was refunded; `amount` in minor units."""
 
     refund_id: str
     amount: int
+
+
+@dataclass(frozen=True)
+class RefundPending:
+    """The processor has accepted the refund and tells its end later."""
+
+    refund_id: str
+
+
+@dataclass(frozen=True)
+class RefundFailed:
+    """The refund did not reach the customer, or was refused.
+
+    `reason` is Stripe's: `charge_disputed`, `expired_or_canceled_card`, `insufficient_funds` and others. `refund_id`
+    is empty when the refund was refused.
+    """
+
+    refund_id: str
+    reason: str
+
+
+ChargeAnswer = Captured | Declined | NotCharged
+RefundAnswer = Refunded | RefundPending | RefundFailed
 
 
 class CardProcessorUnavailable(ResourceUnavailable):
@@ -40,8 +82,20 @@ class CardProcessorRefused(Exception):
 
 
 class Gateway(Protocol):
-    """Every call may be repeated: the order's id is the idempotency key."""
+    """Every call may be repeated at any time and from several processes at once.
 
-    def charge(self, order_id: UUID, amount: int, currency: str, card: str) -> Captured | Declined: ...
+    Raises:
+        CardProcessorUnavailable, CardProcessorRefused: nothing is known of the outcome.
+    """
 
-    def refund(self, order_id: UUID, charge_id: str, amount: int) -> Refunded: ...
+    def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        """Charge the card of an order, once, however often it is asked."""
+
+    def withdraw(self, request: ChargeRequest) -> ChargeAnswer:
+        """Find out how the charge of an order ended; if the card was not charged, make sure that it never is."""
+
+    def refund(self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0) -> RefundAnswer:
+        """Refund a charge, once. After a failure, the number of failures makes it another refund."""
+
+    def find_refund(self, refund_id: str) -> RefundAnswer:
+        """The state of a refund now."""

@@ -1,45 +1,143 @@
-"""A card processor inside the process, for benchmarks: it answers as Stripe does, without a network."""
+"""A card processor inside the process, for benchmarks and tests: it answers as Stripe does, without a network."""
 
+from dataclasses import dataclass, field
 from threading import Lock
 from uuid import UUID
 
-from payment_service.cards import card_named, decline_reason
-from payment_service.gateway import Captured, CardProcessorRefused, Declined, Refunded
+from payment_service.cards import SUCCEEDED, TestCard, card_named, decline_reason
+from payment_service.gateway import (
+    Captured,
+    CardProcessorRefused,
+    CardProcessorUnavailable,
+    ChargeAnswer,
+    ChargeRequest,
+    Declined,
+    NotCharged,
+    RefundAnswer,
+    Refunded,
+    RefundFailed,
+    RefundPending,
+)
+
+FOREVER = 1_000_000
+"""The failures of a card that is never answered."""
+
+
+@dataclass
+class OrderAtProcessor:
+    """What was asked for an order, and how it stands."""
+
+    requested: tuple[int, str, str]
+    failures_left: int
+    answer: ChargeAnswer | None = None
+    refunds: dict[int, str] = field(default_factory=dict)
+    """Number of failures before the refund -> id of the refund."""
+
+
+@dataclass
+class RefundAtProcessor:
+    """A refund and the statuses that it still goes through, one at each look."""
+
+    amount: int
+    statuses: tuple[str, ...]
 
 
 class InProcessGateway:
-    """Keeps charges and refunds in memory, and never fails; threads may share one."""
+    """Keeps charges and refunds in memory; threads may share one. It fails only for the cards that ask for it."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._charges: dict[UUID, tuple[tuple[int, str, str], Captured | Declined]] = {}
-        self._refunds: dict[UUID, Refunded] = {}
+        self._orders: dict[UUID, OrderAtProcessor] = {}
+        self._refunds: dict[str, RefundAtProcessor] = {}
 
-    def charge(self, order_id: UUID, amount: int, currency: str, card: str) -> Captured | Declined:
-        requested = (amount, currency.upper(), card)
+    def charge(self, request: ChargeRequest) -> ChargeAnswer:
         with self._lock:
-            before, answer = self._charges.setdefault(order_id, (requested, _decide_charge(order_id, *requested)))
-        if before != requested:
-            raise CardProcessorRefused(f"Order {order_id} was charged before with {before}, not {requested}.")
-        return answer
+            order = self._order(request)
+            if order.answer is None and order.failures_left and not _is_charged_first(request.card):
+                order.failures_left -= 1
+                raise CardProcessorUnavailable(f"The card of order {request.order_id} asks for this failure.")
+            order.answer = order.answer or _decide_charge(request)
+            if order.failures_left:
+                order.failures_left -= 1
+                raise CardProcessorUnavailable(f"The card of order {request.order_id} asks for no answer.")
+            return order.answer
 
-    def refund(self, order_id: UUID, charge_id: str, amount: int) -> Refunded:
+    def withdraw(self, request: ChargeRequest) -> ChargeAnswer:
         with self._lock:
-            _, charge = self._charges.get(order_id, (None, None))
-            if not isinstance(charge, Captured) or charge.charge_id != charge_id or amount > charge.amount:
-                raise CardProcessorRefused(f"Order {order_id} has no charge {charge_id} of {amount} or more.")
-            refunded = self._refunds.setdefault(order_id, Refunded(f"re_{order_id.hex}", amount))
-        if refunded.amount != amount:
-            raise CardProcessorRefused(f"Order {order_id} was refunded before with {refunded.amount}.")
-        return refunded
+            order = self._order(request)
+            order.answer = order.answer or NotCharged()
+            order.failures_left = 0
+            return order.answer
+
+    def refund(self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0) -> RefundAnswer:
+        with self._lock:
+            order = self._orders.get(order_id)
+            charge = order.answer if order else None
+            if order is None or not isinstance(charge, Captured) or charge.charge_id != charge_id:
+                raise CardProcessorRefused(f"Order {order_id} has no charge {charge_id}.")
+            if failed_before not in order.refunds:
+                return self._add_refund(order, charge, amount, failed_before)
+            if (before := self._refunds[order.refunds[failed_before]].amount) != amount:
+                raise CardProcessorRefused(f"Order {order_id} was refunded before with {before}, not {amount}.")
+            return self._look(order.refunds[failed_before])
+
+    def find_refund(self, refund_id: str) -> RefundAnswer:
+        with self._lock:
+            return self._look(refund_id)
+
+    def _order(self, request: ChargeRequest) -> OrderAtProcessor:
+        requested = (request.amount, request.currency.upper(), request.card)
+        new = OrderAtProcessor(requested, _failures(request.card))
+        order = self._orders.setdefault(request.order_id, new)
+        if order.requested != requested:
+            raise CardProcessorRefused(
+                f"Order {request.order_id} was charged before with {order.requested}, not {requested}."
+            )
+        return order
+
+    def _add_refund(self, order: OrderAtProcessor, charge: Captured, amount: int, failed_before: int) -> RefundAnswer:
+        statuses = (card_named(order.requested[2]) or TestCard()).refund if failed_before == 0 else SUCCEEDED
+        if statuses == ("disputed",):
+            return RefundFailed("", "charge_disputed")
+        if amount > charge.amount:
+            return RefundFailed("", "invalid_amount")
+        refund_id = charge.charge_id.replace("ch_", "re_") + (f"_{failed_before}" if failed_before else "")
+        order.refunds[failed_before] = refund_id
+        self._refunds[refund_id] = RefundAtProcessor(amount, statuses)
+        return _refund_answer(refund_id, self._refunds[refund_id])
+
+    def _look(self, refund_id: str) -> RefundAnswer:
+        refund = self._refunds[refund_id]
+        refund.statuses = refund.statuses[1:] or refund.statuses
+        return _refund_answer(refund_id, refund)
 
 
-def _decide_charge(order_id: UUID, amount: int, currency: str, name: str) -> Captured | Declined:
-    card = card_named(name)
-    if amount < 1:
+def _refund_answer(refund_id: str, refund: RefundAtProcessor) -> RefundAnswer:
+    match refund.statuses[0]:
+        case "pending":
+            return RefundPending(refund_id)
+        case "failed":
+            return RefundFailed(refund_id, "expired_or_canceled_card")
+        case _:
+            return Refunded(refund_id, refund.amount)
+
+
+def _failures(card: str) -> int:
+    known = card_named(card) or TestCard()
+    return known.failed_attempts + known.rate_limited + known.stored_failures + known.silent + known.mute * FOREVER
+
+
+def _is_charged_first(card: str) -> bool:
+    known = card_named(card) or TestCard()
+    return known.silent or known.charged_before_failure
+
+
+def _decide_charge(request: ChargeRequest) -> ChargeAnswer:
+    card = card_named(request.card)
+    if request.amount < 1:
         return Declined("parameter_invalid_integer")
     if card is None:
         return Declined("resource_missing")
     if card.decline_code:
         return Declined(decline_reason("card_declined", card.decline_code))
-    return Captured(f"ch_{order_id.hex}", amount, currency)
+    return Captured(f"ch_{request.order_id.hex}", request.amount, request.currency.upper())

@@ -1,8 +1,21 @@
 """The payment of one order: captured once or never, and refunded when the order is cancelled."""
 
+from typing import Literal
 from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
+
+State = Literal[
+    "open",
+    "captured",
+    "declined",
+    "voided",
+    "charged_late",
+    "refund_pending",
+    "refund_failed",
+    "refund_requested",
+    "refunded",
+]
 
 
 class Payment(BaseAggregate[UUID]):
@@ -42,15 +55,35 @@ class Payment(BaseAggregate[UUID]):
         amount: int
         currency: str
 
+    class RefundPending(Event):
+        TOPIC = "payment.refund_pending"
+        charge_id: str
+        refund_id: str
+        amount: int
+        currency: str
+
+    class RefundFailed(Event):
+        TOPIC = "payment.refund_failed"
+        charge_id: str
+        refund_id: str
+        reason: str
+        amount: int
+        currency: str
+
+    class RefundRequested(Event):
+        TOPIC = "payment.refund_requested"
+        reason: str
+
     @event(Opened)
     def __init__(self, id: UUID) -> None:
         self._id = id
-        self.state = "open"
+        self.state: State = "open"
         self.charge_id = ""
         self.refund_id = ""
         self.amount = 0
         self.currency = ""
         self.reason = ""
+        self.failed_refunds = 0
 
     @property
     def may_be_charged(self) -> bool:
@@ -59,8 +92,12 @@ class Payment(BaseAggregate[UUID]):
 
     @property
     def is_refundable(self) -> bool:
-        """Whether there is a charge that was not refunded."""
-        return self.state in ("captured", "charged_late")
+        """Whether there is a charge of which no refund is under way."""
+        return self.state in ("captured", "charged_late", "refund_requested")
+
+    def is_watched(self, refund_id: str) -> bool:
+        """Whether the card processor may still tell news of this refund."""
+        return self.state in ("refund_pending", "refunded") and self.refund_id == refund_id
 
     @event(Captured)
     def capture(self, charge_id: str, amount: int, currency: str) -> None:
@@ -91,9 +128,41 @@ class Payment(BaseAggregate[UUID]):
 
     def refund(self, refund_id: str) -> None:
         """The whole charge was refunded."""
-        self._refund(self.charge_id, refund_id, self.amount, self.currency)
+        if self.state != "refunded":
+            self._refund(self.charge_id, refund_id, self.amount, self.currency)
+
+    def await_refund(self, refund_id: str) -> None:
+        """The card processor has accepted the refund and has not ended it."""
+        if self.state != "refund_pending":
+            self._await_refund(self.charge_id, refund_id, self.amount, self.currency)
+
+    def fail_refund(self, refund_id: str, reason: str) -> None:
+        """The refund was refused or has not reached the customer: the money is still owed."""
+        if self.state != "refund_failed":
+            self._fail_refund(self.charge_id, refund_id, reason, self.amount, self.currency)
+
+    def request_refund(self, reason: str) -> None:
+        """A person has the failed refund tried again."""
+        if self.state == "refund_failed":
+            self._request_refund(reason)
 
     @event(Refunded)
     def _refund(self, charge_id: str, refund_id: str, amount: int, currency: str) -> None:
         self.state = "refunded"
         self.refund_id = refund_id
+
+    @event(RefundPending)
+    def _await_refund(self, charge_id: str, refund_id: str, amount: int, currency: str) -> None:
+        self.state = "refund_pending"
+        self.refund_id = refund_id
+
+    @event(RefundFailed)
+    def _fail_refund(self, charge_id: str, refund_id: str, reason: str, amount: int, currency: str) -> None:
+        self.state = "refund_failed"
+        self.refund_id = refund_id
+        self.reason = reason
+        self.failed_refunds += 1
+
+    @event(RefundRequested)
+    def _request_refund(self, reason: str) -> None:
+        self.state = "refund_requested"

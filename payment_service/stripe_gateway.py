@@ -1,7 +1,9 @@
 """The card processor Stripe, or a server with the same HTTP interface."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -10,19 +12,31 @@ import stripe
 from ordersaga.runtime.logs import quieten
 from payment_service.cards import decline_reason
 from payment_service.gateway import (
-    Captured,
     CardProcessorRefused,
     CardProcessorUnavailable,
+    ChargeAnswer,
+    ChargeRequest,
     Declined,
-    Refunded,
+    NotCharged,
+    RefundAnswer,
+    RefundFailed,
 )
+from payment_service.stripe_answers import best_of, captured, is_replayed, refund_answer, refunded_before, settled
+
+Answer = TypeVar("Answer")
+Options = dict[str, Any]
+KEYS_ARE_KEPT = timedelta(hours=12)
+"""Stripe keeps an idempotency key for 24 hours, and search finds an intent after an hour at most: both hold between."""
+MAX_KEYS = 50
+"""More than the attempts at a parked message: each may use up one key."""
 
 
 class StripeGateway:
     """Charges and refunds through Stripe's HTTP interface; threads may share one.
 
     `timeout` is in seconds and per attempt; a call makes up to `retries` more attempts, at least half a second
-    apart. Stripe keeps an idempotency key for 24 hours.
+    apart. An order has one payment intent, which takes money once at most: what is repeated finds it by its idempotency
+    key, and later by search, and looks at its state before it charges.
     """
 
     # The customer chooses these: when Stripe refuses one, the payment is declined and not parked.
@@ -34,55 +48,123 @@ class StripeGateway:
         quieten("stripe")
         stripe.enable_telemetry = False  # it writes an id into the user's home directory
         self._base = api_base.rstrip("/")
-        self._client = stripe.StripeClient(
+        client = stripe.StripeClient(
             api_key,
             base_addresses={"api": self._base},
             http_client=_http_client(self._base, timeout),
             max_network_retries=retries,
         )
+        self._intents = client.v1.payment_intents
+        self._refunds = client.v1.refunds
 
-    def charge(self, order_id: UUID, amount: int, currency: str, card: str) -> Captured | Declined:
-        with self._translating(f"charge order {order_id}"):
-            try:
-                return _captured(self._create_payment_intent(order_id, amount, currency, card))
-            except stripe.CardError as error:
-                return Declined(decline_reason(error.code, getattr(error.error, "decline_code", None)))
-            except stripe.InvalidRequestError as error:
-                if error.param not in self.CUSTOMERS_PARAMETERS:
-                    raise
-                return Declined(error.code or f"invalid_{error.param}")
+    def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        with self._translating(f"charge order {request.order_id}"):
+            return self._of_intent(request, self._confirm)
 
-    def _create_payment_intent(self, order_id: UUID, amount: int, currency: str, card: str) -> stripe.PaymentIntent:
-        return self._client.v1.payment_intents.create(
+    def withdraw(self, request: ChargeRequest) -> ChargeAnswer:
+        with self._translating(f"withdraw the charge of order {request.order_id}"):
+            return self._of_intent(request, self._cancel)
+
+    def _of_intent(self, request: ChargeRequest, end: Callable[[str], ChargeAnswer]) -> ChargeAnswer:
+        """How the order's intent has ended, or ends now."""
+        try:
+            intent, is_new = self._intent(request)
+        except stripe.InvalidRequestError as error:
+            if error.param not in self.CUSTOMERS_PARAMETERS:
+                raise
+            return Declined(error.code or f"invalid_{error.param}")
+        return (None if is_new else settled(self._intents.retrieve(intent.id))) or end(intent.id)
+
+    def _intent(self, request: ChargeRequest) -> tuple[stripe.PaymentIntent, bool]:
+        """The order's payment intent, and whether it was made just now."""
+        if datetime.now(UTC) - request.since > KEYS_ARE_KEPT:
+            query = f"metadata['order_id']:'{request.order_id}'"
+            found = self._intents.search({"query": query, "limit": 100}).data
+            if found:
+                return best_of(found), False
+        intent = self._first_free_key(f"charge:{request.order_id}", lambda options: self._create(request, options))
+        return intent, not is_replayed(intent)
+
+    def _create(self, request: ChargeRequest, options: Options) -> stripe.PaymentIntent:
+        """An intent without effect: nothing is charged until it is confirmed."""
+        return self._intents.create(
             {
-                "amount": amount,
-                "currency": currency.lower(),
-                "payment_method": card,
+                "amount": request.amount,
+                "currency": request.currency.lower(),
+                "payment_method": request.card,
                 "allowed_payment_method_types": ["card"],
-                "confirm": True,
-                "error_on_requires_action": True,  # no customer is present to answer a 3-D Secure question
-                "metadata": {"order_id": str(order_id)},
+                "metadata": {"order_id": str(request.order_id)},
             },
-            {"idempotency_key": f"charge:{order_id}"},
+            options,  # type: ignore[arg-type]
         )
 
-    def refund(self, order_id: UUID, charge_id: str, amount: int) -> Refunded:
+    def _confirm(self, intent: str) -> ChargeAnswer:
+        def confirm(options: Options) -> stripe.PaymentIntent:
+            # No customer is present to answer a 3-D Secure question.
+            return self._intents.confirm(intent, {"error_on_requires_action": True}, options)  # type: ignore[arg-type]
+
+        try:
+            return captured(self._first_free_key(f"confirm:{intent}", confirm))
+        except stripe.CardError as error:
+            return Declined(decline_reason(error.code, getattr(error.error, "decline_code", None)))
+        except (stripe.APIError, stripe.InvalidRequestError):
+            if answer := settled(self._intents.retrieve(intent)):
+                return answer
+            raise
+
+    def _cancel(self, intent: str) -> ChargeAnswer:
+        try:
+            self._first_free_key(
+                f"cancel:{intent}",
+                lambda options: self._intents.cancel(intent, {}, options),  # type: ignore[arg-type]
+            )
+        except (stripe.APIError, stripe.InvalidRequestError):
+            if answer := settled(self._intents.retrieve(intent)):
+                return answer
+            raise
+        return NotCharged()
+
+    def refund(self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0) -> RefundAnswer:
+        def create(options: Options) -> stripe.Refund:
+            asked: Any = {"charge": charge_id, "amount": amount, "metadata": {"order_id": str(order_id)}}
+            return self._refunds.create(asked, options)  # type: ignore[arg-type]
+
         with self._translating(f"refund charge {charge_id} of order {order_id}"):
             try:
-                refund = self._client.v1.refunds.create(
-                    {"charge": charge_id, "amount": amount, "metadata": {"order_id": str(order_id)}},
-                    {"idempotency_key": f"refund:{order_id}"},
-                )
+                refund = self._first_free_key(f"refund:{order_id}:{failed_before}", create)
             except stripe.InvalidRequestError as error:
                 if error.code != "charge_already_refunded":
-                    raise
-                return self._refunded_before(charge_id)
-            return Refunded(refund.id, refund.amount)
+                    return RefundFailed("", error.code or f"invalid_{error.param}")
+                if answer := self._refunded_before(charge_id, amount):
+                    return answer
+                raise
+            except stripe.APIError:
+                if answer := self._refunded_before(charge_id, amount):
+                    return answer
+                raise
+            return refund_answer(self._refunds.retrieve(refund.id) if is_replayed(refund) else refund)
 
-    def _refunded_before(self, charge_id: str) -> Refunded:
-        """The id of the latest refund with the sum of all refunds, also of those made by hand."""
-        refunds = self._client.v1.refunds.list({"charge": charge_id, "limit": 100}).data
-        return Refunded(refunds[0].id, sum(refund.amount for refund in refunds))
+    def find_refund(self, refund_id: str) -> RefundAnswer:
+        with self._translating(f"find refund {refund_id}"):
+            return refund_answer(self._refunds.retrieve(refund_id))
+
+    def _refunded_before(self, charge_id: str, amount: int) -> RefundAnswer | None:
+        """What became of the charge's refunds, also of those made by hand; None if they are less than `amount`."""
+        return refunded_before(self._refunds.list({"charge": charge_id, "limit": 100}).data, amount)
+
+    def _first_free_key(self, name: str, call: Callable[[Options], Answer]) -> Answer:
+        """Make a request under the first of its idempotency keys for which Stripe has not stored a 500.
+
+        A 500 that is stored is replayed for as long as the key is kept, so it must not be the end of the request; a
+        500 that was answered just now is raised, so that the caller looks up what came of it.
+        """
+        for number in range(MAX_KEYS):
+            try:
+                return call({"idempotency_key": f"{name}:{number}"})
+            except stripe.APIError as error:
+                if not is_replayed(error):
+                    raise
+        raise CardProcessorUnavailable(f"{self._base} has answered {MAX_KEYS} requests {name} with a 500.")
 
     @contextmanager
     def _translating(self, doing: str) -> Iterator[None]:
@@ -110,14 +192,3 @@ def _http_client(base: str, timeout: float) -> stripe.HTTPClient:
         # requests sends loopback traffic to HTTP_PROXY too, unless NO_PROXY says otherwise.
         return stripe.RequestsClient(timeout=timeout, proxy={"http": "", "https": ""})
     return stripe.RequestsClient(timeout=timeout)
-
-
-def _captured(intent: stripe.PaymentIntent) -> Captured:
-    if intent.status != "succeeded" or intent.latest_charge is None:
-        raise CardProcessorRefused(
-            f"Payment {intent.id} is {intent.status!r}, but a card payment ends at once. Look at it in the "
-            "processor's dashboard."
-        )
-    charge = intent.latest_charge
-    charge_id = charge if isinstance(charge, str) else charge.id
-    return Captured(charge_id, intent.amount_received, intent.currency.upper())

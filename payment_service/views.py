@@ -1,23 +1,35 @@
 """The paths and answers of the payment API."""
 
-from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
-from ordersaga.http.openapi import View
-from payment_service.payment import Payment
+from ordersaga.http.openapi import Body, View, example
+from payment_service.payment import Payment, State
+
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 
 
 class PaymentPath(BaseModel):
     order_id: UUID
 
 
+class RefundRequest(Body):
+    """The reason, which is recorded with the request."""
+
+    model_config = example(reason="the customer has a new card")
+
+    reason: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
+
+
 class PaymentView(View):
-    """The payment of one order; `amount` is what was charged, in minor units."""
+    """The payment of one order; `amount` is what was charged, in minor units.
+
+    `reason` is of the decline or of the last refund that failed.
+    """
 
     order_id: UUID
-    state: Literal["open", "captured", "declined", "voided", "charged_late", "refunded"]
+    state: State
     amount: int
     currency: str | None
     charge_id: str | None

@@ -97,7 +97,8 @@ payment_view = Table(
     Index("payment_view_last", text("last_at desc"), text("order_id desc")),
     Index("payment_view_state", "state", text("last_at desc"), text("order_id desc")),
 )
-"""Amounts in minor units; `state` is captured, declined, charged_late or refunded."""
+"""Amounts in minor units; `state` is captured, declined, charged_late, refund_pending, refund_failed, refund_requested
+or refunded."""
 
 minute_view = Table(
     "minute_view",

@@ -74,6 +74,14 @@ class Shop:
         url = f"{self.addresses.orders}/orders/{order_id}/cancellation"
         self._call("POST", url, self._customer(customer), {"reason": "changed_my_mind"})
 
+    def payment_of(self, order_id: UUID) -> dict[str, Any]:
+        return self._call("GET", f"{self.addresses.payments}/payments/{order_id}", self._operator)
+
+    def refund_again(self, order_id: UUID, reason: str) -> None:
+        """Have a failed refund made again."""
+        url = f"{self.addresses.payments}/payments/{order_id}/refund"
+        self._call("POST", url, self._operator, {"reason": reason})
+
     def order_of(self, customer: str, order_id: UUID) -> dict[str, Any]:
         return self._call("GET", f"{self.addresses.orders}/orders/{order_id}", self._customer(customer))
 

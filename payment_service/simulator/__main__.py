@@ -37,14 +37,19 @@ def main(port: int, ledger: Path, host: str) -> None:
     """Simulate a card processor that speaks the part of Stripe's HTTP interface that the payment service uses.
 
     \b
-    POST /v1/payment_intents       charge a card (confirm=true), once per Idempotency-Key
+    POST /v1/payment_intents               create, once per Idempotency-Key; confirm=true charges too
+    POST /v1/payment_intents/<id>/confirm  charge the card, once per intent
+    POST /v1/payment_intents/<id>/cancel
     GET  /v1/payment_intents/<id>
-    POST /v1/refunds               refund a charge, once per Idempotency-Key
-    GET  /v1/refunds?charge=<id>
-    GET  /ledger[?order_id=<id>]   every charge and refund, as JSON
+    GET  /v1/payment_intents/search?query=metadata['order_id']:'<id>'  those older than 60 s
+    POST /v1/refunds                       refund a charge, once per Idempotency-Key
+    GET  /v1/refunds?charge=<id>, /v1/refunds/<id>
+    GET  /ledger[?order_id=<id>]           every charge and refund, as JSON
+    POST /clock                            move the clock forward by advance=<seconds>
     GET  /healthz, /readyz
 
-    All but the last two want the header 'Authorization: Bearer sk_test_<anything>'.
+    All but the last two want the header 'Authorization: Bearer sk_test_<anything>'. As Stripe does, it stores each
+    answer under its key, also a 500, and forgets keys after 24 hours.
 
     \b
     Cards (payment_method):
@@ -54,6 +59,20 @@ def main(port: int, ledger: Path, host: str) -> None:
       pm_sim_delay_<ms>                        captured at once, answered late
       pm_sim_timeout_after_charge              captured, the first request is never answered
       pm_sim_error_500_<n>                     the first n requests (default 1) fail, then captured
+      pm_sim_stored_500_<n>                    a stored 500 for each of n keys, then captured
+      pm_sim_charged_500                       captured, the answer is a stored 500
+      pm_sim_intent_500_<n>                    a stored 500 for each of n creations, then captured
+      pm_sim_rate_limited_<n>                  429 for the first n requests, then captured
+      pm_sim_silent                            never answered, nothing is charged
+
+    \b
+    Cards for refunds; all are captured, and a second refund of the charge succeeds:
+      pm_sim_refund_pending                    pending, after two seconds succeeded
+      pm_sim_refund_failed                     failed
+      pm_sim_refund_pending_failed             pending, after two seconds failed
+      pm_sim_refund_failed_late                succeeded, after two seconds failed
+      pm_sim_refund_500                        succeeded, the answer is a stored 500
+      pm_sim_disputed                          refused: charge_disputed
     """
     app = create_app(open_ledger(ledger))
     with listen(host, port) as listener:

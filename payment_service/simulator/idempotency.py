@@ -2,14 +2,15 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
 
 from flask import request
 
-from payment_service.simulator.ledger import Ledger, LedgerTransaction, SimulatedAnswer
-from payment_service.simulator.shapes import RefusedRequest, error_body
+from payment_service.simulator.ledger import Ledger
+from payment_service.simulator.shapes import Execute, RefusedRequest
+from payment_service.simulator.statements import SimulatedAnswer
 
 
 class IdempotencyKeys:
@@ -35,10 +36,8 @@ class IdempotencyKeys:
             with self._lock:
                 self._in_use.remove(key)
 
-    def once(
-        self, key: str, execute: Callable[[LedgerTransaction], SimulatedAnswer], failed_attempts: int = 0
-    ) -> SimulatedAnswer:
-        """Store effect and answer in one transaction; a request that fails before its effect stores no answer."""
+    def once(self, key: str, execute: Execute) -> SimulatedAnswer:
+        """Store effect and answer in one transaction, also when the answer is an error."""
         with self._ledger.transaction() as transaction:
             attempt = transaction.add_attempt(key, fingerprint())
             if attempt.other_request:
@@ -48,12 +47,9 @@ class IdempotencyKeys:
                 )
             if attempt.answer:
                 return attempt.answer
-            if attempt.number <= failed_attempts:
-                return SimulatedAnswer(
-                    500, error_body({"type": "api_error", "message": "The test card asks for this failure."})
-                )
             answer = execute(transaction)
-            transaction.keep_answer(key, answer)
+            if answer.stored:
+                transaction.keep_answer(key, answer)
             return answer
 
 

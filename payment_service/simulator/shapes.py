@@ -2,16 +2,18 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from payment_service.cards import OUTCOMES, card_named
-from payment_service.simulator.ledger import Row
+from payment_service.simulator.statements import LedgerTransaction, Row, SimulatedAnswer
 
 MAX_AMOUNT = 99_999_999
 PAYMENT_PARAMETERS = re.compile(
     r"amount|currency|payment_method|confirm|error_on_requires_action"
     r"|allowed_payment_method_types\[[0-9]+\]|metadata\[order_id\]"
 )
+CONFIRM_PARAMETERS = re.compile("error_on_requires_action")
+CANCEL_PARAMETERS = re.compile("cancellation_reason")
 REFUND_PARAMETERS = re.compile(r"charge|amount|metadata\[order_id\]")
 CURRENCIES = """
     aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad cdf chf clp
@@ -20,6 +22,8 @@ CURRENCIES = """
     myr mzn nad ngn nio nok npr nzd omr pab pen pgk php pkr pln pyg qar ron rsd rub rwf sar sbd scr sek sgd shp sle
     sos srd std szl thb tjs tnd top try ttd twd tzs uah ugx usd uyu uzs vnd vuv wst xaf xcd xof xpf yer zar zmw
 """
+Execute = Callable[[LedgerTransaction], SimulatedAnswer]
+"""What a request does, once for each idempotency key."""
 
 
 class RefusedRequest(Exception):
@@ -44,9 +48,7 @@ def error_body(error: Row) -> str:
 
 
 def payment_asked(form: Mapping[str, str]) -> Row:
-    _refuse_unknown(form, PAYMENT_PARAMETERS)
-    if form.get("confirm") != "true":
-        raise RefusedRequest("The simulator charges at once or not at all: pass confirm=true.", param="confirm")
+    refuse_unknown(form, PAYMENT_PARAMETERS)
     return {
         "order_id": form.get("metadata[order_id]"),
         "amount": _amount(form),
@@ -55,13 +57,20 @@ def payment_asked(form: Mapping[str, str]) -> Row:
     }
 
 
+def is_confirmed(form: Mapping[str, str]) -> bool:
+    """Whether the payment intent is confirmed as soon as it is created."""
+    if form.get("confirm", "false") not in ("true", "false"):
+        raise RefusedRequest(f"Invalid boolean: {form['confirm']}", param="confirm")
+    return form.get("confirm") == "true"
+
+
 def refund_asked(form: Mapping[str, str]) -> Row:
     """The charge and the amount; None refunds the whole rest."""
-    _refuse_unknown(form, REFUND_PARAMETERS)
+    refuse_unknown(form, REFUND_PARAMETERS)
     return {"charge": _required(form, "charge"), "amount": _amount(form) if "amount" in form else None}
 
 
-def _refuse_unknown(form: Mapping[str, str], known: re.Pattern[str]) -> None:
+def refuse_unknown(form: Mapping[str, str], known: re.Pattern[str]) -> None:
     for name in form:
         if not known.fullmatch(name):
             raise RefusedRequest(f"Received unknown parameter: {name}", code="parameter_unknown", param=name)
@@ -107,37 +116,42 @@ def _payment_method(form: Mapping[str, str]) -> str:
     return name
 
 
-def payment_intent(charge: Row) -> Row:
-    paid = charge["status"] == "succeeded"
+def payment_intent(intent: Row) -> Row:
+    paid = intent["status"] == "succeeded"
     return {
-        "id": charge["payment_intent"],
+        "id": intent["id"],
         "object": "payment_intent",
-        "amount": charge["amount"],
-        "amount_received": charge["amount"] if paid else 0,
-        "created": charge["created"],
-        "currency": charge["currency"],
-        "latest_charge": charge["id"],
+        "amount": intent["amount"],
+        "amount_received": intent["amount"] if paid else 0,
+        "created": intent["created"],
+        "currency": intent["currency"],
+        "last_payment_error": card_decline(intent) if intent["decline_code"] else None,
+        "latest_charge": intent["latest_charge"],
         "livemode": False,
-        "metadata": {"order_id": charge["order_id"]} if charge["order_id"] else {},
-        "payment_method": charge["payment_method"] if paid else None,
+        "metadata": {"order_id": intent["order_id"]} if intent["order_id"] else {},
+        "payment_method": None if intent["decline_code"] else intent["payment_method"],
         "payment_method_types": ["card"],
-        "status": "succeeded" if paid else "requires_payment_method",
+        "status": intent["status"],
     }
 
 
-def card_error(charge: Row) -> Row:
+def card_decline(intent: Row) -> Row:
     return {
         "type": "card_error",
         "code": "card_declined",
-        "decline_code": charge["decline_code"],
+        "decline_code": intent["decline_code"],
         "message": "Your card was declined.",
-        "charge": charge["id"],
-        "payment_intent": payment_intent(charge),
+        "charge": intent["latest_charge"],
     }
 
 
+def card_error(intent: Row) -> Row:
+    return card_decline(intent) | {"payment_intent": payment_intent(intent)}
+
+
 def refund(row: Row) -> Row:
-    return {
+    failed = {"failure_reason": "expired_or_canceled_card"} if row["status"] == "failed" else {}
+    return failed | {
         "id": row["id"],
         "object": "refund",
         "amount": row["amount"],
@@ -146,5 +160,5 @@ def refund(row: Row) -> Row:
         "currency": row["currency"],
         "metadata": {"order_id": row["order_id"]} if row["order_id"] else {},
         "payment_intent": row["payment_intent"],
-        "status": "succeeded",
+        "status": row["status"],
     }

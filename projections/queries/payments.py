@@ -9,7 +9,9 @@ from psycopg.sql import SQL
 
 from ordersaga.readside.rows import Row, applicable, columns, select, where
 
-State = Literal["captured", "declined", "charged_late", "refunded"]
+State = Literal[
+    "captured", "declined", "charged_late", "refund_pending", "refund_failed", "refund_requested", "refunded"
+]
 
 
 class PaymentRow(Row):
@@ -26,6 +28,11 @@ class PaymentRow(Row):
     refund_id: str | None
     refunded_at: datetime | None
     refunded: int | None
+    refund_pending_at: datetime | None
+    refund_failed_at: datetime | None
+    refund_failure: str | None
+    refund_requested_at: datetime | None
+    refund_checked_at: datetime | None
     last_at: datetime
     state: State
 

@@ -11,6 +11,7 @@ from ordersaga.readside.rows import Row, applicable, columns, select, where
 
 State = Literal["placed", "confirmed", "cancelled"]
 Waiting = Literal["stock", "payment", "confirmation", "cancellation", "shipment", "release", "refund"]
+RefundState = Literal["pending", "failed", "succeeded"]
 RECENT = 2000
 """The number of ended orders from which usual durations are computed."""
 
@@ -45,6 +46,8 @@ class Saga(Row):
     declined_at: datetime | None
     decline: str | None
     refunded_at: datetime | None
+    refund_pending_at: datetime | None
+    refund_failed_at: datetime | None
     confirmed_at: datetime | None
     cancelled_at: datetime | None
     reason: str | None
@@ -59,6 +62,17 @@ class Saga(Row):
     ended_at: datetime | None
     overdue: bool
     waited_seconds: float | None
+
+    @property
+    def refund(self) -> RefundState | None:
+        """How the refund stands, by its newest message; None without one."""
+        times: tuple[tuple[RefundState, datetime | None], ...] = (
+            ("succeeded", self.refunded_at),
+            ("failed", self.refund_failed_at),
+            ("pending", self.refund_pending_at),
+        )
+        known = [(at, state) for state, at in times if at]
+        return max(known)[1] if known else None
 
 
 class SagaFilter(NamedTuple):

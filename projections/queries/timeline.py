@@ -95,7 +95,8 @@ def reserved(saga: Saga) -> SagaStep:
 def charged(saga: Saga) -> SagaStep:
     charged_at = saga.captured_at or saga.late_charge_at
     if charged_at:
-        return done_or_compensated("charged", charged_at, saga.refunded_at, saga.cancelled_at is not None)
+        refunded_at = saga.refunded_at if saga.refund == "succeeded" else None
+        return done_or_compensated("charged", charged_at, refunded_at, saga.cancelled_at is not None)
     if saga.declined_at:
         return SagaStep(name="charged", state="failed", at=saga.declined_at, reason=saga.decline)
     return SagaStep(name="charged", state="in_progress" if saga.waits_for == "payment" else "not_reached", at=None)

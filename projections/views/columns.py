@@ -39,6 +39,21 @@ def field_of(name: str, *contracts: type[Contract]) -> ViewColumn:
     return ViewColumn(sql_type, contracts, f"max({value}) {only}")
 
 
+def newest_field_of(name: str, time: str, *contracts: type[Contract]) -> ViewColumn:
+    """The field `name`, a text, of the newest of these messages, of which a key may have several.
+
+    `time` is the column of the view that holds the time of that message.
+    """
+    of_newest = f"order by time desc, body ->> '{name}' desc"
+    batch = f"(array_agg(body ->> '{name}' {of_newest}) filter (where {is_one_of(contracts)}))[1]"
+    is_newer = f"(excluded.{time}, excluded.{{column}}) >= ({{table}}.{time}, {{table}}.{{column}})"
+    merge = (
+        f"case when {{table}}.{time} is null or {is_newer} then coalesce(excluded.{{column}}, {{table}}.{{column}}) "
+        "else {table}.{column} end"
+    )
+    return ViewColumn("text", contracts, batch, merge)
+
+
 def sql_type_of(contract: type[Contract], name: str) -> str:
     """The type of a field, optional or not."""
     annotation = contract.model_fields[name].annotation

@@ -1,7 +1,16 @@
 """One row for each order whose card was charged or declined."""
 
-from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
-from projections.views.columns import LAST_TIME, field_of, time_of
+from contracts.payments import (
+    LateChargeMade,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    RefundCheckDue,
+    RefundFailed,
+    RefundPending,
+    RefundRequested,
+)
+from projections.views.columns import LAST_TIME, field_of, newest_field_of, time_of
 from projections.views.view import view_of_orders
 
 COLUMNS = {
@@ -12,9 +21,14 @@ COLUMNS = {
     "late_charge_at": time_of(LateChargeMade),
     "declined_at": time_of(PaymentDeclined),
     "decline": field_of("reason", PaymentDeclined),
-    "refund_id": field_of("refund_id", PaymentRefunded),
+    "refund_id": newest_field_of("refund_id", "refunded_at", PaymentRefunded),
     "refunded_at": time_of(PaymentRefunded),
     "refunded": field_of("amount", PaymentRefunded),
+    "refund_pending_at": time_of(RefundPending),
+    "refund_failed_at": time_of(RefundFailed),
+    "refund_failure": newest_field_of("reason", "refund_failed_at", RefundFailed),
+    "refund_requested_at": time_of(RefundRequested),
+    "refund_checked_at": time_of(RefundCheckDue),
     "last_at": LAST_TIME,
 }
 VIEW = view_of_orders("payment_view", COLUMNS)

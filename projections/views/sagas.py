@@ -3,7 +3,14 @@
 from contracts import CONTRACTS
 from contracts.inventory import StockRejected, StockReleased, StockReserved, StockShipped
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced
-from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
+from contracts.payments import (
+    LateChargeMade,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    RefundFailed,
+    RefundPending,
+)
 from projections.views.columns import LAST_TIME, NUMBER_OF_MESSAGES, correlation_of, field_of, time_of
 from projections.views.view import view_of_orders
 
@@ -23,6 +30,8 @@ COLUMNS = {
     "declined_at": time_of(PaymentDeclined),
     "decline": field_of("reason", PaymentDeclined),
     "refunded_at": time_of(PaymentRefunded),
+    "refund_pending_at": time_of(RefundPending),
+    "refund_failed_at": time_of(RefundFailed),
     "confirmed_at": time_of(OrderConfirmed),
     "cancelled_at": time_of(OrderCancelled),
     "reason": field_of("reason", OrderCancelled),

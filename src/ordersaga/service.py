@@ -1,9 +1,13 @@
 """Service: the announcements, reactions, settings and tables of one service, and its names."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+from psycopg import Connection
 
 from ordersaga.broker.topology import Group
 from ordersaga.database.service_schema import Migrations, ServiceSchema
@@ -16,6 +20,19 @@ from ordersaga.store.fingerprint import of_all_aggregates
 
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
+
+
+class Unsettled(NamedTuple):
+    """An aggregate that waits for a person, for example one that owes money."""
+
+    aggregate_id: UUID
+    since: datetime
+    detail: str
+
+
+def nothing_unsettled(_: Connection[Any]) -> Iterable[Unsettled]:
+    """No aggregate of the service ever waits for a person."""
+    return ()
 
 
 def no_resources(_: Any) -> None:
@@ -51,6 +68,7 @@ class Service:
         role: the database role of its processes, to which `migrate` grants its rights. Default: the name.
         tables: its own tables, which `migrate` and `/readyz` check.
         migrations: a folder of alembic migrations that make these tables.
+        unsettled: finds the aggregates that wait for a person, which `reconcile` then names.
 
     Raises:
         ValueError: no variable can have the name of the database.
@@ -72,6 +90,7 @@ class Service:
         role: str = "",
         tables: "Sequence[MetaData]" = (),
         migrations: Path | None = None,
+        unsettled: Callable[[Connection[Any]], Iterable[Unsettled]] = nothing_unsettled,
     ) -> None:
         self.name = name
         self.announcements = announcements or Announcements(name)
@@ -83,6 +102,7 @@ class Service:
         self.role = role or name
         self.tables = tuple(tables)
         self.migrations = migrations
+        self.unsettled = unsettled
         of_all_aggregates()  # now, while the files are still those that were imported
 
     def __repr__(self) -> str:

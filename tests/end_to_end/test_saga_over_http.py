@@ -1,7 +1,7 @@
 """One order's way through the whole stack, and the whole stack through crashes."""
 
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 import requests
@@ -59,6 +59,8 @@ def log_of(stack: WholeStack, order_id: str) -> list[tuple[Any, ...]]:
         ("pm_card_chargeDeclined", 1, "payment_declined"),
         ("pm_card_visa", 10_000, "out_of_stock"),
         ("pm_sim_timeout_after_charge", 1, "confirmed"),
+        ("pm_sim_charged_500", 1, "confirmed"),
+        ("pm_sim_stored_500_2", 1, "confirmed"),
     ],
 )
 def test_an_order_ends_and_every_service_and_the_event_log_hear_of_it(
@@ -81,6 +83,20 @@ def test_an_order_ends_and_every_service_and_the_event_log_hear_of_it(
     heard = until(lambda: {row[0] for row in log_of(stack, order["order_id"])} >= HEARD_OF[end])
     assert heard
     assert {row[0] for row in log_of(stack, order["order_id"])} == HEARD_OF[end]
+
+
+def test_a_failed_refund_is_owed_by_all_books_until_an_operator_has_it_made_again(stack: WholeStack) -> None:
+    shop = stack.shop()
+    order_id = UUID(place(stack, "pm_sim_refund_failed").json()["order_id"])
+    shop.cancel("alice", order_id)
+    until(lambda: shop.payment_of(order_id)["state"] == "refund_failed")
+    until(lambda: [found.subject for found in stack.violations()] == [f"order {order_id}"])
+    [found] = stack.command("reconcile")["findings"]
+    assert (found["kind"], found["key"]) == ("unsettled", str(order_id))
+    shop.refund_again(order_id, "the customer has a new card")
+    until(lambda: shop.payment_of(order_id)["state"] == "refunded")
+    until(lambda: not stack.violations())
+    assert stack.command("reconcile")["findings"] == []
 
 
 def test_the_callers_trace_reaches_the_last_projection(stack: WholeStack) -> None:

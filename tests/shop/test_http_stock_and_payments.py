@@ -9,8 +9,8 @@ import pytest
 from ordersaga.envelope.message import Cause
 from ordersaga.store.transaction import decide
 from payment_service.announcements import announcements
-from payment_service.commands import record_charge
-from payment_service.gateway import Captured
+from payment_service.commands import record_cancellation, record_charge
+from payment_service.gateway import Captured, RefundFailed
 from tests.conftest import AnyServers
 from tests.support.api import Api, serving, token
 
@@ -98,3 +98,28 @@ def charge(payments: Api, order_id: UUID) -> None:
     answer = Captured(charge_id="ch_1", amount=2980, currency="EUR")
     with payments.database.connect() as connection:
         decide(connection, announcements, Cause(uuid4()), lambda it: record_charge(it, order_id, answer))
+
+
+def test_an_operator_has_a_failed_refund_tried_again(payments: Api) -> None:
+    order_id, path = uuid4(), "/payments/{}/refund"
+    charge(payments, order_id)
+    wanted = {"reason": "the customer has a new card"}
+    early = payments.call("POST", path.format(order_id), OPERATOR, json=wanted)
+    assert (early.status_code, early.json()["type"]) == (409, "urn:problem:no-failed-refund")
+    with payments.database.connect() as connection:
+        failed = RefundFailed("re_1", "expired_or_canceled_card")
+        decide(connection, announcements, Cause(uuid4()), lambda it: record_cancellation(it, order_id, failed))
+    shown = payments.call("GET", f"/payments/{order_id}", AUDITOR).json()
+    assert (shown["state"], shown["reason"]) == ("refund_failed", "expired_or_canceled_card")
+    before = payments.count()
+    for caller, status in ((CUSTOMER, 403), (AUDITOR, 403), (None, 401)):
+        assert payments.call("POST", path.format(order_id), caller, json=wanted).status_code == status
+    assert payments.call("POST", path.format(order_id), OPERATOR, json={"reason": ""}).status_code == 422
+    assert payments.call("POST", path.format(uuid4()), OPERATOR, json=wanted).status_code == 404
+    assert payments.count() == before
+    versions = set()
+    for _ in range(2):
+        accepted = payments.call("POST", path.format(order_id), OPERATOR, json=wanted)
+        assert (accepted.status_code, accepted.json()["state"]) == (202, "refund_requested")
+        versions.add(accepted.json()["version"])
+    assert len(versions) == 1

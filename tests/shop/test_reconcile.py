@@ -281,7 +281,12 @@ def test_what_is_under_way_is_waited_for_and_only_then_a_finding(shop: Shop) -> 
     waiting = shop.findings()
     assert {found.kind for found in waiting} == {"missing"}
     assert "neither received nor parked" in waiting[0].detail
-    arrival = Timer(0.5, shop.saga.settle)
+
+    def arrive() -> None:
+        shop.saga.settle()
+        shop.log()
+
+    arrival = Timer(0.5, arrive)
     arrival.start()
     try:
         found = shop.findings(patience=20)
@@ -326,6 +331,25 @@ def test_the_command_says_clean_with_exit_code_0_and_names_findings_with_exit_co
     stranger = run(shop, "--key", str(uuid4()))
     assert (stranger.returncode, stranger.stdout) == (1, "")
     assert "Nothing is known of key" in stranger.stderr
+
+
+def test_a_refund_that_failed_is_named_until_it_is_made(empty_shop: Shop) -> None:
+    shop = empty_shop
+    shop.saga.receive_stock("cup", 1)
+    order_id = shop.saga.place([UnpricedLine("cup", 1)], "pm_sim_disputed")
+    shop.saga.settle()
+    shop.saga.cancel(order_id)
+    shop.saga.settle()
+    shop.log()
+    [finding] = shop.findings()
+    assert (finding.kind, finding.place, finding.key) == ("unsettled", "payment_service.stored_events", str(order_id))
+    assert "has failed (charge_disputed)" in finding.detail
+    assert shop.findings(key=order_id) == [finding]
+    assert shop.findings(key=uuid4()) == []
+    shop.saga.retry_refund(order_id)
+    shop.saga.settle()
+    shop.log()
+    assert shop.findings() == []
 
 
 def test_progress_is_told_on_stderr_and_only_goes_forward(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:

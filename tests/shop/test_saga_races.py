@@ -53,8 +53,22 @@ TestAnyInterleaving.settings = settings(max_examples=400, stateful_step_count=50
         ("pm_card_chargeDeclined", 2, False, Allowance(cancellations=1, deadlines=0, copies=1)),
         ("pm_card_chargeDeclined", 2, True, Allowance(cancellations=1, deadlines=1, copies=0)),
         ("pm_card_visa", 1, False, Allowance(cancellations=1, deadlines=1, copies=1)),
+        ("pm_sim_refund_pending_failed", 2, True, Allowance(cancellations=1, deadlines=0, copies=0)),
+        ("pm_sim_refund_failed_late", 2, False, Allowance(cancellations=1, deadlines=0, copies=0)),
+        ("pm_sim_timeout_after_charge", 2, False, Allowance(cancellations=1, deadlines=1, copies=0)),
+        ("pm_sim_stored_500_2", 2, False, Allowance(cancellations=1, deadlines=1, copies=0)),
     ],
-    ids=["paid", "paid, asked early", "declined", "declined, asked early", "out of stock"],
+    ids=[
+        "paid",
+        "paid, asked early",
+        "declined",
+        "declined, asked early",
+        "out of stock",
+        "refund pending, then failed",
+        "refund fails late",
+        "charged without an answer",
+        "a stored 500",
+    ],
 )
 def test_one_order_ends_right_in_every_interleaving(
     card: str, in_stock: int, asks_early: bool, allowed: Allowance
@@ -118,6 +132,34 @@ def test_a_charge_whose_consumer_died_before_its_commit_is_made_once(charge_and_
     assert saga.till.kept(ORDER) == 200
     saga.settle()
     check_end(saga)
+
+
+def test_a_charge_for_an_order_that_was_cancelled_meanwhile_is_not_asked_for(charge_and_cancellation: Saga) -> None:
+    saga = charge_and_cancellation
+    saga.asks_early = False
+    saga.arrive(("payment_service", "inventory_service", str(ORDER)))
+    saga.till.away = True
+    saga.react(PAYMENTS)
+    saga.arrive(("payment_service", "order_service", str(ORDER)))
+    saga.till.away = False
+    saga.settle()
+    check_end(saga)
+    assert (payment_of(saga).state, saga.till.charges(ORDER)) == ("voided", {})
+
+
+def test_a_failed_refund_is_owed_until_an_operator_has_it_made_again() -> None:
+    saga = new_saga()
+    saga.receive_stock("cup", 2)
+    order_id = saga.place([UnpricedLine("cup", 2)], "pm_sim_refund_failed_late")
+    saga.settle()
+    saga.cancel(order_id)
+    saga.settle()
+    check_end(saga)
+    assert (saga.owed(), saga.till.kept(order_id)) == ([order_id], 200)
+    saga.retry_refund(order_id)
+    saga.settle()
+    check_end(saga)
+    assert (saga.owed(), saga.till.kept(order_id)) == ([], 0)
 
 
 def payment_of(saga: Saga) -> Payment:

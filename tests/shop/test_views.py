@@ -35,8 +35,8 @@ def projections(databases: Databases) -> Database:
 
 @pytest.fixture(scope="module")
 def saga(databases: Databases) -> Iterator[Saga]:
-    """Orders paid, declined, rejected, cancelled on their way, after shipping and too late for their charge, and one
-    under way."""
+    """Orders paid, declined, rejected, cancelled on their way, after shipping and too late for their charge, with a
+    refund that fails, and one under way."""
     parties = parties_on_postgres(databases)
     yield trade(open_shop(parties))
     for party in parties.values():
@@ -52,6 +52,7 @@ def trade(saga: Saga) -> Saga:
     saga.cancel(saga.orders[0])
     saga.settle()
     charge_late(saga)
+    refund_in_vain(saga)
     for unit_price in (250, 300):
         saga.price("cup", unit_price)
     saga.place([UnpricedLine("cup", 2)], CARDS[0])
@@ -69,6 +70,21 @@ def charge_late(saga: Saga) -> None:
     saga.ask(line, 1)
     saga.asks_early = False
     saga.settle()
+
+
+def refund_in_vain(saga: Saga) -> None:
+    """One refund is pending, fails and is made again; the other one fails after it succeeded."""
+    saga.receive_stock("cup", 2)
+    again, owed = (
+        saga.place([UnpricedLine("cup", 1)], f"pm_sim_refund_{how}") for how in ("pending_failed", "failed_late")
+    )
+    saga.settle()
+    for order_id in (again, owed):
+        saga.cancel(order_id)
+    saga.settle()
+    saga.retry_refund(again)
+    saga.settle()
+    assert saga.owed() == [owed]
 
 
 def announced(saga: Saga) -> list[Message]:
@@ -127,12 +143,16 @@ def test_the_views_say_what_the_services_know(saga: Saga, projections: Database)
             assert (on_hand, set_aside, available) == (item.on_hand, item.reserved, item.on_hand - item.reserved)
         assert paid[saga.orders[0]] == "refunded"
         assert paid[saga.orders[2]] == "declined"
+        assert [id_ for id_, state in paid.items() if state == "refund_failed"] == saga.owed()
+        newest = "select refund_id, refund_failure from payment_view where refund_requested_at is not null"
+        [(refund_id, failure)] = connection.execute(newest)
+        assert (refund_id[-2:], failure) == ("_1", "expired_or_canceled_card")
         assert connection.execute("select unit_price from stock_view where received > 0").fetchall() == [(100,)]
         assert set(paid) == {id_ for id_, state in states.items() if state == "confirmed"} | declined_or_refunded(paid)
 
 
 def declined_or_refunded(paid: dict[Any, str]) -> set[Any]:
-    return {id_ for id_, state in paid.items() if state in ("declined", "refunded")}
+    return {id_ for id_, state in paid.items() if state in ("declined", "refunded", "refund_failed")}
 
 
 def of(saga: Saga, kind: Any, service: str, id_: Any) -> Any:
@@ -148,7 +168,10 @@ def test_an_unfinished_order_waits_for_something_and_a_finished_one_for_nothing(
         project(connection, [announced(saga)])
         rows = connection.execute("select order_id, waits_for, waits_since, placed_at, ended_at from saga_view")
         for order_id, waits_for, since, placed_at, ended_at in rows:
-            if order_id == saga.orders[-1]:
+            if order_id in saga.owed():
+                assert (waits_for, ended_at) == ("refund", None)
+                assert since > placed_at
+            elif order_id == saga.orders[-1]:
                 assert (waits_for, since, ended_at) == ("stock", placed_at, None)
             else:
                 assert (waits_for, since) == (None, None)

@@ -27,7 +27,11 @@ class ToldTransaction(Transaction):
     def __init__(self, past: dict[UUID, list[NewEventRow]], announcements: Announcements, cause: Cause) -> None:
         super().__init__(cast(Any, None), announcements, cause)
         self.past = past
+        self.parked: frozenset[str] = frozenset()
         self.locked: set[UUID] = set()
+
+    def is_parked(self, contract: type[ContractData], key: str) -> bool:
+        return contract.NAME in self.parked
 
     def lock(self, ids: Iterable[UUID]) -> None:
         self.locked.update(ids)
@@ -59,6 +63,8 @@ class Service:
     said: list[Message] = field(default_factory=list)
     received: set[UUID] = field(default_factory=set)
     deadlines: list[Deadline] = field(default_factory=list)
+    parked: frozenset[str] = frozenset()
+    """Contracts whose messages wait, parked, behind the one that is asked about."""
 
     def begin(self, cause: Cause | None = None) -> ToldTransaction:
         return ToldTransaction(self.past, self.announcements, cause or Cause(uuid4()))
@@ -76,7 +82,10 @@ class Service:
         """Run the outside step of the reaction to this message, as things stand now."""
         reaction = self.reaction_to(message)
         assert reaction.outside
-        return reaction.outside(data_of(reaction, message), self.begin(message.caused_by_this()), self.world)
+        transaction = self.begin()
+        transaction.follow(message)
+        transaction.parked = self.parked
+        return reaction.outside(data_of(reaction, message), transaction, self.world)
 
     def react(self, message: Message, *answer: Any, commit: bool = True) -> None:
         """Receive a message once and react; without `commit` everything is rolled back at the end."""

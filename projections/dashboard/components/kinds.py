@@ -6,7 +6,16 @@ from dash import html
 
 from contracts.inventory import StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ProductPriced
-from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
+from contracts.payments import (
+    LateChargeMade,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    RefundCheckDue,
+    RefundFailed,
+    RefundPending,
+    RefundRequested,
+)
 from projections.dashboard.components.basic import Tone, mark
 from projections.dashboard.components.words import plainly
 
@@ -27,6 +36,10 @@ KINDS = {
     PaymentCaptured.NAME: Kind("Payment captured", "good", "card"),
     PaymentDeclined.NAME: Kind("Payment declined", "bad", "cross"),
     PaymentRefunded.NAME: Kind("Payment refunded", "warn", "card"),
+    RefundPending.NAME: Kind("Refund pending", "info", "clock"),
+    RefundFailed.NAME: Kind("Refund failed", "bad", "warning"),
+    RefundRequested.NAME: Kind("Refund requested", "info", "card"),
+    RefundCheckDue.NAME: Kind("Refund check due", "idle", "clock"),
     LateChargeMade.NAME: Kind("Late charge made", "warn", "warning"),
     StockReserved.NAME: Kind("Stock reserved", "info", "box"),
     StockRejected.NAME: Kind("Stock rejected", "bad", "cross"),

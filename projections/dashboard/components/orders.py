@@ -31,6 +31,8 @@ def shown_state(saga: Saga) -> tuple[str, Tone, str]:
     """Text, tone and icon; the text begins with the state."""
     if saga.state == "confirmed":
         return ("Confirmed, shipping", "info", "truck") if saga.waits_for else ("Confirmed", "good", "check")
+    if saga.state == "cancelled" and saga.refund == "failed":
+        return ("Cancelled, refund failed", "bad", "warning")
     if saga.state == "cancelled":
         return ("Cancelled, compensating", "warn", "clock") if saga.waits_for else ("Cancelled", "warn", "back")
     return ("Placed, overdue", "bad", "warning") if saga.overdue else ("Placed", "info", "clock")

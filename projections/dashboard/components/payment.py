@@ -3,9 +3,9 @@
 from dash.development.base_component import Component
 
 from projections.dashboard.components import words
-from projections.dashboard.components.basic import Content, empty, mark, pairs
+from projections.dashboard.components.basic import Content, Tone, empty, mark, pairs
 from projections.dashboard.components.event import identifier
-from projections.queries.payments import PaymentRow
+from projections.queries.payments import PaymentRow, State
 
 
 def payment(found: PaymentRow | None) -> Component:
@@ -29,14 +29,28 @@ def payment(found: PaymentRow | None) -> Component:
         rows.append(("Declined", [words.moment(found.declined_at), f", {words.plainly(found.decline or '').lower()}"]))
     if found.refunded_at:
         rows.append(("Refunded", [words.money(found.refunded, found.currency), ", ", words.moment(found.refunded_at)]))
+    if found.refund_failed_at:
+        reason = words.plainly(found.refund_failure or "").lower()
+        rows.append(("Refund failed", [words.moment(found.refund_failed_at), f", {reason}"]))
+    if found.state == "refund_pending":
+        rows.append(("Refund pending", ["since ", words.moment(found.refund_pending_at)]))
+    if found.state == "refund_requested":
+        rows.append(("Refund requested", words.moment(found.refund_requested_at)))
     if found.refund_id:
         rows.append(("Refund", identifier(found.refund_id)))
     return pairs(*rows)
 
 
+MARKS: dict[State, tuple[str, Tone, str]] = {
+    "captured": ("Captured", "good", "card"),
+    "declined": ("Declined", "bad", "cross"),
+    "charged_late": ("Charged late", "warn", "warning"),
+    "refund_pending": ("Refund pending", "info", "clock"),
+    "refund_failed": ("Refund failed, still owed", "bad", "warning"),
+    "refund_requested": ("Refund requested", "info", "clock"),
+    "refunded": ("Refunded", "warn", "back"),
+}
+
+
 def payment_mark(found: PaymentRow) -> Component:
-    if found.state == "captured":
-        return mark("Captured", "good", "card")
-    if found.state == "declined":
-        return mark("Declined", "bad", "cross")
-    return mark("Refunded", "warn", "back") if found.state == "refunded" else mark("Charged late", "warn", "warning")
+    return mark(*MARKS[found.state])

@@ -46,9 +46,17 @@ def compensation(saga: Saga) -> list[Step]:
     if not saga.cancelled_at:
         return []
     note = [words.moment(saga.cancelled_at, fine=True), f", {orders.reason(saga).lower()}"]
-    refund = compensating("Payment refunded", saga.captured_at or saga.late_charge_at, saga.refunded_at)
+    refund = refund_step(saga)
     release = compensating("Stock released", saga.reserved_at, saga.released_at)
     return [Step("Order cancelled", "compensated", note=note), *(step for step in (refund, release) if step)]
+
+
+def refund_step(saga: Saga) -> Step | None:
+    if saga.refund == "failed":
+        return Step("Refund failed", "failed", note=[words.moment(saga.refund_failed_at, fine=True), ", still owed"])
+    if saga.refund == "pending":
+        return Step("Payment refunded", "now", note=["pending since ", words.moment(saga.refund_pending_at)])
+    return compensating("Payment refunded", saga.captured_at or saga.late_charge_at, saga.refunded_at)
 
 
 def compensating(name: str, done_at: datetime | None, compensated_at: datetime | None) -> Step | None:

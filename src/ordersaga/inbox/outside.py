@@ -148,7 +148,9 @@ class OutsideSteps:
                 raise ResourceUnavailable(str(error)) from error
 
     def transaction(self, connection: Connection[Any], message: Received) -> Transaction:
-        return Transaction(connection, self.announcements, message.message.caused_by_this())
+        transaction = Transaction(connection, self.announcements, message.message.caused_by_this())
+        transaction.follow(message.message)
+        return transaction
 
 
 def settle(future: "Future[Any]", work: Callable[[], Any]) -> None:

@@ -98,6 +98,7 @@ def call_outside(
         return False
     result.outside = "called"
     transaction = Transaction(connection, handler.announcements, message.message.caused_by_this())
+    transaction.follow(message.message)
     message.answer = result.answer = reaction.outside(message.data, transaction, resources)
     return True
 

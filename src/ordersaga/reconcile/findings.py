@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from uuid import UUID
 
-KINDS = ("missing", "unexpected", "duplicated", "altered", "parked", "undeliverable")
+KINDS = ("missing", "unexpected", "duplicated", "altered", "parked", "undeliverable", "unsettled")
 
 
 @dataclass(frozen=True, slots=True)
 class ReconcileFinding:
-    """`kind` is one of KINDS; `message_id` is None where an event announces no known message."""
+    """`kind` is one of KINDS; `message_id` is None where an event announces no known message.
+
+    `unsettled` is what a service itself says of its aggregates, see `Service`.
+    """
 
     kind: str
     place: str

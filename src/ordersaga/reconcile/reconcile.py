@@ -95,6 +95,7 @@ class Reconciliation:
                 now = datetime.now(UTC)
                 settling.add(rules.judge(rows, receivers, now - self.retention, now - self.inbox_retention))
             settling.settle()
+            self._report_unsettled(snapshots)
         self._progress(self.totals)
         return self.totals
 
@@ -121,6 +122,17 @@ class Reconciliation:
             self._show(self.totals.messages)
             if self._is_recent(max(row.moment for row in rows)):
                 yield rows
+
+    def _report_unsettled(self, snapshots: Snapshots) -> None:
+        """What the services say of their own aggregates."""
+        for name, connection in snapshots.announced.items():
+            for found in self.services[name].unsettled(connection):
+                if self.key in (None, found.aggregate_id) and self._is_recent(found.since):
+                    self._report(
+                        ReconcileFinding(
+                            "unsettled", f"{name}.stored_events", found.detail, key=str(found.aggregate_id)
+                        )
+                    )
 
     def _is_recent(self, moment: datetime) -> bool:
         return self.since is None or moment >= self.since

@@ -28,6 +28,7 @@ Result = TypeVar("Result")
 RETRIES = 4
 
 LOCK = "select pg_advisory_xact_lock(id) from unnest(%s::bigint[]) as wanted (id)"
+IS_PARKED = "select exists (select from parked_messages where key = %s and contract = %s)"
 
 
 class AggregateNotFound(LookupError):
@@ -63,6 +64,8 @@ class Transaction:
         self.begin = begin
         self.announcements = announcements
         self.cause = cause
+        self.message: Message | None = None
+        """The message whose reaction or outside step this is; None for a request or a deadline."""
         self.rows = flush.Rows()
         self._histories: dict[UUID, History | None] = {}
 
@@ -137,7 +140,17 @@ class Transaction:
     def receive(self, message: Message) -> None:
         """Add the inbox row of this message to the next flush, and make the message the cause of what follows."""
         self.rows.received.append(message)
+        self.follow(message)
+
+    def follow(self, message: Message) -> None:
+        """Make the message the cause of what follows."""
+        self.message = message
         self.cause = message.caused_by_this()
+
+    def is_parked(self, contract: type[ContractData], key: str) -> bool:
+        """Whether a message of this contract and key is parked in this service, such as behind the one at hand."""
+        row = self.connection.execute(IS_PARKED, (key, contract.NAME)).fetchone()
+        return bool(row and row[0])
 
     def store_answer(self, answer: StoredAnswer) -> None:
         """Add the answer to a request to the next flush."""

@@ -10,11 +10,15 @@ from uuid import UUID
 
 from eventsourcing.domain import BaseAggregate
 
+from contracts.payments import RefundCheckDue
 from inventory_service.commands import receive_stock
 from order_service.commands import COMPLETION, UnpricedLine, cancel_order, place_order, put_product
 from ordersaga.envelope.message import Message
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
+from payment_service.commands import REFUND_CHECK, request_refund
+from payment_service.gateway import CardProcessorUnavailable
+from payment_service.payment import Payment
 from tests.shop.support.till import Till
 
 Kind = TypeVar("Kind", bound=BaseAggregate[UUID])
@@ -29,6 +33,8 @@ class Party(Protocol):
     """A service as the game needs it, with a database or without."""
 
     reactions: Reactions
+    parked: frozenset[str]
+    """Contracts of the messages that wait, parked, behind the one that is asked about."""
 
     def decide(self, command: Callable[[Transaction], Any]) -> Any: ...
 
@@ -50,6 +56,8 @@ class Waiting:
 
     message: Message
     answer: tuple[Any, ...] = ()
+    is_parked: bool = False
+    """Whether the card processor gave no usable answer, so that it is asked again later."""
 
 
 @dataclass
@@ -110,6 +118,35 @@ class Saga:
         self.parties["order_service"].pass_deadline(COMPLETION, order_id)
         self.route()
 
+    def payment(self, order_id: UUID) -> Payment | None:
+        return self.parties["payment_service"].find(Payment, order_id)
+
+    def has_news(self, order_id: UUID) -> bool:
+        """Whether a refund goes on at the card processor, and payments will look and does not yet."""
+        payment = self.payment(order_id)
+        if payment is None or not payment.is_watched(payment.refund_id) or self.is_being_checked(order_id):
+            return False
+        return self.till.has_news(payment.refund_id)
+
+    def is_being_checked(self, order_id: UUID) -> bool:
+        key = str(order_id)
+        under_way = [*self.pipes.get(("payment_service", "payment_service", key), ())]
+        under_way += [waiting.message for waiting in self.lines.get(("payment_service", key), ())]
+        return any(message.contract == RefundCheckDue.NAME for message in under_way)
+
+    def owed(self) -> list[UUID]:
+        """The orders whose refund has failed."""
+        payments = [self.payment(order_id) for order_id in self.orders]
+        return [payment.id for payment in payments if payment and payment.state == "refund_failed"]
+
+    def check_refund(self, order_id: UUID) -> None:
+        self.parties["payment_service"].pass_deadline(REFUND_CHECK, order_id)
+        self.route()
+
+    def retry_refund(self, order_id: UUID) -> None:
+        self.parties["payment_service"].decide(partial(request_refund, order_id=order_id, reason="card renewed"))
+        self.route()
+
     def route(self) -> None:
         """What was announced is on its way to every group that reacts to it."""
         for source, party in self.parties.items():
@@ -138,9 +175,14 @@ class Saga:
         return [each for each in waiting if not each.answer and self.needs_answer(line[0], each)]
 
     def ask(self, line: Line, number: int) -> None:
-        """Run one outside step of those that may run."""
-        waiting = self.may_ask(line)[number]
-        waiting.answer = (self.parties[line[0]].ask(waiting.message),)
+        """Run one outside step of those that may run; without a usable answer the message is parked."""
+        waiting, party = self.may_ask(line)[number], self.parties[line[0]]
+        behind = [each.message.contract for each in self.lines[line] if each is not waiting]
+        party.parked = frozenset(behind if waiting.is_parked else ())
+        try:
+            waiting.answer = (party.ask(waiting.message),)
+        except CardProcessorUnavailable:
+            waiting.is_parked = True
 
     def needs_answer(self, group: str, waiting: Waiting) -> bool:
         reaction = self.parties[group].reactions.by_contract.get(waiting.message.contract)
@@ -151,6 +193,8 @@ class Saga:
         first = self.lines[line][0]
         if not first.answer and self.needs_answer(line[0], first):
             self.ask(line, 0)
+            if not first.answer:
+                return
         self.parties[line[0]].react(first.message, *first.answer, commit=commit)
         if commit:
             self.lines[line].popleft()
@@ -172,9 +216,12 @@ class Saga:
         return (waiting for (name, _), line in self.lines.items() if name == group for waiting in line)
 
     def settle(self) -> None:
-        """Everything that is still on its way arrives and is handled."""
+        """Everything that is still on its way arrives and is handled, and every refund ends."""
         while self.pipes or self.lines:
             for pipe in list(self.pipes):
                 self.arrive(pipe)
             for line in list(self.lines):
                 self.react(line)
+            if not self.pipes and not self.lines:
+                for order_id in filter(self.has_news, self.orders):
+                    self.check_refund(order_id)

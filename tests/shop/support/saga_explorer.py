@@ -66,7 +66,7 @@ def explore(saga: Saga, allowed: Allowance) -> tuple[int, int]:
 
 def check(state: State) -> int:
     check_stock(state.saga)
-    if state.saga.pipes or state.saga.lines:
+    if state.saga.pipes or state.saga.lines or any(map(state.saga.has_news, state.saga.orders)):
         return 0
     check_end(state.saga)
     return 1
@@ -96,6 +96,8 @@ def moves(saga: Saga) -> Iterator[Move]:
         yield f"{line[0]} reacts to {waiting[0].message.contract}", methodcaller("react", line)
         for number, each in enumerate(saga.may_ask(line)):
             yield f"{line[0]} asks for {each.message.contract}", methodcaller("ask", line, number)
+    for order_id in filter(saga.has_news, saga.orders):
+        yield "the refund is checked", methodcaller("check_refund", order_id)
     for group in saga.parties:
         if saga.may_crash(group):
             yield f"{group} crashes", methodcaller("crash", group)
@@ -113,16 +115,17 @@ def fingerprint(state: State) -> tuple[Any, ...]:
         tuple(frozenset(cast(Service, party).received) for party in saga.parties.values()),
         frozenset((pipe, tuple(message.id for message in messages)) for pipe, messages in saga.pipes.items()),
         frozenset(
-            (line, tuple((each.message.id, each.answer) for each in waiting)) for line, waiting in saga.lines.items()
+            (line, tuple((each.message.id, each.answer, each.is_parked) for each in waiting))
+            for line, waiting in saga.lines.items()
         ),
         frozenset((group, message.id) for group, message in saga.past) if state.allowed.copies else None,
-        saga.till.kept(order_id),
+        saga.till.state(order_id),
     )
 
 
 def copy_of(saga: Saga) -> Saga:
     till = Till()
-    for books in ("_charges", "_refunds", "charges", "refunds"):
+    for books in ("_orders", "_refunds"):
         setattr(till, books, copy.deepcopy(getattr(saga.till, books)))
     parties: dict[str, Party] = {name: service_copy(cast(Service, party), till) for name, party in saga.parties.items()}
     return replace(

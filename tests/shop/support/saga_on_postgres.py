@@ -41,6 +41,7 @@ class DatabaseParty:
         self.reactions = reactions
         self.announcements = announcements
         self.world = world
+        self.parked: frozenset[str] = frozenset()
         self.connection = database.connect()
         self.reactor = Reactor(reactions, announcements)
 
@@ -55,6 +56,7 @@ class DatabaseParty:
         step = self.reactor.reactions[message.contract].outside
         assert step
         transaction = Transaction(self.connection, self.announcements, message.caused_by_this())
+        transaction.follow(message)
         return step(received.data, transaction, self.world)
 
     def react(self, message: Message, *answer: Any, commit: bool = True) -> None:

@@ -2,28 +2,39 @@
 
 from uuid import UUID
 
-from payment_service.gateway import Captured, Declined, Refunded
+from payment_service.gateway import Captured, CardProcessorUnavailable, ChargeAnswer, ChargeRequest
 from payment_service.in_process_gateway import InProcessGateway
 
 
 class Till(InProcessGateway):
-    """Amounts in minor units, by order and by the id of the charge or refund."""
+    """Amounts in minor units; while it is `away` it answers nobody."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.charges: dict[UUID, dict[str, int]] = {}
-        self.refunds: dict[UUID, dict[str, int]] = {}
+    away = False
 
-    def charge(self, order_id: UUID, amount: int, currency: str, card: str) -> Captured | Declined:
-        answer = super().charge(order_id, amount, currency, card)
-        if isinstance(answer, Captured):
-            self.charges.setdefault(order_id, {})[answer.charge_id] = answer.amount
-        return answer
+    def charge(self, request: ChargeRequest) -> ChargeAnswer:
+        if self.away:
+            raise CardProcessorUnavailable("away")
+        return super().charge(request)
 
-    def refund(self, order_id: UUID, charge_id: str, amount: int) -> Refunded:
-        answer = super().refund(order_id, charge_id, amount)
-        self.refunds.setdefault(order_id, {})[answer.refund_id] = answer.amount
-        return answer
+    def charges(self, order_id: UUID) -> dict[str, int]:
+        """Id of the charge -> amount; also of a charge that nobody was told of."""
+        order = self._orders.get(order_id)
+        charge = order.answer if order else None
+        return {charge.charge_id: charge.amount} if isinstance(charge, Captured) else {}
+
+    def has_news(self, refund_id: str) -> bool:
+        """Whether the next look at a refund shows another status."""
+        return len(self._refunds[refund_id].statuses) > 1
+
+    def state(self, order_id: UUID) -> tuple[object, ...]:
+        """Equal for orders that the processor treats alike from here on."""
+        order = self._orders.get(order_id)
+        refunds = [self._refunds[id_].statuses for id_ in order.refunds.values()] if order else []
+        return (order and (order.failures_left, order.answer), *refunds)
 
     def kept(self, order_id: UUID) -> int:
-        return sum(self.charges.get(order_id, {}).values()) - sum(self.refunds.get(order_id, {}).values())
+        """What was charged and has not reached the customer again."""
+        order = self._orders.get(order_id)
+        refunds = [self._refunds[id_] for id_ in order.refunds.values()] if order else []
+        back = sum(refund.amount for refund in refunds if refund.statuses[0] in ("succeeded", "error"))
+        return sum(self.charges(order_id).values()) - back

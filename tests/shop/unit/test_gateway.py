@@ -8,10 +8,11 @@ import pytest
 from ordersaga.runtime.settings import MissingSetting
 from payment_service.cards import TestCard, card_named, decline_reason
 from payment_service.choose_gateway import gateway_from
-from payment_service.gateway import Captured, CardProcessorRefused, Declined, Gateway
+from payment_service.gateway import Captured, CardProcessorRefused, ChargeAnswer, Declined, Gateway
 from payment_service.in_process_gateway import InProcessGateway
 from payment_service.settings import PaymentSettings
 from payment_service.stripe_gateway import StripeGateway
+from tests.shop.support.charges import asked
 
 
 @pytest.fixture
@@ -24,7 +25,7 @@ def order_id() -> UUID:
     return uuid4()
 
 
-def captured(answer: Captured | Declined) -> Captured:
+def captured(answer: ChargeAnswer) -> Captured:
     assert isinstance(answer, Captured)
     return answer
 
@@ -67,21 +68,21 @@ def test_the_issuers_reason_goes_before_the_general_one() -> None:
 
 def test_many_threads_charging_one_order_get_one_charge(gateway: Gateway, order_id: UUID) -> None:
     with ThreadPoolExecutor(8) as threads:
-        answers = list(threads.map(lambda _: gateway.charge(order_id, 500, "EUR", "pm_card_visa"), range(200)))
+        answers = list(threads.map(lambda _: gateway.charge(asked(order_id, 500, "EUR", "pm_card_visa")), range(200)))
     assert len({captured(answer).charge_id for answer in answers}) == 1
 
 
 def test_two_orders_get_two_charges(gateway: Gateway) -> None:
-    first, second = (captured(gateway.charge(uuid4(), 500, "EUR", "pm_card_visa")) for _ in range(2))
+    first, second = (captured(gateway.charge(asked(uuid4(), 500, "EUR", "pm_card_visa"))) for _ in range(2))
     assert first.charge_id != second.charge_id
 
 
 @pytest.mark.parametrize("amount", [0, -1])
 def test_an_amount_that_is_not_positive_is_declined(gateway: Gateway, order_id: UUID, amount: int) -> None:
-    assert gateway.charge(order_id, amount, "EUR", "pm_card_visa") == Declined("parameter_invalid_integer")
+    assert gateway.charge(asked(order_id, amount, "EUR", "pm_card_visa")) == Declined("parameter_invalid_integer")
 
 
 def test_a_refund_needs_a_charge_of_that_order(gateway: Gateway, order_id: UUID) -> None:
-    other = captured(gateway.charge(uuid4(), 500, "EUR", "pm_card_visa"))
+    other = captured(gateway.charge(asked(uuid4(), 500, "EUR", "pm_card_visa")))
     with pytest.raises(CardProcessorRefused, match="has no charge"):
         gateway.refund(order_id, other.charge_id, 500)

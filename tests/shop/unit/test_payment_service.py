@@ -1,19 +1,44 @@
 """What the payment service decides: each reaction when it happens, is repeated, comes too late, and is refused."""
 
+from datetime import timedelta
+from functools import partial
 from uuid import UUID
 
 import pytest
 
+from contracts.contract import Contract
 from contracts.inventory import StockLine, StockReserved
 from contracts.orders import OrderCancelled
-from contracts.payments import LateChargeMade, PaymentCaptured, PaymentDeclined, PaymentRefunded
+from contracts.payments import (
+    LateChargeMade,
+    PaymentCaptured,
+    PaymentDeclined,
+    PaymentRefunded,
+    RefundCheckDue,
+    RefundFailed,
+    RefundPending,
+    RefundRequested,
+)
+from ordersaga.store.deadline import Deadline
+from ordersaga.store.transaction import Transaction
 from payment_service.announcements import announcements
-from payment_service.gateway import Captured, CardProcessorRefused, Declined
+from payment_service.commands import (
+    FIRST_CHECK,
+    ONE_DAY,
+    REFUND_CHECK,
+    REFUND_RECHECK,
+    NoFailedRefund,
+    request_refund,
+    set_next_check,
+)
+from payment_service.gateway import Captured, CardProcessorRefused, ChargeAnswer, ChargeRequest, Declined, NotCharged
+from payment_service.gateway import RefundPending as RefundPendingAnswer
 from payment_service.in_process_gateway import InProcessGateway
 from payment_service.payment import Payment
 from payment_service.reactions import reactions
+from tests.shop.support.charges import asked
 from tests.support.given import Service
-from tests.support.scenario import Heard, Scenario, happened, heard
+from tests.support.scenario import Happened, Heard, Passed, Scenario, happened, heard
 
 ORDER = UUID("01890000-0000-7000-8000-000000000001")
 CHARGE = f"ch_{ORDER.hex}"
@@ -54,9 +79,9 @@ class CountingGateway(InProcessGateway):
         super().__init__()
         self.asked: list[str] = []
 
-    def charge(self, *arguments: object) -> Captured | Declined:
+    def charge(self, request: ChargeRequest) -> ChargeAnswer:
         self.asked.append("charge")
-        return super().charge(*arguments)  # type: ignore[arg-type]
+        return super().charge(request)
 
 
 @pytest.fixture
@@ -107,12 +132,12 @@ def test_a_settled_payment_is_neither_charged_nor_asked_about_again(
 def test_an_answer_that_is_repeated_after_a_crash_charges_nothing_twice(
     payments: Service, past: tuple[Heard, ...]
 ) -> None:
-    payments.world.charge(ORDER, 700, "EUR", "pm_card_visa")
+    payments.world.charge(asked(ORDER, 700, "EUR", "pm_card_visa"))
     Scenario(payments).given(*past).when(reserved(ANSWER)).then()
 
 
 def test_other_terms_for_a_charged_order_are_refused(payments: Service) -> None:
-    payments.world.charge(ORDER, 700, "EUR", "pm_card_visa")
+    payments.world.charge(asked(ORDER, 700, "EUR", "pm_card_visa"))
     Scenario(payments).when(reserved(amount=800)).refused(CardProcessorRefused, "was charged before")
 
 
@@ -153,7 +178,100 @@ def test_a_decline_answered_after_the_cancellation_changes_nothing(payments: Ser
     ids=["cancelled first", "cancelled meanwhile"],
 )
 def test_a_late_charge_goes_back_once(payments: Service, past: tuple[Heard, ...]) -> None:
-    payments.world.charge(ORDER, 700, "EUR", "pm_card_visa")
+    payments.world.charge(asked(ORDER, 700, "EUR", "pm_card_visa"))
     Scenario(payments).given(*past).when(late()).then(*REFUNDED)
     Scenario(payments).when(late()).then()
+    Scenario(payments).when(cancelled()).then()
+
+
+FAILED = "expired_or_canceled_card"
+CHECK = Passed(REFUND_CHECK, ORDER)
+DUE = RefundCheckDue(order_id=ORDER, refund_id=REFUND)
+AGAIN = RefundRequested(order_id=ORDER, reason="a new card")
+REFUND_PENDING = (
+    happened(Payment.RefundPending, charge_id=CHARGE, refund_id=REFUND, **MONEY),
+    RefundPending(order_id=ORDER, charge_id=CHARGE, refund_id=REFUND, **MONEY),
+)
+again = partial(request_refund, order_id=ORDER, reason="a new card")
+
+
+def refund_failed(refund_id: str, reason: str) -> tuple[Happened, RefundFailed]:
+    return (
+        happened(Payment.RefundFailed, charge_id=CHARGE, refund_id=refund_id, reason=reason, **MONEY),
+        RefundFailed(order_id=ORDER, charge_id=CHARGE, refund_id=refund_id, reason=reason, **MONEY),
+    )
+
+
+def paid_by(card: str) -> Heard:
+    return reserved(card=card)
+
+
+def test_a_refund_that_the_processor_says_has_failed_is_told_as_failed(payments: Service) -> None:
+    Scenario(payments).given(paid_by("pm_sim_refund_failed")).when(cancelled()).then(*refund_failed(REFUND, FAILED))
+    assert payments.deadlines == []
+
+
+def test_a_refund_of_a_disputed_charge_is_told_as_failed(payments: Service) -> None:
+    Scenario(payments).given(paid_by("pm_sim_disputed")).when(cancelled()).then(*refund_failed("", "charge_disputed"))
+
+
+@pytest.mark.parametrize(
+    ("card", "end"),
+    [("pm_sim_refund_pending", REFUNDED), ("pm_sim_refund_pending_failed", refund_failed(REFUND, FAILED))],
+)
+def test_a_pending_refund_is_asked_about_until_it_ends(
+    payments: Service, card: str, end: tuple[Happened, Contract]
+) -> None:
+    Scenario(payments).given(paid_by(card)).when(cancelled()).then(*REFUND_PENDING)
+    assert payments.deadlines == [Deadline(REFUND_CHECK, ORDER, FIRST_CHECK)]
+    Scenario(payments).when(CHECK).then(DUE)
+    Scenario(payments).when(heard(DUE)).then(*end)
+    Scenario(payments).when(heard(DUE, RefundPendingAnswer(REFUND))).then()
+
+
+def test_a_refund_that_fails_after_it_succeeded_is_told_as_failed(payments: Service) -> None:
+    Scenario(payments).given(paid_by("pm_sim_refund_failed_late")).when(cancelled()).then(*REFUNDED)
+    assert payments.deadlines == [Deadline(REFUND_RECHECK, ORDER, ONE_DAY)]
+    Scenario(payments).when(Passed(REFUND_RECHECK, ORDER)).then(DUE)
+    Scenario(payments).when(heard(DUE)).then(*refund_failed(REFUND, FAILED))
+    Scenario(payments).when(Passed(REFUND_RECHECK, ORDER)).then()
+
+
+def test_a_refund_that_succeeded_is_asked_about_for_a_month_and_no_longer(payments: Service) -> None:
+    Scenario(payments).given(reserved(), cancelled())
+    after, age = [], timedelta(0)
+    while (pause := next_check(payments, age)) is not None:
+        after.append(pause.days)
+        age += pause
+    assert after == [1, 1, 2, 4, 8, 16]
+
+
+def next_check(payments: Service, age: timedelta) -> timedelta | None:
+    before = len(payments.deadlines)
+
+    def check(transaction: Transaction) -> None:
+        set_next_check(transaction, transaction.get(Payment, ORDER), age)
+
+    payments.decide(check)
+    return payments.deadlines[-1].after if len(payments.deadlines) > before else None
+
+
+@pytest.mark.parametrize("card", ["pm_sim_refund_failed", "pm_sim_disputed"])
+def test_an_operator_has_a_failed_refund_made_again_once(payments: Service, card: str) -> None:
+    Scenario(payments).given(paid_by(card), cancelled())
+    Scenario(payments).when(again).then(happened(Payment.RefundRequested, reason="a new card"), AGAIN)
+    Scenario(payments).when(again).then()
+    Scenario(payments).given(heard(AGAIN)).when(heard(AGAIN)).then()
+    payment = payments.find(Payment, ORDER)
+    assert payment is not None
+    assert (payment.state, payment.refund_id != REFUND or card == "pm_sim_disputed") == ("refunded", True)
+
+
+@pytest.mark.parametrize("past", [(reserved(),), (reserved(), cancelled())], ids=["captured", "refunded"])
+def test_a_refund_that_has_not_failed_is_not_made_again(payments: Service, past: tuple[Heard, ...]) -> None:
+    Scenario(payments).given(*past).when(again).refused(NoFailedRefund, "is (captured|refunded)")
+
+
+def test_a_withdrawn_charge_is_never_made(payments: Service) -> None:
+    Scenario(payments).when(reserved(NotCharged())).then(happened(Payment.Opened), happened(Payment.Voided))
     Scenario(payments).when(cancelled()).then()
