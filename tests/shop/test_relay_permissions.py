@@ -1,8 +1,15 @@
 """A relay whose broker user may not publish a contract records its messages, and publishes all others."""
 
+import re
+
 import pytest
 
+from contracts import CONTRACTS
+from devstack.processes import relay_user
 from devstack.servers.private import Servers
+from devstack.servers.rabbitmq_users import topic_permissions
+from ordersaga.service import Service
+from projections.service import projections
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Databases
@@ -33,3 +40,9 @@ def test_messages_that_the_relays_user_may_not_publish_hold_nobody_else_up(
     assert {message.id for message in listen(broker)} == set(own)
     [reasons] = outbox.rows("select array_agg(reason) from undeliverable where kind = 'returned'")
     assert all(f"access to topic '{FOREIGN}" in reason for reason in reasons[0])
+
+
+@pytest.mark.parametrize("service", projections.sources, ids=lambda service: service.name)
+def test_a_relay_may_publish_the_contracts_of_its_service_and_no_others(service: Service) -> None:
+    [pattern] = [entry["write"] for entry in topic_permissions() if entry["user"] == relay_user(service.name)]
+    assert {name for name in CONTRACTS if re.search(pattern, f"{name}.00")} == service.announcements.contracts.keys()

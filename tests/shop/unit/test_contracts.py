@@ -1,7 +1,6 @@
 """What services say to one another: every contract, its key, its way through JSON, and who announces it."""
 
 import json
-import re
 from itertools import product as pairs_of
 from uuid import UUID
 
@@ -22,8 +21,6 @@ from contracts.payments import (
     RefundPending,
     RefundRequested,
 )
-from devstack.processes import relay_user
-from devstack.servers.rabbitmq_users import topic_permissions
 from inventory_service.reservation import Reservation
 from inventory_service.stock import ReservedLine, StockItem
 from order_service.order import Order
@@ -175,9 +172,3 @@ def test_every_reaction_is_to_a_contract_on_the_map(service: Service) -> None:
 def test_a_group_has_one_reaction_to_a_contract() -> None:
     with pytest.raises(ValueError, match=r"there are two reactions to inventory\.stock_rejected\.v1"):
         order_reactions.to(StockRejected)(lambda message, transaction: None)
-
-
-@pytest.mark.parametrize("service", SERVICES, ids=lambda service: service.name)
-def test_a_relay_may_publish_the_contracts_of_its_service_and_no_others(service: Service) -> None:
-    [pattern] = [entry["write"] for entry in topic_permissions() if entry["user"] == relay_user(service.name)]
-    assert {name for name in CONTRACTS if re.search(pattern, f"{name}.00")} == service.announcements.contracts.keys()
