@@ -95,8 +95,8 @@ def test_what_cannot_be_read_is_parked_with_its_reason_and_the_queue_goes_on(cou
     for _ in range(2):
         counting.publish_raw(pika.BasicProperties(), b"what is this")
         counting.publish_raw(raw(good, time="yesterday"), body)
-        counting.publish_raw(raw(good, id=str(uuid4()), subject="a\0b"), body)
-        counting.publish_raw(raw(counted(other, 9), type="test.unheard_of.v1"), body)
+        counting.publish_raw(raw(good, id=str(uuid4()), subject="a\0b", partitionkey="a\0b"), body)
+        counting.publish_raw(raw(counted(other, 9), type="test.unheard_of.v1"), body, good.routing_key)
         counting.publish_raw(raw(counted(broken, 2)), b'{"counter_id": "x"}')
         counting.publish_raw(raw(counted(broken, 3)), b"\xff\xfe")
     counting.publish([counted(broken, 4), counted(other, 1)])
@@ -106,7 +106,8 @@ def test_what_cannot_be_read_is_parked_with_its_reason_and_the_queue_goes_on(cou
         ((None, None, "dead", "UnreadableMessage"), "header ce-id is missing")
     ]
     reasons = {(row[0], row[1], row[2]): row[4].split("\n")[0] for row in found}
-    assert reasons[("test.unheard_of.v1", None, "dead")] == "contract test.unheard_of.v1 is not known here"
+    misrouted = f"the routing key is {good.routing_key}, that of its envelope test.unheard_of.v1"
+    assert reasons[("test.unheard_of.v1", None, "dead")].startswith(misrouted)
     malformed = [row[4] for row in found if row[0] == Counted.NAME and row[1] is None]
     assert len(malformed) == 3
     assert all(text.startswith("header or body is malformed") for text in malformed)
@@ -227,8 +228,11 @@ HOT = {
         "suspect": "'Suspect'",
         "lease": "interval '1 minute'",
         "held": "array['test.asked.v1']",
+        "unknown": "'UnknownContract'",
+        "contracts": "array['test.counted.v1']",
     },
-    "next_due": attempts.NEXT_DUE % "array['test.asked.v1']",
+    "next_due": attempts.NEXT_DUE % ("'UnknownContract'", "array['test.counted.v1']", "array['test.asked.v1']"),
+    "release_known": attempts.RELEASE_KNOWN % ("'UnknownContract'", "array['test.counted.v1']"),
     "followers": attempts.FOLLOWERS % ("'key 7'", "5", "100"),
     "release": attempts.RELEASE.replace("%s", "'key 7'"),
 }

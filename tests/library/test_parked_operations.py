@@ -21,7 +21,7 @@ from ordersaga.parked.operator import ActionRefused, UnknownMessage
 from ordersaga.parked.retries import Attempt, Retries
 from ordersaga.runtime.errors import Failure, describe
 from tests.support.counting import GROUP, Counted
-from tests.support.parking import ALICE, actions, delivery, fail, handler, receive
+from tests.support.parking import ALICE, actions, delivery, fail, handler, parked_as, receive
 from tests.support.wait import until
 from tests.support.workers import Counting, counted
 
@@ -46,11 +46,12 @@ def test_a_message_behind_others_that_is_retried_does_not_overtake_them(
     first, second, _ = fail(counting, connection, counter)
     broken = counted(counter, 4)
     receive(connection, broken, body=b"{}")
+    broken_id = parked_as(connection, broken)
     assert counting.parked("state") == [("dead",), ("waiting",), ("waiting",), ("dead",)]
     assert operations.retry(connection, second.id, ALICE) == "waiting"
-    assert operations.retry(connection, broken.id, ALICE) == "waiting"
+    assert operations.retry(connection, broken_id, ALICE) == "waiting"
     assert attempts.claim(connection, alone=True) is None
-    operations.edit(connection, broken.id, broken.body.encode(), handler.contracts, ALICE)
+    operations.edit(connection, broken_id, broken.body.encode(), handler.contracts, ALICE)
     operations.retry(connection, first.id, ALICE)
     counting.start()
     until(lambda: not counting.parked())
@@ -99,18 +100,19 @@ def test_a_failure_group_is_retried_together_and_others_are_left_alone(
         fail(counting, connection, counter)
     broken = counted(uuid4(), 1)
     receive(connection, broken, body=b"not json")
+    broken_id = parked_as(connection, broken)
     failures, unreadable = inspection.failure_groups(connection)
     assert (failures.error, failures.messages, failures.dead, failures.keys, failures.followers) == (
         ("ValueError", 3, 3, 3, 6)
     )
     assert failures.place.endswith(" Switches.obey")
-    assert (unreadable.error, unreadable.messages, unreadable.first) == ("UnreadableMessage", 1, broken.id)
+    assert (unreadable.error, unreadable.messages, unreadable.first) == ("UnreadableMessage", 1, broken_id)
     for message_id in failed(connection, failures.failure):
         operations.retry(connection, message_id, ALICE)
     counting.start()
     until(lambda: len(counting.parked()) == 1)
     assert [counting.numbers(counter) for counter in counters] == [[1, 2, 3]] * 3
-    assert counting.parked("message_id, state") == [(broken.id, "dead")]
+    assert counting.parked("message_id, state") == [(broken_id, "dead")]
     assert len(actions(counting.database)) == 3
 
 
@@ -239,12 +241,13 @@ def test_an_edit_keeps_the_original_and_the_message_takes_effect_as_edited(
     counter = uuid4()
     message = counted(counter, 1)
     receive(connection, message, body=b'{"nonsense": 1}')
+    broken_id = parked_as(connection, message)
     receive(connection, counted(counter, 2))
     for number in (6, 7):
         body = counted(counter, number).body.encode()
-        assert operations.edit(connection, message.id, body, handler.contracts, ALICE) == "retrying"
+        assert operations.edit(connection, broken_id, body, handler.contracts, ALICE) == "retrying"
     assert counting.parked("body, original_body, edits")[0] == (body, b'{"nonsense": 1}', 2)
-    assert inspection.show(connection, message.id)["original_body"] == b'{"nonsense": 1}'
+    assert inspection.show(connection, broken_id)["original_body"] == b'{"nonsense": 1}'
     counting.start()
     until(lambda: not counting.parked())
     assert counting.numbers(counter) == [7, 2]
@@ -259,7 +262,7 @@ def test_an_edit_keeps_the_original_and_the_message_takes_effect_as_edited(
     [
         (b"not json", "the body is not a test.counted.v1"),
         (b"\xff", "header or body is malformed"),
-        (counted(UUID(int=7), 1).body.encode(), f"counter_id would become {UUID(int=7)}"),
+        (counted(UUID(int=7), 1).body.encode(), f"its counter_id is {UUID(int=7)}, but the message is of the key"),
     ],
 )
 def test_an_edit_that_leaves_a_broken_message_or_another_key_is_refused(

@@ -58,7 +58,7 @@ def placed(sku: str = "unheard-of") -> Message:
     line = OrderLine(sku=sku, quantity=1, unit_price=100)
     order = OrderPlaced(order_id=uuid4(), customer="bob", lines=(line,), total=100, currency="EUR", card="pm_card_visa")
     message = counted(order.order_id, 1)
-    return replace(message, contract=order.NAME, body=order.model_dump_json())
+    return replace(message, contract=order.NAME, source=order.SOURCE, body=order.model_dump_json())
 
 
 def park(store: Database, message: Message, state: str = "dead", failure: Failure = FAILURE, key: str = "") -> UUID:

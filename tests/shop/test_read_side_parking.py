@@ -37,8 +37,8 @@ def test_the_read_side_logs_one_history_and_quarantines_the_other(database: Data
 
 def test_the_read_side_can_be_dry_run_and_skipped_too(database: Databases) -> None:
     store, projector = database("projections"), read_side.handler()
-    body = OrderConfirmed(order_id=uuid4()).model_dump_json()
-    message = replace(counted(uuid4(), 1), contract=OrderConfirmed.NAME, body=body)
+    data = OrderConfirmed(order_id=uuid4())
+    message = replace(counted(data.order_id, 1), contract=data.NAME, source=data.SOURCE, body=data.model_dump_json())
     received = read(delivery(message), projector.contracts)
     assert isinstance(received, Received)
     with store.connect() as connection:

@@ -26,8 +26,10 @@ from order_service.announcements import announcements as order_announcements
 from order_service.commands import UnpricedLine, put_product
 from order_service.product import Product, product_id
 from ordersaga.cli import live_line
-from ordersaga.envelope.message import Cause, Message, to_properties
+from ordersaga.consumer.receiver import Receiver
+from ordersaga.envelope.message import Cause, Message, to_headers, to_properties
 from ordersaga.inbox.delivery import Delivery
+from ordersaga.inbox.reactor import Reactor
 from ordersaga.parked.operations import skip
 from ordersaga.parked.operator import Operator
 from ordersaga.parked.table import NewlyParked, append
@@ -253,6 +255,30 @@ def test_a_parked_message_is_named_with_its_reason_and_is_not_called_missing(sho
     assert found.detail == "dead, ValueError: it would not"
     shop.parties["inventory_service"].react(parked)
     assert shop.named() == [("parked", "inventory_service.parked_messages", parked.id)]
+
+
+def test_an_unreadable_message_is_named_as_parked_although_it_is_parked_under_another_id(shop: Shop) -> None:
+    announced = shop.message("order_service", "orders.order_confirmed.v1")
+    shop.by_hand("inventory_service", "delete from inbox where message_id = %s returning 1", (announced.id,))
+    receive(shop, "inventory_service", Delivery(0, announced.routing_key, to_headers(announced), b"{}"))
+    [found] = shop.findings()
+    assert (found.kind, found.place, found.message_id) == ("parked", "inventory_service.parked_messages", announced.id)
+    assert found.detail.startswith("dead, UnreadableMessage: the body is not a orders.order_confirmed.v1")
+
+
+def test_a_forgery_in_its_name_does_not_hide_that_a_message_is_missing(shop: Shop) -> None:
+    announced = shop.message("order_service", "orders.order_confirmed.v1")
+    shop.by_hand("inventory_service", "delete from inbox where message_id = %s returning 1", (announced.id,))
+    forged = {**to_headers(announced), "ce-source": "payment_service"}
+    receive(shop, "inventory_service", Delivery(0, announced.routing_key, forged, announced.body.encode()))
+    assert {found.kind for found in shop.findings() if found.message_id == announced.id} == {"missing"}
+
+
+def receive(shop: Shop, group: str, delivery: Delivery) -> None:
+    party = shop.parties[group]
+    receiver = Receiver(group, Reactor(party.reactions, party.announcements))
+    with party.database.connect() as connection:
+        receiver.receive(connection, receiver.read([delivery]))
 
 
 def test_what_a_person_skipped_is_no_finding(shop: Shop) -> None:

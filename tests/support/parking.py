@@ -10,7 +10,8 @@ from ordersaga.envelope.message import Message, to_properties
 from ordersaga.inbox.delivery import Delivery, read
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.parked.operator import Operator
-from tests.support.counting import GROUP, announcements, reactions
+from ordersaga.store import aggregates
+from tests.support.counting import GROUP, Counter, announcements, reactions
 from tests.support.databases import Database
 from tests.support.workers import Counting, counted
 
@@ -41,3 +42,16 @@ def fail(counting: Counting, connection: Connection[Any], counter: UUID, message
 
 def actions(database: Database, columns: str = "action, message_id, actor, reason, state") -> list[tuple[Any, ...]]:
     return database.rows(f"select {columns} from parked_actions order by position")  # noqa: S608
+
+
+def numbers(connection: Connection[Any], counter: UUID) -> list[int]:
+    """What the counter has kept, in order."""
+    found = aggregates.load(connection, [counter]).get(counter)
+    return found.aggregate.numbers if found and isinstance(found.aggregate, Counter) else []
+
+
+def parked_as(connection: Connection[Any], message: Message) -> UUID:
+    """The id under which a message is parked; one that cannot be read has another than its own."""
+    query = "select message_id from parked_messages where headers ->> 'ce-id' = %s"
+    [(id_,)] = connection.execute(query, (str(message.id),)).fetchall()
+    return UUID(str(id_))

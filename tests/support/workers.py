@@ -23,7 +23,7 @@ from pika.exceptions import NackError
 
 from devstack.ports import choose
 from ordersaga.broker.topology import EVENTS, Group
-from ordersaga.envelope.message import Cause, Message, message_id, to_properties
+from ordersaga.envelope.message import Cause, Message, message_id, partition_of, to_properties
 from ordersaga.store import aggregates
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Counted, Counter, Switches, reactions
@@ -141,10 +141,13 @@ class Counting(AbstractContextManager["Counting"]):
             for message in messages:
                 until(partial(publish_one, channel, message))
 
-    def publish_raw(self, properties: pika.BasicProperties, body: bytes, contract: str = Counted.NAME) -> None:
+    def publish_raw(self, properties: pika.BasicProperties, body: bytes, routing_key: str = "") -> None:
+        """With the routing key of its contract and key, as far as it has them."""
+        headers = {"ce-type": Counted.NAME, "ce-subject": "", **(properties.headers or {})}
+        place = f"{headers['ce-type']}.{partition_of(headers['ce-subject']):02d}"
         with self.broker.channel() as channel:
             channel.confirm_delivery()
-            channel.basic_publish(EVENTS, f"{contract}.00", body, properties, mandatory=True)
+            channel.basic_publish(EVENTS, routing_key or place, body, properties, mandatory=True)
 
     def numbers(self, counter_id: UUID) -> list[int]:
         """What the counter has kept, in order."""

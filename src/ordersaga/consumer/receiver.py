@@ -1,11 +1,12 @@
 """Receiver: each message of a batch takes effect once or is parked; while the database is away, it is held."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from itertools import groupby
 from typing import Any, NoReturn
+from uuid import UUID
 
 import prometheus_client
 from psycopg import Connection
@@ -61,7 +62,8 @@ class Receiver:
         """Handle or park all messages of one of `runs`. Raises when a server is unavailable; then call it again."""
         first = run[0]
         if isinstance(first, Broken):
-            self.park(connection, first, "dead", describe(first.reason))
+            state = "retrying" if first.is_unknown else "dead"
+            self.park(connection, first, state, describe(first.reason), pause=None)
         elif first.failure is not None:
             self.park_failed(connection, first, first.failure)
         elif first.delivery.is_suspect:
@@ -154,26 +156,35 @@ class Receiver:
         state: str,
         failure: Failure,
         attempts: int = 0,
-        pause: timedelta = timedelta(0),
+        pause: timedelta | None = timedelta(0),
     ) -> None:
         """Park a message; unless it is dead, it waits behind the parked messages of its key."""
-        with connection.transaction():
-            known = self.handler.known(connection, [message.id])
-            fork = forks.fork_among(message, known or table.hashes(connection, [message.id]))
-            if fork and isinstance(message, Received):
-                self.quarantine(connection, message, fork)
-                return
-            if known:
-                return
-            if message.key is not None and still_parked(connection, [message.key]) and state == "retrying":
-                table.append(connection, [entry(message, "waiting")])
-                return
-            due = pause if state == "retrying" else None
-            table.append(connection, [entry(message, state, failure, attempts, due)])
-        PARKED.labels(self.group).inc()
-        self.log_parked(message, state, failure)
+        wanted = entry(message, state, failure, attempts, pause if state == "retrying" else None)
+        parked = retry_on_conflict(partial(self.park_at_once, connection, message, wanted))
+        if isinstance(parked, forks.ForkedHistory) and isinstance(message, Received):
+            forks.report(self.group, message, parked)
+        elif parked:
+            PARKED.labels(self.group).inc()
+            self.log_parked(message, state, failure)
 
-    def quarantine(self, connection: Connection[Any], message: Received, fork: forks.ForkedHistory) -> None:
+    def park_at_once(
+        self, connection: Connection[Any], message: Received | Broken, wanted: NewlyParked
+    ) -> bool | forks.ForkedHistory:
+        """Returns whether it was parked with its failure, or the fork that was quarantined: told after the commit."""
+        with connection.transaction():
+            known = self.handler.known(connection, identities(message))
+            parked = table.hashes(connection, [wanted.id])
+            if isinstance(message, Received) and (fork := forks.fork_among(message, known or parked)):
+                return self.quarantine(connection, message, fork) and fork
+            if has_taken_effect(message, known) or wanted.id in parked:
+                return False
+            if message.key is not None and still_parked(connection, [message.key]) and wanted.state == "retrying":
+                table.append(connection, [entry(message, "waiting")])
+                return False
+            table.append(connection, [wanted])
+            return True
+
+    def quarantine(self, connection: Connection[Any], message: Received, fork: forks.ForkedHistory) -> bool:
         """Park a fork as dead under its own id (`fork_id`), unless a person has skipped it before.
 
         It blocks its key: the next messages of the key build on a history that this group has not received.
@@ -181,9 +192,10 @@ class Receiver:
         table.lock(connection, [message.key])
         quarantined = entry(message, "dead", describe(fork))._replace(id=forks.fork_id(message))
         if self.handler.known(connection, [quarantined.id]):
-            return
-        table.append(connection, [quarantined])
-        forks.report(self.group, message, fork)
+            return False
+        if not table.hashes(connection, [quarantined.id]):
+            table.append(connection, [quarantined])
+        return True
 
     def log_parked(self, message: Received | Broken, state: str, failure: Failure) -> None:
         about = {"contract": message.contract, "key": message.key, "error": failure.error, "place": failure.place}
@@ -202,6 +214,20 @@ def batched(messages: Sequence[Received], size: int) -> Iterator[Sequence[Receiv
         if end == len(messages) or end - start == size or apart:
             yield messages[start:end]
             start = end
+
+
+def identities(message: Received | Broken) -> list[UUID]:
+    """The ids under which a message may have taken effect, or have been skipped."""
+    claimed = [message.claimed.id] if isinstance(message, Broken) and message.claimed else []
+    return [message.id, *claimed]
+
+
+def has_taken_effect(message: Received | Broken, known: Mapping[UUID, bytes]) -> bool:
+    """Whether it has: a broken one also under its claimed id, after its body was mended or its contract known."""
+    if message.id in known:
+        return True
+    claimed = message.claimed if isinstance(message, Broken) else None
+    return claimed is not None and known.get(claimed.id) == claimed.event_hash
 
 
 def still_parked(connection: Connection[Any], keys: Iterable[str]) -> set[str]:

@@ -2,11 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from ordersaga.envelope.message import NAMESPACE, ContractData, Message, UnreadableMessage, from_headers, read_envelope
+from ordersaga.envelope.limits import MAX_BODY, MAX_CONTRACT, MAX_KEY, body_violation, text_violation
+from ordersaga.envelope.message import NAMESPACE, ContractData, Message, UnreadableMessage, read_envelope
+from ordersaga.inbox.headers import as_json
 
 SUSPECT = 2
 """Deliveries without an acknowledgement after which the message may be what kills the process."""
@@ -30,7 +33,15 @@ class Delivery(NamedTuple):
 
 
 class UnknownContract(UnreadableMessage):
-    """This group has no reaction to the contract of the message."""
+    """This worker does not know the contract; one that was deployed later may."""
+
+
+class ForeignSource(UnreadableMessage):
+    """A service announced the contract of another."""
+
+
+class KeyMismatch(UnreadableMessage):
+    """Routing key, envelope and body do not name the same contract and key, so no key can vouch for the message."""
 
 
 class DeadLettered(UnreadableMessage):
@@ -76,52 +87,83 @@ class Received:
 
 @dataclass(slots=True)
 class Broken:
-    """A message that cannot be handled; if its key is known, it blocks the later messages of the key."""
+    """A message that cannot be handled; if its key is known, it blocks the later messages of the key.
+
+    Its id is computed from its content: an envelope that cannot be proven holds no `ce-id`, which the real
+    message needs. `claimed` is the envelope that the message has when its contract becomes known or its body is mended.
+    """
 
     delivery: Delivery
-    id: UUID
-    key: str | None
-    contract: str | None
     reason: UnreadableMessage
+    claimed: Message | None = None
+    key: str | None = None
+
+    @property
+    def id(self) -> UUID:
+        """The same for a redelivery, and for a message that its source announces again."""
+        body = sha256(self.delivery.body).hexdigest()
+        if self.claimed:
+            return uuid5(NAMESPACE, f"{self.claimed.id}/{self.claimed.event_hash.hex()}/{body}")
+        # The broker's own headers change.
+        own = {name: value for name, value in as_json(self.delivery.headers).items() if not name.startswith("x-")}
+        return uuid5(NAMESPACE, f"{json.dumps(own, sort_keys=True)}/{body}")
+
+    @property
+    def contract(self) -> str | None:
+        kind = self.delivery.headers.get("ce-type")
+        return kind[:MAX_CONTRACT] if isinstance(kind, str) else None
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it waits for a worker that knows its contract, and not for a person."""
+        return isinstance(self.reason, UnknownContract)
+
+
+UNKNOWN = (
+    "contract {} is not known to this worker: it is held, with all behind it of its key, until a worker runs that "
+    "knows it. If nobody is to react to it here, run `ordersaga topology --prune` and skip it"
+)
+FOREIGN = "{} is announced by {} alone, this message says that {} announced it"
 
 
 def read(delivery: Delivery, contracts: Mapping[str, type[ContractData]]) -> Received | Broken:
-    """Read the message in an envelope and check it against its contract."""
+    """Read a message and check it against its contract; no message makes it raise."""
     try:
-        message = from_headers(delivery.headers, delivery.body)
+        message = read_envelope(delivery.headers)
     except UnreadableMessage as error:
-        return broken(delivery, contracts, error)
+        return Broken(delivery, error)
     contract = contracts.get(message.contract)
-    if contract is None:
-        unknown = UnknownContract(f"contract {message.contract} is not known here")
-        return Broken(delivery, message.id, None, message.contract, unknown)
+    if not delivery.dead_lettered and delivery.routing_key != message.routing_key:
+        routed = KeyMismatch(f"the routing key is {delivery.routing_key}, that of its envelope {message.routing_key}")
+        return Broken(delivery, routed)
+    if contract is not None and message.source != contract.SOURCE:
+        return Broken(delivery, ForeignSource(FOREIGN.format(message.contract, contract.SOURCE, message.source)))
     if delivery.dead_lettered:
-        return Broken(delivery, message.id, message.key, message.contract, DeadLettered(delivery.dead_lettered))
+        return Broken(delivery, DeadLettered(delivery.dead_lettered), message, message.key)
+    if contract is None:
+        return Broken(delivery, UnknownContract(UNKNOWN.format(message.contract)), message, message.key)
+    return read_body(delivery, message, contract)
+
+
+def read_body(delivery: Delivery, envelope: Message, contract: type[ContractData]) -> Received | Broken:
     try:
-        return Received(delivery, message, contract.model_validate_json(message.body))
-    except ValueError as error:
-        reason = UnreadableMessage(f"the body is not a {message.contract}: {error}")
-        return Broken(delivery, message.id, message.key, message.contract, reason)
+        message = replace(envelope, body=delivery.body.decode())
+        reason = text_violation("body", message.body, MAX_BODY) or body_violation(message.body)
+        if reason:
+            return unreadable(delivery, envelope, f"the body is not a {envelope.contract}: {reason}")
+        data = contract.model_validate_json(message.body)
+        key = str(getattr(data, data.KEY))
+    except UnicodeDecodeError as error:
+        return unreadable(delivery, envelope, f"header or body is malformed: {error}")
+    except Exception as error:  # noqa: BLE001 - the validators of a contract may raise anything
+        return unreadable(delivery, envelope, f"the body is not a {envelope.contract}: {error}")
+    if key != message.key:
+        return Broken(
+            delivery, KeyMismatch(f"its {data.KEY} is {key[:MAX_KEY]}, but the message is of the key {message.key}")
+        )
+    return Received(delivery, message, data)
 
 
-def broken(delivery: Delivery, contracts: Mapping[str, type[ContractData]], reason: UnreadableMessage) -> Broken:
-    """A broken message; its key and contract are known if only the body is unreadable."""
-    try:
-        envelope = read_envelope(delivery.headers)
-    except UnreadableMessage:
-        return Broken(delivery, id_of(delivery), None, text_or_none(delivery.headers.get("ce-type")), reason)
-    key = envelope.key if envelope.contract in contracts else None
-    return Broken(delivery, envelope.id, key, envelope.contract, reason)
-
-
-def id_of(delivery: Delivery) -> UUID:
-    """The id in the headers, else one computed from headers and body, so that a redelivery has the same id."""
-    try:
-        return UUID(delivery.headers["ce-id"])
-    except (KeyError, ValueError, TypeError, AttributeError):
-        own = {name: value for name, value in delivery.headers.items() if not name.startswith("x-")}
-        return uuid5(NAMESPACE, json.dumps([own, delivery.body.hex()], sort_keys=True, default=repr))
-
-
-def text_or_none(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
+def unreadable(delivery: Delivery, envelope: Message, reason: str) -> Broken:
+    """A message with a body that cannot be read: it blocks its key, which its own source named."""
+    return Broken(delivery, UnreadableMessage(reason), envelope, envelope.key)

@@ -6,7 +6,7 @@ from uuid import UUID, uuid5
 import prometheus_client
 
 from ordersaga.envelope.message import NAMESPACE, UnreadableMessage
-from ordersaga.inbox.delivery import Broken, Received
+from ordersaga.inbox.delivery import Received
 from ordersaga.runtime.logs import log, working_on
 
 FORKS = prometheus_client.Counter(
@@ -20,7 +20,7 @@ class ForkedHistory(UnreadableMessage):
     def __init__(self, message: Received, recorded: bytes) -> None:
         super().__init__(
             f"message {message.id} announces event {message.message.event_hash.hex()}, but was received before with "
-            f"event {recorded.hex()}: {message.message.source} has two histories of {message.key}, "
+            f"event {recorded.hex() or 'unknown'}: {message.message.source} has two histories of {message.key}, "
             f"version {message.message.sequence}. Compare both, decide which is true, and skip this one"
         )
 
@@ -39,10 +39,10 @@ def is_new(message: Received, seen: dict[UUID, bytes]) -> bool:
     return first
 
 
-def fork_among(message: Received | Broken, seen: Mapping[UUID, bytes]) -> ForkedHistory | None:
-    """The error if the id was seen with another event, else None."""
+def fork_among(message: Received, seen: Mapping[UUID, bytes]) -> ForkedHistory | None:
+    """The error if the id was seen with another event, or without one, else None."""
     recorded = seen.get(message.id)
-    if isinstance(message, Broken) or recorded is None or recorded == message.message.event_hash:
+    if recorded is None or recorded == message.message.event_hash:
         return None
     return ForkedHistory(message, recorded)
 

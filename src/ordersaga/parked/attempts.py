@@ -29,6 +29,7 @@ class ParkedMessage(NamedTuple):
     body: bytes
     state: str
     attempts: int
+    error: str
     edits: int
     """How often a person has edited the body: an attempt at an older body must not end the message."""
     was_interrupted: bool = False
@@ -39,7 +40,7 @@ class ParkedMessage(NamedTuple):
         return Delivery(0, self.routing_key, self.headers, self.body)
 
 
-COLUMNS = "position, message_id, key, contract, routing_key, headers, body, state, attempts, edits"
+COLUMNS = "position, message_id, key, contract, routing_key, headers, body, state, attempts, error, edits"
 
 CLAIM = f"""
 with due as (
@@ -48,6 +49,7 @@ with due as (
     from parked_messages
     where state = 'retrying' and next_attempt_at <= now() and (tried_at is null or %(alone)s)
         and (contract is null or contract <> all(%(held)s))
+        and (error <> %(unknown)s or contract = any(%(contracts)s))
     order by next_attempt_at limit 1 for update skip locked
 )
 update parked_messages set
@@ -60,16 +62,21 @@ returning {COLUMNS}, was_interrupted
 """  # noqa: S608 - a constant
 
 
-def claim(connection: Connection[Any], alone: bool, held: Sequence[str] = ()) -> ParkedMessage | None:
+def claim(
+    connection: Connection[Any], alone: bool, contracts: Sequence[str] = (), held: Sequence[str] = ()
+) -> ParkedMessage | None:
     """Claim a message whose next attempt is due, and count the attempt, so that one that kills the process counts too.
 
     A message whose last attempt was interrupted is claimed only when `alone`, with no other attempt under way: the next
     death must not be counted against another message. After its last attempt it is returned as dead. Messages of the
-    `held` contracts stay: the resource that they need does not answer.
+    `held` contracts stay: the resource that they need does not answer. One whose contract was unknown is claimed only
+    by a worker that knows it, among its `contracts`.
     """
+    known = {"unknown": table.UNKNOWN, "contracts": list(contracts)}
     most = {"attempts": table.MAX_ATTEMPTS, "deaths": table.MAX_INTERRUPTED_ATTEMPTS, "suspect": table.SUSPECT}
     with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
-        return cursor.execute(CLAIM, {**most, "lease": LEASE, "alone": alone, "held": list(held)}).fetchone()
+        limits = {"lease": LEASE, "alone": alone, "held": list(held)}
+        return cursor.execute(CLAIM, {**most, **known, **limits}).fetchone()
 
 
 FOLLOWERS = f"""
@@ -159,13 +166,39 @@ def release_claims(connection: Connection[Any], rows: Sequence[ParkedMessage]) -
     connection.execute(RELEASE_CLAIMS, claims(rows))
 
 
-NEXT_DUE = """
-select extract(epoch from min(next_attempt_at) - now()) from parked_messages
-where state = 'retrying' and (contract is null or contract <> all(%s))
+HOLD = """
+update parked_messages set error = %(error)s, place = %(place)s, message = %(message)s, traceback = %(traceback)s,
+    next_attempt_at = null, tried_at = null
+where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
 """
 
 
-def seconds_until_due(connection: Connection[Any], held: Sequence[str] = ()) -> float | None:
-    """Seconds until the next attempt of a message that is of no `held` contract; None when there is none."""
-    row = connection.execute(NEXT_DUE, (list(held),)).fetchone()
+def hold(connection: Connection[Any], row: ParkedMessage, failure: Failure) -> None:
+    """Keep a message of an unknown contract, with all behind it, until a worker runs that knows the contract."""
+    texts = {name: clean(text) for name, text in failure._asdict().items()}
+    connection.execute(HOLD, {**texts, "position": row.position, "attempts": row.attempts, "edits": row.edits})
+
+
+RELEASE_KNOWN = """
+update parked_messages set next_attempt_at = now()
+where state = 'retrying' and next_attempt_at is null and error = %s and contract = any(%s)
+"""
+
+
+def release_known(connection: Connection[Any], contracts: Sequence[str]) -> None:
+    """Make the messages due whose contract was unknown and is among these."""
+    connection.execute(RELEASE_KNOWN, (table.UNKNOWN, list(contracts)))
+
+
+NEXT_DUE = """
+select extract(epoch from min(next_attempt_at) - now()) from parked_messages
+where state = 'retrying' and (error <> %s or contract = any(%s)) and (contract is null or contract <> all(%s))
+"""
+
+
+def seconds_until_due(
+    connection: Connection[Any], contracts: Sequence[str] = (), held: Sequence[str] = ()
+) -> float | None:
+    """Seconds until the next attempt of any message that `claim` would give; None when there is none."""
+    row = connection.execute(NEXT_DUE, (table.UNKNOWN, list(contracts), list(held))).fetchone()
     return None if row is None or row[0] is None else float(row[0])

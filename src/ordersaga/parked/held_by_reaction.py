@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from ordersaga.envelope.message import ContractData
+from ordersaga.envelope.message import ContractData, UnreadableMessage, read_envelope
 from ordersaga.inbox.delivery import Broken, read
 from ordersaga.parked import attempts, table
 from ordersaga.parked.attempts import ParkedMessage
@@ -59,13 +59,27 @@ class HeldByReaction:
     def edits(self) -> int:
         return self.row.edits
 
+    @property
+    def announced_id(self) -> UUID:
+        """Its own id, also while it is parked under another because it cannot be read."""
+        if self.row.error in table.OF_ANOTHER:
+            return self.message_id
+        try:
+            return read_envelope(self.row.headers).id
+        except UnreadableMessage:
+            return self.message_id
+
     def make_due(self, connection: Connection[Any]) -> str:
         """Make it due now, or as soon as it is the first of its key. Returns the new state."""
         return str(next(connection.execute(MAKE_DUE, {"position": self.row.position}))[0])
 
     def skip(self, connection: Connection[Any]) -> None:
-        """Move it to the inbox, so that a repeat is dropped, and make the next of its key due."""
-        connection.execute(SKIP, (self.message_id, self.row.contract or "", *origin(self.row.headers)))
+        """Move it to the inbox, so that a repeat is dropped, and make the next of its key due.
+
+        What could not be read has an id of its own; the id that it will have once it can be read is skipped too.
+        """
+        for id_ in {self.message_id, self.announced_id}:
+            connection.execute(SKIP, (id_, self.row.contract or "", *origin(self.row.headers)))
         attempts.remove(connection, [self.row])
         attempts.release_first(connection, self.row.key)
 
@@ -78,9 +92,6 @@ class HeldByReaction:
         message = read(self.row.delivery._replace(body=body), contracts)
         if isinstance(message, Broken):
             raise ActionRefused(str(message.reason))
-        key = str(getattr(message.data, message.data.KEY))
-        if key != message.key:
-            raise ActionRefused(f"{message.data.KEY} would become {key}, but the message is of the key {message.key}")
 
 
 def hold(connection: Connection[Any], message_id: UUID) -> HeldByReaction | None:

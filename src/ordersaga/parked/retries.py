@@ -1,5 +1,6 @@
 """Retries: tries parked messages again, in order per key, beside the consumer and on another connection."""
 
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
@@ -25,6 +26,8 @@ MAX_FOLLOWERS = 100
 IDLE_SECONDS = 1.0
 OUTSIDE_SECONDS = 0.02
 """Between two checks of running outside steps."""
+ROLLOUT_SECONDS = 5.0
+"""Between two looks for messages that a worker of an older deployment held because it did not know their contract."""
 
 
 class Attempt(NamedTuple):
@@ -44,6 +47,8 @@ class Retries:
         self._claimed: dict[int, ParkedMessage] = {}
         self._unrecorded: list[tuple[Attempt, Exception]] = []
         """Attempts that ended their session, to be recorded in the next."""
+        self._contracts = list(handler.contracts)
+        self._next_look = 0.0
 
     def step(self, connection: Connection[Any]) -> float:
         """Make one attempt that is due. Returns the seconds until the next step."""
@@ -52,6 +57,7 @@ class Retries:
             self._unrecorded.pop(0)
         if self._claimed.keys() - self.outside_positions():
             self.release_claims(connection)
+        self.look_for_known(connection)
         ended = next((future for future in self._outside if future.done()), None)
         if ended:
             self.finish_outside(connection, self._outside.pop(ended), ended)
@@ -60,12 +66,18 @@ class Retries:
             self.begin(connection, row)
         return 0 if row or ended else self.pause(connection)
 
+    def look_for_known(self, connection: Connection[Any]) -> None:
+        if time.monotonic() >= self._next_look:
+            attempts.release_known(connection, self._contracts)
+            self._next_look = time.monotonic() + ROLLOUT_SECONDS
+
     def claim(self, connection: Connection[Any]) -> ParkedMessage | None:
         """Claim one message at a time: if the process dies, only the attempt under way must count."""
         alone = any(attempt.row.was_interrupted for attempt in self._outside.values())
         if alone or len(self._outside) >= MAX_OUTSIDE:
             return None
-        row = attempts.claim(connection, alone=not self._outside, held=self.outside.held_contracts)
+        held = self.outside.held_contracts
+        row = attempts.claim(connection, alone=not self._outside, contracts=self._contracts, held=held)
         if row and row.state != "dead":
             self._claimed[row.position] = row
         return row
@@ -73,7 +85,7 @@ class Retries:
     def pause(self, connection: Connection[Any]) -> float:
         if self._outside:
             return OUTSIDE_SECONDS
-        due = attempts.seconds_until_due(connection, self.outside.held_contracts)
+        due = attempts.seconds_until_due(connection, self._contracts, self.outside.held_contracts)
         return IDLE_SECONDS if due is None else max(OUTSIDE_SECONDS, min(IDLE_SECONDS, due))
 
     def outside_positions(self) -> set[int]:
@@ -98,7 +110,10 @@ class Retries:
         message = read(row.delivery, self.handler.contracts)
         if isinstance(message, Broken):
             self.end(row)
-            attempts.postpone(connection, row, describe(message.reason), None)
+            if message.is_unknown:
+                attempts.hold(connection, row, describe(message.reason))
+            else:
+                attempts.postpone(connection, row, describe(message.reason), None)
         elif self.outside.needed(message):
             self._outside[self.outside.start(message, fresh=False)] = Attempt(row, message)
         else:

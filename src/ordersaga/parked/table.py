@@ -1,6 +1,6 @@
 """The table of messages that could not be handled, each with all later messages of its key behind it, in order."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -9,9 +9,11 @@ from zlib import crc32
 from psycopg import Connection
 from psycopg.types.json import Jsonb
 
-from ordersaga.inbox.delivery import Delivery
+from ordersaga.inbox.delivery import Delivery, ForeignSource, KeyMismatch, UnknownContract
+from ordersaga.inbox.forks import ForkedHistory
+from ordersaga.inbox.headers import as_json, storable
 from ordersaga.runtime.backoff import Backoff
-from ordersaga.runtime.errors import Failure
+from ordersaga.runtime.errors import AlreadyReceived, Failure
 
 MAX_ATTEMPTS = 21
 """After this number of attempts a message is dead and waits for a person.
@@ -25,6 +27,15 @@ SUSPECT = "Suspect"
 """The error of a message without a completed attempt."""
 BASE = timedelta(seconds=1)
 BACKOFF = Backoff(first=BASE.total_seconds(), longest=300.0, jitter=0.5)
+UNKNOWN = UnknownContract.__name__
+"""The error of a message that waits for a worker that knows its contract: no other worker tries it."""
+OF_ANOTHER = (ForkedHistory.__name__, ForeignSource.__name__, KeyMismatch.__name__)
+"""The errors of messages whose `ce-id` is another message's."""
+ANNOUNCED_ID = f"""
+case when error <> all(array{list(OF_ANOTHER)!r}) and pg_input_is_valid(headers ->> 'ce-id', 'uuid')
+    then (headers ->> 'ce-id')::uuid else message_id end
+"""
+"""The id in the outbox of its source: a message that cannot be read is parked under another id."""
 KEY_LOCKS = 1
 """First of the two integers of an advisory lock; locks on aggregates are one bigint, so they never collide."""
 
@@ -40,7 +51,7 @@ class NewlyParked(NamedTuple):
     failure: Failure = Failure("", "", "", "")
     attempts: int = 0
     pause: timedelta | None = None
-    """Until the next attempt; None: a person decides."""
+    """Until the next attempt; None: none by itself, a person or a worker that knows the contract decides."""
 
 
 def pause_after(attempts: int) -> timedelta:
@@ -75,13 +86,14 @@ def parked_among(connection: Connection[Any], keys: Iterable[str]) -> set[str]:
 
 
 HASHES = """
-select message_id, decode(headers ->> 'ce-eventhash', 'hex') from parked_messages
-where message_id = any(%s) and headers ->> 'ce-eventhash' ~ '^([0-9a-f]{2})+$'
+select message_id, case when headers ->> 'ce-eventhash' ~* '^[0-9a-f]{64}$'
+    then decode(headers ->> 'ce-eventhash', 'hex') else '' end
+from parked_messages where message_id = any(%s)
 """
 
 
 def hashes(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, bytes]:
-    """The parked ones among these messages: message id -> hash of the event that it announces."""
+    """The parked ones among these messages: message id -> hash of the event that it announces, empty without one."""
     return dict(connection.execute(HASHES, (list(ids),)).fetchall())
 
 
@@ -94,37 +106,27 @@ from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::byt
     as entry (id, key, contract, routing_key, headers, body, state, error, place, message, traceback, attempts,
         pause, number)
 order by number
-on conflict (message_id) do nothing
+on conflict (message_id) do nothing returning message_id
 """
 
 
 def append(connection: Connection[Any], entries: Sequence[NewlyParked]) -> None:
-    """Park messages in this order; a message that is parked already is left as it is."""
+    """Park messages in this order.
+
+    Raises:
+        AlreadyReceived: another consumer parked one of these ids first; look at the table again.
+    """
+    if not entries:
+        return
     rows = [
-        (e.id, clean(e.key), clean(e.contract), clean(e.delivery.routing_key), jsonb(e.delivery.headers))
+        (e.id, clean(e.key), clean(e.contract), clean(e.delivery.routing_key), Jsonb(as_json(e.delivery.headers)))
         + (e.delivery.body, e.state, *map(clean, e.failure), e.attempts, e.pause)
         for e in entries
     ]
-    connection.execute(APPEND, list(map(list, zip(*rows, strict=True))))
+    appended = connection.execute(APPEND, list(map(list, zip(*rows, strict=True)))).rowcount
+    if appended < len(entries):
+        raise AlreadyReceived("another consumer parked one of these messages first")
 
 
 def clean(text: str | None) -> str | None:
-    """Replace what Postgres text cannot hold: NUL, and half a surrogate pair."""
-    return text and text.replace("\0", "\N{REPLACEMENT CHARACTER}").encode(errors="replace").decode()
-
-
-def jsonb(headers: Mapping[str, Any]) -> Jsonb:
-    return Jsonb(cleaned(headers))
-
-
-def cleaned(value: Any) -> Any:
-    """An AMQP table as JSON; times, bytes and decimals become text."""
-    match value:
-        case Mapping():
-            return {clean(str(name)): cleaned(part) for name, part in value.items()}
-        case list():
-            return [cleaned(part) for part in value]
-        case None | bool() | int():
-            return value
-        case _:
-            return clean(str(value))
+    return None if text is None else storable(text)

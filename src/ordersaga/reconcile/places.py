@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from ordersaga.parked.table import ANNOUNCED_ID
 from ordersaga.reconcile.message_row import MessageRow
 from ordersaga.reconcile.snapshots import Snapshots, rows
 
@@ -17,12 +18,12 @@ EVENT_LOG = """
 select message_id, 'event_log', %(service)s::text, received_at, contract, key, event_hash from event_log
 where %(key)s::text is null or key = %(key)s order by message_id
 """
-PARKED = """
-select message_id, 'parked_messages', %(service)s::text, parked_at, contract, key, null::bytea,
+PARKED = f"""
+select {ANNOUNCED_ID}, 'parked_messages', %(service)s::text, parked_at, contract, key, null::bytea,
     concat_ws(', ', state, nullif(attempts, 0) || ' attempts', nullif(concat_ws(': ', nullif(error, ''),
         nullif(left(message, 200), '')), ''))
-from parked_messages where %(key)s::text is null or key = %(key)s order by message_id
-"""
+from parked_messages where %(key)s::text is null or key = %(key)s order by 1
+"""  # noqa: S608 - a constant
 UNDELIVERABLE = """
 select message_id, 'undeliverable', %(service)s::text, refused_at, contract, key, event_hash, kind || ': ' || reason
 from undeliverable where %(key)s::text is null or key = %(key)s order by message_id

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from ordersaga.parked.table import ANNOUNCED_ID
 from ordersaga.reconcile.findings import PendingFinding, ReconcileFinding
 from ordersaga.reconcile.receivers import Receivers
 from ordersaga.reconcile.snapshots import NAME
@@ -18,12 +19,12 @@ MAX_PENDING = 1000
 """Findings that are held at once."""
 POLL_SECONDS = 0.25
 
-PARKED_OR_RECEIVED = """
+PARKED_OR_RECEIVED = f"""
 select message_id, null from inbox where message_id = any(%(ids)s)
-union all select message_id, coalesce(left(concat_ws(', ', state, nullif(concat_ws(': ', nullif(error, ''),
+union all select {ANNOUNCED_ID}, coalesce(left(concat_ws(', ', state, nullif(concat_ws(': ', nullif(error, ''),
     nullif(message, '')), '')), 200), '')
-from parked_messages where message_id = any(%(ids)s)
-"""
+from parked_messages where {ANNOUNCED_ID} = any(%(ids)s)
+"""  # noqa: S608 - a constant
 LOGGED = " union all select message_id, null from event_log where message_id = any(%(ids)s)"
 PARKED_LAST = " order by 2 nulls first"
 """A message that is parked and received, which must not be, stays a finding."""

@@ -12,6 +12,7 @@ from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.typing import EventDict, Processor
 
 from ordersaga.envelope.message import Cause
+from ordersaga.envelope.trace_context import valid_traceparent
 from ordersaga.runtime.settings import Settings
 
 log: structlog.stdlib.BoundLogger = structlog.get_logger()
@@ -19,6 +20,16 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 MAX_TEXT = 2000
 """Longest text of one value in a log line."""
 VERBOSE_LIBRARIES = ("pika", "urllib3")
+
+
+class HarmlessLogger(structlog.stdlib.BoundLogger):
+    """A logger that raises nothing: a line that cannot be written must not end what it tells about."""
+
+    def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: Any, **line: Any) -> Any:
+        try:
+            return super()._proxy_to_logger(method_name, event, *args, **line)
+        except Exception as error:  # noqa: BLE001 - whatever a processor or a value in the line raises
+            return logging.getLogger(__name__).error("a log line was lost: %r, %s", event, type(error).__name__)
 
 
 def configure_logging(settings: Settings, process: str) -> None:
@@ -43,7 +54,7 @@ def configure_logging(settings: Settings, process: str) -> None:
             structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
         ],
         logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
+        wrapper_class=HarmlessLogger,
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler(sys.stderr)
@@ -76,8 +87,8 @@ def renderers(log_format: str) -> list[Processor]:
 
 
 def trace_id_of(traceparent: str) -> str:
-    """The 32 hex digits of the trace id; empty without a trace."""
-    return traceparent.split("-")[1] if traceparent else ""
+    """The 32 hex digits of the trace id; empty without a valid trace."""
+    return valid_traceparent(traceparent)[3:35]
 
 
 @contextmanager

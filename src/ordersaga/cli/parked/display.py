@@ -58,9 +58,9 @@ def messages_table(found: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def next_attempt(row: dict[str, Any]) -> str:
-    """When a message is tried next: in some seconds, now, in turn behind others, or when a person retries it."""
+    """When a message is tried next: in some seconds, now, in turn behind others, after a rollout, or by a person."""
     if row["next_attempt_at"] is None:
-        return "in turn" if row["state"] == "waiting" else "by hand"
+        return {"waiting": "in turn", "retrying": "rollout"}.get(row["state"], "by hand")
     seconds = (row["next_attempt_at"] - datetime.now(UTC)).total_seconds()
     return f"in {seconds:.0f} s" if seconds > 0 else "now"
 

@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
+from ordersaga.parked.table import ANNOUNCED_ID
 from ordersaga.readside.rebuild.findings import RebuildFinding
 
 numbers = count(1)
@@ -99,9 +100,9 @@ def lost(connection: Connection[Any]) -> Iterator[RebuildFinding]:
     """Messages that were announced before the rebuild began and are not in the live log."""
     query = SQL("""
         select {about}, d.time, (select coalesce(state || ': ' || error, state) from public.parked_messages k
-            where k.message_id = d.message_id)
+            where {announced_id} = d.message_id limit 1)
         from rebuild.pending d where from_start
-    """).format(about=ABOUT.format(SQL("d")))
+    """).format(about=ABOUT.format(SQL("d")), announced_id=SQL(ANNOUNCED_ID))
     for row, time, parked in rows(connection, query):
         said = f"announced at {time.isoformat()}, not in the log"
         yield RebuildFinding("missing", "event_log", row, f"{said}; parked, {parked}" if parked else said)
