@@ -15,8 +15,9 @@ from tests.shop.support.saga import Saga
 from tests.shop.support.saga_crowd import Crowd
 from tests.shop.support.saga_ends import check_end
 from tests.shop.support.saga_machine import SagaMachine
-from tests.shop.support.saga_on_postgres import DatabaseParty, open_shop, parties_on_postgres
+from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
 from tests.support.databases import Databases
+from tests.support.party import DatabaseParty
 
 
 @pytest.fixture

@@ -20,9 +20,10 @@ from ordersaga.envelope.message import Message
 from projections.service import projections as read_side
 from projections.views import VIEWS
 from tests.shop.support.saga import Saga
-from tests.shop.support.saga_on_postgres import DatabaseParty, open_shop, parties_on_postgres
+from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
 from tests.shop.support.trading_read_side import arrived
 from tests.support.databases import Database, Databases
+from tests.support.party import DatabaseParty
 
 CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
 projector = read_side.handler()

@@ -13,8 +13,8 @@ from ordersaga.reconcile.findings import ReconcileFinding
 from ordersaga.reconcile.reconcile import Reconciliation
 from shop import services
 from tests.shop.support.saga import Saga
-from tests.shop.support.saga_on_postgres import DatabaseParty
 from tests.support.databases import Database
+from tests.support.party import DatabaseParty
 
 CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
 

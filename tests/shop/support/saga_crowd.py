@@ -13,7 +13,7 @@ from order_service.commands import cancel_order
 from ordersaga.envelope.message import Message
 from ordersaga.runtime.errors import AlreadyReceived, Conflict
 from tests.shop.support.saga import Saga
-from tests.shop.support.saga_on_postgres import DatabaseParty
+from tests.support.party import DatabaseParty
 from tests.support.wait import until
 
 QUEUES = 2

@@ -25,8 +25,8 @@ from ordersaga.parked.operator import Operator, UnknownMessage
 from ordersaga.reconcile.findings import ReconcileFinding
 from ordersaga.reconcile.reconcile import Reconciliation
 from shop import services
-from tests.shop.support.saga_on_postgres import message_of
 from tests.shop.support.whole_stack import WholeStack
+from tests.support.party import message_of
 from tests.support.wait import until
 
 Choice = TypeVar("Choice")

@@ -18,8 +18,9 @@ from ordersaga.readside.rebuild.rebuild import LOG, Rebuild
 from ordersaga.readside.rebuild.result import RebuildResult
 from projections.service import projections
 from tests.shop.support.saga import Saga
-from tests.shop.support.saga_on_postgres import DatabaseParty, open_shop, parties_on_postgres
+from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
 from tests.support.databases import Database, Databases
+from tests.support.party import DatabaseParty
 
 TABLES = (LOG, *projections.views)
 CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined")
