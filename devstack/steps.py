@@ -14,7 +14,7 @@ from devstack.servers.postgres import Postgres
 from devstack.state import ROOT, State
 from devstack.supervisor import Step
 from ordersaga.cli.errors import Failed
-from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.reasons import reason_of
 from ordersaga.runtime.settings import url_variable
 
 POLL = 0.05

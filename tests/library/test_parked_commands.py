@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from click.testing import CliRunner, Result
 
@@ -257,15 +258,39 @@ def test_an_unknown_message_is_a_clear_error(run: Run, arguments: tuple[str, ...
     assert result.stderr.startswith(f"Error: Message {nobody} is not parked.")
 
 
-def test_a_database_that_is_not_migrated_is_a_clear_error(
+COMMANDS = [
+    ("parked", "list"),
+    ("parked", "retry", "--all", "--reason", "x"),
+    ("reconcile", "--patience", "0"),
+    ("relay", "status", "--seconds", "0.1"),
+    ("relay", "republish"),
+    ("projections", "status"),
+    ("projections", "rebuild"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_a_database_that_is_not_migrated_is_a_clear_error_without_the_statement(
+    stores: dict[str, Database], monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    for group, store in stores.items():
+        monkeypatch.setenv(url_variable(group), store.owner_url)
+        with psycopg.connect(store.owner_url) as owner:
+            owner.execute("drop schema public cascade; create schema public")
+    result = CliRunner().invoke(main, command, obj=Application(lambda: services))
+    assert result.exit_code == 1, result.output
+    said = [line for line in result.output.splitlines() if 'relation "' in line]
+    assert all("does not exist. Run `ordersaga migrate`." in line for line in said)
+    assert said, result.output
+    assert "LINE" not in result.output
+
+
+def test_a_role_without_rights_is_told_which_role_is_needed(
     stores: dict[str, Database], run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = stores[GROUP]
-    monkeypatch.setenv(url_variable(GROUP), store.server.superuser_url())
-    for command in (("list",), ("retry", "--all", "--reason", "x")):
-        said = run(*command, expect=1).stderr
-        assert said.startswith(f"Error: The database of {GROUP} failed: relation")
-        assert "Is it up and migrated?" in said
+    monkeypatch.setenv(url_variable(GROUP), stores[GROUP].relay_url)
+    said = run("list", expect=1).stderr
+    assert "permission denied for table parked_messages. Its URL must be that of the role counting or of" in said
 
 
 def test_a_wrong_choice_of_messages_is_a_clear_error(stores: dict[str, Database], run: Run) -> None:

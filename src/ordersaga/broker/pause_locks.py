@@ -12,7 +12,7 @@ from psycopg import Connection
 
 from ordersaga.database.locks import GROUP_GATE, RELAY_LEAD, try_lock
 from ordersaga.runtime import sessions
-from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.reasons import reason_of
 
 LEAVE_SECONDS = sessions.QUEUE_CHANGE.lock
 """Time for workers to finish what they hold; they allow themselves ten seconds."""

@@ -7,28 +7,26 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from ordersaga.cli.app import Application
+from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.errors import Failed
-from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.sessions import OPERATOR, connect
 from ordersaga.service import Service
 
 NAME = "ordersaga"
-IS_IT_MIGRATED = "Is it up and migrated?"
 
 
 @contextmanager
-def connected(
-    application: Application, service: Service, role: str, then: str = IS_IT_MIGRATED
-) -> Iterator[Connection[Any]]:
+def connected(application: Application, service: Service, role: str, then: str = "") -> Iterator[Connection[Any]]:
     """A connection to the database of a service with the rights of the role, in autocommit.
 
     Raises:
-        Failed: the database failed; the text ends with the advice `then`.
+        Failed: the database failed; the text ends with the advice `then`, or with one that fits the error.
     """
     try:
         url = application.database_url(service.database, role)
         with connect(url, NAME, OPERATOR) as connection:
             yield connection
     except psycopg.Error as error:
-        raise Failed(f"The database of {service.name} failed: {reason_of(error)}. {then}") from error
+        advice = then or remedy_of(error, "" if role == OWNER else role)
+        raise Failed(f"The database of {service.name} failed: {reason_of(error)}. {advice}") from error

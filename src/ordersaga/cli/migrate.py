@@ -11,7 +11,7 @@ from ordersaga.cli.errors import Failed
 from ordersaga.database.migrate import UnknownSchema
 from ordersaga.database.migrate import migrate as migrate_database
 from ordersaga.privacy.erasure import Erasure, Erasures, erase_again
-from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.reasons import reason_of
 from ordersaga.runtime.sessions import OPERATOR, connect
 from ordersaga.runtime.settings import url_variable
 

@@ -8,14 +8,13 @@ import click
 import psycopg
 
 from ordersaga.cli.app import Application
-from ordersaga.cli.databases import IS_IT_MIGRATED
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.findings_output import FindingsOutput
 from ordersaga.cli.live_line import LiveLine, live_line
 from ordersaga.cli.options import Moment, json_option
 from ordersaga.reconcile.reconcile import PATIENCE, ReconcileTotals, Reconciliation
 from ordersaga.relay.settings import RelaySettings
-from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.settings import read_settings
 
 
@@ -71,7 +70,7 @@ def compare(
             progress=lambda totals: line.show(progress(totals, line)),
         ).run()
     except psycopg.Error as error:
-        raise Failed(f"A database could not be read: {reason_of(error)}. {IS_IT_MIGRATED}") from error
+        raise Failed(f"A database could not be read: {reason_of(error)}. {remedy_of(error)}") from error
     if key and not totals.messages:
         raise Failed(f"Nothing is known of key {key}. Check the id.")
     return totals

@@ -10,8 +10,9 @@ from flask import Flask, Response, g, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from ordersaga.runtime.errors import Conflict, ErrorKind, KeyTaken, classify, reason_of, text_of
+from ordersaga.runtime.errors import Conflict, ErrorKind, KeyTaken, classify
 from ordersaga.runtime.logs import log, trace_id_of
+from ordersaga.runtime.reasons import advised_reason_of, reason_of
 from ordersaga.store.transaction import AggregateNotFound
 
 MEDIA_TYPE = "application/problem+json"
@@ -133,7 +134,7 @@ def register(app: Flask) -> None:
 
     def busy(error: psycopg.Error) -> Response:
         """A lock, a statement or its memory was not to be had in time; nothing was stored."""
-        log.warning("database busy", error=text_of(error))
+        log.warning("database busy", error=advised_reason_of(error))
         detail = "The database is too busy. Send the same request, with the same Idempotency-Key, again later."
         return respond(Problem(503, "database-busy", detail, headers={"Retry-After": RETRY_SECONDS}))
 

@@ -13,7 +13,8 @@ from ordersaga.database.locks import RELAY_LEAD
 from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT, unseen
 from ordersaga.relay.undeliverable import MAX_ROWS
 from ordersaga.relay.window import Cursor
-from ordersaga.runtime.errors import UnusableDatabase, reason_of
+from ordersaga.runtime.errors import UnusableDatabase
+from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.sessions import OPERATOR, connect
 
 
@@ -100,7 +101,7 @@ def relay_status(database: str, url: str, seconds: float) -> RelayStatus:
     except UnusableDatabase as error:
         return RelayStatus(database, problem=str(error))
     except psycopg.Error as error:
-        return RelayStatus(database, problem=reason_of(error))
+        return RelayStatus(database, problem=f"{reason_of(error)}. {remedy_of(error, 'relay')}")
 
 
 def measure(connection: Connection[Any], database: str, seconds: float) -> RelayStatus:

@@ -9,6 +9,7 @@ import psycopg
 from pika.exceptions import AMQPError
 
 from ordersaga.envelope.message import UnreadableMessage
+from ordersaga.runtime.reasons import advised_reason_of
 
 
 class Conflict(Exception):
@@ -59,7 +60,7 @@ class TooManyLocks(Exception):
 
 def session_ended(error: BaseException) -> Unavailable:
     """In place of an error that ended the session; the caller records the error itself in the next session."""
-    return Unavailable(f"Postgres ended the session: {text_of(error)}")
+    return Unavailable(f"Postgres ended the session: {advised_reason_of(error)}")
 
 
 class ErrorKind(Enum):
@@ -99,18 +100,6 @@ SQLSTATES = {
 }
 """Prefix of SQLSTATE -> kind; the longest prefix counts, and every other state is FAILED."""
 
-ADVICE = {
-    "25P03": "The reaction took longer between two statements than IDLE_IN_TRANSACTION_TIMEOUT_SECONDS (default 5). "
-    "Make it faster, or raise the setting of the worker",
-    "53200": "If it takes many locks, raise max_locks_per_transaction of the Postgres server",
-    "53400": "Raise the named setting of the Postgres server, or let the reaction do less",
-    "55P03": "Another session holds a lock that this message needs (LOCK_TIMEOUT_SECONDS, default 10): pg_locks and "
-    "pg_stat_activity name it",
-    "57014": "The statement took longer than STATEMENT_TIMEOUT_SECONDS (default 30). Make it faster, or raise the "
-    "setting of the worker",
-}
-"""SQLSTATE -> the setting, and what to do."""
-
 
 def classify(error: BaseException) -> ErrorKind:
     """The kind of an error: the only place that decides between transient and permanent."""
@@ -138,13 +127,6 @@ def classify_sqlstate(error: psycopg.Error) -> ErrorKind:
     return ErrorKind.INVALID if isinstance(error, psycopg.DataError) else ErrorKind.FAILED
 
 
-def reason_of(error: psycopg.Error) -> str:
-    """The reason in one line without its full stop; Postgres' own text repeats the statement above a caret."""
-    given = (error.diag.message_primary, error.diag.message_detail, error.diag.message_hint)
-    sentences = [text.strip().rstrip(".") for text in given if text] or [str(error).rstrip(".\n")]
-    return " ".join(". ".join(sentences).split())
-
-
 def is_outage(error: BaseException) -> bool:
     """Whether an outside step failed because the system that it calls does not answer."""
     return isinstance(error, ResourceUnavailable | OSError)
@@ -166,14 +148,9 @@ MAX_TRACEBACK = 40_000
 def describe(error: BaseException) -> Failure:
     """The failure, with what to do where a setting is the reason."""
     trace = "".join(traceback.format_exception(error))
-    return Failure(type(error).__name__, place_of(error), text_of(error)[:MAX_MESSAGE], trace[-MAX_TRACEBACK:])
-
-
-def text_of(error: BaseException) -> str:
-    if not isinstance(error, psycopg.Error):
-        return str(error)
-    advice = ADVICE.get(error.sqlstate or "")
-    return f"{reason_of(error)}. {advice}" if advice else reason_of(error)
+    return Failure(
+        type(error).__name__, place_of(error), advised_reason_of(error)[:MAX_MESSAGE], trace[-MAX_TRACEBACK:]
+    )
 
 
 def place_of(error: BaseException) -> str:

@@ -9,9 +9,8 @@ from ordersaga.audit.records import Record, records_of_all
 from ordersaga.audit.sealed_log import LogFiles, is_begun
 from ordersaga.audit.store_records import records_of
 from ordersaga.cli.app import OWNER, Application
-from ordersaga.cli.databases import IS_IT_MIGRATED
 from ordersaga.cli.errors import Failed
-from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.sessions import REPORT, connect
 
 
@@ -32,10 +31,9 @@ def records_of_store(url: str, files: LogFiles) -> Iterator[Record]:
         with connect(url, "ordersaga audit", REPORT, autocommit=False) as connection:
             yield from records_of(connection, files)
     except psycopg.OperationalError as error:
-        raise Failed(f"{files.store} could not be read: {reason_of(error)}. {IS_IT_MIGRATED}") from error
+        raise Failed(f"{files.store} could not be read: {reason_of(error)}. {remedy_of(error)}") from error
     except psycopg.Error as error:
-        raise Failed(
-            f"{files.store} was not read to its end: {reason_of(error)}. It is not as the schema has it."
-        ) from error
+        remedy = remedy_of(error, otherwise="It is not as the schema has it.")
+        raise Failed(f"{files.store} was not read to its end: {reason_of(error)}. {remedy}") from error
     except FileNotFoundError as error:
         raise Failed(f"{error.filename} is gone. Restore it from a copy.") from error

@@ -20,7 +20,7 @@ from ordersaga.readside.rebuild.progress import RebuildProgress
 from ordersaga.readside.rebuild.rebuild import PATIENCE, Rebuild
 from ordersaga.readside.rebuild.result import RebuildResult
 from ordersaga.readside.rebuild.session import RebuildRefused
-from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.signals import interrupt_by_signal
 
 MAX_LINES = 200
@@ -85,9 +85,8 @@ def errors_as_failures() -> Iterator[None]:
     except RebuildRefused as error:
         raise Failed(str(error)) from None
     except psycopg.Error as error:
-        raise Failed(
-            f"A database failed: {reason_of(error)}. The live tables are as they were; run it again."
-        ) from error
+        remedy = remedy_of(error, otherwise="The live tables are as they were; run it again.")
+        raise Failed(f"A database failed: {reason_of(error)}. {remedy}") from error
     except KeyboardInterrupt:
         raise Failed("Stopped. The live tables are as they were, and nothing is left behind.") from None
 

@@ -11,7 +11,7 @@ import psycopg
 from ordersaga.cli.app import Application
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import Moment, json_option, services_argument
-from ordersaga.runtime.errors import reason_of
+from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.sessions import OPERATOR, REPORT, connect
 from ordersaga.runtime.settings import Settings, read_settings
 from ordersaga.service import Service
@@ -47,9 +47,8 @@ def republish(
         try:
             written[service.name] = of_service(service, url, since, key, unreadable.append)
         except psycopg.Error as error:
-            raise Failed(
-                f"{service.name} could not be announced again: {reason_of(error)}. Run the command again."
-            ) from None
+            remedy = remedy_of(error, service.role, "Run the command again.")
+            raise Failed(f"{service.name} could not be announced again: {reason_of(error)}. {remedy}") from None
     if as_json:
         click.echo(json.dumps({"announced": written, "unreadable": unreadable}))
     else:
