@@ -12,6 +12,7 @@ from psycopg import Connection
 from ordersaga.audit.sealed_log import LogFiles
 from ordersaga.audit.verification import last_verification
 from ordersaga.database.pool import Database
+from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.sessions import API, SessionLimits, connect
 from ordersaga.runtime.settings import database_urls
 from projections.service import projections
@@ -27,7 +28,7 @@ def connect_available(
     """Connections in autocommit by name, which the stack closes, and the names of the databases that do not answer."""
     found: dict[str, Connection[Any]] = {}
     for name, url in urls.items():
-        with suppress(psycopg.OperationalError):
+        with suppress(psycopg.OperationalError, UnusableDatabase):
             found[name] = stack.enter_context(connect(url, "ordersaga audit", limits))
     return found, [name for name in urls if name not in found]
 

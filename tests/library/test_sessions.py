@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from psycopg.sql import SQL, Identifier
 
 from ordersaga.runtime import pooling
-from ordersaga.runtime.errors import UnusableDatabase
+from ordersaga.runtime.errors import Unavailable, UnusableDatabase
+from ordersaga.runtime.links import DatabaseLink
 from ordersaga.runtime.sessions import API, WORKER, connect, open_pool
 from tests.conftest import AnyServers
 from tests.support.api import keys
@@ -124,6 +125,17 @@ def test_every_process_refuses_a_database_that_cannot_hold_every_text(
     said = ended.stdout + ended.stderr
     assert (ended.returncode, "Traceback" in said) == (4 if process == "API" else 2, False), said
     assert "has the encoding LATIN1, which cannot hold every text. Create it with" in said
+
+
+def test_a_worker_says_in_one_line_why_it_cannot_use_its_database(database: Database) -> None:
+    link = DatabaseLink("database", database.relay_url)
+    with pytest.raises(Unavailable) as refused:
+        link.connection()
+    link.down(refused.value)
+    granted = "The URL must be of the role of this service; `ordersaga migrate` grants it its rights"
+    assert link.problem == f"database is away: permission denied for table inbox. {granted}"
+    with pytest.raises(Unavailable, match=r"relation \"inbox\" does not exist\. Run `ordersaga migrate`$"):
+        DatabaseLink("database", database.server.superuser_url()).connection()
 
 
 @needs_pgbouncer

@@ -5,14 +5,17 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
+from psycopg.errors import InsufficientPrivilege, UndefinedTable
 
 from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import Unavailable
 from ordersaga.runtime.logs import log
+from ordersaga.runtime.reasons import reason_of
 from ordersaga.runtime.sessions import WORKER, SessionLimits, connect
 
 MIN_PAUSE = 0.05
 RECONNECT = Backoff(first=0.2, longest=5.0)
+ROLE_NEEDED = "The URL must be of the role of this service; `ordersaga migrate` grants it its rights"
 
 
 class Link:
@@ -31,13 +34,19 @@ class Link:
 
     def down(self, error: BaseException) -> None:
         if not self._failures:
-            log.warning(f"{self.name} is away, trying again until it answers", reason=repr(error))
-        self.problem = f"{self.name} is away: {error!r}"
+            log.warning(f"{self.name} is away, trying again until it answers", reason=in_one_line(error))
+        self.problem = f"{self.name} is away: {in_one_line(error)}"
         self._failures += 1
 
     def pause(self) -> float:
         """Seconds to wait before the next try."""
         return MIN_PAUSE + RECONNECT.seconds(self._failures)
+
+
+def in_one_line(error: BaseException) -> str:
+    if isinstance(error, Unavailable):
+        return str(error)
+    return f"{type(error).__name__}: {reason_of(error)}" if isinstance(error, psycopg.Error) else repr(error)
 
 
 class DatabaseLink(Link):
@@ -75,11 +84,12 @@ def connect_migrated(url: str, name: str, limits: SessionLimits) -> Connection[A
     connection = connect(url, name, limits)
     try:
         connection.execute("select from inbox, parked_messages limit 0")
-    except (psycopg.errors.UndefinedTable, psycopg.errors.InsufficientPrivilege) as error:
+    except BaseException as error:
         connection.close()
-        raise Unavailable(f"the database is not migrated for this service: {error}") from error
-    except BaseException:
-        connection.close()
+        if isinstance(error, UndefinedTable):
+            raise Unavailable(f"{reason_of(error)}. Run `ordersaga migrate`") from error
+        if isinstance(error, InsufficientPrivilege):
+            raise Unavailable(f"{reason_of(error)}. {ROLE_NEEDED}") from error
         raise
     return connection
 

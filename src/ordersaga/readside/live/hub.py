@@ -12,6 +12,7 @@ from ordersaga.readside import events
 from ordersaga.readside.events import EventFilter, LoggedEvent
 from ordersaga.readside.live.listener import Frame, Listener
 from ordersaga.runtime.logs import log
+from ordersaga.runtime.reasons import reason_of
 
 POLL_SECONDS = 0.1
 """Between two queries of the log, each of which takes a fraction of a millisecond."""
@@ -64,7 +65,7 @@ class Hub:
             try:
                 pause = 0.0 if self._hand_out() else POLL_SECONDS
             except psycopg.Error as error:
-                log.warning("the log cannot be read, listeners wait", error=str(error).strip())
+                log.warning("the log cannot be read, listeners wait", error=reason_of(error))
                 pause = PAUSE_AFTER_ERROR
             self.stopping.wait(pause)
         with self._lock:
