@@ -19,10 +19,11 @@ from tests.shop.support.trading_read_side import TABLES, ReadSide, trading
 from tests.support.databases import Database, Databases
 
 CATALOGUE = {
-    "columns": """select attrelid::regclass::text, attnum, attname, format_type(atttypid, atttypmod), attnotnull,
-        attidentity, attgenerated, attstorage, pg_get_expr(adbin, adrelid)
+    "columns": """select attrelid::regclass::text,
+        row_number() over (partition by attrelid order by attnum), attname,
+        format_type(atttypid, atttypmod), attnotnull, attidentity, attgenerated, attstorage, pg_get_expr(adbin, adrelid)
         from pg_attribute left join pg_attrdef on adrelid = attrelid and adnum = attnum
-        where attrelid = any(%(tables)s::regclass[]) and attnum > 0 order by 1, 2""",
+        where attrelid = any(%(tables)s::regclass[]) and attnum > 0 and not attisdropped order by 1, 2""",
     "constraints": """select conrelid::regclass::text, conname, contype, pg_get_constraintdef(oid)
         from pg_constraint where conrelid = any(%(tables)s::regclass[]) order by 1, 2""",
     "indexes": "select indexname, indexdef from pg_indexes where tablename = any(%(tables)s) and schemaname = 'public'",
