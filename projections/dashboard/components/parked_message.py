@@ -53,10 +53,10 @@ def fold(title: str, text: str, *, opened: bool = False) -> html.Details:
 
 
 def pretty(text: str) -> str:
-    """JSON in lines; other text unchanged."""
+    """JSON in lines; other text unchanged, also JSON that is nested too deep for Python."""
     try:
         return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
 
 

@@ -148,5 +148,5 @@ def readable(value: Any) -> Any:
         return value
     try:
         return json.loads(bytes.fromhex(value[2:]) if value.startswith("\\x") else value)
-    except ValueError:
+    except (ValueError, RecursionError):
         return value

@@ -190,10 +190,12 @@ class Retries:
         if kind is ErrorKind.LOCKED:
             refuse_locked_tables(connection, error)
         last = kind is ErrorKind.INVALID or row.attempts >= table.MAX_ATTEMPTS
-        attempts.postpone(connection, row, describe(error), None if last else table.pause_after(row.attempts))
+        failure = describe(error)
+        attempts.postpone(connection, row, failure, None if last else table.pause_after(row.attempts))
         self.end(row)
+        reason = f"{failure.error}: {failure.message}"
         with working_on(message.message.cause, message.id):
-            log.warning("attempt failed", attempts=row.attempts, dead=last, key=row.key, reason=repr(error))
+            log.warning("attempt failed", attempts=row.attempts, dead=last, key=row.key, reason=reason)
 
     def end(self, row: ParkedMessage) -> None:
         self._claimed.pop(row.position, None)

@@ -23,10 +23,18 @@ def reason_of(error: psycopg.Error) -> str:
     return " ".join(". ".join(sentences).split())
 
 
+def safe_text(error: BaseException) -> str:
+    """The text of an exception of any code; its own `__str__` may fail."""
+    try:
+        return str(error)
+    except Exception:  # noqa: BLE001
+        return f"{type(error).__name__}, whose text cannot be made"
+
+
 def advised_reason_of(error: BaseException) -> str:
     """The reason why a reaction failed, and the setting where one stopped it."""
     if not isinstance(error, psycopg.Error):
-        return str(error)
+        return safe_text(error)
     advice = ADVICE.get(error.sqlstate or "")
     return f"{reason_of(error)}. {advice}" if advice else reason_of(error)
 

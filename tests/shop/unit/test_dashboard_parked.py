@@ -4,6 +4,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
 
+import pytest
+
 from ordersaga.http.parked_views import ParkedList, ParkedRow, ParkedView
 from projections.dashboard.components.parked import rows_table
 from projections.dashboard.components.parked_message import buttons, detail
@@ -69,3 +71,10 @@ def test_a_message_that_the_broker_refused_is_named_so_and_has_no_reaction_to_dr
     offered = str(buttons(message, may_act=True))
     assert ("Dry run" in offered, "Retry" in offered, "Skip" in offered) == (False, True, True)
     assert "Dry run" in str(buttons(message.model_copy(update={"refused_by": "reaction"}), may_act=True))
+
+
+@pytest.mark.parametrize("body", ["{}", "[" * 5000 + "]" * 5000, "not json", "1" * 5000])
+def test_a_message_is_shown_whatever_its_body_is(body: str) -> None:
+    message = refused_by_broker().model_copy(update={"body": body, "original_body": body})
+    assert "Skip" in str(buttons(message, may_act=True))
+    assert body[:20] in str(detail("order_service", message))
