@@ -18,6 +18,7 @@ CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_AP
 HEALTH = {"HEALTH_PORT": "{port}"}
 MONITORING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
 """Settings of a process that shows the state of all others."""
+TIME_LIMITS = ("LOCK_TIMEOUT_SECONDS", "STATEMENT_TIMEOUT_SECONDS", "IDLE_IN_TRANSACTION_TIMEOUT_SECONDS")
 RELAY_SETTINGS = ("RELAY_RETENTION_HOURS", "RELAY_MAX_MESSAGE_BYTES")
 AUDIT_LOG = {"AUDIT_CHECKPOINTS": "{audit_directory}"}
 AUDITED = dict.fromkeys(SERVICES, AUDITOR_ROLE)
@@ -59,7 +60,7 @@ def api(
         ("-m", "gunicorn", "--config", "python:ordersaga.http.gunicorn_conf", f"{package}.api:create_app()"),
         databases={package: package, **(databases or {})},
         settings={**TOKENS, "HTTP_PORT": "{port}", **(settings or {})},
-        passed_on=("ORDER_DEADLINE_SECONDS",),
+        passed_on=("ORDER_DEADLINE_SECONDS", *TIME_LIMITS),
         is_api=True,
     )
 
@@ -72,7 +73,7 @@ def worker(name: str, package: str, settings: Mapping[str, str] | None = None) -
         databases={package: package},
         amqp_user=package,
         settings={**HEALTH, **(settings or {})},
-        passed_on=("INBOX_RETENTION_DAYS", "ORDER_DEADLINE_SECONDS", "STRIPE_TIMEOUT_SECONDS"),
+        passed_on=("INBOX_RETENTION_DAYS", "ORDER_DEADLINE_SECONDS", "STRIPE_TIMEOUT_SECONDS", *TIME_LIMITS),
     )
 
 

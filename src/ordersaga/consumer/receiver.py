@@ -93,6 +93,8 @@ class Receiver:
         except Exception as error:
             kind = classify(error)
             if kind is ErrorKind.UNAVAILABLE:
+                # What is too large for the server may have crashed it.
+                self.max_batch = max(1, len(messages) // 2)
                 raise
             if connection.closed:
                 self.remember(messages, error)

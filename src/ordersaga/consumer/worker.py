@@ -4,6 +4,7 @@ import gc
 import logging
 import sys
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 from ordersaga.consumer.background import Background
@@ -25,6 +26,9 @@ from ordersaga.service import Service
 LOGGED_BY_LINKS = ("pika", "psycopg.pool")
 """Libraries that log every failed attempt; a link logs only when its server goes away or comes back."""
 
+RETRY_LOCK_SECONDS = 1.0
+"""A parked message that needs a locked row waits in its table, and lets the attempts at others go first."""
+
 USAGE = """usage: python -m {service}
 
 The worker of {service}: receives messages from the group's queues, each once and in order per key, retries parked
@@ -35,6 +39,8 @@ Environment:
   AMQP_URL             amqp://{group}:password@host:port/vhost
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
   INBOX_RETENTION_DAYS inbox rows are purged after so many days (default 30)
+  LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, IDLE_IN_TRANSACTION_TIMEOUT_SECONDS
+                       limits of its transactions (default 10, 30, 5): raise one that stops a reaction
   LOG_LEVEL, LOG_FORMAT=console|json
 {own}
 Start as many as you like; they share the queues. The worker waits for servers that are away. On SIGTERM or Ctrl-C it
@@ -90,6 +96,7 @@ class Worker:
         amqp_url = settings.broker_url
         url, group, handler = service.database_url, service.group, service.handler()
         limits = adjusted(WORKER, settings)
+        of_retries = replace(limits, lock=min(limits.lock, RETRY_LOCK_SECONDS))
         self.stopping = threading.Event()
         self.outside = OutsideSteps(
             service.reactions, service.announcements, service.resources(settings), url, self.stopping, limits
@@ -100,7 +107,7 @@ class Worker:
         retries = Retries(handler, self.outside)
         housekeeping = Housekeeping(group, timedelta(days=settings.inbox_retention_days))
         self.background = [
-            Background("retries", url, retries.step, self.stopping, retries.stop, limits),
+            Background("retries", url, retries.step, self.stopping, retries.stop, of_retries),
             Background("housekeeping", url, housekeeping.step, self.stopping, limits=limits),
         ]
         if service.reactions.deadlines:
