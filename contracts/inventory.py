@@ -1,8 +1,11 @@
 """The contracts that the inventory service announces."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 from uuid import UUID
 
+from pydantic import Field
+
+from contracts.bounds import MAX_LINES, Amount, Card, Currency, Quantity, Reason, Sku
 from contracts.contract import Contract
 
 SOURCE = "inventory_service"
@@ -11,8 +14,11 @@ SOURCE = "inventory_service"
 class StockLine(Contract):
     """A quantity of one product."""
 
-    sku: str
-    quantity: int
+    sku: Sku
+    quantity: Quantity
+
+
+StockLines = Annotated[tuple[StockLine, ...], Field(max_length=MAX_LINES)]
 
 
 class StockReserved(Contract):
@@ -22,11 +28,11 @@ class StockReserved(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    lines: tuple[StockLine, ...]
-    amount: int
+    lines: StockLines
+    amount: Amount
     """The total of the order, in minor units."""
-    currency: str
-    card: str
+    currency: Currency
+    card: Card
 
 
 class StockRejected(Contract):
@@ -36,7 +42,7 @@ class StockRejected(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    reason: str
+    reason: Reason
 
 
 class StockReleased(Contract):
@@ -46,7 +52,7 @@ class StockReleased(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    lines: tuple[StockLine, ...]
+    lines: StockLines
     returned: bool
     """True when the lines had been shipped and are on hand again."""
 
@@ -58,7 +64,7 @@ class StockShipped(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    lines: tuple[StockLine, ...]
+    lines: StockLines
 
 
 class StockReceived(Contract):
@@ -68,5 +74,5 @@ class StockReceived(Contract):
     SOURCE: ClassVar[str] = SOURCE
     KEY: ClassVar[str] = "sku"
 
-    sku: str
-    quantity: int
+    sku: Sku
+    quantity: Quantity

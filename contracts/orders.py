@@ -1,9 +1,24 @@
 """The contracts that the order service announces."""
 
-from datetime import datetime
 from typing import ClassVar
 from uuid import UUID
 
+from pydantic import Field
+
+from contracts.bounds import (
+    MAX_LINES,
+    Amount,
+    Card,
+    Currency,
+    Customer,
+    Deadline,
+    Name,
+    Ordered,
+    Price,
+    Reason,
+    Sealed,
+    Sku,
+)
 from contracts.contract import Contract
 
 SOURCE = "order_service"
@@ -12,9 +27,9 @@ SOURCE = "order_service"
 class OrderLine(Contract):
     """A quantity of one product, at the price when the order was placed."""
 
-    sku: str
-    quantity: int
-    unit_price: int
+    sku: Sku
+    quantity: Ordered
+    unit_price: Price
     """Minor units of the order's currency."""
 
 
@@ -25,17 +40,16 @@ class OrderPlaced(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    customer: str
-    lines: tuple[OrderLine, ...]
-    total: int
+    customer: Customer
+    lines: tuple[OrderLine, ...] = Field(min_length=1, max_length=MAX_LINES)
+    total: Amount
     """Minor units."""
-    currency: str
+    currency: Currency
     """ISO 4217, upper case."""
-    card: str
-    """The card processor's name of the payment method, never a card number."""
-    complete_by: datetime | None = None
+    card: Card
+    complete_by: Deadline = None
     """The order is cancelled at this time unless it is confirmed by then."""
-    contact: str | None = None
+    contact: Sealed = None
     """Recipient and address, sealed: only the order service can open them."""
 
 
@@ -55,7 +69,7 @@ class OrderCancelled(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    reason: str
+    reason: Reason
 
 
 class ProductPriced(Contract):
@@ -65,8 +79,8 @@ class ProductPriced(Contract):
     SOURCE: ClassVar[str] = SOURCE
     KEY: ClassVar[str] = "sku"
 
-    sku: str
-    name: str
-    unit_price: int
+    sku: Sku
+    name: Name
+    unit_price: Price
     """Minor units."""
-    currency: str
+    currency: Currency

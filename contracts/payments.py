@@ -3,6 +3,7 @@
 from typing import ClassVar
 from uuid import UUID
 
+from contracts.bounds import Amount, Currency, Reason, Reference, ReferenceOrNone
 from contracts.contract import Contract
 
 SOURCE = "payment_service"
@@ -15,10 +16,10 @@ class PaymentCaptured(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    charge_id: str
-    amount: int
+    charge_id: Reference
+    amount: Amount
     """Minor units."""
-    currency: str
+    currency: Currency
 
 
 class PaymentDeclined(Contract):
@@ -28,7 +29,7 @@ class PaymentDeclined(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    reason: str
+    reason: Reason
 
 
 class PaymentRefunded(Contract):
@@ -38,11 +39,11 @@ class PaymentRefunded(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    charge_id: str
-    refund_id: str
-    amount: int
+    charge_id: Reference
+    refund_id: Reference
+    amount: Amount
     """Minor units."""
-    currency: str
+    currency: Currency
 
 
 class RefundPending(Contract):
@@ -52,11 +53,11 @@ class RefundPending(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    charge_id: str
-    refund_id: str
-    amount: int
+    charge_id: Reference
+    refund_id: Reference
+    amount: Amount
     """Minor units."""
-    currency: str
+    currency: Currency
 
 
 class RefundFailed(Contract):
@@ -66,14 +67,14 @@ class RefundFailed(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    charge_id: str
-    refund_id: str
+    charge_id: Reference
+    refund_id: ReferenceOrNone
     """Empty when the card processor refused to make a refund."""
-    reason: str
+    reason: Reason
     """The processor's, such as `charge_disputed` or `expired_or_canceled_card`."""
-    amount: int
+    amount: Amount
     """Minor units."""
-    currency: str
+    currency: Currency
 
 
 class RefundRequested(Contract):
@@ -83,7 +84,7 @@ class RefundRequested(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    reason: str
+    reason: Reason
     """The operator's."""
 
 
@@ -94,7 +95,7 @@ class RefundCheckDue(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    refund_id: str
+    refund_id: Reference
 
 
 class LateChargeMade(Contract):
@@ -104,7 +105,7 @@ class LateChargeMade(Contract):
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
-    charge_id: str
-    amount: int
+    charge_id: Reference
+    amount: Amount
     """Minor units."""
-    currency: str
+    currency: Currency

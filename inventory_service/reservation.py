@@ -4,7 +4,11 @@ from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
 
-from inventory_service.stock import ReservedLine
+from inventory_service.stock import ReservedLine, require_pieces
+
+
+class ImpossibleAmount(ValueError):
+    """Less than one minor unit; nothing was recorded."""
 
 
 class Reservation(BaseAggregate[UUID]):
@@ -48,11 +52,16 @@ class Reservation(BaseAggregate[UUID]):
         self.lines: list[ReservedLine] = []
         self.reason = ""
 
-    @event(Reserved)
     def reserve(self, lines: list[ReservedLine], amount: int, currency: str, card: str) -> None:
-        """Every line is reserved; `amount` is the total of the order, in minor units."""
-        self.state = "reserved"
-        self.lines = lines
+        """Every line is reserved; `amount` is the total of the order, in minor units.
+
+        Raises ImpossibleQuantity for a line of less than one piece, ImpossibleAmount for less than one minor unit.
+        """
+        for line in lines:
+            require_pieces(line["quantity"])
+        if amount < 1:
+            raise ImpossibleAmount(f"an order of {amount} minor units cannot be reserved: it must be at least 1")
+        self._reserve(lines, amount, currency, card)
 
     @event(Rejected)
     def reject(self, reason: str) -> None:
@@ -72,6 +81,11 @@ class Reservation(BaseAggregate[UUID]):
     def ship(self) -> None:
         """Ship the reserved lines."""
         self._ship(self.lines)
+
+    @event(Reserved)
+    def _reserve(self, lines: list[ReservedLine], amount: int, currency: str, card: str) -> None:
+        self.state = "reserved"
+        self.lines = lines
 
     @event(Released)
     def _release(self, lines: list[ReservedLine], returned: bool) -> None:

@@ -19,13 +19,26 @@ class NotEnoughStock(ValueError):
     """The quantity is larger than what is available; nothing was reserved."""
 
 
+class ImpossibleQuantity(ValueError):
+    """Less than one piece, or more than is reserved; nothing was recorded."""
+
+
+def require_pieces(quantity: int) -> None:
+    """Raises ImpossibleQuantity for less than one piece."""
+    if quantity < 1:
+        raise ImpossibleQuantity(f"{quantity} is no number of pieces: it must be at least 1")
+
+
 def stock_item_id(sku: str) -> UUID:
     """The id that follows from the SKU: the same SKU is always the same stock."""
     return uuid5(STOCK_ITEMS, sku)
 
 
 class StockItem(BaseAggregate[UUID]):
-    """Stock is never negative and never oversold: `reserved` is at most `on_hand`."""
+    """Stock is never negative and never oversold: `reserved` is at most `on_hand`.
+
+    Each change raises ImpossibleQuantity for less than one piece. What was recorded is applied as it stands.
+    """
 
     TOPIC = "stock"
 
@@ -73,13 +86,35 @@ class StockItem(BaseAggregate[UUID]):
         return self.on_hand - self.reserved
 
     def receive(self, quantity: int) -> None:
+        require_pieces(quantity)
         self._receive(self.sku, quantity)
 
     def reserve(self, order_id: UUID, quantity: int) -> None:
         """Raises NotEnoughStock when less is available."""
+        require_pieces(quantity)
         if quantity > self.available:
             raise NotEnoughStock(f"{quantity} of {self.sku} asked, {self.available} available")
         self._reserve(order_id, quantity)
+
+    def release(self, order_id: UUID, quantity: int) -> None:
+        """Make a reserved quantity available again."""
+        self._require_reserved(quantity)
+        self._release(order_id, quantity)
+
+    def ship(self, order_id: UUID, quantity: int) -> None:
+        """Take a reserved quantity off the stock."""
+        self._require_reserved(quantity)
+        self._ship(order_id, quantity)
+
+    def restock(self, order_id: UUID, quantity: int) -> None:
+        """Put a shipped quantity back on hand."""
+        require_pieces(quantity)
+        self._restock(order_id, quantity)
+
+    def _require_reserved(self, quantity: int) -> None:
+        require_pieces(quantity)
+        if quantity > self.reserved:
+            raise ImpossibleQuantity(f"{quantity} of {self.sku} cannot be taken of {self.reserved} that are reserved")
 
     @event(Received)
     def _receive(self, sku: str, quantity: int) -> None:
@@ -90,17 +125,14 @@ class StockItem(BaseAggregate[UUID]):
         self.reserved += quantity
 
     @event(Released)
-    def release(self, order_id: UUID, quantity: int) -> None:
-        """Make a reserved quantity available again."""
+    def _release(self, order_id: UUID, quantity: int) -> None:
         self.reserved -= quantity
 
     @event(Shipped)
-    def ship(self, order_id: UUID, quantity: int) -> None:
-        """Take a reserved quantity off the stock."""
+    def _ship(self, order_id: UUID, quantity: int) -> None:
         self.on_hand -= quantity
         self.reserved -= quantity
 
     @event(Returned)
-    def restock(self, order_id: UUID, quantity: int) -> None:
-        """Put a shipped quantity back on hand."""
+    def _restock(self, order_id: UUID, quantity: int) -> None:
         self.on_hand += quantity

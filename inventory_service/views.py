@@ -4,10 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from contracts.bounds import Quantity
 from inventory_service.stock import StockItem
 from ordersaga.http.openapi import SEGMENT, Body, Query, View, example
-
-LARGEST_RECEIPT = 1_000_000
 
 Sku = Annotated[str, Field(pattern=SEGMENT)]
 
@@ -28,7 +27,7 @@ class Receipt(Body):
 
     model_config = example(quantity=500)
 
-    quantity: int = Field(ge=1, le=LARGEST_RECEIPT)
+    quantity: Quantity
 
 
 class StockView(View):

@@ -52,7 +52,7 @@ def put_product(
     """
     listed = transaction.find(Product, product_id(sku))
     require_version(version, listed)
-    product = listed or Product(id=product_id(sku), sku=sku, name=name, unit_price=unit_price, currency=currency)
+    product = listed or Product.list_new(sku, name, unit_price, currency)
     product.change(name, unit_price, currency)
     transaction.save(product)
     return product, listed is None
@@ -88,8 +88,7 @@ def place_order(
         PricedLine(sku=product.sku, quantity=quantity, unit_price=product.unit_price)
         for product, (_, quantity) in zip(products, unpriced, strict=True)
     ]
-    total = sum(line["quantity"] * line["unit_price"] for line in lines)
-    order = Order(order_id, customer, lines, total, currencies.pop(), card, datetime.now(UTC) + deadline, contact)
+    order = Order.place(order_id, customer, lines, currencies.pop(), card, datetime.now(UTC) + deadline, contact)
     transaction.save(order)
     transaction.set_deadline(Deadline(COMPLETION, order_id, deadline))
     return order

@@ -15,6 +15,10 @@ class PricedLine(TypedDict):
     unit_price: int
 
 
+class ImpossibleOrder(ValueError):
+    """No line, less than one piece, or a price below one minor unit; nothing was recorded."""
+
+
 class Order(BaseAggregate[UUID]):
     """States: placed, confirmed, cancelled. A command that was carried out before changes nothing."""
 
@@ -76,6 +80,28 @@ class Order(BaseAggregate[UUID]):
         self.state = "placed"
         self.charge_id = ""
         self.reason = ""
+
+    @classmethod
+    def place(
+        cls,
+        id: UUID,
+        customer: str,
+        lines: list[PricedLine],
+        currency: str,
+        card: str,
+        complete_by: datetime | None = None,
+        contact: str | None = None,
+    ) -> "Order":
+        """A new order; its total is that of the lines. Raises ImpossibleOrder."""
+        if not lines:
+            raise ImpossibleOrder("an order has at least one line")
+        for line in lines:
+            if line["quantity"] < 1 or line["unit_price"] < 1:
+                raise ImpossibleOrder(
+                    f"{line['quantity']} of {line['sku']} at {line['unit_price']}: both must be at least 1"
+                )
+        total = sum(line["quantity"] * line["unit_price"] for line in lines)
+        return cls(id, customer, lines, total, currency, card, complete_by, contact)
 
     def confirm(self, charge_id: str) -> None:
         """The payment was captured; changes nothing once the order is cancelled."""

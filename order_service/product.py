@@ -12,6 +12,16 @@ def product_id(sku: str) -> UUID:
     return uuid5(PRODUCTS, sku)
 
 
+class ImpossiblePrice(ValueError):
+    """Less than one minor unit; nothing was recorded."""
+
+
+def require_price(unit_price: int) -> None:
+    """Raises ImpossiblePrice for less than one minor unit."""
+    if unit_price < 1:
+        raise ImpossiblePrice(f"{unit_price} minor units is no price: it must be at least 1")
+
+
 class Product(BaseAggregate[UUID]):
     """A new price is for later orders; orders that are placed keep theirs."""
 
@@ -42,8 +52,15 @@ class Product(BaseAggregate[UUID]):
         self.unit_price = unit_price
         self.currency = currency
 
+    @classmethod
+    def list_new(cls, sku: str, name: str, unit_price: int, currency: str) -> "Product":
+        """A new product of the price list. Raises ImpossiblePrice."""
+        require_price(unit_price)
+        return cls(id=product_id(sku), sku=sku, name=name, unit_price=unit_price, currency=currency)
+
     def change(self, name: str, unit_price: int, currency: str) -> None:
-        """Change name and price, `unit_price` in minor units; equal values record no event."""
+        """Change name and price, `unit_price` in minor units; equal values record no event. Raises ImpossiblePrice."""
+        require_price(unit_price)
         if (name, unit_price, currency) != (self.name, self.unit_price, self.currency):
             self._change(self.sku, name, unit_price, currency)
 

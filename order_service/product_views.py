@@ -4,12 +4,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, Field, WithJsonSchema
 
+from contracts.bounds import Name, Price
 from order_service.contact import PRINTABLE
 from order_service.currencies import CURRENCIES
 from order_service.product import Product
 from ordersaga.http.openapi import SEGMENT, Body, Query, View, example
-
-LARGEST_PRICE = 100_000_000
 
 
 def known_currency(code: str) -> str:
@@ -38,8 +37,8 @@ class ProductTerms(Body):
 
     model_config = example(name="Earl Grey, 250 g", unit_price=890, currency="EUR")
 
-    name: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
-    unit_price: int = Field(ge=1, le=LARGEST_PRICE, description="Minor units.")
+    name: Name = Field(pattern=PRINTABLE)
+    unit_price: Price = Field(description="Minor units.")
     currency: Currency = Field(description="ISO 4217.")
 
 

@@ -6,15 +6,11 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from contracts.bounds import MAX_LINES, Card, Ordered
 from order_service.contact import PRINTABLE, Contact, ContactView
 from order_service.order import Order
 from order_service.product_views import Sku
 from ordersaga.http.openapi import KEY_PATTERN, KEY_TEXT, Body, Conditional, Keyed, View, example
-
-LARGEST_QUANTITY = 10_000
-MAX_LINES = 100
-CARD = r"^[A-Za-z]+_[A-Za-z0-9_]+$"
-"""The card processor's name of a payment method, such as pm_card_visa; a card number does not match."""
 
 
 class OrderPath(BaseModel):
@@ -39,7 +35,7 @@ class NewOrderLine(Body):
     """A product and a quantity; the price list gives the price."""
 
     sku: Sku
-    quantity: int = Field(ge=1, le=LARGEST_QUANTITY)
+    quantity: Ordered
 
 
 class NewOrder(Body):
@@ -56,7 +52,7 @@ class NewOrder(Body):
     )
 
     lines: list[NewOrderLine] = Field(min_length=1, max_length=MAX_LINES)
-    card: str = Field(max_length=100, pattern=CARD)
+    card: Card
     contact: Contact | None = Field(default=None, repr=False)
 
 

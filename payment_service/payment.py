@@ -18,6 +18,16 @@ State = Literal[
 ]
 
 
+class ImpossibleAmount(ValueError):
+    """Less than one minor unit; nothing was recorded."""
+
+
+def require_amount(amount: int) -> None:
+    """Raises ImpossibleAmount for less than one minor unit."""
+    if amount < 1:
+        raise ImpossibleAmount(f"{amount} minor units cannot be charged: it must be at least 1")
+
+
 class Payment(BaseAggregate[UUID]):
     """Has the id of its order. `stock_reserved` and `order_cancelled` may arrive in either order."""
 
@@ -99,9 +109,13 @@ class Payment(BaseAggregate[UUID]):
         """Whether the card processor may still tell news of this refund."""
         return self.state in ("refund_pending", "refunded") and self.refund_id == refund_id
 
-    @event(Captured)
     def capture(self, charge_id: str, amount: int, currency: str) -> None:
-        """The card was charged; `amount` in minor units."""
+        """The card was charged; `amount` in minor units. Raises ImpossibleAmount."""
+        require_amount(amount)
+        self._capture(charge_id, amount, currency)
+
+    @event(Captured)
+    def _capture(self, charge_id: str, amount: int, currency: str) -> None:
         self.state = "captured"
         self.charge_id = charge_id
         self.amount = amount
@@ -118,9 +132,16 @@ class Payment(BaseAggregate[UUID]):
         """The order was cancelled before its card was charged: the card is never charged."""
         self.state = "voided"
 
-    @event(ChargedLate)
     def charge_late(self, charge_id: str, amount: int, currency: str) -> None:
-        """The order was cancelled while its card was being charged: the charge has to be refunded."""
+        """The order was cancelled while its card was being charged: the charge has to be refunded.
+
+        Raises ImpossibleAmount.
+        """
+        require_amount(amount)
+        self._charge_late(charge_id, amount, currency)
+
+    @event(ChargedLate)
+    def _charge_late(self, charge_id: str, amount: int, currency: str) -> None:
         self.state = "charged_late"
         self.charge_id = charge_id
         self.amount = amount

@@ -2,6 +2,7 @@
 
 import json
 from itertools import product as pairs_of
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -23,7 +24,7 @@ from contracts.payments import (
 )
 from inventory_service.reservation import Reservation
 from inventory_service.stock import ReservedLine, StockItem
-from order_service.order import Order
+from order_service.order import Order, PricedLine
 from order_service.product import Product
 from order_service.reactions import reactions as order_reactions
 from ordersaga.envelope.contract import Contract
@@ -37,7 +38,7 @@ from projections.service import projections
 SERVICES = tuple(projections.sources)
 ORDER = UUID("01890000-0000-7000-8000-000000000001")
 LINES = (StockLine(sku="Tasse, groß", quantity=2), StockLine(sku="pot", quantity=1))
-MONEY = {"amount": 700, "currency": "EUR"}
+MONEY: dict[str, Any] = {"amount": 700, "currency": "EUR"}
 
 SAID: tuple[Contract, ...] = (
     OrderPlaced(
@@ -129,7 +130,8 @@ def life_of_an_order() -> list[BaseAggregate[UUID]]:
     """Aggregates that between them have every event that is announced."""
     product = Product(id=ORDER, sku="Tasse, groß", name="Tasse", unit_price=200, currency="EUR")
     product.change("Große Tasse", 300, "EUR")
-    order = Order(id=ORDER, customer="Zoë", lines=[], total=700, currency="EUR", card="pm_card_visa")
+    line = PricedLine(sku="pot", quantity=1, unit_price=700)
+    order = Order(id=ORDER, customer="Zoë", lines=[line], total=700, currency="EUR", card="pm_card_visa")
     order.confirm("ch_1")
     order.cancel("changed my mind")
     item = StockItem(id=ORDER, sku="Tasse, groß")

@@ -67,7 +67,7 @@ PLACED = (*PRICES, order([UnpricedLine("cup", 2), UnpricedLine("pot", 1)]))
 
 
 def test_a_product_is_listed_and_its_price_announced(orders: Service) -> None:
-    says = {"sku": "cup", "name": "A thing", "unit_price": 300, "currency": "EUR"}
+    says: dict[str, Any] = {"sku": "cup", "name": "A thing", "unit_price": 300, "currency": "EUR"}
     Scenario(orders).when(product("cup", 300)).then(happened(Product.Listed, **says), ProductPriced(**says))
 
 

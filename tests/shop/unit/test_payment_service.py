@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from functools import partial
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -43,7 +44,7 @@ from tests.support.scenario import Happened, Heard, Passed, Scenario, happened, 
 ORDER = UUID("01890000-0000-7000-8000-000000000001")
 CHARGE = f"ch_{ORDER.hex}"
 REFUND = f"re_{ORDER.hex}"
-MONEY = {"amount": 700, "currency": "EUR"}
+MONEY: dict[str, Any] = {"amount": 700, "currency": "EUR"}
 ANSWER = Captured(CHARGE, 700, "EUR")
 
 
