@@ -48,7 +48,11 @@ class Background(threading.Thread):
         try:
             seconds = step(self.link.connection()) or 0
         except Exception as error:  # noqa: BLE001 - one failure must not end the thread
-            if classify(error) not in OUR_DATABASE and not isinstance(error, UnusableDatabase):
+            if isinstance(error, UnusableDatabase):
+                # The consumer says so, once, and ends the process.
+                self.link.problem = f"{self.name}: {error}"
+                return self.link.pause()
+            if classify(error) not in OUR_DATABASE:
                 self.log_failure(error)
             self.link.down(error)
             return self.link.pause()
