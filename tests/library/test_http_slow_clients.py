@@ -1,4 +1,4 @@
-"""What clients that send slowly, or never finish, cannot do to an API: hold up others or the health endpoints."""
+"""What clients that send or read slowly, or never finish, cannot do to an API: hold up others or its health."""
 
 import socket
 from collections.abc import Iterator
@@ -27,6 +27,8 @@ HALF_SENT = (
     b"POST /counters HTTP/1.1\r\nHost: here\r\nContent-Length: 99\r\n\r\n{",
     b"POST /counters HTTP/1.1\r\nHost: here\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{}",
 )
+LARGE = b"GET /docs/swagger/js/swagger-ui-bundle.js HTTP/1.1\r\nHost: here\r\n\r\n"
+"""1.5 MB; three of them are more than the kernel holds for a client."""
 LONG, SHORT = "120", "1"
 
 
@@ -44,9 +46,13 @@ def api(databases: Databases, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield api
 
 
-def connect(api: Api, sent: bytes = b"") -> socket.socket:
+def connect(api: Api, sent: bytes = b"", receive_buffer: int = 0) -> socket.socket:
     address = urlsplit(api.url)
-    connection = socket.create_connection((address.hostname or "", address.port or 0), 20)
+    connection = socket.socket()
+    connection.settimeout(20)
+    if receive_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.connect((address.hostname, address.port))
     connection.sendall(sent)
     return connection
 
@@ -95,6 +101,18 @@ def test_health_is_answered_while_requests_have_all_threads(api: Api) -> None:
         assert not any(future.done() for future in waiting)
         owner.rollback()
         assert {future.result().status_code for future in waiting} <= {202, 503}
+
+
+def test_clients_that_do_not_read_their_response_hold_up_nobody_and_get_it_when_they_do(api: Api) -> None:
+    with ExitStack() as stack:
+        clients = [stack.enter_context(connect(api, LARGE * 3, receive_buffer=4096)) for _ in range(THREADS + 2)]
+        assert open_counter(api).status_code == 202
+        assert {path: api.call("GET", path).status_code for path in HEALTH} == dict.fromkeys(HEALTH, 200)
+        for client in clients:
+            client.sendall(b"GET /healthz HTTP/1.1\r\nHost: here\r\nConnection: close\r\n\r\n")
+            answers = answer_of(client).split(b"HTTP/1.1 200 OK\r\n")
+            assert [len(answer) > 1_500_000 for answer in answers] == [False, True, True, True, False]
+            assert answers[-1].endswith(b'{"alive": true}')
 
 
 def test_the_oldest_unfinished_requests_make_room_for_new_connections(api: Api) -> None:

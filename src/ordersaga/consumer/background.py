@@ -8,7 +8,7 @@ from psycopg import Connection
 
 from ordersaga.runtime.errors import OUR_DATABASE, UnusableDatabase, classify, place_of
 from ordersaga.runtime.links import DatabaseLink
-from ordersaga.runtime.logs import log
+from ordersaga.runtime.logs import is_worth_a_line, log
 from ordersaga.runtime.sessions import WORKER, SessionLimits
 
 
@@ -67,5 +67,5 @@ class Background(threading.Thread):
         self._failed = failure
         if self._failures == 1:
             log.exception(f"{self.name} failed and will try again")
-        elif self._failures & (self._failures - 1) == 0:
+        elif is_worth_a_line(self._failures):
             log.error(f"{self.name} still fails", failures=self._failures, reason=repr(error))

@@ -87,4 +87,6 @@ control_socket_disable = True
 # Longer than a request waits for its saga.
 graceful_timeout = LONGEST_SECONDS + 5
 keepalive = 15
+# The kernel would send a file from the thread of its request; the worker sends what a client does not read itself.
+sendfile = False
 loglevel = settings.log_level.lower()

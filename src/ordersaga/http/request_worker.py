@@ -1,24 +1,21 @@
 """RequestWorker: the gunicorn worker that gives a request to a thread once all of it has arrived."""
 
 import errno
-import json
 import selectors
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from socket import SHUT_RDWR, SHUT_WR, socket
+from socket import SHUT_WR, socket
 from typing import Any
 
 from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
-from prometheus_client import Counter
 
 from ordersaga.http import sending
+from ordersaga.http.connection import ClientSocket, Connection, Threads
+from ordersaga.http.early_refusals import REFUSED, problem, repeated_among
 from ordersaga.http.incoming import Incoming
-from ordersaga.http.problems import MEDIA_TYPE
-
-REFUSED = Counter("http_server_requests_refused_total", "Requests refused before they reached the app", ["reason"])
 
 MAX_WAITING = 200
 """Complete requests that wait for a thread; more are refused, so that connections are left for health."""
@@ -26,48 +23,26 @@ HEALTH_THREADS = {b"/healthz": 1, b"/metrics": 2, b"/readyz": 2}
 """Threads of each health endpoint alone: a readiness check that waits for the database must not delay /healthz."""
 MAX_WAITING_HEALTH = 32
 ANSWER_SECONDS = 60
-"""How long a request may hold its thread, unless it is a stream; the longest `Prefer: wait` is 30 s."""
+"""From a whole request until its client has read the response, unless that is a stream; the longest `Prefer: wait` is
+30 s."""
+MAX_UNSENT_BYTES = 64 * 1024 * 1024
+"""Of responses that clients have not read, in one process."""
 CLOSING_SECONDS = 2
 SWEEP_SECONDS = 0.25
 READ_BYTES = 64 * 1024
-SINGLE = ("AUTHORIZATION", "CONTENT-TYPE", "IDEMPOTENCY-KEY", "LAST-EVENT-ID", "ORIGIN", "SEC-FETCH-SITE")
-"""Headers of which WSGI joins two into one value that the client did not send."""
-
-
-class Threads:
-    """Threads for some of the paths, and the requests that have or wait for one."""
-
-    def __init__(self, executor: ThreadPoolExecutor, most: int) -> None:
-        self.executor = executor
-        self.most = most
-        self.taken = 0
-
-
-class Connection(gthread.TConn):  # type: ignore[misc]
-    """A client's connection; one request at a time arrives on it."""
-
-    incoming: Incoming
-    threads: Threads | None = None
-    answer_by = 0.0
-    is_stream = False
-    """Set by `sending.begin_stream`: the response may take as long as its client reads it."""
-
-    def __init__(self, *args: Any) -> None:
-        super().__init__(*args)
-        # The thread neither waits for data nor makes a parser of its own.
-        self.initialized = True
 
 
 class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
-    """Reads every request in the main loop, each under a deadline, so that a slow client holds no thread.
+    """Reads every request in the main loop, and sends there what a client has not read yet, each under a deadline, so
+    that a slow client holds no thread.
 
-    gunicorn's own gthread worker reads in the request's thread, without a limit.
+    gunicorn's own gthread worker reads and writes in the request's thread, without a limit.
     """
 
     def init_process(self) -> None:
         self.reading: dict[Connection, None] = {}
         self.closing: dict[Connection, float] = {}
-        self.answering: dict[Connection, None] = {}
+        self.sending: dict[Connection, None] = {}
         self.next_sweep = 0.0
         self.health = {
             path: Threads(ThreadPoolExecutor(threads, path.decode()[1:]), MAX_WAITING_HEALTH)
@@ -96,11 +71,14 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         self.nr_conns += 1
         if self.nr_conns >= self.worker_connections:
             self.evict()
-        self.read(Connection(self.cfg, client, address, listener.getsockname()))
+        conn = Connection(self.cfg, client, address, listener.getsockname())
+        self.read(conn)
+        # Most clients have sent their request already.
+        self.on_readable(conn, conn.sock)
 
     def evict(self) -> None:
         """Close the connection that has waited longest for its client, to make room for a new one."""
-        if longest := next(iter(self.closing or self.reading), None):
+        if longest := next(iter(self.closing or self.reading or self.sending), None):
             REFUSED.labels("too many connections").inc()
             self.drop(longest)
 
@@ -113,8 +91,6 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_readable, conn))
         if arrived:
             self.feed(conn, arrived)
-        else:
-            self.on_readable(conn, conn.sock)
 
     def on_readable(self, conn: Connection, client: socket) -> None:
         # The poller may report a connection that was dropped for another event of the same poll.
@@ -152,7 +128,6 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
             return
         self.forget(conn)
         threads.taken += 1
-        self.answering[conn] = None
         conn.threads, conn.answer_by = threads, time.monotonic() + ANSWER_SECONDS
         conn.parser = RequestParser(self.cfg, [bytes(conn.incoming.data)], conn.client)
         future = threads.executor.submit(self.handle, conn)
@@ -170,7 +145,7 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
             REFUSED.labels("repeated header").inc()
             return False
         req._expected_100_continue = False
-        conn.sock.settimeout(sending.SEND_SECONDS)
+        conn.sock.setblocking(False)
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError:
@@ -180,19 +155,51 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         return keepalive and conn.incoming.is_whole and bool(super()._keepalive_after(conn, keepalive))
 
     def finish_request(self, conn: Connection, done: "Future[bool]") -> None:
-        """Read the next request of the connection, or close it."""
+        """Send the rest of the response, then read the next request of the connection, or close it."""
         assert conn.threads is not None
         conn.threads.taken -= 1
-        del self.answering[conn]
         try:
             may_continue = not done.cancelled() and done.result()
         except Exception:  # noqa: BLE001 - gunicorn has logged it
             may_continue = False
-        conn.is_stream = False
-        if may_continue:
+        conn.may_continue = may_continue
+        if conn.sock.unsent and not conn.sock.is_stream:
+            self.send_rest(conn)
+        else:
+            self.go_on(conn)
+
+    def go_on(self, conn: Connection) -> None:
+        """Read the next request of the connection, or close it."""
+        conn.sock.is_stream = False
+        if conn.may_continue:
             self.read(conn, conn.parser.unreader.take_buffered())
         else:
             self.close(conn)
+
+    def send_rest(self, conn: Connection) -> None:
+        """Send what the client has not read yet as it reads; beyond MAX_UNSENT_BYTES, drop who has taken longest."""
+        try:
+            conn.sock.setblocking(False)
+            self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self.on_writable, conn))
+        except (OSError, ValueError):
+            self.drop(conn)
+            return
+        self.sending[conn] = None
+        while sum(len(slow.sock.unsent) for slow in self.sending) > MAX_UNSENT_BYTES:
+            REFUSED.labels("unread responses").inc()
+            self.drop(next(iter(self.sending)))
+
+    def on_writable(self, conn: Connection, client: ClientSocket) -> None:
+        if conn not in self.sending:
+            return
+        try:
+            client.send_unsent()
+        except OSError:
+            self.drop(conn)
+        else:
+            if not client.unsent:
+                self.forget(conn)
+                self.go_on(conn)
 
     def refuse(self, conn: Connection, status: int, reason: str, detail: str, headers: str = "") -> None:
         """Answer without a thread, and close."""
@@ -221,7 +228,8 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
             self.drop(conn)
 
     def forget(self, conn: Connection) -> None:
-        """Stop reading."""
+        """Stop reading and sending."""
+        self.sending.pop(conn, None)
         self.closing.pop(conn, None)
         self.reading.pop(conn, None)
         with suppress(OSError, KeyError, ValueError):
@@ -237,7 +245,7 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         """Close the connections whose time is over; gunicorn calls it after every poll."""
         now = time.monotonic()
         if force:
-            for conn in [*self.reading, *self.closing]:
+            for conn in [*self.reading, *self.closing, *self.sending]:
                 self.drop(conn)
         elif now >= self.next_sweep:
             self.next_sweep = now + SWEEP_SECONDS
@@ -251,27 +259,12 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
                 self.drop(conn)
         for conn in [conn for conn, deadline in self.closing.items() if deadline <= now]:
             self.drop(conn)
-        for conn in [conn for conn in self.answering if conn.answer_by <= now and not conn.is_stream]:
-            # Ends a send to a client that reads too slowly; the thread closes the connection.
-            with suppress(OSError):
-                conn.sock.shutdown(SHUT_RDWR)
+        for conn in [conn for conn in self.sending if conn.answer_by <= now]:
+            REFUSED.labels("unread responses").inc()
+            self.drop(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """A stopping worker waits no longer than this for clients that have sent nothing."""
         for conn in self.reading:
             if not conn.incoming.data:
                 conn.incoming.deadline = min(conn.incoming.deadline, deadline)
-
-
-def repeated_among(names: list[str]) -> str:
-    """A header that must be single and is not, else an empty text."""
-    return next((name for name in SINGLE if names.count(name) > 1), "")
-
-
-def problem(status: int, reason: str, detail: str, headers: str = "") -> bytes:
-    """A response with a problem document (RFC 9457), which ends the connection."""
-    kind = reason.lower().replace(" ", "-")
-    document = {"type": f"urn:problem:{kind}", "title": reason, "status": status, "detail": detail}
-    body = json.dumps(document).encode()
-    head = f"HTTP/1.1 {status} {reason}\r\nContent-Type: {MEDIA_TYPE}\r\nContent-Length: {len(body)}\r\n"
-    return f"{head}{headers}Connection: close\r\n\r\n".encode() + body

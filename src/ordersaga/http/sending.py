@@ -5,10 +5,10 @@ from socket import socket
 from typing import Any
 
 SEND_SECONDS = 20
-"""How long one send may wait for the client; then its thread serves others."""
+"""How long one send of a stream may wait for the client; then its thread serves others."""
 
 connection: ContextVar[Any] = ContextVar("connection", default=None)
-"""The `request_worker.Connection` of this thread's request; None outside gunicorn."""
+"""The `connection.Connection` of this thread's request; None outside gunicorn."""
 
 
 def begin_stream() -> socket | None:
@@ -16,6 +16,7 @@ def begin_stream() -> socket | None:
     conn = connection.get()
     if conn is None:
         return None
-    conn.is_stream = True
     sock: socket = conn.sock
+    conn.sock.is_stream = True
+    sock.settimeout(SEND_SECONDS)
     return sock

@@ -17,7 +17,7 @@ from ordersaga.parked import attempts, table
 from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import CircuitOpen, ErrorKind, classify, describe, session_ended
-from ordersaga.runtime.logs import log, working_on
+from ordersaga.runtime.logs import is_worth_a_line, log, working_on
 
 MAX_OUTSIDE = 16
 """The most messages whose outside steps run at once."""
@@ -193,6 +193,8 @@ class Retries:
         failure = describe(error)
         attempts.postpone(connection, row, failure, None if last else table.pause_after(row.attempts))
         self.end(row)
+        if not last and not is_worth_a_line(row.attempts):
+            return
         reason = f"{failure.error}: {failure.message}"
         with working_on(message.message.cause, message.id):
             log.warning("attempt failed", attempts=row.attempts, dead=last, key=row.key, reason=reason)

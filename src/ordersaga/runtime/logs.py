@@ -73,6 +73,11 @@ def bounded(_: Any, __: str, line: EventDict) -> EventDict:
     return line
 
 
+def is_worth_a_line(repetition: int) -> bool:
+    """Whether this repetition of a failure is logged: the 1st, 2nd, 4th, 8th and so on."""
+    return repetition & (repetition - 1) == 0
+
+
 def quieten(library: str) -> None:
     """Drop the INFO lines of a library; call it after `configure_logging`."""
     logging.getLogger(library).setLevel(max(logging.WARNING, logging.getLogger().level))
