@@ -99,6 +99,16 @@ def test_a_failed_refund_is_owed_by_all_books_until_an_operator_has_it_made_agai
     assert stack.command("reconcile")["findings"] == []
 
 
+def test_an_order_that_is_cancelled_while_its_charge_is_parked_is_never_charged(stack: WholeStack) -> None:
+    shop = stack.shop()
+    order_id = UUID(place(stack, "pm_sim_error_500_20", Prefer="wait=0").json()["order_id"])
+    until(lambda: stack.rows("payment_service", "select from parked_messages where key = %s", str(order_id)))
+    shop.cancel("alice", order_id)
+    until(lambda: not stack.violations(), seconds=20)
+    assert shop.payment_of(order_id)["state"] == "voided"
+    assert [charge for charge in shop.ledger()["charges"] if charge["order_id"] == str(order_id)] == []
+
+
 def test_the_callers_trace_reaches_the_last_projection(stack: WholeStack) -> None:
     order = place(stack, traceparent=TRACEPARENT, tracestate="vendor=value").json()
     until(lambda: len(log_of(stack, order["order_id"])) == len(HEARD_OF["confirmed"]))

@@ -17,6 +17,10 @@ from inventory_service.stock import StockItem, stock_item_id
 from order_service.commands import UnpricedLine
 from order_service.order import Order
 from ordersaga.envelope.message import Message
+from projections.dashboard.components.orders import shown_state
+from projections.dashboard.components.payment import payment
+from projections.dashboard.components.steps import compensation
+from projections.queries import sagas, timeline
 from projections.service import projections as read_side
 from projections.views import VIEWS
 from tests.shop.support.saga import Saga
@@ -150,6 +154,21 @@ def test_the_views_say_what_the_services_know(saga: Saga, projections: Database)
         assert (refund_id[-2:], failure) == ("_1", "expired_or_canceled_card")
         assert connection.execute("select unit_price from stock_view where received > 0").fetchall() == [(100,)]
         assert set(paid) == {id_ for id_, state in states.items() if state == "confirmed"} | declined_or_refunded(paid)
+
+
+def test_a_refund_that_failed_is_shown_as_owed_at_its_order(saga: Saga, projections: Database) -> None:
+    [owed] = saga.owed()
+    with connected(projections) as connection:
+        project(connection, [announced(saga)])
+        order = sagas.fetch_one(connection, owed)
+        assert order
+        shown = timeline.of_saga(connection, order)
+    assert {step.name: step.state for step in shown.steps}["charged"] == "compensating"
+    assert shown_state(order)[:2] == ("Cancelled, refund failed", "bad")
+    assert [(step.name, step.look) for step in compensation(order)][1] == ("Refund failed", "failed")
+    written = str(payment(shown.payment))
+    assert "Refund failed, still owed" in written
+    assert "expired or canceled card" in written
 
 
 def declined_or_refunded(paid: dict[Any, str]) -> set[Any]:

@@ -143,7 +143,9 @@ class OutsideSteps:
         assert outside is not None
         with circuit.call():
             try:
-                return outside(message.data, self.transaction(connection, message), self.resources)
+                transaction = self.transaction(connection, message)
+                transaction.is_key_parked = not fresh  # needs_no_step has looked
+                return outside(message.data, transaction, self.resources)
             except Unavailable as error:
                 raise ResourceUnavailable(str(error)) from error
 

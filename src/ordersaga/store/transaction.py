@@ -66,6 +66,8 @@ class Transaction:
         self.cause = cause
         self.message: Message | None = None
         """The message whose reaction or outside step this is; None for a request or a deadline."""
+        self.is_key_parked = True
+        """False when no message of the key of `message` was parked when its outside step began."""
         self.rows = flush.Rows()
         self._histories: dict[UUID, History | None] = {}
 
@@ -149,6 +151,8 @@ class Transaction:
 
     def is_parked(self, contract: type[ContractData], key: str) -> bool:
         """Whether a message of this contract and key is parked in this service, such as behind the one at hand."""
+        if self.message and self.message.key == key and not self.is_key_parked:
+            return False
         row = self.connection.execute(IS_PARKED, (key, contract.NAME)).fetchone()
         return bool(row and row[0])
 

@@ -31,7 +31,7 @@ from tests.support.wait import until
 
 Choice = TypeVar("Choice")
 SKUS = ("tea", "cup")
-CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined", "pm_sim_timeout_after_charge")
+CARDS = ("pm_card_visa", "pm_card_visa", "pm_card_chargeDeclined", "pm_sim_timeout_after_charge", "pm_sim_charged_500")
 MORTAL = tuple(
     f"{service}-{kind}" for service in ("orders", "payments", "inventory") for kind in ("api", "worker", "relay")
 ) + ("projections-worker",)
