@@ -194,7 +194,7 @@ def test_edit_takes_the_body_from_a_file_or_standard_input(
     assert store.rows("select body, original_body from parked_messages") == [(message.body.encode(), b"{}")]
     assert "original body\n  {}" in run("show", message.id).stdout
     refused = run("edit", message.id, "--file", "-", *why, given="[]", expect=1)
-    assert "Nothing was done: the body is unacceptable JSON: an object is expected" in refused.stderr
+    assert "Nothing was done: the body is not a test.counted.v1: it is unacceptable JSON: an object" in refused.stderr
 
 
 def test_edit_opens_the_editor(stores: dict[str, Database], run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -95,12 +95,12 @@ def hash_violation(event_hash: bytes) -> str:
 
 
 def body_violation(body: str) -> str:
-    """Why the database cannot store a body as jsonb, or a reader could take it for two things; empty if neither."""
+    """What keeps a body from being stored as jsonb, or read as one thing by all, as a predicate; empty if nothing."""
     try:
         require_storable_object(body, MAX_NESTING)
     except UnacceptableJson as unacceptable:
         place = f"{unacceptable.field}: " if unacceptable.field else ""
-        return f"the body is unacceptable JSON: {place}{unacceptable}"
+        return f"is unacceptable JSON: {place}{unacceptable}"
     return ""
 
 
@@ -110,6 +110,8 @@ def require_within_limits(message: "Message") -> None:
     Raises:
         ValueError: it violates a limit; the text names the message, the limit and the value.
     """
-    reason = violation(message) or body_violation(message.body)
+    reason = violation(message)
+    if not reason and (unacceptable := body_violation(message.body)):
+        reason = f"the body {unacceptable}"
     if reason:
         raise ValueError(f"{message.contract[:MAX_CONTRACT]} cannot be announced: {reason}")

@@ -207,7 +207,7 @@ def from_headers(headers: Mapping[str, Any], body: bytes) -> Message:
         raise UnreadableMessage(f"header or body is malformed: {error}") from None
     reason = body_violation(message.body)
     if reason:
-        raise UnreadableMessage(reason)
+        raise UnreadableMessage(f"the body {reason}")
     return message
 
 

@@ -148,9 +148,10 @@ def read(delivery: Delivery, contracts: Mapping[str, type[ContractData]]) -> Rec
 def read_body(delivery: Delivery, envelope: Message, contract: type[ContractData]) -> Received | Broken:
     try:
         message = replace(envelope, body=delivery.body.decode())
-        reason = text_violation("body", message.body, MAX_BODY) or body_violation(message.body)
-        if reason:
-            return unreadable(delivery, envelope, f"the body is not a {envelope.contract}: {reason}")
+        if reason := text_violation("body", message.body, MAX_BODY):
+            return unreadable(delivery, envelope, f"header or body is malformed: {reason}")
+        if reason := body_violation(message.body):
+            return unreadable(delivery, envelope, f"the body is not a {envelope.contract}: it {reason}")
         data = contract.model_validate_json(message.body)
         key = str(getattr(data, data.KEY))
     except UnicodeDecodeError as error:
