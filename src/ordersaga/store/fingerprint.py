@@ -44,6 +44,12 @@ def of_all_aggregates() -> list[str]:
     return [found for kind in kinds_of_aggregates() if (found := fingerprint(kind)) != UNKNOWN]
 
 
+def without_source() -> list[str]:
+    """The aggregates that this process has imported and that get no snapshots, because their source cannot be read."""
+    kinds = [kind for kind in kinds_of_aggregates() if not is_foreign(kind) and fingerprint(kind) == UNKNOWN]
+    return sorted(f"{kind.__module__}.{kind.__qualname__}" for kind in kinds)
+
+
 def kinds_of_aggregates() -> list[type]:
     """The classes of aggregates that this process has imported, and their bases."""
     kinds: list[type] = [BaseAggregate]

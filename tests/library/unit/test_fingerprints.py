@@ -90,10 +90,14 @@ def test_nothing_else_changes_it(changed: Change, file: str, old: str, new: str)
     assert changed(f"till/{file}.py", old, new) == changed("till/rules.py", "1", "1")
 
 
-def test_code_without_its_source_has_none(changed: Change, tmp_path: Path) -> None:
+def test_code_without_its_source_has_none_and_is_named(
+    changed: Change, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     changed("till/rules.py", "1", "1")
     kind: type = import_module("till.drawer").Drawer
     (tmp_path / "till" / "base.py").unlink()
     fingerprint.cache_clear()
     module.parsed.cache_clear()
     assert fingerprint(kind) == UNKNOWN
+    monkeypatch.setattr(module, "kinds_of_aggregates", lambda: [kind])
+    assert module.without_source() == ["till.drawer.Drawer"]
