@@ -1,6 +1,6 @@
 """What becomes of messages by the kind of their error: locked, too large, too slow, data that Postgres cannot take."""
 
-import time
+import random
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -24,11 +24,13 @@ from ordersaga.store.transaction import Transaction, lock_key
 from tests.support.counting import GROUP, Counted, announcements
 from tests.support.databases import Database, Databases
 from tests.support.parking import delivery
+from tests.support.wait import until
 from tests.support.workers import counted
 
 React = Callable[[Counted, Transaction], None]
 Locks = Callable[[Any, Any], Iterable[UUID]]
 IMPATIENT = replace(WORKER, lock=0.2)
+SHORT = replace(WORKER, idle_in_transaction=0.5)
 ACCOUNTS = """
 create table accounts (id uuid primary key, total int not null, name varchar(3));
 grant all on accounts to counting
@@ -51,6 +53,11 @@ def keep(message: Counted, transaction: Transaction) -> None:
 
 def itself(message: Counted, _: Transaction) -> list[UUID]:
     return [message.counter_id]
+
+
+def some_ids(number: int) -> list[UUID]:
+    first = random.getrandbits(120)
+    return [UUID(int=each) for each in range(first, first + number)]
 
 
 class Group:
@@ -133,8 +140,9 @@ def test_three_hundred_messages_of_a_hundred_locks_are_taken_in_transactions_of_
         taken.extend(number for (number,) in transaction.connection.execute(query))
         keep(message, transaction)
 
-    group = Group(database, count_locks, lambda message, _: [uuid4() for _ in range(100)])
     counters = [uuid4() for _ in range(300)]
+    needed = {counter: some_ids(100) for counter in counters}
+    group = Group(database, count_locks, lambda message, _: needed[message.counter_id])
     group.receive(counters)
     assert (group.received(counters), group.parked(counters)) == (300, [])
     assert max(taken) <= 1000
@@ -144,8 +152,8 @@ def test_a_message_that_needs_more_locks_than_the_server_has_is_parked_with_the_
     database: Database,
 ) -> None:
     counters = [uuid4() for _ in range(4)]
-    many = lambda message, _: [uuid4() for _ in range(100_000 if message.counter_id == counters[2] else 1)]  # noqa: E731
-    group = Group(database, locks=many)
+    needed = {counter: some_ids(60_000 if counter == counters[2] else 1) for counter in counters}
+    group = Group(database, locks=lambda message, _: needed[message.counter_id])
     group.receive(counters)
     assert group.received(counters) == 3
     [(key, state, error, message)] = group.parked(counters)
@@ -153,11 +161,17 @@ def test_a_message_that_needs_more_locks_than_the_server_has_is_parked_with_the_
     assert "max_locks_per_transaction" in message
 
 
-def think(seconds: float, slow: UUID) -> React:
+def outlast(database: Database, transaction: Transaction) -> None:
+    """Be busy until the server has ended the session."""
+    session = [transaction.connection.info.backend_pid]
+    until(lambda: not database.rows("select from pg_stat_activity where pid = %s", session))
+
+
+def think(database: Database, slow: UUID) -> React:
     def react(message: Counted, transaction: Transaction) -> None:
         keep(message, transaction)
         if message.counter_id == slow:
-            time.sleep(seconds)
+            outlast(database, transaction)
 
     return react
 
@@ -166,7 +180,7 @@ def test_a_reaction_that_thinks_for_longer_than_a_transaction_may_is_parked_with
     database: Database,
 ) -> None:
     counters = [uuid4() for _ in range(4)]
-    group = Group(database, think(0.5, slow=counters[2]), limits=replace(WORKER, idle_in_transaction=0.1))
+    group = Group(database, think(database, slow=counters[2]), limits=SHORT)
     group.receive(counters, sessions=5)
     assert group.received(counters) == 3
     [(key, state, error, message)] = group.parked(counters)
@@ -176,7 +190,7 @@ def test_a_reaction_that_thinks_for_longer_than_a_transaction_may_is_parked_with
 
 def test_an_attempt_that_ends_its_session_counts(database: Database) -> None:
     counter = uuid4()
-    group = Group(database, think(0.5, slow=counter), limits=replace(WORKER, idle_in_transaction=0.1))
+    group = Group(database, think(database, slow=counter), limits=SHORT)
     database.rows("delete from parked_messages returning 1")
     group.receive([counter], sessions=2)
     database.rows("update parked_messages set next_attempt_at = now() where key = %s returning 1", (str(counter),))
@@ -197,11 +211,11 @@ def test_a_deadline_whose_reaction_ends_its_session_is_postponed_and_the_others_
     def when_closing_keep_it(counter: UUID, transaction: Transaction) -> None:
         keep(Counted(counter_id=counter, number=1), transaction)
         if counter == slow:
-            time.sleep(0.5)
+            outlast(database, transaction)
 
     due = "insert into deadlines values ('closing', %s, now() - interval '1 s', gen_random_uuid(), null, '', '')"
     deadlines = Deadlines(reactions, announcements)
-    group = Group(database, limits=replace(WORKER, idle_in_transaction=0.1))
+    group = Group(database, limits=SHORT)
     with database.connect() as connection:
         connection.cursor().executemany(due, [(slow,), (other,)])
     for _ in range(4):

@@ -33,7 +33,7 @@ TWO_LOCKS = """
 import sys
 from dataclasses import replace
 from ordersaga.runtime.sessions import WORKER, connect
-connection = connect(sys.argv[1], "frozen", replace(WORKER, idle_in_transaction=1))
+connection = connect(sys.argv[1], "frozen", replace(WORKER, idle_in_transaction=2))
 with connection.transaction():
     connection.execute("select pg_advisory_xact_lock(1)")
     print("has the first lock", flush=True)
