@@ -1,13 +1,15 @@
 """What a forked history meets: two events under one message id never both take effect, and a person hears of it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from ordersaga.envelope.message import Message
+from ordersaga.parked import operations
+from ordersaga.parked.operator import Operator
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP
@@ -15,6 +17,7 @@ from tests.support.databases import Databases
 from tests.support.wait import until
 from tests.support.workers import Counting, counted
 
+STATES = "message_id, state, error"
 FORKS = "ordersaga_messages_forked_total"
 
 
@@ -79,3 +82,31 @@ def test_both_of_a_fork_in_one_batch_are_told_apart(counting: Counting) -> None:
     assert counting.numbers(key) == [1]
     assert counting.numbers(other) == [1]
     assert counting.parked("state, error") == [("dead", "ForkedHistory"), ("waiting", "")]
+
+
+@pytest.mark.parametrize("comes_first", ["the skip", "the real message"])
+def test_of_two_with_one_id_a_person_skips_the_forged_one_and_retries_the_real_one(
+    counting: Counting, comes_first: str
+) -> None:
+    key = uuid4()
+    real = counted(key, 1)
+    counting.start()
+    counting.publish([replace(forked(real), body="{}")])
+    [(forgery,)] = until(lambda: counting.parked("message_id"))
+    assert forgery != real.id
+    if comes_first == "the real message":
+        counting.publish([real])
+        until(lambda: len(counting.parked()) == 2)
+    act(counting, operations.skip, forgery)
+    if comes_first == "the skip":
+        counting.publish([real])
+    [(fork, _, _)] = until(lambda: [row for row in counting.parked(STATES) if row[1:] == ("dead", "ForkedHistory")])
+    assert counting.numbers(key) == []
+    act(counting, operations.retry, fork)
+    until(lambda: counting.numbers(key) == [1])
+    assert counting.parked() == []
+
+
+def act(counting: Counting, action: Callable[..., object], message_id: UUID) -> None:
+    with counting.database.connect() as connection, connection.transaction():
+        action(connection, message_id, Operator("me", "it is forged"))

@@ -21,7 +21,8 @@ class ForkedHistory(UnreadableMessage):
         super().__init__(
             f"message {message.id} announces event {message.message.event_hash.hex()}, but was received before with "
             f"event {recorded.hex() or 'unknown'}: {message.message.source} has two histories of {message.key}, "
-            f"version {message.message.sequence}. Compare both, decide which is true, and skip this one"
+            f"version {message.message.sequence}. Compare both and decide which is true: "
+            "skip this one, or retry it if the other was skipped and took no effect"
         )
 
 

@@ -10,6 +10,7 @@ from psycopg.rows import class_row
 
 from ordersaga.envelope.message import ContractData, UnreadableMessage, read_envelope
 from ordersaga.inbox.delivery import Broken, read
+from ordersaga.inbox.forks import ForkedHistory
 from ordersaga.parked import attempts, table
 from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.parked.operator import ActionRefused
@@ -29,6 +30,12 @@ from held where position = %(position)s returning state
 SKIP = """
 insert into inbox (message_id, contract, source, event_hash)
 values (%s, %s, %s, %s) on conflict (message_id) do nothing
+"""
+# What a person skipped took no effect, so a retry of what shares its id with another event can be the true one.
+UNSKIP = """
+delete from inbox where message_id = %(id)s and event_hash <> %(event_hash)s and exists (
+    select from parked_actions where refused_by = 'reaction' and action = 'skip'
+        and (message_id = %(id)s or headers ->> 'ce-id' = %(id)s::text))
 """
 REPLACE_BODY = """
 update parked_messages set body = %(body)s, original_body = coalesce(original_body, body), edits = edits + 1
@@ -70,7 +77,13 @@ class HeldByReaction:
             return self.message_id
 
     def make_due(self, connection: Connection[Any]) -> str:
-        """Make it due now, or as soon as it is the first of its key. Returns the new state."""
+        """Make it due now, or as soon as it is the first of its key. Returns the new state.
+
+        A fork of a message that a person has skipped takes that one's place: a forger can claim an id first.
+        """
+        if self.row.error == ForkedHistory.__name__:
+            message = read_envelope(self.row.headers)
+            connection.execute(UNSKIP, {"id": message.id, "event_hash": message.event_hash})
         return str(next(connection.execute(MAKE_DUE, {"position": self.row.position}))[0])
 
     def skip(self, connection: Connection[Any]) -> None:
