@@ -32,6 +32,7 @@ class Circuit:
         self.resource = resource
         self._lock = threading.Lock()
         self._failures = 0
+        self._first_failure = datetime.now(UTC)
         self._since: datetime | None = None
         self._next_probe = 0.0
         self._problem = ""
@@ -77,12 +78,14 @@ class Circuit:
                 self._answered()
 
     def _failed(self, error: BaseException) -> None:
+        if self._failures == 0:
+            self._first_failure = datetime.now(UTC)
         self._failures += 1
         self._next_probe = time.monotonic() + PROBE_SECONDS
         if self._failures < MAX_FAILURES:
             return
         if self._since is None:
-            self._since = datetime.now(UTC)
+            self._since = self._first_failure
             OPEN.labels(self.resource).set(1)
             log.warning(
                 "resource does not answer, trying again until it does", resource=self.resource, reason=repr(error)
