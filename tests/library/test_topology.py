@@ -5,16 +5,21 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import partial
 
 import pytest
+from click.testing import CliRunner
 from pika.exceptions import ChannelClosedByBroker, UnroutableError
 
 from ordersaga.broker import provisioning, topology
+from ordersaga.cli.main import main
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Counted, CountKept, service
 from tests.support.wait import until
 from tests.support.workers import ROOT
+
+APP = ("--app", "tests.support.counting")
 
 
 @pytest.fixture
@@ -30,11 +35,7 @@ def older(broker: TestBroker) -> Iterator[TestBroker]:
 
 
 def declare(servers: AnyServers, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return ordersaga(servers, "topology", *arguments)
-
-
-def ordersaga(servers: AnyServers, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ordersaga.cli", "--app", "tests.support.counting", *arguments]
+    command = [sys.executable, "-m", "ordersaga.cli", "--app", "tests.support.counting", "topology", *arguments]
     environment = {**os.environ, "AMQP_URL": servers.amqp_url("provisioner")}
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
@@ -90,26 +91,28 @@ def publish(broker: TestBroker, contract: str) -> None:
 
 
 def test_bindings_of_a_reaction_that_was_removed_are_named_and_pruned_when_told_to(
-    broker: TestBroker, servers: AnyServers
+    broker: TestBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("AMQP_URL", broker.url)
+    run = partial(CliRunner().invoke, main)
     gone = "test.gone.v1"
     older = topology.Group(GROUP, (*service.contracts, gone), 2)
     broker.remember(older)
     provisioning.declare(broker.url, {GROUP: lambda _: older}, None)
-    named = declare(servers)
+    named = run([*APP, "topology"])
     assert f"{GROUP} is still bound to {gone}" in named.stderr
     assert "topology --prune` once no worker of the older code runs" in named.stderr
     publish(broker, gone)
-    assert f"is still bound to {gone}" in ordersaga(servers, "queues", "show").stdout
-    [status] = json.loads(ordersaga(servers, "queues", "show", "--json").stdout)["groups"]
+    assert f"is still bound to {gone}" in run([*APP, "queues", "show"]).stdout
+    [status] = json.loads(run([*APP, "queues", "show", "--json"]).stdout)["groups"]
     assert status["stale_contracts"] == [gone]
     with broker.channel() as channel:
         channel.queue_bind(f"{GROUP}.1", topology.EVENTS, routing_key=f"{CountKept.NAME}.01")  # recorded nowhere
-    pruned = json.loads(declare(servers, "--prune", "--json").stdout)
+    pruned = json.loads(run([*APP, "topology", "--prune", "--json"]).stdout)
     assert pruned == {"queues": {GROUP: 2}, "interrupted": [], "stale_contracts": {}, "pruned": {GROUP: [gone]}}
     for contract in (gone, CountKept.NAME):
         with pytest.raises(UnroutableError):
             publish(broker, contract)
     publish(broker, Counted.NAME)
-    assert declare(servers).stderr == ""
+    assert run([*APP, "topology"]).stderr == ""
     assert provisioning.stale_bindings(broker.url, [older]) == {}
