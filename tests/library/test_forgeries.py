@@ -65,7 +65,7 @@ for _ in range(5000):
     NESTED = {"a": NESTED}
 
 UNPROVEN: dict[str, tuple[dict[str, Any], str]] = {
-    "another service's contract": ({"ce_source": "inventory_service"}, "ForeignSource"),
+    "another service's contract": ({"ce_source": "mallory"}, "ForeignSource"),
     "no hash": ({"ce_eventhash": "", "body": "{}"}, "UnreadableMessage"),
     "half a hash": ({"ce_eventhash": "ab" * 16}, "UnreadableMessage"),
     "no header at all": (dict.fromkeys(to_headers(counted(uuid4(), 1))), "UnreadableMessage"),
@@ -133,7 +133,7 @@ def test_a_body_that_was_skipped_never_takes_effect_whatever_it_holds_when_it_co
 def test_a_skipped_forgery_does_not_take_the_real_message_with_it(connection: Connection[Any]) -> None:
     counter = uuid4()
     real = counted(counter, 1)
-    arrive(connection, forged(real, ce_source="inventory_service"))
+    arrive(connection, forged(real, ce_source="mallory"))
     [(id_,)] = parked(connection, "message_id")
     operations.skip(connection, id_, ALICE)
     arrive(connection, real)
