@@ -61,7 +61,8 @@ class Cause:
         if self.traceparent or self.tracestate:
             traceparent = valid_traceparent(self.traceparent)
             object.__setattr__(self, "traceparent", traceparent)
-            object.__setattr__(self, "tracestate", valid_tracestate(self.tracestate) if traceparent else "")
+            if self.tracestate:
+                object.__setattr__(self, "tracestate", valid_tracestate(self.tracestate) if traceparent else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,9 +234,9 @@ def parse_headers(headers: Mapping[str, Any], body: str) -> Message:
         contract=text(headers["ce-type"]),
         source=text(headers["ce-source"]),
         key=key_of(headers),
-        sequence=digits(headers["ce-sequence"], DECIMAL, 10),
+        sequence=int(matching(headers["ce-sequence"], DECIMAL)),
         time=datetime.fromisoformat(headers["ce-time"]),
-        event_hash=digits(headers["ce-eventhash"], HEX, 16).to_bytes(HASH_BYTES),
+        event_hash=bytes.fromhex(matching(headers["ce-eventhash"], HEX)),
         cause=Cause(
             correlation_id=UUID(headers["ce-correlationid"]),
             causation_id=UUID(causation_id) if causation_id else None,
@@ -251,11 +252,11 @@ HEX = re.compile(f"[0-9a-fA-F]{{{2 * HASH_BYTES}}}")
 DECIMAL = re.compile("[0-9]{1,19}")
 
 
-def digits(value: Any, pattern: re.Pattern[str], base: int) -> int:
-    """The number in a header; without the signs, spaces and underscores that Python would accept."""
+def matching(value: Any, pattern: re.Pattern[str]) -> str:
+    """The digits in a header; without the signs, spaces and underscores that Python would accept."""
     if not pattern.fullmatch(text(value)):
         raise ValueError(f"{value[:100]!r} does not match {pattern.pattern}")
-    return int(value, base)
+    return str(value)
 
 
 def key_of(headers: Mapping[str, Any]) -> str:
