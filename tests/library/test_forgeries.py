@@ -21,7 +21,7 @@ from ordersaga.parked import operations
 from ordersaga.parked.retries import Retries
 from tests.support.counting import GROUP, Asked, Counted, CountKept, announcements, reactions
 from tests.support.databases import Database, Databases
-from tests.support.parking import ALICE, delivery, handler, numbers
+from tests.support.parking import ALICE, NoSteps, delivery, handler, numbers
 from tests.support.workers import counted
 
 
@@ -177,15 +177,6 @@ NEWER.by_contract = {
     for name, reaction in reactions.by_contract.items()
 }
 newer = Reactor(NEWER, announcements)
-
-
-class NoSteps:
-    """A worker without outside steps."""
-
-    held_contracts: tuple[str, ...] = ()
-
-    def needed(self, _: object) -> bool:
-        return False
 
 
 def attempt(connection: Connection[Any], known: Reactor, steps: int = 4) -> None:

@@ -55,3 +55,12 @@ def parked_as(connection: Connection[Any], message: Message) -> UUID:
     query = "select message_id from parked_messages where headers ->> 'ce-id' = %s"
     [(id_,)] = connection.execute(query, (str(message.id),)).fetchall()
     return UUID(str(id_))
+
+
+class NoSteps:
+    """A worker without outside steps."""
+
+    held_contracts: tuple[str, ...] = ()
+
+    def needed(self, _: object) -> bool:
+        return False
