@@ -121,7 +121,7 @@ class Service:
     def schema(self) -> ServiceSchema:
         """The tables, migrations and role that `migrate` sets up in its database."""
         migrations = (Migrations(self.migrations, f"{self.database}_version"),) if self.migrations else ()
-        return ServiceSchema(self.database, self.role, self.tables, migrations)
+        return ServiceSchema(self.database, self.role, self.announcements.source, self.tables, migrations)
 
     def consumer_group(self, queues: int) -> Group:
         """Its consumer group with this number of queues."""

@@ -25,6 +25,8 @@ from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import Group, queues_of
 from ordersaga.cli.app import Application
 from ordersaga.cli.topology import topology as topology_command
+from ordersaga.database.migrate import migrate
+from ordersaga.database.service_schema import ServiceSchema
 from ordersaga.envelope.message import Message, partition_of
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
@@ -128,6 +130,7 @@ class Road:
 @pytest.fixture
 def road(counting: Counting, database: Databases, servers: AnyServers) -> Iterator[Road]:
     source = database()
+    migrate(ServiceSchema(GROUP, GROUP, Asked.SOURCE), source.owner_url)
     counting.broker.remember(Group(GROUP, (), 16))
     with relays_of(source, servers.amqp_url("relay")) as relays:
         relays.start()

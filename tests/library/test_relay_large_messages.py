@@ -91,7 +91,7 @@ def test_large_rows_that_the_broker_refused_are_published_again_a_few_at_a_time(
 def test_a_row_over_the_limit_is_recorded_and_its_body_is_not_read(
     outbox: Database, broker: TestBroker, relays: Relays
 ) -> None:
-    announce_large(outbox, 3, size=20_000_000)
+    announce_large(outbox, 3, size=8_000_000)
     announce_large(outbox, 1, size=1000)
     relay = relays.start(script=TELLS_WHAT_IT_HOLDS, RELAY_MAX_MESSAGE_BYTES="1000")
     until(lambda: all_published(outbox), seconds=60)

@@ -21,14 +21,15 @@ from tests.support.wait import until
 LISTENER = Group("listener", ("test.happened.v1",), 2)
 STRANGER = "stranger"
 IMPATIENT = """
-from ordersaga.inbox.reactions import Reactions
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import stall
 from ordersaga.service import Service
 class Listener(Service):
     contracts = ["test.happened.v1"]
 stall.UNCONFIRMED_SECONDS = 1.0
-__main__.main(["counting"], [Listener("counting", group="listener")])
+service = Listener("counting", group="listener")
+service.announcements._contracts["test.happened.v1"] = object
+__main__.main(["counting"], [service])
 """
 
 

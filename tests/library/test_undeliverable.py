@@ -274,7 +274,7 @@ def test_looking_for_what_is_due_and_for_what_follows_goes_by_index(outbox: Data
         select gen_random_uuid(), n, 'test.happened.v1', 'test', n % 9, n, now(), '', gen_random_uuid(), '', '', '',
             repeat('x', 500), 'waits', '', 0 from generate_series(1, 10000) as n returning message_id
     """
-    first, *_ = (id_ for (id_,) in outbox.rows(fill))
+    outbox.rows(fill)
     with session.connect(outbox.relay_url) as connection:
         session.prepare(connection, unsafe_durability=False)
         found = table.Undeliverable("counting", connection)
@@ -286,8 +286,8 @@ def test_looking_for_what_is_due_and_for_what_follows_goes_by_index(outbox: Data
         assert [row.position for row in found.due(lambda _: False, 100, 500, budget=999)] == [11]
         for statement, parameters in (
             (table.HEADS, {}),
-            (table.ROWS, {"ids": [first], "largest": 500, "budget": 500}),
-            (table.DELIVERED, {"ids": [first], "keys": ["1"], "positions": [1]}),
+            (table.ROWS, {"positions": [1], "largest": 500, "budget": 500}),
+            (table.DELIVERED, {"keys": ["1"], "positions": [1]}),
         ):
             plan = "\n".join(row[0] for row in connection.execute(f"explain {statement}", parameters))
             assert "Seq Scan" not in plan

@@ -27,12 +27,12 @@ EVERYTHING = Group("listener", ("*.*.*",), 1)
 ROW = """
 insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
     correlation_id, actor, traceparent, tracestate, body)
-values (%s, %s, 'test', %s, %s, now(), '\\x00', gen_random_uuid(), 'tester', '', '', %s)
+values (%s, %s, 'counting', %s, %s, now(), sha256(''), gen_random_uuid(), 'tester', '', '', %s)
 """
 ROWS = """
 insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
     correlation_id, actor, traceparent, tracestate, body)
-select gen_random_uuid(), 'test.happened.v1', 'test', mod(n, 50)::text, n / 50, now(), '\\x00',
+select gen_random_uuid(), 'test.happened.v1', 'counting', mod(n, 50)::text, n / 50, now(), sha256(''),
     gen_random_uuid(), 'tester', '', '', '{}'
 from generate_series(0, %s - 1) as n
 """

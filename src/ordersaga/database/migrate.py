@@ -13,6 +13,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import ProgrammingError
 
 from ordersaga.database.locks import MIGRATION
+from ordersaga.database.outbox_constraints import constrain_outbox
 from ordersaga.database.pool import missing_columns
 from ordersaga.database.privileges import close_to_everybody
 from ordersaga.database.schema import metadata
@@ -71,6 +72,7 @@ def migrate(schema: ServiceSchema, url: str) -> None:
                 upgrade(connection, migrations.folder, migrations.version_table)
             driver: Any = connection.connection.driver_connection
             require_complete(driver, schema)
+            constrain_outbox(driver, schema.source)
             grant(driver, schema.role, SERVICE_GRANTS)
             for migrations in schema.migrations:
                 grant(driver, schema.role, SQL(migrations.grants))

@@ -24,6 +24,8 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import UserDefinedType
 
+from ordersaga.envelope import limits
+
 metadata = MetaData()
 
 
@@ -108,6 +110,18 @@ snapshots = Table(
     ),
 )
 
+OUTBOX_LIMITS = {
+    "outbox_contract": rf"octet_length(contract) <= {limits.MAX_CONTRACT} and contract ~ '^{limits.CONTRACT.pattern}$'",
+    "outbox_key": f"octet_length(key) between 1 and {limits.MAX_KEY}",
+    "outbox_sequence": "sequence >= 0",
+    "outbox_time": f"time >= '{limits.FIRST_YEAR}-01-01 00:00+00' and time < '{limits.LAST_YEAR + 1}-01-01 00:00+00'",
+    "outbox_event_hash": f"octet_length(event_hash) = {limits.HASH_BYTES}",
+    "outbox_actor": f"octet_length(actor) <= {limits.MAX_ACTOR}",
+    "outbox_trace": "octet_length(traceparent) <= 55 and octet_length(tracestate) <= 512",
+    "outbox_body": f"octet_length(body) <= {limits.MAX_BODY}",
+}
+"""Constraint -> condition: what consumers would refuse does not get into an outbox."""
+
 outbox = Table(
     "outbox",
     metadata,
@@ -115,8 +129,10 @@ outbox = Table(
     xid(),
     Column("message_id", Uuid, nullable=False),
     *message_columns(Text),
+    *(CheckConstraint(condition, name=name) for name, condition in OUTBOX_LIMITS.items()),
     Index("outbox_window", "xid", "position"),
 )
+"""`migrate` adds the constraint `outbox_source`, which names the service."""
 
 relay_cursor = Table(
     "relay_cursor",
@@ -131,24 +147,33 @@ relay_cursor = Table(
     moment("moved_at"),
 )
 
+UNDELIVERABLE_KINDS = ("nacked", "returned", "too_large", "foreign_source", "invalid", "unknown_contract", "waits")
+
 undeliverable = Table(
     "undeliverable",
     metadata,
-    Column("message_id", Uuid, primary_key=True),
-    Column("position", BigInteger, nullable=False, comment="of its row in the outbox: the order within a key"),
+    Column("message_id", Uuid, nullable=False),
+    Column(
+        "position",
+        BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="of its row in the outbox: the order within a key",
+    ),
     *message_columns(Text),
-    Column("kind", Text, CheckConstraint("kind in ('nacked', 'returned', 'too_large', 'waits')"), nullable=False),
+    Column("kind", Text, CheckConstraint(f"kind in {UNDELIVERABLE_KINDS}"), nullable=False),
     Column("reason", Text, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column(
         "next_attempt_at",
         DateTime(timezone=True),
-        comment="null: when it is the first of its key (waits), or when a person retries it (too_large)",
+        comment="null: when it is the first of its key (waits), or when a person retries it",
     ),
     moment("refused_at"),
-    Index("undeliverable_key", "key", "position"),
+    Index("undeliverable_message", "message_id"),
+    Index("undeliverable_key", text('"left"(key, 512)'), "position"),
 )
-"""Messages that the broker refused, and those that wait behind them: copies, so that outbox rows can be purged."""
+"""Messages that the broker or the relay refused, and those that wait: copies, so that outbox rows can be purged."""
 
 inbox = Table(
     "inbox",

@@ -25,5 +25,7 @@ class ServiceSchema:
 
     database: str
     role: str
+    source: str
+    """The `ce-source` of its announcements: its outbox takes no others."""
     tables: "tuple[MetaData, ...]" = ()
     migrations: tuple[Migrations, ...] = ()

@@ -9,15 +9,17 @@ from psycopg.rows import class_row
 
 from ordersaga.parked.refused_by import BROKER_STATE
 
+# Two messages may claim one id; the first of them is meant.
 HOLD = f"""
-select message_id, {BROKER_STATE} as state, attempts from undeliverable where message_id = %s for update
+select message_id, position, {BROKER_STATE} as state, attempts from undeliverable
+where position = (select min(position) from undeliverable where message_id = %s) for update
 """  # noqa: S608 - a constant
 # What waits is due as soon as it is the first of its key.
 MAKE_DUE = f"""
 update undeliverable set attempts = 0, next_attempt_at = case when kind <> 'waits' then now() end
-where message_id = %s returning {BROKER_STATE}
+where position = %s returning {BROKER_STATE}
 """  # noqa: S608 - a constant
-SKIP = "delete from undeliverable where message_id = %s"
+SKIP = "delete from undeliverable where position = %s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +27,7 @@ class HeldByBroker:
     """A row of undeliverable, locked until the transaction ends."""
 
     message_id: UUID
+    position: int
     state: str
     attempts: int
     edits: int = 0
@@ -32,11 +35,11 @@ class HeldByBroker:
 
     def make_due(self, connection: Connection[Any]) -> str:
         """Make it due now, or as soon as it is the first of its key. Returns the new state."""
-        return str(next(connection.execute(MAKE_DUE, (self.message_id,)))[0])
+        return str(next(connection.execute(MAKE_DUE, (self.position,)))[0])
 
     def skip(self, connection: Connection[Any]) -> None:
         """Delete it; the relay publishes the next of its key."""
-        connection.execute(SKIP, (self.message_id,))
+        connection.execute(SKIP, (self.position,))
 
 
 def hold(connection: Connection[Any], message_id: UUID) -> HeldByBroker | None:

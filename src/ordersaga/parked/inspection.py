@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 
+from ordersaga.database.readable_time import READABLE_TIME
 from ordersaga.envelope.message import COLUMNS, from_row, to_headers
 from ordersaga.parked.operator import UnknownMessage
 from ordersaga.parked.refused_by import REFUSED_BY, RefusedBy, statement
@@ -19,7 +20,8 @@ class FailureGroup:
     of their key.
 
     A reaction's error is an exception, its place the line that raised the newest of them. The broker's error is
-    `nacked`, `returned` or `too_large`, its place the contract.
+    `nacked`, `returned` or `too_large`, or what the relay found before it sent the message: `foreign_source`, `invalid`
+    or `unknown_contract`; its place is the contract.
     """
 
     refused_by: RefusedBy
@@ -76,7 +78,9 @@ def refusals(connection: Connection[Any], message_id: UUID) -> list[RefusedBy]:
     return [by for by in REFUSED_BY if still_parked(connection, by, [message_id])]
 
 
-SUMMARY = "select message_id, state, attempts, error, place, message from {rows} where message_id = %s"
+SUMMARY = (
+    "select message_id, state, attempts, error, place, message from {rows} where message_id = %s order by position"
+)
 
 
 def summary(connection: Connection[Any], message_id: UUID, by: RefusedBy) -> dict[str, Any]:
@@ -106,12 +110,15 @@ def actions(
         return cursor.execute(ACTIONS, wanted).fetchall()
 
 
-ONE = "select *, {failure} as failure from {rows} where message_id = %s"
+ONE = "select *, {failure} as failure from {rows} where message_id = %s order by position"
 OF_KEY = """
 select message_id, position < %(position)s as before from {rows}
 where key = %(key)s and position <> %(position)s order by position limit 1000
 """
-ENVELOPE = f"select {', '.join(COLUMNS)} from undeliverable where message_id = %s"  # noqa: S608 - a constant
+ENVELOPE = f"""
+select {", ".join(READABLE_TIME if column == "time" else column for column in COLUMNS)}
+from undeliverable where position = %s
+"""  # noqa: S608 - a constant
 
 
 def show(connection: Connection[Any], message_id: UUID, refused_by: RefusedBy | None = None) -> dict[str, Any]:
@@ -136,7 +143,7 @@ def show(connection: Connection[Any], message_id: UUID, refused_by: RefusedBy | 
 
 def with_envelope(connection: Connection[Any], found: dict[str, Any]) -> dict[str, Any]:
     """The headers and the routing key that the relay publishes a message with."""
-    row = connection.execute(ENVELOPE, (found["message_id"],)).fetchone()
+    row = connection.execute(ENVELOPE, (found["position"],)).fetchone()
     if row is None:
         raise UnknownMessage(f"message {found['message_id']} is not parked here")
     message = from_row(row)

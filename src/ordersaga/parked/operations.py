@@ -56,7 +56,7 @@ insert into parked_actions (refused_by, action, message_id, key, contract, corre
 select %(refused_by)s, %(action)s, message_id, key, contract, correlation_id, %(actor)s, %(reason)s, state, attempts,
     error, place, message, case when %(action)s <> 'retry' then headers end,
     case when %(action)s <> 'retry' then body end, %(new_body)s
-from {rows} where message_id = %(message_id)s
+from {rows} where message_id = %(message_id)s order by position limit 1
 """
 
 

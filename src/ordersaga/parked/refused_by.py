@@ -1,5 +1,7 @@
 """Who refused a parked message: a reaction of the service's group, or the broker when the service's relay published it.
 
+A message that the relay does not even send counts as refused by the broker: an operator treats both alike.
+
 The group's workers write `parked_messages`, the active relay writes `undeliverable`; operators see the same columns of
 both.
 """

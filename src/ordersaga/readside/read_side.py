@@ -84,7 +84,8 @@ class ReadSide(Service):
 
         base = super().schema
         migrations = Migrations(Path(__file__).parent / "migrations", "readside_version", GRANTS)
-        return ServiceSchema(base.database, base.role, (metadata, *base.tables), (migrations, *base.migrations))
+        tables = (metadata, *base.tables)
+        return ServiceSchema(base.database, base.role, base.source, tables, (migrations, *base.migrations))
 
     def fold(self, connection: Connection[Any], first: int, last: int, views: Iterable[str] = ()) -> None:
         """Add the messages from position `first` to `last` to these views, or to all.

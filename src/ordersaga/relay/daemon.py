@@ -4,9 +4,10 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
+from ordersaga.relay.announced import Announced
 from ordersaga.relay.dispatch import DRAIN_SECONDS
 from ordersaga.relay.relay import Relay
 from ordersaga.relay.session import UnsafeServer
@@ -44,7 +45,8 @@ Environment:
 
 Start as many as you like: one leads per database, the others stand by and take over within seconds when it dies.
 A message that the broker refuses is recorded in the table `undeliverable` and tried again; later messages of its key
-wait for it: see `ordersaga parked list`.
+wait for it: see `ordersaga parked list`. A row of another service, over a limit, or of a contract that its service does
+not announce is recorded there too, and never sent.
 A relay waits for a server that is away. SIGTERM or Ctrl-C: it reads no more, waits up to ten seconds for the confirms
 of messages in flight, moves the cursor, and exits 0. Exit 2: something must be changed first, and the text says what.
 """
@@ -69,6 +71,14 @@ def urls_of_environment(names: list[str]) -> dict[str, str]:
     return distinct_databases({name: urls[name] for name in names or sorted(urls)})
 
 
+def of_services(urls: dict[str, str], services: Sequence[Service], named: Sequence[str]) -> dict[str, str]:
+    """The databases of these services. Raises MissingSetting when another one is named."""
+    known = {service.database for service in services}
+    if others := [name for name in named if name not in known]:
+        raise MissingSetting(f"{others[0]} is the database of no service. Name one of: {', '.join(sorted(known))}")
+    return {name: url for name, url in urls.items() if name in known}
+
+
 def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> None:
     """Run one relay in its thread; an unhandled error ends the process."""
     try:
@@ -84,11 +94,12 @@ def run_relay(relay: Relay, stop: threading.Event, exit_codes: list[int]) -> Non
 
 
 def serve(
-    urls: Mapping[str, str], amqp_url: str, unsafe_durability: bool = False, services: Iterable[Service] = ()
+    urls: Mapping[str, str], amqp_url: str, unsafe_durability: bool = False, services: Sequence[Service] = ()
 ) -> int:
     """Run a relay for each database of `urls` until SIGTERM or SIGINT. Returns the exit code.
 
-    `services` are those of the application; their groups receive the messages.
+    `services` are those of the application: a row must be of the source and of a contract of its own service, and their
+    groups receive the messages. Without services, neither is checked.
 
     Raises:
         MissingSetting: a variable of the environment has an invalid value.
@@ -99,8 +110,9 @@ def serve(
     set_by_signal(stop)
     retention_seconds, largest = 3600 * settings.relay_retention_hours, settings.relay_max_message_bytes
     groups = {service.group: service.contracts for service in services}
+    announced = {service.database: announced_by(service) for service in services}
     relays = [
-        Relay(name, url, amqp_url, stop, unsafe_durability, retention_seconds, largest, groups)
+        Relay(name, url, amqp_url, stop, unsafe_durability, retention_seconds, largest, groups, announced.get(name))
         for name, url in urls.items()
     ]
     configure_logging(settings, " ".join(("relay", *urls)))
@@ -122,7 +134,11 @@ def serve(
     return max(exit_codes, default=0)
 
 
-def main(arguments: list[str], services: Iterable[Service] = ()) -> int:
+def announced_by(service: Service) -> Announced:
+    return Announced(service.announcements.source, frozenset(service.announcements.contracts))
+
+
+def main(arguments: list[str], services: Sequence[Service] = ()) -> int:
     if "-h" in arguments or "--help" in arguments:
         sys.stdout.write(USAGE.format(program=program()))
         return 0
@@ -132,10 +148,12 @@ def main(arguments: list[str], services: Iterable[Service] = ()) -> int:
             raise MissingSetting(f"There is no option {name}. See python -m {program()} --help")
     settings = read_settings(RelaySettings)
     urls = urls_of_environment(names)
+    if services:
+        urls = of_services(urls, services, names)
     return serve(urls, settings.broker_url, UNSAFE in arguments, services)
 
 
-def run(services: Iterable[Service]) -> NoReturn:
+def run(services: Sequence[Service]) -> NoReturn:
     """Run the daemon of an application with the arguments of this process, and exit."""
     try:
         sys.exit(main(sys.argv[1:], tuple(services)))

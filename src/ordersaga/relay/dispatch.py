@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import session
+from ordersaga.relay.announced import Announced, violated
 from ordersaga.relay.confirms import Outcome
 from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publisher import MessageRefused, Publisher
@@ -59,14 +60,19 @@ class Dispatch:
         connection: Connection[Any],
         publisher: Publisher,
         queues: SilentQueues,
+        announced: Announced | None,
         max_bytes: int,
         stop: threading.Event,
     ) -> None:
+        """Without `announced`, any source and contract is sent."""
         self.in_flight = InFlight()
         self.undeliverable = Undeliverable(database, connection)
+        if announced:
+            self.undeliverable.make_due(announced.contracts)
         self.stall = Stall(database, connection, publisher, queues)
         self._connection = connection
         self._publisher = publisher
+        self._refusal_of = announced.refusal if announced else violated
         self._max_bytes = max_bytes
         self._stop = stop
         self._stop_seen_at = 0.0
@@ -159,10 +165,11 @@ class Dispatch:
         self.in_flight.clear()
 
     def _send_now(self, rows: Sequence[Outgoing]) -> None:
-        """Send rows that are due; record those that are too large."""
-        if large := [row for row in rows if row.size > self._max_bytes]:
-            rows = [row for row in rows if row.size <= self._max_bytes]
-            self._send_now(self._refuse([RefusedRow(row, "too_large", self._too_large(row)) for row in large]))
+        """Send rows that are due; record those that must not be sent."""
+        if refused := [found for row in rows if (found := self._refusal(row))]:
+            never = {each.row.position for each in refused}
+            rows = [row for row in rows if row.position not in never]
+            self._send_now(self._refuse(refused))
         for chunk in chunks(rows):
             if not self.in_flight.count:
                 self._confirmed_at = time.monotonic()
@@ -170,8 +177,13 @@ class Dispatch:
             self.in_flight.mark_sent(chunk)
             self._keep_alive()
 
-    def _too_large(self, row: Outgoing) -> str:
-        return f"its body has {row.size} bytes, RELAY_MAX_MESSAGE_BYTES is {self._max_bytes}"
+    def _refusal(self, row: Outgoing) -> RefusedRow | None:
+        """Why a row must not be sent; None: it may be."""
+        if row.size > self._max_bytes:
+            reason = f"its body has {row.size} bytes, RELAY_MAX_MESSAGE_BYTES is {self._max_bytes}"
+            return RefusedRow(row, "too_large", reason)
+        refusal = self._refusal_of(row.message)
+        return RefusedRow(row, *refusal) if refusal else None
 
     def _apply(self, outcome: Outcome) -> None:
         if not outcome.settled:

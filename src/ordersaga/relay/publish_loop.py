@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import window
+from ordersaga.relay.announced import Announced
 from ordersaga.relay.dispatch import (
     CHUNK,
     MAX_IN_FLIGHT,
@@ -46,6 +47,7 @@ class PublishLoop:
         connection: Connection[Any],
         publisher: Publisher,
         queues: SilentQueues,
+        announced: Announced | None,
         purger: Purger,
         max_bytes: int,
         stop: threading.Event,
@@ -58,7 +60,7 @@ class PublishLoop:
         self._stop = stop
         self._log = log.bind(database=database)
         self._active_at = time.monotonic()
-        self._dispatch = Dispatch(database, connection, publisher, queues, max_bytes, stop)
+        self._dispatch = Dispatch(database, connection, publisher, queues, announced, max_bytes, stop)
         self._undeliverable = self._dispatch.undeliverable
         self._opened = Window("", [])
         self._unread = 0

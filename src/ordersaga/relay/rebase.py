@@ -18,6 +18,7 @@ from typing import Any
 from psycopg import Connection
 
 from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT
+from ordersaga.envelope.message import COLUMNS
 from ordersaga.runtime.logs import log
 
 LOCK = "select from relay_cursor for update"
@@ -31,17 +32,30 @@ from relay_cursor c, pg_control_system() s,
     (select exists (select from outbox where xid >= pg_snapshot_xmax(pg_current_snapshot()))) f
 """
 
-RESTAMP = """
-with stamped as (
-    update outbox set xid = case
-        when age(outbox.xmin) >= age(c.xmin) and (
+PUBLISHED = """age(outbox.xmin) >= age(c.xmin) and (
             pg_visible_in_snapshot(outbox.xid, c.published)
-            or outbox.position <= c.confirmed_position and pg_visible_in_snapshot(outbox.xid, c.target))
-        then '2'::xid8 else pg_current_xact_id() end
+            or outbox.position <= c.confirmed_position and pg_visible_in_snapshot(outbox.xid, c.target))"""
+RESTAMP = f"""
+with stamped as (
+    update outbox set xid = case when {PUBLISHED} then '2'::xid8 else pg_current_xact_id() end
     from relay_cursor c
     returning outbox.xid = '2'::xid8 as published)
 select count(*) filter (where published), count(*) filter (where not published) from stamped
+"""  # noqa: S608 - a constant
+
+# Postgres checks a constraint at every update, also in rows from before it: these could not be stamped.
+CHECKS = """
+select coalesce(string_agg(format('(%s) is false', pg_get_expr(conbin, conrelid)), ' or '), 'false') from pg_constraint
+where conrelid = 'outbox'::regclass and contype = 'c' and not convalidated
 """
+SET_ASIDE = f"""
+with violating as (
+    delete from outbox using relay_cursor c where {{checks}}
+    returning outbox.*, ({PUBLISHED}) as is_published)
+insert into undeliverable (position, {", ".join(COLUMNS)}, kind, reason, attempts)
+select position, {", ".join(COLUMNS)}, 'invalid', 'it violates a constraint of the outbox that is younger', 1
+from violating where not coalesce(is_published, false) on conflict do nothing
+"""  # noqa: S608 - constants
 
 MOVE = """
 update relay_cursor set system_identifier = %s, published = %s, target = null, confirmed_position = null,
@@ -64,6 +78,8 @@ def rebase_if_foreign(connection: Connection[Any], database: str) -> None:
             connection.execute(ADOPT, (this_server,))
             log.warning("the server has a new identifier and the same transactions: the cursor stays valid", **servers)
             return
+        [(checks,)] = connection.execute(CHECKS)
+        connection.execute(SET_ASIDE.format(checks=checks).encode())
         counts = connection.execute(RESTAMP).fetchone()
         assert counts is not None
         connection.execute(MOVE, (this_server, EMPTY_SNAPSHOT))

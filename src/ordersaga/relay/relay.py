@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from ordersaga.broker.silent_queues import Groups, SilentQueues
 from ordersaga.relay import session, window
+from ordersaga.relay.announced import Announced
 from ordersaga.relay.publish_loop import PublishLoop
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
@@ -38,8 +39,9 @@ class Relay:
         retention_seconds: float = 24 * 3600,
         max_bytes: int = 16 * 1024 * 1024,
         groups: Groups | None = None,
+        announced: Announced | None = None,
     ) -> None:
-        """`groups` are those whose queues a stall may be due to."""
+        """`groups` are those whose queues a stall may be due to; without `announced`, any source is published."""
         self.database = database
         self.publish_loop: PublishLoop | None = None
         self._url = database_url
@@ -47,6 +49,7 @@ class Relay:
         self._unsafe_durability = unsafe_durability
         self._retention_seconds = retention_seconds
         self._max_bytes = max_bytes
+        self._announced = announced
         self._publisher = Publisher(amqp_url, f"relay {database}")
         self._queues = SilentQueues(amqp_url, f"relay {database}", groups or {})
         self._rabbitmq = Link(f"RabbitMQ for {database}")
@@ -119,7 +122,14 @@ class Relay:
         log.info("active", database=self.database)
         purger = Purger(self.database, connection, self._retention_seconds)
         self.publish_loop = PublishLoop(
-            self.database, connection, self._publisher, self._queues, purger, self._max_bytes, self._stop
+            self.database,
+            connection,
+            self._publisher,
+            self._queues,
+            self._announced,
+            purger,
+            self._max_bytes,
+            self._stop,
         )
         try:
             self.publish_loop.run()

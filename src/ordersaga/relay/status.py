@@ -10,6 +10,7 @@ import psycopg
 from psycopg import Connection
 
 from ordersaga.database.locks import RELAY_LEAD
+from ordersaga.database.readable_time import READABLE_TIME
 from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT, unseen
 from ordersaga.relay.undeliverable import MAX_ROWS
 from ordersaga.relay.window import Cursor
@@ -87,8 +88,8 @@ total as (
         count(*) filter (where not is_published) as unpublished,
         min(position) filter (where not is_published) as oldest
     from backlog)
-select published, unpublished, message_id, contract, time,
-    coalesce(greatest(0, extract(epoch from clock_timestamp() - time)), 0)::float8
+select published, unpublished, message_id, contract, {READABLE_TIME},
+    coalesce(greatest(0, extract(epoch from clock_timestamp() - {READABLE_TIME})), 0)::float8
 from total left join outbox on position = oldest
 """  # noqa: S608 - constants
 

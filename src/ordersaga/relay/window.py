@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from ordersaga.database.readable_time import READABLE_TIME
 from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT, window_of
 from ordersaga.envelope.message import COLUMNS, Message, from_row
 
@@ -68,8 +69,9 @@ def page_of(table: str, condition: str) -> str:
     stores outside of its row.
     """
     columns = ", ".join(column for column in COLUMNS if column != "body")
+    readable = columns.replace(" time,", f" {READABLE_TIME} as time,")
     return f"""
-select position, size, {columns}, case when size <= %(largest)s then body else '' end from (
+select position, size, {readable}, case when size <= %(largest)s then body else '' end from (
     select position, {columns}, body, size, sum(case when size <= %(largest)s then size else 0 end)
         over (order by position) as total, row_number() over (order by position) as number
     from (select *, octet_length(body) as size from {table} where {condition}) as sized) as page

@@ -15,7 +15,9 @@ def parked() -> None:
 
     A reaction refuses a message by raising an exception; a worker of its group retries it. The broker refuses one that
     the relay of a service publishes; it is nacked (a queue did not take it), returned (no queue is bound for it) or
-    too_large, and the active relay retries it.
+    too_large. The relay does not send one that is foreign_source (another service's), invalid (over a limit) or
+    unknown_contract (not of this version of its service); they are listed with those that the broker refused. The
+    active relay retries what is nacked, returned or unknown_contract; the others wait for you.
     """
 
 

@@ -76,8 +76,10 @@ def status(application: Application, services: tuple[Service, ...], as_json: boo
     """Show the active relay, the lag and the rate of each database.
 
     BEHIND counts committed rows that the broker has not confirmed; OLDEST is the age of the first of them. REFUSED
-    counts messages that it refused and those that wait behind them: `parked list` shows them.
-    Exit code 0 when every database answers and has an active relay, else 1.
+    counts messages that it refused or that the relay did not send, and those that wait behind them: `parked list`
+    shows them.
+    A line below tells what keeps a relay from publishing, such as an alarm of the broker or a queue by its name.
+    Exit code 0 when every database answers and its relay publishes, else 1.
     """
     urls = relay_urls(application, services)
     with ThreadPoolExecutor(len(urls) or 1) as executor:
@@ -105,7 +107,7 @@ def table(lines: list[RelayStatus]) -> list[str]:
 
 
 def remarks(line: RelayStatus) -> list[str]:
-    """The problem of one database, and the reason of the first message that the broker refused."""
+    """The problem of one database, and the reason of the first undeliverable message."""
     found = [f"{line.database}: {line.problem}"] if line.problem else []
     if line.undeliverable_since:
         why = f"{line.undeliverable} undeliverable since {ago(line.undeliverable_since)}, the first: "
