@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
 from typing import Any, ClassVar
+from urllib.error import HTTPError
+from urllib.request import urlopen
 from uuid import uuid4
 
 import psutil
@@ -251,10 +253,10 @@ def test_history_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(monitor.snapshots().history) == monitoring.HISTORY
 
 
-@pytest.fixture
-def node(tmp_path: Path) -> Iterator[RabbitMQ]:
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """A node as `ordersaga up` starts it."""
-    state = State(tmp_path / "state").create()
+    state = State(tmp_path_factory.mktemp("node") / "state").create()
     node = RabbitMQ(state, Records(state))
     try:
         node.start()
@@ -285,6 +287,12 @@ def test_the_broker_tells_what_lies_in_its_queues_and_what_is_out_with_consumers
             assert method is not None
             channel.basic_ack(method.delivery_tag)
         seen(monitor, lambda snapshot: bool(snapshot.broker.acknowledged_per_second))
+
+
+def test_the_port_of_the_brokers_metrics_manages_nothing(node: RabbitMQ) -> None:
+    for path in ("/api/users", "/api/overview", "/", "/metrics/../api/users"):
+        with pytest.raises(HTTPError, match=r"40[45]"):
+            urlopen(node.metrics_url + path, timeout=5)
 
 
 def listening(node: RabbitMQ) -> "list[Any]":
