@@ -70,6 +70,7 @@ ENVIRONMENT = """
   AUDIT_SEAL_SECONDS        between two windows of events that are sealed and signed (default 5)
   LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, IDLE_IN_TRANSACTION_TIMEOUT_SECONDS
                             of workers and APIs in Postgres (default 10, 30, 5; APIs 7, 10, 5)
+  HTTP_READ_SECONDS         in which an API must have received a whole request (default 10)
   LOG_LEVEL, LOG_FORMAT     DEBUG to ERROR (default INFO); console or json (default console)
   STRIPE_API_BASE, STRIPE_API_KEY   set both to charge cards there instead of at the local simulator
   STRIPE_TIMEOUT_SECONDS    for an answer of the card processor (default 5)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
 import pytest
+from pydantic_settings import BaseSettings
 
 from devstack.processes import GROUPS, MIGRATE, PROCESSES, RELAY_ROLE, TOPOLOGY, Process
 from devstack.servers.databases import connections_of
@@ -21,10 +22,11 @@ from order_service.settings import OrderSettings
 from ordersaga.audit.settings import SealerSettings
 from ordersaga.http import gunicorn_conf
 from ordersaga.relay.settings import RelaySettings
-from ordersaga.runtime.settings import DATABASE_SUFFIX
+from ordersaga.runtime.settings import DATABASE_SUFFIX, Settings
 from payment_service.settings import PaymentSettings
 from projections.monitor.targets import read_services, read_targets
 from projections.settings import ProjectionsSettings
+from shop import services
 from tests.shop.support.compose import compose, variables
 
 PORT = 8080
@@ -85,6 +87,24 @@ def test_a_process_has_the_settings_of_the_table(process: Process) -> None:
     accounts |= {"AMQP_URL"} if process.amqp_user else set()
     assert given >= {*process.settings, *accounts}
     assert {variable for variable in given if variable.endswith(ACCOUNTS)} == accounts
+
+
+@every_process
+def test_a_process_gets_the_variables_that_a_user_may_set(process: Process) -> None:
+    read = {name.upper() for kind in settings_of(process) for name in kind.model_fields}
+    assert set(process.passed_on) & read <= environment(process.name).keys()
+
+
+def settings_of(process: Process) -> list[type[BaseSettings]]:
+    if RELAY_ROLE in process.databases.values():
+        return [RelaySettings]
+    return [service.settings for service in services if service.name in process.serves] or [SealerSettings, Settings]
+
+
+def test_a_token_is_printed_by_a_module_that_exists() -> None:
+    python, option, module, *arguments = SERVICES["token"]["entrypoint"]
+    assert [python, option, arguments[0]] == ["python", "-m", "token"]
+    assert find_spec(f"{module}.__main__") is not None
 
 
 @every_process
