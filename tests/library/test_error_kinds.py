@@ -176,15 +176,16 @@ def think(database: Database, slow: UUID) -> React:
     return react
 
 
+@pytest.mark.parametrize("place", [0, 2])
 def test_a_reaction_that_thinks_for_longer_than_a_transaction_may_is_parked_with_the_setting_named(
-    database: Database,
+    database: Database, place: int
 ) -> None:
     counters = [uuid4() for _ in range(4)]
-    group = Group(database, think(database, slow=counters[2]), limits=SHORT)
+    group = Group(database, think(database, slow=counters[place]), limits=SHORT)
     group.receive(counters, sessions=5)
     assert group.received(counters) == 3
     [(key, state, error, message)] = group.parked(counters)
-    assert (key, state, error) == (str(counters[2]), "retrying", "IdleInTransactionSessionTimeout")
+    assert (key, state, error) == (str(counters[place]), "retrying", "IdleInTransactionSessionTimeout")
     assert "IDLE_IN_TRANSACTION_TIMEOUT_SECONDS" in message
 
 

@@ -59,13 +59,14 @@ class Receiver:
         return messages
 
     def receive(self, connection: Connection[Any], run: Sequence[Received | Broken]) -> None:
-        """Handle or park all messages of one of `runs`. Raises when a server is unavailable; then call it again."""
+        """Handle or park all messages of one of `runs`. Raises when a server is unavailable; then call it again.
+
+        Each message may have a `failure` by then, which ended the last session.
+        """
         first = run[0]
         if isinstance(first, Broken):
             state = "retrying" if first.is_unknown else "dead"
             self.park(connection, first, state, describe(first.reason), pause=None)
-        elif first.failure is not None:
-            self.park_failed(connection, first, first.failure)
         elif first.delivery.is_suspect:
             self.park(connection, first, "retrying", describe_suspect(first.delivery), 1, table.BASE)
         else:
