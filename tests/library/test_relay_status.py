@@ -94,7 +94,8 @@ def test_the_active_relay_its_standbys_and_the_rate_are_told(
     assert found.active
     assert (found.active.host, found.active.pid) == (socket.gethostname(), leader.pid)
     assert [process.pid for process in found.standbys] == [standby.pid]
-    assert (found.lag_rows, found.lag_seconds, found.oldest_message_id, found.problem) == (0, 0.0, None, None)
+    assert (found.lag_rows, found.lag_seconds, found.problem) == (0, 0.0, None)
+    assert (found.oldest_message_id, found.oldest_contract, found.oldest_time) == (None, None, None)
 
 
 def test_a_foreign_cursor_is_named_and_so_is_a_server_that_is_away(outbox: Database) -> None:
