@@ -2,7 +2,8 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from socket import socket
+from enum import IntEnum
+from socket import MSG_DONTWAIT, socket
 from typing import Any
 
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
@@ -40,7 +41,15 @@ class ClientSocket(socket):
         """Send as much as the connection takes now. Raises OSError when the connection is lost."""
         with suppress(BlockingIOError):
             while self.unsent:
-                del self.unsent[: self.send(self.unsent)]
+                del self.unsent[: self.send(self.unsent, MSG_DONTWAIT)]
+
+
+class Stage(IntEnum):
+    """The client's next step, which the worker waits for; the lowest one makes room for new connections first."""
+
+    CLOSING = 0
+    SENDING_REQUEST = 1
+    READING_RESPONSE = 2
 
 
 class Connection(gthread.TConn):  # type: ignore[misc]
@@ -48,8 +57,12 @@ class Connection(gthread.TConn):  # type: ignore[misc]
 
     sock: ClientSocket
     incoming: Incoming
+    stage: Stage
+    deadline = 0.0
+    """When the stage ends (monotonic)."""
     threads: Threads | None = None
     answer_by = 0.0
+    """When the response must have been read (monotonic)."""
     may_continue = False
     """Whether another request may follow when all of the response is sent."""
 

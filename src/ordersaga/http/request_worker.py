@@ -13,7 +13,7 @@ from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from ordersaga.http import sending
-from ordersaga.http.connection import ClientSocket, Connection, Threads
+from ordersaga.http.connection import ClientSocket, Connection, Stage, Threads
 from ordersaga.http.early_refusals import REFUSED, problem, repeated_among
 from ordersaga.http.incoming import Incoming
 
@@ -28,6 +28,7 @@ ANSWER_SECONDS = 60
 MAX_UNSENT_BYTES = 64 * 1024 * 1024
 """Of responses that clients have not read, in one process."""
 CLOSING_SECONDS = 2
+"""How long a client may take to close after the last response."""
 SWEEP_SECONDS = 0.25
 READ_BYTES = 64 * 1024
 
@@ -40,9 +41,8 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
     """
 
     def init_process(self) -> None:
-        self.reading: dict[Connection, None] = {}
-        self.closing: dict[Connection, float] = {}
-        self.sending: dict[Connection, None] = {}
+        self.waiting: dict[Connection, None] = {}
+        """Connections whose client has the next step, the one that has waited longest first."""
         self.next_sweep = 0.0
         self.health = {
             path: Threads(ThreadPoolExecutor(threads, path.decode()[1:]), MAX_WAITING_HEALTH)
@@ -74,42 +74,59 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         conn = Connection(self.cfg, client, address, listener.getsockname())
         self.read(conn)
         # Most clients have sent their request already.
-        self.on_readable(conn, conn.sock)
+        self.on_event(conn, conn.sock)
 
     def evict(self) -> None:
         """Close the connection that has waited longest for its client, to make room for a new one."""
-        if longest := next(iter(self.closing or self.reading or self.sending), None):
+        if longest := min(self.waiting, key=lambda conn: conn.stage, default=None):
             REFUSED.labels("too many connections").inc()
             self.drop(longest)
+
+    def wait(self, conn: Connection, stage: Stage, deadline: float) -> None:
+        """Let the main loop wait for the client."""
+        conn.stage, conn.deadline = stage, deadline
+        event = selectors.EVENT_WRITE if stage is Stage.READING_RESPONSE else selectors.EVENT_READ
+        self.waiting[conn] = None
+        try:
+            conn.sock.setblocking(False)
+            self.poller.register(conn.sock, event, partial(self.on_event, conn))
+        except (OSError, ValueError):
+            self.drop(conn)
+
+    def on_event(self, conn: Connection, client: ClientSocket) -> None:
+        # The poller may report a connection that was dropped for another event of the same poll.
+        if conn in self.waiting:
+            try:
+                self.take_step(conn, client)
+            except BlockingIOError:
+                pass
+            except OSError:
+                self.drop(conn)
+
+    def take_step(self, conn: Connection, client: ClientSocket) -> None:
+        """Go on with a connection whose client has read, sent or closed. Raises OSError when it is lost."""
+        if conn.stage is Stage.READING_RESPONSE:
+            client.send_unsent()
+            if not client.unsent:
+                self.forget(conn)
+                self.go_on(conn)
+        elif not (data := client.recv(READ_BYTES)):
+            self.drop(conn)
+        elif conn.stage is Stage.SENDING_REQUEST:
+            self.feed(conn, data)
 
     def read(self, conn: Connection, arrived: bytes = b"") -> None:
         """Read the next request of a connection; `arrived` came with the one before."""
         idle = self.cfg.keepalive if self.alive else gthread.STOP_KEEPALIVE_LINGER
         conn.incoming = Incoming(idle, self.read_seconds)
-        conn.sock.setblocking(False)
-        self.reading[conn] = None
-        self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_readable, conn))
-        if arrived:
+        self.wait(conn, Stage.SENDING_REQUEST, conn.incoming.deadline)
+        if arrived and conn in self.waiting:
             self.feed(conn, arrived)
-
-    def on_readable(self, conn: Connection, client: socket) -> None:
-        # The poller may report a connection that was dropped for another event of the same poll.
-        if conn not in self.reading:
-            return
-        try:
-            data = client.recv(READ_BYTES)
-        except BlockingIOError:
-            return
-        except OSError:
-            data = b""
-        if data:
-            self.feed(conn, data)
-        else:
-            self.drop(conn)
 
     def feed(self, conn: Connection, data: bytes) -> None:
         incoming = conn.incoming
         incoming.feed(data)
+        conn.deadline = incoming.deadline
         if incoming.head_is_too_large:
             self.refuse(conn, 431, "Request Header Fields Too Large", "The headers are larger than 32 KiB.")
         elif incoming.has_arrived:
@@ -139,13 +156,12 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         return bool(super().handle(conn))
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
-        """Raises ConnectionResetError when the client does not read the response."""
+        """Raises ConnectionResetError when the client does not read a stream."""
         if repeated := repeated_among([name for name, _ in req.headers]):
             conn.sock.sendall(problem(400, "Bad Request", f"The header {repeated.title()} is sent more than once."))
             REFUSED.labels("repeated header").inc()
             return False
         req._expected_100_continue = False
-        conn.sock.setblocking(False)
         try:
             return bool(super().handle_request(req, conn))
         except TimeoutError:
@@ -159,12 +175,12 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         assert conn.threads is not None
         conn.threads.taken -= 1
         try:
-            may_continue = not done.cancelled() and done.result()
+            conn.may_continue = not done.cancelled() and done.result()
         except Exception:  # noqa: BLE001 - gunicorn has logged it
-            may_continue = False
-        conn.may_continue = may_continue
+            conn.may_continue = False
         if conn.sock.unsent and not conn.sock.is_stream:
-            self.send_rest(conn)
+            self.wait(conn, Stage.READING_RESPONSE, conn.answer_by)
+            self.limit_unsent()
         else:
             self.go_on(conn)
 
@@ -176,30 +192,15 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         else:
             self.close(conn)
 
-    def send_rest(self, conn: Connection) -> None:
-        """Send what the client has not read yet as it reads; beyond MAX_UNSENT_BYTES, drop who has taken longest."""
-        try:
-            conn.sock.setblocking(False)
-            self.poller.register(conn.sock, selectors.EVENT_WRITE, partial(self.on_writable, conn))
-        except (OSError, ValueError):
-            self.drop(conn)
-            return
-        self.sending[conn] = None
-        while sum(len(slow.sock.unsent) for slow in self.sending) > MAX_UNSENT_BYTES:
-            REFUSED.labels("unread responses").inc()
-            self.drop(next(iter(self.sending)))
-
-    def on_writable(self, conn: Connection, client: ClientSocket) -> None:
-        if conn not in self.sending:
-            return
-        try:
-            client.send_unsent()
-        except OSError:
-            self.drop(conn)
-        else:
-            if not client.unsent:
-                self.forget(conn)
-                self.go_on(conn)
+    def limit_unsent(self) -> None:
+        """Beyond MAX_UNSENT_BYTES, drop the client that has taken longest to read its response."""
+        slow = [conn for conn in self.waiting if conn.stage is Stage.READING_RESPONSE]
+        unsent = sum(len(conn.sock.unsent) for conn in slow)
+        for conn in slow:
+            if unsent <= MAX_UNSENT_BYTES:
+                return
+            unsent -= len(conn.sock.unsent)
+            self.drop_unread(conn)
 
     def refuse(self, conn: Connection, status: int, reason: str, detail: str, headers: str = "") -> None:
         """Answer without a thread, and close."""
@@ -211,27 +212,13 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
 
     def close(self, conn: Connection) -> None:
         """Close once the client has: a reset, sent while bytes of it are unread, would lose the response."""
-        try:
-            conn.sock.setblocking(False)
+        with suppress(OSError):  # the main loop finds out that the connection is lost
             conn.sock.shutdown(SHUT_WR)
-            self.poller.register(conn.sock, selectors.EVENT_READ, partial(self.on_closing, conn))
-        except (OSError, ValueError):
-            self.drop(conn)
-        else:
-            self.closing[conn] = time.monotonic() + CLOSING_SECONDS
-
-    def on_closing(self, conn: Connection, client: socket) -> None:
-        if conn in self.closing:
-            with suppress(OSError):
-                if client.recv(READ_BYTES):
-                    return
-            self.drop(conn)
+        self.wait(conn, Stage.CLOSING, time.monotonic() + CLOSING_SECONDS)
 
     def forget(self, conn: Connection) -> None:
-        """Stop reading and sending."""
-        self.sending.pop(conn, None)
-        self.closing.pop(conn, None)
-        self.reading.pop(conn, None)
+        """Wait no longer for the client."""
+        self.waiting.pop(conn, None)
         with suppress(OSError, KeyError, ValueError):
             self.poller.unregister(conn.sock)
 
@@ -241,30 +228,31 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         self.nr_conns -= 1
         conn.close()
 
+    def drop_unread(self, conn: Connection) -> None:
+        REFUSED.labels("unread responses").inc()
+        self.drop(conn)
+
     def murder_keepalived(self, force: bool = False) -> None:
         """Close the connections whose time is over; gunicorn calls it after every poll."""
         now = time.monotonic()
         if force:
-            for conn in [*self.reading, *self.closing, *self.sending]:
+            for conn in [*self.waiting]:
                 self.drop(conn)
         elif now >= self.next_sweep:
             self.next_sweep = now + SWEEP_SECONDS
-            self.sweep(now)
+            for conn in [conn for conn in self.waiting if conn.deadline <= now]:
+                self.expire(conn)
 
-    def sweep(self, now: float) -> None:
-        for conn in [conn for conn in self.reading if conn.incoming.deadline <= now]:
-            if conn.incoming.data:
-                self.refuse(conn, 408, "Request Timeout", f"The request took longer than {self.read_seconds:g} s.")
-            else:
-                self.drop(conn)
-        for conn in [conn for conn, deadline in self.closing.items() if deadline <= now]:
-            self.drop(conn)
-        for conn in [conn for conn in self.sending if conn.answer_by <= now]:
-            REFUSED.labels("unread responses").inc()
+    def expire(self, conn: Connection) -> None:
+        if conn.stage is Stage.READING_RESPONSE:
+            self.drop_unread(conn)
+        elif conn.stage is Stage.SENDING_REQUEST and conn.incoming.data:
+            self.refuse(conn, 408, "Request Timeout", f"The request took longer than {self.read_seconds:g} s.")
+        else:
             self.drop(conn)
 
     def _cap_keepalive(self, deadline: float) -> None:
         """A stopping worker waits no longer than this for clients that have sent nothing."""
-        for conn in self.reading:
-            if not conn.incoming.data:
-                conn.incoming.deadline = min(conn.incoming.deadline, deadline)
+        for conn in self.waiting:
+            if conn.stage is Stage.SENDING_REQUEST and not conn.incoming.data:
+                conn.deadline = min(conn.deadline, deadline)
