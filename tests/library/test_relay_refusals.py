@@ -10,13 +10,18 @@ import pytest
 from psycopg.sql import SQL
 
 from ordersaga.database.schema import OUTBOX_LIMITS
+from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT
 from ordersaga.envelope.message import COLUMNS
 from ordersaga.parked import inspection, listing, operations
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import Operator
+from ordersaga.readside.rebuild.lag import lag
+from ordersaga.reconcile.places import with_key
+from ordersaga.reconcile.snapshots import Snapshots, snapshot
 from ordersaga.relay import session
 from ordersaga.relay.rebase import rebase_if_foreign
-from ordersaga.relay.status import relay_status
+from ordersaga.relay.status import backlog, relay_status
+from ordersaga.relay.window import Cursor
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -174,3 +179,17 @@ def test_a_restored_outbox_is_re_based_though_rows_in_it_are_older_than_its_cons
         rebase_if_foreign(connection, "counting")
     assert outbox.rows("select message_id from outbox") == [(good,)]
     assert undeliverable(outbox, "message_id, kind") == [(bad, "invalid")]
+
+
+@pytest.mark.parametrize("moment", ["infinity", "0044-03-15 BC"])
+def test_commands_over_an_outbox_answer_whatever_times_its_rows_of_before_have(outbox: Database, moment: str) -> None:
+    with psycopg.connect(outbox.owner_url, autocommit=True) as owner:
+        assert backlog(owner, Cursor(EMPTY_SNAPSHOT))[4] is None
+        forge(outbox, forged := uuid4(), time=moment)
+        assert backlog(owner, Cursor(EMPTY_SNAPSHOT))[2] == forged
+        owner.execute("create temporary table event_log (message_id uuid)")
+        behind = lag("counting", owner, owner)
+        assert (behind.messages, behind.oldest is None) == (1, False)
+    with snapshot(outbox.owner_url) as at:
+        in_outbox, *_ = with_key(Snapshots({}, {"counting": at}, []), None)
+        assert [row.id for row in in_outbox] == [forged]

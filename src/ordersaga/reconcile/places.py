@@ -6,14 +6,15 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from ordersaga.database.readable_time import READABLE_TIME
 from ordersaga.parked.table import ANNOUNCED_ID
 from ordersaga.reconcile.message_row import MessageRow
 from ordersaga.reconcile.snapshots import Snapshots, rows
 
-OUTBOX = """
-select message_id, 'outbox', %(service)s::text, time, contract, key, event_hash from outbox
+OUTBOX = f"""
+select message_id, 'outbox', %(service)s::text, {READABLE_TIME}, contract, key, event_hash from outbox
 where %(key)s::text is null or key = %(key)s order by message_id
-"""
+"""  # noqa: S608 - a constant
 EVENT_LOG = """
 select message_id, 'event_log', %(service)s::text, received_at, contract, key, event_hash from event_log
 where %(key)s::text is null or key = %(key)s order by message_id

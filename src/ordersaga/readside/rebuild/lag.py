@@ -5,12 +5,14 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from ordersaga.database.readable_time import READABLE_TIME
+
 PAGE = 2000
 MAX_PAGES = 50
-NEWEST = """
-select position, message_id, time from outbox
+NEWEST = f"""
+select position, message_id, {READABLE_TIME} from outbox
 where %(before)s::bigint is null or position < %(before)s order by position desc limit %(limit)s
-"""
+"""  # noqa: S608 - a constant
 UNKNOWN = """
 select id from unnest(%(ids)s::uuid[]) as announced (id)
 where not exists (select from event_log where message_id = id) and not exists (select from inbox where message_id = id)
