@@ -178,8 +178,8 @@ class StackMachine(RuleBasedStateMachine):
         return any(self.stack.rows(service, "select from faults limit 1") for service in FAULTY)
 
     def pid(self, process: str) -> int:
-        """Of the process that runs now; one that was just killed is waited for."""
-        pid = until(lambda: self.line(process).pid)
+        """Of the process that runs now; one that was killed often is started again after 30 s only."""
+        pid = until(lambda: self.line(process).pid, seconds=60)
         assert pid is not None
         return pid
 
