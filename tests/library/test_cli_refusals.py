@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +19,10 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from ordersaga import Service
-from ordersaga.audit import __main__ as sealer
 from ordersaga.cli.app import Application
 from ordersaga.cli.main import main
 from ordersaga.readside.read_side import ReadSide
-from ordersaga.relay import daemon as relay
-from ordersaga.runtime.settings import MissingSetting
+from ordersaga.runtime.settings import MissingSetting, chosen_databases
 from tests.support.counting import GROUP
 from tests.support.ordersaga_command import OrdersagaCommand
 from tests.support.workers import ROOT, Counting
@@ -168,16 +166,15 @@ def test_the_sealer_of_an_application_leaves_out_the_read_side_which_records_no_
     assert sealed == ["a"]
 
 
-@pytest.mark.parametrize("of_environment", [relay.urls_of_environment, sealer.urls_of_environment])
 @pytest.mark.parametrize(("url", "said"), [("host=127.0.0.1 port=1 dbname=shop", "one database"), ("?", "no URL")])
 def test_the_databases_of_the_environment_are_checked_as_those_of_an_application_are(
-    of_environment: Callable[[list[str]], dict[str, str]], url: str, said: str, monkeypatch: pytest.MonkeyPatch
+    url: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, text in (URLS | {"B_DATABASE_URL": url}).items():
         monkeypatch.setenv(name, text)
-    assert of_environment(["a"]) == {"a": URLS["A_DATABASE_URL"]}
+    assert chosen_databases(["a"], "seal", "--help") == {"a": URLS["A_DATABASE_URL"]}
     with pytest.raises(MissingSetting) as wrong:
-        of_environment(["a", "b"])
+        chosen_databases(["a", "b"], "seal", "--help")
     assert said in str(wrong.value)
 
 

@@ -4,7 +4,7 @@ import sys
 
 from ordersaga.audit.settings import SealerSettings
 from ordersaga.runtime.extras import how_to_install
-from ordersaga.runtime.settings import MissingSetting, database_urls, distinct_databases, read_settings, url_variable
+from ordersaga.runtime.settings import MissingSetting, chosen_databases, read_settings
 
 USAGE = """usage: python -m ordersaga.audit [DATABASE ...]
 
@@ -27,7 +27,6 @@ Environment:
 The sealer waits for servers that are away. It reports a damaged log on /readyz and appends nothing to it.
 SIGTERM or Ctrl-C: finishes the window under way, exits 0. Exit 2: something must be set first.
 """
-SEE = "See python -m ordersaga.audit --help"
 
 
 def main(names: list[str]) -> int:
@@ -40,22 +39,8 @@ def main(names: list[str]) -> int:
             raise
         raise MissingSetting(f"The sealer needs the package {missing.name}: {install}") from None
     settings = read_settings(SealerSettings)
-    urls = urls_of_environment(names)
+    urls = chosen_databases(names, "seal", "python -m ordersaga.audit --help")
     return serve(urls, settings.directory, signer_of(settings))
-
-
-def urls_of_environment(names: list[str]) -> dict[str, str]:
-    """Database -> URL, of those named or of all that the environment names. Raises MissingSetting."""
-    for name in names:
-        if name.startswith("-"):
-            raise MissingSetting(f"There is no option {name}. {SEE}")
-    urls = database_urls()
-    if not urls:
-        raise MissingSetting(f"No <NAME>_DATABASE_URL is set, so there is nothing to seal. {SEE}")
-    for name in names:
-        if name not in urls:
-            raise MissingSetting(f"{url_variable(name)} is not set; it is needed to seal {name}.")
-    return distinct_databases({name: urls[name] for name in names or sorted(urls)})
 
 
 if __name__ == "__main__":

@@ -10,9 +10,10 @@ from pika.exceptions import AMQPError, ConnectionWrongStateError, ConsumerCancel
 from pika.spec import Basic, BasicProperties
 
 from ordersaga.broker.topology import dead_letters_of, parameters, queues_of
-from ordersaga.consumer.properties import as_text, readable_headers, tolerate_all_properties
+from ordersaga.consumer.properties import readable_headers, tolerate_all_properties
 from ordersaga.consumer.source import Source, close_without_cancel
 from ordersaga.inbox.delivery import SUSPECT, Delivery
+from ordersaga.inbox.headers import as_text
 
 MAX_UNACKNOWLEDGED = 1000
 """The most unacknowledged messages, over all queues of the group."""

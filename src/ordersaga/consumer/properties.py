@@ -4,15 +4,14 @@ RabbitMQ passes on headers that pika cannot read: a timestamp after the year 999
 deep. pika raises there, the message comes again, and every worker of the group would end at it.
 """
 
-from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any
 
 from pika import spec
 from pika.spec import BasicProperties
 
-MAX_NESTING = 16
-"""Tables and arrays within one another in a header; services write none."""
+from ordersaga.inbox.headers import as_text
+
 UNREADABLE = "unreadable-properties"
 DIGEST = "sha256-of-properties"
 
@@ -34,26 +33,5 @@ def tolerate_all_properties() -> None:
 
 
 def readable_headers(properties: BasicProperties) -> dict[str, Any]:
-    """The headers with text as names, and without what is nested too deep to be stored."""
-    headers: dict[str, Any] = properties.headers or {}
-    if all(type(name) is str and type(value) is str for name, value in headers.items()):
-        return headers
-    return {as_text(name): bounded(value, MAX_NESTING) for name, value in headers.items()}
-
-
-def bounded(value: Any, depth: int) -> Any:
-    """The value, or a text in place of what is nested deeper than `depth`."""
-    match value:
-        case Mapping() | list() if depth == 0:
-            return f"nested more than {MAX_NESTING} deep"
-        case Mapping():
-            return {as_text(name): bounded(part, depth - 1) for name, part in value.items()}
-        case list():
-            return [bounded(part, depth - 1) for part in value]
-        case _:
-            return value
-
-
-def as_text(name: str | bytes) -> str:
-    """A short string of AMQP; bytes that are not UTF-8 become escapes."""
-    return name if isinstance(name, str) else name.decode(errors="backslashreplace")
+    """The headers with text as names."""
+    return {as_text(name): value for name, value in (properties.headers or {}).items()}

@@ -9,21 +9,26 @@ MAX_DEPTH = 16
 
 def as_json(headers: Mapping[str, Any]) -> dict[str, Any]:
     """An AMQP table as JSON; times, bytes and decimals become text."""
-    return {storable(str(name)): value_as_json(value, MAX_DEPTH) for name, value in headers.items()}
+    return {storable(as_text(name)): value_as_json(value, MAX_DEPTH) for name, value in headers.items()}
 
 
 def value_as_json(value: Any, depth: int) -> Any:
     match value:
         case Mapping() | list() if depth == 0:
-            return "nested too deep"
+            return f"nested more than {MAX_DEPTH} deep"
         case Mapping():
-            return {storable(str(name)): value_as_json(part, depth - 1) for name, part in value.items()}
+            return {storable(as_text(name)): value_as_json(part, depth - 1) for name, part in value.items()}
         case list():
             return [value_as_json(part, depth - 1) for part in value]
         case None | bool() | int():
             return value
         case _:
             return storable(str(value))
+
+
+def as_text(name: str | bytes) -> str:
+    """A short string of AMQP, such as a name; bytes that are not UTF-8 become escapes."""
+    return name if isinstance(name, str) else name.decode(errors="backslashreplace")
 
 
 def storable(text: str) -> str:

@@ -15,7 +15,7 @@ from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
-from ordersaga.runtime.settings import MissingSetting, database_urls, distinct_databases, read_settings
+from ordersaga.runtime.settings import MissingSetting, chosen_databases, read_settings
 from ordersaga.runtime.signals import set_by_signal
 from ordersaga.service import Service
 
@@ -56,19 +56,6 @@ def program() -> str:
     """The module that `python -m` started: this one, or a package of an application that calls `run`."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     return spec.name.removesuffix(".__main__") if spec else __name__
-
-
-def urls_of_environment(names: list[str]) -> dict[str, str]:
-    """Database -> URL, of those named or of all that the environment names. Raises MissingSetting."""
-    urls = database_urls()
-    if not urls:
-        raise MissingSetting(
-            f"No <NAME>_DATABASE_URL is set, so there is nothing to publish. See python -m {program()} --help"
-        )
-    for name in names:
-        if name not in urls:
-            raise MissingSetting(f"{name.upper()}_DATABASE_URL is not set; it is needed to publish {name}")
-    return distinct_databases({name: urls[name] for name in names or sorted(urls)})
 
 
 def of_services(urls: dict[str, str], services: Sequence[Service], named: Sequence[str]) -> dict[str, str]:
@@ -143,11 +130,8 @@ def main(arguments: list[str], services: Sequence[Service] = ()) -> int:
         sys.stdout.write(USAGE.format(program=program()))
         return 0
     names = [argument for argument in arguments if argument != UNSAFE]
-    for name in names:
-        if name.startswith("-"):
-            raise MissingSetting(f"There is no option {name}. See python -m {program()} --help")
     settings = read_settings(RelaySettings)
-    urls = urls_of_environment(names)
+    urls = chosen_databases(names, "publish", f"python -m {program()} --help")
     if services:
         urls = of_services(urls, services, names)
     return serve(urls, settings.broker_url, UNSAFE in arguments, services)

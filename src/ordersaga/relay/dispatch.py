@@ -173,8 +173,9 @@ class Dispatch:
         for chunk in chunks(rows):
             if not self.in_flight.count:
                 self._confirmed_at = time.monotonic()
-            self._publisher.send([row.message for row in chunk])
+            # Sending may raise because of one of these rows: `record_refused` looks for it among the sent ones.
             self.in_flight.mark_sent(chunk)
+            self._publisher.send([row.message for row in chunk])
             self._keep_alive()
 
     def _refusal(self, row: Outgoing) -> RefusedRow | None:

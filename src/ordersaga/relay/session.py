@@ -9,9 +9,6 @@ from psycopg import Connection
 from ordersaga.database.locks import RELAY_LEAD, try_lock
 from ordersaga.runtime import sessions
 
-SILENCE_SECONDS = 3
-"""The server ends a session without traffic after this time, so that a frozen or unreachable relay loses its lead."""
-
 # A crash may set the cursor back; the relay then publishes copies, which every inbox drops by id. So its moves need
 # not wait for the disk. Sequential scans are off because the planner misjudges the window: with generic plans, or
 # when all retained rows came from one transaction, it takes the few new rows for a large share of the table.
@@ -19,10 +16,7 @@ SETTINGS = """
 select set_config('synchronous_commit', 'off', false),
        set_config('plan_cache_mode', 'force_custom_plan', false),
        set_config('enable_seqscan', 'off', false),
-       set_config('jit', 'off', false),
-       set_config('idle_session_timeout', %(silence)s, false),
-       set_config('idle_in_transaction_session_timeout', %(silence)s, false),
-       set_config('tcp_user_timeout', %(silence)s, false)
+       set_config('jit', 'off', false)
 """
 
 
@@ -52,7 +46,7 @@ def prepare(connection: Connection[Any], unsafe_durability: bool) -> None:
     found = dangers(connection)
     if found and not unsafe_durability:
         raise UnsafeServer("; ".join(found))
-    connection.execute(SETTINGS, {"silence": f"{SILENCE_SECONDS}s"})
+    connection.execute(SETTINGS)
 
 
 # A setting of a role overrides those of the database and the server; a session sees only its own role's.

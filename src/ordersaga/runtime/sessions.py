@@ -38,8 +38,8 @@ WORKER = SessionLimits(statement=30, idle_in_transaction=5)
 """Consumers, outside steps, retries and deadlines. All is shorter than the broker's heartbeat timeout (60 s)."""
 API = SessionLimits(connect=2, lock=7, statement=10, idle_in_transaction=5)
 """Requests. A lock is given up before the statement, and after a frozen worker's session has ended."""
-RELAY = SessionLimits(statement=300, idle_in_transaction=3, idle=3, unreachable=10)
-"""Relays: one that is frozen or unreachable loses its lead. The session sends something at least every 3 s."""
+RELAY = SessionLimits(statement=300, idle_in_transaction=3, idle=3, unreachable=3)
+"""Relays: one that is frozen or unreachable loses its lead. A relay that leads sends something every second."""
 OPERATOR = SessionLimits(connect=10)
 """Commands that change rows. A statement may take as long as the person waits."""
 REPORT = SessionLimits(connect=10, idle_in_transaction=3600)

@@ -1,7 +1,7 @@
 """Settings from the environment, read once; a package adds its own variables in its `settings.py`."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -114,6 +114,27 @@ def database_urls(environment: Mapping[str, str] | None = None) -> dict[str, str
         for name, url in environment.items()
         if name.endswith(DATABASE_SUFFIX) and url
     }
+
+
+def chosen_databases(names: Sequence[str], purpose: str, usage: str) -> dict[str, str]:
+    """Database name -> URL, of those that the arguments of a daemon name, or of all that the environment names.
+
+    Args:
+        purpose: of the daemon, such as "publish".
+        usage: the command that explains more.
+
+    Raises:
+        MissingSetting: one is not set, none is, or a name is an option.
+    """
+    if options := [name for name in names if name.startswith("-")]:
+        raise MissingSetting(f"There is no option {options[0]}. See {usage}")
+    urls = database_urls()
+    if not urls:
+        raise MissingSetting(f"No <NAME>_DATABASE_URL is set, so there is nothing to {purpose}. See {usage}")
+    for name in names:
+        if name not in urls:
+            raise MissingSetting(f"{url_variable(name)} is not set; it is needed to {purpose} {name}.")
+    return distinct_databases({name: urls[name] for name in names or sorted(urls)})
 
 
 def distinct_databases(urls: Mapping[str, str]) -> dict[str, str]:
