@@ -1,4 +1,4 @@
-"""FindingsOutput: prints each finding at once, as a line or as an item of one JSON object."""
+"""FindingsOutput: prints each finding at once, as one line or as an item of one JSON object."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping
@@ -6,6 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 import click
+
+from ordersaga.cli.text import printable
 
 
 class FindingsOutput:
@@ -23,7 +25,7 @@ class FindingsOutput:
         if self._as_json:
             click.echo((", " if self.number > 1 else '{"findings": [') + self._json(asdict(finding)), nl=False)
         elif self._most_lines is None or self.number <= self._most_lines:
-            click.echo(str(finding))
+            click.echo(printable(str(finding)))
         elif self.number == self._most_lines + 1:
             click.echo("... and more; --json prints all of them.")
 

@@ -28,3 +28,13 @@ def test_a_person_is_told_that_there_are_more_than_are_shown(capsys: pytest.Capt
     output.end({"events": 5}, ["Findings: 4"])
     shown = ["missing in order_service.outbox: its row is gone"] * 2
     assert capsys.readouterr().out.splitlines() == [*shown, "... and more; --json prints all of them.", "Findings: 4"]
+
+
+def test_a_finding_is_one_line_and_steers_no_terminal_whatever_key_it_names(capsys: pytest.CaptureFixture[str]) -> None:
+    output = FindingsOutput(as_json=False)
+    output.finding(ReconcileFinding("missing", "outbox", "its row\nis gone", key="\x1b[2J"))
+    output.finding(ReconcileFinding("missing", "outbox", "gone", contract="a.b.v1", key="\x1b[2J"))
+    assert capsys.readouterr().out.splitlines() == [
+        r"missing in outbox: its row\nis gone",
+        r"missing in outbox: a.b.v1 of \x1b[2J: gone",
+    ]

@@ -53,8 +53,8 @@ def messages_table(found: Iterable[dict[str, Any]]) -> list[str]:
         when = f"{each['attempts']:>5}  {next_attempt(each):10}{ago(each['parked_at']):12}"
         lines.append(f"{where}{when}{each['contract'] or '-':34}{each['key'] or '-':38}{each['error']}")
         if each["refused_by"] == "broker" and each["error"]:
-            lines.append(f"  {printable(each['message'])}")
-    return lines
+            lines.append(f"  {each['message']}")
+    return printed(lines)
 
 
 def next_attempt(row: dict[str, Any]) -> str:
