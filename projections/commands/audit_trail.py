@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from ordersaga.cli.app import Application
+from ordersaga.cli.text import printable
 from projections.audit.text import to_json_line
 from projections.audit.trail import TrailEntry
 from projections.commands.trail_options import asked, filter_options, opened_trail
@@ -37,4 +38,5 @@ HEADING = f"{'WHEN':27}{'WHO':16}{'WHAT':34}{'FROM':20}{'KEY':38}WHY | OUTCOME"
 def line(entry: TrailEntry) -> str:
     when = entry.time.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S.%f")
     because = " | ".join(text for text in (entry.why, entry.outcome) if text)
-    return f"{when:27}{entry.who or '-':16}{entry.what:34}{entry.where:20}{entry.key or '-':38}{because}".rstrip()
+    text = f"{when:27}{entry.who or '-':15} {entry.what:33} {entry.where:19} {entry.key or '-':37} {because}"
+    return printable(text).rstrip()

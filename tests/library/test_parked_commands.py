@@ -131,8 +131,8 @@ def test_show_tells_all_about_one_message_and_nothing_steers_the_terminal(
     for part in (FAILURE.traceback, FAILURE.place, message.body, str(follower), "ce-actor: tester", r"gone \x1b[2J"):
         assert part in text
     assert "\x1b" not in text
-    park(stores[GROUP], replace(heard(), key="\x1b[2J"))
-    assert r" \x1b[2J " in run("list", "--messages").stdout
+    park(stores[GROUP], replace(heard(), key="\x1b[2J\n"))
+    assert r" \x1b[2J\n " in run("list", "--messages").stdout
 
 
 def test_retry_makes_one_a_failure_group_or_all_due(stores: dict[str, Database], run: Run) -> None:

@@ -88,7 +88,19 @@ def renderers(log_format: str) -> list[Processor]:
         return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(default=str)]
     # structlog's default traceback prints the locals of every frame, among them passwords in URLs.
     plain = structlog.dev.plain_traceback
-    return [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+    return [structlog.processors.format_exc_info, without_control_characters, console]
+
+
+CONTROL = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if chr(code) not in "\n\t"}
+
+
+def without_control_characters(_: Any, __: str, line: EventDict) -> EventDict:
+    """Escape what would steer the terminal of a reader: keys and errors have text that others have chosen."""
+    for name, value in line.items():
+        if isinstance(value, str) and not value.isprintable():
+            line[name] = value.translate(CONTROL)
+    return line
 
 
 def trace_id_of(traceparent: str) -> str:

@@ -7,7 +7,7 @@ import pytest
 
 from ordersaga.envelope.message import Cause
 from ordersaga.runtime.errors import describe
-from ordersaga.runtime.logs import HarmlessLogger, trace_id_of, working_on
+from ordersaga.runtime.logs import HarmlessLogger, renderers, trace_id_of, working_on
 from tests.support.any_envelope import SOUND
 
 
@@ -33,6 +33,18 @@ def test_a_line_that_cannot_be_written_raises_nothing_and_is_named(caplog: pytes
         "a log line was lost: 'message parked', WithoutText",
         "a log line was lost: 'forked history', WithoutText",
     ]
+
+
+def test_nothing_in_a_line_steers_the_terminal() -> None:
+    line: Any = {"event": "parked", "key": "a\x1b]0;b\x07", "error": "two\nlines \x9b2J"}
+    try:
+        raise ValueError("c\x1b[2J")
+    except ValueError as error:
+        line["exc_info"] = error
+    for renderer in renderers("console"):
+        line = renderer(None, "warning", line)
+    assert all(part in line for part in (r"a\x1b]0;b\x07", r"\x9b2J", r"ValueError: c\x1b[2J"))
+    assert line.replace("\n", "").isprintable()
 
 
 def test_the_trace_of_a_line_is_the_valid_one_or_none() -> None:

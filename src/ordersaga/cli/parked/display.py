@@ -36,7 +36,7 @@ def groups_table(found: Iterable[tuple[str, FailureGroup]]) -> list[str]:
         where = f"{each.failure:10}{name:20}{each.refused_by:10}"
         what = f"{each.contract or '-':33} {raised(each.error, each.place)}"
         lines.append(f"{where}{counts}  {ago(each.oldest):12}{what}")
-    return lines
+    return list(map(printable, lines))
 
 
 def raised(error: str, place: str) -> str:
@@ -51,10 +51,10 @@ def messages_table(found: Iterable[dict[str, Any]]) -> list[str]:
     for each in found:
         where = f"{each['message_id']!s:38}{each['group']:20}{each['refused_by']:12}{each['state']:10}"
         when = f"{each['attempts']:>5}  {next_attempt(each):10}{ago(each['parked_at']):12}"
-        lines.append(f"{where}{when}{each['contract'] or '-':34}{each['key'] or '-':38}{each['error']}")
+        lines.append(f"{where}{when}{each['contract'] or '-':33} {each['key'] or '-':37} {each['error']}")
         if each["refused_by"] == "broker" and each["error"]:
             lines.append(f"  {each['message']}")
-    return printed(lines)
+    return list(map(printable, lines))
 
 
 def next_attempt(row: dict[str, Any]) -> str:

@@ -9,7 +9,7 @@ from ordersaga.cli.app import RELAY, Application
 from ordersaga.cli.errors import CannotRunHere
 from ordersaga.cli.options import json_option, services_argument
 from ordersaga.cli.relay.republish import republish
-from ordersaga.cli.text import ago, to_json
+from ordersaga.cli.text import ago, printable, to_json
 from ordersaga.relay import daemon
 from ordersaga.relay.status import RelaySession, RelayStatus, relay_status
 from ordersaga.service import Service
@@ -88,7 +88,7 @@ def status(application: Application, services: tuple[Service, ...], as_json: boo
     if as_json:
         click.echo(to_json({"healthy": healthy, "databases": [asdict(line) for line in found]}))
     else:
-        click.echo("\n".join(table(found)))
+        click.echo("\n".join(map(printable, table(found))))
     raise SystemExit(0 if healthy else 1)
 
 
