@@ -212,7 +212,8 @@ def test_an_older_worker_gives_back_what_it_does_not_know(connection: Connection
     [(first,), *_] = parked(connection, "message_id")
     operations.skip(connection, first, ALICE)
     attempt(connection, older)
-    assert parked(connection, "state, error") == [("retrying", "UnknownContract"), ("waiting", "")]
+    given_back = [("retrying", "UnknownContract", 0), ("waiting", "", 0)]
+    assert parked(connection, "state, error, attempts") == given_back
     assert Retries(older, NoSteps()).step(connection) > 0.1  # type: ignore[arg-type]
     attempt(connection, newer)
     assert numbers(connection, counter) == [2, 3]

@@ -168,13 +168,16 @@ def release_claims(connection: Connection[Any], rows: Sequence[ParkedMessage]) -
 
 HOLD = """
 update parked_messages set error = %(error)s, place = %(place)s, message = %(message)s, traceback = %(traceback)s,
-    next_attempt_at = null, tried_at = null
+    attempts = attempts - 1, next_attempt_at = null, tried_at = null
 where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
 """
 
 
 def hold(connection: Connection[Any], row: ParkedMessage, failure: Failure) -> None:
-    """Keep a message of an unknown contract, with all behind it, until a worker runs that knows the contract."""
+    """Keep a message of an unknown contract, with all behind it, until a worker runs that knows the contract.
+
+    The attempt does not count: its reaction did not run.
+    """
     texts = {name: clean(text) for name, text in failure._asdict().items()}
     connection.execute(HOLD, {**texts, "position": row.position, "attempts": row.attempts, "edits": row.edits})
 
