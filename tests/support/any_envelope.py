@@ -7,7 +7,8 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from ordersaga.envelope.message import Cause, Message, UnreadableMessage, from_headers, to_headers
+from ordersaga.envelope.message import Cause, Message, UnreadableMessage, to_headers
+from tests.support.envelopes import from_headers
 
 SOUND = Message(
     UUID(int=7),
@@ -20,6 +21,7 @@ SOUND = Message(
     Cause(UUID(int=8), UUID(int=9), "ada", f"00-{'a' * 32}-{'b' * 16}-01", "a=1"),
     '{"counter_id":"00000000-0000-0000-0000-000000000001","number":1}',
 )
+
 SOUND_HEADERS = to_headers(SOUND)
 NAMES = [*SOUND_HEADERS, "x-death", "other", ""]
 TEXTS = [

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, ClassVar, Protocol
 from uuid import UUID, uuid5
@@ -10,13 +10,14 @@ from zlib import crc32
 
 from pika import BasicProperties
 
-from ordersaga.envelope.limits import HASH_BYTES, body_violation, violation
+from ordersaga.envelope.limits import HASH_BYTES, MAX_BODY, body_violation, text_violation, violation
 from ordersaga.envelope.trace_context import valid_traceparent, valid_tracestate
 
 PARTITIONS = 16
 NAMESPACE = UUID("0c1f7f6e-6f0f-5c0e-9d4a-1d3f5b7a9c2e")
 PERSISTENT = 2
 CONTENT_TYPE = "application/json"
+MALFORMED = "header or body is malformed"
 
 
 class ContractData(Protocol):
@@ -196,37 +197,42 @@ def to_properties(message: Message) -> BasicProperties:
     )
 
 
-def from_headers(headers: Mapping[str, Any], body: bytes) -> Message:
-    """Read a message.
+def read_envelope(headers: Mapping[str, Any]) -> Message:
+    """Read a message without its body, which is empty.
 
     Raises:
-        UnreadableMessage: a header or the body is missing, malformed or beyond the limits.
+        UnreadableMessage: a header is missing, malformed or beyond the limits.
     """
     try:
-        message = read_envelope(headers, body.decode())
-    except UnicodeDecodeError as error:
-        raise UnreadableMessage(f"header or body is malformed: {error}") from None
-    reason = body_violation(message.body)
-    if reason:
-        raise UnreadableMessage(f"the body {reason}")
-    return message
-
-
-def read_envelope(headers: Mapping[str, Any], body: str = "") -> Message:
-    """Read a message without a look into its body. Raises UnreadableMessage."""
-    try:
-        message = parse_headers(headers, body)
+        message = parse_headers(headers)
     except KeyError as missing:
         raise UnreadableMessage(f"header {missing.args[0]} is missing") from None
     except (ValueError, TypeError, AttributeError) as error:
-        raise UnreadableMessage(f"header or body is malformed: {error}") from error
+        raise UnreadableMessage(f"{MALFORMED}: {error}") from error
     reason = violation(message)
     if reason:
-        raise UnreadableMessage(f"header or body is malformed: {reason}")
+        raise UnreadableMessage(f"{MALFORMED}: {reason}")
     return message
 
 
-def parse_headers(headers: Mapping[str, Any], body: str) -> Message:
+def with_body(envelope: Message, data: bytes) -> Message:
+    """The message with its body.
+
+    Raises:
+        UnreadableMessage: the body is no text, beyond the limits, or no JSON object that every reader can store.
+    """
+    try:
+        body = data.decode()
+    except UnicodeDecodeError as error:
+        raise UnreadableMessage(f"{MALFORMED}: {error}") from None
+    if reason := text_violation("body", body, MAX_BODY):
+        raise UnreadableMessage(f"{MALFORMED}: {reason}")
+    if reason := body_violation(body):
+        raise UnreadableMessage(f"the body is not a {envelope.contract}: it {reason}")
+    return replace(envelope, body=body)
+
+
+def parse_headers(headers: Mapping[str, Any]) -> Message:
     """Raises KeyError, ValueError, TypeError, AttributeError."""
     causation_id = headers.get("ce-causationid")
     return Message(
@@ -244,7 +250,7 @@ def parse_headers(headers: Mapping[str, Any], body: str) -> Message:
             traceparent=text_or_empty(headers.get("traceparent")),
             tracestate=text_or_empty(headers.get("tracestate")),
         ),
-        body=body,
+        body="",
     )
 
 

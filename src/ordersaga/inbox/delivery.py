@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
 
-from ordersaga.envelope.limits import MAX_BODY, MAX_CONTRACT, MAX_KEY, body_violation, text_violation
-from ordersaga.envelope.message import NAMESPACE, ContractData, Message, UnreadableMessage, read_envelope
+from ordersaga.envelope.limits import MAX_CONTRACT, MAX_KEY
+from ordersaga.envelope.message import NAMESPACE, ContractData, Message, UnreadableMessage, read_envelope, with_body
 from ordersaga.inbox.headers import as_json
 
 SUSPECT = 2
@@ -146,25 +146,18 @@ def read(delivery: Delivery, contracts: Mapping[str, type[ContractData]]) -> Rec
 
 
 def read_body(delivery: Delivery, envelope: Message, contract: type[ContractData]) -> Received | Broken:
+    """A body that cannot be read blocks its key, which its own source named."""
     try:
-        message = replace(envelope, body=delivery.body.decode())
-        if reason := text_violation("body", message.body, MAX_BODY):
-            return unreadable(delivery, envelope, f"header or body is malformed: {reason}")
-        if reason := body_violation(message.body):
-            return unreadable(delivery, envelope, f"the body is not a {envelope.contract}: it {reason}")
+        message = with_body(envelope, delivery.body)
         data = contract.model_validate_json(message.body)
         key = str(getattr(data, data.KEY))
-    except UnicodeDecodeError as error:
-        return unreadable(delivery, envelope, f"header or body is malformed: {error}")
+    except UnreadableMessage as error:
+        return Broken(delivery, error, envelope, envelope.key)
     except Exception as error:  # noqa: BLE001 - the validators of a contract may raise anything
-        return unreadable(delivery, envelope, f"the body is not a {envelope.contract}: {error}")
+        reason = UnreadableMessage(f"the body is not a {envelope.contract}: {error}")
+        return Broken(delivery, reason, envelope, envelope.key)
     if key != message.key:
         return Broken(
             delivery, KeyMismatch(f"its {data.KEY} is {key[:MAX_KEY]}, but the message is of the key {message.key}")
         )
     return Received(delivery, message, data)
-
-
-def unreadable(delivery: Delivery, envelope: Message, reason: str) -> Broken:
-    """A message with a body that cannot be read: it blocks its key, which its own source named."""
-    return Broken(delivery, UnreadableMessage(reason), envelope, envelope.key)

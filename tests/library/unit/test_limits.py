@@ -11,14 +11,16 @@ from ordersaga.envelope import limits
 from ordersaga.envelope.contract import Contract
 from ordersaga.envelope.declaration import require_contract, require_source
 from ordersaga.envelope.limits import body_violation, require_within_limits, violation
-from ordersaga.envelope.message import Cause, Message, UnreadableMessage, from_headers, to_headers
+from ordersaga.envelope.message import Cause, Message, UnreadableMessage, to_headers
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.announce import message_of
 from ordersaga.store.announcements import Announcements
+from tests.support.envelopes import from_headers
 
 SOUND = Message(
     uuid4(), "test.counted.v1", "test", "cup", 1, datetime(2026, 11, 27, tzinfo=UTC), bytes(32), Cause(uuid4()), "{}"
 )
+
 LARGEST = [
     replace(SOUND, contract="a." + "b" * 195 + ".v1"),
     replace(SOUND, source="s" * 200),

@@ -13,13 +13,13 @@ from ordersaga.envelope.message import (
     Cause,
     Message,
     UnreadableMessage,
-    from_headers,
     from_row,
     message_id,
     partition_of,
     to_properties,
     to_row,
 )
+from tests.support.envelopes import from_headers
 
 MESSAGE = Message(
     id=UUID("9b4b2a53-9b32-5f3e-8a3e-0c6f4a4f7c11"),
@@ -38,6 +38,7 @@ MESSAGE = Message(
     ),
     body='{"cup":"Tasse, groß/日本","name":"🙂"}',
 )
+
 PARTITION_OF_KEY = {
     "": 0,
     "cup": 4,
