@@ -51,41 +51,44 @@ class Circuit:
     @contextmanager
     def call(self) -> Iterator[None]:
         """Surrounds a call of the resource. Raises CircuitOpen when the resource is not to be called now."""
-        self._begin()
+        is_probe = self._begin()
         try:
             yield
         except BaseException as error:
-            self._end(error)
+            self._end(error, is_probe)
             raise
-        self._end(None)
+        self._end(None, is_probe)
 
-    def _begin(self) -> None:
+    def _begin(self) -> bool:
+        """Returns whether the call is a probe: the others go on being refused until it ends."""
         with self._lock:
             if self.refuses:
                 raise CircuitOpen(self._problem)
-            if self._since is not None:
-                # The others go on being refused until this call ends.
+            is_probe = self._since is not None
+            if is_probe:
                 self._next_probe = float("inf")
+            return is_probe
 
-    def _end(self, error: BaseException | None) -> None:
+    def _end(self, error: BaseException | None, is_probe: bool) -> None:
         with self._lock:
             if error is not None and is_outage(error):
                 self._failed(error)
-            elif error is not None and classify(error) in OUR_DATABASE:
-                # Our own database was away, which says nothing about the resource.
-                self._next_probe = 0.0
-            else:
+            elif error is None or classify(error) not in OUR_DATABASE:
                 self._answered()
+            if is_probe:
+                # Our own database may have been away, which says nothing about the resource.
+                waits = error is not None and is_outage(error)
+                self._next_probe = time.monotonic() + PROBE_SECONDS if waits else 0.0
 
     def _failed(self, error: BaseException) -> None:
         if self._failures == 0:
             self._first_failure = datetime.now(UTC)
         self._failures += 1
-        self._next_probe = time.monotonic() + PROBE_SECONDS
         if self._failures < MAX_FAILURES:
             return
         if self._since is None:
             self._since = self._first_failure
+            self._next_probe = time.monotonic() + PROBE_SECONDS
             OPEN.labels(self.resource).set(1)
             log.warning(
                 "resource does not answer, trying again until it does", resource=self.resource, reason=repr(error)
