@@ -19,6 +19,7 @@ from ordersaga.broker import topology as broker
 from ordersaga.envelope.message import COLUMNS, Message, to_properties
 from ordersaga.relay import dispatch, window
 from ordersaga.relay.relay import Relay
+from ordersaga.relay.settings import RelaySettings
 
 GROUPS = [broker.Group("benchmark", ("*.*.*",), 2)]
 NAME = "benchmark"
@@ -70,7 +71,9 @@ def confirmed() -> float:
 def relay_rate(database_url: str, amqp_url: str, rows: int) -> float:
     """Messages per second, from taking the lead to the last confirm, of so many rows that wait in the outbox."""
     stop = threading.Event()
-    relay = Relay(NAME, database_url, amqp_url, stop)
+    settings = RelaySettings()
+    retention_seconds, max_bytes = 3600 * settings.relay_retention_hours, settings.relay_max_message_bytes
+    relay = Relay(NAME, database_url, amqp_url, stop, False, retention_seconds, max_bytes, groups={}, announced=None)
     last = confirmed() + rows
     times: list[float] = []
 

@@ -35,11 +35,11 @@ class Relay:
         database_url: str,
         amqp_url: str,
         stop: threading.Event,
-        unsafe_durability: bool = False,
-        retention_seconds: float = 24 * 3600,
-        max_bytes: int = 16 * 1024 * 1024,
-        groups: Groups | None = None,
-        announced: Announced | None = None,
+        unsafe_durability: bool,
+        retention_seconds: float,
+        max_bytes: int,
+        groups: Groups,
+        announced: Announced | None,
     ) -> None:
         """`groups` are those whose queues a stall may be due to; without `announced`, any source is published."""
         self.database = database
@@ -51,7 +51,7 @@ class Relay:
         self._max_bytes = max_bytes
         self._announced = announced
         self._publisher = Publisher(amqp_url, f"relay {database}")
-        self._queues = SilentQueues(amqp_url, f"relay {database}", groups or {})
+        self._queues = SilentQueues(amqp_url, f"relay {database}", groups)
         self._rabbitmq = Link(f"RabbitMQ for {database}")
         self._postgres = Link(f"Postgres for {database}")
         self._up_to_date_at = time.monotonic()
