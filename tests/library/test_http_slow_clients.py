@@ -3,11 +3,13 @@
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from itertools import cycle
+from pathlib import Path
 from urllib.parse import urlsplit
 from uuid import uuid4
 
+import psutil
 import psycopg
 import pytest
 import requests
@@ -147,3 +149,18 @@ def drip(connection: socket.socket) -> bool:
         return True
     connection.setblocking(True)
     return False
+
+
+def test_an_api_whose_master_is_killed_leaves_the_port_to_the_next_one_though_a_client_keeps_its_connection(
+    databases: Databases, tmp_path: Path
+) -> None:
+    with running(databases(GROUP), tmp_path) as api, requests.Session() as session:
+        [worker] = psutil.Process(api.process.pid).children()
+
+        def has_ended() -> bool:
+            with suppress(requests.ConnectionError):
+                session.get(f"{api.url}/healthz", timeout=5)
+            return not worker.is_running() or worker.status() == psutil.STATUS_ZOMBIE
+
+        api.process.kill()
+        until(has_ended, seconds=20)

@@ -59,6 +59,13 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
             for threads in self.health.values():
                 threads.executor.shutdown(wait=False)
 
+    def is_parent_alive(self) -> bool:
+        """An orphan stops as after SIGTERM: it keeps the port from its successor while clients keep connections."""
+        if not super().is_parent_alive():
+            self.alive = False
+            return False
+        return True
+
     def accept(self, listener: socket) -> None:
         try:
             client, address = listener.accept()
