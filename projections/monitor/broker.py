@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import requests
 
+from ordersaga.broker.bound_contracts import RECORDS
 from projections.monitor.probe import TIMEOUTS
 from projections.monitor.readings import Reading, per_second, read
 from projections.monitor.snapshot import BrokerStatus, ProcessStatus, QueueFigures
@@ -68,7 +69,8 @@ class Broker:
         while len(self._totals) > 2 and now.at - self._totals[1].at >= RATE_SECONDS:
             self._totals.popleft()
         before = self._totals[0] if len(self._totals) > 1 else None
-        queues = tuple(queue(answer.queues, name) for name in answer.queues.labels(f"{QUEUE}messages_ready"))
+        names = answer.queues.labels(f"{QUEUE}messages_ready")
+        queues = tuple(queue(answer.queues, name) for name in names if not name.startswith(RECORDS))
         return BrokerStatus(
             "broker",
             None,

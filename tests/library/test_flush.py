@@ -15,6 +15,7 @@ from tests.support.databases import Databases
 
 CAUSE = Cause(uuid4(), None, "alice", "00-trace", "")
 NOW = datetime(2024, 2, 29, 12, tzinfo=UTC)
+HASH = b"\0hash".ljust(32, b"!")
 
 WRITTEN = {
     "inbox": "message_id, contract, source, event_hash",
@@ -28,17 +29,17 @@ WRITTEN = {
 
 
 def message(id_: UUID) -> Message:
-    return Message(id_, "orders.order_placed.v1", "test", str(id_), 2**40, NOW, b"\0hash", CAUSE, '{"a": "\u00e9"}')
+    return Message(id_, "orders.order_placed.v1", "counting", str(id_), 2**40, NOW, HASH, CAUSE, '{"a": "\u00e9"}')
 
 
 def rows(ids: list[UUID]) -> Rows:
     stored = [StoredEvent(id_, 1, "order.placed", b"\0state") for id_ in ids]
     return Rows(
-        events=[NewEventRow(event, CAUSE, b"\0hash") for event in stored],
+        events=[NewEventRow(event, CAUSE, HASH) for event in stored],
         messages=[message(id_) for id_ in ids],
         received=[message(id_) for id_ in ids],
         answers=[StoredAnswer("alice", str(id_), b"\0", 202, {"Location": "/x"}, "{}", id_) for id_ in ids],
-        snapshots=[SnapshotRow(event, b"\0hash", "of some code") for event in stored],
+        snapshots=[SnapshotRow(event, HASH, "of some code") for event in stored],
         deadlines=[(Deadline("completion", id_, timedelta(minutes=1)), CAUSE) for id_ in ids],
     )
 
@@ -52,12 +53,12 @@ def test_every_table_gets_every_row_with_every_value(database: Databases, number
     cause = (CAUSE.correlation_id, None)
     trace = (CAUSE.traceparent, "")
     expected = {
-        "inbox": [(id_, "orders.order_placed.v1", "test", b"\0hash") for id_ in ids],
+        "inbox": [(id_, "orders.order_placed.v1", "counting", HASH) for id_ in ids],
         "idempotency_keys": [("alice", b"\0", 202, {"Location": "/x"}, "{}", id_) for id_ in ids],
-        "stored_events": [(1, "order.placed", b"\0state", *cause, "alice", b"\0hash")] * number,
-        "snapshots": [(1, "order.placed", b"\0state", b"\0hash", "of some code")] * number,
+        "stored_events": [(1, "order.placed", b"\0state", *cause, "alice", HASH)] * number,
+        "snapshots": [(1, "order.placed", b"\0state", HASH, "of some code")] * number,
         "outbox": [
-            (id_, "orders.order_placed.v1", "test", str(id_), 2**40, NOW, b"\0hash")
+            (id_, "orders.order_placed.v1", "counting", str(id_), 2**40, NOW, HASH)
             + (*cause, "alice", *trace, '{"a": "\u00e9"}')
             for id_ in ids
         ],

@@ -21,6 +21,7 @@ from devstack.ports import LOOPBACK, choose
 from devstack.records import Records
 from devstack.servers.rabbitmq import RabbitMQ
 from devstack.state import State
+from ordersaga.broker.bound_contracts import record_of
 from projections.monitor import monitor as monitoring
 from projections.monitor.figures import RecentReadings
 from projections.monitor.monitor import Monitor
@@ -94,7 +95,7 @@ def test_an_api_shows_what_it_answers_and_how_fast_but_not_the_questions_of_the_
 def test_of_two_relays_one_is_active_and_what_it_publishes_is_counted(
     servers: AnyServers, database: Databases, broker: TestBroker
 ) -> None:
-    outbox, ports = database("order_service"), (choose(set()), choose(set()))
+    outbox, ports = database(), (choose(set()), choose(set()))
     broker.declare(EVERYTHING)
     with (
         relays_of(outbox, servers.amqp_url("relay")) as relays,
@@ -107,7 +108,7 @@ def test_of_two_relays_one_is_active_and_what_it_publishes_is_counted(
         announce_many(outbox, 500)
         snapshot = seen(monitor, lambda snapshot: of(snapshot, "first-relay").relays[0].published == 500)
         figures = of(snapshot, "first-relay").relays[0]
-        assert (figures.database, figures.lag_rows) == ("order_service", 0)
+        assert (figures.database, figures.lag_rows) == ("counting", 0)
         assert figures.lag_seconds < 5
         assert figures.published_per_second
         assert snapshot.broker.source == "processes"
@@ -273,12 +274,15 @@ def test_the_broker_tells_what_lies_in_its_queues_and_what_is_out_with_consumers
     with watching(node.metrics_url) as monitor, broker.channel() as channel:
         seen(monitor, lambda snapshot: snapshot.broker.enqueued_per_second == 0)
         channel.confirm_delivery()
+        channel.queue_declare(record := record_of("listener"), durable=True)
+        channel.basic_publish("", record, b"[]")
         for number in range(30):
             publish_one(channel, counted(uuid4(), number))
         channel.basic_qos(prefetch_count=10)
         taken = list(islice(channel.consume(queue, inactivity_timeout=10), 10))
         snapshot = seen(monitor, lambda snapshot: snapshot.broker.unacknowledged == 10)
         assert (snapshot.broker.source, snapshot.broker.problem, snapshot.broker.ready) == ("broker", None, 20)
+        assert record not in [each.name for each in snapshot.broker.queues]
         assert QueueFigures(queue, ready=20, unacknowledged=10, consumers=1) in snapshot.broker.queues
         assert snapshot.broker.enqueued_per_second
         assert snapshot.broker.delivered_per_second

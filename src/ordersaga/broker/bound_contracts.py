@@ -19,8 +19,12 @@ TRIES, PAUSE = 20, 0.1
 """Attempts to get the record while another command holds it, and the seconds between them."""
 
 
+RECORDS = "bindings."
+"""What the names of the queues that hold a record begin with."""
+
+
 def record_of(group: str) -> str:
-    return f"bindings.{group}"
+    return f"{RECORDS}{group}"
 
 
 def bound_contracts(connection: BlockingConnection, group: str) -> set[str]:
