@@ -88,6 +88,7 @@ def test_the_number_of_queues_is_shown_and_changed(ordersaga: OrdersagaCommand, 
     assert "being changed" not in ordersaga("topology")
     for each in (service, read_side):
         broker.declare(each.consumer_group(2))
+    broker.remember(service.consumer_group(4))
     groups = ("--group", service.group)
     ordersaga("migrate", "kept")
     assert f"{service.group}: 4 queues" in ordersaga("queues", "set", "4", *groups)

@@ -10,7 +10,7 @@ from projections.queries.payments import PaymentRow, State
 
 def payment(found: PaymentRow | None) -> Component:
     if found is None:
-        return empty("The card has not been charged", "")
+        return empty("No charge is recorded", "")
     rows: list[tuple[str, Content]] = [("State", payment_mark(found))]
     if found.amount is not None:
         rows.append(
