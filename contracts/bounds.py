@@ -1,4 +1,4 @@
-"""The bounds of what contracts carry; the APIs accept no more, so that a message beyond them is nobody's."""
+"""The bounds of the fields of contracts. The APIs have the same, so no service announces a value beyond them."""
 
 import re
 from datetime import UTC, datetime

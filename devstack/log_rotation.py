@@ -1,4 +1,4 @@
-"""Rotation of the logs of a stack: a log that has grown too large becomes the previous one, and begins anew."""
+"""Rotation of the logs of a stack: a log over its size is copied to `<name>.log.1` and emptied."""
 
 from pathlib import Path
 from shutil import copyfile

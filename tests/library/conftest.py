@@ -1,10 +1,11 @@
-"""The library as others have it, for the pages that they follow."""
+"""Fixtures of the library's tests: an outbox, and the library as others have it, for the pages that they follow."""
 
 import fcntl
 
 import pytest
 
 from tests.library.installed import Installed, install
+from tests.support.databases import Database, Databases
 
 
 @pytest.fixture(scope="session")
@@ -22,3 +23,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Insta
         found = install(folder, "http")
         done.touch()
         return found
+
+
+@pytest.fixture
+def outbox(database: Databases) -> Database:
+    """A fresh database of the counting service, for tests of what leaves its outbox."""
+    return database()

@@ -4,19 +4,15 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 from uuid import UUID, uuid4
 
-import psycopg
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
 
 from ordersaga.envelope.contract import Contract
 from ordersaga.envelope.message import Message
 from ordersaga.inbox.reactions import Reactions
-from ordersaga.readside import event_log
 from ordersaga.readside.read_side import ReadSide
-from ordersaga.reconcile.findings import ReconcileFinding
-from ordersaga.reconcile.reconcile import Reconciliation
 from ordersaga.service import Service
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import Transaction
@@ -24,6 +20,7 @@ from tests.support.counting import GROUP, Counter, CountKept
 from tests.support.counting import announcements as counting_announcements
 from tests.support.counting import service as counting
 from tests.support.databases import SCHEMAS, Database, Databases
+from tests.support.moved_by_hand import MovedByHand
 from tests.support.party import DatabaseParty
 
 TALLY, LOG = "tally", "log"
@@ -85,7 +82,7 @@ def when_count_kept_add_it(message: CountKept, transaction: Transaction) -> None
 
 
 @dataclass
-class Reconciled:
+class Reconciled(MovedByHand):
     """The databases by name; every message is moved from one to the other without a broker."""
 
     databases: dict[str, Database]
@@ -94,6 +91,7 @@ class Reconciled:
     counters: list[UUID] = field(default_factory=list)
     logged: dict[str, int] = field(default_factory=dict)
     routed: int = 0
+    services = services
 
     @property
     def urls(self) -> dict[str, str]:
@@ -117,33 +115,10 @@ class Reconciled:
         self.log_all()
 
     def log_all(self) -> None:
-        """The read side hears of everything."""
-        for party in self.parties:
-            name = party.announcements.source
-            messages = party.said_after(self.logged.get(name, 0))
-            self.logged[name] = self.logged.get(name, 0) + len(messages)
-            with self.databases[LOG].connect() as connection:
-                event_log.append(connection, messages)
-
-    def by_hand(self, database: str, statement: str, parameters: Any = ()) -> list[tuple[Any, ...]]:
-        """As a superuser with the triggers switched off; the statement returns what it did."""
-        with psycopg.connect(self.urls[database]) as connection:
-            connection.execute("set session_replication_role = replica")
-            done = connection.execute(statement, parameters).fetchall()
-        assert done
-        return done
+        self.log(self.parties, self.databases[LOG])
 
     def delete(self, database: str, table: str, message: Message) -> None:
         self.by_hand(database, f"delete from {table} where message_id = %s returning 1", (message.id,))  # noqa: S608
-
-    def findings(self, patience: float = 0, **scope: Any) -> list[ReconcileFinding]:
-        found: list[ReconcileFinding] = []
-        totals = Reconciliation(services, self.urls, found.append, patience=patience, **scope).run()
-        assert totals.findings == len(found)
-        return found
-
-    def named(self, **scope: Any) -> list[tuple[str, str, UUID | None]]:
-        return sorted((f.kind, f.place, f.message_id) for f in self.findings(**scope))
 
 
 def keep(transaction: Transaction, id: UUID, numbers: int) -> None:

@@ -15,7 +15,7 @@ from ordersaga.runtime.settings import url_variable
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, services
-from tests.support.databases import Database, Databases
+from tests.support.databases import Database
 from tests.support.refusals import HEARD, UNBOUND, bind, refusing, undeliverable
 from tests.support.relays import Relays, all_published, announce, listen, relays_of
 from tests.support.wait import until
@@ -23,11 +23,6 @@ from tests.support.workers import ROOT
 
 WHY = ("--reason", "mended")
 HERE = ("--group", GROUP)
-
-
-@pytest.fixture
-def outbox(database: Databases) -> Database:
-    return database()
 
 
 @pytest.fixture

@@ -351,10 +351,10 @@ def test_progress_is_told_on_stderr_and_only_goes_forward(arrived: Reconciled, m
     said = run(arrived, "--json", expect=0)
     totals = json.loads(said.stdout)
     steps = re.findall(r"(\d+) events read, (\d+) messages compared", said.stderr)
-    told = [(int(events), int(messages)) for events, messages in steps]
-    assert told == sorted(told)
-    assert told[0] == (1, 0)
-    assert told[-1] == (totals["events"], totals["messages"])
+    printed = [(int(events), int(messages)) for events, messages in steps]
+    assert printed == sorted(printed)
+    assert printed[0] == (1, 0)
+    assert printed[-1] == (totals["events"], totals["messages"])
 
 
 def test_ten_thousand_events_are_compared_in_bounded_memory(empty: Reconciled, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ import pytest
 from ordersaga.relay import publish_loop, session, window
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
-from tests.support.databases import Database, Databases
+from tests.support.databases import Database
 from tests.support.relays import (
     EVERYTHING,
     RelayProcess,
@@ -32,11 +32,6 @@ from tests.support.relays import (
     relays_of,
 )
 from tests.support.wait import until
-
-
-@pytest.fixture
-def outbox(database: Databases) -> Database:
-    return database()
 
 
 @pytest.fixture

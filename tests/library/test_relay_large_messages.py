@@ -8,7 +8,7 @@ import pytest
 from ordersaga.relay.dispatch import READ_AHEAD_BYTES
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
-from tests.support.databases import Database, Databases
+from tests.support.databases import Database
 from tests.support.refusals import QUEUE, UNBOUND, bind, refusing, undeliverable
 from tests.support.relays import Relays, all_published, announce, relays_of
 from tests.support.wait import until
@@ -42,11 +42,6 @@ def send_and_tell(self, messages):
 window.fetch_page, publisher.Publisher.send = fetch_page, send_and_tell
 __main__.main(["counting"])
 """
-
-
-@pytest.fixture
-def outbox(database: Databases) -> Database:
-    return database()
 
 
 @pytest.fixture

@@ -8,16 +8,11 @@ from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.settings import MissingSetting, read_settings
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
-from tests.support.databases import Database, Databases
+from tests.support.databases import Database
 from tests.support.relays import EVERYTHING, all_published, announce, announce_many, ids_in_order, listen, relays_of
 from tests.support.wait import until
 
 DAY = 24 * 3600
-
-
-@pytest.fixture
-def outbox(database: Databases) -> Database:
-    return database()
 
 
 def age(outbox: Database, first: int = 1, last: int = 1_000_000) -> None:

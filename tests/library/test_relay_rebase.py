@@ -9,7 +9,7 @@ from devstack.servers.postgres import Postgres
 from ordersaga.relay import session, window
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
-from tests.support.databases import Database, Databases
+from tests.support.databases import Database
 from tests.support.relays import (
     EVERYTHING,
     all_published,
@@ -28,11 +28,6 @@ from tests.support.wait import until
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with second_server(tmp_path_factory.mktemp("elsewhere")) as server:
         yield server
-
-
-@pytest.fixture
-def outbox(database: Databases) -> Database:
-    return database()
 
 
 def publish_partly(outbox: Database) -> list[UUID]:

@@ -13,7 +13,7 @@ from ordersaga.broker.topology import EVENTS, Group
 from ordersaga.relay.status import relay_status
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
-from tests.support.databases import Database, Databases
+from tests.support.databases import Database
 from tests.support.refusals import rabbitmqctl
 from tests.support.relays import Relays, all_published, announce, relays_of
 from tests.support.wait import until
@@ -31,11 +31,6 @@ service = Listener("counting", group="listener")
 service.announcements._contracts["test.happened.v1"] = object
 __main__.main(["counting"], [service])
 """
-
-
-@pytest.fixture
-def outbox(database: Databases) -> Database:
-    return database()
 
 
 @pytest.fixture

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
-
 from ordersaga.relay import session, window
 from ordersaga.relay.status import RelayStatus, relay_status
 from tests.conftest import AnyServers
@@ -20,11 +18,6 @@ from tests.support.wait import until
 from tests.support.workers import ROOT
 
 APP = "tests.library.three_services"
-
-
-@pytest.fixture
-def outbox(database: Databases) -> Database:
-    return database()
 
 
 def asked(outbox: Database, seconds: float = 0.1) -> RelayStatus:

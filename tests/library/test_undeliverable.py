@@ -17,7 +17,7 @@ from ordersaga.relay import purge, session
 from ordersaga.relay import undeliverable as table
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
-from tests.support.databases import Database, Databases
+from tests.support.databases import Database
 from tests.support.refusals import (
     FULL,
     HEARD,
@@ -42,11 +42,6 @@ from tests.support.relays import (
 from tests.support.wait import until
 
 ME = Operator("me", "healed")
-
-
-@pytest.fixture
-def outbox(database: Databases) -> Database:
-    return database()
 
 
 @pytest.fixture

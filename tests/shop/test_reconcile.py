@@ -60,7 +60,7 @@ def test_a_refund_that_failed_is_named_until_it_is_made(empty_shop: Shop) -> Non
     shop.saga.settle()
     shop.saga.cancel(order_id)
     shop.saga.settle()
-    shop.log()
+    shop.log_all()
     [finding] = shop.findings()
     assert (finding.kind, finding.place, finding.key) == ("unsettled", "payment_service.stored_events", str(order_id))
     assert "has failed (charge_disputed)" in finding.detail
@@ -68,7 +68,7 @@ def test_a_refund_that_failed_is_named_until_it_is_made(empty_shop: Shop) -> Non
     assert shop.findings(key=uuid4()) == []
     shop.saga.retry_refund(order_id)
     shop.saga.settle()
-    shop.log()
+    shop.log_all()
     assert shop.findings() == []
 
 

@@ -173,7 +173,10 @@ class Receiver:
     def park_at_once(
         self, connection: Connection[Any], message: Received | Broken, wanted: NewlyParked
     ) -> bool | forks.ForkedHistory:
-        """Returns whether it was parked with its failure, or the fork that was quarantined: told after the commit."""
+        """Park it in one transaction. Returns whether it is parked with this failure, or the fork that is quarantined.
+
+        The caller counts and logs either after the commit.
+        """
         with connection.transaction():
             known = self.handler.known(connection, identities(message))
             parked = table.hashes(connection, [wanted.id])

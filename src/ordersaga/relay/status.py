@@ -154,5 +154,5 @@ def problem_of(connection: Connection[Any], active: RelaySession | None, undeliv
         return f"nothing new is published: {MAX_ROWS} messages or more are undeliverable"
     if active is None:
         return NO_RELAY
-    told = connection.execute(PROBLEM).fetchone()
-    return told[0] if told else None
+    row = connection.execute(PROBLEM).fetchone()
+    return row[0] if row else None

@@ -45,8 +45,8 @@ class UnusableDatabase(Exception):
 class ResourceUnavailable(Exception):
     """A system that an outside step calls gives no usable answer; calling it again later is safe.
 
-    The worker parks the message and tries again. After some such errors in a row it calls the system no more, but for
-    one message every few seconds, until the system answers.
+    The worker parks the message and retries it. After five such errors in a row it stops calling the system, except
+    with one message every five seconds, until the system answers.
     """
 
 
