@@ -105,7 +105,7 @@ def test_while_the_first_request_is_under_way_the_second_is_told_so(api: Api, ke
     before = api.count()
     first = RequestKey("alice", f"customer {key}", b"")
     with api.database.connect() as connection, connection.transaction():
-        connection.execute("select pg_advisory_xact_lock(%s::int, %s::int)", first.lock)
+        connection.execute("select pg_advisory_xact_lock(hashtext(%s), hashtext(%s))", (first.caller, first.key))
         refused = open_counter(api, key)
         assert (refused.status_code, refused.json()["type"]) == (409, "urn:problem:request-in-flight")
         assert int(refused.headers["Retry-After"]) > 0

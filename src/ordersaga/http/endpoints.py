@@ -22,7 +22,8 @@ def accept(command: Callable[[Transaction], Answer], key: RequestKey | None = No
     """Run a command in a new transaction; with a key it takes effect once."""
     app = api()
     with app.database.connection() as connection:
-        return decide(connection, app.announcements, g.cause, once(key, command) if key else command)
+        work = once(connection, key, command) if key else command
+        return decide(connection, app.announcements, g.cause, work)
 
 
 def request_key(key: str | None, body: BaseModel) -> RequestKey | None:

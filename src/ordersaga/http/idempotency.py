@@ -44,33 +44,29 @@ class RequestKey:
         request_hash = sha256(f"{method} {path}\n{body.model_dump_json()}".encode()).digest()
         return cls(caller.subject, f"{caller.role} {key}", request_hash)
 
-    @property
-    def lock(self) -> tuple[int, int]:
-        """Two 32-bit keys: they never equal the 64-bit lock keys of aggregates."""
-        digest = sha256(f"{self.caller}\0{self.key}".encode()).digest()
-        return int.from_bytes(digest[:4], "big", signed=True), int.from_bytes(digest[4:8], "big", signed=True)
-
     def stored_answer(self, answer: Answer) -> StoredAnswer:
         return StoredAnswer(
             self.caller, self.key, self.request_hash, answer.status, answer.headers, answer.body, answer.subject
         )
 
 
-def once(key: RequestKey, command: Callable[[Transaction], Answer]) -> Callable[[Transaction], Answer]:
-    """Wrap a command so that it runs once for a key; a repeat returns the stored answer.
+def once(
+    connection: Connection[Any], key: RequestKey, command: Callable[[Transaction], Answer]
+) -> Callable[[Transaction], Answer]:
+    """Wrap a command so that it takes effect once for a key; a repeat returns the answer stored in this database.
+
+    Two requests at the same time may both run the command. The flush of one of them takes effect: it locks the key and
+    stores the answer in the statement that writes everything else. The other flush raises KeyHeld, or KeyTaken once the
+    first one has committed; then `decide` runs this again, and it finds the answer.
 
     Raises (when the result is called):
-        Problem: 422 when the key came with another request before, 409 while the first request is in flight.
+        Problem: 422 when the key came with another request before.
     """
 
     def run(transaction: Transaction) -> Answer:
-        transaction.begin()
-        stored, is_ours = find(transaction.connection, key)
+        stored = find(connection, key)
         if stored is not None:
             return replay(stored, key)
-        if not is_ours:
-            detail = "The first request with this Idempotency-Key is still under way. Send it again in a moment."
-            raise Problem(409, "request-in-flight", detail, headers={"Retry-After": "1"})
         answer = command(transaction)
         answer.headers["X-Correlation-Id"] = str(transaction.cause.correlation_id)
         transaction.store_answer(key.stored_answer(answer))
@@ -86,22 +82,13 @@ def replay(stored: StoredAnswer, key: RequestKey) -> Answer:
     return Answer(stored.status, stored.body, stored.headers, stored.subject, replayed=True)
 
 
-FIND = """
-select pg_try_advisory_xact_lock(%s::int, %s::int),
-    kept.request_hash, kept.status, kept.headers, kept.body, kept.subject
-from (select) as always left join idempotency_keys kept on kept.caller = %s and kept.key = %s
-"""
+FIND = "select request_hash, status, headers, body, subject from idempotency_keys where caller = %s and key = %s"
 
 
-def find(connection: Connection[Any], key: RequestKey) -> tuple[StoredAnswer | None, bool]:
-    """The answer stored under the key, and whether this transaction holds the lock of the key.
-
-    A first request that commits between this statement's snapshot and its lock is not seen here;
-    the primary key of idempotency_keys sees it when the second one flushes.
-    """
-    row = connection.execute(FIND, (*key.lock, key.caller, key.key), prepare=True).fetchone()
-    assert row is not None
-    is_ours, request_hash, status, headers, body, subject = row
-    if request_hash is None:
-        return None, is_ours
-    return StoredAnswer(key.caller, key.key, bytes(request_hash), status, headers, body, subject), is_ours
+def find(connection: Connection[Any], key: RequestKey) -> StoredAnswer | None:
+    """The answer stored under the key."""
+    row = connection.execute(FIND, (key.caller, key.key), prepare=True).fetchone()
+    if row is None:
+        return None
+    request_hash, *rest = row
+    return StoredAnswer(key.caller, key.key, bytes(request_hash), *rest)

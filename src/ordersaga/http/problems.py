@@ -10,7 +10,7 @@ from flask import Flask, Response, g, request
 from pydantic import BaseModel, ValidationError
 from werkzeug.exceptions import HTTPException
 
-from ordersaga.runtime.errors import Conflict, ErrorKind, KeyTaken, classify
+from ordersaga.runtime.errors import Conflict, ErrorKind, KeyHeld, KeyTaken, classify
 from ordersaga.runtime.logs import log, trace_id_of
 from ordersaga.runtime.reasons import advised_reason_of, reason_of
 from ordersaga.store.transaction import AggregateNotFound
@@ -112,6 +112,11 @@ def register(app: Flask) -> None:
     @app.errorhandler(AggregateNotFound)
     def not_found(error: AggregateNotFound) -> Response:
         return respond(Problem(404, "not-found", "There is nothing here, or nothing that you may see."))
+
+    @app.errorhandler(KeyHeld)
+    def in_flight(error: KeyHeld) -> Response:
+        detail = "The first request with this Idempotency-Key is still under way. Send it again in a moment."
+        return respond(Problem(409, "request-in-flight", detail, headers={"Retry-After": "1"}))
 
     @app.errorhandler(Conflict)
     @app.errorhandler(KeyTaken)

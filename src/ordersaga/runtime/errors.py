@@ -26,6 +26,10 @@ class KeyTaken(Exception):
     """Another request with the same idempotency key was stored first; its answer is the answer to this one too."""
 
 
+class KeyHeld(Exception):
+    """A request with the same idempotency key is being stored at this moment; nothing was written for this one."""
+
+
 class NoTransaction(Exception):
     """The connection is in autocommit outside a transaction: the message would be stored without the change."""
 

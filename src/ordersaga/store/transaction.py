@@ -168,7 +168,7 @@ class Transaction:
         """Write the buffered rows in one statement.
 
         Raises:
-            Conflict, AlreadyReceived, KeyTaken: another writer was first; nothing was written.
+            Conflict, AlreadyReceived, KeyTaken, KeyHeld: another writer was first; nothing was written.
         """
         try:
             flush.write(self.connection, self.rows)
@@ -201,6 +201,7 @@ def decide(
 
     Raises:
         Conflict, KeyTaken: another writer was first five times in a row.
+        KeyHeld: a request with the same idempotency key is being stored at this moment.
     """
 
     def attempt() -> Result:
