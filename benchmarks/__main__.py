@@ -7,7 +7,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -26,30 +26,31 @@ HERE = Path(__file__).parent
 BASELINE = HERE / "baseline.json"
 LATEST = HERE / "latest.json"
 
-STEPS: list[tuple[str, Callable[[Place], list[Row]]]] = [
-    ("append a command from 8 threads", append.measure),
-    ("relay against publishing from memory", relay.measure_in),
-    ("relay beside a stranger's transaction", backlog.measure_foreign_transaction),
-    ("relay with a million rows waiting", backlog.measure_million),
-    ("from commit to consumer", latency.measure),
-    ("consume, react, announce", consume.measure),
-    ("whole sagas over HTTP", saga.measure),
-    ("rebuild the read side", rebuild.measure),
-    ("dashboard and audit with a million events", read_side.measure),
-    ("statements, round trips, WAL", costs.measure),
-]
+STEPS: dict[str, tuple[str, Callable[[Place], list[Row]]]] = {
+    "append": ("append a command from 8 threads", append.measure),
+    "relay": ("relay against publishing from memory", relay.measure_in),
+    "foreign": ("relay beside a stranger's transaction", backlog.measure_foreign_transaction),
+    "backlog": ("relay with a million rows waiting", backlog.measure_million),
+    "latency": ("from commit to consumer", latency.measure),
+    "consume": ("consume, react, announce", consume.measure),
+    "sagas": ("whole sagas over HTTP", saga.measure),
+    "rebuild": ("rebuild the read side", rebuild.measure),
+    "read_side": ("dashboard and audit with a million events", read_side.measure),
+    "costs": ("statements, round trips, WAL", costs.measure),
+}
 
 
-def run(place: Place) -> Iterator[Row]:
-    for number, (what, measure) in enumerate(STEPS, 1):
+def run(place: Place, chosen: Sequence[str]) -> Iterator[Row]:
+    for number, (what, measure) in enumerate((STEPS[name] for name in chosen), 1):
         began = time.monotonic()
-        print(f"{number}/{len(STEPS)} {what} ...", end=" ", file=sys.stderr, flush=True)
+        print(f"{number}/{len(chosen)} {what} ...", end=" ", file=sys.stderr, flush=True)
         yield from measure(place)
         print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
-def to_json(rows: list[Row]) -> str:
-    return json.dumps({"rows": [row._asdict() for row in rows]}, indent=2) + "\n"
+def to_json(rows: Iterable[Row]) -> str:
+    made = [{name: value for name, value in row._asdict().items() if name != "beside" or value} for row in rows]
+    return json.dumps({"rows": made}, indent=2) + "\n"
 
 
 def from_json(text: str) -> dict[str, Row]:
@@ -66,6 +67,15 @@ def table(rows: list[Row], baseline: dict[str, Row]) -> Table:
     return made
 
 
+def loads(rows: list[Row]) -> Iterator[str]:
+    """What stands beside the rows of a load, a line for each load."""
+    shown: list[object] = []
+    for row in rows:
+        if row.beside and row.beside not in shown:
+            shown.append(row.beside)
+            yield f"{row.name}: {', '.join(f'{name} {value}' for name, value in row.beside.items())}"
+
+
 def said(figure: float | None) -> str:
     return "" if figure is None else f"{figure:,}"
 
@@ -77,20 +87,36 @@ def goal(row: Row) -> str:
     return f"{of} {sign} {bound}: {'reached' if reached(row) else 'MISSED'}"
 
 
+def keep(rows: list[Row], path: Path, beside_others: bool) -> None:
+    """Write the rows, or put them in the place of those of the same names."""
+    before = from_json(path.read_text()) if beside_others and path.exists() else {}
+    path.write_text(to_json({**before, **{row.name: row for row in rows}}.values()))
+
+
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=f"{__doc__} See docs/BENCHMARKS.md.")
     parser.add_argument("--quick", action="store_true", help="a minute instead of ten: fewer rounds, wider scatter")
     parser.add_argument("--baseline", action="store_true", help="keep the figures as baseline.json too")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=list(STEPS),
+        default=list(STEPS),
+        metavar="STEP",
+        help=f"these steps alone, beside the rows of before in the files: {', '.join(STEPS)}",
+    )
     options = parser.parse_args(arguments)
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     baseline = from_json(BASELINE.read_text()) if BASELINE.exists() else {}
     began, load = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory, private_servers(directory, [GROUP]) as servers:
-        rows = list(run(Place(servers, Databases(servers.postgres), QUICK if options.quick else FULL)))
+        place = Place(servers, Databases(servers.postgres), QUICK if options.quick else FULL)
+        rows = list(run(place, options.only))
     for path in (LATEST, *([BASELINE] if options.baseline else [])):
-        path.write_text(to_json(rows))
+        keep(rows, path, options.only != list(STEPS))
     Console(width=None if sys.stdout.isatty() else 150).print(table(rows, baseline))
+    print("Beside the loads:", *loads(rows), sep="\n")
     print(f"{time.monotonic() - began:.0f} s; load average before {load:.1f}, after {os.getloadavg()[0]:.1f}")
     print(f"written to {LATEST}")
     return 0

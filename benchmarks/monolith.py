@@ -14,7 +14,7 @@ from flask import Flask, request
 from psycopg.sql import SQL, Identifier
 from psycopg_pool import ConnectionPool
 
-from benchmarks.customers import SKUS
+from benchmarks.customers import DECLINED_CARD, SKUS
 from devstack import ports
 from devstack.ports import LOOPBACK
 from devstack.state import ROOT
@@ -30,7 +30,7 @@ create table payments (order_id uuid primary key, charge_id text not null, amoun
 STOCK = "insert into stock select 'product-' || number, 990, 1000000 from generate_series(0, %s) as number"
 TAKE = "update stock set on_hand = on_hand - %s where sku = %s returning unit_price"
 PAY = "insert into payments values (%s, %s, %s)"
-KEEP = "insert into orders values (%s, %s, %s, %s, %s, %s, 'confirmed')"
+KEEP = "insert into orders values (%s, %s, %s, %s, %s, %s, %s)"
 
 
 def create_app() -> Flask:
@@ -41,15 +41,18 @@ def create_app() -> Flask:
     @app.post("/orders")
     def place_order() -> dict[str, Any]:
         wanted, id_ = request.get_json(), uuid4()
-        (line,) = wanted["lines"]
+        (line,), card, key = wanted["lines"], wanted["card"], request.headers["Idempotency-Key"]
+        state = "cancelled" if card == DECLINED_CARD else "confirmed"
         with pool.connection() as connection:
             found = connection.execute(TAKE, (line["quantity"], line["sku"])).fetchone()
             assert found is not None
             total = found[0] * line["quantity"]
-            connection.execute(PAY, (id_, f"ch_{id_.hex}", total))
-            key = request.headers["Idempotency-Key"]
-            connection.execute(KEEP, (id_, key, line["sku"], line["quantity"], total, wanted["card"]))
-        return {"order_id": id_, "state": "confirmed"}
+            if state == "confirmed":
+                connection.execute(PAY, (id_, f"ch_{id_.hex}", total))
+            else:
+                connection.execute(TAKE, (-line["quantity"], line["sku"]))
+            connection.execute(KEEP, (id_, key, line["sku"], line["quantity"], total, card, state))
+        return {"order_id": id_, "state": state}
 
     return app
 

@@ -1,231 +1,188 @@
-"""`python -m benchmarks.saga`: whole sagas through the whole stack, and the CPU that each process spends on one."""
+"""`python -m benchmarks.saga`: whole sagas through the whole stack, beside the monolith, at several loads."""
 
 import argparse
-import statistics
+import json
+import os
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import replace
 from pathlib import Path
-from typing import NamedTuple
-from uuid import UUID, uuid4
+from statistics import median
+from typing import Any, NamedTuple
 
-import psutil
-import psycopg
-from rich.console import Console
-
-from benchmarks.customers import SKUS, Customers, sku
-from benchmarks.latency import quantile
+from benchmarks import crowd, overload, stack, steady, under_load
+from benchmarks.crowd import Crowd, Sustained
+from benchmarks.customers import Customers
 from benchmarks.monolith import Monolith, monolith
 from benchmarks.place import Place
-from benchmarks.rows import Row, compare
-from devstack.demo.customers import token
-from devstack.processes import PROCESSES, Process
-from devstack.records import SUPERVISOR, Records
-from devstack.running import Stack, running_stack
+from benchmarks.rows import Row, compare, shortened
+from benchmarks.under_load import Load
+from devstack.records import Records
+from devstack.running import Stack
 from devstack.servers.postgres import OWNER
-from devstack.state import State
-from inventory_service.announcements import announcements as inventory_announcements
-from inventory_service.commands import receive_stock
-from order_service.announcements import announcements as order_announcements
-from order_service.commands import put_product
-from ordersaga.envelope.message import Cause
-from ordersaga.store.transaction import Transaction, decide
 
-UNDER_WAY = 256
-"""Sagas that are under way all the time while the sustained rate is measured."""
-LOOK_EVERY = 0.02
-WARM_SECONDS = 2.0
-WAIT_SECONDS = 10
 ROUNDS = 2
-ENDED = "select originator_id from stored_events where originator_id = any(%s) and topic = 'order.confirmed'"
-
-
-def table() -> Sequence[Process]:
-    """As `./ordersaga up` runs them, but for the card processor, which is in the payment worker."""
-    inside = {"PAYMENT_GATEWAY": "in_process"}
-    return [
-        replace(process, settings={**process.settings, **inside}) if process.name == "payments-worker" else process
-        for process in PROCESSES
-        if not process.outside
-    ]
-
-
-@contextmanager
-def shop(directory: Path) -> Iterator[Stack]:
-    """A stack with plenty of every product."""
-    with running_stack(State(directory), Console(quiet=True), table=table()) as stack:
-        fill(stack)
-        yield stack
-
-
-def fill(stack: Stack) -> None:
-    def price(transaction: Transaction) -> None:
-        for number in range(SKUS):
-            put_product(transaction, sku(number), f"Product {number}", 990, "EUR")
-
-    def supply(transaction: Transaction) -> None:
-        for number in range(SKUS):
-            receive_stock(transaction, sku(number), 1_000_000)
-
-    urls = stack.environments.owner_urls()
-    each = (("order_service", order_announcements, price), ("inventory_service", inventory_announcements, supply))
-    for service, announcements, work in each:
-        with psycopg.connect(urls[service], autocommit=True) as connection:
-            decide(connection, announcements, Cause(uuid4(), None, "keeper"), work)
-
-
-def customers(stack: Stack, wait_seconds: int = 0) -> Customers:
-    return Customers(stack.state.port("orders-api"), token(stack.state, "customer", "alice"), wait_seconds)
-
-
-class Crowd:
-    """Keeps so many orders under way: the next is placed when an earlier one has ended."""
-
-    def __init__(self, customers: Customers, ended_among: Callable[[list[UUID]], set[UUID]]) -> None:
-        self.customers = customers
-        self._ended_among = ended_among
-        self._under_way: set[UUID] = set()
-        self._ended = 0
-        self._next_look = 0.0
-
-    def run(self, seconds: float, under_way: int = UNDER_WAY) -> int:
-        """How many have ended in that time."""
-        before, end = self._ended, time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            while self.customers.idle and self.customers.busy + len(self._under_way) < under_way:
-                self.customers.place()
-            for answer in self.customers.answers(min(end, self._next_look) - time.perf_counter()):
-                if answer.ended:
-                    self._ended += 1
-                else:
-                    self._under_way.add(answer.order_id)
-            self._look()
-        return self._ended - before
-
-    def _look(self) -> None:
-        if time.perf_counter() > self._next_look:
-            ended = self._ended_among(list(self._under_way))
-            self._under_way -= ended
-            self._ended += len(ended)
-            self._next_look = time.perf_counter() + LOOK_EVERY
-
-    def go_home(self) -> None:
-        """Until the last order has ended."""
-        while self.customers.busy or self._under_way:
-            self.run(LOOK_EVERY, 0)
-
-
-class Sustained(NamedTuple):
-    """Sagas a second, and milliseconds of CPU per saga by process."""
-
-    per_s: float
-    cpu: dict[str, float]
-
-
-def sustained(crowd: Crowd, pids: dict[str, int], seconds: float) -> Sustained:
-    crowd.run(WARM_SECONDS)
-    before, began = cpu(pids), time.perf_counter()
-    ended = crowd.run(seconds)
-    passed, spent = time.perf_counter() - began, cpu(pids)
-    crowd.go_home()
-    return Sustained(ended / passed, {name: 1000 * (spent[name] - before[name]) / ended for name in pids})
-
-
-def of_stack(stack: Stack, seconds: float) -> Sustained:
-    pids = {record.name: record.pid for record in Records(stack.state).all() if record.name != SUPERVISOR}
-    with (
-        psycopg.connect(stack.environments.owner_urls()["order_service"], autocommit=True) as store,
-        closing(customers(stack)) as few,
-    ):
-        crowd = Crowd(few, lambda ids: {id_ for (id_,) in store.execute(ENDED, (ids,), prepare=True)})
-        return sustained(crowd, pids, seconds)
-
-
-def of_monolith(stack: Stack, server: Monolith, seconds: float) -> Sustained:
-    postgres = Records(stack.state).find("postgres")
-    assert postgres
-    with closing(Customers(server.port, "")) as few:
-        return sustained(Crowd(few, lambda _: set()), {"monolith": server.pid, "postgres": postgres.pid}, seconds)
-
-
-def cpu(pids: dict[str, int]) -> dict[str, float]:
-    """CPU seconds so far of each process and its children, those that have ended included."""
-    spent = {}
-    for name, pid in pids.items():
-        process = psutil.Process(pid)
-        own = process.cpu_times()
-        children = [child.cpu_times() for child in process.children(recursive=True)]
-        spent[name] = (
-            own.children_user + own.children_system + sum(each.user + each.system for each in (own, *children))
-        )
-    return spent
+RATES = (20, 50)
+"""Orders a second; what is quick alone shows at few, and what holds up the others at more."""
+STEADY_SECONDS = 20.0
+OVERLOAD_SECONDS = 8.0
 
 
 class Figures(NamedTuple):
-    """Of the stack or of the monolith, in one round; times in milliseconds."""
+    """Of the stack or of the monolith, in one round."""
 
     sustained: Sustained
-    at_20_per_s: list[float]
-    at_50_per_s: list[float]
+    at: dict[int, Load]
+    """By rate."""
 
 
-def measure_once(stack: Stack, server: Monolith, seconds: float) -> tuple[Figures, Figures]:
+class Run(NamedTuple):
+    """`rounds` has the stack and the monolith of each."""
+
+    rounds: list[tuple[Figures, Figures]]
+    steady: steady.Steady
+    steady_monolith: Load
+    overload: overload.Overload
+
+
+def of_monolith(running: Stack, server: Monolith, seconds: float) -> Sustained:
+    with closing(Customers(server.port, "")) as few:
+        return crowd.sustained(Crowd(few, lambda _: set()), monolith_pids(running, server), seconds)
+
+
+def monolith_pids(running: Stack, server: Monolith) -> dict[str, int]:
+    postgres = Records(running.state).find("postgres")
+    assert postgres
+    return {"monolith": server.pid, "postgres": postgres.pid}
+
+
+def measure_once(running: Stack, server: Monolith, seconds: float) -> tuple[Figures, Figures]:
     """The stack and the monolith, turn by turn."""
-    together = of_stack(stack, seconds), of_monolith(stack, server, seconds)
-    few = [steadily(rate, seconds, stack, server) for rate in (20, 50)]
-    ours, theirs = (Figures(each, *times) for each, times in zip(together, zip(*few, strict=True), strict=True))
-    return ours, theirs
+    ours, theirs = crowd.of_stack(running, seconds), of_monolith(running, server, seconds)
+    ours_at, theirs_at = {}, {}
+    for rate in RATES:
+        ours_at[rate] = under_load.of_stack(running, rate, seconds)
+        theirs_at[rate] = under_load.of_server(server.port, monolith_pids(running, server), rate, seconds / 2)
+    return Figures(ours, ours_at), Figures(theirs, theirs_at)
 
 
-def steadily(rate: float, seconds: float, stack: Stack, server: Monolith) -> tuple[list[float], list[float]]:
-    with closing(customers(stack, WAIT_SECONDS)) as waiting:
-        ours = waiting.steadily(rate, int(rate * seconds))
-    with closing(Customers(server.port, "")) as waiting:
-        return ours, waiting.steadily(rate, int(rate * seconds))
+def measure_all(running: Stack, server: Monolith, rounds: int, seconds: float) -> Run:
+    found = [measure_once(running, server, seconds) for _ in range(rounds)]
+    carried = median(ours.sustained.per_s for ours, _ in found)
+    rate = steady.SHARE * carried
+    return Run(
+        found,
+        steady.steady(running, rate, STEADY_SECONDS),
+        under_load.of_server(server.port, monolith_pids(running, server), rate, seconds / 2),
+        overload.overload(running, overload.SHARE * carried, OVERLOAD_SECONDS),
+    )
 
 
-def rows(rounds: list[tuple[Figures, Figures]]) -> list[Row]:
-    ours, theirs = zip(*rounds, strict=True)
-    return [
-        compare("sagas_per_s", "sagas/s", *([each.sustained.per_s for each in of] for of in (ours, theirs))),
-        compare("saga_cpu_ms", "ms", *([sum(each.sustained.cpu.values()) for each in of] for of in (ours, theirs))),
-        compare(
-            "saga_at_20_per_s_p50_ms", "ms", *([quantile(each.at_20_per_s, 50) for each in of] for of in (ours, theirs))
-        ),
-        compare(
-            "saga_at_50_per_s_p99_ms", "ms", *([quantile(each.at_50_per_s, 99) for each in of] for of in (ours, theirs))
-        ),
-    ]
+def rows(run: Run) -> list[Row]:
+    return [*full_rows(run), *rate_rows(run), steady_row(run), *overload.rows(run.overload)]
+
+
+def compared(name: str, unit: str, run: Run, figure: Callable[[Figures], float]) -> Row:
+    ours, theirs = ([figure(each) for each in of] for of in zip(*run.rounds, strict=True))
+    return compare(name, unit, ours, theirs)
+
+
+def full_rows(run: Run) -> list[Row]:
+    memory = median(ours.sustained.memory_mb for ours, _ in run.rounds)
+    per_s = compared("sagas_per_s", "sagas/s", run, lambda each: each.sustained.per_s)
+    cpu = compared("saga_cpu_ms", "ms", run, lambda each: sum(each.sustained.cpu.values()))
+    return [per_s._replace(beside={"memory_mb": round(memory)}), cpu]
+
+
+def rate_rows(run: Run) -> Iterator[Row]:
+    for rate in RATES:
+        beside = medians([ours.at[rate].beside() for ours, _ in run.rounds])
+        for percent in (50, 99):
+            name = f"saga_at_{rate}_per_s_p{percent}_ms"
+            made = compared(name, "ms", run, lambda each, rate=rate, percent=percent: each.at[rate].p(percent))  # type: ignore[misc]
+            yield made._replace(beside=beside)
+        yield compared(f"saga_cpu_at_{rate}_per_s_ms", "ms", run, lambda each, rate=rate: each.at[rate].cpu_ms)  # type: ignore[misc]
+
+
+def steady_row(run: Run) -> Row:
+    return steady.row(run.steady, shortened(run.steady_monolith.p(99)))
+
+
+def medians(of_rounds: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: median(each[name] for each in of_rounds) for name in of_rounds[0]}
+
+
+def cpu_by_process(run: Run) -> dict[str, dict[str, float]]:
+    """Load -> process -> milliseconds of CPU per saga."""
+    found = {"full": middle([ours.sustained.cpu for ours, _ in run.rounds])}
+    for rate in RATES:
+        loads = [ours.at[rate] for ours, _ in run.rounds]
+        found[f"{rate}/s"] = middle(
+            [{name: 1000 * seconds / max(1, load.ended) for name, seconds in load.cpu.items()} for load in loads]
+        )
+    return found
+
+
+def middle(of_rounds: list[dict[str, float]]) -> dict[str, float]:
+    return {name: round(median(each[name] for each in of_rounds), 3) for name in of_rounds[0]}
+
+
+CURVE = (50, 75, 90, 95, 98, 99, 99.5, 99.9)
+
+
+def curves(run: Run) -> dict[str, dict[str, float]]:
+    """Load -> percentile -> milliseconds, over all rounds."""
+    times = {f"{rate}/s": [time for ours, _ in run.rounds for time in ours.at[rate].times] for rate in RATES}
+    times["80 %"] = run.steady.load.times
+    return {load: {str(p): round(under_load.percentile(of, p), 1) for p in CURVE} for load, of in times.items()}
 
 
 def measure(place: Place) -> list[Row]:
     if place.size.saga_seconds is None:
         return []
-    return rows(run(ROUNDS, place.size.saga_seconds))
+    return rows(measured(ROUNDS, place.size.saga_seconds))
 
 
-def run(number: int, seconds: float) -> list[tuple[Figures, Figures]]:
-    with tempfile.TemporaryDirectory(prefix="saga-") as directory, shop(Path(directory)) as stack:
-        owner = stack.environments.database_url("monolith", OWNER)
-        with monolith(stack.environments.owner_urls()["order_service"], owner, "monolith") as server:
-            return [measure_once(stack, server, seconds) for _ in range(number)]
+def measured(rounds: int, seconds: float) -> Run:
+    with whole_shop() as (running, server):
+        return measure_all(running, server, rounds, seconds)
+
+
+@contextmanager
+def whole_shop() -> Iterator[tuple[Stack, Monolith]]:
+    """The stack, and the monolith on the same Postgres."""
+    with tempfile.TemporaryDirectory(prefix="saga-") as directory, stack.shop(Path(directory)) as running:
+        owner = running.environments.database_url("monolith", OWNER)
+        with monolith(running.environments.owner_urls()["order_service"], owner, "monolith") as server:
+            yield running, server
+
+
+def to_json(run: Run) -> dict[str, Any]:
+    """With the load average, the CPU of each process and the latency curves."""
+    made = [row._asdict() for row in rows(run)]
+    return {"load": round(os.getloadavg()[0], 1), "rows": made, "cpu_ms": cpu_by_process(run), "curves": curves(run)}
+
+
+def report(run: Run) -> None:
+    for load, processes in cpu_by_process(run).items():
+        for name, milliseconds in processes.items():
+            print(f"{milliseconds:8.3f} ms of CPU per saga  {load:5} {name}")
+    for row in rows(run):
+        print(row)
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=10, help="of each part of a round")
-    parser.add_argument("--rounds", type=int, default=1)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.saga", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=10, help="of each part of a round (%(default)s)")
+    parser.add_argument("--rounds", type=int, default=1, help="(%(default)s)")
+    parser.add_argument("--json", action="store_true", help="all figures as JSON")
     options = parser.parse_args()
-    rounds = run(options.rounds, options.seconds)
-    for who in zip(*rounds, strict=True):
-        for name in who[0].sustained.cpu:
-            milliseconds = statistics.median(figures.sustained.cpu[name] for figures in who)
-            print(f"{milliseconds:8.3f} ms of CPU per saga  {name}")
-    for row in rows(rounds):
-        print(row)
+    run = measured(options.rounds, options.seconds)
+    if options.json:
+        print(json.dumps(to_json(run), indent=2))
+    else:
+        report(run)
     return 0
 
 
