@@ -10,16 +10,18 @@ from typing import Any
 
 from devstack.processes import CONTEXTS, GROUPS, RELAY_ROLE, relay_user
 from devstack.state import State
+from ordersaga.broker.topology import EVENTS, side_exchange_of
 
 VHOST = "ordersaga"
 NOTHING = "^$"
-PUBLISH = {"configure": NOTHING, "write": "^events$", "read": NOTHING}
+PUBLISH = {"configure": NOTHING, "write": r"^events($|\.)", "read": NOTHING}
 PERMISSIONS = {
     "provisioner": {"configure": ".*", "write": ".*", "read": ".*"},
     RELAY_ROLE: PUBLISH,
     **{relay_user(service): PUBLISH for service in CONTEXTS},
 }
-"""Least rights on the vhost: a relay only publishes; a group only reads its own queues."""
+"""Least rights on the vhost: a relay only publishes, to `events` and to `events.<group>`; a group only reads its own
+queues."""
 LIMITS = {"max-connections": 64, "max-channels": 1024}
 """Of a user. A worker has 1 connection and a channel for each of at most 16 queues and the dead letters, a relay has 1
 of each; 16 workers and those that the broker has not missed yet fit in."""
@@ -37,17 +39,20 @@ def permissions_of(group: str) -> dict[str, str]:
 def topic_permissions() -> list[dict[str, str]]:
     """What the relay of a service may publish: routing keys begin with the name of a contract.
 
+    RabbitMQ has no patterns for exchanges here: one that is missing takes every routing key.
+
     The user `relay`, for all outboxes in one process, is in no entry, so it may publish every contract.
     """
     return [
         {
             "user": relay_user(service),
             "vhost": VHOST,
-            "exchange": "events",
+            "exchange": exchange,
             "write": rf"^{re.escape(context)}\.",
             "read": NOTHING,
         }
         for service, context in CONTEXTS.items()
+        for exchange in (EVENTS, *map(side_exchange_of, GROUPS))
     ]
 
 

@@ -6,13 +6,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import partial
+from itertools import product
 
 import pytest
 from click.testing import CliRunner
 from pika.exceptions import ChannelClosedByBroker, UnroutableError
 
 from ordersaga.broker import provisioning, topology
+from ordersaga.broker.change import QueueChange
 from ordersaga.cli.main import main
+from ordersaga.envelope.message import PARTITIONS
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Counted, CountKept, service
@@ -20,6 +23,7 @@ from tests.support.wait import until
 from tests.support.workers import ROOT
 
 APP = ("--app", "tests.support.counting")
+HAPPENED = ("test.happened.v1",)
 
 
 @pytest.fixture
@@ -83,11 +87,28 @@ def test_an_exchange_of_an_older_version_is_named_and_replaced_when_told_to_and_
     assert older.depth("kept.0") == 1
 
 
-def publish(broker: TestBroker, contract: str) -> None:
+def publish(broker: TestBroker, contract: str, exchange: str = topology.EVENTS) -> None:
     """Raises UnroutableError when no queue is bound."""
     with broker.channel() as channel:
         channel.confirm_delivery()
-        channel.basic_publish(topology.EVENTS, f"{contract}.01", b"", mandatory=True)
+        channel.basic_publish(exchange, f"{contract}.01", b"", mandatory=True)
+
+
+def test_the_exchange_of_a_group_reaches_all_of_its_queues_and_no_others_also_after_their_number_has_changed(
+    broker: TestBroker,
+) -> None:
+    one, more = (topology.Group("one", HAPPENED, queues) for queues in (2, 4))
+    other = topology.Group("other", HAPPENED, 2)
+    broker.declare(one, other)
+    broker.remember(more)
+    QueueChange([more], broker.url, {}, {}, 10, lambda _: None).run()
+    with broker.channel() as channel:
+        channel.confirm_delivery()
+        for partition in range(PARTITIONS):
+            key = f"{HAPPENED[0]}.{partition:02d}"
+            channel.basic_publish(topology.side_exchange_of("one"), key, b"", mandatory=True)
+    until(lambda: [broker.depth(queue) for queue in more.queue_names] == [PARTITIONS / 4] * 4)
+    assert [broker.depth(queue) for queue in other.queue_names] == [0, 0]
 
 
 def test_bindings_of_a_reaction_that_was_removed_are_named_and_pruned_when_told_to(
@@ -110,9 +131,9 @@ def test_bindings_of_a_reaction_that_was_removed_are_named_and_pruned_when_told_
         channel.queue_bind(f"{GROUP}.1", topology.EVENTS, routing_key=f"{CountKept.NAME}.01")  # recorded nowhere
     pruned = json.loads(run([*APP, "topology", "--prune", "--json"]).stdout)
     assert pruned == {"queues": {GROUP: 2}, "interrupted": [], "stale_contracts": {}, "pruned": {GROUP: [gone]}}
-    for contract in (gone, CountKept.NAME):
+    for contract, exchange in product((gone, CountKept.NAME), topology.exchanges_of(GROUP)):
         with pytest.raises(UnroutableError):
-            publish(broker, contract)
+            publish(broker, contract, exchange)
     publish(broker, Counted.NAME)
     assert run([*APP, "topology"]).stderr == ""
     assert provisioning.stale_bindings(broker.url, [older]) == {}

@@ -166,8 +166,9 @@ def test_the_broker_grants_the_rights_that_the_code_grants() -> None:
     assert by_user(definitions()["topic_permissions"]) == by_user(topic_permissions())
 
 
-def by_user(entries: Iterable[dict[str, str]]) -> dict[str, dict[str, str]]:
-    return {entry["user"]: entry for entry in entries}
+def by_user(entries: Iterable[dict[str, str]]) -> dict[tuple[str, str], dict[str, str]]:
+    """By user and exchange."""
+    return {(entry["user"], entry["exchange"]): entry for entry in entries}
 
 
 def test_every_account_has_a_password_of_its_own() -> None:

@@ -44,5 +44,5 @@ def test_messages_that_the_relays_user_may_not_publish_hold_nobody_else_up(
 
 @pytest.mark.parametrize("service", projections.sources, ids=lambda service: service.name)
 def test_a_relay_may_publish_the_contracts_of_its_service_and_no_others(service: Service) -> None:
-    [pattern] = [entry["write"] for entry in topic_permissions() if entry["user"] == relay_user(service.name)]
+    [pattern] = {entry["write"] for entry in topic_permissions() if entry["user"] == relay_user(service.name)}
     assert {name for name in CONTRACTS if re.search(pattern, f"{name}.00")} == service.announcements.contracts.keys()

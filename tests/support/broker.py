@@ -19,6 +19,7 @@ class TestBroker:
         self.url = url
         """As the provisioner, who may do everything."""
         self._queues: list[str] = []
+        self._exchanges: list[str] = []
 
     @contextmanager
     def channel(self) -> Iterator[BlockingChannel]:
@@ -35,9 +36,10 @@ class TestBroker:
         self.remember(*groups)
 
     def remember(self, *groups: broker.Group) -> None:
-        """Their queues go with the test."""
+        """Their queues and exchanges go with the test."""
         for group in groups:
             self._queues += [*group.queue_names, group.dead_letters, record_of(group.name)]
+            self._exchanges.append(broker.side_exchange_of(group.name))
 
     def depth(self, queue: str) -> int:
         """Messages ready in the queue."""
@@ -49,3 +51,5 @@ class TestBroker:
         with self.channel() as channel:
             for queue in self._queues:
                 channel.queue_delete(queue)
+            for exchange in self._exchanges:
+                channel.exchange_delete(exchange)

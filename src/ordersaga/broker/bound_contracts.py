@@ -11,7 +11,8 @@ from typing import Any
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
-from ordersaga.broker.topology import EVENTS, NO_LIMIT, NOT_FOUND, Group, suppress_refusal
+from ordersaga.broker import topology
+from ordersaga.broker.topology import NO_LIMIT, NOT_FOUND, Group, suppress_refusal
 from ordersaga.envelope.message import PARTITIONS
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2, content_type="application/json")
@@ -90,8 +91,8 @@ def read(body: bytes) -> set[str]:
 
 
 def unbind(channel: BlockingChannel, group: Group, contracts: Iterable[str]) -> None:
-    """Unbind the group's queues from these contracts; a binding that does not exist is none of the broker's errors."""
+    """Unbind the group's queues from these contracts."""
     for contract in contracts:
         for queue in group.queue_names:
             for partition in range(PARTITIONS):
-                channel.queue_unbind(queue, EVENTS, routing_key=f"{contract}.{partition:02d}")
+                topology.unbind(channel, group.name, queue, f"{contract}.{partition:02d}")

@@ -17,14 +17,16 @@ from ordersaga.broker import bound_contracts, pause_locks
 from ordersaga.broker.group_status import GroupStatus, group_status
 from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import (
-    EVENTS,
     QUEUE_COUNTS,
     Group,
+    bind,
     change_of,
     declare_dead_letters,
     declare_queue,
     parameters,
     queues_of,
+    side_exchange_of,
+    unbind,
 )
 from ordersaga.envelope.message import PARTITIONS
 
@@ -145,10 +147,11 @@ class QueueChange:
         for queue in group.queue_names:
             declare_queue(channel, group, queue)
         bound_contracts.record(channel, group)
+        channel.exchange_declare(side_exchange_of(group.name), "topic", durable=True)
         for queue, routing_key in group.bindings():
-            channel.queue_bind(queue, EVENTS, routing_key=routing_key)
+            bind(channel, group.name, queue, routing_key)
         for queue, routing_key in former_bindings(group):
-            channel.queue_unbind(queue, EVENTS, routing_key=routing_key)
+            unbind(channel, group.name, queue, routing_key)
         for queue in reversed(queues_of(self.broker, group.name)[group.queues :]):
             pause_locks.keep_alive(self.sessions)
             delete(channel, queue)

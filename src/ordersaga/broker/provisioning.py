@@ -47,7 +47,7 @@ def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, re
 
     Args:
         amqp_url: of a user who may declare.
-        replace_events: delete the exchange `events` first.
+        replace_events: delete the exchange `events`, and those of the groups, first.
 
     Raises:
         OtherQueues: a group exists with another number of queues, or is being changed and would lose its bindings;
@@ -67,7 +67,8 @@ def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, re
         if replace_events:
             if interrupted:
                 raise OtherQueues(f"first complete a change: {', '.join(map(command_to_complete, interrupted))}")
-            channel.exchange_delete(topology.EVENTS)
+            for exchange in (topology.EVENTS, *(topology.side_exchange_of(group.name) for group in declared)):
+                channel.exchange_delete(exchange)
         for group in declared:
             bound_contracts.record(channel, group, forget_others=replace_events)
         topology.declare(channel, declared)

@@ -56,6 +56,16 @@ def dead_letters_of(group: str) -> str:
     return f"{group}.{DEAD_LETTERS}"
 
 
+def side_exchange_of(group: str) -> str:
+    """The exchange that reaches this group alone: a relay uses it while a queue of another group does not answer."""
+    return f"{EVENTS}.{group}"
+
+
+def exchanges_of(group: str) -> tuple[str, str]:
+    """The exchanges that the queues of a group are bound to, each with the same routing keys."""
+    return EVENTS, side_exchange_of(group)
+
+
 def queues_of(connection: BlockingConnection, group: str) -> list[str]:
     """The queues of a group on the broker: `<group>.0` and so on, up to the first that is missing."""
     found: list[str] = []
@@ -120,8 +130,20 @@ def declare_group(channel: BlockingChannel, group: Group) -> None:
     # In reverse: a worker counts the queues up to the first missing one, and must not find only some of them.
     for queue in reversed(group.queue_names):
         declare_queue(channel, group, queue)
+    channel.exchange_declare(side_exchange_of(group.name), "topic", durable=True)
     for queue, routing_key in group.bindings():
-        channel.queue_bind(queue, EVENTS, routing_key=routing_key)
+        bind(channel, group.name, queue, routing_key)
+
+
+def bind(channel: BlockingChannel, group: str, queue: str, routing_key: str) -> None:
+    for exchange in exchanges_of(group):
+        channel.queue_bind(queue, exchange, routing_key=routing_key)
+
+
+def unbind(channel: BlockingChannel, group: str, queue: str, routing_key: str) -> None:
+    """A binding that does not exist is none of the broker's errors; neither is a missing exchange."""
+    for exchange in exchanges_of(group):
+        channel.queue_unbind(queue, exchange, routing_key=routing_key)
 
 
 def declare_dead_letters(channel: BlockingChannel, group: Group) -> None:
