@@ -61,6 +61,8 @@ ENVIRONMENT = """
   QUEUES_PER_GROUP          queues of each new group: 1, 2, 4, 8 or 16 (default 2); then `queues set`
   BROKER_METRICS_URL        of your own RabbitMQ's plugin rabbitmq_prometheus, for the dashboard
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
+  SAGA_LATENCY_LIMIT_SECONDS    orders are refused while those under way take longer (default 3)
+  OPEN_SAGAS_LIMIT          orders are refused while so many are under way, for whatever reason (default 100000)
   RELAY_RETENTION_HOURS     published rows older than this leave the outboxes (default 24)
   INBOX_RETENTION_DAYS      for which received messages and answered requests are kept (default 30)
   RELAY_MAX_MESSAGE_BYTES   larger messages are kept as undeliverable (default 16777216)

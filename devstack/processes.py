@@ -18,6 +18,7 @@ CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_AP
 HEALTH = {"HEALTH_PORT": "{port}"}
 MONITORING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
 """Settings of a process that shows the state of all others."""
+ADMISSION = ("SAGA_LATENCY_LIMIT_SECONDS", "OPEN_SAGAS_LIMIT")
 TIME_LIMITS = ("LOCK_TIMEOUT_SECONDS", "STATEMENT_TIMEOUT_SECONDS", "IDLE_IN_TRANSACTION_TIMEOUT_SECONDS")
 RELAY_SETTINGS = ("RELAY_RETENTION_HOURS", "RELAY_MAX_MESSAGE_BYTES")
 AUDIT_LOG = {"AUDIT_CHECKPOINTS": "{audit_directory}"}
@@ -60,7 +61,7 @@ def api(
         ("-m", "gunicorn", "--config", "python:ordersaga.http.gunicorn_conf", f"{package}.api:create_app()"),
         databases={package: package, **(databases or {})},
         settings={**TOKENS, "HTTP_PORT": "{port}", **(settings or {})},
-        passed_on=("ORDER_DEADLINE_SECONDS", "HTTP_READ_SECONDS", *TIME_LIMITS),
+        passed_on=("ORDER_DEADLINE_SECONDS", "HTTP_READ_SECONDS", *ADMISSION, *TIME_LIMITS),
         is_api=True,
     )
 

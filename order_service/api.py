@@ -26,8 +26,18 @@ from order_service.views import (
     PlaceOrderHeaders,
 )
 from ordersaga.http import app as web
+from ordersaga.http.admission import Admission, Saga
 from ordersaga.http.as_of import AsOf
-from ordersaga.http.endpoints import accept, answer, read_transaction, request_key, respond, respond_when_ended, show
+from ordersaga.http.endpoints import (
+    accept,
+    answer,
+    read_transaction,
+    request_key,
+    require_room,
+    respond,
+    respond_when_ended,
+    show,
+)
 from ordersaga.http.etags import etag, expected_version, precondition_failed
 from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import only, problem
@@ -39,11 +49,14 @@ from ordersaga.store.transaction import AggregateNotFound, Transaction
 
 routes = APIBlueprint("orders", __name__, abp_responses={"default": problem()})
 everyone = only("customer", "operator", "auditor")
+SAGA = Saga(begins=Order.Placed, ends=(Order.Confirmed, Order.Cancelled))
 
 
 def create_app() -> web.Api:
     """Raises MissingSetting when the environment lacks something."""
     app = web.create_app(order_service, routes, "Orders", roles=("customer",))
+    longest = app.settings_as(OrderSettings).order_deadline_seconds / 4
+    app.admission = Admission(order_service.name, order_service.database_url, SAGA, app.settings, longest)
     app.mount(product_api.routes)
     mount_parked(app)
     return app
@@ -56,6 +69,7 @@ def create_app() -> web.Api:
         202: OrderView,
         409: problem("The first request with this Idempotency-Key is under way"),
         422: problem("Not acceptable, or the Idempotency-Key came with another request before"),
+        503: problem("More orders are under way than end in time, or the database is away"),
     },
     security=only("customer"),
 )
@@ -64,6 +78,7 @@ def post_order(header: PlaceOrderHeaders, body: NewOrder) -> Response:
     order_id, lines = uuid7(), unpriced_lines(body)
 
     def place(transaction: Transaction) -> Answer:
+        require_room()
         deadline = web.api().settings_as(OrderSettings).order_deadline
         customer = web.caller().subject
         sealed = contact.seal(web.api().sealer, transaction, order_id, customer, body.contact) if body.contact else None

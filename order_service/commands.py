@@ -116,5 +116,12 @@ def cancel_order(transaction: Transaction, order_id: UUID, reason: str, version:
     order = transaction.get(Order, order_id)
     require_version(version, order)
     order.cancel(reason)
-    transaction.save(order)
+    save_ended(transaction, order)
     return order
+
+
+def save_ended(transaction: Transaction, order: Order) -> None:
+    """Save an order that is confirmed or cancelled; its deadline goes with it, so that open orders alone have one."""
+    if order.pending_events:
+        transaction.clear_deadline(COMPLETION, order.id)
+    transaction.save(order)

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from contracts.inventory import StockRejected
 from contracts.payments import PaymentCaptured, PaymentDeclined
-from order_service.commands import COMPLETION
+from order_service.commands import COMPLETION, save_ended
 from order_service.order import Order
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
@@ -20,21 +20,21 @@ def the_order(message: StockRejected | PaymentCaptured | PaymentDeclined) -> tup
 def when_payment_captured_confirm_order(message: PaymentCaptured, transaction: Transaction) -> None:
     order = transaction.get(Order, message.order_id)
     order.confirm(message.charge_id)
-    transaction.save(order)
+    save_ended(transaction, order)
 
 
 @reactions.to(StockRejected, loads=the_order)
 def when_stock_rejected_cancel_order(message: StockRejected, transaction: Transaction) -> None:
     order = transaction.get(Order, message.order_id)
     order.cancel("out_of_stock")
-    transaction.save(order)
+    save_ended(transaction, order)
 
 
 @reactions.to(PaymentDeclined, loads=the_order)
 def when_payment_declined_cancel_order(message: PaymentDeclined, transaction: Transaction) -> None:
     order = transaction.get(Order, message.order_id)
     order.cancel("payment_declined")
-    transaction.save(order)
+    save_ended(transaction, order)
 
 
 @reactions.to_deadline(COMPLETION)

@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING
 from ordersaga.runtime.lazy_names import lazy_names
 
 if TYPE_CHECKING:
+    from ordersaga.http.admission import Admission, Saga
     from ordersaga.http.app import Api, api, caller, create_app
     from ordersaga.http.endpoints import (
         accept,
         answer,
         read_transaction,
         request_key,
+        require_room,
         respond,
         respond_when_ended,
         show,
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from ordersaga.http.tokens import Caller
 
 __all__ = [
+    "Admission",
     "Answer",
     "Api",
     "Body",
@@ -30,6 +33,7 @@ __all__ = [
     "Keyed",
     "Problem",
     "Query",
+    "Saga",
     "View",
     "accept",
     "answer",
@@ -43,6 +47,7 @@ __all__ = [
     "problem",
     "read_transaction",
     "request_key",
+    "require_room",
     "respond",
     "respond_when_ended",
     "show",
@@ -51,6 +56,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "Admission": "ordersaga.http.admission",
         "Answer": "ordersaga.http.idempotency",
         "Api": "ordersaga.http.app",
         "Body": "ordersaga.http.openapi",
@@ -58,6 +64,7 @@ __getattr__ = lazy_names(
         "Keyed": "ordersaga.http.openapi",
         "Problem": "ordersaga.http.problems",
         "Query": "ordersaga.http.openapi",
+        "Saga": "ordersaga.http.admission",
         "View": "ordersaga.http.openapi",
         "accept": "ordersaga.http.endpoints",
         "answer": "ordersaga.http.endpoints",
@@ -71,6 +78,7 @@ __getattr__ = lazy_names(
         "problem": "ordersaga.http.openapi",
         "read_transaction": "ordersaga.http.endpoints",
         "request_key": "ordersaga.http.endpoints",
+        "require_room": "ordersaga.http.endpoints",
         "respond": "ordersaga.http.endpoints",
         "respond_when_ended": "ordersaga.http.endpoints",
         "show": "ordersaga.http.endpoints",

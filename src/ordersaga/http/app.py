@@ -17,6 +17,7 @@ from prometheus_client import Histogram
 
 from ordersaga.database.pool import Database
 from ordersaga.http import cookies, openapi, problems
+from ordersaga.http.admission import Admission
 from ordersaga.http.bodies import StrictRequest
 from ordersaga.http.problems import Problem
 from ordersaga.http.tokens import Caller, InvalidToken, Tokens
@@ -73,6 +74,7 @@ class Api(OpenAPI):
         self.sealer = Sealer(settings.personal_key_encryption_key)
         self.erasures = Erasures(Path(settings.erasure_list) if settings.erasure_list else None)
         self.waiting_room = WaitingRoom(THREADS // 2)
+        self.admission: Admission | None = None
         problems.register(self)
         self.before_request(begin_request)
         self.after_request(finish_response)

@@ -26,6 +26,15 @@ def accept(command: Callable[[Transaction], Answer], key: RequestKey | None = No
         return decide(connection, app.announcements, g.cause, work)
 
 
+def require_room() -> None:
+    """The first step of a command that begins a saga: a repeat of an accepted request does not come here.
+
+    Raises Problem (503) while more sagas are under way than end in time.
+    """
+    if admission := api().admission:
+        admission.require_room()
+
+
 def request_key(key: str | None, body: BaseModel) -> RequestKey | None:
     """The key of this request, if it has one; keys of different callers and roles are distinct."""
     return RequestKey.of(caller(), key, request.method, request.path, body) if key else None

@@ -65,6 +65,10 @@ class Settings(BaseSettings):
     """32 random bytes in base64 that wrap the keys of personal data; whoever loses them loses the data."""
     erasure_list: str = ""
     """File that lists erasures of personal data, outside the database: its backups contain erased keys."""
+    saga_latency_limit_seconds: float = Field(default=3, gt=0)
+    """An API refuses requests that begin a saga while those under way end later than this; see `http.admission`."""
+    open_sagas_limit: int = Field(default=100_000, ge=0)
+    """An API refuses them while so many sagas wait, for whatever reason; 0: any number may."""
     http_streams: int = Field(default=0, ge=0, le=1000)
     """Concurrent live streams of an API; each holds a thread beside those for requests."""
     queues_per_group: int | None = Field(default=None)

@@ -1,4 +1,4 @@
-"""The single statement of a flush: inbox, idempotency key, events, snapshots, outbox and deadlines."""
+"""The single statement of a flush: deadlines, inbox, idempotency key, events, snapshots and outbox."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,6 +39,8 @@ class Rows:
     answers: list[StoredAnswer] = field(default_factory=list)
     snapshots: list[SnapshotRow] = field(default_factory=list)
     deadlines: list[tuple[Deadline, Cause]] = field(default_factory=list)
+    cleared: list[tuple[str, UUID]] = field(default_factory=list)
+    """Name and aggregate id of deadlines that are to be deleted."""
 
 
 def typed(columns: str) -> dict[str, str]:
@@ -46,6 +48,7 @@ def typed(columns: str) -> dict[str, str]:
 
 
 COLUMNS = {
+    "cleared": typed("name text, aggregate_id uuid"),
     "received": {name: message.COLUMNS[name] for name in ("message_id", "contract", "source", "event_hash")},
     "answers": typed(
         "caller text, key text, request_hash bytea, status smallint, headers jsonb, body text, subject uuid"
@@ -68,6 +71,11 @@ COLUMNS = {
 PARAMETERS = {table: [f"{table}_{name}" for name in columns] for table, columns in COLUMNS.items()}
 
 INSERTS = {
+    "cleared": """
+        delete from deadlines using (
+            select name, aggregate_id from {rows} ({names}) join deadlines using (name, aggregate_id)
+            for update of deadlines skip locked) as found
+        where deadlines.name = found.name and deadlines.aggregate_id = found.aggregate_id returning 1""",
     "received": "insert into inbox ({names}) select * from {rows} returning 1",
     "events": "insert into stored_events ({names}) select * from {rows} returning position",
     "snapshots": "insert into snapshots ({names}) select * from {rows} on conflict do nothing returning 1",
@@ -180,4 +188,5 @@ ROW: dict[str, Callable[[Any], tuple[Any, ...]]] = {
     "snapshots": snapshot,
     "messages": message.to_row,
     "deadlines": deadline,
+    "cleared": tuple,
 }

@@ -164,6 +164,15 @@ class Transaction:
         """Add a deadline to the next flush; it counts from the clock of the database."""
         self.rows.deadlines.append((deadline, self.cause))
 
+    def clear_deadline(self, name: str, id_: UUID) -> None:
+        """Delete a deadline, if there is one, with the next flush: what it was set for has happened.
+
+        One that passes at the same moment may still reach its reaction.
+        """
+        kept = [row for row in self.rows.deadlines if (row[0].name, row[0].aggregate_id) != (name, id_)]
+        self.rows.deadlines[:] = kept
+        self.rows.cleared.append((name, id_))
+
     def flush(self) -> None:
         """Write the buffered rows in one statement.
 
