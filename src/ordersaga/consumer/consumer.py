@@ -13,7 +13,7 @@ from psycopg import Connection
 from ordersaga.consumer import gate, sharing
 from ordersaga.consumer.intake import Intake
 from ordersaga.consumer.key_queues import KeyQueues
-from ordersaga.consumer.receiver import MAX_BATCH, Receiver, runs
+from ordersaga.consumer.receiver import MAX_BATCH, MAX_BATCH_BYTES, Receiver, runs
 from ordersaga.inbox.delivery import Broken, Received
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.runtime.errors import ErrorKind, classify
@@ -108,10 +108,10 @@ class Consumer:
         """Handle one batch; messages that wait for an outside step come with a later batch."""
         longest = DRAINING_SECONDS if intake.is_draining else IDLE_SECONDS
         intake.pump(0 if intake.arrived or key_queues.has_completed else longest)
-        if 0 < len(intake.arrived) < MIN_BATCH:
+        if 0 < len(intake.arrived) < MIN_BATCH and not intake.is_full:
             self.stopping.wait(self.receiver.handler.linger_seconds)
         intake.gather(MAX_BATCH)
-        arrived = self.receiver.read(intake.take(MAX_BATCH))
+        arrived = self.receiver.read(intake.take(MAX_BATCH, MAX_BATCH_BYTES))
         self.receive(intake, [*key_queues.completed(), *key_queues.add(arrived)])
         key_queues.start()
 
@@ -125,7 +125,7 @@ class Consumer:
         self.in_database(intake, self.check_gate)
         sharing.HELD.labels(self.group).set(len(intake.held))
         queue = None
-        if not intake.is_draining:
+        if not intake.is_draining and not intake.is_full:
             queue = sharing.surplus_queue(intake.held, len(intake.queues), intake.workers())
         if queue:
             intake.drain(queue)

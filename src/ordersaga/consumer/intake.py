@@ -11,12 +11,15 @@ from pika.spec import Basic, BasicProperties
 
 from ordersaga.broker.topology import dead_letters_of, parameters, queues_of
 from ordersaga.consumer.properties import readable_headers, tolerate_all_properties
+from ordersaga.consumer.reading import Reading
 from ordersaga.consumer.source import Source, close_without_cancel
 from ordersaga.inbox.delivery import SUSPECT, Delivery
 from ordersaga.inbox.headers import as_text
 
 MAX_UNACKNOWLEDGED = 1000
 """The most unacknowledged messages, over all queues of the group."""
+MAX_HELD_BYTES = 32 * 1024 * 1024
+"""No more is read from the broker while the bodies of unhandled messages have so many bytes together."""
 
 
 class Intake:
@@ -29,6 +32,7 @@ class Intake:
         self._dead_letters = dead_letters_of(group)
         self._held: dict[str, None] = {}
         self._connection = pika.BlockingConnection(parameters(amqp_url, f"{group} worker"))
+        self._reading = Reading(self._connection)
         try:
             self._subscribe(group)
         except BaseException:
@@ -53,26 +57,42 @@ class Intake:
         """Queues that have sent a message to this worker since it last subscribed to them, the latest last."""
         return list(self._held)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether the bodies of unhandled messages fill what this worker may hold."""
+        return sum(source.held_bytes for source in self._sources.values()) >= MAX_HELD_BYTES
+
     def workers(self) -> int:
         """How many workers of the group are subscribed: each subscribes to the dead-letter queue."""
+        self._reading.switch(on=True)
         channel = self._sources[self._dead_letters].channel
         count: int = channel.queue_declare(self._dead_letters, passive=True).method.consumer_count
         return max(1, count)
 
     def close(self) -> None:
-        """Close the connection; unacknowledged messages return to their place in the queues."""
+        """Close the connection; unhandled messages return to their place in the queues."""
         with contextlib.suppress(AMQPError, OSError):
+            self._reading.switch(on=True)
             for source in self._sources.values():
                 if source.channel.is_open:
+                    source.acknowledge_handled()
                     close_without_cancel(source.channel)
             self._connection.close()
 
     def pump(self, seconds: float) -> None:
         """Exchange data with the broker until a message arrives, `wake` is called or the time is over.
 
+        While this worker is full, only acknowledgements and heartbeats are exchanged.
+
         Raises:
             ConsumerCancelled: a queue was deleted.
         """
+        for source in self._sources.values():
+            source.acknowledge_due()
+        full = self.is_full
+        self._reading.switch(on=not full)
+        for source in self._draining() if full else ():
+            source.await_quiet()
         self._connection.process_data_events(time_limit=seconds)
         if any(source.cancelled for source in self._sources.values()):
             raise ConsumerCancelled("a queue was deleted")
@@ -89,15 +109,23 @@ class Intake:
         with contextlib.suppress(ConnectionWrongStateError):
             self._connection.add_callback_threadsafe(lambda: None)
 
-    def take(self, most: int) -> list[Delivery]:
-        return [self.arrived.popleft() for _ in range(min(most, len(self.arrived)))]
+    def take(self, most: int, most_bytes: int = MAX_HELD_BYTES) -> list[Delivery]:
+        """The first messages, at most so many; their bodies have `most_bytes` together, or it is one message."""
+        taken: list[Delivery] = []
+        while self.arrived and len(taken) < most and (not taken or len(self.arrived[0].body) <= most_bytes):
+            taken.append(self.arrived.popleft())
+            most_bytes -= len(taken[-1].body)
+        return taken
 
     def acknowledge(self, deliveries: Iterable[Delivery]) -> None:
+        """Acknowledge these soon; at once what was delivered before, because the broker counts its deliveries."""
         handled: defaultdict[str, set[int]] = defaultdict(set)
+        before: defaultdict[str, bool] = defaultdict(bool)
         for delivery in deliveries:
             handled[delivery.queue].add(delivery.tag)
+            before[delivery.queue] |= delivery.delivered_before > 0
         for queue, tags in handled.items():
-            self._sources[queue].acknowledge(tags)
+            self._sources[queue].acknowledge(tags, at_once=before[queue])
 
     @property
     def is_draining(self) -> bool:
@@ -120,6 +148,8 @@ class Intake:
         if self.is_draining:
             self.pump(0)
         drained = [source for source in self._draining() if source.is_drained]
+        if drained:
+            self._reading.switch(on=True)
         for source in drained:
             source.close_channel()
             self._held.pop(source.queue, None)

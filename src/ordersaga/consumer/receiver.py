@@ -39,6 +39,8 @@ BATCH_SECONDS = prometheus_client.Histogram(
 
 MAX_BATCH = 300
 """The most messages of one transaction."""
+MAX_BATCH_BYTES = 8 * 1024 * 1024
+"""The most bytes of bodies of one transaction, unless it is one message: it makes several copies of each."""
 WAIT_BRIEFLY = "set local lock_timeout = '20ms'"
 
 
@@ -212,14 +214,17 @@ class Receiver:
             log.warning("message parked", state=state, reason=failure.message, message_id=str(message.id), **about)
 
 
-def batched(messages: Sequence[Received], size: int) -> Iterator[Sequence[Received]]:
-    """Slices of at most `size`; a message that has failed is alone."""
-    start = 0
-    for end in range(1, len(messages) + 1):
-        apart = messages[end - 1].failure is not None or (end < len(messages) and messages[end].failure is not None)
-        if end == len(messages) or end - start == size or apart:
+def batched(messages: Sequence[Received], size: int, most_bytes: int = MAX_BATCH_BYTES) -> Iterator[Sequence[Received]]:
+    """Slices of at most `size` messages with at most so many bytes; a message that has failed is alone."""
+    start = held = 0
+    for end, message in enumerate(messages):
+        held += (bytes_ := len(message.delivery.body))
+        apart = message.failure is not None or messages[end - 1].failure is not None
+        if start < end and (end - start == size or apart or held > most_bytes):
             yield messages[start:end]
-            start = end
+            start, held = end, bytes_
+    if start < len(messages):
+        yield messages[start:]
 
 
 def identities(message: Received | Broken) -> list[UUID]:

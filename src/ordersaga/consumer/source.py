@@ -10,6 +10,12 @@ from ordersaga.inbox.delivery import Delivery
 
 Maker = Callable[[str, Basic.Deliver, BasicProperties, bytes], Delivery]
 
+ACK_SECONDS = 0.5
+"""A handled message is acknowledged so much later at most, together with others: for each acknowledgement the broker
+takes a command, a write and an fsync, 2.5 of the 7.5 ms of CPU that it spends on a saga at 20 sagas/s. A worker that
+is killed meanwhile gets these messages again, and drops them."""
+ACK_SHARE = 8
+"""They are acknowledged at once when they use up this part of the prefetch."""
 QUIET_SECONDS = 0.5
 """How long a drained queue may take to fill its prefetch; after that it has little traffic."""
 
@@ -32,8 +38,10 @@ class Source:
         """Open a channel and become the last of the queue's waiting consumers."""
         self.is_active = False
         self.draining_since = 0.0
-        self._unhandled: dict[int, None] = {}
+        self._unhandled: dict[int, int] = {}
+        self.held_bytes = 0
         self._handled: list[int] = []
+        self._due_at = 0.0
         self.channel: BlockingChannel = self._connection.channel()
         self.channel.add_on_cancel_callback(self._on_cancel)
         self.channel.basic_qos(prefetch_count=self._prefetch)
@@ -44,26 +52,43 @@ class Source:
 
     def _on_message(self, _: object, method: Basic.Deliver, properties: BasicProperties, body: bytes) -> None:
         self.is_active = True
-        self._unhandled[method.delivery_tag] = None
+        self._unhandled[method.delivery_tag] = len(body)
+        self.held_bytes += len(body)
         self._keep(self._make(self.queue, method, properties, body))
 
-    def acknowledge(self, handled: Collection[int]) -> None:
-        """Acknowledge all up to the first unhandled message with one frame, and those beyond it one by one, because
-        they would use up the prefetch. A source that is drained keeps them until `close_channel`."""
-        if self.draining_since:
-            self._handled += handled
-        else:
-            first_unhandled = next((tag for tag in self._unhandled if tag not in handled), None)
-            up_to = [tag for tag in handled if first_unhandled is None or tag < first_unhandled]
-            if up_to:
-                self.channel.basic_ack(max(up_to), multiple=True)
-            for tag in set(handled).difference(up_to):
-                self.channel.basic_ack(tag)
+    def acknowledge(self, handled: Collection[int], at_once: bool = False) -> None:
+        """Acknowledge these with the next frame that is due. A source that is drained keeps them until
+        `close_channel`."""
         for tag in handled:
-            del self._unhandled[tag]
+            self.held_bytes -= self._unhandled.pop(tag)
+        if handled and not self._handled:
+            self._due_at = time.monotonic() + ACK_SECONDS
+        self._handled += handled
+        if at_once or len(self._handled) * ACK_SHARE >= self._prefetch:
+            self._due_at = 0.0
+        self.acknowledge_due()
+
+    def acknowledge_due(self) -> None:
+        if self._handled and not self.draining_since and time.monotonic() >= self._due_at:
+            self.acknowledge_handled()
+
+    def acknowledge_handled(self) -> None:
+        """Acknowledge all up to the first unhandled message with one frame, and those beyond it one by one, because
+        they would use up the prefetch."""
+        first_unhandled = next(iter(self._unhandled), None)
+        up_to = [tag for tag in self._handled if first_unhandled is None or tag < first_unhandled]
+        if up_to:
+            self.channel.basic_ack(max(up_to), multiple=True)
+        for tag in set(self._handled).difference(up_to):
+            self.channel.basic_ack(tag)
+        self._handled.clear()
 
     def drain(self) -> None:
         """Acknowledge nothing from now on, so that the broker sends no more than the prefetch allows."""
+        self.await_quiet()
+
+    def await_quiet(self) -> None:
+        """Nothing can arrive now: only from now on does silence mean that nothing is on its way."""
         self.draining_since = time.monotonic()
 
     @property
@@ -75,7 +100,12 @@ class Source:
     def is_drained(self) -> bool:
         """Whether every arrived message is handled, and none or hardly any is on its way."""
         quiet = not self.is_active or time.monotonic() - self.draining_since > QUIET_SECONDS
-        return not self._unhandled and (self.is_full or quiet)
+        return not self._unhandled and not self._is_receiving and (self.is_full or quiet)
+
+    @property
+    def _is_receiving(self) -> bool:
+        """Whether a part of a message has arrived; the attribute is private to pika 1."""
+        return self.channel._impl._content_assembler._method_frame is not None
 
     def close_channel(self) -> None:
         """Acknowledge all and close the channel; the broker activates the next waiting consumer.
@@ -86,8 +116,7 @@ class Source:
         """
         if self.is_full:
             self.channel.basic_cancel(self._consumer)
-        if self._handled:
-            self.channel.basic_ack(max(self._handled), multiple=True)
+        self.acknowledge_handled()
         close_without_cancel(self.channel)
 
 
