@@ -7,9 +7,9 @@ from benchmarks import append, consume
 from benchmarks.place import Place, made_dead, wal_position
 from benchmarks.relay import fill, queues, relay_rate
 from benchmarks.rows import Row, shortened
-from benchmarks.wire import counted
 from tests.support.counting import GROUP
 from tests.support.databases import Database
+from tests.support.wire import counted
 
 MESSAGES = 5000
 WARM = 50

@@ -110,15 +110,10 @@ def unpriced_lines(body: NewOrder) -> list[UnpricedLine]:
 def ended(order_id: UUID) -> Answer | None:
     """The order, or None until its saga has ended."""
     with read_transaction() as transaction:
-        if is_still_placed(transaction, order_id):
-            return None
         order = transaction.get(Order, order_id)
+    if order.state == "placed":
+        return None
     return answer(200, OrderView.of(order), ETag=etag(order.version), Location=f"/orders/{order_id}")
-
-
-def is_still_placed(transaction: Transaction, order_id: UUID) -> bool:
-    """Whether placing is its only event; reads the version alone, because clients that wait ask often."""
-    return history.latest_version(transaction.connection, order_id) == 1
 
 
 @routes.get("/orders/<order_id>", responses={200: OrderView, 404: problem()}, security=everyone)

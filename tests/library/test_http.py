@@ -9,9 +9,12 @@ from uuid import UUID, uuid4
 import pytest
 import requests
 
+from ordersaga.http.app import THREADS
+from ordersaga.http.waiting import WaitingRoom
 from tests.conftest import AnyServers
-from tests.support.api import Api, serving, token
+from tests.support.api import Api, environment, serving, token
 from tests.support.counting import GROUP
+from tests.support.counting_api import create_app
 from tests.support.wait import until
 
 ALICE = token(subject="alice")
@@ -92,16 +95,45 @@ def test_a_request_without_trace_begins_one(api: Api) -> None:
     assert opened.headers["X-Correlation-Id"] == correlation
 
 
-def test_those_who_wait_keep_no_transaction_open_and_leave_threads_free(api: Api) -> None:
-    with ThreadPoolExecutor(12) as pool:
-        waiting = [pool.submit(open_counter, api, Prefer="wait=2") for _ in range(12)]
-        at_once = until(lambda: [answer.result() for answer in waiting if answer.done()])
+def test_more_wait_than_there_are_threads_and_keep_neither_a_transaction_nor_others_waiting(api: Api) -> None:
+    correlation, number = str(uuid4()), THREADS + 4
+    opened = "select distinct originator_id::text from stored_events where correlation_id = %s"
+    with ThreadPoolExecutor(number) as pool:
+        waits = {"Prefer": "wait=30", "X-Correlation-Id": correlation}
+        waiting = [pool.submit(open_counter, api, **waits) for _ in range(number)]
+        until(lambda: len(api.database.rows(opened, [correlation])) == number)
+        counters = [f"/counters/{id_}" for (id_,) in api.database.rows(opened, [correlation])]
         open_transactions = "select count(*) from pg_stat_activity where datname = %s and state like 'idle in %%'"
-        until(lambda: api.database.rows(open_transactions, [api.database.name]) == [(0,)], seconds=1)
-        assert not any("Preference-Applied" in answer.headers for answer in at_once)
+        until(lambda: api.database.rows(open_transactions, [api.database.name]) == [(0,)], seconds=5)
+        assert not any(answer.done() for answer in waiting)
+        assert {count_on(api, counter).status_code for counter in counters} == {200}
         answers = [answer.result() for answer in waiting]
-    assert {answer.status_code for answer in answers} == {202}
-    assert sum("Preference-Applied" in answer.headers for answer in answers) == 8
+    assert {(answer.status_code, answer.headers["Preference-Applied"]) for answer in answers} == {(200, "wait=30")}
+    assert {answer.headers["X-Correlation-Id"] for answer in answers} == {correlation}
+    assert sorted(f"/counters/{answer.json()['counter_id']}" for answer in answers) == sorted(counters)
+
+
+def test_a_wait_without_an_end_is_answered_with_what_was_accepted(api: Api) -> None:
+    answer = open_counter(api, Prefer="wait=1")
+    assert (answer.status_code, answer.headers["Preference-Applied"]) == (202, "wait=1")
+    assert answer.json()["numbers"] == [1]
+
+
+def test_where_no_worker_suspends_requests_a_thread_waits_and_a_full_room_answers_at_once(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment(api.database, 0).items():
+        monkeypatch.setenv(name, value)
+    app = create_app()
+    with app.test_client() as client:
+        headers = {"Authorization": f"Bearer {ALICE}", "Prefer": "wait=1"}
+        for room, applied in ((WaitingRoom(1), "wait=1"), (WaitingRoom(0), None)):
+            app.waiting_room = room
+            answer = client.post("/counters", json={"number": 1}, headers={**headers, "Idempotency-Key": str(uuid4())})
+            assert (answer.status_code, answer.headers.get("Preference-Applied")) == (202, applied)
+    app.watch.close()
+    app.doorbell.close()
+    app.database.pool.close()
 
 
 def test_metrics_count_requests_by_route_and_know_no_strangers_paths(api: Api) -> None:

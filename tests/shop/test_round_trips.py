@@ -10,7 +10,6 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from benchmarks.wire import Traffic, counted
 from order_service import commands
 from order_service.announcements import announcements
 from order_service.commands import UnpricedLine
@@ -20,6 +19,7 @@ from ordersaga.http.idempotency import Answer, RequestKey, once
 from ordersaga.store.transaction import Transaction, decide
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
+from tests.support.wire import Traffic, counted
 
 Place = Callable[[Transaction], Answer]
 WAITING = "select count(*) from pg_stat_activity where datname = %s and wait_event_type = 'Lock'"

@@ -35,7 +35,7 @@ class Database:
         """
         self.name = name
         self.tables = (metadata, *tables)
-        self._url, self._limits = url, limits
+        self.url, self.limits = url, limits
         self.require_usable()
         self.pool = open_pool(
             url,
@@ -68,7 +68,7 @@ class Database:
     def require_usable(self) -> None:
         """Raises UnusableDatabase, which the pool, connecting in the background, can only log."""
         with suppress(OperationalError):
-            connect(self._url, f"{self.name} api", self._limits).close()
+            connect(self.url, f"{self.name} api", self.limits).close()
 
     def refusal(self) -> str:
         try:

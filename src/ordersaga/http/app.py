@@ -10,11 +10,13 @@ from threading import Event
 from typing import cast
 
 from flask import Response, current_app, g, redirect, request
+from flask.typing import ResponseReturnValue
 from flask_openapi3.blueprint import APIBlueprint
 from flask_openapi3.models.info import Info
 from flask_openapi3.openapi import OpenAPI
 from prometheus_client import Histogram
 
+from ordersaga.database.doorbell import Doorbell
 from ordersaga.database.pool import Database
 from ordersaga.http import cookies, openapi, problems
 from ordersaga.http.admission import Admission
@@ -22,7 +24,7 @@ from ordersaga.http.bodies import StrictRequest
 from ordersaga.http.problems import Problem
 from ordersaga.http.tokens import Caller, InvalidToken, Tokens
 from ordersaga.http.trace_context import cause_of
-from ordersaga.http.waiting import WaitingRoom
+from ordersaga.http.waiting import MAX_SUSPENDED, WaitingRoom, resumed
 from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
 from ordersaga.runtime import health
@@ -31,6 +33,7 @@ from ordersaga.runtime.logs import working_on
 from ordersaga.runtime.sessions import API, adjusted
 from ordersaga.runtime.settings import MissingSetting, Settings, SettingsType, read_settings
 from ordersaga.service import Service
+from ordersaga.store.version_watch import VersionWatch
 
 THREADS = 16
 """Concurrent requests, and the most database connections; gunicorn_conf starts as many threads."""
@@ -73,7 +76,9 @@ class Api(OpenAPI):
         self.tokens = Tokens(settings, roles)
         self.sealer = Sealer(settings.personal_key_encryption_key)
         self.erasures = Erasures(Path(settings.erasure_list) if settings.erasure_list else None)
-        self.waiting_room = WaitingRoom(THREADS // 2)
+        self.doorbell = Doorbell(database.url, f"{service.name} api doorbell", database.limits)
+        self.watch = VersionWatch(database.url, f"{service.name} api waits", database.limits)
+        self.waiting_room = WaitingRoom(MAX_SUSPENDED)
         self.admission: Admission | None = None
         problems.register(self)
         self.before_request(begin_request)
@@ -97,6 +102,11 @@ class Api(OpenAPI):
         """The settings, typed as the class of this app's service."""
         assert isinstance(self.settings, kind)
         return self.settings
+
+    def dispatch_request(self) -> ResponseReturnValue:
+        """Answer a new request, or one that has waited, which is not read and decided again."""
+        wait = resumed()
+        return super().dispatch_request() if wait is None else wait.go_on(wait)
 
     def health(self) -> Response:
         status, content_type, body = health.respond(request.path, self.database.problems)
@@ -145,10 +155,13 @@ def caller() -> Caller:
 
 def begin_request() -> None:
     """Set the cause and the caller of the request; refuse a caller without the role."""
+    if wait := resumed():
+        vars(g).update(wait.of_request)
+        log_as_caused()
+        return
     g.started = time.perf_counter()
     g.cause = cause_of(request.headers)
-    g.logging = ExitStack()
-    g.logging.enter_context(working_on(g.cause))
+    log_as_caused()
     method = "GET" if request.method == "HEAD" else request.method
     roles = api().roles.get((request.endpoint or "", method))
     if roles is not None:
@@ -156,6 +169,11 @@ def begin_request() -> None:
         g.cause = replace(g.cause, actor=g.caller.subject)
         if g.caller.role not in roles:
             raise Problem(403, "forbidden", f"This is for {' and '.join(sorted(roles))}, not for {g.caller.role}.")
+
+
+def log_as_caused() -> None:
+    g.logging = ExitStack()
+    g.logging.enter_context(working_on(g.cause))
 
 
 def authenticate() -> Caller:

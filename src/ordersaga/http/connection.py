@@ -9,6 +9,7 @@ from typing import Any
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from ordersaga.http.incoming import Incoming
+from ordersaga.http.waiting import Wait
 
 
 class Threads:
@@ -63,6 +64,8 @@ class Connection(gthread.TConn):  # type: ignore[misc]
     threads: Threads | None = None
     answer_by = 0.0
     """When the response must have been read (monotonic)."""
+    wait: Wait | None = None
+    """Of a request that is suspended, or goes on after it was."""
     may_continue = False
     """Whether another request may follow when all of the response is sent."""
 

@@ -1,15 +1,18 @@
 """The steps of an endpoint: accept a command once, read, answer, wait for the end."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from uuid import UUID
 
 from flask import Response, g, request
 from pydantic import BaseModel
 
 from ordersaga.http.app import api, caller
+from ordersaga.http.etags import version_of
 from ordersaga.http.idempotency import Answer, RequestKey, once
-from ordersaga.http.waiting import preferred_wait, wait_for
+from ordersaga.http.waiting import Wait, preferred_wait, suspend
 from ordersaga.store.transaction import Transaction, decide
 
 
@@ -19,11 +22,23 @@ def answer(status: int, view: BaseModel, subject: UUID | None = None, **headers:
 
 
 def accept(command: Callable[[Transaction], Answer], key: RequestKey | None = None) -> Answer:
-    """Run a command in a new transaction; with a key it takes effect once."""
-    app = api()
+    """Run a command in a new transaction; with a key it takes effect once.
+
+    The relay learns at once that there is something to publish.
+    """
+    app, announces = api(), False
+
+    def run(transaction: Transaction) -> Answer:
+        nonlocal announces
+        given = (once(connection, key, command) if key else command)(transaction)
+        announces = bool(transaction.rows.messages)
+        return given
+
     with app.database.connection() as connection:
-        work = once(connection, key, command) if key else command
-        return decide(connection, app.announcements, g.cause, work)
+        accepted = decide(connection, app.announcements, g.cause, run)
+    if announces:
+        app.doorbell.ring()
+    return accepted
 
 
 def require_room() -> None:
@@ -59,15 +74,43 @@ def respond(answer: Answer) -> Response:
 def respond_when_ended(accepted: Answer, find: Callable[[], Answer | None]) -> Response:
     """The answer that `find` returns within the time of `Prefer: wait`, else the accepted one.
 
-    It holds no database connection between two calls of `find`. A replayed request may wait too.
+    `find` returns None until there is an end. It is called when the version of the subject has changed; the request
+    has neither a thread nor a connection to the database until then. A replayed request may wait too.
+
+    Raises:
+        ValueError: the answer has no subject to wait for.
     """
     seconds = preferred_wait(request.headers.get("Prefer", ""))
     if not seconds:
         return respond(accepted)
-    with api().waiting_room.place() as may_wait:
-        if not may_wait:
-            return respond(accepted)
-        response = respond(wait_for(find, seconds) or accepted)
+    if accepted.subject is None:
+        raise ValueError("an answer that may wait names its subject: answer(status, view, subject)")
+    until, seen = time.monotonic() + seconds, version_of(accepted.headers.get("ETag", ""))
+    go_on = partial(go_on_with, accepted, find, seconds)
+    wait = Wait(accepted.subject, seen, until, go_on)
+    if accepted.replayed and (ended := find()):
+        return waited(ended, seconds)
+    return suspend_or(accepted, wait)
+
+
+def go_on_with(accepted: Answer, find: Callable[[], Answer | None], seconds: int, wait: Wait) -> Response:
+    """The answer after a wait, unless there is more to wait for."""
+    api().waiting_room.leave()
+    if not wait.changed_to:
+        return waited(accepted, seconds)
+    if ended := find():
+        return waited(ended, seconds)
+    wait.seen = wait.changed_to
+    return suspend_or(accepted, wait)
+
+
+def suspend_or(accepted: Answer, wait: Wait) -> Response:
+    """The accepted answer if nobody else may wait."""
+    return suspend(wait, api().watch) if api().waiting_room.enter() else respond(accepted)
+
+
+def waited(answer: Answer, seconds: int) -> Response:
+    response = respond(answer)
     response.headers["Preference-Applied"] = f"wait={seconds}"
     return response
 

@@ -14,6 +14,12 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
+def version_of(tag: str) -> int:
+    """The version in an ETag; 0 when it is none of `etag`."""
+    version = tag.strip('"')
+    return int(version) if VERSION.fullmatch(version) else 0
+
+
 def expected_version() -> int | None:
     """The version in If-Match; None when there is no such header, or it is `*`.
 

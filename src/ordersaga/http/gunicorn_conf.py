@@ -10,7 +10,7 @@ from typing import Any
 
 from ordersaga.http.app import THREADS
 from ordersaga.http.request_worker import MAX_WAITING
-from ordersaga.http.waiting import LONGEST_SECONDS
+from ordersaga.http.waiting import LONGEST_SECONDS, MAX_SUSPENDED
 from ordersaga.runtime.logs import configure_logging
 from ordersaga.runtime.settings import MissingSetting, Settings, read_settings
 from ordersaga.runtime.signals import handler_that_sets
@@ -80,8 +80,8 @@ bind = f"{settings.http_host}:{settings.http_port}"
 worker_class = "ordersaga.http.request_worker.RequestWorker"
 workers = 1
 threads = THREADS + settings.http_streams
-# Requests that have or wait for a thread leave half of them to clients that are still sending.
-worker_connections = threads + 2 * MAX_WAITING
+# Requests that have or wait for a thread leave MAX_WAITING to clients that still send; suspended ones come on top.
+worker_connections = threads + 2 * MAX_WAITING + MAX_SUSPENDED
 # All gunicorns of one user share the path of this socket, and two would take each other's.
 control_socket_disable = True
 # Longer than a request waits for its saga.

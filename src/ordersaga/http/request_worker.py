@@ -16,6 +16,7 @@ from ordersaga.http import sending
 from ordersaga.http.connection import ClientSocket, Connection, Stage, Threads
 from ordersaga.http.early_refusals import REFUSED, problem, repeated_among
 from ordersaga.http.incoming import Incoming
+from ordersaga.http.waiting import MAX_SUSPENDED, Suspended
 
 MAX_WAITING = 200
 """Complete requests that wait for a thread; more are refused, so that connections are left for health."""
@@ -43,6 +44,8 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
     def init_process(self) -> None:
         self.waiting: dict[Connection, None] = {}
         """Connections whose client has the next step, the one that has waited longest first."""
+        self.suspended = 0
+        """Connections whose request waits without a thread."""
         self.next_sweep = 0.0
         self.health = {
             path: Threads(ThreadPoolExecutor(threads, path.decode()[1:]), MAX_WAITING_HEALTH)
@@ -76,7 +79,7 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
                 raise
             return
         self.nr_conns += 1
-        if self.nr_conns >= self.worker_connections:
+        if self.nr_conns - self.suspended >= self.worker_connections - MAX_SUSPENDED:
             self.evict()
         conn = Connection(self.cfg, client, address, listener.getsockname())
         self.read(conn)
@@ -151,16 +154,35 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
             self.refuse(conn, 503, "Service Unavailable", detail, "Retry-After: 2\r\n")
             return
         self.forget(conn)
-        threads.taken += 1
         conn.threads, conn.answer_by = threads, time.monotonic() + ANSWER_SECONDS
+        self.give_thread(conn, threads)
+
+    def give_thread(self, conn: Connection, threads: Threads) -> None:
+        threads.taken += 1
         conn.parser = RequestParser(self.cfg, [bytes(conn.incoming.data)], conn.client)
         future = threads.executor.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
     def handle(self, conn: Connection) -> bool:
-        """Answer the request. Returns whether the connection can serve another one. Runs in a thread."""
+        """Answer the request, or suspend it: then `conn.wait` is set. Runs in a thread.
+
+        Returns whether the connection can serve another request.
+        """
         sending.connection.set(conn)
-        return bool(super().handle(conn))
+        try:
+            may_continue = bool(super().handle(conn))
+        except Suspended:
+            return False
+        conn.wait = None
+        return may_continue
+
+    def resume(self, conn: Connection, changed_to: int) -> None:
+        """Let a suspended request go on."""
+        assert conn.wait
+        assert conn.threads
+        self.suspended -= 1
+        conn.wait.changed_to = changed_to
+        self.give_thread(conn, conn.threads)
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Raises ConnectionResetError when the client does not read a stream."""
@@ -181,6 +203,10 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         """Send the rest of the response, then read the next request of the connection, or close it."""
         assert conn.threads is not None
         conn.threads.taken -= 1
+        if conn.wait and not done.cancelled():
+            self.suspended += 1
+            conn.wait.begin(self.wsgi.watch, partial(self.method_queue.defer, self.resume, conn))
+            return
         try:
             conn.may_continue = not done.cancelled() and done.result()
         except Exception:  # noqa: BLE001 - gunicorn has logged it

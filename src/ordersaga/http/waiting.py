@@ -1,21 +1,24 @@
 """`Prefer: wait=N` (RFC 7240): delays an answer until the process that it describes has ended."""
 
 import re
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from itertools import count
-from threading import BoundedSemaphore
-from typing import TypeVar
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+from threading import BoundedSemaphore, Event
+from typing import Any
+from uuid import UUID
 
-from ordersaga.runtime.backoff import Backoff
+from flask import Response, g
 
-Result = TypeVar("Result")
+from ordersaga.http import sending
+from ordersaga.store.version_watch import VersionWatch, Waiter
 
 LONGEST_SECONDS = 30
-BACKOFF = Backoff(first=0.005, longest=0.1, factor=1.3, jitter=0)
-"""A saga takes some 20 ms or many seconds."""
+MAX_SUSPENDED = 400
+"""Requests that wait at a time, in one process: 15 KiB each, and a connection."""
 WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
+OF_THE_REQUEST = ("started", "cause", "caller")
+"""What `g` has of a request when it goes on."""
 
 
 def preferred_wait(prefer: str) -> int:
@@ -24,29 +27,65 @@ def preferred_wait(prefer: str) -> int:
     return min(int(match[1]), LONGEST_SECONDS) if match else 0
 
 
+class Suspended(BaseException):
+    """The request waits, and its thread is free. No Exception, because no error handler answers it."""
+
+
 class WaitingRoom:
-    """Limits the threads that wait, so that others stay free for new requests."""
+    """Limits the requests that wait: each of them has a connection."""
 
     def __init__(self, places: int) -> None:
         self._places = BoundedSemaphore(places)
 
-    @contextmanager
-    def place(self) -> Iterator[bool]:
-        """Take a place for the block; yields whether one was free."""
-        taken = self._places.acquire(blocking=False)
-        try:
-            yield taken
-        finally:
-            if taken:
-                self._places.release()
+    def enter(self) -> bool:
+        """Take a place; False when all are taken."""
+        return self._places.acquire(blocking=False)
+
+    def leave(self) -> None:
+        self._places.release()
 
 
-def wait_for(find: Callable[[], Result | None], seconds: float) -> Result | None:
-    """Call `find` until it returns an answer; None when the time is over."""
-    end = time.monotonic() + seconds
-    for tries in count(1):
-        time.sleep(max(0.0, min(BACKOFF.seconds(tries), end - time.monotonic())))
-        found = find()
-        if found is not None or time.monotonic() >= end:
-            return found
-    raise AssertionError("unreachable")
+def kept_of_request() -> dict[str, Any]:
+    return {name: value for name in OF_THE_REQUEST if (value := g.get(name)) is not None}
+
+
+@dataclass(eq=False)
+class Wait:
+    """A request that goes on when its subject has changed, or when its time is over."""
+
+    subject: UUID
+    seen: int
+    """The version of the subject that the request knows."""
+    until: float
+    """The end of its time (monotonic)."""
+    go_on: Callable[["Wait"], Response]
+    """Answers the request, or suspends it again."""
+    changed_to: int = 0
+    """The version that ended the wait; 0 when its time is over."""
+    of_request: dict[str, Any] = field(default_factory=kept_of_request)
+
+    def begin(self, watch: VersionWatch, wake: Callable[[int], None]) -> None:
+        watch.wait(Waiter(self.subject, self.seen, self.until, wake))
+
+
+def resumed() -> Wait | None:
+    """The wait after which this request goes on; None for a new request."""
+    conn = sending.connection.get()
+    return conn.wait if conn else None
+
+
+def suspend(wait: Wait, watch: VersionWatch) -> Response:
+    """Raises Suspended: the worker lets the request go on later. Another WSGI server's thread waits here."""
+    conn = sending.connection.get()
+    if conn is not None:
+        conn.wait = wait
+        raise Suspended
+    done = Event()
+    wait.begin(watch, partial(end_wait, wait, done))
+    done.wait()
+    return wait.go_on(wait)
+
+
+def end_wait(wait: Wait, done: Event, changed_to: int) -> None:
+    wait.changed_to = changed_to
+    done.set()

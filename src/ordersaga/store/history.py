@@ -76,12 +76,3 @@ def events_of(connection: Connection[Any], id_: UUID) -> list[RecordedEvent]:
             data = {name: value for name, value in vars(event).items() if name not in ENVELOPE}
             events.append(RecordedEvent(version, topic, time, actor, data))
     return events
-
-
-LATEST_VERSION = "select max(originator_version) from stored_events where originator_id = %s"
-
-
-def latest_version(connection: Connection[Any], id_: UUID) -> int:
-    """The version of the aggregate, 0 when no event of it is recorded."""
-    row = connection.execute(LATEST_VERSION, (id_,)).fetchone()
-    return (row and row[0]) or 0

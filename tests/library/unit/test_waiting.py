@@ -2,7 +2,7 @@
 
 import pytest
 
-from ordersaga.http.waiting import WaitingRoom, preferred_wait, wait_for
+from ordersaga.http.waiting import WaitingRoom, preferred_wait
 
 
 @pytest.mark.parametrize(
@@ -28,11 +28,5 @@ def test_a_preference_is_read_and_bounded(header: str, seconds: int) -> None:
 def test_a_waiting_room_has_so_many_places_and_gets_them_back() -> None:
     room = WaitingRoom(1)
     for _ in range(2):
-        with room.place() as first, room.place() as second:
-            assert (first, second) == (True, False)
-
-
-def test_waiting_ends_with_what_was_found_or_with_the_time() -> None:
-    looks = iter([None, None, "found"])
-    assert wait_for(lambda: next(looks), seconds=5) == "found"
-    assert wait_for(lambda: None, seconds=0.01) is None
+        assert (room.enter(), room.enter()) == (True, False)
+        room.leave()

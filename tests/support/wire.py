@@ -64,3 +64,5 @@ def answer(server: socket.socket, client: socket.socket, traffic: Traffic) -> No
             traffic.statements += head[:1] in (COMMAND_COMPLETE, EMPTY_QUERY)
             traffic.round_trips += head[:1] == READY_FOR_QUERY
             client.sendall(head + body)
+        # Closing alone would wait for the thread that reads from the client.
+        client.shutdown(socket.SHUT_RDWR)

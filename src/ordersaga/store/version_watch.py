@@ -1,0 +1,169 @@
+"""VersionWatch: one thread and one query for all of a process who wait until the version of an aggregate moves on."""
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from select import POLLIN, poll
+from socket import socket, socketpair
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from psycopg import Connection
+
+from ordersaga.database import doorbell
+from ordersaga.runtime import sessions
+from ordersaga.runtime.errors import UnusableDatabase
+from ordersaga.runtime.links import Link
+from ordersaga.runtime.sessions import SessionLimits
+
+BETWEEN_SECONDS = 0.003
+"""At least, from one look to the next: rings that come faster share a look."""
+BACKSTOP_SECONDS = 0.5
+"""At most, from one look to the next while somebody waits: a ring may be lost."""
+
+LOOK = """
+select waiter.id, newest.version
+from unnest(%b::uuid[], %b::bigint[]) as waiter (id, seen)
+cross join lateral (
+    select max(originator_version) as version from stored_events where originator_id = waiter.id
+) as newest
+where newest.version > waiter.seen
+"""
+
+
+@dataclass(eq=False, slots=True)
+class Waiter:
+    """Waits until its aggregate has a version above `seen`; `wake` gets that version, or 0 when the time is over."""
+
+    id: UUID
+    seen: int
+    until: float
+    """The end of the wait (monotonic)."""
+    wake: Callable[[int], None]
+
+
+class VersionWatch:
+    """Looks at a ring of the database's doorbell: the cost does not grow with the time that somebody waits.
+
+    While the database is away, waiters wait on, until it answers or their time is over.
+    """
+
+    def __init__(self, url: str, name: str, limits: SessionLimits) -> None:
+        """Connect when somebody waits for the first time. `name` is the session's in pg_stat_activity."""
+        self._url, self._name, self._limits = url, name, limits
+        self._link = Link(f"Postgres for the {name}")
+        self._lock = threading.Lock()
+        self._waiters: set[Waiter] = set()
+        self._alarm: socket | None = None
+        """Wakes the thread, which runs since there was a first waiter."""
+        self._closed = False
+        self._connection: Connection[Any] | None = None
+        self._connect_at = 0.0
+        self._has_rung = False
+        self._last_look = 0.0
+
+    def wait(self, waiter: Waiter) -> None:
+        """Call `waiter.wake` once, in the thread of the watch: it must neither block nor raise."""
+        with self._lock:
+            if not self._waiters:
+                self._last_look = max(self._last_look, time.monotonic() - BETWEEN_SECONDS)
+            self._waiters.add(waiter)
+            if len(self._waiters) == 1:
+                self._wake_thread()
+
+    def close(self) -> None:
+        """End the thread and its session; who waits then is never woken."""
+        with self._lock:
+            self._closed = True
+            if self._alarm is not None:
+                self._alarm.close()
+
+    def _wake_thread(self) -> None:
+        if self._alarm is None:
+            self._alarm, sleeper = socketpair()
+            threading.Thread(target=self._run, args=(sleeper,), name=self._name, daemon=True).start()
+        self._alarm.send(b"\0")
+
+    def _run(self, sleeper: socket) -> None:
+        while not self._closed:
+            try:
+                self._step(sleeper)
+            except (psycopg.Error, UnusableDatabase) as error:
+                self._link.down(error)
+                self._disconnect()
+        self._disconnect()
+        sleeper.close()
+
+    def _step(self, sleeper: socket) -> None:
+        self._sleep(sleeper)
+        now = time.monotonic()
+        self._wake({waiter: 0 for waiter in self._all() if waiter.until <= now})
+        if self._connection is None and self._all() and now >= self._connect_at:
+            self._connect()
+        if self._connection is not None and now >= self._look_at():
+            self._look(self._connection)
+
+    def _all(self) -> list[Waiter]:
+        with self._lock:
+            return [*self._waiters]
+
+    def _sleep(self, sleeper: socket) -> None:
+        """Until there is something to do: a ring, a first waiter, a look that is due, or the end of a wait."""
+        poller = poll()
+        poller.register(sleeper, POLLIN)
+        if self._connection is not None:
+            poller.register(self._connection.fileno(), POLLIN)
+        for descriptor, _ in poller.poll(self._idle_milliseconds()):
+            if descriptor == sleeper.fileno():
+                sleeper.recv(64)
+            else:
+                self._read_rings()
+
+    def _idle_milliseconds(self) -> float | None:
+        if not (waiters := self._all()):
+            return None
+        due = self._look_at() if self._connection is not None else self._connect_at
+        return 1000 * max(0.0, min(due, *(waiter.until for waiter in waiters)) - time.monotonic())
+
+    def _look_at(self) -> float:
+        return self._last_look + (BETWEEN_SECONDS if self._has_rung else BACKSTOP_SECONDS)
+
+    def _read_rings(self) -> None:
+        """Raises psycopg.OperationalError when the server has ended the session."""
+        assert self._connection is not None
+        self._connection.pgconn.consume_input()
+        while self._connection.pgconn.notifies():
+            self._has_rung = True
+
+    def _look(self, connection: Connection[Any]) -> None:
+        """Wake those whose aggregate has moved on."""
+        self._has_rung, self._last_look = False, time.monotonic()
+        if waiters := self._all():
+            given = ([waiter.id for waiter in waiters], [waiter.seen for waiter in waiters])
+            versions = dict(connection.execute(LOOK, given, prepare=True).fetchall())
+            self._wake({waiter: versions[waiter.id] for waiter in waiters if versions.get(waiter.id, 0) > waiter.seen})
+
+    def _wake(self, woken: dict[Waiter, int]) -> None:
+        with self._lock:
+            self._waiters.difference_update(woken)
+        for waiter, version in woken.items():
+            waiter.wake(version)
+
+    def _connect(self) -> None:
+        """Listen, then look: rings of before are lost."""
+        self._connection = sessions.connect(self._url, self._name, self._limits)
+        self._connection.add_notify_handler(self._note_ring)
+        doorbell.listen(self._connection)
+        self._has_rung = True
+        self._link.up()
+
+    def _note_ring(self, _: Any) -> None:
+        self._has_rung = True
+
+    def _disconnect(self) -> None:
+        self._connect_at = time.monotonic() + self._link.pause()
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
