@@ -16,7 +16,8 @@ $(VENV)/dev-stamp: requirements-dev.lock
 	touch $@
 
 test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test but chaos, on real servers (under ten minutes)
-	# Three files at a time, each with servers of its own: two cores wait for two, and four are no faster.
+	# Three files at a time, each with servers of its own (the files that share the whole stack go one after another):
+	# two cores wait for two, and four are no faster.
 	# What fails beside the others is run once more alone.
 	$(BIN)/python -m pytest tests --ignore=tests/chaos -n 3 --dist loadfile --no-loadscope-reorder \
 	  || $(BIN)/python -m pytest tests --ignore=tests/chaos --last-failed --last-failed-no-failures none

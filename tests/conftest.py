@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from psycopg import Connection
+from xdist.scheduler.loadfile import LoadFileScheduling  # type: ignore[import-untyped]
 
 from devstack.servers.private import Servers, private_servers
 from devstack.state import IMPORT_PATH
@@ -22,11 +23,26 @@ os.environ["PYTHONPATH"] = IMPORT_PATH
 AnyServers = Servers | ContainerServers
 RUN = None if "PYTEST_XDIST_WORKER" in os.environ else Run.begin()
 """xdist's workers belong to the run of their master."""
+WHOLE_STACK = "tests/end_to_end/"
+WITH_SERVERS_OF_THEIR_OWN = ("test_demo.py", "test_openapi.py")
 
 
 def pytest_unconfigure() -> None:
     if RUN:
         RUN.end()
+
+
+class LoadUnits(LoadFileScheduling):  # type: ignore[misc]
+    """A worker of xdist takes a file at a time, and all files that share the whole stack as one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file: str = super()._split_scope(nodeid)
+        return WHOLE_STACK if file.startswith(WHOLE_STACK) and not file.endswith(WITH_SERVERS_OF_THEIR_OWN) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadUnits | None:
+    return LoadUnits(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 @pytest.fixture(scope="session")

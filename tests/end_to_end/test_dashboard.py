@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from urllib.parse import quote
 from uuid import UUID
 
 import psycopg
@@ -19,8 +20,19 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 LINES = [("tea", 2), ("cup", 1)]
-SCHEMES: tuple[Scheme, ...] = ("light", "dark")
-PAGES = ("", "events", "orders", "parked", "audit", "infrastructure")
+COLOURS: dict[Scheme, tuple[str, ...]] = {"light": (), "dark": ("color-contrast",)}
+"""Colour scheme -> the rules of axe, none is all: another scheme changes nothing but colours."""
+PAGES = {
+    "": "Overview",
+    "events": "Live events",
+    "orders": "Orders",
+    "parked": "Parked messages",
+    "audit": "Audit",
+    "infrastructure": "Infrastructure",
+}
+NOT_FOUND = {"events": "Event not found", "orders": "Order not found", "audit": "Message not found"}
+QUICK = "parked"
+"""The page that a browser has in half the time of the overview."""
 FAIL = """
 create or replace function fail_on_purpose() returns trigger language plpgsql as $$
 begin
@@ -80,9 +92,12 @@ def test_an_order_placed_over_http_appears_and_walks_through_its_steps_without_r
         assert visited.complaints == []
 
 
-def test_a_declined_order_shows_its_compensation(stack: WholeStack, browser: Browser) -> None:
+def test_a_declined_order_shows_its_compensation_on_a_page_that_passes_axe_and_fits_a_telephone(
+    stack: WholeStack, browser: Browser
+) -> None:
     order = ordered(stack, "pm_card_chargeDeclined")
-    with visit(browser, stack) as visited:
+    with visit(browser, stack, width=400) as visited:
+        visited.page.emulate_media(color_scheme="dark")
         page = visited.open(f"orders/{order}")
         expect(page.locator(".flow-failed")).to_contain_text("Payment declined", timeout=TIMEOUT_MS)
         for step in ("Order cancelled", "Stock released"):
@@ -90,6 +105,9 @@ def test_a_declined_order_shows_its_compensation(stack: WholeStack, browser: Bro
                 1, timeout=TIMEOUT_MS
             )
         assert page.locator(".flow-compensation").count() == 2
+        expect(page.locator("#order-timeline")).to_contain_text("Order cancelled", timeout=TIMEOUT_MS)
+        assert visited.serious() == []
+        assert visited.width() == 400
 
 
 def test_live_events_come_by_themselves_stop_for_a_pause_and_open_as_text(stack: WholeStack, browser: Browser) -> None:
@@ -162,34 +180,29 @@ def test_no_callback_is_sent_what_a_page_shows_or_a_button_of_every_row(stack: W
     assert [what for what in sent if what["property"] == "children" or "ALL" in what["id"]] == []
 
 
-@pytest.mark.parametrize("path", PAGES)
 def test_every_page_fits_a_telephone_passes_axe_complains_of_nothing_and_asks_nobody_else(
-    stack: WholeStack, browser: Browser, path: str
+    stack: WholeStack, browser: Browser
 ) -> None:
     with visit(browser, stack, width=400) as visited:
-        page = visited.open(path)
-        assert visited.width() == 400
-        page.set_viewport_size({"width": 1300, "height": 900})
-        for scheme in SCHEMES:
-            page.emulate_media(color_scheme=scheme)
-            expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
-            assert visited.serious() == []
+        page = visited.open("")
+        for path, heading in PAGES.items():
+            page.set_viewport_size({"width": 400, "height": 900})
+            visited.go(path)
+            expect(page.locator("main h1")).to_have_text(heading, timeout=TIMEOUT_MS)
+            visited.wait_until_filled()
+            assert visited.width() == 400, path
+            page.set_viewport_size({"width": 1300, "height": 900})
+            for scheme in COLOURS:
+                page.emulate_media(color_scheme=scheme)
+                expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", scheme)
+                assert visited.serious(*COLOURS[scheme]) == [], (path, scheme)
         assert visited.complaints == []
         assert visited.elsewhere == []
 
 
-def test_the_page_of_an_order_passes_axe_and_fits_a_telephone(stack: WholeStack, browser: Browser) -> None:
-    order = ordered(stack, "pm_card_chargeDeclined")
-    with visit(browser, stack, width=400, scheme="dark") as visited:
-        page = visited.open(f"orders/{order}")
-        expect(page.locator("#order-timeline")).to_contain_text("Order cancelled", timeout=TIMEOUT_MS)
-        assert visited.serious() == []
-        assert visited.width() == 400
-
-
 def test_a_colour_scheme_that_is_chosen_stays(stack: WholeStack, browser: Browser) -> None:
-    with visit(browser, stack, scheme="light") as visited:
-        page = visited.open("")
+    with visit(browser, stack) as visited:
+        page = visited.open(QUICK)
         page.get_by_role("button", name="Switch between light and dark").click()
         expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", "dark")
         page.reload()
@@ -198,7 +211,7 @@ def test_a_colour_scheme_that_is_chosen_stays(stack: WholeStack, browser: Browse
 
 def test_the_keyboard_leads_past_the_navigation_and_to_every_page(stack: WholeStack, browser: Browser) -> None:
     with visit(browser, stack) as visited:
-        page = visited.open("")
+        page = visited.open(QUICK)
         page.keyboard.press("Tab")
         expect(page.locator(":focus")).to_have_text("Skip to content")
         page.locator(".side a", has_text="Orders").focus()
@@ -237,31 +250,27 @@ def test_an_event_that_was_closed_opens_again(stack: WholeStack, browser: Browse
             expect(page.get_by_role("dialog")).to_be_hidden(timeout=TIMEOUT_MS)
 
 
-@pytest.mark.parametrize("unknown", ["garbage", "{}", "85c68938-b582-4580-875a-10b202bbf0a8"])
-@pytest.mark.parametrize(
-    ("path", "said"),
-    [
-        ("events", "Event not found"),
-        ("orders", "Order not found"),
-        ("audit", "Message not found"),
-    ],
-)
-def test_an_address_that_names_nothing_is_answered_in_words(
-    stack: WholeStack, browser: Browser, path: str, said: str, unknown: str
-) -> None:
+def test_an_address_that_names_nothing_is_answered_in_words(stack: WholeStack, browser: Browser) -> None:
     with visit(browser, stack) as visited:
-        page = visited.open(f"{path}/{unknown}")
-        expect(page.get_by_text(said)).to_be_visible(timeout=TIMEOUT_MS)
+        for number, unknown in enumerate(("garbage", "{}", "85c68938-b582-4580-875a-10b202bbf0a8")):
+            for path, said in NOT_FOUND.items():
+                page = visited.go(f"{path}/{unknown}") if number else visited.open(f"{path}/{unknown}")
+                expect(page.get_by_text(said)).to_be_visible(timeout=TIMEOUT_MS)
+                expect(page).to_have_url(re.compile(f"/{path}/{re.escape(quote(unknown))}$"))
         assert visited.complaints == []
 
 
-def test_a_server_that_is_away_is_said_and_its_return_too(stack: WholeStack, browser: Browser) -> None:
+def test_a_server_that_is_away_or_makes_a_mistake_is_said_and_its_return_too(
+    stack: WholeStack, browser: Browser
+) -> None:
+    outages = {".away-away": lambda route: route.abort(), ".away-failed": lambda route: route.fulfill(status=500)}
     with visit(browser, stack) as visited:
-        page = visited.open("")
-        page.route("**/_dash-update-component**", lambda route: route.abort())
-        expect(page.locator(".away-away")).to_be_visible(timeout=TIMEOUT_MS)
-        page.unroute("**/_dash-update-component**")
-        expect(page.locator(".away-away")).to_be_hidden(timeout=TIMEOUT_MS)
+        page = visited.open(QUICK)
+        for notice, outage in outages.items():
+            page.route("**/_dash-update-component**", outage)
+            expect(page.locator(notice)).to_be_visible(timeout=TIMEOUT_MS)
+            page.unroute("**/_dash-update-component**")
+            expect(page.locator(notice)).to_be_hidden(timeout=TIMEOUT_MS)
 
 
 def test_a_database_that_does_not_answer_is_said_and_its_return_too(stack: WholeStack, browser: Browser) -> None:
@@ -278,27 +287,6 @@ def test_a_database_that_does_not_answer_is_said_and_its_return_too(stack: Whole
             owner.execute("alter role projections login")
         expect(page.locator(".away-database")).to_be_hidden(timeout=TIMEOUT_MS)
         expect(page.locator(".live-on")).to_be_visible()
-
-
-def test_a_mistake_of_the_server_is_said_and_that_it_is_over(stack: WholeStack, browser: Browser) -> None:
-    with visit(browser, stack) as visited:
-        page = visited.open("")
-        page.route("**/_dash-update-component**", lambda route: route.fulfill(status=500))
-        expect(page.locator(".away-failed")).to_be_visible(timeout=TIMEOUT_MS)
-        page.unroute("**/_dash-update-component**")
-        expect(page.locator(".away-failed")).to_be_hidden(timeout=TIMEOUT_MS)
-
-
-def test_who_signs_out_in_another_tab_is_told_so_and_led_to_the_door(stack: WholeStack, browser: Browser) -> None:
-    with visit(browser, stack) as visited:
-        page = visited.open("")
-        other = page.context.new_page()
-        other.goto(visited.dashboard)
-        other.get_by_role("button", name="Sign out").click(timeout=TIMEOUT_MS)
-        other.wait_for_url("**/sign-in")
-        expect(page.locator(".away-signed-out")).to_be_visible(timeout=TIMEOUT_MS)
-        page.get_by_role("link", name="Sign in again").click()
-        page.wait_for_url("**/sign-in**")
 
 
 def test_nobody_sees_the_dashboard_unless_signed_in_and_nothing_may_frame_it(stack: WholeStack) -> None:
@@ -323,3 +311,15 @@ def test_a_page_of_another_site_cannot_act_with_the_cookie(stack: WholeStack) ->
         f"{address}/dashboard/_dash-update-component", json={}, cookies=cookies, headers=forged, timeout=10
     )
     assert update.status_code == 403
+
+
+def test_who_signs_out_in_another_tab_is_told_so_and_led_to_the_door(stack: WholeStack, browser: Browser) -> None:
+    with visit(browser, stack) as visited:
+        page = visited.open(QUICK)
+        other = page.context.new_page()
+        other.goto(visited.dashboard + QUICK)
+        other.get_by_role("button", name="Sign out").click(timeout=TIMEOUT_MS)
+        other.wait_for_url("**/sign-in")
+        expect(page.locator(".away-signed-out")).to_be_visible(timeout=TIMEOUT_MS)
+        page.get_by_role("link", name="Sign in again").click()
+        page.wait_for_url("**/sign-in**")

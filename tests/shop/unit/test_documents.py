@@ -4,6 +4,7 @@ import ast
 import json
 import re
 import shlex
+from functools import cache
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -41,6 +42,7 @@ def slug(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-")
 
 
+@cache
 def defined(file: Path) -> set[str]:
     """Functions, classes and variables of a module, at any depth."""
     nodes = list(ast.walk(ast.parse(file.read_text())))
