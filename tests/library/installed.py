@@ -3,23 +3,22 @@
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
+from importlib.metadata import distributions
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import psycopg
-import pytest
 from psycopg.sql import SQL, Identifier
 
+from tests.library.distributions import copy, declared, needed
 from tests.support.workers import ROOT
 
 PIP = ("pip", "--quiet", "--disable-pip-version-check", "--no-input")
-PINNED = re.compile(r"^[A-Za-z0-9_.-]+==[^ \\]+", re.MULTILINE)
 PAGES = ROOT / "docs"
 PYTHON_BLOCK = re.compile(r"```python\n# (?P<path>\S+)\n(?P<code>.*?)```", re.DOTALL)
 SHELL_BLOCK = re.compile(r"```sh\n(.*?)```", re.DOTALL)
@@ -36,30 +35,29 @@ class Installed:
     def python(self) -> Path:
         return self.folder / "bin" / "python"
 
-    def add(self, *requirements: str) -> None:
-        """With uv where it is found: it takes 4 s for what takes pip a minute."""
-        uv = shutil.which("uv")
-        pip = [uv, "pip", "install", "--quiet", "--python"] if uv else [str(self.python), "-m", *PIP, "install"]
-        options = [str(self.python)] if uv else ["--no-compile"]
-        subprocess.run([*pip, *options, *requirements], check=True, env=without_repository())
+    @property
+    def site(self) -> Path:
+        (site,) = self.folder.glob("lib/python*/site-packages")
+        return site
 
 
-def install(folder: Path, *extras: str) -> Installed:
-    """Builds the wheel and installs it with the versions of the lock.
+def build(folder: Path) -> None:
+    """The sdist, and the wheel from the sdist."""
+    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder], cwd=ROOT, check=True)
+    (sdist,) = folder.glob("*.tar.gz")
+    offline = ["--no-deps", "--no-build-isolation", "--no-index"]
+    subprocess.run([sys.executable, "-m", *PIP, "wheel", *offline, "--wheel-dir", folder, sdist], check=True)
 
-    Skips the test when there is no package index to install from.
-    """
-    pins = folder / "pins.txt"
-    pins.write_text("\n".join(PINNED.findall((ROOT / "requirements-dev.lock").read_text())))
-    probe = [sys.executable, "-m", *PIP, "download", "--no-deps", "-d", str(folder), "-c", str(pins), "click"]
-    if (asked := subprocess.run(probe, capture_output=True, text=True)).returncode:
-        pytest.skip(f"there is no package index to install from: {asked.stderr.strip()[-200:]}")
-    build = [sys.executable, "-m", *PIP, "wheel", "--no-deps", "--no-build-isolation", "-w", str(folder), str(ROOT)]
-    subprocess.run(build, check=True)
-    (wheel,) = folder.glob("ordersaga-*.whl")
-    subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
+
+def install(folder: Path, wheel: Path, *extras: str) -> Installed:
+    """The wheel by pip, and what it declares to need as this environment has it, which has the versions of the lock."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", folder / "venv"], check=True)
     installed = Installed(folder / "venv")
-    installed.add("-c", str(pins), f"{wheel}[{','.join(extras)}]")
+    pip = [sys.executable, "-m", *PIP, "--python", str(installed.python), "install", "--no-deps", "--no-index"]
+    subprocess.run([*pip, str(wheel)], check=True)
+    (ours,) = distributions(name="ordersaga", path=[str(installed.site)])
+    for each in needed(declared(ours, extras)):
+        copy(each, installed.site)
     return installed
 
 

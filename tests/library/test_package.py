@@ -28,17 +28,6 @@ SEMANTIC_VERSION = r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?"
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with the sdist, and the wheel that was built from the sdist."""
-    folder = tmp_path_factory.mktemp("built")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", folder], cwd=ROOT, check=True)
-    (sdist,) = folder.glob("*.tar.gz")
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
-    subprocess.run([*pip, "--wheel-dir", folder, sdist], check=True)
-    return folder
-
-
-@pytest.fixture(scope="module")
 def wheel(built: Path) -> Iterator[ZipFile]:
     (file,) = built.glob("*.whl")
     with ZipFile(file) as archive:
