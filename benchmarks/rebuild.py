@@ -21,10 +21,12 @@ from devstack.servers.private import private_servers
 from inventory_service.reservation import Reservation
 from order_service.order import Order
 from ordersaga.envelope.message import Cause, Message
+from ordersaga.inbox.look import Look
 from ordersaga.readside.rebuild.rebuild import Rebuild
 from ordersaga.readside.rebuild.result import RebuildResult
 from ordersaga.store.aggregates import record
 from ordersaga.store.hash_chain import GENESIS
+from ordersaga.store.lazy_transaction import LazyTransaction
 from ordersaga.store.republish import EVENTS, messages
 from payment_service.payment import Payment
 from projections.service import projections
@@ -112,8 +114,8 @@ def projected_per_s(stores: Mapping[str, Database], read_side: Database) -> floa
     projector, began = projections.handler(), time.perf_counter()
     with psycopg.connect(read_side.url, autocommit=True) as connection:
         for first in range(0, len(found), BATCH):
-            with connection.transaction():
-                projector.handle(connection, [arrived(message) for message in found[first : first + BATCH]])
+            with LazyTransaction(connection) as lazy:
+                projector.handle(lazy, [arrived(message) for message in found[first : first + BATCH]], Look())
     return len(found) / (time.perf_counter() - began)
 
 

@@ -10,7 +10,7 @@ from ordersaga.envelope.message import Cause, Message
 from ordersaga.store import flush
 from ordersaga.store.aggregates import NewEventRow, SnapshotRow
 from ordersaga.store.deadline import Deadline
-from ordersaga.store.flush import Rows, StoredAnswer
+from ordersaga.store.flush import ReceivedRow, Rows, StoredAnswer
 from tests.support.databases import Databases
 
 CAUSE = Cause(uuid4(), None, "alice", "00-trace", "")
@@ -37,7 +37,7 @@ def rows(ids: list[UUID]) -> Rows:
     return Rows(
         events=[NewEventRow(event, CAUSE, HASH) for event in stored],
         messages=[message(id_) for id_ in ids],
-        received=[message(id_) for id_ in ids],
+        received=[ReceivedRow(message(id_), str(id_)) for id_ in ids],
         answers=[StoredAnswer("alice", str(id_), b"\0", 202, {"Location": "/x"}, "{}", id_) for id_ in ids],
         snapshots=[SnapshotRow(event, HASH, "of some code") for event in stored],
         deadlines=[(Deadline("completion", id_, timedelta(minutes=1)), CAUSE) for id_ in ids],

@@ -17,6 +17,8 @@ from inventory_service.stock import StockItem, stock_item_id
 from order_service.commands import UnpricedLine
 from order_service.order import Order
 from ordersaga.envelope.message import Message
+from ordersaga.inbox.look import Look
+from ordersaga.store.lazy_transaction import LazyTransaction
 from projections.dashboard.components.orders import shown_state
 from projections.dashboard.components.payment import payment
 from projections.dashboard.components.steps import compensation
@@ -106,8 +108,8 @@ def project(connection: Connection[Any], batches: list[list[Message]]) -> dict[s
     """The rows of every view after these batches, and no others, were handled."""
     connection.execute(f"truncate event_log, {', '.join(VIEWS)}")
     for batch in batches:
-        with connection.transaction():
-            projector.handle(connection, [arrived(message) for message in batch])
+        with LazyTransaction(connection) as lazy:
+            projector.handle(lazy, [arrived(message) for message in batch], Look())
     return {view: connection.execute(f"select * from {view} order by 1, 2").fetchall() for view in VIEWS}  # noqa: S608
 
 

@@ -128,7 +128,7 @@ class Service:
             stream.append(row)
         self.events += rows.events
         self.said += rows.messages
-        self.received |= {message.id for message in rows.received}
+        self.received |= {row.message.id for row in rows.received}
         self.deadlines += [deadline for deadline, _ in rows.deadlines]
 
 

@@ -11,6 +11,7 @@ from ordersaga.inbox.delivery import Delivery, Received, read
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.store.announcements import Announcements
+from ordersaga.store.lazy_transaction import LazyTransaction
 from ordersaga.store.transaction import Transaction, decide
 from tests.support.databases import Database
 
@@ -55,9 +56,10 @@ class DatabaseParty:
         received = self.received(message)
         if answer:
             [received.answer] = answer
-        with self.connection.transaction(force_rollback=not commit):
-            if not self.reactor.known(self.connection, [message.id]):
-                self.reactor.handle(self.connection, [received])
+        with LazyTransaction(self.connection, force_rollback=not commit) as lazy:
+            look = self.reactor.look(self.connection, [received])
+            if not look.known:
+                self.reactor.handle(lazy, [received], look)
 
     def received(self, message: Message) -> Received:
         """The message as it comes out of its AMQP envelope."""

@@ -1,5 +1,6 @@
 """Deadlines: each is deleted in the transaction of its reaction, once it is due."""
 
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, classify, session_ended
 from ordersaga.runtime.logs import log
 from ordersaga.store.announcements import Announcements
+from ordersaga.store.lazy_transaction import LazyTransaction, no_ring
 from ordersaga.store.transaction import Transaction
 
 BATCH = 50
@@ -54,13 +56,24 @@ def take(connection: Connection[Any], names: list[str], limit: int) -> list[Due]
         return cursor.execute(TAKE, (names, limit)).fetchall()
 
 
+IS_ANY_DUE = "select exists (select from deadlines where due_at <= now() and name = any(%s))"
+
+
+def is_any_due(connection: Connection[Any], names: list[str]) -> bool:
+    """Whether `take` would find one; asked twice a second, it takes one round trip and no transaction."""
+    row = connection.execute(IS_ANY_DUE, (names,)).fetchone()
+    return bool(row and row[0])
+
+
 POSTPONE = "update deadlines set due_at = now() + %s where name = %s and aggregate_id = %s"
 
 
 class Deadlines:
     """Every process of a group runs one; `skip locked` gives each other rows."""
 
-    def __init__(self, reactions: Reactions, announcements: Announcements) -> None:
+    def __init__(self, reactions: Reactions, announcements: Announcements, ring: Callable[[], None] = no_ring) -> None:
+        """`ring` tells the relay, after a commit, that the outbox has new messages."""
+        self.ring = ring
         self.functions = reactions.deadlines
         self.announcements = announcements
         self._one_by_one = False
@@ -89,15 +102,25 @@ class Deadlines:
         return 0 if found == BATCH else IDLE_SECONDS
 
     def fire(self, connection: Connection[Any], limit: int) -> int:
-        with connection.transaction():
-            due = take(connection, list(self.functions), limit)
-            self.react(connection, due)
+        due: list[Due] = []
+        self.fire_into(connection, due, limit)
         return len(due)
 
-    def react(self, connection: Connection[Any], due: list[Due]) -> None:
+    def fire_into(self, connection: Connection[Any], due: list[Due], limit: int) -> None:
+        """React to what is due, and write it into `due`, so that the caller knows it also when this raises."""
+        if not is_any_due(connection, list(self.functions)):
+            return
+        with LazyTransaction(connection) as lazy:
+            lazy.begin()
+            due[:] = take(connection, list(self.functions), limit)
+            self.react(lazy, due)
+        if lazy.has_announced:
+            self.ring()
+
+    def react(self, lazy: LazyTransaction, due: list[Due]) -> None:
         if not due:
             return
-        transaction = Transaction(connection, self.announcements, due[0].cause)
+        transaction = Transaction(lazy.connection, self.announcements, due[0].cause, lazy)
         transaction.load(deadline.aggregate_id for deadline in due)
         for deadline in due:
             transaction.cause = deadline.cause
@@ -108,7 +131,7 @@ class Deadlines:
         """React to one deadline in a transaction of its own; postpone it if that fails, so that others go on."""
         due: list[Due] = []
         try:
-            retry_on_conflict(partial(self.fire_first, connection, due))
+            retry_on_conflict(partial(self.fire_into, connection, due, 1))
         except Exception as error:
             if classify(error) is ErrorKind.UNAVAILABLE or not due:
                 raise
@@ -119,12 +142,6 @@ class Deadlines:
                 refuse_locked_tables(connection, error)
             self.postpone(connection, due[0], error)
         return len(due)
-
-    def fire_first(self, connection: Connection[Any], due: list[Due]) -> None:
-        """Write the deadline into `due`, so that the caller knows it also when this raises."""
-        with connection.transaction():
-            due[:] = take(connection, list(self.functions), 1)
-            self.react(connection, due)
 
     def postpone(self, connection: Connection[Any], due: Due, error: Exception) -> None:
         connection.execute(POSTPONE, (POSTPONED, due.name, due.aggregate_id))

@@ -1,7 +1,7 @@
 """Receiver: each message of a batch takes effect once or is parked; while the database is away, it is held."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from itertools import groupby
@@ -20,6 +20,8 @@ from ordersaga.parked.table import NewlyParked
 from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
 from ordersaga.runtime.errors import CircuitOpen, ErrorKind, Failure, classify, describe, session_ended
 from ordersaga.runtime.logs import log, working_on
+from ordersaga.store.cache import AggregateCache
+from ordersaga.store.lazy_transaction import LazyTransaction, no_ring
 
 RECEIVED = prometheus_client.Counter(
     "ordersaga_messages_received_total", "Messages taken from the broker", ["group", "contract"]
@@ -47,9 +49,12 @@ WAIT_BRIEFLY = "set local lock_timeout = '20ms'"
 class Receiver:
     """Gives messages to the handler of a group in transactions of its own; the caller passes the connection."""
 
-    def __init__(self, group: str, handler: Handler) -> None:
+    def __init__(self, group: str, handler: Handler, ring: Callable[[], None] = no_ring) -> None:
+        """`ring` tells the relay, after a commit, that the outbox has new messages."""
         self.group = group
         self.handler = handler
+        self.ring = ring
+        self.cache = AggregateCache()
         self.max_batch = MAX_BATCH
 
     def read(self, deliveries: Iterable[Delivery]) -> list[Received | Broken]:
@@ -84,13 +89,15 @@ class Receiver:
     def react_together(self, connection: Connection[Any], messages: Sequence[Received], brief: bool = False) -> None:
         """React in one transaction; after a failure in halves: one bad message among 300 takes 17 transactions.
 
+        After a conflict the whole batch is tried once more, and locks first what its messages share.
+
         After a lock timeout the halves wait for locks only briefly, so that the messages that need the lock are found
         soon: it was waited for already.
         """
         if messages[0].failure is not None:
             self.park_failed(connection, messages[0], messages[0].failure)
             return
-        retries = CONFLICT_RETRIES if len(messages) == 1 else 0
+        retries = CONFLICT_RETRIES if len(messages) == 1 else 1
         try:
             retry_on_conflict(partial(self.react_at_once, connection, messages, brief), retries)
         except Exception as error:
@@ -118,27 +125,32 @@ class Receiver:
         raise session_ended(error) from error
 
     def react_at_once(self, connection: Connection[Any], messages: Sequence[Received], brief: bool) -> None:
-        with connection.transaction():
-            if brief:
-                connection.execute(WAIT_BRIEFLY)
-            new = self.new_among(connection, messages)
-            waiting = table.parked_among(connection, [message.key for message in new])
-            if waiting:
-                waiting = still_parked(connection, waiting)
-                self.append(connection, [message for message in new if message.key in waiting])
-            ready = [message for message in new if message.key not in waiting]
-            if ready:
-                self.handler.handle(connection, ready)
-        DUPLICATES.labels(self.group).inc(len(messages) - len(new))
-
-    def new_among(self, connection: Connection[Any], messages: Sequence[Received]) -> list[Received]:
-        """Each message once, without those that took effect before.
+        """React in one transaction, which is one statement where that does.
 
         Raises:
             ForkedHistory: a message contradicts one that took effect before; alone, it is quarantined.
         """
-        seen = self.handler.known(connection, [message.id for message in messages])
-        return [message for message in messages if forks.is_new(message, seen)]
+        with LazyTransaction(connection) as lazy:
+            if brief:
+                lazy.begin_with(WAIT_BRIEFLY)
+            look = self.handler.look(connection, messages, self.cache)
+            new = [message for message in messages if forks.is_new(message, look.known)]
+            number = len(new)
+            if any(message.key in look.parked for message in new):
+                new = self.without_waiting(lazy, new, look.parked)
+            if new:
+                self.handler.handle(lazy, new, look)
+        if lazy.has_announced:
+            self.ring()
+        DUPLICATES.labels(self.group).inc(len(messages) - number)
+
+    def without_waiting(self, lazy: LazyTransaction, messages: Sequence[Received], parked: set[str]) -> list[Received]:
+        """Park messages behind others of their keys. Returns the rest."""
+        keys = {message.key for message in messages} & parked
+        lazy.begin()
+        waiting = still_parked(lazy.connection, keys)
+        self.append(lazy.connection, [message for message in messages if message.key in waiting])
+        return [message for message in messages if message.key not in waiting]
 
     def append(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         """Park messages behind others of their keys; drop copies of parked messages."""

@@ -13,6 +13,7 @@ from ordersaga.consumer.deadlines import Deadlines
 from ordersaga.consumer.gate import GatedLink
 from ordersaga.consumer.housekeeping import Housekeeping
 from ordersaga.consumer.receiver import Receiver
+from ordersaga.database.doorbell import Doorbell
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked.retries import Retries
 from ordersaga.runtime.errors import UnusableDatabase
@@ -102,16 +103,18 @@ class Worker:
             service.reactions, service.announcements, service.resources(settings), url, self.stopping, limits
         )
         self.database = GatedLink("database", url, limits)
-        receiver = Receiver(group, handler)
+        self.doorbell = Doorbell(url, f"{service.name} worker's doorbell", limits)
+        ring = self.doorbell.ring
+        receiver = Receiver(group, handler, ring)
         self.consumer = Consumer(group, amqp_url, receiver, self.outside, self.database, self.stopping)
-        retries = Retries(handler, self.outside)
+        retries = Retries(handler, self.outside, ring)
         housekeeping = Housekeeping(group, timedelta(days=settings.inbox_retention_days))
         self.background = [
             Background("retries", url, retries.step, self.stopping, retries.stop, of_retries),
             Background("housekeeping", url, housekeeping.step, self.stopping, limits=limits),
         ]
         if service.reactions.deadlines:
-            step = Deadlines(service.reactions, service.announcements).step
+            step = Deadlines(service.reactions, service.announcements, ring).step
             self.background.append(Background("deadlines", url, step, self.stopping, limits=limits))
 
     def problems(self) -> list[str]:
@@ -141,6 +144,7 @@ class Worker:
                 for task in self.background:
                     task.join()
                 self.database.close()
+                self.doorbell.close()
 
 
 def tune_gc() -> None:

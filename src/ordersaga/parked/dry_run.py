@@ -20,6 +20,7 @@ from ordersaga.parked.inspection import refusals
 from ordersaga.parked.operator import ActionRefused, UnknownMessage
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, Failure, classify, describe
+from ordersaga.store.lazy_transaction import LazyTransaction
 from ordersaga.store.transaction import Transaction
 
 NO_OUTSIDE = object()
@@ -105,12 +106,13 @@ def call_outside(
 
 def react(connection: Connection[Any], message: Received, handler: Handler, result: DryRun) -> None:
     """Run the reaction, collect the rows that it wrote, roll back."""
-    with connection.transaction(force_rollback=True):
-        if not forks.is_new(message, handler.known(connection, [message.id])):
+    with LazyTransaction(connection, force_rollback=True) as lazy:
+        look = handler.look(connection, [message])
+        if not forks.is_new(message, look.known):
             result.received_before = True
             return
         before = row_counts(connection)
-        handler.handle(connection, [message])
+        handler.handle(lazy, [message], look, are_parked=True)
         for table, counts in sorted(row_counts(connection).items()):
             written, removed = (now - then for now, then in zip(counts, before.get(table, (0, 0)), strict=True))
             if written:

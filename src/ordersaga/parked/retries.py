@@ -1,7 +1,7 @@
 """Retries: tries parked messages again, in order per key, beside the consumer and on another connection."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from functools import partial
 from typing import Any, NamedTuple
@@ -18,6 +18,7 @@ from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import CircuitOpen, ErrorKind, classify, describe, session_ended
 from ordersaga.runtime.logs import is_worth_a_line, log, working_on
+from ordersaga.store.lazy_transaction import LazyTransaction, no_ring
 
 MAX_OUTSIDE = 16
 """The most messages whose outside steps run at once."""
@@ -40,8 +41,10 @@ class Attempt(NamedTuple):
 class Retries:
     """Every process of a group runs one; `skip locked` and the lease give each other messages."""
 
-    def __init__(self, handler: Handler, outside: OutsideSteps) -> None:
+    def __init__(self, handler: Handler, outside: OutsideSteps, ring: Callable[[], None] = no_ring) -> None:
+        """`ring` tells the relay, after a commit, that the outbox has new messages."""
         self.handler = handler
+        self.ring = ring
         self.outside = outside
         self._outside: dict[Future[Any], Attempt] = {}
         self._claimed: dict[int, ParkedMessage] = {}
@@ -156,17 +159,20 @@ class Retries:
 
     def react(self, connection: Connection[Any], tried: Sequence[Attempt]) -> None:
         rows = [attempt.row for attempt in tried]
-        with connection.transaction():
+        with LazyTransaction(connection) as lazy:
+            lazy.begin()
             table.lock(connection, [rows[0].key])
             if not attempts.still_claimed(connection, rows):
                 attempts.release_claims(connection, rows)
                 return
-            known = self.handler.known(connection, [attempt.message.id for attempt in tried])
-            new = [attempt.message for attempt in tried if forks.is_new(attempt.message, known)]
+            look = self.handler.look(connection, [attempt.message for attempt in tried])
+            new = [attempt.message for attempt in tried if forks.is_new(attempt.message, look.known)]
             if new:
-                self.handler.handle(connection, new)
+                self.handler.handle(lazy, new, look, are_parked=True)
             attempts.remove(connection, rows)
             attempts.release_first(connection, rows[0].key)
+        if lazy.has_announced:
+            self.ring()
 
     def separate(self, connection: Connection[Any], first: ParkedMessage) -> None:
         """Make the first due again at once; the messages behind it count as tried, so they go one by one."""

@@ -8,7 +8,7 @@ from psycopg import Connection
 from ordersaga.database.locks import EVENT_LOG
 from ordersaga.envelope.message import COLUMNS, Message, to_row
 
-LOCK = "select pg_advisory_xact_lock(%s, %s)"
+LOCK = "select pg_advisory_xact_lock({}, {})".format(*EVENT_LOG)
 TYPES = COLUMNS | {"body": "jsonb"}
 INSERT = f"""
 insert into event_log ({", ".join(TYPES)})
@@ -24,7 +24,7 @@ def lock(connection: Connection[Any]) -> None:
     Positions then become visible in their order, so that a reader after a position misses no late commit. And batches
     that write to the same row of a view wait here, instead of in a deadlock.
     """
-    connection.execute(LOCK, EVENT_LOG)
+    connection.execute(LOCK)
 
 
 def append(connection: Connection[Any], messages: Sequence[Message]) -> list[int]:

@@ -8,7 +8,11 @@ from psycopg import Connection
 
 from ordersaga.envelope.message import ContractData
 from ordersaga.inbox.delivery import Received
+from ordersaga.inbox.look import Look
+from ordersaga.parked import table
 from ordersaga.readside import event_log
+from ordersaga.store.cache import NO_CACHE, AggregateCache
+from ordersaga.store.lazy_transaction import LazyTransaction
 
 KNOWN = """
 select message_id, event_hash from event_log where message_id = any(%(ids)s)
@@ -33,9 +37,13 @@ class Projector:
         """The logged or skipped messages among these: message id -> hash of the event that it announced."""
         return dict(connection.execute(KNOWN, {"ids": list(ids)}).fetchall())
 
-    def handle(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
+    def look(self, connection: Connection[Any], messages: Sequence[Received], cache: AggregateCache = NO_CACHE) -> Look:
+        ids, keys = [message.id for message in messages], {message.key for message in messages}
+        return Look(self.known(connection, ids), table.parked_among(connection, keys))
+
+    def handle(self, lazy: LazyTransaction, messages: Sequence[Received], look: Look, are_parked: bool = False) -> None:
         """Log new messages and fold them."""
-        event_log.lock(connection)
-        positions = event_log.append(connection, [received.message for received in messages])
+        lazy.begin_with(event_log.LOCK)
+        positions = event_log.append(lazy.connection, [received.message for received in messages])
         if positions:
-            self._fold(connection, min(positions), max(positions))
+            self._fold(lazy.connection, min(positions), max(positions))

@@ -22,6 +22,10 @@ class AlreadyReceived(Exception):
     """Another consumer received one of these messages first; look at the inbox again."""
 
 
+class ParkedMeanwhile(Exception):
+    """A message of the same key was parked after this one was looked for; look at the parked messages again."""
+
+
 class KeyTaken(Exception):
     """Another request with the same idempotency key was stored first; its answer is the answer to this one too."""
 
@@ -107,7 +111,7 @@ SQLSTATES = {
 
 def classify(error: BaseException) -> ErrorKind:
     """The kind of an error: the only place that decides between transient and permanent."""
-    if isinstance(error, Conflict | AlreadyReceived | KeyTaken):
+    if isinstance(error, Conflict | AlreadyReceived | ParkedMeanwhile | KeyTaken):
         return ErrorKind.CONFLICT
     if isinstance(error, TooManyLocks | MemoryError):
         return ErrorKind.TOO_LARGE

@@ -1,6 +1,6 @@
 """Aggregates as rows: the rows of new events, and aggregates loaded from snapshots and events."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, cast
 from uuid import UUID
@@ -17,6 +17,10 @@ from ordersaga.store.topics import AggregateSnapshot, mapper
 SNAPSHOT_EVERY = 100
 """Events after which a changed aggregate gets a new snapshot; a load reads one snapshot and about as many events, or
 the whole history when no snapshot is of this code, until the next change."""
+
+
+Row = tuple[UUID, int, str, bytes, bytes]
+"""Id, version, topic, state and hash of an event or a snapshot."""
 
 
 class NewEventRow(NamedTuple):
@@ -44,6 +48,11 @@ class History:
     snapshot_version: int = 0
     """0 without a snapshot that this code took."""
 
+    @property
+    def stored_version(self) -> int:
+        """The version of the last event that is stored or saved."""
+        return self.aggregate.version - len(self.aggregate.pending_events)
+
     def snapshot_if_due(self) -> SnapshotRow | None:
         """A new snapshot once there are SNAPSHOT_EVERY events since the last one."""
         code = fingerprint(type(self.aggregate))
@@ -51,6 +60,9 @@ class History:
             return None
         self.snapshot_version = self.aggregate.version
         return SnapshotRow(snapshot_of(self.aggregate), self.hash, code)
+
+
+NOTHING: Mapping[UUID, History] = {}
 
 
 def record(events: Sequence[CanMutateAggregate[UUID]], previous: bytes, cause: Cause) -> Iterator[NewEventRow]:
@@ -65,33 +77,80 @@ def snapshot_of(aggregate: BaseAggregate[UUID]) -> StoredEvent:
     return mapper.to_stored_event(cast(Any, AggregateSnapshot.take(aggregate)))
 
 
-LOAD = """
-with latest as (
-    select distinct on (originator_id) originator_id, originator_version, topic, state, hash
-    from snapshots where originator_id = any(%(ids)s::uuid[]) and fingerprint = any(%(code)s::text[])
-    order by originator_id, originator_version desc
+WANTED = """
+wanted as (
+    select * from unnest((select %(aggregates)b::uuid[]), (select %(versions)b::bigint[])) as wanted (id, version)),
+latest as (
+    select wanted.id, found.* from wanted cross join lateral (
+        select originator_version, topic, state, hash from snapshots
+        where wanted.version = 0 and originator_id = wanted.id and fingerprint = any((select %(code)b::text[])::text[])
+        order by originator_version desc limit 1) as found
 )
-select originator_id, originator_version, topic, state, hash from latest
+"""
+ROWS = """
+select id, originator_version, topic, state, hash from latest
 union all
-select e.originator_id, e.originator_version, e.topic, e.state, e.hash
-from unnest(%(ids)s::uuid[]) as wanted (id)
-left join latest on latest.originator_id = wanted.id
-join stored_events e on e.originator_id = wanted.id and e.originator_version > coalesce(latest.originator_version, 0)
-order by originator_id, originator_version
+select wanted.id, e.* from wanted left join latest on latest.id = wanted.id cross join lateral (
+    select originator_version, topic, state, hash from stored_events
+    where originator_id = wanted.id
+        and originator_version >= greatest(wanted.version, coalesce(latest.originator_version + 1, 0))
+    order by originator_version offset 0) as e
+"""
+"""The newest snapshot of this code and the events after it; of an aggregate that is known at a version, the events from
+that version on.
+
+Fenced subqueries probe an index for each id: a join read all 10,000 events of a stream for its last one. `(select %s)`
+hides the length of an array from the planner, which else plans again for each execution, because it takes a plan for
+one id for cheaper than the kept one, for ten: 0.3 of 0.6 ms.
+"""
+LOAD = f"with {WANTED} {ROWS} order by 1, 2"
+
+
+def load(
+    connection: Connection[Any], ids: Iterable[UUID], known: Mapping[UUID, History] = NOTHING
+) -> dict[UUID, History]:
+    """The existing aggregates of these ids, in one query that reads the newest snapshot of this code and the events
+    after it. Of a `known` history it reads the events from its version on, and applies them to the aggregate in it."""
+    with connection.cursor(binary=True) as cursor:
+        rows = cursor.execute(LOAD, parameters(ids, known), prepare=True).fetchall()
+    return continued(connection, rows, known)
+
+
+def parameters(ids: Iterable[UUID], known: Mapping[UUID, History]) -> dict[str, Any]:
+    """The parameters of WANTED; version 0 is of an aggregate that is not known."""
+    wanted = list(ids)
+    versions = [known[id_].aggregate.version if id_ in known else 0 for id_ in wanted]
+    return {"aggregates": wanted, "versions": versions, "code": of_all_aggregates()}
+
+
+def continued(connection: Connection[Any], rows: Iterable[Row], known: Mapping[UUID, History]) -> dict[UUID, History]:
+    """The aggregates in the rows of ROWS, in order of id and version.
+
+    A known history is continued if the store has its last event, with the same hash, which covers all events before
+    it. Else, as after the restore of a backup, the aggregate is loaded as if it were not known.
+    """
+    histories: dict[UUID, History] = {}
+    for id_, version, topic, state, hash_ in rows:
+        history, before = histories.get(id_), known.get(id_)
+        if history is None and before is not None:
+            if (version, hash_) == (before.aggregate.version, before.hash):
+                histories[id_] = before
+            continue
+        event = mapper.to_domain_event(StoredEvent(id_, version, topic, state))
+        taken = history.snapshot_version if history else version if topic == AggregateSnapshot.TOPIC else 0
+        histories[id_] = History(event.mutate(history and history.aggregate), hash_, taken)
+    lost = known.keys() - histories.keys()
+    return {**histories, **load(connection, lost)} if lost else histories
+
+
+VERSIONS = """
+select originator_id, max(originator_version) from stored_events where originator_id = any(%s) group by originator_id
 """
 
 
-def load(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, History]:
-    """The existing aggregates of these ids, in one query: the newest snapshot of this code and the events after it."""
-    histories: dict[UUID, History] = {}
-    wanted = {"ids": list(ids), "code": of_all_aggregates()}
-    with connection.cursor(binary=True) as cursor:
-        for originator_id, version, topic, state, hash_ in cursor.execute(LOAD, wanted):
-            event = mapper.to_domain_event(StoredEvent(originator_id, version, topic, state))
-            history = histories.get(originator_id)
-            taken = history.snapshot_version if history else version if topic == AggregateSnapshot.TOPIC else 0
-            histories[originator_id] = History(event.mutate(history and history.aggregate), hash_, taken)
-    return histories
+def versions(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, int]:
+    """The versions of the existing aggregates among these."""
+    return dict(connection.execute(VERSIONS, (list(ids),)).fetchall())
 
 
 OF_KIND = """

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from psycopg import Connection, Cursor
@@ -29,13 +29,21 @@ class StoredAnswer:
     subject: UUID | None = None
 
 
+class ReceivedRow(NamedTuple):
+    """One new row of the inbox."""
+
+    message: Message
+    free_key: str | None = None
+    """The flush fails if a message of this key is parked; None for a message that is itself parked."""
+
+
 @dataclass(slots=True)
 class Rows:
     """The rows of one flush, by table."""
 
     events: list[NewEventRow] = field(default_factory=list)
     messages: list[Message] = field(default_factory=list)
-    received: list[Message] = field(default_factory=list)
+    received: list[ReceivedRow] = field(default_factory=list)
     answers: list[StoredAnswer] = field(default_factory=list)
     snapshots: list[SnapshotRow] = field(default_factory=list)
     deadlines: list[tuple[Deadline, Cause]] = field(default_factory=list)
@@ -49,7 +57,7 @@ def typed(columns: str) -> dict[str, str]:
 
 COLUMNS = {
     "cleared": typed("name text, aggregate_id uuid"),
-    "received": {name: message.COLUMNS[name] for name in ("message_id", "contract", "source", "event_hash")},
+    "received": typed("message_id uuid, contract text, source text, event_hash bytea, free_key text"),
     "answers": typed(
         "caller text, key text, request_hash bytea, status smallint, headers jsonb, body text, subject uuid"
     ),
@@ -76,7 +84,11 @@ INSERTS = {
             select name, aggregate_id from {rows} ({names}) join deadlines using (name, aggregate_id)
             for update of deadlines skip locked) as found
         where deadlines.name = found.name and deadlines.aggregate_id = found.aggregate_id returning 1""",
-    "received": "insert into inbox ({names}) select * from {rows} returning 1",
+    "received": """
+        insert into inbox (message_id, contract, source, event_hash)
+        select message_id, contract, source,
+            case when not exists (select from parked_messages where key = free_key) then event_hash end
+        from {rows} ({names}) returning 1""",
     "events": "insert into stored_events ({names}) select * from {rows} returning position",
     "snapshots": "insert into snapshots ({names}) select * from {rows} on conflict do nothing returning 1",
     "messages": "insert into outbox ({names}) select * from {rows} returning 1",
@@ -158,8 +170,9 @@ def insertion(rows: Mapping[str, Sequence[Any]]) -> tuple[str, dict[str, Any]]:
     return statement(tuple(rows), single), parameters
 
 
-def received(m: Message) -> tuple[Any, ...]:
-    return m.id, m.contract, m.source, m.event_hash
+def received(row: ReceivedRow) -> tuple[Any, ...]:
+    m, free_key = row
+    return m.id, m.contract, m.source, m.event_hash, free_key
 
 
 def answer(a: StoredAnswer) -> tuple[Any, ...]:

@@ -1,33 +1,32 @@
 """Transaction: one unit of work, committed with its inbox row, events, messages and answer, or not at all."""
 
-from collections.abc import Callable, Iterable
-from contextlib import ExitStack
-from functools import partial
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
 from eventsourcing.domain import BaseAggregate
 from psycopg import Connection
-from psycopg.errors import UniqueViolation
-from psycopg.pq import TransactionStatus
+from psycopg.errors import NotNullViolation, UniqueViolation
 
 from ordersaga.envelope.declaration import require_source
 from ordersaga.envelope.message import Cause, ContractData, Message
 from ordersaga.runtime.backoff import retry_on_conflict
-from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken
+from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken, ParkedMeanwhile
 from ordersaga.store import aggregates, flush
 from ordersaga.store.aggregates import History
 from ordersaga.store.announce import NO_EVENT, message_of
 from ordersaga.store.announcements import Announcements
+from ordersaga.store.cache import NO_CACHE, AggregateCache
 from ordersaga.store.deadline import Deadline
-from ordersaga.store.flush import StoredAnswer
+from ordersaga.store.flush import ReceivedRow, StoredAnswer
 from ordersaga.store.hash_chain import GENESIS
+from ordersaga.store.lazy_transaction import LazyTransaction
 
 Kind = TypeVar("Kind", bound=BaseAggregate[UUID])
 Result = TypeVar("Result")
 RETRIES = 4
 
-LOCK = "select pg_advisory_xact_lock(id) from unnest(%s::bigint[]) as wanted (id)"
+LOCK = "select pg_advisory_xact_lock(id) from unnest('{{{}}}'::bigint[]) as wanted (id)"
 IS_PARKED = "select exists (select from parked_messages where key = %s and contract = %s)"
 
 
@@ -49,8 +48,7 @@ class Transaction:
     `decide` passes one to a command, the worker passes one to a reaction; commands and reactions do not flush.
 
     `connection` is psycopg's; use it for other SQL in the same transaction, or with `sqlalchemy_session`.
-    `cause` is recorded with the events saved next; a consumer sets it for every message. A caller who has not begun a
-    transaction passes `begin`, which begins one: locks need it.
+    `cause` is recorded with the events saved next; a consumer sets it for every message.
     """
 
     def __init__(
@@ -58,10 +56,13 @@ class Transaction:
         connection: Connection[Any],
         announcements: Announcements,
         cause: Cause,
-        begin: Callable[[], None] = lambda: None,
+        lazy: LazyTransaction | None = None,
+        cache: AggregateCache = NO_CACHE,
     ) -> None:
-        self.connection = connection
-        self.begin = begin
+        """Without `lazy`, the caller begins a transaction, or wants none, as for reading."""
+        self._connection = connection
+        self._lazy = lazy
+        self._cache = cache
         self.announcements = announcements
         self.cause = cause
         self.message: Message | None = None
@@ -70,20 +71,74 @@ class Transaction:
         """False when no message of the key of `message` was parked when its outside step began."""
         self.rows = flush.Rows()
         self._histories: dict[UUID, History | None] = {}
+        self._unlocked: set[UUID] = set()
+
+    @property
+    def connection(self) -> Connection[Any]:
+        """Psycopg's connection, in a transaction that commits with the flush; it is begun now if it is not under way.
+
+        Raises:
+            Conflict: an aggregate that the reaction locks has changed since it was loaded; the worker repeats.
+        """
+        self.begin()
+        return self._connection
+
+    def begin(self) -> None:
+        """Begin the transaction, which a flush alone does not need, unless it is under way."""
+        self._lock_late(self._unlocked)
+        if self._lazy:
+            self._lazy.begin()
 
     def lock(self, ids: Iterable[UUID]) -> None:
         """Lock these aggregates until the transaction ends, in an order that cannot deadlock."""
         keys = sorted({lock_key(id_) for id_ in ids})
-        if keys:
-            self.begin()
-            self.connection.execute(LOCK, (keys,))
+        if not keys:
+            return
+        statement = LOCK.format(",".join(map(str, keys)))
+        if self._lazy:
+            self._lazy.begin_with(statement)
+        else:
+            self._connection.execute(statement.encode(), prepare=False)
+
+    def lock_late(self, ids: Iterable[UUID]) -> None:
+        """Lock these aggregates only where their versions do not do: those that are loaded and not changed, at the
+        flush; all of them, before SQL of the reaction's own on `connection`.
+
+        A changed aggregate needs no lock: of two writers of one version the flush lets one through. Two who each read
+        what the other changes pass by one another's versions, and so do two who agree on anything else.
+        """
+        self._unlocked = set(ids)
+
+    def _lock_late(self, ids: set[UUID]) -> None:
+        if ids:
+            self._unlocked = set()
+            self.lock(ids)
+            self._require_current(ids - self._changed)
+
+    @property
+    def _changed(self) -> set[UUID]:
+        return {row.stored.originator_id for row in self.rows.events}  # type: ignore[misc]
+
+    def _require_current(self, ids: Iterable[UUID]) -> None:
+        loaded = {id_: self._histories[id_] for id_ in ids if id_ in self._histories}
+        expected = {id_: history.stored_version for id_, history in loaded.items() if history}
+        if loaded and aggregates.versions(self._connection, loaded) != expected:
+            raise Conflict("an aggregate that this reaction locks has changed since it was loaded")
 
     def load(self, ids: Iterable[UUID]) -> None:
         """Load these aggregates in one query; `find` and `get` then need none."""
         missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in self._histories]
         if missing:
-            self._histories.update(dict.fromkeys(missing))
-            self._histories.update(aggregates.load(self.connection, missing))
+            self.have(missing, aggregates.load(self._connection, missing, self._cache.take(missing)))
+
+    def have(self, ids: Iterable[UUID], histories: Mapping[UUID, History]) -> None:
+        """Take what a caller has loaded: these ids, and the histories of those that exist."""
+        self._histories.update(dict.fromkeys(ids))
+        self._histories.update(histories)
+
+    def keep_loaded(self) -> None:
+        """Put what this transaction has loaded and committed into its cache."""
+        self._cache.keep(history for history in self._histories.values() if history)
 
     def find(self, kind: type[Kind], id_: UUID) -> Kind | None:
         """The aggregate, or None when no event of it is recorded."""
@@ -139,9 +194,12 @@ class Transaction:
         self.rows.messages.append(message)
         return message
 
-    def receive(self, message: Message) -> None:
-        """Add the inbox row of this message to the next flush, and make the message the cause of what follows."""
-        self.rows.received.append(message)
+    def receive(self, message: Message, is_parked: bool = False) -> None:
+        """Add the inbox row of this message to the next flush, and make the message the cause of what follows.
+
+        Unless the message is itself parked, the flush raises ParkedMeanwhile when a message of its key is.
+        """
+        self.rows.received.append(ReceivedRow(message, None if is_parked else message.key))
         self.follow(message)
 
     def follow(self, message: Message) -> None:
@@ -153,7 +211,7 @@ class Transaction:
         """Whether a message of this contract and key is parked in this service, such as behind the one at hand."""
         if self.message and self.message.key == key and not self.is_key_parked:
             return False
-        row = self.connection.execute(IS_PARKED, (key, contract.NAME)).fetchone()
+        row = self._connection.execute(IS_PARKED, (key, contract.NAME)).fetchone()
         return bool(row and row[0])
 
     def store_answer(self, answer: StoredAnswer) -> None:
@@ -177,12 +235,20 @@ class Transaction:
         """Write the buffered rows in one statement.
 
         Raises:
-            Conflict, AlreadyReceived, KeyTaken, KeyHeld: another writer was first; nothing was written.
+            Conflict, AlreadyReceived, ParkedMeanwhile, KeyTaken, KeyHeld: another was first; nothing was written.
         """
+        self._lock_late(self._unlocked - self._changed if self._unlocked else self._unlocked)
+        announces = bool(self.rows.messages)
         try:
-            flush.write(self.connection, self.rows)
+            flush.write(self._connection, self.rows)
         except UniqueViolation as violation:
             raise CONSTRAINTS[violation.diag.constraint_name or ""](str(violation)) from violation
+        except NotNullViolation as violation:
+            if violation.diag.table_name != "inbox":
+                raise
+            raise ParkedMeanwhile("a message of this key was parked after this batch was read") from violation
+        if self._lazy and announces:
+            self._lazy.has_announced = True
 
 
 def lock_key(id_: UUID) -> int:
@@ -206,7 +272,8 @@ def decide(
     Returns what the command returns. The command may run up to five times.
 
     On a connection in autocommit the flush alone is the transaction: the versions guard the state that was read before
-    it, and BEGIN and COMMIT would be two round trips of three. A command that takes a lock begins a transaction.
+    it, and BEGIN and COMMIT would be two round trips of three. A command that takes a lock or uses
+    `transaction.connection` begins a transaction.
 
     Raises:
         Conflict, KeyTaken: another writer was first five times in a row.
@@ -214,16 +281,10 @@ def decide(
     """
 
     def attempt() -> Result:
-        with ExitStack() as held:
-            transaction = Transaction(connection, announcements, cause, partial(begin, connection, held))
+        with LazyTransaction(connection) as lazy:
+            transaction = Transaction(connection, announcements, cause, lazy)
             result = command(transaction)
             transaction.flush()
         return result
 
     return retry_on_conflict(attempt, RETRIES)
-
-
-def begin(connection: Connection[Any], held: ExitStack) -> None:
-    """Begin a transaction that ends with `held`, unless there is one."""
-    if connection.info.transaction_status == TransactionStatus.IDLE:
-        held.enter_context(connection.transaction())

@@ -16,6 +16,7 @@ from ordersaga.inbox.handler import Handler
 from ordersaga.readside.rebuild.findings import RebuildFinding
 from ordersaga.readside.rebuild.rebuild import LOG, Rebuild
 from ordersaga.readside.rebuild.result import RebuildResult
+from ordersaga.store.lazy_transaction import LazyTransaction
 from projections.service import projections
 from tests.shop.support.saga import Saga
 from tests.shop.support.saga_on_postgres import open_shop, parties_on_postgres
@@ -63,9 +64,10 @@ class ReadSide:
         """The projector receives these messages, or all that it has not heard."""
         messages = self.unheard() if messages is None else messages
         if messages:
-            with self.database.connect() as connection, connection.transaction():
-                new = self.projector.known(connection, [message.id for message in messages])
-                self.projector.handle(connection, [arrived(m) for m in messages if m.id not in new])
+            with self.database.connect() as connection, LazyTransaction(connection) as lazy:
+                received = [arrived(message) for message in messages]
+                look = self.projector.look(connection, received)
+                self.projector.handle(lazy, [each for each in received if each.id not in look.known], look)
 
     def contents(self) -> dict[str, list[Any]]:
         """Every row of the log and of the views."""
