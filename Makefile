@@ -1,14 +1,15 @@
 # Every task a person or CI runs; `make help` lists them.
 PYTHON ?= python3
+PEERS ?= ../shared/peers
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint format chaos bench bench-quick screenshots demo lock clean
+.PHONY: help test unit lint format chaos bench bench-quick bench-peers bench-record screenshots demo lock clean
 
 help:  ## List these tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/dev-stamp: requirements-dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -43,6 +44,16 @@ bench: $(VENV)/dev-stamp  ## Every figure beside its reference of the same run (
 
 bench-quick: $(VENV)/dev-stamp  ## The same with fewer rounds and rows, and without the read side (about a minute)
 	$(BIN)/python -m benchmarks --quick
+
+bench-peers: $(VENV)/dev-stamp  ## What a user would pick instead, and ours, in one harness (PEERS=DIR; QUICK=1: the sagas once)
+	$(BIN)/python -m benchmarks.peers --peers $(PEERS) $(if $(QUICK),--quick) $(if $(SECTIONS),--sections $(SECTIONS))
+
+bench-record: $(VENV)/dev-stamp  ## All figures and plots that the documents show, on a quiet machine (some 45 minutes)
+	$(BIN)/python -m benchmarks --baseline
+	$(BIN)/python -m benchmarks.steady --keep
+	$(BIN)/python -m benchmarks.overload --keep
+	$(BIN)/python -m benchmarks.peers --peers $(PEERS) --keep
+	$(BIN)/python -m benchmarks.report
 
 screenshots: $(VENV)/dev-stamp  ## Pictures of the dashboard in docs/screenshots (needs chromium, takes some minutes)
 	$(BIN)/python -m tests.shop.support.screenshots

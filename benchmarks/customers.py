@@ -46,8 +46,8 @@ class Answer(NamedTuple):
         return self.state in ("confirmed", "cancelled")
 
 
-def sku(number: int, among: int = SKUS) -> str:
-    return f"product-{number % among}"
+def sku(number: int) -> str:
+    return f"product-{number}"
 
 
 class Customers:
@@ -58,8 +58,15 @@ class Customers:
     """
 
     def __init__(
-        self, port: int, token: str, wait_seconds: int = 0, declined_every: int = 0, most: int = CUSTOMERS
+        self,
+        port: int,
+        token: str,
+        wait_seconds: int = 0,
+        declined_every: int = 0,
+        most: int = CUSTOMERS,
+        skus: int = SKUS,
     ) -> None:
+        self._skus = skus
         self._address = (LOOPBACK, port)
         self._token = token
         self._prefer = f"Prefer: wait={wait_seconds}\r\n" if wait_seconds else ""
@@ -114,7 +121,7 @@ class Customers:
 
     def _request(self, number: int, declined: bool) -> bytes:
         card = DECLINED_CARD if declined else CARD
-        body = json.dumps({"lines": [{"sku": sku(number), "quantity": 1}], "card": card})
+        body = json.dumps({"lines": [{"sku": sku(number % self._skus), "quantity": 1}], "card": card})
         return (
             f"POST /orders HTTP/1.1\r\nHost: {LOOPBACK}\r\nAuthorization: Bearer {self._token}\r\n{self._prefer}"
             f"Idempotency-Key: {uuid4()}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}"

@@ -68,12 +68,17 @@ def confirmed() -> float:
     return REGISTRY.get_sample_value("ordersaga_relay_messages_published_total", {"database": NAME}) or 0.0
 
 
+def relay_of(database_url: str, amqp_url: str, stop: threading.Event) -> Relay:
+    """With the settings that a relay has by default."""
+    settings = RelaySettings()
+    retention_seconds, max_bytes = 3600 * settings.relay_retention_hours, settings.relay_max_message_bytes
+    return Relay(NAME, database_url, amqp_url, stop, False, retention_seconds, max_bytes, groups={}, announced=None)
+
+
 def relay_rate(database_url: str, amqp_url: str, rows: int) -> float:
     """Messages per second, from taking the lead to the last confirm, of so many rows that wait in the outbox."""
     stop = threading.Event()
-    settings = RelaySettings()
-    retention_seconds, max_bytes = 3600 * settings.relay_retention_hours, settings.relay_max_message_bytes
-    relay = Relay(NAME, database_url, amqp_url, stop, False, retention_seconds, max_bytes, groups={}, announced=None)
+    relay = relay_of(database_url, amqp_url, stop)
     last = confirmed() + rows
     times: list[float] = []
 

@@ -69,9 +69,11 @@ def fill(stack: Stack, skus: int = SKUS) -> None:
             decide(connection, announcements, Cause(uuid4(), None, "keeper"), work)
 
 
-def customers(stack: Stack, wait_seconds: int = 0, declined_every: int = 0, most: int = CUSTOMERS) -> Customers:
+def customers(
+    stack: Stack, wait_seconds: int = 0, declined_every: int = 0, most: int = CUSTOMERS, skus: int = SKUS
+) -> Customers:
     bearer = token(stack.state, "customer", "alice")
-    return Customers(stack.state.port("orders-api"), bearer, wait_seconds, declined_every, most)
+    return Customers(stack.state.port("orders-api"), bearer, wait_seconds, declined_every, most, skus)
 
 
 def pids(stack: Stack) -> dict[str, int]:
