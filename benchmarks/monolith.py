@@ -86,5 +86,5 @@ def monolith(superuser_url: str, database_url: str, name: str) -> Iterator[Monol
 def answers(port: int) -> bool:
     try:
         return requests.get(f"http://{LOOPBACK}:{port}/", timeout=5).status_code == 404
-    except requests.ConnectionError:
+    except (requests.ConnectionError, requests.Timeout):
         return False

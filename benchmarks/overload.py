@@ -19,6 +19,7 @@ from benchmarks.rows import Row, shortened
 from benchmarks.under_load import late_ms, percentile
 from devstack.running import Stack
 
+KEPT = Path(__file__).parent / "figures" / "overload.json"
 SHARE = 1.5
 """Of the sustained rate."""
 FEW = 20.0
@@ -141,12 +142,16 @@ def main() -> int:
     parser.add_argument("--rate", type=float, help="orders a second instead of a share")
     parser.add_argument("--seconds", type=float, default=20, help="of overload (%(default)s)")
     parser.add_argument("--json", action="store_true", help="the rows as JSON")
+    parser.add_argument("--keep", action="store_true", help="write them where `python -m benchmarks.report` reads them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="overload-") as directory, stack.shop(Path(directory)) as running:
         rate = options.rate or options.share * crowd.of_stack(running, 10).per_s
         made = rows(overload(running, rate, options.seconds))
+    as_json = json.dumps({"rows": [row._asdict() for row in made]}, indent=2) + "\n"
+    if options.keep:
+        KEPT.write_text(as_json)
     if options.json:
-        print(json.dumps({"rows": [row._asdict() for row in made]}, indent=2))
+        print(as_json, end="")
     else:
         for row in made:
             print(f"{row.name}: {row.value} {row.unit}")

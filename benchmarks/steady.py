@@ -21,6 +21,7 @@ from devstack.running import Stack
 SHARE = 0.8
 """Of the sustained rate."""
 WINDOW_SECONDS = 10.0
+KEPT = Path(__file__).parent / "figures" / "steady.json"
 
 
 class Look(NamedTuple):
@@ -142,13 +143,14 @@ def main() -> int:
     parser.add_argument("--share", type=float, default=SHARE, help="of the sustained rate (%(default)s)")
     parser.add_argument("--rate", type=float, help="orders a second instead of a share")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the windows there too")
+    parser.add_argument("--keep", action="store_true", help="write them where `python -m benchmarks.report` reads them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="steady-") as directory, stack.shop(Path(directory)) as running:
         rate = options.rate or options.share * crowd.of_stack(running, 10).per_s
         found = steady(running, rate, 60 * options.minutes)
     report(found)
-    if options.json:
-        options.json.write_text(to_json(found))
+    for path in filter(None, (options.json, KEPT if options.keep else None)):
+        path.write_text(to_json(found))
     return 0
 
 
