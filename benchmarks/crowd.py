@@ -15,6 +15,8 @@ from devstack.running import Stack
 UNDER_WAY = 256
 """Sagas that are under way all the time."""
 LOOK_EVERY = 0.02
+SHED_SECONDS = 0.25
+"""Nobody places an order for so long after one was refused for now."""
 WARM_SECONDS = 2.0
 
 
@@ -27,20 +29,29 @@ class Crowd:
         self._under_way: set[UUID] = set()
         self._ended = 0
         self._next_look = 0.0
+        self._not_before = 0.0
+        self.shed = 0
 
     def run(self, seconds: float, under_way: int = UNDER_WAY) -> int:
         """How many have ended in that time. An order that the API refuses for now is not tried again."""
         before, end = self._ended, time.perf_counter() + seconds
         while time.perf_counter() < end:
-            while self.customers.free and self.customers.busy + len(self._under_way) < under_way:
+            while self._may_place(under_way):
                 self.customers.place()
             for answer in self.customers.answers(min(end, self._next_look) - time.perf_counter()):
                 if answer.ended:
                     self._ended += 1
                 elif answer.order_id:
                     self._under_way.add(answer.order_id)
+                else:
+                    self.shed += 1
+                    self._not_before = answer.at + SHED_SECONDS
             self._look()
         return self._ended - before
+
+    def _may_place(self, under_way: int) -> bool:
+        few = self.customers.busy + len(self._under_way) < under_way
+        return few and self.customers.free and time.perf_counter() >= self._not_before
 
     def _look(self) -> None:
         if time.perf_counter() > self._next_look:
@@ -56,11 +67,12 @@ class Crowd:
 
 
 class Sustained(NamedTuple):
-    """Sagas a second, milliseconds of CPU per saga by process, and MB of all processes."""
+    """Sagas a second, milliseconds of CPU per saga by process, MB of all processes, and orders refused for now."""
 
     per_s: float
     cpu: dict[str, float]
     memory_mb: float
+    shed: int
 
 
 def sustained(crowd: Crowd, pids: dict[str, int], seconds: float) -> Sustained:
@@ -70,7 +82,7 @@ def sustained(crowd: Crowd, pids: dict[str, int], seconds: float) -> Sustained:
     passed, taken = time.perf_counter() - began, spent.since(before, pids)
     memory = spent.memory_mb(pids)
     crowd.go_home()
-    return Sustained(ended / passed, {name: 1000 * each / ended for name, each in taken.items()}, memory)
+    return Sustained(ended / passed, {name: 1000 * each / ended for name, each in taken.items()}, memory, crowd.shed)
 
 
 def of_stack(running: Stack, seconds: float) -> Sustained:

@@ -25,7 +25,7 @@ SHARE = 1.5
 FEW = 20.0
 """Orders a second before and after."""
 BEFORE_SECONDS = 5.0
-AFTER_SECONDS = 15.0
+AFTER_SECONDS = 10.0
 ENDING_SECONDS = 60.0
 """After the last order was due, until what is accepted and has not ended counts as unresolved."""
 LOOK_EVERY = 0.25

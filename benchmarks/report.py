@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import plots
+from benchmarks.goals import goals_table
 from benchmarks.peers.side_by_side import Peer, markdown
 from benchmarks.rows import REACH, Row, reached
 from devstack.state import ROOT
@@ -110,6 +111,7 @@ def beside_lines(found: Any, command: str) -> Iterator[str]:
 
 Parts = dict[str, Callable[[], Iterator[str]]]
 PARTS: Parts = {
+    "goals": goals_table,
     "baseline": baseline_table,
     "beside": beside_table,
     "steps": steps_table,

@@ -1,6 +1,7 @@
 """A row of the benchmarks' table: a figure, the reference measured beside it in the same run, and their ratio."""
 
 from collections.abc import Sequence
+from math import isinf
 from statistics import median
 from typing import Any, NamedTuple
 
@@ -56,7 +57,9 @@ def compare(name: str, unit: str, values: Sequence[float], references: Sequence[
 
 
 def shortened(figure: float) -> float:
-    """Four significant digits, whole numbers from a thousand up."""
+    """Four significant digits, whole numbers from a thousand up; infinite stays."""
+    if isinf(figure):
+        return figure
     return float(f"{figure:.4g}") if abs(figure) < 1000 else round(figure)
 
 

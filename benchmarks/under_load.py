@@ -42,6 +42,10 @@ class Load(NamedTuple):
     def p(self, percent: float) -> float:
         return percentile(self.times, percent)
 
+    def is_unresolved(self, order: Sample) -> bool:
+        """Whether it was accepted and had not ended when the window did."""
+        return not order.shed and (order.ended is None or order.ended > self.until)
+
     def beside(self) -> dict[str, Any]:
         """What a latency means little without."""
         return {
@@ -49,7 +53,7 @@ class Load(NamedTuple):
             "ended": self.ended,
             "compensated": self.compensated,
             "to_compensate": len(declined(self.samples)),
-            "unresolved_at_the_end": sum(each.ended is None or each.ended > self.until for each in self.samples),
+            "unresolved_at_the_end": sum(self.is_unresolved(each) for each in self.samples),
             "shed": sum(each.shed for each in self.samples),
             "cpu_s": round(sum(self.cpu.values()), 2),
             "memory_mb": round(self.memory_mb),

@@ -1,9 +1,12 @@
 """The tables and pictures that the benchmarks write into the documents."""
 
+import json
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from benchmarks import plots
+from benchmarks.goals import Kept, goals_table
 from benchmarks.report import PAGE, PARTS, README, filled, readme_table
 from benchmarks.steps import middle
 from benchmarks.svg import Scale
@@ -38,6 +41,19 @@ def test_every_picture_is_svg_with_a_bar_or_a_line_for_each_figure() -> None:
         found = [element for element in ElementTree.fromstring(picture).iter() if element.tag.endswith("}" + tag)]
         grid_lines = sum(element.get("stroke") == "#d0d7de" for element in found)
         assert len(found) - grid_lines == number
+
+
+def test_a_figure_to_reach_is_found_in_what_is_kept_and_held_to_its_bound(tmp_path: Path) -> None:
+    (tmp_path / "figures").mkdir()
+    rows = [{"name": "saga_at_50_per_s_p99_ms", "value": 100}, {"name": "sagas_per_s", "ratio": 0.5}]
+    peers = [{"case": "saga-burst", "peer": "naive flask+pika", "ratio": 1.1}]
+    (tmp_path / "baseline.json").write_text(json.dumps({"rows": rows}))
+    (tmp_path / "figures" / "peers.json").write_text(json.dumps({"peers": peers}))
+    found = "\n".join(goals_table(Kept(tmp_path)))
+    assert "| whole sagas/s / naive Flask and pika | >= 1 | 1.1 | reached |" in found
+    assert "| whole sagas/s / the monolith | >= 0.45 | 0.5 | reached |" in found
+    assert "| p99 at 50/s, ms | < 100 | 100 | **missed** |" in found
+    assert "| whole sagas/s / dbos | >= 2 | not yet |  |" in found
 
 
 def test_a_scale_begins_at_nothing_and_ends_above_the_largest() -> None:
