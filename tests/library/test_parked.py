@@ -10,7 +10,6 @@ import psycopg
 import pytest
 
 from ordersaga.envelope.message import Message, to_properties
-from ordersaga.inbox import outside
 from ordersaga.parked import attempts, table
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
@@ -218,7 +217,6 @@ select gen_random_uuid(), 'key ' || number / 10, '', '{}', '',
 from generate_series(1, 20000) as number
 """
 HOT = {
-    "needs_no_step": outside.NEEDS_NO_STEP % ("gen_random_uuid()", "true", "'key 7'"),
     "parked_among": table.AMONG.replace("%s", "array['key 7', 'other']"),
     "claim": attempts.CLAIM
     % {

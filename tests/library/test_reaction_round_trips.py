@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
+from threading import Event
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,6 +13,8 @@ from psycopg import Connection
 from ordersaga.consumer.receiver import Receiver
 from ordersaga.envelope.message import Cause
 from ordersaga.inbox import look
+from ordersaga.inbox.delivery import Received
+from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.runtime.errors import Failure
@@ -292,3 +295,32 @@ def test_the_look_at_a_message_is_planned_once(database: Database) -> None:
             receive(receiver, connection, (uuid4(), number))
         [(generic, custom)] = connection.execute(plans).fetchall()
     assert (generic, custom) == (25, 5)
+
+
+def is_new_to_it(message: Counted, transaction: Transaction) -> bool:
+    return transaction.find(Counter, message.counter_id) is None
+
+
+def ask(message: Counted, transaction: Transaction, _: None) -> str:
+    assert transaction.find(Counter, message.counter_id) is None
+    return f"number {message.number}"
+
+
+def keep_answered(message: Counted, transaction: Transaction, _: str | None) -> None:
+    keep(message, transaction)
+
+
+def test_a_step_and_the_decision_that_it_is_needed_share_one_look_at_the_database(database: Database) -> None:
+    reactions = Reactions()
+    reactions.to(Counted, loads=the_counter, outside=ask, needs_outside=is_new_to_it)(keep_answered)
+    with counted(database.url) as (url, traffic), OutsideSteps(reactions, announcements, None, url, Event()) as steps:
+
+        def answer(number: int) -> Any:
+            [message] = receiver_of(keep).read([delivery(workers.counted(uuid4(), number))])
+            assert isinstance(message, Received)
+            return steps.start(message, fresh=True).result(timeout=20)
+
+        assert [answer(number) for number in range(1, 8)] == [f"number {number}" for number in range(1, 8)]
+        before = traffic.round_trips
+        answer(8)
+        assert traffic.round_trips - before == 1

@@ -1,5 +1,6 @@
 """Outside steps: calls of reactions to other systems, made before their transaction begins."""
 
+import math
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,6 +11,7 @@ from psycopg import Connection
 
 from ordersaga.inbox.circuit import Circuit
 from ordersaga.inbox.delivery import NO_ANSWER, Broken, Received
+from ordersaga.inbox.look import look
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.runtime.errors import OUR_DATABASE, CircuitOpen, ResourceUnavailable, Unavailable, classify
 from ordersaga.runtime.links import refuse_disturbed
@@ -20,27 +22,16 @@ from ordersaga.store.transaction import Transaction
 THREADS = 16
 """Outside steps that run at once in one process, each with a read connection."""
 DECIDERS = 2
-"""Threads that decide whether a message needs its outside step, each with a read connection."""
+"""Threads that decide whether a message needs its outside step while all others are busy, each with a connection."""
 CALL = object()
 PAUSE_SECONDS = 0.5
-
-
-NEEDS_NO_STEP = """
-select exists (select from inbox where message_id = %s) or (%s and exists (select from parked_messages where key = %s))
-"""
-
-
-def needs_no_step(connection: Connection[Any], message: Received, fresh: bool) -> bool:
-    """Whether the message took effect before or, if it is fresh, waits behind a parked message of its key."""
-    row = connection.execute(NEEDS_NO_STEP, (message.id, fresh, message.key)).fetchone()
-    return bool(row and row[0])
 
 
 class OutsideSteps:
     """Runs outside steps in threads. Their connections are only for reading: each statement is a transaction.
 
-    Whether a message needs its step is decided by other threads than those that call a resource, so what needs no
-    answer goes on while all calls wait for a resource that does not answer.
+    One thread decides whether a message needs its step, and makes the call. While all of them are busy, other threads
+    decide first, so what needs no answer goes on while all calls wait for a resource that does not answer.
     """
 
     def __init__(
@@ -59,6 +50,9 @@ class OutsideSteps:
         self.stopping = stopping
         self.deciders = ThreadPoolExecutor(DECIDERS, "decide")
         self.threads = ThreadPoolExecutor(THREADS, "outside")
+        self._lock = threading.Lock()
+        self._calls = 0
+        """Messages that `threads` have and are not done with."""
         self.pool = open_pool(
             url, "outside steps", limits, THREADS + DECIDERS, min_size=1, open=False, check=refuse_disturbed
         )
@@ -90,40 +84,76 @@ class OutsideSteps:
     def start(self, message: Received, fresh: bool) -> "Future[Any]":
         """Run the step in a thread, if the message needs it; the result is its answer, None without one.
 
-        A fresh message, unlike a parked one, gets no step while its key is parked. Until a thread calls the resource,
-        the result can be cancelled.
+        A fresh message, unlike a parked one, gets no step while its key is parked. Until a thread has its turn with the
+        message, the result can be cancelled.
         """
         future: Future[Any] = Future()
-        self.deciders.submit(self.decide, message, fresh, future)
+        if not self.call(message, fresh, future, THREADS):
+            self.deciders.submit(self.decide, message, fresh, future)
         return future
 
+    def call(self, message: Received, fresh: bool, future: "Future[Any]", most: float = math.inf) -> bool:
+        """Have a thread decide and call. Returns False, and does not, when `threads` have so many messages already."""
+        with self._lock:
+            if self._calls >= most:
+                return False
+            self._calls += 1
+        self.threads.submit(self.answer, message, fresh, future)
+        return True
+
+    def answer(self, message: Received, fresh: bool, future: "Future[Any]") -> None:
+        """Settle `future`, with a call if it is needed and the resource answers."""
+        work = partial(self.answer_with_call, message, fresh)
+        try:
+            settle(future, partial(self.until_database_answers, work))
+        finally:
+            with self._lock:
+                self._calls -= 1
+
     def decide(self, message: Received, fresh: bool, future: "Future[Any]") -> None:
-        """Hand the message to a thread that calls the resource, or settle `future` without a call."""
+        """Settle `future` without a call, or hand the message to a thread that calls the resource."""
         try:
             answer = self.until_database_answers(partial(self.answer_without_call, message, fresh))
-            if answer is CALL:
-                self.threads.submit(settle, future, partial(self.call, message, fresh))
-                return
         except BaseException as error:  # noqa: BLE001 - the caller gets it
             settle(future, partial(reraise, error))
         else:
-            settle(future, lambda: answer)
+            if answer is CALL:
+                self.call(message, fresh, future)
+            else:
+                settle(future, lambda: answer)
 
     def answer_without_call(self, message: Received, fresh: bool, connection: Connection[Any]) -> Any:
         """CALL when the resource has to be called. Raises CircuitOpen when it must not be."""
-        if needs_no_step(connection, message, fresh):
-            return NO_ANSWER
-        step = self.steps[message.contract]
-        if not step.needs_outside(message.data, self.transaction(connection, message)):
-            return None
-        if (circuit := self.circuits[step.resource]).refuses:
+        if not isinstance(found := self.looked(message, fresh, connection), Transaction):
+            return found
+        if (circuit := self.circuits[self.steps[message.contract].resource]).refuses:
             raise CircuitOpen(circuit.problem)
         return CALL
 
-    def call(self, message: Received, fresh: bool) -> Any:
-        """Call the resource. Raises CircuitOpen instead while the resource does not answer."""
-        circuit = self.circuits[self.steps[message.contract].resource]
-        return self.until_database_answers(partial(self.run, message, fresh, circuit))
+    def answer_with_call(self, message: Received, fresh: bool, connection: Connection[Any]) -> Any:
+        """The answer of the resource, if it is needed. Raises CircuitOpen when it must not be called."""
+        if not isinstance(found := self.looked(message, fresh, connection), Transaction):
+            return found
+        step = self.steps[message.contract]
+        assert step.outside is not None
+        with self.circuits[step.resource].call():
+            try:
+                return step.outside(message.data, found, self.resources)
+            except Unavailable as error:
+                raise ResourceUnavailable(str(error)) from error
+
+    def looked(self, message: Received, fresh: bool, connection: Connection[Any]) -> Transaction | object | None:
+        """The transaction for the step of a message that needs it, read in one statement; else what takes the place of
+        its answer: None, or NO_ANSWER if it took effect before or waits, fresh, behind a parked message of its key."""
+        step = self.steps[message.contract]
+        found = look(connection, [message], step.loads(message.data))
+        if message.id in found.known or (fresh and message.key in found.parked):
+            return NO_ANSWER
+        transaction = Transaction(connection, self.announcements, message.message.caused_by_this())
+        transaction.have(found.ids, found.histories)
+        transaction.follow(message.message)
+        transaction.is_key_parked = not fresh
+        return transaction if step.needs_outside(message.data, transaction) else None
 
     def until_database_answers(self, work: Callable[[Connection[Any]], Any]) -> Any:
         while True:
@@ -135,24 +165,6 @@ class OutsideSteps:
                     raise
                 if self.stopping.wait(PAUSE_SECONDS):
                     raise Unavailable("stopped while the database was away") from error
-
-    def run(self, message: Received, fresh: bool, circuit: Circuit, connection: Connection[Any]) -> Any:
-        if needs_no_step(connection, message, fresh):
-            return NO_ANSWER
-        outside = self.steps[message.contract].outside
-        assert outside is not None
-        with circuit.call():
-            try:
-                transaction = self.transaction(connection, message)
-                transaction.is_key_parked = not fresh  # needs_no_step has looked
-                return outside(message.data, transaction, self.resources)
-            except Unavailable as error:
-                raise ResourceUnavailable(str(error)) from error
-
-    def transaction(self, connection: Connection[Any], message: Received) -> Transaction:
-        transaction = Transaction(connection, self.announcements, message.message.caused_by_this())
-        transaction.follow(message.message)
-        return transaction
 
 
 def settle(future: "Future[Any]", work: Callable[[], Any]) -> None:

@@ -33,7 +33,7 @@ class Reaction:
     """Data -> ids of the aggregates that it uses, so that a batch loads them in one query."""
     locks: Callable[[Any, Any], Iterable[UUID]]
     """(data, transaction) -> ids of aggregates that many messages share. Called for the whole batch once its `loads`
-    are loaded; the batch locks these aggregates in sorted order, and only then loads them."""
+    are loaded, and before with what is in memory, to load them together."""
     outside: Callable[..., Any] | None
     """Step (data, transaction, resources) -> answer, called before the transaction; the function gets the answer as its
     third argument."""
@@ -56,7 +56,8 @@ class Reactions:
 
     The function runs in the transaction that records the message as received: its aggregates, messages and SQL on
     `transaction.connection` are committed with that record, or not at all. It may run again after a rollback, so it
-    changes nothing outside the database; calls to other systems belong in an outside step.
+    changes nothing outside the database; calls to other systems belong in an outside step. It changes aggregates by
+    events alone: the worker keeps them in memory for the next message.
 
     An exception parks the message and the later messages of its key; the worker retries with growing pauses. It
     retries at once after a deadlock or `Conflict`, and waits while a server is unavailable. Data that Postgres can
@@ -82,7 +83,10 @@ class Reactions:
         Args:
             contract: its class.
             loads: data -> ids of the aggregates that the function asks for, so that a batch loads them in one query.
-            locks: (data, transaction) -> ids of aggregates that messages of different keys change, to be locked.
+            locks: (data, transaction) -> ids of aggregates that messages of different keys change. Two reactions that
+                name the same id take effect as if one ran after the other. They are locked only where versions do not
+                see to that: before SQL on `transaction.connection`, at the end where they were read and not changed,
+                and before all else in large batches or soon after a conflict. It only reads, and may run twice.
             outside: a step (data, transaction, resources) -> answer that runs before the transaction, for calls over
                 the network. It may run more than once for a message, and only reads from the database.
             needs_outside: (data, transaction) -> whether the step is needed; if not, the answer is None. It only reads
