@@ -139,13 +139,14 @@ def main() -> int:
         "becomes of what it accepts, and how soon it is back to normal. Starts a stack with servers of its own.",
     )
     parser.add_argument("--share", type=float, default=SHARE, help="of the sustained rate (%(default)s)")
-    parser.add_argument("--rate", type=float, help="orders a second instead of a share")
+    parser.add_argument("--rate", type=float, help="orders a second instead of the share")
     parser.add_argument("--seconds", type=float, default=20, help="of overload (%(default)s)")
     parser.add_argument("--json", action="store_true", help="the rows as JSON")
     parser.add_argument("--keep", action="store_true", help="write them where `python -m benchmarks.report` reads them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="overload-") as directory, stack.shop(Path(directory)) as running:
-        rate = options.rate or options.share * crowd.of_stack(running, 10).per_s
+        carried = crowd.of_stack(running, 10).per_s  # also warms the stack up
+        rate = options.rate or options.share * carried
         made = rows(overload(running, rate, options.seconds))
     as_json = json.dumps({"rows": [row._asdict() for row in made]}, indent=2) + "\n"
     if options.keep:

@@ -111,7 +111,9 @@ def steady_row(run: Run) -> Row:
 
 
 def medians(of_rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    return {name: median(each[name] for each in of_rounds) for name in of_rounds[0]}
+    """Orders stay whole numbers."""
+    middle_ones = {name: median(each[name] for each in of_rounds) for name in of_rounds[0]}
+    return {name: int(figure) if figure == int(figure) else figure for name, figure in middle_ones.items()}
 
 
 def cpu_by_process(run: Run) -> dict[str, dict[str, float]]:

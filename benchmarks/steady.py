@@ -141,12 +141,13 @@ def main() -> int:
     )
     parser.add_argument("--minutes", type=float, default=5, help="(%(default)s)")
     parser.add_argument("--share", type=float, default=SHARE, help="of the sustained rate (%(default)s)")
-    parser.add_argument("--rate", type=float, help="orders a second instead of a share")
+    parser.add_argument("--rate", type=float, help="orders a second instead of the share")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the windows there too")
     parser.add_argument("--keep", action="store_true", help="write them where `python -m benchmarks.report` reads them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="steady-") as directory, stack.shop(Path(directory)) as running:
-        rate = options.rate or options.share * crowd.of_stack(running, 10).per_s
+        carried = crowd.of_stack(running, 10).per_s  # also warms the stack up
+        rate = options.rate or options.share * carried
         found = steady(running, rate, 60 * options.minutes)
     report(found)
     for path in filter(None, (options.json, KEPT if options.keep else None)):
