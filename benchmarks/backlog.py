@@ -11,10 +11,12 @@ from benchmarks.place import Place, made_dead
 from benchmarks.relay import fill, queues, relay_rate
 from benchmarks.rows import Row, compare
 from ordersaga.relay import session, window
+from ordersaga.relay.dispatch import PAGE_BYTES
 from tests.support.databases import Database
 
 FEW = 20_000
 POLLS = 200
+LIMITS = window.PageLimits(PAGE_BYTES, PAGE_BYTES)
 
 
 def rate_of(place: Place, database: Database, rows: int) -> float:
@@ -63,11 +65,12 @@ def idle_polls(database: Database) -> list[float]:
     times = []
     with session.connect(database.relay_url) as connection:
         session.prepare(connection, unsafe_durability=False)
-        opened = window.open_window(connection, window.load_cursor(connection))
-        cursor = window.close_window(connection, opened.target)
+        opened = window.open_window(connection, window.load_cursor(connection), LIMITS)
+        cursor = window.Cursor(opened.target)
+        window.save_cursor(connection, cursor)
         for _ in range(POLLS):
             began = time.perf_counter()
-            assert not window.open_window(connection, cursor).positions
+            assert not window.open_window(connection, cursor, LIMITS).positions
             times.append(1000 * (time.perf_counter() - began))
     return times
 

@@ -22,14 +22,16 @@ from devstack.state import ROOT
 from order_service.announcements import announcements
 from order_service.order import Order
 from ordersaga.broker import topology as broker
+from ordersaga.database.doorbell import Doorbell
 from ordersaga.database.locks import RELAY_LEAD
 from ordersaga.envelope.message import Cause, Message, to_properties
+from ordersaga.runtime import sessions
 from ordersaga.store.transaction import Transaction, decide
 from tests.support.databases import Database
 from tests.support.wait import until
 
 EVERY = 0.05
-"""Seconds between two messages on average; each pause is drawn anew, lest it fall into step with the relay's polls."""
+"""Seconds between two messages on average; each pause is drawn anew, lest it fall into step with anything periodic."""
 TIMEOUT_SECONDS = 20.0
 LEADER = "select 1 from pg_locks where locktype = 'advisory' and (classid, objid) = (%s, %s) and granted"
 
@@ -108,11 +110,13 @@ def send_in_turn(database: Database, amqp_url: str, number: int) -> tuple[dict[U
     raw = pika.BlockingConnection(parameters)
     channel = raw.channel()
     cause = Cause(uuid4(), None, "alice")
+    doorbell = Doorbell(database.url, "benchmark doorbell", sessions.WORKER)
     with database.connect() as connection:
         for _ in range(number):
             time.sleep(random.uniform(0.5, 1.5) * EVERY / 2)
             message = decide(connection, announcements, cause, place_order)
             committed[message.id] = time.perf_counter()
+            doorbell.ring()
             time.sleep(random.uniform(0.5, 1.5) * EVERY / 2)
             id_ = uuid4()
             properties = to_properties(message)
@@ -120,6 +124,7 @@ def send_in_turn(database: Database, amqp_url: str, number: int) -> tuple[dict[U
             published[id_] = time.perf_counter()
             channel.basic_publish(broker.EVENTS, message.routing_key, message.body.encode(), properties)
     raw.close()
+    doorbell.close()
     return committed, published
 
 

@@ -23,6 +23,7 @@ from ordersaga.relay.settings import RelaySettings
 
 GROUPS = [broker.Group("benchmark", ("*.*.*",), 2)]
 NAME = "benchmark"
+EVERYTHING = window.PageLimits(largest=2**20, budget=2**40)
 
 FILL = f"""
 insert into outbox ({", ".join(COLUMNS)})
@@ -44,8 +45,8 @@ def fill(database_url: str, rows: int) -> None:
 def unpublished(database_url: str) -> list[Message]:
     """The messages that the relay would publish next, in memory."""
     with psycopg.connect(database_url, autocommit=True) as connection:
-        opened = window.open_window(connection, window.load_cursor(connection))
-        page = window.fetch_page(connection, opened.positions, largest=2**20, budget=2**40)
+        opened = window.open_window(connection, window.load_cursor(connection), EVERYTHING)
+        page = window.fetch_page(connection, opened.positions, EVERYTHING)
         return [row.message for row in page]
 
 

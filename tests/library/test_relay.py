@@ -7,17 +7,17 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
-from typing import Any
 from uuid import uuid4
 
 import psutil
 import psycopg
 import pytest
 
-from ordersaga.relay import publish_loop, session, window
+from ordersaga.relay import session, window
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database
+from tests.support.plans import plan_of, rows_read
 from tests.support.relays import (
     EVERYTHING,
     RelayProcess,
@@ -32,6 +32,8 @@ from tests.support.relays import (
     relays_of,
 )
 from tests.support.wait import until
+
+LIMITS = window.PageLimits(largest=1000, budget=1_000_000)
 
 
 @pytest.fixture
@@ -126,7 +128,13 @@ KILLED_BEFORE_ITS_CURSOR_MOVES = """
 import os, signal, sys
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import window
-window.close_window = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+look = window.open_window
+def never_store(connection, cursor):
+    if cursor and cursor.target is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+window.save_cursor = never_store
+window.open_window = lambda connection, cursor, limits, save: never_store(connection, save) or look(
+    connection, cursor, limits)
 __main__.main(["counting"])
 """
 
@@ -147,14 +155,13 @@ def test_a_relay_killed_after_the_confirms_and_before_its_cursor_moves_publishes
 KILLED_INSIDE_A_WINDOW = """
 import os, signal, sys
 from ordersaga.relay import daemon as __main__
-from ordersaga.relay import publish_loop
 from ordersaga.relay import window
-keep = window.save_confirmed
-def kill_behind_two_pages(connection, target, position):
-    keep(connection, target, position)
-    if position >= 2 * publish_loop.PAGE:
+keep = window.save_cursor
+def kill_behind_two_pages(connection, cursor):
+    keep(connection, cursor)
+    if cursor.confirmed_position >= 2 * window.PAGE:
         os.kill(os.getpid(), signal.SIGKILL)
-window.save_confirmed = kill_behind_two_pages
+window.save_cursor = kill_behind_two_pages
 __main__.main(["counting"])
 """
 
@@ -162,10 +169,10 @@ __main__.main(["counting"])
 def test_a_relay_killed_inside_a_long_window_goes_on_behind_what_was_confirmed(
     outbox: Database, broker: TestBroker, relays: Relays
 ) -> None:
-    announce_many(outbox, 8 * publish_loop.PAGE)
+    announce_many(outbox, 8 * window.PAGE)
     assert relays.start(script=KILLED_INSIDE_A_WINDOW).wait(20) == -signal.SIGKILL
     ((confirmed,),) = outbox.rows("select count(*) from outbox, relay_cursor where position <= confirmed_position")
-    assert confirmed >= 2 * publish_loop.PAGE
+    assert confirmed >= 2 * window.PAGE
     announce_many(outbox, 100)
     before = listen(broker)
     relays.start()
@@ -234,7 +241,7 @@ FROZEN_AMID_AN_ANSWER = """
 import os, signal
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import window
-def open_window(connection, cursor):
+def open_window(connection, *_):
     connection.pgconn.send_query(b"select repeat('x', 1000000) from generate_series(1, 100)")
     os.kill(os.getpid(), signal.SIGSTOP)
 window.open_window = open_window
@@ -244,7 +251,7 @@ FROZEN_AMID_A_TRANSACTION = """
 import os, signal
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import window
-def open_window(connection, cursor):
+def open_window(connection, *_):
     connection.execute("begin")
     os.kill(os.getpid(), signal.SIGSTOP)
 window.open_window = open_window
@@ -274,7 +281,7 @@ def test_a_relay_told_to_stop_leaves_its_cursor_behind_everything_that_was_confi
     relay.send_signal(signal.SIGTERM)
     assert relay.wait(15) == 0
     ((confirmed,),) = outbox.rows("select count(*) from outbox, relay_cursor where position <= confirmed_position")
-    assert publish_loop.PAGE <= confirmed < 30_000
+    assert window.PAGE <= confirmed < 30_000
     assert broker.depth(EVERYTHING.queue_names[0]) == confirmed
 
 
@@ -360,30 +367,35 @@ def test_an_idle_relay_writes_nothing(outbox: Database, relays: Relays) -> None:
     assert outbox.rows(row_version) == before
 
 
-def plan_of(connection: psycopg.Connection[Any], statement: str, parameters: Any) -> str:
-    rows = connection.execute(f"explain (analyze, costs off) {statement}", parameters).fetchall()
-    return "\n".join(row[0] for row in rows)
-
-
-def test_new_rows_are_found_by_index_however_many_are_published_and_retained(outbox: Database) -> None:
-    announce_many(outbox, 100_000)
+@pytest.mark.parametrize("rows_when_planned", [0, 30_000])
+def test_a_window_is_found_and_read_by_index_however_many_rows_are_published_and_retained(
+    outbox: Database, rows_when_planned: int
+) -> None:
     with outbox.connect() as open_since_before, session.connect(outbox.relay_url) as connection:
+        session.prepare(connection, unsafe_durability=False)
+        connection.execute("set idle_session_timeout = 0")
+        cursor = window.load_cursor(connection)
+        if not rows_when_planned:
+            window.open_window(connection, cursor, LIMITS)
+        announce_many(outbox, 30_000)
         with open_since_before.transaction():
             announce(open_since_before, "late", 1)
-            session.prepare(connection, unsafe_durability=False)
-            cursor = window.load_cursor(connection)
-            opened = window.open_window(connection, cursor)
-            assert len(opened.positions) == 100_000
-            cursor = window.close_window(connection, opened.target)
+            opened = window.open_window(connection, cursor, LIMITS)
+            assert len(opened.positions) == 30_000
+            assert [row.position for row in opened.page] == opened.positions[: window.PAGE]
         announce_many(outbox, 20)
-        assert len(window.open_window(connection, cursor).positions) == 21
-        finding = plan_of(connection, window.POSITIONS, {"since": cursor.published, "until": None})
-        assert finding.count("outbox_window") == 2
-        assert "Seq Scan" not in finding
-        page = plan_of(
-            connection,
-            window.ROWS,
-            {"positions": opened.positions[: publish_loop.PAGE], "largest": 1000, "budget": 1_000_000},
-        )
-        assert "outbox_pkey" in page
-        assert "Seq Scan" not in page
+        for saved in (None, cursor):
+            found = window.open_window(connection, window.Cursor(opened.target), LIMITS, saved)
+            assert [row.position for row in found.page] == found.positions
+            assert len(found.positions) == 21
+        looked = {"since": opened.target, "until": None, **LIMITS._asdict()}
+        for statement, parameters in (
+            (window.LOOK, looked),
+            (window.SAVE_AND_LOOK, looked | window.columns_of(cursor)),
+            (window.ROWS, {"positions": found.positions, **LIMITS._asdict()}),
+        ):
+            plan = plan_of(connection, statement, parameters)
+            assert plan.count("outbox_window") == (0 if statement == window.ROWS else 2)
+            assert plan.count("outbox_pkey") == 1
+            assert "Seq Scan on outbox" not in plan
+            assert rows_read(plan) <= 21

@@ -31,15 +31,19 @@ def __init__(self):
     flights.append(self)
     make(self)
 InFlight.__init__ = __init__
-fetch, send = window.fetch_page, publisher.Publisher.send
+fetch, look, send = window.fetch_page, window.open_window, publisher.Publisher.send
 def fetch_page(*arguments, **more):
     page = fetch(*arguments, **more)
     tell(sum(len(row.message.body) for row in page))
     return page
+def open_window(*arguments, **more):
+    opened = look(*arguments, **more)
+    tell(sum(len(row.message.body) for row in opened.page))
+    return opened
 def send_and_tell(self, messages):
     tell(0)
     send(self, messages)
-window.fetch_page, publisher.Publisher.send = fetch_page, send_and_tell
+window.fetch_page, window.open_window, publisher.Publisher.send = fetch_page, open_window, send_and_tell
 __main__.main(["counting"])
 """
 

@@ -9,10 +9,12 @@ from ordersaga.runtime.settings import MissingSetting, read_settings
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database
+from tests.support.plans import plan_of
 from tests.support.relays import EVERYTHING, all_published, announce, announce_many, ids_in_order, listen, relays_of
 from tests.support.wait import until
 
 DAY = 24 * 3600
+LIMITS = window.PageLimits(largest=1000, budget=1_000_000)
 
 
 def age(outbox: Database, first: int = 1, last: int = 1_000_000) -> None:
@@ -22,7 +24,8 @@ def age(outbox: Database, first: int = 1, last: int = 1_000_000) -> None:
 
 
 def close_a_window(relay: psycopg.Connection[tuple[object, ...]]) -> None:
-    window.close_window(relay, window.open_window(relay, window.load_cursor(relay)).target)
+    opened = window.open_window(relay, window.load_cursor(relay), LIMITS)
+    window.save_cursor(relay, window.Cursor(opened.target))
 
 
 def purge_all(relay: psycopg.Connection[tuple[object, ...]]) -> int:
@@ -61,8 +64,9 @@ def test_nothing_unpublished_is_deleted_however_old(outbox: Database) -> None:
             announce_many(outbox, 10)
             close_a_window(relay)
         announce_many(outbox, 10)
-        under_way = window.open_window(relay, window.load_cursor(relay))
-        window.save_confirmed(relay, under_way.target, under_way.positions[5])
+        cursor = window.load_cursor(relay)
+        under_way = window.open_window(relay, cursor, LIMITS)
+        window.save_cursor(relay, window.Cursor(cursor.published, under_way.target, under_way.positions[5]))
         announce_many(outbox, 10)
         ids = ids_in_order(outbox)
         age(outbox)
@@ -139,18 +143,16 @@ def test_trimming_reads_the_oldest_rows_by_their_key_and_the_window_still_goes_b
         window.load_cursor(relay)
         close_a_window(relay)
         age(outbox, last=20_000)
-        parameters = {"after": 0, "batch": purge.BATCH, "retention": DAY}
-        plan = "\n".join(row[0] for row in relay.execute(f"explain {purge.PURGE}", parameters))
+        plan = plan_of(relay, purge.PURGE, {"after": 0, "batch": purge.BATCH, "retention": DAY})
         assert plan.count("outbox_pkey") == 2
         assert "Seq Scan on outbox" not in plan
-        assert purge_all(relay) == 20_000
+        assert purge_all(relay) == 20_000 - 2 * purge.BATCH
         announce_many(outbox, 20)
         cursor = window.load_cursor(relay)
-        parameters_of_window = {"since": cursor.published, "until": None}
-        plan = "\n".join(row[0] for row in relay.execute(f"explain {window.POSITIONS}", parameters_of_window))
+        plan = plan_of(relay, window.LOOK, {"since": cursor.published, "until": None, **LIMITS._asdict()})
         assert plan.count("outbox_window") == 2
         assert "Seq Scan" not in plan
-        assert len(window.open_window(relay, cursor).positions) == 20
+        assert len(window.open_window(relay, cursor, LIMITS).positions) == 20
 
 
 def test_a_retention_of_nothing_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,20 +30,23 @@ def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         yield server
 
 
+LIMITS = window.PageLimits(largest=1000, budget=1_000_000)
+
+
 def publish_partly(outbox: Database) -> list[UUID]:
     """Leave a published window, one confirmed half-way, and rows of no window; returns what is not published."""
     with outbox.connect() as early, outbox.connect() as late, session.connect(outbox.relay_url) as relay:
         with early.transaction():
             announce(early, "open at S1", 1)
             announce_many(outbox, 20)
-            first = window.open_window(relay, window.load_cursor(relay))
-            cursor = window.close_window(relay, first.target)
+            first = window.open_window(relay, window.load_cursor(relay), LIMITS)
+            window.save_cursor(relay, window.Cursor(first.target))
         with late.transaction():
             announce(late, "open at S2", 1)
             announce_many(outbox, 20)
-            second = window.open_window(relay, cursor)
+            second = window.open_window(relay, window.Cursor(first.target), LIMITS)
             assert len(second.positions) == 21
-            window.save_confirmed(relay, second.target, second.positions[10])
+            window.save_cursor(relay, window.Cursor(first.target, second.target, second.positions[10]))
         announce_many(outbox, 10)
     published = {*first.positions, *second.positions[:11]}
     rows = outbox.rows("select position, message_id from outbox order by position")

@@ -17,6 +17,7 @@ from tests.support.relays import EVERYTHING, RelayProcess, all_published, announ
 from tests.support.wait import until
 from tests.support.workers import ROOT
 
+LIMITS = window.PageLimits(largest=1000, budget=1_000_000)
 APP = "tests.library.three_services"
 
 
@@ -59,12 +60,14 @@ def test_what_is_behind_is_counted_within_a_window_and_across_late_commits(outbo
         with late.transaction():
             oldest = announce(late, "late", 1)
             announce_many(outbox, 20)
-            window.close_window(relay, window.open_window(relay, window.load_cursor(relay)).target)
+            opened = window.open_window(relay, window.load_cursor(relay), LIMITS)
+            window.save_cursor(relay, window.Cursor(opened.target))
             assert asked(outbox).lag_rows == 0
         assert (asked(outbox).lag_rows, asked(outbox).oldest_message_id) == (1, oldest)
         announce_many(outbox, 20)
-        under_way = window.open_window(relay, window.load_cursor(relay))
-        window.save_confirmed(relay, under_way.target, under_way.positions[4])
+        cursor = window.load_cursor(relay)
+        under_way = window.open_window(relay, cursor, LIMITS)
+        window.save_cursor(relay, window.Cursor(cursor.published, under_way.target, under_way.positions[4]))
         announce_many(outbox, 3)
         assert asked(outbox).lag_rows == 21 - 5 + 3
 

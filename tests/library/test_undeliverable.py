@@ -18,6 +18,7 @@ from ordersaga.relay import undeliverable as table
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database
+from tests.support.plans import plan_of
 from tests.support.refusals import (
     FULL,
     HEARD,
@@ -181,7 +182,13 @@ KILLED_BEFORE_THE_CURSOR_MOVES = """
 import os, signal
 from ordersaga.relay import daemon as __main__
 from ordersaga.relay import window
-window.close_window = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+look = window.open_window
+def never_store(connection, cursor):
+    if cursor and cursor.target is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+window.save_cursor = never_store
+window.open_window = lambda connection, cursor, limits, save: never_store(connection, save) or look(
+    connection, cursor, limits)
 __main__.main(["counting"])
 """
 
@@ -284,7 +291,7 @@ def test_looking_for_what_is_due_and_for_what_follows_goes_by_index(outbox: Data
             (table.ROWS, {"positions": [1], "largest": 500, "budget": 500}),
             (table.DELIVERED, {"keys": ["1"], "positions": [1]}),
         ):
-            plan = "\n".join(row[0] for row in connection.execute(f"explain {statement}", parameters))
+            plan = plan_of(connection, statement, parameters)
             assert "Seq Scan" not in plan
             assert "undeliverable_key" in plan or "undeliverable_pkey" in plan
 

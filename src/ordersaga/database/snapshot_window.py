@@ -14,12 +14,23 @@ def unseen(columns: str, table: str, *, seen: str = "true") -> str:
     where xid = any(array(select pg_snapshot_xip(%(since)s))) and {seen}"""  # noqa: S608
 
 
-def window_of(table: str) -> str:
-    """One row: the snapshot %(until)s (null: the snapshot of the statement), and the positions in order."""
+def listed_in(table: str) -> str:
+    """Two CTEs of one row each: `fresh` has the end of the window, `listed` its `target` as text and its `positions`.
+
+    The end is the snapshot %(until)s, or that of the statement when it is null. To sort by `position + 0` keeps the
+    planner from reading the whole table in the order of its primary key.
+    """
     return f"""
-with fresh as materialized (select coalesce(%(until)s::pg_snapshot, pg_current_snapshot()) as snapshot)
-select snapshot::text, array(
-    {unseen("position", table, seen="pg_visible_in_snapshot(xid, snapshot)")}
-    order by position)
-from fresh
+fresh as materialized (select coalesce(%(until)s::pg_snapshot, pg_current_snapshot()) as snapshot),
+listed as materialized (
+    select snapshot::text as target, array(
+        select position from (
+            {unseen("position", table, seen="pg_visible_in_snapshot(xid, snapshot)")}) as found
+        order by position + 0) as positions
+    from fresh)
 """  # noqa: S608
+
+
+def window_of(table: str) -> str:
+    """One row: the end of the window, and the positions in order."""
+    return f"with {listed_in(table)} select target, positions from listed"  # noqa: S608

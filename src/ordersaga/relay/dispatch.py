@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from prometheus_client import Counter
@@ -13,7 +13,7 @@ from ordersaga.relay import session
 from ordersaga.relay.announced import Announced, violated
 from ordersaga.relay.confirms import Outcome
 from ordersaga.relay.in_flight import InFlight
-from ordersaga.relay.publisher import MessageRefused, Publisher
+from ordersaga.relay.publisher import MessageRefused, Publisher, never
 from ordersaga.relay.stall import Stall
 from ordersaga.relay.undeliverable import RefusedRow, Undeliverable
 from ordersaga.relay.window import Outgoing
@@ -126,17 +126,18 @@ class Dispatch:
             self._raise_drain_timeout()
         return True
 
-    def idle(self, seconds: float) -> None:
-        """Process the broker's frames for at most this long."""
+    def idle(self, seconds: float, woken: Callable[[], bool] = never) -> None:
+        """Process the broker's frames for at most this long: until a confirm, or until `woken()`."""
+        seconds = min(seconds, KEEP_ALIVE_SECONDS / 2)
         if self.in_flight.count:
-            self._await_confirms(self.in_flight.count - 1, seconds)
+            self._await_confirms(self.in_flight.count - 1, seconds, woken)
         else:
-            self._publisher.wait(seconds)
+            self._publisher.wait(seconds, woken)
             self._keep_alive()
 
-    def _await_confirms(self, at_most: int, seconds: float) -> None:
+    def _await_confirms(self, at_most: int, seconds: float, woken: Callable[[], bool] = never) -> None:
         """Read confirms until at most `at_most` messages are in flight, one is refused, or the time is over."""
-        self._apply(self._publisher.settle(at_most, seconds))
+        self._apply(self._publisher.settle(at_most, seconds, woken))
         self._keep_alive()
 
     def _keep_alive(self) -> None:

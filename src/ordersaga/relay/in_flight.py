@@ -11,7 +11,9 @@ class InFlight:
 
     def __init__(self) -> None:
         self.confirmed: int | None = None
-        """The position of the window up to which every row is settled."""
+        """The position of the last row before which all are settled, in the order in which they were read."""
+        self.passed = 0
+        """Rows up to this one."""
         self._sent: deque[Outgoing] = deque()
         self._keys: dict[str, deque[Outgoing] | None] = {}
         """Key with the broker -> rows that wait for it."""
@@ -19,7 +21,7 @@ class InFlight:
         self.bytes = 0
         """Bytes of the bodies with the broker and of those that wait."""
         self._window: deque[int] = deque()
-        """Positions read, from the first one that is not settled."""
+        """Positions read in all open windows, from the first one that is not settled."""
         self._settled: set[int] = set()
         self._retries: set[int] = set()
 
@@ -30,17 +32,17 @@ class InFlight:
 
     @property
     def outstanding(self) -> int:
-        """Rows of the window that are with the broker or wait for one of their key."""
+        """Rows of the windows that are with the broker or wait for one of their key."""
         return len(self._sent) - len(self._retries) + self._waiting
+
+    @property
+    def read_so_far(self) -> int:
+        """Rows of all windows since `begin`."""
+        return self.passed + len(self._window)
 
     def exceeds(self, count: int, outstanding: int, size: int) -> bool:
         """Whether more messages are with the broker, more rows are not settled, or their bodies have more bytes."""
         return self.count > count or self.outstanding > outstanding or self.bytes > size
-
-    @property
-    def is_settled(self) -> bool:
-        """Whether every row of the window that was read is confirmed or recorded as undeliverable."""
-        return len(self._settled) == len(self._window)
 
     @property
     def sent_rows(self) -> Sequence[Outgoing]:
@@ -52,14 +54,14 @@ class InFlight:
         """Whether no confirm makes a row due, so that the next rows can be sent before confirms are read."""
         return not self._waiting and not self._retries
 
-    def open_window(self) -> None:
-        """Start a new window, of which nothing is settled."""
-        self.confirmed = None
+    def begin(self) -> None:
+        """Begin with the windows from a cursor, of which nothing is settled."""
+        self.confirmed, self.passed = None, 0
         self._window.clear()
         self._settled.clear()
 
     def read(self, rows: Iterable[Outgoing]) -> None:
-        """Append the next rows of the window."""
+        """Append the next rows of the windows."""
         self._window.extend(row.position for row in rows)
 
     def admit(self, rows: Iterable[Outgoing]) -> list[Outgoing]:
@@ -129,7 +131,7 @@ class InFlight:
         return behind
 
     def mark_settled(self, rows: Iterable[Outgoing]) -> None:
-        """Settle rows of the window that were not sent."""
+        """Settle rows of the windows that were not sent."""
         self._settled.update(row.position for row in rows)
 
     def advance(self) -> int | None:
@@ -138,10 +140,11 @@ class InFlight:
         while window and window[0] in settled:
             self.confirmed = window.popleft()
             settled.remove(self.confirmed)
+            self.passed += 1
         return self.confirmed
 
     def clear(self) -> None:
-        """Drop the state of rows with the broker; the position in the window stays."""
+        """Drop the state of rows with the broker; the position in the windows stays."""
         self._sent.clear()
         self._keys.clear()
         self._retries.clear()

@@ -1,4 +1,4 @@
-"""PublishLoop: opens a window, publishes it page by page, moves the cursor past it, and repeats."""
+"""PublishLoop: opens a window when somebody rings, publishes it page by page, and moves the cursor behind it."""
 
 import threading
 import time
@@ -10,6 +10,7 @@ from psycopg import Connection
 from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import window
 from ordersaga.relay.announced import Announced
+from ordersaga.relay.bell import Bell
 from ordersaga.relay.dispatch import (
     CHUNK,
     MAX_IN_FLIGHT,
@@ -20,22 +21,14 @@ from ordersaga.relay.dispatch import (
     DrainTimeout,
     chunks,
 )
+from ordersaga.relay.progress import Progress
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
-from ordersaga.relay.window import Cursor, Outgoing, Window
+from ordersaga.relay.window import PAGE, Outgoing, PageLimits, Window
 from ordersaga.runtime.logs import log
 
-PAGE = 1000
-"""Rows read at once; in a long window also the step in which the cursor moves."""
-
-SHORTEST_IDLE = 0.002
-LONGEST_IDLE = 0.050
-IDLE_SHARE = 0.05
-"""A pause is this share of the idle time so far: polling delays a message by at most a twentieth of the gap before it.
-
-At 20 messages/s that is 1.3 of the 3.5 ms from commit to consumer, for 7 % of a core; idle it is 20 polls/s and less
-than 1 %. So there is no LISTEN/NOTIFY: it could save that one millisecond, and each writer would have to notify.
-"""
+BACKSTOP_SECONDS = 0.050
+"""Longest time between two looks for new rows: rings may be lost, and not every writer rings."""
 
 
 class PublishLoop:
@@ -46,28 +39,34 @@ class PublishLoop:
         database: str,
         connection: Connection[Any],
         publisher: Publisher,
+        bell: Bell,
         queues: SilentQueues,
         announced: Announced | None,
         purger: Purger,
         max_bytes: int,
         stop: threading.Event,
     ) -> None:
-        self.up_to_date_at = time.monotonic()
-        """Every row committed until then is confirmed or recorded as undeliverable."""
         self._connection = connection
+        self._bell = bell
         self._purger = purger
-        self._max_bytes = max_bytes
+        self._limits = PageLimits(max_bytes, PAGE_BYTES)
         self._stop = stop
         self._log = log.bind(database=database)
-        self._active_at = time.monotonic()
         self._dispatch = Dispatch(database, connection, publisher, queues, announced, max_bytes, stop)
         self._undeliverable = self._dispatch.undeliverable
-        self._opened = Window("", [])
+        self._progress = self._from_cursor(time.monotonic())
         self._unread = 0
+        self._look_at = 0.0
+        """When the relay looks for new rows although nobody rings."""
+
+    @property
+    def up_to_date_at(self) -> float:
+        """Every row committed until then is confirmed or recorded as undeliverable; by time.monotonic()."""
+        return self._progress.up_to_date_at
 
     @property
     def unconfirmed(self) -> int:
-        """Rows of the current window that the broker has neither confirmed nor refused."""
+        """Rows of the open windows that the broker has neither confirmed nor refused."""
         return self._unread + self._dispatch.in_flight.outstanding
 
     @property
@@ -87,92 +86,108 @@ class PublishLoop:
             self._publish_windows()
             self._dispatch.settle(0, MAX_READ_AHEAD)
         except DrainTimeout:
-            self._save_progress()
             self._log.warning("stopped before every message was confirmed", in_flight=self._dispatch.in_flight.count)
         except MessageRefused as error:
-            if not self._dispatch.record_refused(error):
-                raise BrokerUnavailable(str(error)) from error
+            is_recorded = self._dispatch.record_refused(error)
+            self._save_progress()
+            if is_recorded:
+                raise
+            raise BrokerUnavailable(str(error)) from error
+        except BrokerUnavailable:
             self._save_progress()
             raise
         finally:
             self._undeliverable.clear_gauges()
+        self._save_progress()
 
     def _publish_windows(self) -> None:
-        cursor = window.load_cursor(self._connection)
         while not self._stop.is_set():
-            now = time.monotonic()
             self._dispatch.retry_due()
-            self._opened = window.open_window(self._connection, cursor)
-            self._dispatch.in_flight.open_window()
-            if self._opened.positions or cursor.target:
-                cursor = self._publish(now)
-                self._active_at = time.monotonic()
-            else:
-                self.up_to_date_at = now
-                if not self._purger.purge_idle():
-                    self._idle()
+            self._make_room()
+            if not self._send_window(self._open_window()) and not self._stop.is_set():
+                self._wait_for_room()
+                self._progress = self._from_cursor(self.up_to_date_at)
+            self._wait()
 
-    def _publish(self, opened_at: float) -> Cursor:
-        """Publish the window and move the cursor past it; if stopped or without room, only inside it."""
-        if self._send_window():
-            self.up_to_date_at = opened_at
-            return window.close_window(self._connection, self._opened.target)
-        self._save_progress()
-        if not self._stop.is_set():
-            self._wait_for_room()
-        return window.load_cursor(self._connection)
+    def _make_room(self) -> None:
+        """Wait until there is room for the first page of a window."""
+        while (outstanding := self._dispatch.in_flight.outstanding) > PAGE:
+            if not self._dispatch.settle(MAX_IN_FLIGHT, outstanding - PAGE):
+                return
+            self._save_progress()
+        self._dispatch.settle(MAX_IN_FLIGHT, PAGE, READ_AHEAD_BYTES - PAGE_BYTES)
 
-    def _send_window(self) -> bool:
-        """Send every row. Returns True once all are settled, False if stopped or too many rows are undeliverable."""
-        positions = self._opened.positions
+    def _from_cursor(self, up_to_date_at: float) -> Progress:
+        return Progress(window.load_cursor(self._connection), self._dispatch.in_flight, up_to_date_at)
+
+    def _open_window(self) -> Window:
+        """Look for new rows; store the cursor in the same statement."""
+        now = time.monotonic()
+        progress, unsaved = self._progress, self._progress.unsaved()
+        self._bell.reset()
+        self._look_at = now + BACKSTOP_SECONDS
+        opened = window.open_window(self._connection, progress.next, self._limits, unsaved)
+        if unsaved:
+            progress.saved(unsaved)
+        if opened.positions or progress.next.target:
+            progress.open(opened.target, now)
+        elif progress.is_settled:
+            progress.up_to_date_at = now
+        return opened
+
+    def _send_window(self, opened: Window) -> bool:
+        """Send every row. Returns False if stopped before the last one, or too many rows are undeliverable."""
+        positions, rows = opened.positions, opened.page
+        del opened  # its page would stay in memory
         self._unread = len(positions)
         read = 0
         while read < len(positions):
-            if read:
+            if read or not rows:
                 self._save_progress()
-            rows = self._read_page(positions[read : read + PAGE])
-            self._purger.purge_beside(len(rows))
-            for chunk in chunks(rows):
-                self._dispatch.settle(MAX_IN_FLIGHT - CHUNK, MAX_READ_AHEAD - CHUNK)
-                if self._stop.is_set() or self._undeliverable.is_full:
-                    self._dispatch.settle(0, 0)
-                    return False
-                self._unread -= len(chunk)
-                self._dispatch.send(chunk)
-            read = bisect_right(positions, rows[-1].position) if rows else read + PAGE
-        while (outstanding := self._dispatch.in_flight.outstanding) > PAGE:
-            if not self._dispatch.settle(MAX_IN_FLIGHT, outstanding - PAGE):
+                rows = self._read_page(positions[read : read + PAGE])
+            if not self._send_page(rows):
                 return False
-            self._save_progress()
-        self._dispatch.settle(MAX_IN_FLIGHT, 0)
-        return self._dispatch.in_flight.is_settled
+            read = bisect_right(positions, rows[-1].position) if rows else read + PAGE
+        self._progress.all_read()
+        return True
 
     def _read_page(self, positions: list[int]) -> list[Outgoing]:
         """The rows at the first of these positions: as many as PAGE_BYTES allows, once there is room for them."""
         self._dispatch.settle(MAX_IN_FLIGHT, MAX_READ_AHEAD, READ_AHEAD_BYTES - PAGE_BYTES)
-        return window.fetch_page(self._connection, positions, self._max_bytes, PAGE_BYTES)
+        return window.fetch_page(self._connection, positions, self._limits)
+
+    def _send_page(self, rows: list[Outgoing]) -> bool:
+        """Send rows. Returns False if stopped before the last one, or too many rows are undeliverable."""
+        self._purger.purge_beside(len(rows))
+        for chunk in chunks(rows):
+            self._dispatch.settle(MAX_IN_FLIGHT - CHUNK, MAX_READ_AHEAD - CHUNK)
+            if self._stop.is_set() or self._undeliverable.is_full:
+                self._dispatch.settle(0, 0)
+                return False
+            self._unread -= len(chunk)
+            self._dispatch.send(chunk)
+        return True
 
     def _save_progress(self) -> None:
-        """Move the cursor to the last position of the window up to which every row is settled.
+        """Store the cursor, if it has moved."""
+        if unsaved := self._progress.unsaved():
+            window.save_cursor(self._connection, unsaved)
+            self._progress.saved(unsaved)
 
-        The cursor keeps the window's end only together with a position. Without a position, a crash opens a wider
-        window from the same start, which is harmless; with one, a row that commits later may have a lower position.
-        """
-        settled = self._dispatch.in_flight.advance()
-        if settled is not None:
-            window.save_confirmed(self._connection, self._opened.target, settled)
+    def _wait(self) -> None:
+        """Purge and read confirms until somebody rings, or it is time to look for new rows."""
+        while not self._stop.is_set() and not self._bell.has_rung() and (left := self._look_at - time.monotonic()) > 0:
+            has_purged = self._progress.is_settled and self._purger.purge_idle()
+            self._dispatch.idle(0 if has_purged else left, self._bell.has_rung)
 
     def _wait_for_room(self) -> None:
         """Publish nothing new until enough undeliverable messages are delivered or skipped."""
+        self._save_progress()
         self._log.error(
             "too many messages are undeliverable: nothing new is published, see `parked list`",
             messages=self._undeliverable.count,
         )
         while not self._stop.is_set() and not self._undeliverable.has_room:
             self._dispatch.retry_due()
-            self._dispatch.idle(LONGEST_IDLE)
+            self._dispatch.idle(BACKSTOP_SECONDS)
         self._log.info("enough undeliverable messages are gone: publishing again", messages=self._undeliverable.count)
-
-    def _idle(self) -> None:
-        idle = time.monotonic() - self._active_at
-        self._dispatch.idle(min(max(idle * IDLE_SHARE, SHORTEST_IDLE), LONGEST_IDLE))

@@ -26,6 +26,10 @@ TOO_LARGE_REASON = re.compile(r"message size \d+ is larger than (?:configured )?
 ROUTING_KEY_REASON = re.compile(r"access to topic '(.*)' in exchange '.*' refused")
 
 
+def never() -> bool:
+    return False
+
+
 class BrokerUnavailable(Exception):
     """There is no connection to RabbitMQ, or it was lost; the text is the reason."""
 
@@ -133,16 +137,16 @@ class Publisher:
         channel, max_body_bytes = self._channel.channel_number, self._connection.max_body_bytes
         self._connection.write(b"".join(published(message, channel, max_body_bytes) for message in messages))
         self._confirms.sent(messages)
-        self._run(0, until=lambda: False)
+        self._run(0, until=never)
 
-    def settle(self, at_most: int, seconds: float) -> Outcome:
-        """Wait until at most `at_most` messages are in flight, one is refused, or the time is over.
+    def settle(self, at_most: int, seconds: float, woken: Callable[[], bool] = never) -> Outcome:
+        """Wait until at most `at_most` messages are in flight, one is refused, `woken()`, or the time is over.
 
         Raises:
             BrokerUnavailable: the connection was lost; messages in flight may or may not have been stored.
         """
         confirms = self._confirms
-        self._run(seconds, until=lambda: confirms.in_flight <= at_most or confirms.refused)
+        self._run(seconds, until=lambda: confirms.in_flight <= at_most or confirms.refused or woken())
         return confirms.outcome()
 
     def unconfirmed(self) -> list[Message]:
@@ -153,13 +157,22 @@ class Publisher:
         """Drop the state of in-flight messages; late confirms are ignored."""
         self._confirms.drop_in_flight()
 
-    def wait(self, seconds: float) -> None:
-        """Answer heartbeats for this long.
+    def wait(self, seconds: float, woken: Callable[[], bool] = never) -> None:
+        """Answer heartbeats for this long, or until `woken()`.
 
         Raises:
             BrokerUnavailable: the connection was lost.
         """
-        self._run(seconds, until=lambda: False)
+        self._run(seconds, until=woken)
+
+    def watch(self, socket: int, read: Callable[[], None]) -> None:
+        """Read from another socket too when data arrives, and look then whether a wait is over."""
+        self._loop.add_handler(socket, lambda *_: read(), IOLoop.READ)
+
+    def unwatch(self, socket: int) -> None:
+        """No longer watch a socket; harmless when it is closed."""
+        with suppress(OSError):
+            self._loop.remove_handler(socket)
 
     def _run(self, seconds: float, until: Callable[[], bool]) -> None:
         """Drive pika until the condition holds, the time is over, or the connection is lost."""

@@ -11,6 +11,7 @@ from psycopg import Connection
 from ordersaga.broker.silent_queues import Groups, SilentQueues
 from ordersaga.relay import session, window
 from ordersaga.relay.announced import Announced
+from ordersaga.relay.bell import bell_of
 from ordersaga.relay.publish_loop import PublishLoop
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
@@ -121,21 +122,23 @@ class Relay:
         rebase_if_foreign(connection, self.database)
         log.info("active", database=self.database)
         purger = Purger(self.database, connection, self._retention_seconds)
-        self.publish_loop = PublishLoop(
-            self.database,
-            connection,
-            self._publisher,
-            self._queues,
-            self._announced,
-            purger,
-            self._max_bytes,
-            self._stop,
-        )
-        try:
-            self.publish_loop.run()
-        finally:
-            self._up_to_date_at = self.publish_loop.up_to_date_at
-            self.publish_loop = None
+        with bell_of(connection, self._publisher) as bell:
+            self.publish_loop = PublishLoop(
+                self.database,
+                connection,
+                self._publisher,
+                bell,
+                self._queues,
+                self._announced,
+                purger,
+                self._max_bytes,
+                self._stop,
+            )
+            try:
+                self.publish_loop.run()
+            finally:
+                self._up_to_date_at = self.publish_loop.up_to_date_at
+                self.publish_loop = None
 
     def _wait(self, seconds: float) -> None:
         """Wait between two attempts; answer the heartbeats of an open broker connection."""

@@ -14,8 +14,11 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 
 from ordersaga.database.readable_time import READABLE_TIME
-from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT, window_of
+from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT, listed_in
 from ordersaga.envelope.message import COLUMNS, Message, from_row
+
+PAGE = 1000
+"""Rows read at once; in a long window also the step in which the cursor moves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +33,6 @@ class Cursor:
     """Position up to which that window is confirmed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """The rows that became visible between a cursor and `target`; a million positions take 40 MB, messages 1 GB."""
-
-    target: str
-    positions: list[int]
-
-
 class Outgoing(NamedTuple):
     """One row of the outbox, or of the undeliverable ones."""
 
@@ -45,6 +40,25 @@ class Outgoing(NamedTuple):
     message: Message
     size: int
     """Bytes of the body. A body over the limit is not read: the message has an empty one."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The rows that became visible between a cursor and `target`; a million positions take 40 MB, messages 1 GB."""
+
+    target: str
+    positions: list[int]
+    page: list[Outgoing]
+    """The first rows: as many as `page_of` allows, at most PAGE."""
+
+
+class PageLimits(NamedTuple):
+    """How much of the bodies one page reads, in bytes; see `page_of`."""
+
+    largest: int
+    """Of a single body; a larger one is not read."""
+    budget: int
+    """Of all bodies together, but for a single one."""
 
 
 def load_cursor(connection: Connection[Any]) -> Cursor:
@@ -57,9 +71,6 @@ def load_cursor(connection: Connection[Any]) -> Cursor:
     row = connection.execute("select published::text, target::text, confirmed_position from relay_cursor").fetchone()
     assert row is not None
     return Cursor(*row)
-
-
-POSITIONS = window_of("outbox")
 
 
 def page_of(table: str, condition: str) -> str:
@@ -81,25 +92,39 @@ order by position
 
 
 ROWS = page_of("outbox", "position = any(%(positions)s)")
+SAVE = """update relay_cursor set published = %(published)s, target = %(target)s, confirmed_position = %(confirmed)s,
+    xid = pg_current_xact_id(), moved_at = now()"""
+FIRST_PAGE = page_of("outbox", f"position = any(positions[1:{PAGE}])")
+OPEN = f"""
+{listed_in("outbox")}
+select target, case when position is null or position = positions[1] then positions end, page.*
+from listed left join lateral ({FIRST_PAGE}) as page on true
+"""  # noqa: S608 - constants
+LOOK = f"with {OPEN}"
+SAVE_AND_LOOK = f"with saved as ({SAVE}), {OPEN}"
 
 
-def open_window(connection: Connection[Any], cursor: Cursor) -> Window:
-    """List the positions to publish, in order: up to now, or up to the target of the cursor.
+def open_window(connection: Connection[Any], cursor: Cursor, limits: PageLimits, save: Cursor | None = None) -> Window:
+    """List the positions to publish, in order: up to now, or up to the target of the cursor; read the first page.
 
-    The statement reads the window, not the table. The end of a new window is the snapshot of this statement.
+    It is one statement, which reads the window, not the table. The end of a new window is the snapshot of this
+    statement. `save` is stored as the cursor beside it.
     """
-    parameters = {"since": cursor.published, "until": cursor.target}
-    row = connection.execute(POSITIONS, parameters, binary=True).fetchone()
-    assert row is not None
-    target, positions = row
-    if cursor.confirmed_position is not None:
-        positions = positions[bisect_right(positions, cursor.confirmed_position) :]
-    return Window(target, positions)
+    parameters = {"since": cursor.published, "until": cursor.target, **limits._asdict()}
+    if save:
+        parameters |= columns_of(save)
+    found = connection.execute(SAVE_AND_LOOK if save else LOOK, parameters, prepare=True, binary=True).fetchall()
+    target, positions = found[0][0], next(row[1] for row in found if row[1] is not None)
+    page = [outgoing(row[2:]) for row in found if row[2] is not None]
+    if (confirmed := cursor.confirmed_position) is not None:
+        positions = positions[bisect_right(positions, confirmed) :]
+        page = [row for row in page if row.position > confirmed]
+    return Window(target, positions, sorted(page))
 
 
-def fetch_page(connection: Connection[Any], positions: list[int], largest: int, budget: int) -> list[Outgoing]:
+def fetch_page(connection: Connection[Any], positions: list[int], limits: PageLimits) -> list[Outgoing]:
     """The rows at these positions, in order: as many as `page_of` allows."""
-    parameters = {"positions": positions, "largest": largest, "budget": budget}
+    parameters = {"positions": positions, **limits._asdict()}
     return [outgoing(row) for row in connection.execute(ROWS, parameters, binary=True)]
 
 
@@ -109,20 +134,11 @@ def outgoing(row: tuple[Any, ...]) -> Outgoing:
     return Outgoing(position, from_row(columns), size)
 
 
-def save_confirmed(connection: Connection[Any], target: str, position: int) -> None:
-    """Store that the window up to `target` is confirmed up to `position`."""
-    connection.execute(
-        """update relay_cursor set target = %s, confirmed_position = %s,
-               xid = pg_current_xact_id(), moved_at = now()""",
-        (target, position),
-    )
+def save_cursor(connection: Connection[Any], cursor: Cursor) -> None:
+    """Store how far the database is published."""
+    connection.execute(SAVE, columns_of(cursor))
 
 
-def close_window(connection: Connection[Any], target: str) -> Cursor:
-    """Store that every row visible in `target` is confirmed."""
-    connection.execute(
-        """update relay_cursor set published = %s, target = null, confirmed_position = null,
-               xid = pg_current_xact_id(), moved_at = now()""",
-        (target,),
-    )
-    return Cursor(target)
+def columns_of(cursor: Cursor) -> dict[str, Any]:
+    """The parameters of `SAVE`."""
+    return {"published": cursor.published, "target": cursor.target, "confirmed": cursor.confirmed_position}
