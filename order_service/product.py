@@ -1,5 +1,6 @@
 """A product of the price list, from which every order takes its prices."""
 
+from functools import lru_cache
 from uuid import UUID, uuid5
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
@@ -7,6 +8,7 @@ from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate
 PRODUCTS = UUID("5b2f9f0e-5d0c-5a63-8a8b-0c5f6f3f1d11")
 
 
+@lru_cache(10_000)
 def product_id(sku: str) -> UUID:
     """The id that follows from the SKU: the same SKU is always the same product."""
     return uuid5(PRODUCTS, sku)

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from psycopg import Connection
 
-from ordersaga.database.doorbell import CHANNEL
+from ordersaga.database.doorbell import CHANNEL, Doorbell
 from ordersaga.envelope.message import Cause
 from ordersaga.runtime.sessions import API
 from ordersaga.store import version_watch
@@ -122,6 +122,24 @@ def settled(traffic: Traffic) -> int:
         before = traffic.statements
         time.sleep(0.1)
     return before
+
+
+@pytest.mark.usefixtures("without_backstop")
+def test_a_process_looks_at_no_ring_of_its_own(outbox: Database, woken: Woken) -> None:
+    own, [counter] = Doorbell(outbox.url, "own doorbell", API), opened(outbox, 1)
+    with counted(outbox.url) as (url, traffic):
+        watch = VersionWatch(url, "waits", API, own)
+        watch.wait(Waiter(counter, 2, time.monotonic() + 60, lambda version: woken.put((counter, version))))
+        own.ring()
+        until(lambda: own.pid and traffic.statements)
+        statements = settled(traffic)
+        own.ring()
+        assert settled(traffic) == statements
+        count_on(outbox, counter)
+        assert woken.get(timeout=20) == (counter, 3)
+        assert settled(traffic) - statements == 1
+        watch.close()
+        own.close()
 
 
 def test_a_lost_ring_delays_a_waiter_by_one_look_of_the_backstop(outbox: Database, begin: Begin, woken: Woken) -> None:

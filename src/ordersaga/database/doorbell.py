@@ -58,6 +58,12 @@ class Doorbell:
             if self._connection is None:
                 self._begin_to_connect()
 
+    @property
+    def pid(self) -> int:
+        """The process of its session, which a listener gets with each ring; 0 without a session."""
+        connection = self._connection
+        return connection.pgconn.backend_pid if connection is not None else 0
+
     def close(self) -> None:
         """End the session; later rings do nothing."""
         with self._lock:

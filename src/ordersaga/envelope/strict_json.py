@@ -32,13 +32,8 @@ def parse(data: bytes) -> dict[str, Any]:
     or depths up to 200, and has no hook for any of them; so this is the standard library's parser with its hooks.
     """
     try:
-        value = json.loads(
-            data.decode("utf-8"),
-            object_pairs_hook=without_duplicates,
-            parse_int=bounded_int,
-            parse_float=number_of,
-            parse_constant=refuse_constant,
-        )
+        text = data.decode("utf-8")
+        value = FROM_CLIENTS.decode(text)
     except UnicodeDecodeError as error:
         raise UnacceptableJson(f"byte {error.start} is not UTF-8") from None
     except RecursionError:
@@ -47,8 +42,7 @@ def parse(data: bytes) -> dict[str, Any]:
         raise UnacceptableJson(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     if not isinstance(value, dict):
         raise UnacceptableJson(f"an object is expected, this is {json_type(value)}")
-    for field, text in texts(value):
-        require_storable(text, field)
+    require_storable_texts(text, value, MAX_DEPTH)
     return value
 
 
@@ -88,6 +82,9 @@ def finite(text: str) -> float:
     return number
 
 
+FROM_CLIENTS = json.JSONDecoder(
+    object_pairs_hook=without_duplicates, parse_int=bounded_int, parse_float=number_of, parse_constant=refuse_constant
+)
 STORABLE = json.JSONDecoder(
     object_pairs_hook=without_duplicates, parse_int=bounded_int, parse_float=finite, parse_constant=refuse_constant
 )
@@ -107,6 +104,11 @@ def require_storable_object(body: str, max_depth: int) -> None:
         raise UnacceptableJson(f"line {error.lineno}, column {error.colno}: {error.msg}") from None
     if not isinstance(value, dict):
         raise UnacceptableJson(f"an object is expected, this is {json_type(value)}")
+    require_storable_texts(body, value, max_depth)
+
+
+def require_storable_texts(body: str, value: Any, max_depth: int) -> None:
+    """Check what the parsed body says, where it may say anything that cannot be stored."""
     # Only an escape can hold NUL or half a surrogate pair, and only so many brackets can nest so deep.
     if "\\u" in body or body.count("{") + body.count("[") > max_depth:
         for field, text in texts(value, max_depth=max_depth):

@@ -2,12 +2,12 @@
 
 import re
 import time
-from collections.abc import Collection, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from threading import Event
-from typing import cast
+from typing import Any, cast
 
 from flask import Response, current_app, g, redirect, request
 from flask.typing import ResponseReturnValue
@@ -29,7 +29,7 @@ from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
 from ordersaga.runtime import health
 from ordersaga.runtime.errors import UnusableDatabase
-from ordersaga.runtime.logs import working_on
+from ordersaga.runtime.logs import begin_work, current_work
 from ordersaga.runtime.sessions import API, adjusted
 from ordersaga.runtime.settings import MissingSetting, Settings, SettingsType, read_settings
 from ordersaga.service import Service
@@ -41,6 +41,8 @@ THREADS = 16
 SECONDS = Histogram(
     "http_server_request_duration_seconds", "Time from request to answer", ["method", "route", "status"]
 )
+seconds_of = cache(SECONDS.labels)
+"""By method, route and status, which only the app chooses: making the labels takes as long as the observation."""
 DOCUMENTATION = "/docs"
 
 
@@ -77,7 +79,7 @@ class Api(OpenAPI):
         self.sealer = Sealer(settings.personal_key_encryption_key)
         self.erasures = Erasures(Path(settings.erasure_list) if settings.erasure_list else None)
         self.doorbell = Doorbell(database.url, f"{service.name} api doorbell", database.limits)
-        self.watch = VersionWatch(database.url, f"{service.name} api waits", database.limits)
+        self.watch = VersionWatch(database.url, f"{service.name} api waits", database.limits, self.doorbell)
         self.waiting_room = WaitingRoom(MAX_SUSPENDED)
         self.admission: Admission | None = None
         problems.register(self)
@@ -102,6 +104,10 @@ class Api(OpenAPI):
         """The settings, typed as the class of this app's service."""
         assert isinstance(self.settings, kind)
         return self.settings
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself: no view is a coroutine, and Flask looks five times in a request whether one is."""
+        return func
 
     def dispatch_request(self) -> ResponseReturnValue:
         """Answer a new request, or one that has waited, which is not read and decided again."""
@@ -157,23 +163,18 @@ def begin_request() -> None:
     """Set the cause and the caller of the request; refuse a caller without the role."""
     if wait := resumed():
         vars(g).update(wait.of_request)
-        log_as_caused()
+        g.work = begin_work(g.cause)
         return
     g.started = time.perf_counter()
-    g.cause = cause_of(request.headers)
-    log_as_caused()
+    g.cause = cause = cause_of(request.headers)
+    g.work = begin_work(cause)
     method = "GET" if request.method == "HEAD" else request.method
     roles = api().roles.get((request.endpoint or "", method))
     if roles is not None:
-        g.caller = authenticate()
-        g.cause = replace(g.cause, actor=g.caller.subject)
-        if g.caller.role not in roles:
-            raise Problem(403, "forbidden", f"This is for {' and '.join(sorted(roles))}, not for {g.caller.role}.")
-
-
-def log_as_caused() -> None:
-    g.logging = ExitStack()
-    g.logging.enter_context(working_on(g.cause))
+        g.caller = sender = authenticate()
+        g.cause = replace(cause, actor=sender.subject)
+        if sender.role not in roles:
+            raise Problem(403, "forbidden", f"This is for {' and '.join(sorted(roles))}, not for {sender.role}.")
 
 
 def authenticate() -> Caller:
@@ -195,17 +196,19 @@ def unauthenticated(detail: str, challenge: str) -> Problem:
 
 def finish_response(response: Response) -> Response:
     """Set the headers of every response, and observe its duration."""
-    response.headers.setdefault("X-Correlation-Id", str(g.cause.correlation_id))
-    response.headers.setdefault("X-Content-Type-Options", "nosniff")
-    if request.path.startswith(DOCUMENTATION):
+    headers, path, rule = response.headers, request.path, request.url_rule
+    headers.setdefault("X-Correlation-Id", str(g.cause.correlation_id))
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    if path.startswith(DOCUMENTATION):
         openapi.forbid_other_hosts(response)
     else:
-        response.headers.setdefault("Cache-Control", "private, no-cache")
+        headers.setdefault("Cache-Control", "private, no-cache")
     # Without a rule the client chooses the method, and each value would make a new time series.
-    method, route = (request.method, request.url_rule.rule) if request.url_rule else ("", "")
-    SECONDS.labels(method, route, response.status_code).observe(time.perf_counter() - g.started)
+    method, route = (request.method, rule.rule) if rule else ("", "")
+    seconds_of(method, route, response.status_code).observe(time.perf_counter() - g.started)
     return response
 
 
 def end_logging(_: BaseException | None) -> None:
-    g.pop("logging", ExitStack()).close()
+    if work := g.pop("work", None):
+        current_work.reset(work)

@@ -1,6 +1,7 @@
 """How gunicorn serves an API: `gunicorn --config python:ordersaga.http.gunicorn_conf PACKAGE.api:create_app()`."""
 
 import atexit
+import gc
 import os
 import re
 import signal
@@ -36,6 +37,9 @@ def post_worker_init(worker: Any) -> None:
     gunicorn's own handler of the latter two shuts the thread pool down, and waits for ever when the signal comes while
     the main thread holds the lock of the pool.
     """
+    # What lives as long as the worker need not be looked at for garbage again and again.
+    gc.collect()
+    gc.freeze()
     stop, set_stopping = signal.getsignal(signal.SIGTERM), handler_that_sets(worker.wsgi.stopping)
 
     def stop_streams(number: int, frame: FrameType | None) -> None:

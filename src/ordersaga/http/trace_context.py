@@ -34,4 +34,5 @@ def correlation_id(text: str) -> UUID:
 
 
 def begin_traceparent() -> str:
-    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-{SAMPLED}"
+    random = secrets.token_hex(24)
+    return f"00-{random[:32]}-{random[32:]}-{SAMPLED}"

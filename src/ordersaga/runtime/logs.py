@@ -4,11 +4,11 @@ import logging
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from contextvars import ContextVar, Token
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import structlog
-from structlog.contextvars import bound_contextvars, merge_contextvars
 from structlog.typing import EventDict, Processor
 
 from ordersaga.envelope.message import Cause
@@ -20,6 +20,26 @@ log: structlog.stdlib.BoundLogger = structlog.get_logger()
 MAX_TEXT = 2000
 """Longest text of one value in a log line."""
 VERBOSE_LIBRARIES = ("pika", "urllib3")
+
+
+class Work(NamedTuple):
+    """The request or message at hand."""
+
+    cause: Cause
+    message_id: UUID | None = None
+
+    @property
+    def ids(self) -> dict[str, str]:
+        found = {
+            "correlation_id": self.cause.correlation_id,
+            "causation_id": self.cause.causation_id,
+            "message_id": self.message_id,
+            "trace_id": trace_id_of(self.cause.traceparent),
+        }
+        return {name: str(id_) for name, id_ in found.items() if id_}
+
+
+current_work: ContextVar[Work | None] = ContextVar("current_work", default=None)
 
 
 class HarmlessLogger(structlog.stdlib.BoundLogger):
@@ -40,7 +60,7 @@ def configure_logging(settings: Settings, process: str) -> None:
         return line
 
     shared: list[Processor] = [
-        merge_contextvars,
+        add_ids,
         bounded,
         add_process,
         structlog.stdlib.add_log_level,
@@ -63,6 +83,12 @@ def configure_logging(settings: Settings, process: str) -> None:
     logging.basicConfig(handlers=[handler], level=settings.log_level, force=True)
     for name in VERBOSE_LIBRARIES:
         quieten(name)
+
+
+def add_ids(_: Any, __: str, line: EventDict) -> EventDict:
+    """Add the ids of the work at hand; few requests write a line, so that the ids are made here."""
+    work = current_work.get()
+    return {**work.ids, **line} if work else line
 
 
 def bounded(_: Any, __: str, line: EventDict) -> EventDict:
@@ -111,11 +137,13 @@ def trace_id_of(traceparent: str) -> str:
 @contextmanager
 def working_on(cause: Cause, message_id: UUID | None = None) -> Iterator[None]:
     """Add the ids of a request or message to every log line of the block."""
-    ids = {
-        "correlation_id": cause.correlation_id,
-        "causation_id": cause.causation_id,
-        "message_id": message_id,
-        "trace_id": trace_id_of(cause.traceparent),
-    }
-    with bound_contextvars(**{name: str(id_) for name, id_ in ids.items() if id_}):
+    token = begin_work(cause, message_id)
+    try:
         yield
+    finally:
+        current_work.reset(token)
+
+
+def begin_work(cause: Cause, message_id: UUID | None = None) -> Token[Work | None]:
+    """The same until `current_work.reset(token)`."""
+    return current_work.set(Work(cause, message_id))

@@ -5,14 +5,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from select import POLLIN, poll
-from socket import socket, socketpair
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from psycopg import Connection
 
-from ordersaga.database import doorbell
+from ordersaga.database.doorbell import Doorbell, listen
 from ordersaga.runtime import sessions
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.links import Link
@@ -20,6 +19,8 @@ from ordersaga.runtime.sessions import SessionLimits
 
 BETWEEN_SECONDS = 0.003
 """At least, from one look to the next: rings that come faster share a look."""
+TICK_SECONDS = 0.5
+"""The thread's longest sleep. Waits are whole seconds, so that it sees the end of each before it comes."""
 BACKSTOP_SECONDS = 0.5
 """At most, from one look to the next while somebody waits: a ring may be lost."""
 
@@ -50,14 +51,16 @@ class VersionWatch:
     While the database is away, waiters wait on, until it answers or their time is over.
     """
 
-    def __init__(self, url: str, name: str, limits: SessionLimits) -> None:
-        """Connect when somebody waits for the first time. `name` is the session's in pg_stat_activity."""
-        self._url, self._name, self._limits = url, name, limits
+    def __init__(self, url: str, name: str, limits: SessionLimits, own: Doorbell | None = None) -> None:
+        """Connect when somebody waits for the first time. `name` is the session's in pg_stat_activity.
+
+        Rings of this process's `own` doorbell tell nothing: who waits here knows what this process has changed.
+        """
+        self._url, self._name, self._limits, self._own = url, name, limits, own
         self._link = Link(f"Postgres for the {name}")
         self._lock = threading.Lock()
         self._waiters: set[Waiter] = set()
-        self._alarm: socket | None = None
-        """Wakes the thread, which runs since there was a first waiter."""
+        self._thread: threading.Thread | None = None
         self._closed = False
         self._connection: Connection[Any] | None = None
         self._connect_at = 0.0
@@ -70,34 +73,25 @@ class VersionWatch:
             if not self._waiters:
                 self._last_look = max(self._last_look, time.monotonic() - BETWEEN_SECONDS)
             self._waiters.add(waiter)
-            if len(self._waiters) == 1:
-                self._wake_thread()
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+                self._thread.start()
 
     def close(self) -> None:
         """End the thread and its session; who waits then is never woken."""
-        with self._lock:
-            self._closed = True
-            if self._alarm is not None:
-                self._alarm.close()
+        self._closed = True
 
-    def _wake_thread(self) -> None:
-        if self._alarm is None:
-            self._alarm, sleeper = socketpair()
-            threading.Thread(target=self._run, args=(sleeper,), name=self._name, daemon=True).start()
-        self._alarm.send(b"\0")
-
-    def _run(self, sleeper: socket) -> None:
+    def _run(self) -> None:
         while not self._closed:
             try:
-                self._step(sleeper)
+                self._step()
             except (psycopg.Error, UnusableDatabase) as error:
                 self._link.down(error)
                 self._disconnect()
         self._disconnect()
-        sleeper.close()
 
-    def _step(self, sleeper: socket) -> None:
-        self._sleep(sleeper)
+    def _step(self) -> None:
+        self._sleep()
         now = time.monotonic()
         self._wake({waiter: 0 for waiter in self._all() if waiter.until <= now})
         if self._connection is None and self._all() and now >= self._connect_at:
@@ -109,23 +103,19 @@ class VersionWatch:
         with self._lock:
             return [*self._waiters]
 
-    def _sleep(self, sleeper: socket) -> None:
-        """Until there is something to do: a ring, a first waiter, a look that is due, or the end of a wait."""
+    def _sleep(self) -> None:
+        """Until there is a ring or something is due, or for TICK_SECONDS: a new waiter does not wake the thread."""
         poller = poll()
-        poller.register(sleeper, POLLIN)
         if self._connection is not None:
             poller.register(self._connection.fileno(), POLLIN)
-        for descriptor, _ in poller.poll(self._idle_milliseconds()):
-            if descriptor == sleeper.fileno():
-                sleeper.recv(64)
-            else:
-                self._read_rings()
+        if poller.poll(1000 * self._idle_seconds()):
+            self._read_rings()
 
-    def _idle_milliseconds(self) -> float | None:
+    def _idle_seconds(self) -> float:
         if not (waiters := self._all()):
-            return None
+            return TICK_SECONDS
         due = self._look_at() if self._connection is not None else self._connect_at
-        return 1000 * max(0.0, min(due, *(waiter.until for waiter in waiters)) - time.monotonic())
+        return min(TICK_SECONDS, max(0.0, min(due, *(waiter.until for waiter in waiters)) - time.monotonic()))
 
     def _look_at(self) -> float:
         return self._last_look + (BETWEEN_SECONDS if self._has_rung else BACKSTOP_SECONDS)
@@ -134,8 +124,8 @@ class VersionWatch:
         """Raises psycopg.OperationalError when the server has ended the session."""
         assert self._connection is not None
         self._connection.pgconn.consume_input()
-        while self._connection.pgconn.notifies():
-            self._has_rung = True
+        while ring := self._connection.pgconn.notifies():
+            self._note_ring(ring.be_pid)
 
     def _look(self, connection: Connection[Any]) -> None:
         """Wake those whose aggregate has moved on."""
@@ -154,13 +144,13 @@ class VersionWatch:
     def _connect(self) -> None:
         """Listen, then look: rings of before are lost."""
         self._connection = sessions.connect(self._url, self._name, self._limits)
-        self._connection.add_notify_handler(self._note_ring)
-        doorbell.listen(self._connection)
+        self._connection.add_notify_handler(lambda ring: self._note_ring(ring.pid))
+        listen(self._connection)
         self._has_rung = True
         self._link.up()
 
-    def _note_ring(self, _: Any) -> None:
-        self._has_rung = True
+    def _note_ring(self, pid: int) -> None:
+        self._has_rung |= self._own is None or pid != self._own.pid
 
     def _disconnect(self) -> None:
         self._connect_at = time.monotonic() + self._link.pause()
