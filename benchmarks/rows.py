@@ -36,6 +36,7 @@ REACH = {
     "saga_at_20_per_s_p50_ms": ("value", "<", 30),
     "saga_at_50_per_s_p99_ms": ("value", "<", 100),
     "saga_at_80_percent_p99_ms": ("value", "<", 250),
+    "growth_saga_cpu_ms_at_100k_events": ("ratio", "<=", 1.2),
     "rebuild_events_per_s": ("value", ">=", 20_000),
     "rebuild_memory_mb_ratio": ("ratio", "<=", 1.25),
     "dashboard_slowest_query_ms_at_1m": ("value", "<", 200),

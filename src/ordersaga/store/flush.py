@@ -80,10 +80,11 @@ PARAMETERS = {table: [f"{table}_{name}" for name in columns] for table, columns 
 
 INSERTS = {
     "cleared": """
-        delete from deadlines using (
-            select name, aggregate_id from {rows} ({names}) join deadlines using (name, aggregate_id)
-            for update of deadlines skip locked) as found
-        where deadlines.name = found.name and deadlines.aggregate_id = found.aggregate_id returning 1""",
+        delete from deadlines where ctid = any(array(
+            select found.ctid from {rows} ({names}) cross join lateral (
+                select ctid from deadlines
+                where deadlines.name = given.name and deadlines.aggregate_id = given.aggregate_id
+                for update skip locked) as found)) returning 1""",
     "received": """
         insert into inbox (message_id, contract, source, event_hash)
         select message_id, contract, source,

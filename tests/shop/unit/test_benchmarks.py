@@ -12,7 +12,7 @@ NAMES = [
     *("relay_with_foreign_transaction", "idle_poll_ms_at_1m_retained", "commit_to_consumer_p50_ms"),
     *("commit_to_consumer_p99_ms", "consume_per_s", "dead_tuples_per_message"),
     *("sagas_per_s", "saga_cpu_ms", "saga_cpu_at_20_per_s_ms", "saga_at_20_per_s_p50_ms"),
-    *("saga_at_50_per_s_p99_ms", "saga_at_80_percent_p99_ms"),
+    *("saga_at_50_per_s_p99_ms", "saga_at_80_percent_p99_ms", "growth_saga_cpu_ms_at_100k_events"),
     *("rebuild_events_per_s", "rebuild_memory_mb_ratio"),
     *("dashboard_slowest_query_ms_at_1m", "audit_slowest_query_ms_at_1m"),
 ]
@@ -23,7 +23,7 @@ COSTS = [
 ]
 
 
-NEW = {"saga_cpu_at_20_per_s_ms", "saga_at_80_percent_p99_ms"}
+NEW = {"saga_cpu_at_20_per_s_ms", "saga_at_80_percent_p99_ms", "growth_saga_cpu_ms_at_100k_events"}
 """Not in a baseline of before rows of a load had `beside`."""
 
 

@@ -1,0 +1,32 @@
+"""What a saga reads stays the same while its tables grow, for sessions too that have planned when they were empty."""
+
+from contextlib import closing
+
+import psycopg
+
+from benchmarks.grown import COPIED, grow
+from benchmarks.growth import CONFIRM, LOG, ORDER, RESERVE, SHIP, shop
+from tests.support.databases import Databases
+
+FEW, MANY = 20, 20_000
+MOST_PAGES = {ORDER: 120, RESERVE: 160, CONFIRM: 120, SHIP: 160, LOG: 800}
+"""Of one step; 20,000 events and what belongs to them fill some 2,000."""
+
+
+def test_a_saga_reads_as_few_pages_among_many_events_as_among_few(database: Databases) -> None:
+    """Plans are kept from when the tables were empty, and no statistics are taken: nothing tells Postgres of the rows.
+
+    A plan that reads a whole table was right then, and is a hundred times too slow now.
+    """
+    with closing(shop(database)) as one:
+        for session in one.sessions:
+            with psycopg.connect(session.database.owner_url, autocommit=True) as owner:
+                for table in COPIED:
+                    owner.execute(f"alter table {table} set (autovacuum_enabled = off)".encode())
+        one.sagas(FEW)
+        grow(one.orders.database, MANY, "topic like 'product.%'")
+        grow(one.inventory.database, MANY, "topic like 'stock.%'")
+        one.skip_old_messages()
+        costs = one.sagas(FEW)
+    pages = {step: round(cost.pages) for step, cost in costs.items()}
+    assert {step: number for step, number in pages.items() if number > MOST_PAGES[step]} == {}
