@@ -60,6 +60,7 @@ ROUNDS = 3
 SAGAS = 100
 FILLED_WITH = 20
 """Sagas that run before their rows are copied."""
+LIMITS = window.PageLimits(2**20, 2**24)
 PAGES = "select sum(hits + reads) from pg_stat_get_backend_io(pg_backend_pid())"
 ORDER, RESERVE, CONFIRM, SHIP = "POST /orders", "reserve stock", "confirm the order", "ship stock"
 LOG = "its five messages on the read side"
@@ -237,7 +238,7 @@ class Shop:
             ).fetchall()
             look = {"begins": topic_of(SAGA.begins), "topics": SAGA.topics, "after": position - 200, "newest": NEWEST}
             asked: dict[str, Callable[[], object]] = {
-                "relay: poll": lambda: window.open_window(owner, window.Cursor(since)),
+                "relay: poll": lambda: window.open_window(owner, window.Cursor(since), LIMITS),
                 "relay: purge": lambda: purge.purge(owner, 86_400, 0),
                 "sealer: window": lambda: sealer.window(owner, Snapshot(since)),
                 "worker: deadlines": lambda: deadlines.take(owner, ["completion"], 50),
@@ -266,12 +267,12 @@ def grown(databases: Databases, events: int) -> Shop:
     """With so many events in each database but that of payments; sessions and statistics are from before it grew."""
     made = shop(databases)
     made.sagas(FILLED_WITH)
+    grow(made.orders.database, events, "topic like 'product.%'")
+    grow(made.inventory.database, events * 3 // 5, "topic like 'stock.%'")
     others = [f"tea-{number}" for number in range(events * 2 // 5 // STREAM)]
     made.price(*others)
     same_streams(made.inventory.database, stock_item_id("tea"), [stock_item_id(sku) for sku in others])
     made.skus += others
-    grow(made.orders.database, events, "topic like 'product.%'")
-    grow(made.inventory.database, events * 3 // 5, "topic like 'stock.%'")
     with psycopg.connect(made.read_side.database.owner_url, autocommit=True) as owner:
         fill(owner, events // 5)
     made.skip_old_messages()
