@@ -1,5 +1,6 @@
 """What a worker holds of the broker: few bytes in memory, and acknowledgements that go together."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -8,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
 
 from ordersaga.consumer import intake as intakes
 from ordersaga.consumer import source as sources
@@ -105,6 +107,23 @@ def test_a_queue_that_is_released_while_its_worker_is_full_is_handled_to_the_end
         handled += taken
         released = intake.release_drained()
     assert numbers(handled) == list(range(1, 21))
+
+
+def test_a_connection_that_is_lost_while_a_worker_is_full_is_noticed_once_it_has_room(
+    counting: Counting, intake: Intake
+) -> None:
+    counting.publish(padded(number, uuid4()) for number in range(1, 10))
+    pump_until(intake, lambda: intake.is_full)
+    intake._connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)
+
+    def handle_all() -> None:
+        while True:
+            intake.acknowledge(intake.take(1))
+            intake.pump(0.01)
+
+    with pytest.raises((AMQPError, OSError)):
+        handle_all()
+    intake.close()
 
 
 def test_a_transaction_has_few_bytes_or_one_message(counting: Counting, intake: Intake) -> None:

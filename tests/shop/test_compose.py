@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import pytest
 from pydantic_settings import BaseSettings
 
+from devstack.ports import choose
 from devstack.processes import GROUPS, MIGRATE, PROCESSES, RELAY_ROLE, TOPOLOGY, Process
 from devstack.servers.databases import connections_of
 from devstack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
@@ -22,6 +23,7 @@ from order_service.settings import OrderSettings
 from ordersaga.audit.settings import SealerSettings
 from ordersaga.http import gunicorn_conf
 from ordersaga.relay.settings import RelaySettings
+from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.settings import DATABASE_SUFFIX, Settings
 from payment_service.settings import PaymentSettings
 from projections.monitor.targets import read_services, read_targets
@@ -204,11 +206,30 @@ def test_each_database_is_alone_in_a_network_with_the_processes_of_its_service()
 @pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
 def test_a_process_is_healthy_when_the_port_it_listens_on_says_ready(process: Process) -> None:
     service = SERVICES[process.name]
-    assert f"http://127.0.0.1:{PORT}/readyz" in service["healthcheck"]["test"][-1]
+    check = service["healthcheck"]["test"][-1]
+    assert f"/dev/tcp/127.0.0.1/{PORT}" in check
+    assert "GET /readyz " in check
     settings = environment(process.name)
     listens = settings.get("HEALTH_PORT") or settings.get("HTTP_PORT") or service["command"][4]
     assert listens == str(PORT)
     assert all(published.endswith(f":{PORT}") for published in service.get("ports", []))
+
+
+def test_a_health_check_passes_when_the_process_says_ready_and_fails_when_it_does_not_or_is_away() -> None:
+    problems: list[str] = []
+    port = choose(set())
+    name = next(process.name for process in PROCESSES if not process.is_api)
+    command = [part.replace("$$", "$") for part in SERVICES[name]["healthcheck"]["test"][1:]]
+    command[-1] = command[-1].replace(f"/{PORT} ", f"/{port} ").replace(f"/{PORT}\n", f"/{port}\n")
+
+    def passes() -> bool:
+        return subprocess.run(command, capture_output=True, timeout=10, check=False).returncode == 0
+
+    assert not passes()
+    serve_health(port, "127.0.0.1", lambda: problems)
+    assert passes()
+    problems.append("the broker is away")
+    assert not passes()
 
 
 def test_the_watched_processes_are_those_of_the_table_and_their_health_is_open_to_their_network() -> None:

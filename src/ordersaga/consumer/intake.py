@@ -40,13 +40,17 @@ class Intake:
             raise
 
     def _subscribe(self, group: str) -> None:
+        """Open all channels before the first message can arrive: a request is answered behind the messages."""
         self.queues = queues_of(self._connection, group)
         prefetch = MAX_UNACKNOWLEDGED // max(1, len(self.queues))
+        dead = Source(self._connection, self._dead_letters, prefetch, from_dead_letters, self.arrived.append)
         for queue in self.queues or [f"{group}.0"]:
             self._sources[queue] = Source(self._connection, queue, prefetch, from_queue, self._keep)
-        self._sources[self._dead_letters] = Source(
-            self._connection, self._dead_letters, prefetch, from_dead_letters, self.arrived.append
-        )
+        dead.subscribe()
+        for source in self._sources.values():
+            source.subscribe(wait=not self.queues)
+        self._sources[self._dead_letters] = dead
+        self.pump(0)
 
     def _keep(self, delivery: Delivery) -> None:
         self._held.setdefault(delivery.queue)
@@ -94,7 +98,7 @@ class Intake:
         for source in self._draining() if full else ():
             source.await_quiet()
         self._connection.process_data_events(time_limit=seconds)
-        if any(source.cancelled for source in self._sources.values()):
+        if any(source.cancelled or source.channel.is_closed for source in self._sources.values()):
             raise ConsumerCancelled("a queue was deleted")
 
     def gather(self, enough: int) -> None:
@@ -156,7 +160,8 @@ class Intake:
             if for_good:
                 del self._sources[source.queue]
             else:
-                source.subscribe()
+                source.open()
+                source.subscribe(wait=False)
         return [source.queue for source in drained]
 
 

@@ -34,13 +34,16 @@ class Reading:
 
     def switch(self, on: bool) -> None:
         """Read from now on, or leave the socket unread but for a glance now and then."""
+        if self._transport._sock is None:
+            return  # The connection is lost; the next exchange raises.
+        descriptor = self._transport._sock.fileno()
         if on and not self.is_on:
             self.is_on = True
-            self._nbio.set_reader(self._transport._sock.fileno(), self._on_readable)
+            self._nbio.set_reader(descriptor, self._on_readable)
             self._nbio.add_callback_threadsafe(self._on_readable)
         elif not on and self.is_on:
             self.is_on = False
-            self._nbio.remove_reader(self._transport._sock.fileno())
+            self._nbio.remove_reader(descriptor)
             self._next_glance = time.monotonic() + GLANCE_SECONDS
         elif not on and time.monotonic() > self._next_glance:
             self._next_glance = time.monotonic() + GLANCE_SECONDS

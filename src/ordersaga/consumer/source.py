@@ -32,10 +32,10 @@ class Source:
         self._make = make
         self._keep = keep
         self.cancelled = False
-        self.subscribe()
+        self.open()
 
-    def subscribe(self) -> None:
-        """Open a channel and become the last of the queue's waiting consumers."""
+    def open(self) -> None:
+        """Open a channel, on which nothing arrives before `subscribe`."""
         self.is_active = False
         self.draining_since = 0.0
         self._unhandled: dict[int, int] = {}
@@ -45,7 +45,20 @@ class Source:
         self.channel: BlockingChannel = self._connection.channel()
         self.channel.add_on_cancel_callback(self._on_cancel)
         self.channel.basic_qos(prefetch_count=self._prefetch)
-        self._consumer: str = self.channel.basic_consume(self.queue, self._on_message)
+
+    def subscribe(self, wait: bool = True) -> None:
+        """Become the last of the queue's waiting consumers.
+
+        Without `wait` the answer is not waited for: it comes behind all that other queues have sent until then, which
+        pika would read. A refusal closes the channel.
+        """
+        if not wait:
+            self.channel._flush_output = lambda *_: None
+        try:
+            self._consumer: str = self.channel.basic_consume(self.queue, self._on_message)
+        finally:
+            if not wait:
+                del self.channel._flush_output
 
     def _on_cancel(self, _: object) -> None:
         self.cancelled = True

@@ -24,8 +24,8 @@ union all select message_id, event_hash from inbox where message_id = any(%(ids)
 class Projector:
     """The handler of a read side's group; `fold` adds a stretch of the log to every view."""
 
-    linger_seconds = 0.05
-    """A person does not see 50 ms on a screen, and a fold costs more per batch than per message."""
+    linger_seconds = 0.2
+    """A dashboard asks once a second, and a fold costs more per batch than per message."""
 
     def __init__(
         self, contracts: Mapping[str, type[ContractData]], fold: Callable[[Connection[Any], int, int], None]
