@@ -128,7 +128,7 @@ def rows(found: Overload) -> list[Row]:
             shortened(p99 / before),
             found.beside(),
         ),
-        Row("saga_overload_normal_after_s", normal, "s", None, None),
+        Row("saga_overload_normal_after_s", normal, "s", None, None, {"became_normal": found.normal_after is not None}),
     ]
 
 

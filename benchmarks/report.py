@@ -83,7 +83,9 @@ def peers_table() -> Iterator[str]:
         yield NOT_YET.format("python -m benchmarks.peers --keep")
         return
     runs = "once" if found["quick"] else "three times, medians"
-    yield f"{found['at']}, load average before {found['load_before']}; each measured {runs}."
+    servers = ", ".join(f"{name} {value}" for name, value in found["servers"].items())
+    yield f"{found['at']}, {found['cpus']} cores, load average before {found['load_before']}; each measured {runs}."
+    yield f"One RabbitMQ and one Postgres for all: {servers}."
     yield ""
     yield from markdown(Peer(**each) for each in found["peers"])
 

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from benchmarks import crowd, spent, stack
 from benchmarks.load import MOST, OpenLoad, Sample, due_times
 from benchmarks.rows import Row, shortened
-from benchmarks.under_load import WAIT_SECONDS, Load, percentile, wait_compensated
+from benchmarks.under_load import WAIT_SECONDS, Load, behind, percentile, wait_compensated
 from devstack.running import Stack
 
 SHARE = 0.8
@@ -100,7 +100,8 @@ def steady(running: Stack, rate: float, seconds: float) -> Steady:
         samples = OpenLoad(waiting, to_the_end=True).run(due_times(start, rate, seconds))
         watch.join()
     done = wait_compensated(running, samples)
-    load = Load(rate, start + seconds, samples, done, spent.since(before, pids), spent.memory_mb(pids))
+    cpu = spent.since(before, pids)
+    load = Load(rate, start + seconds, samples, done, cpu, spent.memory_mb(pids), behind(running, samples))
     return Steady(load, windows(samples, start, watch.looks))
 
 

@@ -1,6 +1,7 @@
 """One rate for some seconds: the latencies, and beside them what became of the orders and what they took."""
 
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -24,6 +25,8 @@ class Load(NamedTuple):
     compensated: int
     cpu: dict[str, float]
     memory_mb: float
+    behind: Sequence[float] = ()
+    """Milliseconds from when each end was recorded to the answer that shows it."""
 
     @property
     def times(self) -> list[float]:
@@ -58,6 +61,7 @@ class Load(NamedTuple):
             "cpu_s": round(sum(self.cpu.values()), 2),
             "memory_mb": round(self.memory_mb),
             "sent_late_p99_ms": round(late_ms(self.samples), 2),
+            **({"answer_after_end_p50_ms": round(percentile(list(self.behind), 50), 2)} if self.behind else {}),
         }
 
 
@@ -89,7 +93,19 @@ def of_stack(running: Stack, rate: float, seconds: float) -> Load:
     with closing(stack.customers(running, WAIT_SECONDS, stack.DECLINED_EVERY, MOST)) as waiting:
         samples, until = offer(waiting, rate, seconds)
     done = wait_compensated(running, samples)
-    return Load(rate, until, samples, done, spent.since(before, pids), spent.memory_mb(pids))
+    cpu = spent.since(before, pids)
+    return Load(rate, until, samples, done, cpu, spent.memory_mb(pids), behind(running, samples))
+
+
+def behind(running: Stack, samples: list[Sample]) -> list[float]:
+    """The record of an end has the time at which its transaction began, so that the commit is in the figure."""
+    recorded = stack.ends(running, [each.order_id for each in samples if each.order_id])
+    ahead = time.time() - time.perf_counter()
+    return [
+        1000 * (each.ended + ahead - recorded[each.order_id])
+        for each in samples
+        if each.ended and each.order_id in recorded
+    ]
 
 
 def wait_compensated(running: Stack, samples: list[Sample]) -> int:

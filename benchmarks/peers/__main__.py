@@ -21,6 +21,8 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LATEST = ROOT / "benchmarks" / "latest_peers.json"
 KEPT = ROOT / "benchmarks" / "figures" / "peers.json"
 PEERS = ("naive", "eventsourcing", "celery", "dbos", "ours")
+SHOWN = ("rabbitmq", "server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
+"""Of the servers' versions and settings."""
 WORK = Path.home() / ".cache" / "ordersaga-peers"
 
 
@@ -61,15 +63,19 @@ def main(arguments: list[str]) -> int:
     options = parser().parse_args(arguments)
     size = QUICK if options.quick else FULL
     sections = options.sections or (["saga"] if options.quick else list(SECTIONS))
+    found: list[dict[str, Any]] = []
+    servers: dict[str, str] = {}
     try:
         harness = Harness.at(options.peers, options.work)
         began, load = time.monotonic(), os.getloadavg()[0]
         print(f"installing the peers in {harness.work} ...", file=sys.stderr)
         harness.install()
-        found = []
         for line in lines(harness, sections, options.only, size):
             print(json.dumps(line), file=sys.stderr, flush=True)
-            found.append(line)
+            if "servers" in line:
+                servers = {name: line["servers"][name] for name in SHOWN if name in line["servers"]}
+            else:
+                found.append(line)
     except NoHarness as error:
         print(error, file=sys.stderr)
         return 2
@@ -77,7 +83,13 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     peers = side_by_side(found)
-    about = {"at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC", "load_before": round(load, 1), "quick": options.quick}
+    about = {
+        "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        "load_before": round(load, 1),
+        "quick": options.quick,
+        "cpus": os.cpu_count(),
+        "servers": servers,
+    }
     for path in (LATEST, *([KEPT] if options.keep else [])):
         path.write_text(to_json(peers, about))
     if options.json:

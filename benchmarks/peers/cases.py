@@ -38,6 +38,7 @@ def servers(work: Path) -> Iterator[None]:
     try:
         start(rabbitmq)
         postgres.start()
+        print(json.dumps({"servers": {"rabbitmq": rabbitmq.version, **postgres.settings}}), flush=True)
         yield
     finally:
         if hasattr(postgres, "srv"):

@@ -107,10 +107,11 @@ def made(due: float, ended: float | None, declined: bool = False) -> Sample:
 
 def test_a_load_says_what_ended_what_is_compensated_and_what_was_open_at_the_end() -> None:
     samples = [made(1, 1.1), made(2, 2.2, declined=True), made(9.9, 10.4), made(9.8, None)]
-    load = Load(20, 10, samples, 1, {"postgres": 0.3, "api": 0.3}, 512.4)
+    load = Load(20, 10, samples, 1, {"postgres": 0.3, "api": 0.3}, 512.4, [1, 4, 9])
     beside = load.beside()
     assert (beside["orders"], beside["ended"], beside["unresolved_at_the_end"]) == (4, 3, 2)
     assert (beside["compensated"], beside["to_compensate"], beside["cpu_s"], beside["memory_mb"]) == (1, 1, 0.6, 512)
+    assert beside["answer_after_end_p50_ms"] == 4
     assert round(load.cpu_ms) == 200
     assert round(load.p(99)) == 500
 
