@@ -1,4 +1,4 @@
-"""Many more forgeries than tests/shop/test_forgeries.py sends, in every order that the seeds make."""
+"""Many more forgeries than tests/end_to_end/test_under_forgery.py sends, in every order that the seeds make."""
 
 import random
 import shutil

@@ -1,29 +1,22 @@
-"""Whatever a taken-over service or relay says to a running stack: nobody dies, nobody waits, everything is named."""
+"""Whatever a taken-over service or relay says to a running stack: nobody dies, nobody waits, everything is named.
 
-import shutil
-import tempfile
+The name of this file lets it be the last on the stack: messages that take effect stay in all books.
+"""
+
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.shop.support.forgeries import named_cases, random_forgeries
 from tests.shop.support.under_forgery import Attack, attack
-from tests.shop.support.whole_stack import whole_stack
+from tests.shop.support.whole_stack import WholeStack
 
 
 @pytest.fixture(scope="module")
-def attacked() -> Iterator[Attack]:
-    """A stack after the inputs that once did harm and some that a seed makes, with customers meanwhile."""
-    directory = Path(tempfile.mkdtemp(prefix="ordersaga-forgeries-"))
-    try:
-        with (
-            whole_stack(directory / "state", STRIPE_TIMEOUT_SECONDS="1") as stack,
-            attack(stack, [*named_cases(), *random_forgeries(seed=9, number=30)]) as attacked,
-        ):
-            yield attacked
-    finally:
-        shutil.rmtree(directory, ignore_errors=True)
+def attacked(stack: WholeStack) -> Iterator[Attack]:
+    """The stack after the inputs that once did harm and some that a seed makes, with customers meanwhile."""
+    with attack(stack, [*named_cases(), *random_forgeries(seed=9, number=30)]) as attacked:
+        yield attacked
 
 
 def test_every_forgery_is_refused_or_named_in_every_group_that_it_reaches(attacked: Attack) -> None:
