@@ -1,22 +1,47 @@
 """`ordersaga --app ...` in a process of its own, which must not import anything of the shop."""
 
+import atexit
+import json
 import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from threading import Lock
 
 from tests.support.workers import ROOT
 
-PROGRAM = """
-import sys
-from ordersaga.cli.main import main
-try:
-    main(prog_name="ordersaga")
-finally:
-    loaded = {name.partition(".")[0] for name in sys.modules}
-    strangers = loaded & {"contracts", "devstack", "projections", "relay", "shop", "order_service", "payment_service"}
-    assert not strangers, strangers
-"""
+
+class CommandServer:
+    """One command at a time; ends with this process, because its input ends then."""
+
+    def __init__(self) -> None:
+        command = [sys.executable, "-m", "tests.support.command_server"]
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self._free = Lock()
+        atexit.register(self._end)
+
+    def run(self, arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
+        """Exit code, and what the command has printed on stdout and then on stderr."""
+        with self._free, TemporaryDirectory() as directory:
+            files = {name: Path(directory, name) for name in ("stdout", "stderr")}
+            line = {"arguments": arguments, "environment": environment, **{name: str(files[name]) for name in files}}
+            assert self._process.stdin
+            assert self._process.stdout
+            self._process.stdin.write(json.dumps(line) + "\n")
+            self._process.stdin.flush()
+            exit_code = int(self._process.stdout.readline())
+            return exit_code, "".join(file.read_text() for file in files.values())
+
+    def _end(self) -> None:
+        self._process.communicate()
+
+
+@cache
+def server() -> CommandServer:
+    return CommandServer()
 
 
 @dataclass
@@ -35,7 +60,6 @@ class OrdersagaCommand:
     def __call__(self, *arguments: object, url: str = "", expect: int = 0) -> str:
         """Returns what it printed, on stdout and then on stderr."""
         environment = {**os.environ, **self.environment, **({self.database: url} if url else {})}
-        command = [sys.executable, "-c", PROGRAM, *map(str, arguments)]
-        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == expect, done.stdout + done.stderr
-        return done.stdout + done.stderr
+        exit_code, printed = server().run(list(map(str, arguments)), environment)
+        assert exit_code == expect, printed
+        return printed
