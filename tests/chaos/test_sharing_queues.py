@@ -8,7 +8,7 @@ from tests.support.workers import Counting
 
 @pytest.mark.parametrize("queues", [4, 16])
 def test_workers_that_come_and_go_share_the_queues_at_full_load(counting: Counting, queues: int) -> None:
-    sharing.check_that_workers_share_queues(counting, queues, pause=0)
+    sharing.check_that_workers_share_queues(counting, queues, workers=4, pause=0)
 
 
 def test_queues_change_hands_again_and_again_at_full_load(counting: Counting) -> None:
