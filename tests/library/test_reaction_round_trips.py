@@ -17,7 +17,7 @@ from ordersaga.inbox.delivery import Received
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor
-from ordersaga.runtime.errors import Failure
+from ordersaga.runtime.errors import Conflict, Failure
 from ordersaga.runtime.sessions import WORKER, connect
 from ordersaga.store import aggregates
 from ordersaga.store.transaction import Transaction, decide
@@ -256,6 +256,23 @@ def test_after_a_conflict_batches_lock_what_they_share_first(database: Database)
         receive(first, connection, (uuid4(), 3))
         assert numbers(connection, TOGETHER) == [1, 2, 3]
     assert seen == [0, 0, 0, 1]
+
+
+def test_a_small_batch_gives_way_to_whoever_holds_the_lock_and_stands_in_line_the_next_time(
+    database: Database,
+) -> None:
+    receiver = receiver_of(keep_together, locks=shared)
+    run = receiver.read([delivery(workers.counted(uuid4(), 1))])
+    with database.connect() as connection, database.connect() as holder:
+        with holder.transaction():
+            Transaction(holder, announcements, Cause(uuid4())).lock([TOGETHER])
+            with pytest.raises(Conflict):
+                receiver.react_at_once(connection, run, brief=False)  # type: ignore[arg-type]
+        assert database.rows("select from inbox union all select from stored_events") == []
+        assert isinstance(receiver.handler, Reactor)
+        assert receiver.handler.locks_first(1)
+        receiver.receive(connection, run)
+        assert numbers(connection, TOGETHER) == [1]
 
 
 MANY = """

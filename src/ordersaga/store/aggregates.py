@@ -29,6 +29,12 @@ class NewEventRow(NamedTuple):
     stored: StoredEvent
     cause: Cause
     hash: bytes
+    free_lock: int | None = None
+    """The flush takes this lock, and fails if another transaction has it; None: it takes none."""
+
+    @property
+    def aggregate_id(self) -> UUID:
+        return cast(UUID, self.stored.originator_id)
 
 
 class SnapshotRow(NamedTuple):

@@ -63,7 +63,7 @@ COLUMNS = {
     ),
     "events": typed(
         "originator_id uuid, originator_version bigint, topic text, state bytea, "
-        "correlation_id uuid, causation_id uuid, actor text, hash bytea"
+        "correlation_id uuid, causation_id uuid, actor text, hash bytea, free_lock bigint"
     ),
     "snapshots": typed(
         "originator_id uuid, originator_version bigint, topic text, state bytea, hash bytea, fingerprint text"
@@ -90,7 +90,12 @@ INSERTS = {
         select message_id, contract, source,
             case when not exists (select from parked_messages where key = free_key) then event_hash end
         from {rows} ({names}) returning 1""",
-    "events": "insert into stored_events ({names}) select * from {rows} returning position",
+    "events": """
+        insert into stored_events (
+            originator_id, originator_version, topic, state, correlation_id, causation_id, actor, hash)
+        select originator_id, originator_version, topic, state, correlation_id, causation_id, actor,
+            case when free_lock is null or pg_try_advisory_xact_lock(free_lock) then hash end
+        from {rows} ({names}) returning position""",
     "snapshots": "insert into snapshots ({names}) select * from {rows} on conflict do nothing returning 1",
     "messages": "insert into outbox ({names}) select * from {rows} returning 1",
     "deadlines": """
@@ -181,8 +186,11 @@ def answer(a: StoredAnswer) -> tuple[Any, ...]:
 
 
 def event(row: NewEventRow) -> tuple[Any, ...]:
-    e, c, hash_ = row
-    return e.originator_id, e.originator_version, e.topic, e.state, c.correlation_id, c.causation_id, c.actor, hash_
+    e, c, hash_, free_lock = row
+    return (
+        *(e.originator_id, e.originator_version, e.topic, e.state),
+        *(c.correlation_id, c.causation_id, c.actor, hash_, free_lock),
+    )
 
 
 def snapshot(row: SnapshotRow) -> tuple[Any, ...]:

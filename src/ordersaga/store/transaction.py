@@ -104,8 +104,9 @@ class Transaction:
         """Lock these aggregates only where their versions do not do: those that are loaded and not changed, at the
         flush; all of them, before SQL of the reaction's own on `connection`.
 
-        A changed aggregate needs no lock: of two writers of one version the flush lets one through. Two who each read
-        what the other changes pass by one another's versions, and so do two who agree on anything else.
+        Of two writers of one version the flush lets one through. It takes the lock too, and raises Conflict instead of
+        waiting, so that whoever waits for the lock and loads behind it gets through. Two who each read what the other
+        changes pass by one another's versions, and so do two who agree on anything else.
         """
         self._unlocked = set(ids)
 
@@ -115,9 +116,18 @@ class Transaction:
             self.lock(ids)
             self._require_current(ids - self._changed)
 
+    def _take_locks(self) -> None:
+        """Lock and compare what is only read; have the flush lock what is changed, without waiting."""
+        changed = self._unlocked & self._changed
+        self._lock_late(self._unlocked - changed)
+        self.rows.events = [
+            row._replace(free_lock=lock_key(row.aggregate_id)) if row.aggregate_id in changed else row
+            for row in self.rows.events
+        ]
+
     @property
     def _changed(self) -> set[UUID]:
-        return {row.stored.originator_id for row in self.rows.events}  # type: ignore[misc]
+        return {row.aggregate_id for row in self.rows.events}
 
     def _require_current(self, ids: Iterable[UUID]) -> None:
         loaded = {id_: self._histories[id_] for id_ in ids if id_ in self._histories}
@@ -237,18 +247,28 @@ class Transaction:
         Raises:
             Conflict, AlreadyReceived, ParkedMeanwhile, KeyTaken, KeyHeld: another was first; nothing was written.
         """
-        self._lock_late(self._unlocked - self._changed if self._unlocked else self._unlocked)
+        if self._unlocked:
+            self._take_locks()
         announces = bool(self.rows.messages)
         try:
             flush.write(self._connection, self.rows)
         except UniqueViolation as violation:
             raise CONSTRAINTS[violation.diag.constraint_name or ""](str(violation)) from violation
         except NotNullViolation as violation:
-            if violation.diag.table_name != "inbox":
-                raise
-            raise ParkedMeanwhile("a message of this key was parked after this batch was read") from violation
+            raise refused(violation) from violation
         if self._lazy and announces:
             self._lazy.has_announced = True
+
+
+def refused(violation: NotNullViolation) -> Exception:
+    """What a null in place of a hash means, which a flush writes so that all of it fails."""
+    match violation.diag.table_name:
+        case "inbox":
+            return ParkedMeanwhile("a message of this key was parked after this batch was read")
+        case "stored_events":
+            return Conflict("another transaction holds the lock of an aggregate that this one changes")
+        case _:
+            return violation
 
 
 def lock_key(id_: UUID) -> int:
