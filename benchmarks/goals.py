@@ -69,6 +69,12 @@ GOALS = (
     Goal("p99 at 80 % of the sustained rate, five minutes, ms", "<", 250, steady("value")),
     Goal("the last third's p99 / the first's", "<=", 1.2, steady("p99_growth")),
     Goal("the last third's memory / the first's", "<=", 1.05, steady("memory_growth")),
+    Goal(
+        "ms of CPU for a saga among 100,000 events / among 10,000",
+        "<=",
+        1.2,
+        row("growth_saga_cpu_ms_at_100k_events", "ratio"),
+    ),
     Goal("append / the library's recorder", ">=", 3, row("append_vs_library", "ratio")),
     Goal("relay / publishing from memory", ">=", 0.85, row("relay_vs_raw_publish", "ratio")),
     Goal("relay with a million rows waiting / with 20,000", ">=", 0.9, row("relay_at_1m_vs_20k", "ratio")),
