@@ -44,6 +44,7 @@ from ordersaga.http.admission import NEWEST, STEPS, WAITING, topic_of
 from ordersaga.http.idempotency import Answer, RequestKey, once
 from ordersaga.inbox.delivery import Delivery, Received, read
 from ordersaga.relay import purge, window
+from ordersaga.runtime.sessions import WORKER, connect
 from ordersaga.service import Service
 from ordersaga.store.transaction import Transaction, decide
 from payment_service.gateway import Captured
@@ -58,6 +59,8 @@ STREAMS = (10, 1_000, 10_000)
 OPEN = (1, 100, 1_000)
 ROUNDS = 3
 SAGAS = 100
+PRODUCTS = 20
+"""That are ordered, so that a worker has them in memory at every size."""
 FILLED_WITH = 20
 """Sagas that run before their rows are copied."""
 LIMITS = window.PageLimits(2**20, 2**24)
@@ -99,7 +102,7 @@ class Session:
     connection: Connection[Any] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.connection = self.database.connect()
+        self.connection = connect(self.database.url, "growth", WORKER)
         self.receiver = Receiver(self.service.group, self.service.handler())
 
     def new_messages(self) -> list[Message]:
@@ -272,7 +275,7 @@ def grown(databases: Databases, events: int) -> Shop:
     others = [f"tea-{number}" for number in range(events * 2 // 5 // STREAM)]
     made.price(*others)
     same_streams(made.inventory.database, stock_item_id("tea"), [stock_item_id(sku) for sku in others])
-    made.skus += others
+    made.skus += others[: PRODUCTS - 1]
     with psycopg.connect(made.read_side.database.owner_url, autocommit=True) as owner:
         fill(owner, events // 5)
     made.skip_old_messages()

@@ -14,15 +14,16 @@ MOST_PAGES = {ORDER: 120, RESERVE: 160, CONFIRM: 120, SHIP: 160, LOG: 800}
 
 
 def test_a_saga_reads_as_few_pages_among_many_events_as_among_few(database: Databases) -> None:
-    """Plans are kept from when the tables were empty, and no statistics are taken: nothing tells Postgres of the rows.
+    """Plans and statistics are kept from when the tables were empty.
 
-    A plan that reads a whole table was right then, and is a hundred times too slow now.
+    A plan that reads a whole table was right then; of 20,000 events a step read all 1,200 pages.
     """
     with closing(shop(database)) as one:
         for session in one.sessions:
             with psycopg.connect(session.database.owner_url, autocommit=True) as owner:
                 for table in COPIED:
                     owner.execute(f"alter table {table} set (autovacuum_enabled = off)".encode())
+                owner.execute("vacuum analyze")
         one.sagas(FEW)
         grow(one.orders.database, MANY, "topic like 'product.%'")
         grow(one.inventory.database, MANY, "topic like 'stock.%'")

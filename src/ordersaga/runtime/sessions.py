@@ -32,13 +32,16 @@ class SessionLimits:
     """Longest pause of a session outside a transaction; then the server ends the session."""
     unreachable: int = 20
     """How long sent data may stay unacknowledged; then client and server give the connection up."""
+    by_index: bool = False
+    """Whether the planner avoids reading a whole table. It plans a prepared statement once: for a table that was tiny
+    then it chose to read all of it, and goes on so while the table grows, until new statistics are taken."""
 
 
-WORKER = SessionLimits(statement=30, idle_in_transaction=5)
+WORKER = SessionLimits(statement=30, idle_in_transaction=5, by_index=True)
 """Consumers, outside steps, retries and deadlines. All is shorter than the broker's heartbeat timeout (60 s)."""
-API = SessionLimits(connect=2, lock=7, statement=10, idle_in_transaction=5)
+API = SessionLimits(connect=2, lock=7, statement=10, idle_in_transaction=5, by_index=True)
 """Requests. A lock is given up before the statement, and after a frozen worker's session has ended."""
-RELAY = SessionLimits(statement=300, idle_in_transaction=3, idle=3, unreachable=3)
+RELAY = SessionLimits(statement=300, idle_in_transaction=3, idle=3, unreachable=3, by_index=True)
 """Relays: one that is frozen or unreachable loses its lead. A relay that leads sends something every second."""
 OPERATOR = SessionLimits(connect=10)
 """Commands that change rows. A statement may take as long as the person waits."""
@@ -138,6 +141,7 @@ def server_settings(limits: SessionLimits) -> dict[str, str]:
         "tcp_keepalives_interval": str(max(1, limits.unreachable // 4)),
         "tcp_keepalives_count": "3",
         "tcp_user_timeout": str(limits.unreachable * 1000),
+        **({"enable_seqscan": "off"} if limits.by_index else {}),
     }
 
 
