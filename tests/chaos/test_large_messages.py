@@ -2,14 +2,22 @@
 
 import os
 import subprocess
+import time
 from dataclasses import replace
 from uuid import uuid4
 
+import pika
 import pytest
 
+from ordersaga.broker.topology import parameters
+from ordersaga.consumer import intake as intakes
+from ordersaga.consumer import reading
+from ordersaga.consumer.intake import Intake
+from ordersaga.inbox.delivery import Delivery
 from tests.conftest import AnyServers
 from tests.library.test_relay_large_messages import SIZE, announce_large
 from tests.support.broker import TestBroker
+from tests.support.counting import GROUP
 from tests.support.databases import Databases
 from tests.support.refusals import QUEUE, refusing
 from tests.support.relays import all_published, relays_of
@@ -54,3 +62,38 @@ def test_four_gigabytes_that_lie_in_the_queues_are_received_once_with_less_than_
     assert [counting.numbers(counter) for counter in counters] == [list(range(1, each + 1))] * len(counters)
     assert counting.parked() == []
     assert most_memory(worker.popen) < MEMORY
+
+
+def test_a_worker_that_stays_full_keeps_its_connection_and_goes_on_where_it_was(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each server ends a connection after two seconds or seven without a byte from the other."""
+    monkeypatch.setattr(intakes, "parameters", with_short_heartbeat)
+    monkeypatch.setattr(intakes, "MAX_HELD_BYTES", 2 * SIZE)
+    monkeypatch.setattr(reading, "GLANCE_SECONDS", 2.0)
+    counter = uuid4()
+    counting.publish(
+        replace(message, body=message.body.ljust(SIZE)) for message in (counted(counter, n) for n in range(1, 21))
+    )
+    intake = Intake(GROUP, counting.amqp_url)
+    try:
+        end = time.monotonic() + 25
+        while time.monotonic() < end:
+            intake.pump(0.2)
+        assert len(intake.arrived) <= 4
+        handled: list[Delivery] = []
+        while len(handled) < 20:
+            intake.pump(0.2)
+            taken = intake.take(1)
+            intake.acknowledge(taken)
+            handled += taken
+    finally:
+        intake.close()
+    assert [int(message.headers["ce-sequence"]) for message in handled] == list(range(1, 21))
+    assert {message.delivered_before for message in handled} == {0}
+
+
+def with_short_heartbeat(amqp_url: str, name: str) -> pika.URLParameters:
+    found = parameters(amqp_url, name)
+    found.heartbeat = 2
+    return found

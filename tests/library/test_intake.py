@@ -64,6 +64,7 @@ def test_a_worker_reads_no_more_than_it_may_hold_and_goes_on_where_it_was(counti
         for _ in range(20):
             intake.pump(0.001)
             intake.gather(MAX_BATCH)
+        assert intake.workers() == 1
         assert held_bytes(intake) <= MAX_HELD + SIZE + ONE_READ
         taken = intake.take(MAX_BATCH, MAX_HELD)
         intake.acknowledge(taken)

@@ -125,7 +125,7 @@ class Consumer:
         self.in_database(intake, self.check_gate)
         sharing.HELD.labels(self.group).set(len(intake.held))
         queue = None
-        if not intake.is_draining and not intake.is_full:
+        if not intake.is_draining:
             queue = sharing.surplus_queue(intake.held, len(intake.queues), intake.workers())
         if queue:
             intake.drain(queue)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pika
+from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ConnectionWrongStateError, ConsumerCancelled
 from pika.spec import Basic, BasicProperties
 
@@ -21,6 +22,9 @@ MAX_UNACKNOWLEDGED = 1000
 MAX_HELD_BYTES = 32 * 1024 * 1024
 """No more is read from the broker while the bodies of unhandled messages have so many bytes together."""
 
+LARGE_BYTES = 100_000
+"""A body that pika does not read at once."""
+
 
 class Intake:
     """All queues that a group has on the broker. Only `wake` may be called from other threads."""
@@ -31,7 +35,10 @@ class Intake:
         self._sources: dict[str, Source] = {}
         self._dead_letters = dead_letters_of(group)
         self._held: dict[str, None] = {}
-        self._connection = pika.BlockingConnection(parameters(amqp_url, f"{group} worker"))
+        self._largest = 0
+        """Bytes of the largest body since the workers were counted."""
+        self._parameters = parameters(amqp_url, f"{group} worker")
+        self._connection = pika.BlockingConnection(self._parameters)
         self._reading = Reading(self._connection)
         try:
             self._subscribe(group)
@@ -54,6 +61,7 @@ class Intake:
 
     def _keep(self, delivery: Delivery) -> None:
         self._held.setdefault(delivery.queue)
+        self._largest = max(self._largest, len(delivery.body))
         self.arrived.append(delivery)
 
     @property
@@ -67,9 +75,17 @@ class Intake:
         return sum(source.held_bytes for source in self._sources.values()) >= MAX_HELD_BYTES
 
     def workers(self) -> int:
-        """How many workers of the group are subscribed: each subscribes to the dead-letter queue."""
-        self._reading.switch(on=True)
-        channel = self._sources[self._dead_letters].channel
+        """How many workers of the group are subscribed: each subscribes to the dead-letter queue.
+
+        While large messages arrive, a connection of its own asks: the answer comes behind them, and all would be read.
+        """
+        if self.is_full or self._largest > LARGE_BYTES:
+            self._largest = 0
+            with pika.BlockingConnection(self._parameters) as connection:
+                return self._subscribed(connection.channel())
+        return self._subscribed(self._sources[self._dead_letters].channel)
+
+    def _subscribed(self, channel: BlockingChannel) -> int:
         count: int = channel.queue_declare(self._dead_letters, passive=True).method.consumer_count
         return max(1, count)
 

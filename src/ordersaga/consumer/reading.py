@@ -19,6 +19,7 @@ class Reading:
     """
 
     def __init__(self, connection: BlockingConnection) -> None:
+        self._connection: Any = connection._impl
         transport: Any = connection._impl._transport
         self._transport = transport
         self._nbio: Any = transport._nbio
@@ -50,9 +51,12 @@ class Reading:
             self._glance()
 
     def _glance(self) -> None:
-        """Read a few bytes, so that pika sees that the broker is there."""
+        """Read a few bytes, so that pika sees that the broker is there; by itself it counts whole frames only."""
+        before = len(self._connection._frame_buffer)
         self._transport._MAX_CONSUME_BYTES = GLANCE_BYTES
         try:
             self._read()
         finally:
             del self._transport._MAX_CONSUME_BYTES
+        if len(self._connection._frame_buffer) != before:
+            self._connection.bytes_received += 1
