@@ -282,6 +282,23 @@ def test_a_small_batch_gives_way_to_whoever_holds_the_lock_and_stands_in_line_th
         assert numbers(connection, TOGETHER) == [1]
 
 
+def test_the_doorbell_rings_after_a_commit_that_announced_and_only_then(database: Database) -> None:
+    announced: list[int] = []
+
+    def fail_or_keep(message: Counted, transaction: Transaction) -> None:
+        if message.number == 1:
+            keep(message, transaction)
+        if message.number == 3:
+            raise ValueError("not this one")
+
+    receiver = receiver_of(fail_or_keep)
+    receiver.ring = lambda: announced.append(len(database.rows("select from outbox")))
+    with database.connect() as connection:
+        for number in (1, 2, 3):
+            receive(receiver, connection, (uuid4(), number))
+    assert announced == [1]
+
+
 MANY = """
 insert into stored_events (originator_id, originator_version, topic, state, correlation_id, causation_id, actor, hash)
 select gen_random_uuid(), 1, 'counter.kept', '', gen_random_uuid(), null, '', '' from generate_series(1, 20000);
