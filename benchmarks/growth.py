@@ -267,7 +267,7 @@ def shop(databases: Databases) -> Shop:
 
 
 def grown(databases: Databases, events: int) -> Shop:
-    """With so many events in each database but that of payments; sessions and statistics are from before it grew."""
+    """With so many events in each database but that of payments; sessions and statistics are from before it grew, but those of the read side."""
     made = shop(databases)
     made.sagas(FILLED_WITH)
     grow(made.orders.database, events, "topic like 'product.%'")
@@ -278,6 +278,7 @@ def grown(databases: Databases, events: int) -> Shop:
     made.skus += others[: PRODUCTS - 1]
     with psycopg.connect(made.read_side.database.owner_url, autocommit=True) as owner:
         fill(owner, events // 5)
+        owner.execute("vacuum analyze")
     made.skip_old_messages()
     return made
 
