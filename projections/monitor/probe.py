@@ -46,8 +46,8 @@ class Probe:
     def _readiness(self) -> tuple[State, tuple[str, ...]]:
         answer = self._get("/readyz")
         if answer.status_code == 200:
-            return "up", ()
-        return "not ready", problems_of(answer) or (f"It answers /readyz with {answer.status_code}.",)
+            return "up", texts_of(answer, "warnings")
+        return "not ready", texts_of(answer, "problems") or (f"It answers /readyz with {answer.status_code}.",)
 
     def _metrics(self) -> Reading | None:
         answer = self._get("/metrics")
@@ -60,9 +60,9 @@ class Probe:
         self._http.close()
 
 
-def problems_of(answer: requests.Response) -> tuple[str, ...]:
-    """The problems that /readyz lists; empty when something else answered, such as a proxy."""
+def texts_of(answer: requests.Response, name: str) -> tuple[str, ...]:
+    """The problems or warnings that /readyz lists; empty when something else answered, such as a proxy."""
     try:
-        return tuple(map(str, answer.json()["problems"]))
+        return tuple(map(str, answer.json()[name]))
     except (ValueError, LookupError, TypeError):
         return ()

@@ -64,7 +64,7 @@ class ProcessStatus:
     url: str
     state: State
     problems: tuple[str, ...]
-    """Why it is not up, each in one sentence."""
+    """Why it is not up, or what a person should look at although it is, each in one sentence."""
     since: datetime
     """The first snapshot with this state."""
     started_at: datetime | None = None

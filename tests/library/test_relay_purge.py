@@ -3,7 +3,7 @@
 import psycopg
 import pytest
 
-from ordersaga.relay import purge, session, window
+from ordersaga.relay import detached, purge, session, window
 from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.settings import MissingSetting, read_settings
 from tests.conftest import AnyServers
@@ -75,6 +75,24 @@ def test_nothing_unpublished_is_deleted_however_old(outbox: Database) -> None:
         close_a_window(relay)
         close_a_window(relay)
         assert purge_all(relay) == 21
+
+
+def test_what_a_detached_queue_lacks_stays_however_old_until_everybody_has_it(outbox: Database) -> None:
+    announce_many(outbox, 10)
+    with session.connect(outbox.relay_url) as relay:
+        close_a_window(relay)
+        detached.detach(relay, "stuck.0", [0, 1])
+        announce_many(outbox, 5)
+        close_a_window(relay)
+        age(outbox)
+        assert purge_all(relay) == 10
+        [row] = detached.load(relay)
+        assert detached.kept_rows(relay, row) == 5
+        detached.attach(relay, row)
+        assert purge_all(relay) == 0
+        [others] = detached.load(relay)
+        detached.attach(relay, others)
+        assert purge_all(relay) == 5
 
 
 DIES_WHEN_IDLE = """

@@ -1,12 +1,15 @@
 """A database restored on another server: what was published stays published, what was not is, and so is what is new."""
 
 from collections.abc import Iterator
+from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from devstack.servers.postgres import Postgres
-from ordersaga.relay import session, window
+from ordersaga.relay import detached, session, window
+from ordersaga.relay.rebase import rebase_if_foreign
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database
@@ -28,6 +31,10 @@ from tests.support.wait import until
 def elsewhere(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
     with second_server(tmp_path_factory.mktemp("elsewhere")) as server:
         yield server
+
+
+def close_a_window(relay: psycopg.Connection[Any]) -> None:
+    window.save_cursor(relay, window.Cursor(window.open_window(relay, window.load_cursor(relay), LIMITS).target))
 
 
 LIMITS = window.PageLimits(largest=1000, budget=1_000_000)
@@ -135,3 +142,17 @@ def test_a_server_with_a_new_identifier_and_the_same_transactions_goes_on_as_bef
         until(lambda: all_published(outbox))
         assert sorted(message.id for message in listen(broker)) == sorted(unpublished)
         assert "the cursor stays valid" in relay.log()
+
+
+def test_what_a_detached_queue_lacked_is_published_again_after_a_restore(outbox: Database) -> None:
+    with session.connect(outbox.relay_url) as relay:
+        announce_many(outbox, 5)
+        close_a_window(relay)
+        detached.detach(relay, "stuck.0", [0, 1])
+        announce_many(outbox, 7)
+        close_a_window(relay)
+        announce_many(outbox, 2)
+        outbox.rows("update relay_cursor set system_identifier = 'another' returning 1")
+        rebase_if_foreign(relay, "counting")
+        assert detached.load(relay) == []
+        assert len(window.open_window(relay, window.load_cursor(relay), LIMITS).positions) == 7 + 2

@@ -210,6 +210,21 @@ def test_a_proxys_answer_is_no_process_that_is_ready_and_the_monitor_goes_on(
         server.shutdown()
 
 
+def test_the_warnings_of_a_process_that_is_up_are_shown() -> None:
+    class Warned(Visitors):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b'{"ready": true, "problems": [], "warnings": ["queue a.0 gives no answer"]}')
+
+    with ThreadingHTTPServer((LOOPBACK, 0), Warned) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        with watching(simulator=at(server.server_port)) as monitor:
+            process = seen(monitor, lambda snapshot: bool(snapshot.processes)).processes[0]
+            assert (process.state, process.problems) == ("up", ("queue a.0 gives no answer",))
+        server.shutdown()
+
+
 def test_a_snapshot_that_fails_is_left_out_and_the_next_one_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     with watching(simulator=at(choose(set()))) as monitor:
         before = seen(monitor, lambda snapshot: bool(snapshot.processes))

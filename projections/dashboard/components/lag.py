@@ -41,6 +41,8 @@ def relay_lag(process: ProcessStatus, relay: RelayFigures) -> tuple[Content, Con
     """The lag of an active relay, and its state or its problem."""
     late = relay.lag_seconds > LAG_SECONDS
     behind = f"{words.counted(relay.lag_rows, 'row')}, {words.duration(round(relay.lag_seconds, 1))}"
+    if process.problems and process.state == "up":
+        return behind, html.Span([mark("Warning", "warn", "warning"), " ", *process.problems])
     if process.problems:
         return behind, html.Span([mark("Not ready", "bad", "warning"), " ", *process.problems])
     return behind, mark("Late", "warn", "warning") if late else mark("Current", "good", "check")

@@ -71,7 +71,7 @@ def node(snapshot: Snapshot, name: str, row: int, column: int) -> Component:
 
 
 def activity(process: ProcessStatus) -> str:
-    """The current activity, in figures; the problems of a process that is not up."""
+    """The current activity, in figures; in their place the problems and warnings of a process that has some."""
     if process.problems:
         return "; ".join(process.problems)
     if process.state == "down":

@@ -23,6 +23,10 @@ select pid, application_name from pg_locks join pg_stat_activity using (pid)
 where locktype = 'advisory' and classid = %s and objid = %s and objsubid = 2 and granted
     and database = (select oid from pg_database where datname = current_database())
 """
+CATCHING_UP = """
+select pid from pg_stat_activity
+where datname = current_database() and application_name like 'catch-up %'
+"""
 END_SESSION = "select pg_terminate_backend(%s, 3000)"
 CLOSE = "select pg_advisory_lock(%s, %s)"
 
@@ -57,6 +61,8 @@ def take_lead(name: str, connection: Connection[Any]) -> None:
         if time.monotonic() > end:
             raise ChangeFailed(f"The relays of {name} do not stop. Stop them and run the command again.")
         time.sleep(0.02)
+    for (pid,) in connection.execute(CATCHING_UP).fetchall():
+        end_session(name, connection, pid)
 
 
 def end_session(name: str, connection: Connection[Any], pid: int) -> None:

@@ -20,6 +20,15 @@ Groups = Mapping[str, Sequence[str]]
 """Group -> the contracts that its queues are bound for; `*.*.*` is every contract."""
 
 
+def answers(connection: BlockingConnection, queue: str) -> bool:
+    """Whether a queue answers in time; one that does not exist keeps nobody waiting."""
+    with topology.suppress_refusal(connection, topology.NOT_FOUND) as channel:
+        began = time.monotonic()
+        channel.queue_declare(queue, passive=True)
+        return time.monotonic() - began <= SLOW_SECONDS
+    return True
+
+
 class SilentQueues:
     """Asks the queues in a thread of its own, over a connection of its own; a passive declare needs no permission."""
 
@@ -29,16 +38,23 @@ class SilentQueues:
         self._groups = groups
         self._thread: threading.Thread | None = None
         self._seconds: dict[str, float] = {}
-        """Queue -> how long its answer took."""
+        """Queue -> how long its answer took, in the last complete round."""
+        self._fresh: dict[str, float] = {}
+        """The same, in the round under way."""
         self._asked: tuple[str, float] | None = None
         """The queue that is being asked, and since when."""
-        self.is_complete = False
+        self.rounds = 0
+        """How often every queue has answered or the broker was away, or one will never answer."""
+
+    @property
+    def is_complete(self) -> bool:
         """Whether every queue has answered, or one never will."""
+        return self.rounds > 0
 
     def ask(self) -> None:
         """Begin to ask the queues of all groups, unless they are being asked."""
         if self._thread is None or not self._thread.is_alive():
-            self._seconds, self._asked, self.is_complete = {}, None, False
+            self._fresh, self._asked = {}, None
             self._thread = threading.Thread(target=self._run, name="silent queues", daemon=True)
             self._thread.start()
 
@@ -48,7 +64,8 @@ class SilentQueues:
             for group in self._groups:
                 self._ask_group(connection, group)
             connection.close()
-        self._asked, self.is_complete = None, True
+        self._asked, self._seconds = None, self._fresh
+        self.rounds += 1
 
     def _ask_group(self, connection: BlockingConnection, group: str) -> None:
         """Ask `<group>.0` and so on, up to the first that is missing."""
@@ -57,14 +74,14 @@ class SilentQueues:
                 queue, began = f"{group}.{number}", time.monotonic()
                 self._asked = queue, began
                 channel.queue_declare(queue, passive=True)
-                self._seconds[queue] = time.monotonic() - began
+                self._fresh[queue] = time.monotonic() - began
 
     def silent(self) -> list[str]:
         """The queues that have not answered, or not in time."""
         asked = self._asked
         hangs = asked is not None and time.monotonic() - asked[1] > HANGING_SECONDS
         if hangs:
-            self.is_complete = True
+            self.rounds += 1
         slow = [queue for queue, seconds in list(self._seconds.items()) if seconds > SLOW_SECONDS]
         return [*slow, asked[0]] if asked and hangs else slow
 
@@ -74,12 +91,12 @@ class SilentQueues:
             f"{group}.{int(partition) % count}"
             for contract, _, partition in (key.rpartition(".") for key in routing_keys)
             for group, contracts in self._groups.items()
-            if (contract in contracts or "*.*.*" in contracts) and (count := self._count(group))
+            if (contract in contracts or "*.*.*" in contracts) and (count := self.count(group))
         }
         return sorted(found)
 
-    def _count(self, group: str) -> int:
+    def count(self, group: str) -> int:
         """The queues of a group, as far as they were asked."""
         asked = self._asked
-        names = {*self._seconds, *([asked[0]] if asked else [])}
+        names = {*self._seconds, *self._fresh, *([asked[0]] if asked else [])}
         return sum(f"{group}.{number}" in names for number in range(max(topology.QUEUE_COUNTS)))

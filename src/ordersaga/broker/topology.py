@@ -20,6 +20,7 @@ RabbitMQ 3 reads -1 as 0 (https://github.com/Particular/NServiceBus.RabbitMQ/iss
 
 QUEUE_COUNTS = (1, 2, 4, 8, 16)
 DEFAULT_QUEUES = 2
+ACCESS_REFUSED = 403
 NOT_FOUND = 404
 PRECONDITION_FAILED = 406
 

@@ -36,6 +36,7 @@ RELAY_GRANTS = SQL("""
     grant usage on schema public to {role};
     grant select, delete, update (xid) on outbox to {role};
     grant select, insert, update on relay_cursor to {role};
+    grant select, insert, update, delete on detached_queues to {role};
     grant select, insert, update, delete on undeliverable to {role};
 """)
 AUDITOR_GRANTS = SQL("""

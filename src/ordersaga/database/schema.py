@@ -21,7 +21,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.types import UserDefinedType
 
 from ordersaga.envelope import limits
@@ -146,6 +146,27 @@ relay_cursor = Table(
     xid(),
     moment("moved_at"),
 )
+
+detached_queues = Table(
+    "detached_queues",
+    metadata,
+    Column("queue", Text, primary_key=True),
+    Column(
+        "audience",
+        Text,
+        CheckConstraint("audience in ('queue', 'others')"),
+        nullable=False,
+        comment="who lacks messages: the queue, or, once the queue has them all, queues that no group of the "
+        "application has",
+    ),
+    Column("partitions", ARRAY(SmallInteger), nullable=False, comment="whose messages do not go to `events`"),
+    Column("lacked_from", PgSnapshot, nullable=False, comment="the others lack the rows that are not visible in it"),
+    Column("published", PgSnapshot, nullable=False, comment="the audience has every row visible in it"),
+    Column("target", PgSnapshot, comment="end of the window under way, null between windows"),
+    Column("confirmed_position", BigInteger, comment="the window is confirmed up to here"),
+    moment("since"),
+)
+"""Queues that give no answer: everything else flows around them, and they are caught up from the outbox."""
 
 UNDELIVERABLE_KINDS = ("nacked", "returned", "too_large", "foreign_source", "invalid", "unknown_contract", "waits")
 

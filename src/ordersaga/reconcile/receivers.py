@@ -1,15 +1,22 @@
 """The receivers of a message, and whether an event announces it, as the services of an application declare."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from ordersaga.readside.read_side import ReadSide
+from ordersaga.reconcile.silent_queues import SilentQueue
 from ordersaga.service import Service
 
 
 class Receivers:
     """The receivers of each contract among the services of an application."""
 
-    def __init__(self, services: Sequence[Service]) -> None:
+    def __init__(
+        self, services: Sequence[Service], silent: Mapping[str, Sequence[SilentQueue]] = MappingProxyType({})
+    ) -> None:
+        """`silent` has the queues that give no answer, by the service whose messages they lack."""
+        self._silent = silent
+        self._groups = {service.name: service.group for service in services}
         read_sides = [service for service in services if isinstance(service, ReadSide)]
         self._sources = {read_side.name: {source.name for source in read_side.sources} for read_side in read_sides}
         self._reacting = {
@@ -21,6 +28,11 @@ class Receivers:
         """The services that react to this contract, and the read sides of the source that announced it."""
         reacting = [name for name, contracts in self._reacting.items() if contract in contracts]
         return [*reacting, *(name for name, sources in self._sources.items() if source in sources)]
+
+    def silent_queue(self, receiver: str, source: str, key: str | None) -> SilentQueue | None:
+        """The queue of the receiver that gives no answer, and therefore lacks messages of this key."""
+        group = self._groups[receiver]
+        return next((queue for queue in self._silent.get(source, ()) if queue.lacks(group, key)), None)
 
     def is_read_side(self, service: str) -> bool:
         return service in self._sources

@@ -16,6 +16,7 @@ from ordersaga.reconcile.message_row import MessageRow
 from ordersaga.reconcile.receivers import Receivers
 from ordersaga.reconcile.replay import compare_snapshots
 from ordersaga.reconcile.settle import Settling
+from ordersaga.reconcile.silent_queues import silent_queues
 from ordersaga.reconcile.snapshots import Snapshots, take_snapshots
 from ordersaga.reconcile.sorted_runs import SortedRuns
 from ordersaga.reconcile.stores import read_store
@@ -86,9 +87,10 @@ class Reconciliation:
 
     def run(self) -> ReconcileTotals:
         """Raises psycopg.Error when a database is away or not migrated."""
-        receivers = Receivers([*self.services.values()])
         with ExitStack() as stack:
             snapshots = stack.enter_context(take_snapshots([*self.services.values()], self.urls))
+            silent = {name: [*silent_queues(connection)] for name, connection in snapshots.announced.items()}
+            receivers = Receivers([*self.services.values()], silent)
             settling = stack.enter_context(Settling(self.urls, receivers, self.patience, self._report))
             stored = stack.enter_context(SortedRuns(self._announced(snapshots)))
             for rows in self._messages(snapshots, stored):

@@ -64,6 +64,9 @@ def at_the_receivers(
         elif refused is not None:
             waits = about(announced, "undeliverable", refused.place, f"{receiver} waits; {refused.note}")
             yield PendingFinding(receiver, waits)
+        elif silent := receivers.silent_queue(receiver, announced.service, announced.key):
+            waits = about(announced, "undeliverable", f"{announced.service}.outbox", f"{receiver} waits; {silent}")
+            yield PendingFinding(receiver, waits)
         else:
             detail = f"announced by {announced.service}, neither received nor parked"
             yield PendingFinding(receiver, about(announced, "missing", place, detail))

@@ -35,8 +35,8 @@ Environment:
   <NAME>_DATABASE_URL  postgresql://relay:password@host:port/<name>
                        The role needs what `ordersaga migrate` grants to `relay`.
   AMQP_URL             amqp://relay:password@host:port/vhost
-                       The user needs to write to the exchange `events`, which
-                       `ordersaga topology` declares.
+                       The user needs to write to the exchanges `events` and
+                       `events.<group>`, which `ordersaga topology` declares.
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
   RELAY_RETENTION_HOURS  published rows older than this are deleted from the outbox (default 24)
   RELAY_MAX_MESSAGE_BYTES  a larger body is not sent but recorded as undeliverable (default 16777216, the limit
@@ -47,6 +47,7 @@ Start as many as you like: one leads per database, the others stand by and take 
 A message that the broker refuses is recorded in the table `undeliverable` and tried again; later messages of its key
 wait for it: see `ordersaga parked list`. A row of another service, over a limit, or of a contract that its service does
 not announce is recorded there too, and never sent.
+A queue that gives no answer is published around: only its messages wait, in the outbox, until it answers.
 A relay waits for a server that is away. SIGTERM or Ctrl-C: it reads no more, waits up to ten seconds for the confirms
 of messages in flight, moves the cursor, and exits 0. Exit 2: something must be changed first, and the text says what.
 """
@@ -105,7 +106,10 @@ def serve(
     configure_logging(settings, " ".join(("relay", *urls)))
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     serve_health(
-        settings.health_port, settings.health_host, lambda: [text for relay in relays for text in relay.problems()]
+        settings.health_port,
+        settings.health_host,
+        lambda: [text for relay in relays for text in relay.problems()],
+        lambda: [text for relay in relays for text in relay.warnings()],
     )
     exit_codes: list[int] = []
     threads = [

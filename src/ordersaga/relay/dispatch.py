@@ -12,6 +12,7 @@ from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import session
 from ordersaga.relay.announced import Announced, violated
 from ordersaga.relay.confirms import Outcome
+from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publisher import MessageRefused, Publisher, never
 from ordersaga.relay.stall import Stall
@@ -60,6 +61,7 @@ class Dispatch:
         connection: Connection[Any],
         publisher: Publisher,
         queues: SilentQueues,
+        detachments: Detachments,
         announced: Announced | None,
         max_bytes: int,
         stop: threading.Event,
@@ -69,7 +71,8 @@ class Dispatch:
         self.undeliverable = Undeliverable(database, connection)
         if announced:
             self.undeliverable.make_due(announced.contracts)
-        self.stall = Stall(database, connection, publisher, queues)
+        self.stall = Stall(database, connection, publisher, queues, detachments.silence)
+        self._detachments = detachments
         self._connection = connection
         self._publisher = publisher
         self._refusal_of = announced.refusal if announced else violated
@@ -91,9 +94,18 @@ class Dispatch:
         if keys and (behind := [row for row in rows if row.message.key in keys]):
             self._record([RefusedRow(row, "waits", BEHIND) for row in behind])
             rows = [row for row in rows if row.message.key not in keys]
-        self._send_now(self.in_flight.admit(rows))
+        self._send_now(self.in_flight.admit(self._settle_for_nobody(rows)))
         if not self.in_flight.has_no_waiters:
             self._await_confirms(self.in_flight.count, 0)
+
+    def _settle_for_nobody(self, rows: Sequence[Outgoing]) -> Sequence[Outgoing]:
+        """Settle the rows that only detached queues get. Returns the others."""
+        if (routes := self._detachments.routes) is None:
+            return rows
+        nobody = [row for row in rows if not routes.of(row.message) and not self._refusal(row)]
+        self.in_flight.mark_settled(nobody)
+        positions = {row.position for row in nobody}
+        return [row for row in rows if row.position not in positions]
 
     def retry_due(self) -> None:
         """Send the undeliverable messages that are due."""
@@ -103,6 +115,11 @@ class Dispatch:
         if not self.undeliverable.keys or self._stop.is_set() or self.in_flight.bytes > PAGE_BYTES:
             return []
         rows = self.undeliverable.due(self.in_flight.has, CHUNK, self._max_bytes, CHUNK_BYTES)
+        if rows and (routes := self._detachments.routes):
+            rows = self._detachments.deliverable(rows)
+            if nobody := [row for row in rows if not routes.of(row.message) and not self._refusal(row)]:
+                self.undeliverable.delivered(nobody)
+                rows = [row for row in rows if row not in nobody]
         self.in_flight.admit_retries(rows)
         return rows
 
@@ -171,12 +188,13 @@ class Dispatch:
             never = {each.row.position for each in refused}
             rows = [row for row in rows if row.position not in never]
             self._send_now(self._refuse(refused))
+        routes = self._detachments.routes
         for chunk in chunks(rows):
             if not self.in_flight.count:
                 self._confirmed_at = time.monotonic()
             # Sending may raise because of one of these rows: `record_refused` looks for it among the sent ones.
             self.in_flight.mark_sent(chunk)
-            self._publisher.send([row.message for row in chunk])
+            self._publisher.send([row.message for row in chunk], routes.of if routes else None)
             self._keep_alive()
 
     def _refusal(self, row: Outgoing) -> RefusedRow | None:

@@ -46,11 +46,16 @@ UUID_LENGTH = b"\x24"
 BEFORE_CORRELATION_ID = bytes((PERSISTENT,)) + UUID_LENGTH
 
 
-def published(message: Message, channel: int, max_body_bytes: int) -> bytes:
-    """All frames that publish a message to `events`, mandatory; its properties are those of `to_properties`."""
+def published(message: Message, channel: int, max_body_bytes: int, exchange: str = EVENTS) -> bytes:
+    """All frames that publish a message, mandatory; its properties are those of `to_properties`."""
     body = message.body.encode()
     header = content_start(BasicProperties.INDEX, len(body)) + properties(message)
-    frames = [method(message.routing_key, channel), frame_start(FRAME_HEADER, channel, len(header)), header, END]
+    frames = [
+        method(message.routing_key, channel, exchange),
+        frame_start(FRAME_HEADER, channel, len(header)),
+        header,
+        END,
+    ]
     for start in range(0, len(body), max_body_bytes):
         part = body[start : start + max_body_bytes]
         frames += (frame_start(FRAME_BODY, channel, len(part)), part, END)
@@ -58,9 +63,10 @@ def published(message: Message, channel: int, max_body_bytes: int) -> bytes:
 
 
 @cache
-def method(routing_key: str, channel: int) -> bytes:
-    """The first frame of a message; there are 16 different ones for each contract."""
-    frame: bytes = Method(channel, Basic.Publish(exchange=EVENTS, routing_key=routing_key, mandatory=True)).marshal()
+def method(routing_key: str, channel: int, exchange: str) -> bytes:
+    """The first frame of a message; there are 16 different ones for each contract and exchange."""
+    publish = Basic.Publish(exchange=exchange, routing_key=routing_key, mandatory=True)
+    frame: bytes = Method(channel, publish).marshal()
     return frame
 
 

@@ -40,6 +40,12 @@ class Progress:
         self._advance()
         return not self._open
 
+    @property
+    def cursor(self) -> Cursor:
+        """The cursor behind all rows before which all are settled."""
+        self._advance()
+        return self._cursor
+
     def open(self, target: str, opened_at: float) -> None:
         """Begin the window up to this snapshot; `opened_at` is by time.monotonic()."""
         self._open.append(OpenWindow(target, opened_at))

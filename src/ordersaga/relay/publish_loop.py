@@ -11,6 +11,7 @@ from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import window
 from ordersaga.relay.announced import Announced
 from ordersaga.relay.bell import Bell
+from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.dispatch import (
     CHUNK,
     MAX_IN_FLIGHT,
@@ -24,6 +25,7 @@ from ordersaga.relay.dispatch import (
 from ordersaga.relay.progress import Progress
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
+from ordersaga.relay.silence import QueueSilent
 from ordersaga.relay.window import PAGE, Outgoing, PageLimits, Window
 from ordersaga.runtime.logs import log
 
@@ -41,6 +43,7 @@ class PublishLoop:
         publisher: Publisher,
         bell: Bell,
         queues: SilentQueues,
+        detachments: Detachments,
         announced: Announced | None,
         purger: Purger,
         max_bytes: int,
@@ -52,7 +55,8 @@ class PublishLoop:
         self._limits = PageLimits(max_bytes, PAGE_BYTES)
         self._stop = stop
         self._log = log.bind(database=database)
-        self._dispatch = Dispatch(database, connection, publisher, queues, announced, max_bytes, stop)
+        self._detachments = detachments
+        self._dispatch = Dispatch(database, connection, publisher, queues, detachments, announced, max_bytes, stop)
         self._undeliverable = self._dispatch.undeliverable
         self._progress = self._from_cursor(time.monotonic())
         self._unread = 0
@@ -74,12 +78,18 @@ class PublishLoop:
         """Why the broker confirms nothing, in a sentence; empty while it confirms."""
         return self._dispatch.stall.problem
 
+    @property
+    def detached(self) -> list[str]:
+        """The queues that get their messages later, each in a sentence."""
+        return self._detachments.sentences()
+
     def run(self) -> None:
         """Publish window after window until `stop` is set, then settle the messages in flight.
 
         Raises:
             BrokerUnavailable, psycopg.Error: a server is away; this relay leads no more.
             MessageRefused: the broker closed the channel; the message is recorded as undeliverable.
+            QueueSilent: a queue gives no answer; it is recorded as detached.
         """
         self._dispatch.drop_in_flight()
         try:
@@ -93,8 +103,10 @@ class PublishLoop:
             if is_recorded:
                 raise
             raise BrokerUnavailable(str(error)) from error
-        except BrokerUnavailable:
+        except BrokerUnavailable as error:
             self._save_progress()
+            if isinstance(error, QueueSilent):
+                self._detachments.detach(error.partitions)
             raise
         finally:
             self._undeliverable.clear_gauges()
@@ -103,11 +115,20 @@ class PublishLoop:
     def _publish_windows(self) -> None:
         while not self._stop.is_set():
             self._dispatch.retry_due()
+            self._attach_queues()
             self._make_room()
             if not self._send_window(self._open_window()) and not self._stop.is_set():
                 self._wait_for_room()
                 self._progress = self._from_cursor(self.up_to_date_at)
             self._wait()
+
+    def _attach_queues(self) -> None:
+        """Attach the detached queues that have nearly caught up, once every row is settled."""
+        if not self._detachments.rows or not self._detachments.follow(self._progress.cursor):
+            return
+        self._dispatch.settle(0, 0)
+        if self._progress.is_settled and self._progress.next.target is None:
+            self._detachments.attach(self._progress.next.published)
 
     def _make_room(self) -> None:
         """Wait until there is room for the first page of a window."""

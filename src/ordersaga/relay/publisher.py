@@ -15,6 +15,7 @@ from ordersaga.broker import topology as broker
 from ordersaga.envelope.message import Message
 from ordersaga.relay.confirms import Confirms, Outcome
 from ordersaga.relay.connection import BatchConnection, reason_of
+from ordersaga.relay.copies import Copies
 from ordersaga.relay.frames import published
 
 CONNECT_SECONDS = 20.0
@@ -24,6 +25,13 @@ NOT_FOUND = 404
 TOO_LARGE_REASON = re.compile(r"message size \d+ is larger than (?:configured )?max size (\d+)")
 
 ROUTING_KEY_REASON = re.compile(r"access to topic '(.*)' in exchange '.*' refused")
+
+
+ExchangesOf = Callable[[Message], Sequence[str]]
+
+
+def to_events(_: Message) -> Sequence[str]:
+    return (broker.EVENTS,)
 
 
 def never() -> bool:
@@ -87,6 +95,7 @@ class Publisher:
         self._channel: Any = None
         self._failure: str | None = None
         self._confirms = Confirms()
+        self._copies = Copies()
         self.blocked = ""
         """Why the broker takes no messages from publishers, such as `low on disk`; empty: it takes them."""
 
@@ -116,28 +125,43 @@ class Publisher:
         if self._channel is None:
             raise BrokerUnavailable(f"no answer within {CONNECT_SECONDS:.0f} seconds")
 
-    def close(self) -> None:
-        """Close the connection; harmless when not connected."""
+    def close(self, seconds: float = CLOSE_SECONDS) -> None:
+        """Close the connection, and wait so long for the broker's answer; harmless when not connected."""
         if self._connection is not None:
             with suppress(ConnectionWrongStateError):
                 self._connection.close()
-            self._drive(CLOSE_SECONDS, until=lambda: self._connection.is_closed)
+            self._drive(seconds, until=lambda: self._connection.is_closed)
             self._loop.close()
         self._loop = self._connection = self._channel = self._failure = None
-        self._confirms = Confirms()
+        self._confirms, self._copies = Confirms(), Copies()
         self.blocked = ""
 
-    def send(self, messages: Sequence[Message]) -> None:
+    def send(self, messages: Sequence[Message], exchanges_of: ExchangesOf | None = None) -> None:
         """Send messages in one write; `settle` returns their results.
+
+        Args:
+            exchanges_of: returns the exchanges that get a copy of a message, at least one; None: all go to `events`.
 
         Raises:
             BrokerUnavailable: the connection was lost; messages in flight may or may not have been stored.
         """
         self._check()
         channel, max_body_bytes = self._channel.channel_number, self._connection.max_body_bytes
-        self._connection.write(b"".join(published(message, channel, max_body_bytes) for message in messages))
+        if exchanges_of or self._copies:
+            copies = self._copied(messages, exchanges_of or to_events)
+            frames = (published(message, channel, max_body_bytes, exchange) for message, exchange in copies)
+            messages = [message for message, _ in copies]
+        else:
+            frames = (published(message, channel, max_body_bytes) for message in messages)
+        self._connection.write(b"".join(frames))
         self._confirms.sent(messages)
         self._run(0, until=never)
+
+    def _copied(self, messages: Sequence[Message], exchanges_of: ExchangesOf) -> list[tuple[Message, str]]:
+        """Each message with each of its exchanges."""
+        routed = [(message, exchanges_of(message)) for message in messages]
+        self._copies.sent(len(exchanges) for _, exchanges in routed)
+        return [(message, exchange) for message, exchanges in routed for exchange in exchanges]
 
     def settle(self, at_most: int, seconds: float, woken: Callable[[], bool] = never) -> Outcome:
         """Wait until at most `at_most` messages are in flight, one is refused, `woken()`, or the time is over.
@@ -147,7 +171,7 @@ class Publisher:
         """
         confirms = self._confirms
         self._run(seconds, until=lambda: confirms.in_flight <= at_most or confirms.refused or woken())
-        return confirms.outcome()
+        return self._copies.of_messages(confirms.outcome())
 
     def unconfirmed(self) -> list[Message]:
         """The messages in flight of which the broker has said nothing; later ones may be confirmed."""
@@ -156,6 +180,7 @@ class Publisher:
     def drop_in_flight(self) -> None:
         """Drop the state of in-flight messages; late confirms are ignored."""
         self._confirms.drop_in_flight()
+        self._copies.clear()
 
     def wait(self, seconds: float, woken: Callable[[], bool] = never) -> None:
         """Answer heartbeats for this long, or until `woken()`.

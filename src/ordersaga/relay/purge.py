@@ -14,7 +14,8 @@ ROWS_PER_PUBLISHED_ROW = 2
 """Rows that a busy relay may delete for each row it publishes: above 1, so that it catches up after a pause."""
 
 # `published` is S1: a window under way is not visible in it, so nothing is deleted before all of its window is
-# confirmed. The cursor is read by the statement itself, so a leader that was frozen cannot delete by an old one.
+# confirmed; nor is what a detached queue may lack. The cursor is read by the statement itself, so a leader that was
+# frozen cannot delete by an old one.
 PURGE = """
 with oldest as materialized (
     select position from outbox where position > %(after)s order by position limit %(batch)s),
@@ -22,6 +23,7 @@ deleted as (
     delete from outbox using relay_cursor
     where position = any(array(select position from oldest))
         and pg_visible_in_snapshot(outbox.xid, published)
+        and not exists (select from detached_queues where not pg_visible_in_snapshot(outbox.xid, lacked_from))
         and time < now() - make_interval(secs => %(retention)s)
     returning 1)
 select (select count(*) from deleted), (select count(*) from oldest), (select coalesce(max(position), 0) from oldest)

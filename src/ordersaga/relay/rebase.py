@@ -11,6 +11,8 @@ Old rows must not be confused with rows written since, whose ids may look like p
 them: a restore loads the cursor after the outbox (pg_dump goes by name), and after the restore only a relay moves it.
 So a row whose inserting transaction (`xmin`) is younger than the cursor's is new, and is published. A parallel restore
 that loads the cursor first makes old rows look new: they are published twice, never lost.
+
+What a detached queue lacked is published again, to all; then it is detached no more, until it gives no answer again.
 """
 
 from typing import Any
@@ -34,7 +36,8 @@ from relay_cursor c, pg_control_system() s,
 
 PUBLISHED = """age(outbox.xmin) >= age(c.xmin) and (
             pg_visible_in_snapshot(outbox.xid, c.published)
-            or outbox.position <= c.confirmed_position and pg_visible_in_snapshot(outbox.xid, c.target))"""
+            or outbox.position <= c.confirmed_position and pg_visible_in_snapshot(outbox.xid, c.target))
+        and not exists (select from detached_queues where not pg_visible_in_snapshot(outbox.xid, lacked_from))"""
 RESTAMP = f"""
 with stamped as (
     update outbox set xid = case when {PUBLISHED} then '2'::xid8 else pg_current_xact_id() end
@@ -83,4 +86,5 @@ def rebase_if_foreign(connection: Connection[Any], database: str) -> None:
         counts = connection.execute(RESTAMP).fetchone()
         assert counts is not None
         connection.execute(MOVE, (this_server, EMPTY_SNAPSHOT))
+        connection.execute("delete from detached_queues")
     log.warning("restored from another server: re-based", published=counts[0], to_publish=counts[1], **servers)

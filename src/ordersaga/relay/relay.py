@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -10,15 +11,20 @@ from psycopg import Connection
 
 from ordersaga.broker.silent_queues import Groups, SilentQueues
 from ordersaga.relay import session, window
-from ordersaga.relay.announced import Announced
+from ordersaga.relay.announced import Announced, violated
 from ordersaga.relay.bell import bell_of
+from ordersaga.relay.catch_up import Access
+from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.publish_loop import PublishLoop
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
 from ordersaga.relay.rebase import rebase_if_foreign
+from ordersaga.relay.silence import QueueSilent
 from ordersaga.runtime.links import Link
 from ordersaga.runtime.logs import log
 
+AT_ONCE = 3
+"""Detached queues that are caught up at once; each takes a session, of which the role of the relay has few."""
 STANDBY_SECONDS = 0.25
 """Seconds between two attempts of a standby to lead."""
 
@@ -51,6 +57,9 @@ class Relay:
         self._retention_seconds = retention_seconds
         self._max_bytes = max_bytes
         self._announced = announced
+        self._amqp_url = amqp_url
+        self._turns = threading.Semaphore(AT_ONCE)
+        self._groups = groups
         self._publisher = Publisher(amqp_url, f"relay {database}")
         self._queues = SilentQueues(amqp_url, f"relay {database}", groups)
         self._rabbitmq = Link(f"RabbitMQ for {database}")
@@ -66,6 +75,10 @@ class Relay:
         if (loop := self.publish_loop) and loop.problem:
             found.append(loop.problem)
         return found
+
+    def warnings(self) -> list[str]:
+        """The queues that it publishes around, each in a sentence."""
+        return self.publish_loop.detached if self.publish_loop else []
 
     def lag(self) -> float:
         """Seconds since the moment up to which every committed row is known to be confirmed; 0 for a standby."""
@@ -84,6 +97,9 @@ class Relay:
                 self._wait(pause)
                 self._attempt()
             except MessageRefused:
+                pause = 0.0
+            except QueueSilent:
+                self._publisher.close(seconds=0.1)
                 pause = 0.0
             except BrokerUnavailable as error:
                 self._rabbitmq.down(error)
@@ -122,13 +138,25 @@ class Relay:
         rebase_if_foreign(connection, self.database)
         log.info("active", database=self.database)
         purger = Purger(self.database, connection, self._retention_seconds)
-        with bell_of(connection, self._publisher) as bell:
+        refusal_of = self._announced.refusal if self._announced else violated
+        access = Access(
+            self.database,
+            self._url,
+            self._amqp_url,
+            self._max_bytes,
+            self._retention_seconds,
+            refusal_of,
+            self._turns,
+        )
+        detachments = Detachments(connection, self._groups, self._queues, access)
+        with closing(detachments), bell_of(connection, self._publisher) as bell:
             self.publish_loop = PublishLoop(
                 self.database,
                 connection,
                 self._publisher,
                 bell,
                 self._queues,
+                detachments,
                 self._announced,
                 purger,
                 self._max_bytes,

@@ -24,14 +24,14 @@ class UnsafeServer(Exception):
     """Publishing from this server could lose messages, or publish what a crash takes back."""
 
 
-def connect(url: str) -> Connection[Any]:
-    """A session for a relay, named after its host and process in pg_stat_activity.
+def connect(url: str, what: str = "relay") -> Connection[Any]:
+    """A session for a relay, or for another part of it, named after its host and process in pg_stat_activity.
 
     Raises:
         psycopg.OperationalError: the server is away or refuses.
         UnusableDatabase: it answers, but cannot be used.
     """
-    name = f"relay {socket.gethostname()} {os.getpid()}"
+    name = f"{what} {socket.gethostname()} {os.getpid()}"
     return sessions.connect(url, name, sessions.RELAY)
 
 

@@ -9,6 +9,7 @@ from psycopg import Connection
 from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.envelope.message import Message
 from ordersaga.relay.publisher import Publisher
+from ordersaga.relay.silence import Silence
 from ordersaga.runtime.logs import log
 
 UNCONFIRMED_SECONDS = 15.0
@@ -24,20 +25,33 @@ SAVE = "update relay_cursor set problem = %s, xid = pg_current_xact_id()"
 class Stall:
     """Whether the broker keeps back the confirms of one database, while one relay leads."""
 
-    def __init__(self, database: str, connection: Connection[Any], publisher: Publisher, queues: SilentQueues) -> None:
+    def __init__(
+        self,
+        database: str,
+        connection: Connection[Any],
+        publisher: Publisher,
+        queues: SilentQueues,
+        silence: Silence,
+    ) -> None:
         self.problem = ""
         """Empty while the broker confirms."""
         self._database = database
         self._connection = connection
         self._publisher = publisher
         self._queues = queues
+        self._silence = silence
         self._log = log.bind(database=database)
         self._since: datetime | None = None
         row = connection.execute(SAVED).fetchone()
         self._saved: str | None = row[0] if row else None
 
     def check(self, unconfirmed_seconds: float) -> None:
-        """Find out what is wrong, and save the sentence in the cursor's row when it has changed."""
+        """Find out what is wrong, and save the sentence in the cursor's row when it has changed.
+
+        Raises QueueSilent when the relay can publish around the queue that is the cause.
+        """
+        if not self._publisher.blocked:
+            self._silence.look(unconfirmed_seconds, self._publisher.unconfirmed)
         problem = self._find(unconfirmed_seconds)
         if problem != self.problem:
             self._tell(problem)
@@ -71,13 +85,18 @@ class Stall:
             f"unconfirmed: {few(keys, 'routing key')}"
         )
         if silent := [queue for queue in self._queues.silent() if queue in bound]:
-            return f"{nothing}. No answer from {few(silent, 'queue')}"
+            return f"{nothing}. {self._obstacle()}No answer from {few(silent, 'queue')}"
         if bound and self._queues.is_complete:
             return (
-                f"{nothing}. An answer from {few(bound, 'queue')}, so it is another queue that is bound to `events`: "
+                f"{nothing}. {self._obstacle()}"
+                f"An answer from {few(bound, 'queue')}, so it is another queue that is bound to `events`: "
                 "see `rabbitmqctl list_bindings` and `rabbitmqctl list_queues name state`"
             )
         return f"{nothing}. A queue that is bound for them is unavailable"
+
+    def _obstacle(self) -> str:
+        """Why the relay does not publish around the queue."""
+        return f"{self._silence.obstacle}. " if self._silence.obstacle else ""
 
 
 def few(names: Sequence[str], noun: str) -> str:

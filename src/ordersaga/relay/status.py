@@ -12,6 +12,7 @@ from psycopg import Connection
 from ordersaga.database.locks import RELAY_LEAD
 from ordersaga.database.readable_time import READABLE_TIME
 from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT, unseen
+from ordersaga.relay import detached
 from ordersaga.relay.undeliverable import MAX_ROWS
 from ordersaga.relay.window import Cursor
 from ordersaga.runtime.errors import UnusableDatabase
@@ -26,6 +27,18 @@ class RelaySession:
     host: str
     pid: int | None
     since: datetime
+
+
+@dataclass(frozen=True)
+class DetachedQueue:
+    """A queue that the relay publishes around, as `relay status` shows it."""
+
+    queue: str
+    since: datetime
+    state: str
+    """A sentence."""
+    kept_rows: int
+    """Rows of the outbox that stay until every queue has them, whatever their age."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +61,7 @@ class RelayStatus:
     undeliverable_since: datetime | None = None
     undeliverable_reason: str | None = None
     """Of the message that was refused first."""
+    detached: tuple[DetachedQueue, ...] = ()
     problem: str | None = None
 
 
@@ -114,8 +128,15 @@ def measure(connection: Connection[Any], database: str, seconds: float) -> Relay
     rate = published / (time.monotonic() - began)
     refused, since, reason = connection.execute(UNDELIVERABLE).fetchone() or (0, None, None)
     problem = problem_of(connection, active, refused)
-    figures = (unpublished, age, id_, contract, moment, rate, refused, since, reason)
+    figures = (unpublished, age, id_, contract, moment, rate, refused, since, reason, detached_queues(connection))
     return RelayStatus(database, active, standbys, *figures, problem)
+
+
+def detached_queues(connection: Connection[Any]) -> tuple[DetachedQueue, ...]:
+    return tuple(
+        DetachedQueue(row.queue, row.since, str(row), detached.kept_rows(connection, row))
+        for row in detached.load(connection)
+    )
 
 
 def unpublished(connection: Connection[Any]) -> int:

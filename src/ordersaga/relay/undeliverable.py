@@ -68,6 +68,13 @@ cross join lateral (
     order by mine.position limit 1) as following
 """
 
+# Of these, some may never be sent, and the others wait for them.
+NEVER_SENT = """
+select mine.position from undeliverable as mine where mine.position = any(%s) and exists (
+    select from undeliverable as first
+    where left(first.key, 512) = left(mine.key, 512) and first.key = mine.key and first.position <= mine.position
+        and first.kind not in ('nacked', 'waits'))
+"""
 KNOWN_NOW = """
 update undeliverable set next_attempt_at = now()
 where kind = 'unknown_contract' and contract = any(%s) and next_attempt_at > now()
@@ -81,6 +88,11 @@ rows_now = Gauge(
 refusals = Counter(
     "ordersaga_relay_messages_refused_total", "Attempts that the broker or the relay refused", ["database", "kind"]
 )
+
+
+def never_sent(connection: Connection[Any], positions: Sequence[int]) -> set[int]:
+    """Those of these rows that nobody gets as they are, or that wait for one of them."""
+    return {position for (position,) in connection.execute(NEVER_SENT, (positions,))}
 
 
 class RefusedRow(NamedTuple):

@@ -51,10 +51,13 @@ class SilentHandler(WSGIRequestHandler):
         pass
 
 
-def serve_health(port: int, host: str, problems: Callable[[], list[str]]) -> None:
+def serve_health(
+    port: int, host: str, problems: Callable[[], list[str]], warnings: Callable[[], list[str]] = list
+) -> None:
     """Serve /healthz, /readyz and /metrics from a daemon thread; port 0 does nothing.
 
     `problems` returns the reasons why the process cannot work now, each a sentence; an empty list means ready.
+    `warnings` returns what a person should look at although the process works.
 
     Raises:
         OSError: the port is taken.
@@ -63,7 +66,7 @@ def serve_health(port: int, host: str, problems: Callable[[], list[str]]) -> Non
         return
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, content_type, body = respond(environ["PATH_INFO"], problems)
+        status, content_type, body = respond(environ["PATH_INFO"], problems, warnings)
         start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(body)))])
         return [body]
 
@@ -71,14 +74,16 @@ def serve_health(port: int, host: str, problems: Callable[[], list[str]]) -> Non
     threading.Thread(target=server.serve_forever, name="health", daemon=True).start()
 
 
-def respond(path: str, problems: Callable[[], list[str]]) -> tuple[str, str, bytes]:
+def respond(
+    path: str, problems: Callable[[], list[str]], warnings: Callable[[], list[str]] = list
+) -> tuple[str, str, bytes]:
     """Status line, content type and body of one health endpoint."""
     match path:
         case "/healthz":
             return "200 OK", "application/json", b'{"alive": true}'
         case "/readyz":
             found = problems()
-            body = json.dumps({"ready": not found, "problems": found}).encode()
+            body = json.dumps({"ready": not found, "problems": found, "warnings": warnings()}).encode()
             return "503 Service Unavailable" if found else "200 OK", "application/json", body
         case "/metrics":
             return "200 OK", CONTENT_TYPE_LATEST, generate_latest()

@@ -24,6 +24,10 @@ def state(process: ProcessStatus) -> str:
 def test_the_problem_of_a_relay_stands_beside_its_lag() -> None:
     assert BLOCKED in state(PROCESS)
     assert "Late" in state(replace(PROCESS, state="up", problems=()))
+    works = state(replace(PROCESS, state="up", problems=("queue projections.0 gives no answer",)))
+    assert "projections.0" in works
+    assert "Warning" in works
+    assert "Not ready" not in works
 
 
 def test_a_process_that_is_not_ready_tells_why_in_place_of_its_figures() -> None:

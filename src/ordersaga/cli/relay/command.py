@@ -78,7 +78,8 @@ def status(application: Application, services: tuple[Service, ...], as_json: boo
     BEHIND counts committed rows that the broker has not confirmed; OLDEST is the age of the first of them. REFUSED
     counts messages that it refused or that the relay did not send, and those that wait behind them: `parked list`
     shows them.
-    A line below tells what keeps a relay from publishing, such as an alarm of the broker or a queue by its name.
+    A line below tells what keeps a relay from publishing, such as an alarm of the broker; another names each queue
+    that gives no answer: only its messages wait, until it answers.
     Exit code 0 when every database answers and its relay publishes, else 1.
     """
     urls = relay_urls(application, services)
@@ -107,8 +108,11 @@ def table(lines: list[RelayStatus]) -> list[str]:
 
 
 def remarks(line: RelayStatus) -> list[str]:
-    """The problem of one database, and the reason of the first undeliverable message."""
+    """The problem of one database, its detached queues, and the reason of the first undeliverable message."""
     found = [f"{line.database}: {line.problem}"] if line.problem else []
+    found += [
+        f"{line.database}: {each.state}; {each.kept_rows} rows of the outbox are kept for it" for each in line.detached
+    ]
     if line.undeliverable_since:
         why = f"{line.undeliverable} undeliverable since {ago(line.undeliverable_since)}, the first: "
         found.append(f"{line.database}: {why}{line.undeliverable_reason}")

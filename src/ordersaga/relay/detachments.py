@@ -1,0 +1,129 @@
+"""Detachments: the queues that a relay publishes around while it leads, and those that are being caught up."""
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from pika.exceptions import AMQPError
+from prometheus_client import Gauge
+from psycopg import Connection
+
+from ordersaga.broker.side_exchanges import NoSideExchange, reachable
+from ordersaga.broker.silent_queues import Groups, SilentQueues
+from ordersaga.relay import detached
+from ordersaga.relay.catch_up import Access, CatchUp
+from ordersaga.relay.connection import reason_of
+from ordersaga.relay.detached import STRANGERS, Detached
+from ordersaga.relay.publisher import BrokerUnavailable
+from ordersaga.relay.routes import Routes
+from ordersaga.relay.silence import Silence
+from ordersaga.relay.window import Cursor, Outgoing
+from ordersaga.runtime.logs import log
+
+MEET_SECONDS = 0.3
+"""The longest pause of the relay for a queue that has nearly caught up."""
+BETWEEN_MEETINGS = 2.0
+"""Seconds between two such pauses."""
+
+queues_detached = Gauge(
+    "ordersaga_relay_detached_queues", "Queues that give no answer, or lack messages since", ["database"]
+)
+
+
+class Detachments:
+    """Everything is sent to `events` while there are none."""
+
+    def __init__(self, connection: Connection[Any], groups: Groups, queues: SilentQueues, access: Access) -> None:
+        """Raises BrokerUnavailable when queues are detached and the exchange of a group is missing."""
+        self.rows: list[Detached] = []
+        self.routes: Routes | None = None
+        """None while no queue is detached."""
+        self._connection = connection
+        self._groups = groups
+        self._access = access
+        self._gauge = queues_detached.labels(access.database)
+        self._log = log.bind(database=access.database)
+        self._catch_ups: dict[tuple[str, str], CatchUp] = {}
+        self._first: str | None = None
+        self._meet_at = 0.0
+        self._reachable: Groups = {}
+        self._renew()
+        self.silence = Silence(access.amqp_url, f"relay {access.database}", queues, groups, self._silent)
+
+    def _renew(self) -> None:
+        self.rows = detached.load(self._connection)
+        self._gauge.set(len(self.rows))
+        self._reachable = self._reachable or (self._find_reachable() if self.rows else {})
+        self.routes = Routes(self._reachable, self.rows) if self.rows else None
+        for row in self.rows:
+            place = (row.queue, row.audience)
+            if place not in self._catch_ups and not any(row.waits_for(other) for other in self.rows):
+                self._catch_ups[place] = CatchUp(row, self._groups.get(row.group or "", ()), self._access)
+                self._catch_ups[place].start()
+
+    def _silent(self) -> list[str]:
+        return [row.queue for row in self.rows if row.group or row.queue == STRANGERS]
+
+    def _find_reachable(self) -> Groups:
+        try:
+            found = reachable(self._access.amqp_url, f"relay {self._access.database}", self._groups, None)
+        except NoSideExchange as error:
+            raise BrokerUnavailable(str(error)) from error
+        except (AMQPError, OSError) as error:
+            raise BrokerUnavailable(reason_of(error)) from error
+        return {group: contracts for group, contracts in self._groups.items() if group in found}
+
+    def sentences(self) -> list[str]:
+        """What is detached, and whether rows stay in the outbox beyond their retention because of it."""
+        old = datetime.now(UTC) - timedelta(seconds=self._access.retention_seconds)
+        kept = "; rows older than their retention are kept for it"
+        name = self._access.database
+        return [f"{name}: {row}{kept if row.since < old else ''}" for row in self.rows]
+
+    def detach(self, queues: Mapping[str, Collection[int]]) -> None:
+        """Record queues that give no answer, with their partitions; the next Detachments publish around them."""
+        with self._connection.transaction():
+            for queue, partitions in queues.items():
+                detached.detach(self._connection, queue, partitions)
+        for row in detached.load(self._connection):
+            if row.queue in queues:
+                self._log.warning(f"{row}; everything else goes on", queue=row.queue)
+
+    def deliverable(self, rows: Sequence[Outgoing]) -> list[Outgoing]:
+        """Those of these undeliverable rows that no audience would miss if the others got them now."""
+        if self.routes is None:
+            return list(rows)
+        around = [row.position for row in rows if self.routes.is_around(row.message)]
+        held = detached.passed(self._connection, self.rows, around) if around else set()
+        return [row for row in rows if row.position not in held]
+
+    def follow(self, cursor: Cursor) -> bool:
+        """Tell how far all rows are settled. Returns whether it is time to attach a queue that has nearly caught up."""
+        self._first = self._first or cursor.published
+        if cursor.target is None or cursor.published != self._first:
+            for catch_up in self._catch_ups.values():
+                catch_up.goal = cursor.published
+        near = any(catch_up.is_near for catch_up in self._catch_ups.values())
+        return near and time.monotonic() >= self._meet_at
+
+    def attach(self, published: str) -> None:
+        """Attach the queues that have every row visible in this snapshot: no window may be open."""
+        self._meet_at = time.monotonic() + BETWEEN_MEETINGS
+        end = time.monotonic() + MEET_SECONDS
+        for place, catch_up in list(self._catch_ups.items()):
+            if catch_up.is_near and catch_up.reaches(published, max(0.0, end - time.monotonic())):
+                catch_up.end()
+                del self._catch_ups[place]
+                detached.attach(self._connection, catch_up.row)
+                self._meet_at = 0.0
+                done = "the queue has all of its messages" if catch_up.row.group else "published to `events` again"
+                self._log.info(done, queue=catch_up.row.queue)
+        if not self._meet_at:
+            self._renew()
+
+    def close(self) -> None:
+        """End catching up: another relay may lead now."""
+        self._gauge.set(0)
+        for catch_up in self._catch_ups.values():
+            catch_up.end()
