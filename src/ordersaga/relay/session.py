@@ -10,7 +10,7 @@ from ordersaga.database.locks import RELAY_LEAD, try_lock
 from ordersaga.runtime import sessions
 
 # A crash may set the cursor back; the relay then publishes copies, which every inbox drops by id. So its moves need
-# not wait for the disk. Plans are made once: planning took three quarters of a statement that lists a
+# not wait for the disk (decision 26). Plans are made once: planning took three quarters of a statement that lists a
 # window. Sequential scans are off because a generic plan takes the few new rows for a third of the table.
 SETTINGS = """
 select set_config('synchronous_commit', 'off', false),
