@@ -23,8 +23,8 @@ PERMISSIONS = {
 """Least rights on the vhost: a relay only publishes, to `events` and to `events.<group>`; a group only reads its own
 queues."""
 LIMITS = {"max-connections": 64, "max-channels": 1024}
-"""Of a user. A worker has 1 connection and a channel for each of at most 16 queues and the dead letters, a relay has 1
-of each; 16 workers and those that the broker has not missed yet fit in."""
+"""Of a user. A worker has 2 connections, one with a channel for each of at most 16 queues and the dead letters, a relay
+has 1 of each; 16 workers and those that the broker has not missed yet fit in."""
 
 
 def password(state: State, user: str) -> str:

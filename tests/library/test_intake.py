@@ -110,6 +110,14 @@ def test_a_queue_that_is_released_while_its_worker_is_full_is_handled_to_the_end
     assert numbers(handled) == list(range(1, 21))
 
 
+def test_workers_are_counted_also_after_the_connection_that_asks_was_ended(intake: Intake) -> None:
+    assert intake.workers() == 1
+    assert intake._asking
+    intake._asking.connection._impl._transport._sock.shutdown(socket.SHUT_RDWR)
+    assert intake.workers() == 1
+    assert not intake.arrived
+
+
 def test_a_connection_that_is_lost_while_a_worker_is_full_is_noticed_once_it_has_room(
     counting: Counting, intake: Intake
 ) -> None:
