@@ -8,6 +8,8 @@ from contracts import CONTRACTS
 from devstack.processes import relay_user
 from devstack.servers.private import Servers
 from devstack.servers.rabbitmq_users import topic_permissions
+from ordersaga.broker.side_exchanges import NoSideExchange, reachable
+from ordersaga.broker.topology import Group
 from ordersaga.service import Service
 from projections.service import projections
 from tests.conftest import AnyServers
@@ -46,3 +48,16 @@ def test_messages_that_the_relays_user_may_not_publish_hold_nobody_else_up(
 def test_a_relay_may_publish_the_contracts_of_its_service_and_no_others(service: Service) -> None:
     [pattern] = {entry["write"] for entry in topic_permissions() if entry["user"] == relay_user(service.name)}
     assert {name for name in CONTRACTS if re.search(pattern, f"{name}.00")} == service.announcements.contracts.keys()
+
+
+def test_a_relay_may_publish_to_the_exchanges_of_the_groups_what_it_may_publish_to_all(
+    broker: TestBroker, servers: AnyServers
+) -> None:
+    if not isinstance(servers, Servers):
+        pytest.skip("the broker in a container has one user")
+    broker.declare(Group("projections", ("*.*.*",), 1))
+    url = servers.amqp_url("order_service_relay")
+    assert reachable(url, "relay", ["projections", "nowhere"], "orders.order_placed.v1") == {"projections"}
+    with pytest.raises(NoSideExchange, match=r"write permission for events\.projections"):
+        reachable(url, "relay", ["projections"], FOREIGN)
+    assert broker.depth("projections.0") == 0
