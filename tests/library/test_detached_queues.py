@@ -6,6 +6,8 @@ from uuid import UUID
 import pytest
 
 from devstack.ports import choose
+from ordersaga.broker.change import QueueChange
+from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import EVENTS, Group, side_exchange_of
 from ordersaga.relay.status import relay_status
 from tests.conftest import AnyServers
@@ -94,6 +96,8 @@ def test_everything_but_its_messages_goes_on_while_a_queue_is_stuck_and_then_it_
         assert (named.queue, named.kept_rows) == ("stuck.1", 3 * KEYS)
         assert ready(port) == ([], [f"counting: {named.state}"])
         assert "queue stuck.1 gives no answer since" in named.state
+        with pytest.raises(ChangeFailed, match=r"stuck\.1 gives no answer"):
+            QueueChange([Group("stuck", (CONTRACT,), 4)], shop.broker.url, {}, {}, 10, lambda _: None).run()
         assert metric(port, 'ordersaga_relay_detached_queues{database="counting"}') == 1
         relay.end()
         relays.start(script=SERVICES, RELAY_RETENTION_HOURS="0.000001")

@@ -16,6 +16,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from ordersaga.broker import bound_contracts, pause_locks
 from ordersaga.broker.group_status import GroupStatus, group_status
 from ordersaga.broker.pause_locks import ChangeFailed
+from ordersaga.broker.silent_queues import answers
 from ordersaga.broker.topology import (
     QUEUE_COUNTS,
     Group,
@@ -33,6 +34,9 @@ from ordersaga.envelope.message import PARTITIONS
 POLL = 0.1
 SETTLE_SECONDS = 3
 """The time in which the broker must notice that the workers have disconnected."""
+
+TRIES = 3
+"""Questions to a queue; a busy broker may answer late."""
 
 UNCHANGED = "Nothing was changed; relays and workers go on as before."
 
@@ -83,10 +87,13 @@ class QueueChange:
                 self.say("the workers still had something in hand; letting them go on")
 
     def require_declared(self) -> None:
-        """Raises ChangeFailed: a group has no queues, so there is no number to change."""
+        """Raises ChangeFailed: a group has no queues, or one that cannot say how many messages it has."""
         for group in self.groups:
-            if not queues_of(self.broker, group.name):
+            if not (queues := queues_of(self.broker, group.name)):
                 raise ChangeFailed(f"{group.name} is not declared: run `ordersaga topology`. {UNCHANGED}")
+            for queue in queues:
+                if not any(answers(self.broker, queue) for _ in range(TRIES)):
+                    raise ChangeFailed(f"{queue} gives no answer: wait until it does. {UNCHANGED}")
 
     def try_once(self) -> bool:
         """Drain, pause the workers, and move the bindings. Returns False when workers still hold messages."""
