@@ -40,12 +40,13 @@ from ordersaga.audit.checkpoint import Snapshot
 from ordersaga.consumer import deadlines
 from ordersaga.consumer.receiver import Receiver
 from ordersaga.envelope.message import Cause, Message, to_properties
-from ordersaga.http.admission import NEWEST, STEPS, WAITING, topic_of
+from ordersaga.http.admission import NEWEST, STEPS, WAITING
 from ordersaga.http.idempotency import Answer, RequestKey, once
 from ordersaga.inbox.delivery import Delivery, Received, read
 from ordersaga.relay import purge, window
 from ordersaga.runtime.sessions import WORKER, connect
 from ordersaga.service import Service
+from ordersaga.store.topics import topic_of
 from ordersaga.store.transaction import Transaction, decide
 from payment_service.gateway import Captured
 from payment_service.service import payment_service

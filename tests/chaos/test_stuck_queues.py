@@ -14,8 +14,8 @@ from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
 from tests.support.refusals import FULL, fill_up, make_room, undeliverable
-from tests.support.relays import all_published, announce, assert_in_order_per_key, first_copies, relays_of
-from tests.support.stuck import bound_by, drain, suspended
+from tests.support.relays import all_published, announce, assert_in_order_per_key, first_copies, listen, relays_of
+from tests.support.stuck import bound_by, suspended
 from tests.support.wait import until
 
 BOTH, ONE = "test.happened.v1", "test.seen.v1"
@@ -90,7 +90,7 @@ def test_whatever_stops_every_queue_gets_all_of_its_messages_in_order(
         make_room(broker)
         until(lambda: all_published(outbox) and not undeliverable(outbox), 120)
         until(lambda: not outbox.rows("select queue from detached_queues"), 120)
-        heard = {queue: first_copies(drain(broker, queue)) for queue in QUEUES}
+        heard = {queue: first_copies(listen(broker, queue, prefetch=1)) for queue in QUEUES}
     for queue in QUEUES:
         assert_in_order_per_key(heard[queue])
     stuck = {message.id for queue in ("stuck.0", "stuck.1") for message in heard[queue]}

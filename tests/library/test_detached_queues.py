@@ -20,9 +20,10 @@ from tests.support.relays import (
     announce,
     assert_in_order_per_key,
     first_copies,
+    listen,
     relays_of,
 )
-from tests.support.stuck import bound_by, drain, metric, ready, suspended
+from tests.support.stuck import bound_by, metric, ready, suspended
 from tests.support.wait import until
 
 CONTRACT = "test.happened.v1"
@@ -61,7 +62,7 @@ class Shop:
     def has_all(self, *queues: str) -> bool:
         """Whether these queues together have every message, each in order, as an inbox sees them."""
         for queue in queues:
-            self.heard.setdefault(queue, []).extend(drain(self.broker, queue))
+            self.heard.setdefault(queue, []).extend(listen(self.broker, queue, prefetch=1))
             assert_in_order_per_key(first_copies(self.heard[queue]))
         return {message.id for queue in queues for message in self.heard[queue]} == {*self.announced}
 

@@ -20,6 +20,7 @@ from tests.support.databases import Database
 from tests.support.plans import plan_of, rows_read
 from tests.support.relays import (
     EVERYTHING,
+    KILLED_BEFORE_ITS_CURSOR_MOVES,
     RelayProcess,
     Relays,
     all_published,
@@ -122,21 +123,6 @@ def test_with_eight_writers_nothing_is_lost_nothing_comes_twice_and_each_key_is_
     assert len(heard) > 2500
     assert sorted(message.id for message in heard) == sorted(ids_in_order(outbox))
     assert_in_order_per_key(heard)
-
-
-KILLED_BEFORE_ITS_CURSOR_MOVES = """
-import os, signal, sys
-from ordersaga.relay import daemon as __main__
-from ordersaga.relay import window
-look = window.open_window
-def never_store(connection, cursor):
-    if cursor and cursor.target is None:
-        os.kill(os.getpid(), signal.SIGKILL)
-window.save_cursor = never_store
-window.open_window = lambda connection, cursor, limits, save: never_store(connection, save) or look(
-    connection, cursor, limits)
-__main__.main(["counting"])
-"""
 
 
 def test_a_relay_killed_after_the_confirms_and_before_its_cursor_moves_publishes_the_same_again(

@@ -32,6 +32,7 @@ from tests.support.refusals import (
     undeliverable,
 )
 from tests.support.relays import (
+    KILLED_BEFORE_ITS_CURSOR_MOVES,
     Relays,
     all_published,
     announce,
@@ -178,26 +179,11 @@ def test_a_relay_killed_while_messages_are_undeliverable_loses_none_and_keeps_th
     assert_in_order_per_key(messages)
 
 
-KILLED_BEFORE_THE_CURSOR_MOVES = """
-import os, signal
-from ordersaga.relay import daemon as __main__
-from ordersaga.relay import window
-look = window.open_window
-def never_store(connection, cursor):
-    if cursor and cursor.target is None:
-        os.kill(os.getpid(), signal.SIGKILL)
-window.save_cursor = never_store
-window.open_window = lambda connection, cursor, limits, save: never_store(connection, save) or look(
-    connection, cursor, limits)
-__main__.main(["counting"])
-"""
-
-
 def test_what_was_kept_before_the_cursor_moved_is_not_sent_past_its_place(
     outbox: Database, broker: TestBroker, relays: Relays
 ) -> None:
     announce_each(outbox, ("a", 1, HEARD), ("a", 2, UNBOUND), ("a", 3, HEARD))
-    assert relays.start(script=KILLED_BEFORE_THE_CURSOR_MOVES).wait(20) == -signal.SIGKILL
+    assert relays.start(script=KILLED_BEFORE_ITS_CURSOR_MOVES).wait(20) == -signal.SIGKILL
     assert not all_published(outbox)
     before = undeliverable(outbox, "message_id, refused_at")
     assert len(before) == 2

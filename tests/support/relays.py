@@ -24,6 +24,21 @@ from tests.support.workers import ROOT
 EVERYTHING = Group("listener", ("*.*.*",), 1)
 """A group whose one queue hears every message, in the order in which the broker routed them."""
 
+KILLED_BEFORE_ITS_CURSOR_MOVES = """
+import os, signal
+from ordersaga.relay import daemon as __main__
+from ordersaga.relay import window
+look = window.open_window
+def never_store(connection, cursor):
+    if cursor and cursor.target is None:
+        os.kill(os.getpid(), signal.SIGKILL)
+window.save_cursor = never_store
+window.open_window = lambda connection, cursor, limits, save: never_store(connection, save) or look(
+    connection, cursor, limits)
+__main__.main(["counting"])
+"""
+"""A relay that ends once every message is confirmed: a script for `Relays.start`."""
+
 ROW = """
 insert into outbox (message_id, contract, source, key, sequence, time, event_hash,
     correlation_id, actor, traceparent, tracestate, body)
@@ -74,13 +89,15 @@ class Heard(NamedTuple):
     sequence: int
 
 
-def listen(broker: TestBroker) -> list[Heard]:
-    """Take everything that has arrived at the listener, oldest first."""
+def listen(broker: TestBroker, queue: str = EVERYTHING.queue_names[0], prefetch: int = 500) -> list[Heard]:
+    """Take everything that has arrived in a queue, oldest first; of what arrives meanwhile, so much is requeued."""
     heard: list[Heard] = []
-    count = broker.depth(EVERYTHING.queue_names[0])
+    count = broker.depth(queue)
+    if not count:
+        return heard
     with broker.channel() as channel:
-        channel.basic_qos(prefetch_count=500)
-        for method, properties, _ in channel.consume(EVERYTHING.queue_names[0], inactivity_timeout=10):
+        channel.basic_qos(prefetch_count=prefetch)
+        for method, properties, _ in channel.consume(queue, inactivity_timeout=10):
             assert method is not None, f"only {len(heard)} of {count} messages came"
             headers = properties.headers
             heard.append(Heard(UUID(headers["ce-id"]), headers["ce-subject"], int(headers["ce-sequence"])))

@@ -1,17 +1,15 @@
-"""Queues that give no answer while a block lasts, and what has arrived in queues."""
+"""Queues that give no answer while a block lasts, and what a relay says of them."""
 
 import json
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
-from uuid import UUID
 
 from ordersaga.broker.topology import EVENTS
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.refusals import rabbitmqctl
-from tests.support.relays import Heard
 
 
 @contextmanager
@@ -53,22 +51,3 @@ def metric(port: int, line: str) -> float:
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         [value] = [text.split()[-1] for text in answer.read().decode().splitlines() if text.startswith(line)]
     return float(value)
-
-
-def drain(broker: TestBroker, queue: str) -> list[Heard]:
-    """Take what the queue has, oldest first."""
-    heard: list[Heard] = []
-    with broker.channel() as channel:
-        count = channel.queue_declare(queue, passive=True).method.message_count
-        if not count:
-            return heard
-        channel.basic_qos(prefetch_count=1)  # what is delivered and not taken goes back
-        for method, properties, _ in channel.consume(queue, inactivity_timeout=10):
-            assert method is not None, f"only {len(heard)} of {count} messages came"
-            headers = properties.headers
-            heard.append(Heard(UUID(headers["ce-id"]), headers["ce-subject"], int(headers["ce-sequence"])))
-            channel.basic_ack(method.delivery_tag)
-            if len(heard) == count:
-                break
-        channel.cancel()
-    return heard

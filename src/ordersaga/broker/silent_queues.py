@@ -17,7 +17,7 @@ HANGING_SECONDS = 2.0
 """A queue that has not answered by then does not answer: a classic queue is waited for without end."""
 
 Groups = Mapping[str, Sequence[str]]
-"""Group -> the contracts that its queues are bound for; `*.*.*` is every contract."""
+"""Group -> the contracts that its queues are bound for, or EVERY_CONTRACT."""
 
 
 def answers(connection: BlockingConnection, queue: str) -> bool:
@@ -91,7 +91,7 @@ class SilentQueues:
             f"{group}.{int(partition) % count}"
             for contract, _, partition in (key.rpartition(".") for key in routing_keys)
             for group, contracts in self._groups.items()
-            if (contract in contracts or "*.*.*" in contracts) and (count := self.count(group))
+            if topology.receives(contracts, contract) and (count := self.count(group))
         }
         return sorted(found)
 

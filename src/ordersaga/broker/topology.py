@@ -11,6 +11,8 @@ from pika.exceptions import ChannelClosedByBroker
 from ordersaga.envelope.message import PARTITIONS
 
 EVENTS = "events"
+EVERY_CONTRACT = "*.*.*"
+"""In place of the contracts of a group that receives all of them."""
 DEAD_LETTERS = "dead_letters"
 DELIVERY_LIMIT = 5
 """Deliveries before the broker dead-letters a message; RabbitMQ 3.10 breaks order without a limit."""
@@ -31,7 +33,7 @@ class Group:
 
     name: str
     contracts: tuple[str, ...]
-    """Contract names; `*.*.*` is every contract."""
+    """Contract names, or EVERY_CONTRACT."""
     queues: int
 
     def __post_init__(self) -> None:
@@ -51,6 +53,16 @@ class Group:
         for contract in self.contracts:
             for partition in range(PARTITIONS):
                 yield self.queue_names[partition % self.queues], f"{contract}.{partition:02d}"
+
+
+def receives(contracts: Iterable[str], contract: str) -> bool:
+    """Whether a group with these contracts receives this one."""
+    return contract in contracts or EVERY_CONTRACT in contracts
+
+
+def group_of(queue: str) -> str:
+    """The group of `<group>.<number>`."""
+    return queue.rpartition(".")[0]
 
 
 def dead_letters_of(group: str) -> str:

@@ -9,6 +9,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from ordersaga.database.doorbell import no_ring
 from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.envelope.message import Cause
 from ordersaga.inbox.reactions import Reactions
@@ -16,7 +17,7 @@ from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, classify, session_ended
 from ordersaga.runtime.logs import log
 from ordersaga.store.announcements import Announcements
-from ordersaga.store.lazy_transaction import LazyTransaction, no_ring
+from ordersaga.store.lazy_transaction import LazyTransaction
 from ordersaga.store.transaction import Transaction
 
 BATCH = 50

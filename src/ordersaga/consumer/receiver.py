@@ -11,6 +11,7 @@ from uuid import UUID
 import prometheus_client
 from psycopg import Connection
 
+from ordersaga.database.doorbell import no_ring
 from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Delivery, Received, read
@@ -21,7 +22,7 @@ from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
 from ordersaga.runtime.errors import CircuitOpen, ErrorKind, Failure, classify, describe, session_ended
 from ordersaga.runtime.logs import log, working_on
 from ordersaga.store.cache import AggregateCache
-from ordersaga.store.lazy_transaction import LazyTransaction, no_ring
+from ordersaga.store.lazy_transaction import LazyTransaction
 
 RECEIVED = prometheus_client.Counter(
     "ordersaga_messages_received_total", "Messages taken from the broker", ["group", "contract"]

@@ -17,6 +17,7 @@ from ordersaga.runtime.links import DatabaseLink
 from ordersaga.runtime.logs import log
 from ordersaga.runtime.sessions import API, SessionLimits
 from ordersaga.runtime.settings import Settings
+from ordersaga.store.topics import topic_of
 
 LOOK_EVERY = 0.25
 """Seconds between two looks at the newest events, while requests come."""
@@ -57,11 +58,6 @@ class Saga(NamedTuple):
     @property
     def topics(self) -> Collection[str]:
         return [topic_of(event) for event in (self.begins, *self.ends)]
-
-
-def topic_of(event: type[CanMutateAggregate[Any]]) -> str:
-    topic: str = getattr(event, "TOPIC")  # noqa: B009 - not declared on the library's base class
-    return topic
 
 
 class Admission:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from ordersaga.database.doorbell import no_ring
 from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Received, read
@@ -18,7 +19,7 @@ from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import CircuitOpen, ErrorKind, classify, describe, session_ended
 from ordersaga.runtime.logs import is_worth_a_line, log, working_on
-from ordersaga.store.lazy_transaction import LazyTransaction, no_ring
+from ordersaga.store.lazy_transaction import LazyTransaction
 
 MAX_OUTSIDE = 16
 """The most messages whose outside steps run at once."""

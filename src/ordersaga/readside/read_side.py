@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg import Connection
 
+from ordersaga.broker.topology import EVERY_CONTRACT
 from ordersaga.database.service_schema import Migrations, ServiceSchema
 from ordersaga.envelope.declaration import require_contract
 from ordersaga.envelope.message import ContractData
@@ -17,7 +18,6 @@ from ordersaga.service import Service
 if TYPE_CHECKING:
     from sqlalchemy import MetaData
 
-EVERY_CONTRACT = "*.*.*"
 GRANTS = """
     grant select, insert on event_log to {role};
     grant select on rebuilds to {role};

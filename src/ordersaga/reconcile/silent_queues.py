@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from psycopg import Connection
 
+from ordersaga.broker.topology import group_of
 from ordersaga.envelope.message import partition_of
 
 SILENT = "select queue, partitions, since from detached_queues where audience = 'queue' order by queue"
@@ -20,7 +21,7 @@ class SilentQueue(NamedTuple):
 
     def lacks(self, group: str, key: str | None) -> bool:
         """Whether messages of this key for this group wait for it."""
-        return self.queue.rpartition(".")[0] == group and key is not None and partition_of(key) in self.partitions
+        return group_of(self.queue) == group and key is not None and partition_of(key) in self.partitions
 
     def __str__(self) -> str:
         return f"queue {self.queue} gives no answer since {self.since:%Y-%m-%d %H:%M:%S %z}"

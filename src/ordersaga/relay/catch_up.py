@@ -20,7 +20,6 @@ from ordersaga.relay import detached, session, window
 from ordersaga.relay.detached import Detached
 from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publisher import BrokerUnavailable, Publisher
-from ordersaga.relay.routes import receives
 from ordersaga.relay.undeliverable import never_sent
 from ordersaga.relay.window import PAGE, Cursor, Outgoing, PageLimits
 from ordersaga.runtime.backoff import Backoff
@@ -181,7 +180,9 @@ class CatchUp(threading.Thread):
 
     def _is_lacking(self, row: Outgoing) -> bool:
         message = row.message
-        if not self.row.concerns(message) or (self.row.group and not receives(self._contracts, message.contract)):
+        if not self.row.concerns(message):
+            return False
+        if self.row.group and not topology.receives(self._contracts, message.contract):
             return False
         return row.size <= self._access.max_bytes and not self._access.refusal_of(message)
 

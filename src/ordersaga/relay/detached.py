@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from psycopg import Connection
 
-from ordersaga.broker.topology import EVENTS, side_exchange_of
+from ordersaga.broker.topology import EVENTS, group_of, side_exchange_of
 from ordersaga.database.snapshot_window import unseen
 from ordersaga.envelope.message import PARTITIONS, Message
 from ordersaga.relay.window import Cursor
@@ -32,7 +32,7 @@ class Detached:
     @property
     def group(self) -> str | None:
         """The group that lacks messages; None when only others lack some."""
-        return self.queue.rpartition(".")[0] if self.audience == "queue" else None
+        return group_of(self.queue) if self.audience == "queue" else None
 
     @property
     def exchange(self) -> str:
@@ -73,7 +73,6 @@ ALL = frozenset(range(PARTITIONS))
 LOAD = """
 select queue, audience, partitions, since from detached_queues order by queue
 """
-# For each, the rows that were committed since.
 KEPT = f"select count(*) from ({unseen('position', 'outbox')}) as kept"  # noqa: S608 - constants
 LACKED_FROM = "select lacked_from::text from detached_queues where queue = %s"
 CURSOR = """

@@ -2,11 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from ordersaga.broker.topology import EVENTS, side_exchange_of
+from ordersaga.broker.topology import EVENTS, receives, side_exchange_of
 from ordersaga.envelope.message import Message
 from ordersaga.relay.detached import Detached
-
-EVERY_CONTRACT = "*.*.*"
 
 
 class Routes:
@@ -33,8 +31,3 @@ class Routes:
             for group, contracts in self._groups.items()
             if receives(contracts, message.contract) and (group, partition) not in self._silent
         )
-
-
-def receives(contracts: Iterable[str], contract: str) -> bool:
-    """Whether a group with these contracts receives this one."""
-    return contract in contracts or EVERY_CONTRACT in contracts

@@ -6,7 +6,7 @@ from pika.exceptions import AMQPError
 
 from ordersaga.broker.side_exchanges import NoSideExchange, reachable
 from ordersaga.broker.silent_queues import Groups, SilentQueues
-from ordersaga.broker.topology import QUEUE_COUNTS
+from ordersaga.broker.topology import QUEUE_COUNTS, group_of
 from ordersaga.envelope.message import Message
 from ordersaga.relay.detached import ALL, STRANGERS, partitions_of
 from ordersaga.relay.publisher import BrokerUnavailable
@@ -84,5 +84,5 @@ class Silence:
     def _partitions(self, queue: str) -> Collection[int]:
         if queue == STRANGERS:
             return ALL
-        count = self._queues.count(queue.rpartition(".")[0])
+        count = self._queues.count(group_of(queue))
         return partitions_of(queue, count) if count in QUEUE_COUNTS else ALL

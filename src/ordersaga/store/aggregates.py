@@ -12,7 +12,7 @@ from psycopg import Connection
 from ordersaga.envelope.message import Cause
 from ordersaga.store.fingerprint import UNKNOWN, fingerprint, of_all_aggregates
 from ordersaga.store.hash_chain import chain
-from ordersaga.store.topics import AggregateSnapshot, mapper
+from ordersaga.store.topics import AggregateSnapshot, mapper, topic_of
 
 SNAPSHOT_EVERY = 100
 """Events after which a changed aggregate gets a new snapshot; a load reads one snapshot and about as many events, or
@@ -171,6 +171,5 @@ def ids_of_kind(
     connection: Connection[Any], created: type[CanMutateAggregate[UUID]], limit: int = 1000, after: UUID | None = None
 ) -> list[UUID]:
     """Ids of the aggregates that this event created, oldest first, at most `limit`, after the aggregate `after`."""
-    topic: str = getattr(created, "TOPIC")  # noqa: B009 - not declared on the library's base class
-    rows = connection.execute(OF_KIND, {"topic": topic, "after": after, "limit": limit})
+    rows = connection.execute(OF_KIND, {"topic": topic_of(created), "after": after, "limit": limit})
     return [row[0] for row in rows]

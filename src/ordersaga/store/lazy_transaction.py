@@ -10,10 +10,6 @@ from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
 
-def no_ring() -> None:
-    """In place of a doorbell: the relay finds new messages by itself, up to 50 ms later."""
-
-
 class LazyTransaction:
     """Until it begins, each statement on the connection, which is in autocommit, is a transaction by itself.
 

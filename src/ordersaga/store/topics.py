@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import UUID
 
-from eventsourcing.domain import AggregateCreated, Snapshot
+from eventsourcing.domain import AggregateCreated, CanMutateAggregate, Snapshot
 from eventsourcing.persistence import DatetimeAsISO, JSONTranscoder, Mapper, StoredEvent, UUIDAsHex
 from eventsourcing.utils import _topic_cache, register_topic
 
@@ -34,6 +34,12 @@ class TopicMapper(Mapper[UUID]):
         elif isinstance(event, AggregateSnapshot):
             require_topic(event.topic)
         return event
+
+
+def topic_of(event: type[CanMutateAggregate[UUID]]) -> str:
+    """The topic under which an event class is stored."""
+    topic: str = getattr(event, "TOPIC")  # noqa: B009 - not declared on the library's base class
+    return topic
 
 
 def require_topic(topic: str) -> None:
