@@ -53,13 +53,14 @@ class DatabaseParty:
         return step(received.data, transaction, self.world)
 
     def react(self, message: Message, *answer: Any, commit: bool = True) -> None:
+        """As a worker does, or, while its key has parked messages, a retry."""
         received = self.received(message)
         if answer:
             [received.answer] = answer
         with LazyTransaction(self.connection, force_rollback=not commit) as lazy:
             look = self.reactor.look(self.connection, [received])
             if not look.known:
-                self.reactor.handle(lazy, [received], look)
+                self.reactor.handle(lazy, [received], look, are_parked=received.key in look.parked)
 
     def received(self, message: Message) -> Received:
         """The message as it comes out of its AMQP envelope."""
