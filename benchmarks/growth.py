@@ -40,7 +40,7 @@ from ordersaga.audit.checkpoint import Snapshot
 from ordersaga.consumer import deadlines
 from ordersaga.consumer.receiver import Receiver
 from ordersaga.envelope.message import Cause, Message, to_properties
-from ordersaga.http.admission import NEWEST, STEPS, WAITING
+from ordersaga.http.admission import MAX_EVENTS, NEWEST_EVENTS, OPEN_SAGAS
 from ordersaga.http.idempotency import Answer, RequestKey, once
 from ordersaga.inbox.delivery import Delivery, Received, read
 from ordersaga.relay import purge, window
@@ -240,14 +240,14 @@ class Shop:
             [(since, position)] = owner.execute(
                 "select pg_current_snapshot()::text, (select max(position) from stored_events)"
             ).fetchall()
-            look = {"begins": topic_of(SAGA.begins), "topics": SAGA.topics, "after": position - 200, "newest": NEWEST}
+            look = {"begins": topic_of(SAGA.begins), "topics": SAGA.topics, "after": position - 200, "most": MAX_EVENTS}
             asked: dict[str, Callable[[], object]] = {
                 "relay: poll": lambda: window.open_window(owner, window.Cursor(since), LIMITS),
                 "relay: purge": lambda: purge.purge(owner, 86_400, 0),
                 "sealer: window": lambda: sealer.window(owner, Snapshot(since)),
                 "worker: deadlines": lambda: deadlines.take(owner, ["completion"], 50),
-                "API: admission": lambda: owner.execute(STEPS, look, prepare=True).fetchall(),
-                "API: sagas under way": lambda: owner.execute(WAITING, (100_000,), prepare=True).fetchall(),
+                "API: admission": lambda: owner.execute(NEWEST_EVENTS, look, prepare=True).fetchall(),
+                "API: sagas under way": lambda: owner.execute(OPEN_SAGAS, (100_000,), prepare=True).fetchall(),
             }
             return {name: cost(owner, [ask] * 50) for name, ask in asked.items()}
 

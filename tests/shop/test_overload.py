@@ -17,7 +17,7 @@ from order_service.api import SAGA
 from order_service.commands import UnpricedLine
 from order_service.order import Order
 from ordersaga.envelope.message import Cause
-from ordersaga.http.admission import NEWEST, STEPS, WAITING
+from ordersaga.http.admission import MAX_EVENTS, NEWEST_EVENTS, OPEN_SAGAS
 from ordersaga.store.transaction import Transaction, decide
 from tests.conftest import AnyServers
 from tests.support.api import Api, running, token
@@ -152,9 +152,9 @@ def test_a_look_at_the_sagas_reads_the_newest_events_by_their_position_however_m
 ) -> None:
     """With statistics that know nothing of them too."""
     place_many(session, 1500)
-    parameters = {"begins": "order.placed", "topics": list(SAGA.topics), "after": 1000, "newest": NEWEST}
+    parameters = {"begins": "order.placed", "topics": list(SAGA.topics), "after": 1000, "most": MAX_EVENTS}
     session.execute("set plan_cache_mode = force_generic_plan")
-    plan = "\n".join(line for (line,) in session.execute(f"explain (analyze, costs off) {STEPS}", parameters))
+    plan = "\n".join(line for (line,) in session.execute(f"explain (analyze, costs off) {NEWEST_EVENTS}", parameters))
     assert plan.count("stored_events_position") == 2, plan
     assert "Seq Scan" not in plan, plan
-    assert session.execute(WAITING, (1200,)).fetchall()[0][1] == 1200
+    assert session.execute(OPEN_SAGAS, (1200,)).fetchall()[0][1] == 1200

@@ -10,7 +10,7 @@ from eventsourcing.domain import CanMutateAggregate
 from prometheus_client import Counter
 from psycopg import Connection
 
-from ordersaga.http.flow import Flow, Step
+from ordersaga.http.flow import Flow, SagaEvent
 from ordersaga.http.problems import Problem
 from ordersaga.runtime.errors import OUR_DATABASE, classify
 from ordersaga.runtime.links import DatabaseLink
@@ -19,14 +19,14 @@ from ordersaga.runtime.sessions import API, SessionLimits
 from ordersaga.runtime.settings import Settings
 from ordersaga.store.topics import topic_of
 
-LOOK_EVERY = 0.25
-"""Seconds between two looks at the newest events, while requests come."""
+COUNT_SECONDS = 0.25
+"""Between two counts, while requests come."""
 STALE_SECONDS = 2.0
 """An older finding refuses nobody: the database was away, or no request came."""
 QUIET_SECONDS = 10.0
 """Without a refusal, after which the log says that all are accepted again."""
-NEWEST = 5000
-"""Events that the first look reads, and the most that any look reads."""
+MAX_EVENTS = 5000
+"""Events that the first count reads, and the most that any count reads."""
 RETRY_SECONDS = 2
 
 SHED = Counter(
@@ -35,16 +35,16 @@ SHED = Counter(
     ["service", "limit"],
 )
 
-STEPS = """
+NEWEST_EVENTS = """
 select originator_id, topic = %(begins)s, extract(epoch from recorded_at)::float8,
     causation_id is not null and actor <> 'deadline', position
 from stored_events
-where position > greatest(%(after)s, (select max(position) from stored_events) - %(newest)s)
+where position > greatest(%(after)s, (select max(position) from stored_events) - %(most)s)
     and topic = any(%(topics)s)
-order by position limit %(newest)s
+order by position limit %(most)s
 """
-WAITING = """
-select extract(epoch from clock_timestamp())::float8, count(*) from (select from deadlines limit %s) as waiting
+OPEN_SAGAS = """
+select extract(epoch from clock_timestamp())::float8, count(*) from (select from deadlines limit %s) as open_sagas
 """
 """The time, and the number of sagas that have not ended, however long ago they began: their end clears the deadline."""
 
@@ -113,7 +113,7 @@ class Admission:
             self._wanted.wait(QUIET_SECONDS if self._refused else None)
             self._wanted.clear()
             try:
-                self.look(self._link.connection())
+                self.count(self._link.connection())
                 self._link.up()
             except Exception as error:  # noqa: BLE001 - without a finding nothing is refused
                 if classify(error) not in OUR_DATABASE and not self._link.problem:
@@ -121,25 +121,25 @@ class Admission:
                 self._link.down(error)
                 time.sleep(self._link.pause())
             self._log_end()
-            time.sleep(LOOK_EVERY)
+            time.sleep(COUNT_SECONDS)
 
-    def look(self, connection: Connection[Any]) -> None:
+    def count(self, connection: Connection[Any]) -> None:
         """Read the newest events, and find how many more sagas may begin."""
-        # Again those of the look before: a row may become visible after one with a later position.
-        rows = connection.execute(STEPS, self._parameters(), prepare=True).fetchall()
+        # Again those of the count before: a row may become visible after one with a later position.
+        rows = connection.execute(NEWEST_EVENTS, self._parameters(), prepare=True).fetchall()
         self._newest_before = self._newest
         if rows:
             self._newest = rows[-1][4]
-        [(now, waiting)] = connection.execute(WAITING, (self._most,), prepare=True).fetchall()
-        self._flow.follow(Step(*row[:4]) for row in rows)
+        [(now, open_sagas)] = connection.execute(OPEN_SAGAS, (self._most,), prepare=True).fetchall()
+        self._flow.follow(SagaEvent(*row[:4]) for row in rows)
         self._flow.forget(now)
-        places = self._most - waiting if self._most else inf
+        places = self._most - open_sagas if self._most else inf
         with self._lock:
             self._room, self._places, self._found_at = self._flow.room, places, time.monotonic()
 
     def _parameters(self) -> dict[str, Any]:
         begins, topics = topic_of(self._saga.begins), list(self._saga.topics)
-        return {"begins": begins, "topics": topics, "after": self._newest_before, "newest": NEWEST}
+        return {"begins": begins, "topics": topics, "after": self._newest_before, "most": MAX_EVENTS}
 
     def _log_refusal(self, limit: str) -> None:
         if not self._refused:

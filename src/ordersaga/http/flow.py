@@ -23,7 +23,7 @@ SLOW = 0.25
 """Of the limit: while sagas end sooner on average, those under way wait for something else than capacity."""
 
 
-class Step(NamedTuple):
+class SagaEvent(NamedTuple):
     """An event that begins or ends a saga."""
 
     id: UUID
@@ -55,23 +55,23 @@ class Flow:
     _too_old: float = -inf
     """Events before this time are forgotten."""
 
-    def follow(self, steps: Iterable[Step]) -> None:
+    def follow(self, events: Iterable[SagaEvent]) -> None:
         """Take in more events, oldest first."""
-        for step in steps:
-            if step.at < self._too_old:
+        for event in events:
+            if event.at < self._too_old:
                 continue
-            if step.begins and step.id not in self._begun:
-                self._begun[step.id] = step.at
-                self.open += step.id not in self._ended
-            elif not step.begins and step.id not in self._ended:
-                self._ended[step.id] = step.at
-                self.open -= step.id in self._begun
-                if step.by_message:
-                    self._durations.append((step.at, self._duration_of(step)))
+            if event.begins and event.id not in self._begun:
+                self._begun[event.id] = event.at
+                self.open += event.id not in self._ended
+            elif not event.begins and event.id not in self._ended:
+                self._ended[event.id] = event.at
+                self.open -= event.id in self._begun
+                if event.by_message:
+                    self._durations.append((event.at, self._duration_of(event)))
 
-    def _duration_of(self, step: Step) -> float:
+    def _duration_of(self, event: SagaEvent) -> float:
         longest = LONGEST_COUNTED * self.limit
-        return min(step.at - self._begun.get(step.id, 0.0), longest)
+        return min(event.at - self._begun.get(event.id, 0.0), longest)
 
     def forget(self, now: float) -> None:
         """Drop what is too old to tell anything; `now` is of the clock of the database."""

@@ -49,13 +49,13 @@ def look(
     connection: Connection[Any],
     messages: Sequence[Received],
     ids: Iterable[UUID] = (),
-    known: Mapping[UUID, History] = NOTHING,
+    cached: Mapping[UUID, History] = NOTHING,
     cache: AggregateCache = NO_CACHE,
 ) -> Look:
-    """Look for these messages, their keys, and the aggregates of these ids, some of which are `known`."""
+    """Look for these messages, their keys, and the aggregates of these ids, some of which are `cached`."""
     wanted = list(dict.fromkeys(ids))
     parameters = {
-        **aggregates.parameters(wanted, known),
+        **aggregates.parameters(wanted, cached),
         "messages": [message.id for message in messages],
         "keys": list({message.key for message in messages}),
     }
@@ -69,5 +69,5 @@ def look(
                 found.known[row[0]] = row[-1]
             else:
                 found.parked.add(row[2])
-    found.histories = aggregates.continued(connection, loaded, known)
+    found.histories = aggregates.continued(connection, loaded, cached)
     return found

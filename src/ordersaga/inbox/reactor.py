@@ -58,12 +58,12 @@ class Reactor:
     def look(self, connection: Connection[Any], messages: Sequence[Received], cache: AggregateCache = NO_CACHE) -> Look:
         steps = self.steps(messages)
         ids = [id_ for message, reaction in steps for id_ in reaction.loads(message.data)]
-        known = cache.take(ids)
+        cached = cache.take(ids)
         if not self.locks_first(len(messages)):
-            shared = list(self.foreseen(steps, known))
-            known.update(cache.take(shared))
+            shared = list(self.foreseen(steps, cached))
+            cached.update(cache.take(shared))
             ids += shared
-        return look(connection, messages, ids, known, cache)
+        return look(connection, messages, ids, cached, cache)
 
     def handle(self, lazy: LazyTransaction, messages: Sequence[Received], look: Look, are_parked: bool = False) -> None:
         """Load, or lock and load, what many messages share; react one by one; flush once.
@@ -105,11 +105,11 @@ class Reactor:
         """Whether a batch of so many messages locks what it shares before it reacts, and not only where it must."""
         return messages > MAX_OPTIMISTIC or time.monotonic() < self._locks_until
 
-    def foreseen(self, steps: Sequence[Step], known: Mapping[UUID, History]) -> Iterator[UUID]:
+    def foreseen(self, steps: Sequence[Step], cached: Mapping[UUID, History]) -> Iterator[UUID]:
         """What the messages will probably share, as far as memory tells; so it is read with all else."""
         for message, reaction in steps:
             with suppress(Exception):  # what is wrong shows once the messages are handled
-                memory = Memory(self.announcements, message.message.caused_by_this(), known)
+                memory = Memory(self.announcements, message.message.caused_by_this(), cached)
                 yield from reaction.locks(message.data, memory)
 
 
@@ -118,11 +118,11 @@ class NotInMemory(LookupError):
 
 
 class Memory(Transaction):
-    """A transaction that reads nothing: it finds only what is known."""
+    """A transaction that reads nothing: it finds only what is cached."""
 
-    def __init__(self, announcements: Announcements, cause: Cause, known: Mapping[UUID, History]) -> None:
+    def __init__(self, announcements: Announcements, cause: Cause, cached: Mapping[UUID, History]) -> None:
         super().__init__(cast(Any, None), announcements, cause)
-        self.have(known, known)
+        self.have(cached, cached)
 
     def load(self, ids: Iterable[UUID]) -> None:
         if any(id_ not in self._histories for id_ in ids):

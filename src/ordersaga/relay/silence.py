@@ -45,7 +45,7 @@ class Silence:
         self._found: set[str] | None = None
         """The silent ones when they were last asked."""
 
-    def look(self, unconfirmed_seconds: float, unconfirmed: Callable[[], Sequence[Message]]) -> None:
+    def check(self, unconfirmed_seconds: float, unconfirmed: Callable[[], Sequence[Message]]) -> None:
         """Raises QueueSilent once the cause is known and the others can be reached without it."""
         if unconfirmed_seconds < SUSPECT_SECONDS:
             self._is_asking, self._found, self.obstacle = False, None, ""

@@ -51,7 +51,7 @@ class Stall:
         Raises QueueSilent when the relay can publish around the queue that is the cause.
         """
         if not self._publisher.blocked:
-            self._silence.look(unconfirmed_seconds, self._publisher.unconfirmed)
+            self._silence.check(unconfirmed_seconds, self._publisher.unconfirmed)
         problem = self._find(unconfirmed_seconds)
         if problem != self.problem:
             self._tell(problem)

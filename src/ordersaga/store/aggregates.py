@@ -102,8 +102,8 @@ select wanted.id, e.* from wanted left join latest on latest.id = wanted.id cros
         and originator_version >= greatest(wanted.version, coalesce(latest.originator_version + 1, 0))
     order by originator_version offset 0) as e
 """
-"""The newest snapshot of this code and the events after it; of an aggregate that is known at a version, the events from
-that version on.
+"""The newest snapshot of this code and the events after it; of an aggregate that is cached at a version, the events
+from that version on.
 
 Fenced subqueries probe an index for each id: a join read all 10,000 events of a stream for its last one. `(select %s)`
 hides the length of an array from the planner, which else plans again for each execution, because it takes a plan for
@@ -113,31 +113,31 @@ LOAD = f"with {WANTED} {ROWS} order by 1, 2"
 
 
 def load(
-    connection: Connection[Any], ids: Iterable[UUID], known: Mapping[UUID, History] = NOTHING
+    connection: Connection[Any], ids: Iterable[UUID], cached: Mapping[UUID, History] = NOTHING
 ) -> dict[UUID, History]:
     """The existing aggregates of these ids, in one query that reads the newest snapshot of this code and the events
-    after it. Of a `known` history it reads the events from its version on, and applies them to the aggregate in it."""
+    after it. Of a `cached` history it reads the events from its version on, and applies them to the aggregate in it."""
     with connection.cursor(binary=True) as cursor:
-        rows = cursor.execute(LOAD, parameters(ids, known), prepare=True).fetchall()
-    return continued(connection, rows, known)
+        rows = cursor.execute(LOAD, parameters(ids, cached), prepare=True).fetchall()
+    return continued(connection, rows, cached)
 
 
-def parameters(ids: Iterable[UUID], known: Mapping[UUID, History]) -> dict[str, Any]:
-    """The parameters of WANTED; version 0 is of an aggregate that is not known."""
+def parameters(ids: Iterable[UUID], cached: Mapping[UUID, History]) -> dict[str, Any]:
+    """The parameters of WANTED; version 0 is of an aggregate that is not cached."""
     wanted = list(ids)
-    versions = [known[id_].aggregate.version if id_ in known else 0 for id_ in wanted]
+    versions = [cached[id_].aggregate.version if id_ in cached else 0 for id_ in wanted]
     return {"aggregates": wanted, "versions": versions, "code": of_all_aggregates()}
 
 
-def continued(connection: Connection[Any], rows: Iterable[Row], known: Mapping[UUID, History]) -> dict[UUID, History]:
+def continued(connection: Connection[Any], rows: Iterable[Row], cached: Mapping[UUID, History]) -> dict[UUID, History]:
     """The aggregates in the rows of ROWS, in order of id and version.
 
-    A known history is continued if the store has its last event, with the same hash, which covers all events before
-    it. Else, as after the restore of a backup, the aggregate is loaded as if it were not known.
+    A cached history is continued if the store has its last event, with the same hash, which covers all events before
+    it. Else, as after the restore of a backup, the aggregate is loaded as if it were not cached.
     """
     histories: dict[UUID, History] = {}
     for id_, version, topic, state, hash_ in rows:
-        history, before = histories.get(id_), known.get(id_)
+        history, before = histories.get(id_), cached.get(id_)
         if history is None and before is not None:
             if (version, hash_) == (before.aggregate.version, before.hash):
                 histories[id_] = before
@@ -145,7 +145,7 @@ def continued(connection: Connection[Any], rows: Iterable[Row], known: Mapping[U
         event = mapper.to_domain_event(StoredEvent(id_, version, topic, state))
         taken = history.snapshot_version if history else version if topic == AggregateSnapshot.TOPIC else 0
         histories[id_] = History(event.mutate(history and history.aggregate), hash_, taken)
-    lost = known.keys() - histories.keys()
+    lost = cached.keys() - histories.keys()
     return {**histories, **load(connection, lost)} if lost else histories
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ordersaga.store.aggregates import History
 
-MOST = 1000
+MAX_AGGREGATES = 1000
 """The most aggregates in the memory of a worker."""
 
 
@@ -17,7 +17,7 @@ class AggregateCache:
     back only after a commit. A cache belongs to one thread.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MAX_AGGREGATES) -> None:
         self._most = most
         self._histories: OrderedDict[UUID, History] = OrderedDict()
 

@@ -85,7 +85,7 @@ class Transaction:
 
     def begin(self) -> None:
         """Begin the transaction, which a flush alone does not need, unless it is under way."""
-        self._lock_late(self._unlocked)
+        self._lock_and_compare(self._unlocked)
         if self._lazy:
             self._lazy.begin()
 
@@ -110,7 +110,7 @@ class Transaction:
         """
         self._unlocked = set(ids)
 
-    def _lock_late(self, ids: set[UUID]) -> None:
+    def _lock_and_compare(self, ids: set[UUID]) -> None:
         if ids:
             self._unlocked = set()
             self.lock(ids)
@@ -119,7 +119,7 @@ class Transaction:
     def _take_locks(self) -> None:
         """Lock and compare what is only read; have the flush lock what is changed, without waiting."""
         changed = self._unlocked & self._changed
-        self._lock_late(self._unlocked - changed)
+        self._lock_and_compare(self._unlocked - changed)
         self.rows.events = [
             row._replace(free_lock=lock_key(row.aggregate_id)) if row.aggregate_id in changed else row
             for row in self.rows.events

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import inf
 from uuid import UUID, uuid4
 
-from ordersaga.http.flow import FEWEST_OPEN, FORGOTTEN_AFTER, Flow, Step
+from ordersaga.http.flow import FEWEST_OPEN, FORGOTTEN_AFTER, Flow, SagaEvent
 
 LIMIT = 3.0
 TICK = 0.25
@@ -23,7 +23,7 @@ class Shop:
     refused: int = 0
     longest: float = 0.0
     waiting: "deque[tuple[UUID, float]]" = field(default_factory=deque)
-    steps: list[Step] = field(default_factory=list)
+    events: list[SagaEvent] = field(default_factory=list)
 
     def begin(self, number: int) -> None:
         room = self.flow.room
@@ -33,14 +33,14 @@ class Shop:
                 self.refused += 1
                 continue
             self.waiting.append((uuid4(), self.now))
-            self.steps.append(Step(self.waiting[-1][0], True, self.now, False))
+            self.events.append(SagaEvent(self.waiting[-1][0], True, self.now, False))
 
     def end(self, number: int, by_message: bool = True) -> None:
         for _ in range(number):
             if self.waiting and self.waiting[0][1] <= self.now - self.pause:
                 id_, begun = self.waiting.popleft()
                 self.longest = max(self.longest, self.now - begun)
-                self.steps.append(Step(id_, False, self.now, by_message))
+                self.events.append(SagaEvent(id_, False, self.now, by_message))
 
     def pass_time(self, seconds: float, each: Callable[[], None] = lambda: None, offered: float = 0) -> None:
         for _ in range(int(seconds / TICK)):
@@ -48,7 +48,7 @@ class Shop:
             self.now += TICK
             self.end(int(self.per_second * TICK))
             each()
-            self.flow.follow(self.steps[-200:])
+            self.flow.follow(self.events[-200:])
             self.flow.forget(self.now)
 
 
@@ -79,8 +79,8 @@ def test_while_nothing_ends_at_all_everything_is_let_in() -> None:
 def stuck_beside(shop: Shop, others: float) -> Iterator[None]:
     while True:
         quick = [uuid4() for _ in range(int(others * TICK))]
-        shop.steps += [Step(id_, True, shop.now - 0.05, False) for id_ in quick]
-        shop.steps += [Step(id_, False, shop.now, True) for id_ in quick]
+        shop.events += [SagaEvent(id_, True, shop.now - 0.05, False) for id_ in quick]
+        shop.events += [SagaEvent(id_, False, shop.now, True) for id_ in quick]
         yield
 
 
@@ -116,10 +116,10 @@ def test_a_few_slow_ones_at_a_low_rate_are_no_queue() -> None:
 
 def test_the_same_event_counts_once_however_often_it_is_told() -> None:
     flow, id_ = Flow(LIMIT), uuid4()
-    steps = [Step(id_, True, 1.0, False), Step(id_, False, 2.0, True)]
+    events = [SagaEvent(id_, True, 1.0, False), SagaEvent(id_, False, 2.0, True)]
     for _ in range(3):
-        flow.follow(steps)
+        flow.follow(events)
     assert (flow.open, flow.per_second) == (0, 0.5)
     flow.forget(1000.0)
-    flow.follow(steps[:1])
+    flow.follow(events[:1])
     assert (flow.open, flow.per_second) == (0, 0)
