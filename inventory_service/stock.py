@@ -1,5 +1,6 @@
 """The stock of one product: the quantity on hand, and how much of it is reserved."""
 
+from functools import lru_cache
 from typing import TypedDict
 from uuid import UUID, uuid5
 
@@ -29,6 +30,7 @@ def require_pieces(quantity: int) -> None:
         raise ImpossibleQuantity(f"{quantity} is no number of pieces: it must be at least 1")
 
 
+@lru_cache(10_000)
 def stock_item_id(sku: str) -> UUID:
     """The id that follows from the SKU: the same SKU is always the same stock."""
     return uuid5(STOCK_ITEMS, sku)
