@@ -246,6 +246,52 @@ def test_two_who_read_what_the_other_changes_do_not_pass_by_each_other(database:
     assert database.rows("select count(*) from inbox") == [(2,)]
 
 
+@pytest.mark.parametrize("before", ["loads", "find"])
+@pytest.mark.parametrize("locks_first", [False, True], ids=["late", "first"])
+def test_two_who_agree_on_an_id_see_what_the_other_changed_in_all_that_they_load(
+    database: Database, before: str, locks_first: bool
+) -> None:
+    """As the test before, but what both name stands for the two counters: each names TOGETHER, and reads and changes
+    others."""
+    mine, theirs = uuid4(), uuid4()
+    rival: list[Callable[[], None]] = []
+
+    def the_other(message: Counted) -> UUID:
+        return theirs if message.counter_id == mine else mine
+
+    def count_if_alone(message: Counted, transaction: Transaction) -> None:
+        found = transaction.get(Counter, the_other(message))
+        if rival:
+            rival.pop()()
+        if not found.numbers:
+            keep(message, transaction)
+
+    def agree_once_the_rival_is_done(_: Counted, __: Transaction) -> list[UUID]:
+        if locks_first and rival:
+            rival.pop()()
+        return [TOGETHER]
+
+    def receiver() -> Receiver:
+        reactions = Reactions()
+        loads = (lambda message: [the_other(message)]) if before == "loads" else the_counter
+        reactions.to(Counted, loads=loads, locks=agree_once_the_rival_is_done)(count_if_alone)
+        reactor = Reactor(reactions, announcements)
+        if locks_first:
+            reactor.locks_first = lambda messages: True  # type: ignore[method-assign]
+        return Receiver(GROUP, reactor)
+
+    def open_both(transaction: Transaction) -> None:
+        transaction.save(Counter(id=mine), Counter(id=theirs))
+
+    first, second = receiver(), receiver()
+    with database.connect() as connection, database.connect() as other:
+        decide(connection, announcements, Cause(uuid4()), open_both)
+        rival.append(lambda: receive(second, other, (theirs, 1)))
+        receive(first, connection, (mine, 1))
+        assert numbers(connection, mine) + numbers(connection, theirs) == [1]
+    assert database.rows("select count(*) from inbox") == [(2,)]
+
+
 def test_after_a_conflict_batches_lock_what_they_share_first(database: Database) -> None:
     seen: list[int] = []
     rival: list[Callable[[], None]] = []

@@ -84,9 +84,10 @@ class Reactions:
             contract: its class.
             loads: data -> ids of the aggregates that the function asks for, so that a batch loads them in one query.
             locks: (data, transaction) -> ids of aggregates that messages of different keys change. Two reactions that
-                name the same id take effect as if one ran after the other. They are locked only where versions do not
-                see to that: before SQL on `transaction.connection`, at the end where they were read and not changed,
-                and before all else in large batches or soon after a conflict. It only reads, and may run twice.
+                name the same id take effect as if one ran after the other, whatever else they load. They are locked
+                only where versions do not see to that: before SQL on `transaction.connection`, at the end where any
+                aggregate was read and not changed, and before all else in large batches or soon after a conflict. It
+                only reads, and may run twice.
             outside: a step (data, transaction, resources) -> answer that runs before the transaction, for calls over
                 the network. It may run more than once for a message, and only reads from the database.
             needs_outside: (data, transaction) -> whether the step is needed; if not, the answer is None. It only reads

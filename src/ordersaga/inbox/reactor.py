@@ -87,9 +87,12 @@ class Reactor:
         shared = {id_ for message, reaction in steps for id_ in reaction.locks(message.data, transaction)}
         if len(steps) > 1 and len(shared) > MAX_LOCKS:
             raise TooManyLocks(f"{len(steps)} messages need {len(shared)} locks, more than {MAX_LOCKS}")
-        lock = transaction.lock if self.locks_first(len(steps)) else transaction.lock_late
-        lock(shared)
-        transaction.load(shared)
+        if shared and self.locks_first(len(steps)):
+            transaction.lock(shared)
+            transaction.load_behind_lock(shared)
+        else:
+            transaction.lock_late(shared)
+            transaction.load(shared)
         for message, reaction in steps:
             transaction.receive(message.message, are_parked)
             if reaction.outside:

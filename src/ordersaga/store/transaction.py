@@ -101,12 +101,12 @@ class Transaction:
             self._connection.execute(statement.encode(), prepare=False)
 
     def lock_late(self, ids: Iterable[UUID]) -> None:
-        """Lock these aggregates only where their versions do not do: those that are loaded and not changed, at the
-        flush; all of them, before SQL of the reaction's own on `connection`.
+        """Lock these aggregates only where versions do not do: at the flush, if anything is loaded and not changed, or
+        one of these is not changed; before SQL of the reaction's own on `connection`.
 
         Of two writers of one version the flush lets one through. It takes the lock too, and raises Conflict instead of
         waiting, so that whoever waits for the lock and loads behind it gets through. Two who each read what the other
-        changes pass by one another's versions, and so do two who agree on anything else.
+        changes pass by one another's versions, so whatever was loaded before the lock is compared behind it.
         """
         self._unlocked = set(ids)
 
@@ -114,12 +114,14 @@ class Transaction:
         if ids:
             self._unlocked = set()
             self.lock(ids)
-            self._require_current(ids - self._changed)
+            self._require_current(self._histories.keys() - self._changed)
 
     def _take_locks(self) -> None:
-        """Lock and compare what is only read; have the flush lock what is changed, without waiting."""
-        changed = self._unlocked & self._changed
-        self._lock_and_compare(self._unlocked - changed)
+        """Have the flush lock what is changed, without waiting; if anything is only read, lock all, and compare it."""
+        if (self._unlocked | self._histories.keys()) - self._changed:
+            self._lock_and_compare(self._unlocked)
+            return
+        changed = self._unlocked
         self.rows.events = [
             row._replace(free_lock=lock_key(row.aggregate_id)) if row.aggregate_id in changed else row
             for row in self.rows.events
@@ -130,16 +132,23 @@ class Transaction:
         return {row.aggregate_id for row in self.rows.events}
 
     def _require_current(self, ids: Iterable[UUID]) -> None:
-        loaded = {id_: self._histories[id_] for id_ in ids if id_ in self._histories}
+        loaded = {id_: self._histories[id_] for id_ in ids}
         expected = {id_: history.stored_version for id_, history in loaded.items() if history}
         if loaded and aggregates.versions(self._connection, loaded) != expected:
-            raise Conflict("an aggregate that this reaction locks has changed since it was loaded")
+            raise Conflict("an aggregate that this reaction reads has changed since it was loaded")
 
     def load(self, ids: Iterable[UUID]) -> None:
         """Load these aggregates in one query; `find` and `get` then need none."""
         missing = [id_ for id_ in dict.fromkeys(ids) if id_ not in self._histories]
         if missing:
             self.have(missing, aggregates.load(self._connection, missing, self._cache.take(missing)))
+
+    def load_behind_lock(self, ids: Iterable[UUID]) -> None:
+        """Load these aggregates, and what has changed meanwhile in all that was loaded before the lock."""
+        before = {id_: history for id_, history in self._histories.items() if history}
+        wanted = list(dict.fromkeys([*self._histories, *ids]))
+        cached = {**self._cache.take(wanted), **before}
+        self.have(wanted, aggregates.load(self._connection, wanted, cached) if wanted else {})
 
     def have(self, ids: Iterable[UUID], histories: Mapping[UUID, History]) -> None:
         """Take what a caller has loaded: these ids, and the histories of those that exist."""
