@@ -4,8 +4,8 @@ from contextlib import closing
 
 import psycopg
 
+from benchmarks.growing_shop import CONFIRM, LOG, ORDER, RESERVE, SHIP, shop
 from benchmarks.grown import COPIED, grow
-from benchmarks.growth import CONFIRM, LOG, ORDER, RESERVE, SHIP, shop
 from tests.support.databases import Databases
 
 FEW, MANY = 20, 20_000
