@@ -32,6 +32,10 @@ def kept(name: str) -> Any:
     return json.loads(path.read_text()) if path.exists() else None
 
 
+def baseline() -> list[Row]:
+    return [Row(**row) for row in json.loads((ROOT / "benchmarks" / "baseline.json").read_text())["rows"]]
+
+
 def spelled(figure: float | None) -> str:
     return "" if figure is None else f"{figure:,.0f}" if abs(figure) >= 1000 else f"{figure:.4g}"
 
@@ -39,8 +43,7 @@ def spelled(figure: float | None) -> str:
 def baseline_table() -> Iterator[str]:
     yield "| name | value | unit | reference | ratio | to reach |"
     yield "|---|---|---|---|---|---|"
-    for each in json.loads((ROOT / "benchmarks" / "baseline.json").read_text())["rows"]:
-        row = Row(**each)
+    for row in baseline():
         of, sign, bound = REACH.get(row.name, ("", "", ""))
         goal = f"{of} {sign} {bound}: {'reached' if reached(row) else '**missed**'}" if of else ""
         figures = f"{spelled(row.value)} | {row.unit} | {spelled(row.reference)} | {spelled(row.ratio)}"
@@ -49,13 +52,12 @@ def baseline_table() -> Iterator[str]:
 
 def beside_table() -> Iterator[str]:
     """What stands beside each load of the baseline."""
-    rows = json.loads((ROOT / "benchmarks" / "baseline.json").read_text())["rows"]
-    loads = [row for row in rows if row.get("beside")]
+    loads = [(row.name, row.beside) for row in baseline() if row.beside]
     if not loads:
         yield NOT_YET.format("make bench-record")
-    for row in loads:
-        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in row["beside"].items())
-        yield f"- `{row['name']}`: {said}"
+    for of, beside in loads:
+        said = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in beside.items())
+        yield f"- `{of}`: {said}"
 
 
 def steps_table() -> Iterator[str]:
@@ -141,17 +143,17 @@ README_ROWS = (
 
 
 def readme_table() -> Iterator[str]:
-    rows = {row["name"]: row for row in json.loads((ROOT / "benchmarks" / "baseline.json").read_text())["rows"]}
+    rows = {row.name: row for row in baseline()}
     yield "| | | reference of the same run |"
     yield "|---|---|---|"
     for what, name, value, reference in README_ROWS:
         row = rows[name]
-        yield f"| {what} | {value.format(brief(row['value']))} | {reference.format(brief(row['reference']))} |"
+        yield f"| {what} | {value.format(brief(row.value))} | {reference.format(brief(row.reference))} |"
 
 
-def brief(figure: float) -> str:
+def brief(figure: float | None) -> str:
     """As a reader remembers it."""
-    return f"{figure:.1f}" if figure < 10 else f"{figure:,.0f}"
+    return "" if figure is None else f"{figure:.1f}" if figure < 10 else f"{figure:,.0f}"
 
 
 def filled(page: str, parts: Parts) -> str:
