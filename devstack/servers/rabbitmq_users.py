@@ -24,7 +24,8 @@ PERMISSIONS = {
 queues."""
 LIMITS = {"max-connections": 64, "max-channels": 1024}
 """Of a user. A worker has 2 connections, one with a channel for each of at most 16 queues and the dead letters, a relay
-has 1 of each; 16 workers and those that the broker has not missed yet fit in."""
+has 1 of each, and two connections more while a queue is detached; 16 workers and those that the broker has not missed
+yet fit in."""
 
 
 def password(state: State, user: str) -> str:

@@ -68,10 +68,12 @@ def test_a_request_that_prefers_to_wait_is_answered_when_there_is_an_end(api: Ap
     assert time.monotonic() - started < 2
     assert (answer.status_code, answer.headers["Preference-Applied"]) == (200, "wait=20")
     assert (answer.headers["ETag"], answer.json()["numbers"]) == ('"3"', [1, 2])
+    assert "Idempotency-Replayed" not in answer.headers
     repeated = open_counter(api, **key)
     assert (repeated.status_code, repeated.json()["numbers"]) == (202, [1])
     repeated = open_counter(api, **key, Prefer="wait=20")
     assert (repeated.status_code, repeated.json()["numbers"]) == (200, [1, 2])
+    assert repeated.headers["Idempotency-Replayed"] == "true"
 
 
 def test_trace_and_correlation_of_the_request_are_found_in_the_outbox(api: Api) -> None:

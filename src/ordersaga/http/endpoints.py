@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 from uuid import UUID
@@ -103,7 +104,7 @@ def respond_when_ended(accepted: Answer, find: Callable[[], Answer | None]) -> R
     go_on = partial(go_on_with, accepted, find, seconds)
     wait = Wait(accepted.subject, seen, until, go_on)
     if accepted.replayed and (ended := find()):
-        return waited(ended, seconds)
+        return waited(replace(ended, replayed=True), seconds)
     return suspend_or(accepted, wait)
 
 
@@ -113,7 +114,7 @@ def go_on_with(accepted: Answer, find: Callable[[], Answer | None], seconds: int
     if not wait.changed_to:
         return waited(accepted, seconds)
     if ended := find():
-        return waited(ended, seconds)
+        return waited(replace(ended, replayed=accepted.replayed), seconds)
     wait.seen = wait.changed_to
     return suspend_or(accepted, wait)
 

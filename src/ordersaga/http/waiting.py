@@ -15,7 +15,7 @@ from ordersaga.store.version_watch import VersionWatch, Waiter
 
 LONGEST_SECONDS = 30
 MAX_SUSPENDED = 400
-"""Requests that wait at a time, in one process: 15 KiB each, and a connection."""
+"""Requests that wait at a time, in one process: 14 KiB each, and a connection."""
 WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
 OF_THE_REQUEST = ("started", "cause", "caller")
 """What `g` has of a request when it goes on."""
