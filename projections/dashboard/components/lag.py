@@ -26,7 +26,14 @@ def lag(snapshot: Snapshot | None) -> Component:
         Column("State", lambda row: row[2], "number"),
     ]
     rows = [*relay_rows(snapshot), *group_rows(snapshot)]
-    return html.Div([*age(snapshot), table("Lag of relays and groups", columns, rows)])
+    return html.Div([*age(snapshot), table("Lag of relays and groups", columns, rows), *problems(snapshot)])
+
+
+def problems(snapshot: Snapshot) -> list[Component]:
+    """What is wrong with the active relays, below the table: sentences are wider than a column."""
+    active = [process for process in snapshot.processes if any(each.is_active for each in process.relays)]
+    sentences = dict.fromkeys(sentence for process in active for sentence in process.problems)
+    return [html.Div(sentence, className="card-body small") for sentence in sentences]
 
 
 def relay_rows(snapshot: Snapshot) -> list[Lag]:
@@ -38,13 +45,13 @@ def relay_rows(snapshot: Snapshot) -> list[Lag]:
 
 
 def relay_lag(process: ProcessStatus, relay: RelayFigures) -> tuple[Content, Content]:
-    """The lag of an active relay, and its state or its problem."""
+    """The lag of an active relay, and its state."""
     late = relay.lag_seconds > LAG_SECONDS
     behind = f"{words.counted(relay.lag_rows, 'row')}, {words.duration(round(relay.lag_seconds, 1))}"
     if process.problems and process.state == "up":
-        return behind, html.Span([mark("Warning", "warn", "warning"), " ", *process.problems])
+        return behind, mark("Warning", "warn", "warning")
     if process.problems:
-        return behind, html.Span([mark("Not ready", "bad", "warning"), " ", *process.problems])
+        return behind, mark("Not ready", "bad", "warning")
     return behind, mark("Late", "warn", "warning") if late else mark("Current", "good", "check")
 
 

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from projections.dashboard.components.lag import relay_rows
+from projections.dashboard.components.lag import lag, relay_rows
 from projections.dashboard.components.processes import activity
 from projections.monitor.broker import by_processes
 from projections.monitor.snapshot import ProcessStatus, RelayFigures, Snapshot
@@ -15,19 +15,24 @@ PROCESS = ProcessStatus(
 )
 
 
-def state(process: ProcessStatus) -> str:
-    [(_, behind, state)] = relay_rows(Snapshot(datetime.now(UTC), (process,), by_processes("", ())))
+def shown(process: ProcessStatus) -> tuple[str, str]:
+    """The state of its relay in the table, and the whole card."""
+    snapshot = Snapshot(datetime.now(UTC), (process,), by_processes("", ()))
+    [(_, behind, state)] = relay_rows(snapshot)
     assert "7 rows" in str(behind)
-    return str(state)
+    return str(state), str(lag(snapshot))
 
 
-def test_the_problem_of_a_relay_stands_beside_its_lag() -> None:
-    assert BLOCKED in state(PROCESS)
-    assert "Late" in state(replace(PROCESS, state="up", problems=()))
-    works = state(replace(PROCESS, state="up", problems=("queue projections.0 gives no answer",)))
-    assert "projections.0" in works
+def test_the_problem_of_a_relay_stands_below_its_lag() -> None:
+    state, card = shown(PROCESS)
+    assert "Not ready" in state
+    assert BLOCKED in card
+    late, card = shown(replace(PROCESS, state="up", problems=()))
+    assert "Late" in late
+    assert BLOCKED not in card
+    works, card = shown(replace(PROCESS, state="up", problems=("queue projections.0 gives no answer",)))
     assert "Warning" in works
-    assert "Not ready" not in works
+    assert "projections.0" in card
 
 
 def test_a_process_that_is_not_ready_tells_why_in_place_of_its_figures() -> None:
