@@ -124,7 +124,7 @@ class OutsideSteps:
 
     def answer_without_call(self, message: Received, fresh: bool, connection: Connection[Any]) -> Any:
         """CALL when the resource has to be called. Raises CircuitOpen when it must not be."""
-        if not isinstance(found := self.looked(message, fresh, connection), Transaction):
+        if not isinstance(found := self.transaction_or_answer(message, fresh, connection), Transaction):
             return found
         if (circuit := self.circuits[self.steps[message.contract].resource]).refuses:
             raise CircuitOpen(circuit.problem)
@@ -132,7 +132,7 @@ class OutsideSteps:
 
     def answer_with_call(self, message: Received, fresh: bool, connection: Connection[Any]) -> Any:
         """The answer of the resource, if it is needed. Raises CircuitOpen when it must not be called."""
-        if not isinstance(found := self.looked(message, fresh, connection), Transaction):
+        if not isinstance(found := self.transaction_or_answer(message, fresh, connection), Transaction):
             return found
         step = self.steps[message.contract]
         assert step.outside is not None
@@ -142,7 +142,9 @@ class OutsideSteps:
             except Unavailable as error:
                 raise ResourceUnavailable(str(error)) from error
 
-    def looked(self, message: Received, fresh: bool, connection: Connection[Any]) -> Transaction | object | None:
+    def transaction_or_answer(
+        self, message: Received, fresh: bool, connection: Connection[Any]
+    ) -> Transaction | object | None:
         """The transaction for the step of a message that needs it, read in one statement; else what takes the place of
         its answer: None, or NO_ANSWER if it took effect before or waits, fresh, behind a parked message of its key."""
         step = self.steps[message.contract]
@@ -152,7 +154,7 @@ class OutsideSteps:
         transaction = Transaction(connection, self.announcements, message.message.caused_by_this())
         transaction.have(found.ids, found.histories)
         transaction.follow(message.message)
-        transaction.is_key_parked = not fresh
+        transaction.is_key_free = fresh
         return transaction if step.needs_outside(message.data, transaction) else None
 
     def until_database_answers(self, work: Callable[[Connection[Any]], Any]) -> Any:

@@ -67,8 +67,8 @@ class Transaction:
         self.cause = cause
         self.message: Message | None = None
         """The message whose reaction or outside step this is; None for a request or a deadline."""
-        self.is_key_parked = True
-        """False when no message of the key of `message` was parked when its outside step began."""
+        self.is_key_free = False
+        """True when no message of the key of `message` was parked when its outside step began."""
         self.rows = flush.Rows()
         self._histories: dict[UUID, History | None] = {}
         self._unlocked: set[UUID] = set()
@@ -85,7 +85,7 @@ class Transaction:
 
     def begin(self) -> None:
         """Begin the transaction, which a flush alone does not need, unless it is under way."""
-        self._lock_and_compare(self._unlocked)
+        self._lock_and_compare()
         if self._lazy:
             self._lazy.begin()
 
@@ -110,16 +110,17 @@ class Transaction:
         """
         self._unlocked = set(ids)
 
-    def _lock_and_compare(self, ids: set[UUID]) -> None:
+    def _lock_and_compare(self) -> None:
+        """Take the locks that were left for later, then require that what is only read has not changed since."""
+        ids, self._unlocked = self._unlocked, set()
         if ids:
-            self._unlocked = set()
             self.lock(ids)
             self._require_current(self._histories.keys() - self._changed)
 
     def _take_locks(self) -> None:
         """Have the flush lock what is changed, without waiting; if anything is only read, lock all, and compare it."""
         if (self._unlocked | self._histories.keys()) - self._changed:
-            self._lock_and_compare(self._unlocked)
+            self._lock_and_compare()
             return
         changed = self._unlocked
         self.rows.events = [
@@ -228,7 +229,7 @@ class Transaction:
 
     def is_parked(self, contract: type[ContractData], key: str) -> bool:
         """Whether a message of this contract and key is parked in this service, such as behind the one at hand."""
-        if self.message and self.message.key == key and not self.is_key_parked:
+        if self.message and self.message.key == key and self.is_key_free:
             return False
         row = self._connection.execute(IS_PARKED, (key, contract.NAME)).fetchone()
         return bool(row and row[0])
