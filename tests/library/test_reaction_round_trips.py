@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from threading import Event
+from threading import Barrier, Event
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -411,3 +411,23 @@ def test_a_step_and_the_decision_that_it_is_needed_share_one_look_at_the_databas
         before = traffic.round_trips
         answer(8)
         assert traffic.round_trips - before == 1
+
+
+def test_steps_go_on_over_new_sessions_after_the_server_has_ended_all_idle_ones(database: Database) -> None:
+    """As a restart of Postgres does: each session of the pool has to be replaced, not handed out again."""
+    reactions = Reactions()
+    together = Barrier(4)
+    reactions.to(Counted, loads=the_counter, outside=lambda *_: together.wait(20))(keep_answered)
+    with OutsideSteps(reactions, announcements, None, database.url, Event()) as steps:
+
+        def ask_all() -> list[Any]:
+            run = [delivery(workers.counted(uuid4(), number)) for number in range(4)]
+            started = [steps.start(message, fresh=True) for message in receiver_of(keep).read(run)]  # type: ignore[arg-type]
+            return [future.result(timeout=20) for future in started]
+
+        ask_all()
+        ended = database.rows(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity where application_name = 'outside steps'"
+        )
+        assert len(ended) >= 4
+        assert sorted(ask_all()) == [0, 1, 2, 3]

@@ -1,7 +1,7 @@
 """Database: the connection pool of a process, and the problems that keep the process from using its database."""
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, suppress
 from typing import Any
 
 from psycopg import Connection, OperationalError
@@ -9,7 +9,7 @@ from sqlalchemy import MetaData
 
 from ordersaga.database.schema import metadata
 from ordersaga.runtime.errors import UnusableDatabase
-from ordersaga.runtime.links import is_disturbed
+from ordersaga.runtime.links import lend
 from ordersaga.runtime.sessions import API, SessionLimits, connect, open_pool
 
 CONNECTION_SECONDS = 2
@@ -49,21 +49,9 @@ class Database:
             open=True,
         )
 
-    @contextmanager
-    def connection(self, timeout: float | None = None) -> Iterator[Connection[Any]]:
+    def connection(self, timeout: float | None = None) -> AbstractContextManager[Connection[Any]]:
         """Lend a connection for the block. Raises PoolTimeout when none is free within `timeout` seconds."""
-        # psycopg_pool's own `check` sleeps a second after each broken connection, so that the first request after a
-        # restart of the server would fail.
-        connection = self.pool.getconn(timeout)
-        if is_disturbed(connection):
-            connection.close()
-            self.pool.putconn(connection)
-            self.pool.check()
-            connection = self.pool.getconn(timeout)
-        try:
-            yield connection
-        finally:
-            self.pool.putconn(connection)
+        return lend(self.pool, timeout)
 
     def require_usable(self) -> None:
         """Raises UnusableDatabase, which the pool, connecting in the background, can only log."""

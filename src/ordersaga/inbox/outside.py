@@ -14,7 +14,7 @@ from ordersaga.inbox.delivery import NO_ANSWER, Broken, Received
 from ordersaga.inbox.look import look
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.runtime.errors import OUR_DATABASE, CircuitOpen, ResourceUnavailable, Unavailable, classify
-from ordersaga.runtime.links import refuse_disturbed
+from ordersaga.runtime.links import lend
 from ordersaga.runtime.sessions import WORKER, SessionLimits, open_pool
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import Transaction
@@ -25,6 +25,8 @@ DECIDERS = 2
 """Threads that decide whether a message needs its outside step while all others are busy, each with a connection."""
 CALL = object()
 PAUSE_SECONDS = 0.5
+CONNECTION_SECONDS = 5
+"""Longest wait for a connection to the database, before the next attempt."""
 
 
 class OutsideSteps:
@@ -54,7 +56,15 @@ class OutsideSteps:
         self._calls = 0
         """Messages that `threads` have and are not done with."""
         self.pool = open_pool(
-            url, "outside steps", limits, THREADS + DECIDERS, min_size=1, open=False, check=refuse_disturbed
+            url,
+            "outside steps",
+            limits,
+            THREADS + DECIDERS,
+            min_size=1,
+            timeout=CONNECTION_SECONDS,
+            # As for an API: after this time the pool stops, and the next attempt reconnects at once.
+            reconnect_timeout=1,
+            open=False,
         )
 
     def __enter__(self) -> "OutsideSteps":
@@ -160,7 +170,7 @@ class OutsideSteps:
     def until_database_answers(self, work: Callable[[Connection[Any]], Any]) -> Any:
         while True:
             try:
-                with self.pool.connection() as connection:
+                with lend(self.pool) as connection:
                     return work(connection)
             except Exception as error:
                 if classify(error) not in OUR_DATABASE:

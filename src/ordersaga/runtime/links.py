@@ -1,11 +1,14 @@
 """The state of a connection to a server, logged once for each change."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from select import POLLIN, poll
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege, UndefinedTable
+from psycopg_pool import ConnectionPool
 
 from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import Unavailable
@@ -104,7 +107,23 @@ def is_disturbed(connection: Connection[Any]) -> bool:
     return bool(poller.poll(0))
 
 
-def refuse_disturbed(connection: Connection[Any]) -> None:
-    """The check of a connection pool; raises OperationalError for a connection that has ended."""
+@contextmanager
+def lend(pool: ConnectionPool[Connection[Any]], timeout: float | None = None) -> Iterator[Connection[Any]]:
+    """Lend a connection of a pool for the block; those that the server has ended are replaced first.
+
+    With a `check` that raises and leaves such a connection open, psycopg_pool hands it out again for ever; after one
+    that closes it, psycopg_pool sleeps a second for each, so that the first request after a restart would fail.
+
+    Raises:
+        PoolTimeout: none is free within `timeout` seconds (default: the pool's).
+    """
+    connection = pool.getconn(timeout)
     if is_disturbed(connection):
-        raise psycopg.OperationalError("the server has closed an idle connection")
+        connection.close()
+        pool.putconn(connection)
+        pool.check()
+        connection = pool.getconn(timeout)
+    try:
+        yield connection
+    finally:
+        pool.putconn(connection)

@@ -1,6 +1,6 @@
 """Sessions in Postgres: the only place that opens them, each with the time limits of its kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -89,8 +89,6 @@ def open_pool(
     name: str,
     limits: SessionLimits,
     max_size: int,
-    *,
-    check: Callable[[Connection[Any]], None] | None = None,
     **options: Any,
 ) -> ConnectionPool[Connection[Any]]:
     """A pool of such sessions in autocommit; `options` are those of psycopg's pool."""
@@ -99,7 +97,6 @@ def open_pool(
         kwargs={"autocommit": True},
         configure=partial(prepare, limits=limits),
         max_size=max_size,
-        check=check,
         **options,
     )
 
