@@ -129,7 +129,7 @@ def measure(place: Place) -> list[Row]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.consume", description=__doc__)
     parser.add_argument("--messages", type=int, default=30_000)
     parser.add_argument("--keys", type=int, default=10_000, help="aggregates they are spread over, in turn")
     parser.add_argument("--profile", action="store_true", help="print where the time goes (and take twice as long)")

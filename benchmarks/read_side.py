@@ -151,7 +151,7 @@ def measure(place: Place) -> list[Row]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.read_side", description=__doc__)
     parser.add_argument("--orders", type=int, default=200_000, help="some five events each")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="read-side-") as directory, private_servers(directory) as servers:
