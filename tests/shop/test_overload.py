@@ -122,6 +122,7 @@ def test_a_thousand_orders_that_wait_for_their_payment_keep_out_nobody_but_the_n
         assert until_refused(lambda: place(api)).json()["type"] == "urn:problem:overloaded"
         assert len(under_way(store)) >= 1100
         assert metric(api, "ordersaga_requests_shed_total", limit="open") == 1
+        assert "OPEN_SAGAS_LIMIT" in api.log.read_text(), "the log names the setting that refuses"
 
 
 @pytest.mark.parametrize("end", [confirm, lambda connection, ids: cancel(connection, ids[0])])

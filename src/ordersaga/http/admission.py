@@ -142,14 +142,17 @@ class Admission:
         return {"begins": begins, "topics": topics, "after": self._newest_before, "most": MAX_EVENTS}
 
     def _log_refusal(self, limit: str) -> None:
-        if not self._refused:
+        if not self._refused and limit == "latency":
             log.warning(
                 "requests are refused: more sagas are under way than end in time",
-                limit=limit,
                 under_way=self._flow.open,
                 ended_per_second=round(self._flow.per_second, 1),
                 seconds_each=round(self._flow.duration, 2),
-                raise_it_with="SAGA_LATENCY_LIMIT_SECONDS" if limit == "latency" else "OPEN_SAGAS_LIMIT",
+                raise_it_with="SAGA_LATENCY_LIMIT_SECONDS",
+            )
+        elif not self._refused:
+            log.warning(
+                "requests are refused: so many sagas have not ended", limit=self._most, raise_it_with="OPEN_SAGAS_LIMIT"
             )
         self._refused += 1
         self._refused_at = time.monotonic()
