@@ -40,9 +40,9 @@ def open_window(*arguments, **more):
     opened = look(*arguments, **more)
     tell(sum(len(row.message.body) for row in opened.page))
     return opened
-def send_and_tell(self, messages):
+def send_and_tell(self, messages, *more):
     tell(0)
-    send(self, messages)
+    send(self, messages, *more)
 window.fetch_page, window.open_window, publisher.Publisher.send = fetch_page, open_window, send_and_tell
 __main__.main(["counting"])
 """

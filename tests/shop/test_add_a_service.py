@@ -24,6 +24,7 @@ CHANGE = re.compile(r"```diff\n# (?P<path>\S+)\n(?P<hunks>.*?)```", re.DOTALL)
 UNIT_TEST = "tests/shop/unit/test_delivery_service.py"
 LINK = re.compile(r"\]\(\.\./(?P<path>[^)#]+)\)")
 NAMED_ALONE = {
+    "order_service/api.py",
     "tests/shop/test_add_a_service.py",
     "tests/shop/test_saga_races.py",
     "inventory_service/reactions.py",

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING
 from uuid import UUID
+from wsgiref.types import WSGIEnvironment
 
 from flask import Response, g, request
 from pydantic import BaseModel
@@ -18,14 +18,11 @@ from ordersaga.http.idempotency import Answer, RequestKey, once
 from ordersaga.http.waiting import Wait, preferred_wait, suspend
 from ordersaga.store.transaction import Transaction, decide
 
-if TYPE_CHECKING:
-    from _typeshed.wsgi import WSGIEnvironment
-
 
 class AnswerResponse(Response):
     """A complete body with headers that need no correction: to look for some is 4 % of the CPU of a request."""
 
-    def get_wsgi_headers(self, environ: "WSGIEnvironment") -> Headers:
+    def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         if self.status_code in (204, 304) or not self.headers.get("Location", "").isascii():
             return super().get_wsgi_headers(environ)
         return self.headers
