@@ -6,7 +6,7 @@ from uuid import UUID
 
 from ordersaga.store.aggregates import History
 
-MAX_AGGREGATES = 1000
+MAX_AGGREGATES = 10_000
 """The most aggregates in the memory of a worker."""
 
 
