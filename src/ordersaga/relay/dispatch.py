@@ -15,6 +15,7 @@ from ordersaga.relay.confirms import Outcome
 from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publisher import MessageRefused, Publisher, never
+from ordersaga.relay.routes import Routes
 from ordersaga.relay.stall import Stall
 from ordersaga.relay.undeliverable import RefusedRow, Undeliverable
 from ordersaga.relay.window import Outgoing
@@ -102,10 +103,17 @@ class Dispatch:
         """Settle the rows that only detached queues get. Returns the others."""
         if (routes := self._detachments.routes) is None:
             return rows
-        nobody = [row for row in rows if not routes.of(row.message) and not self._refusal(row)]
+        others, nobody = self._split(rows, routes)
         self.in_flight.mark_settled(nobody)
-        positions = {row.position for row in nobody}
-        return [row for row in rows if row.position not in positions]
+        return others
+
+    def _split(self, rows: Sequence[Outgoing], routes: Routes) -> tuple[list[Outgoing], list[Outgoing]]:
+        """The rows that somebody gets, or that must not be sent; and those that only detached queues get."""
+        others: list[Outgoing] = []
+        nobody: list[Outgoing] = []
+        for row in rows:
+            (others if routes.of(row.message) or self._refusal(row) else nobody).append(row)
+        return others, nobody
 
     def retry_due(self) -> None:
         """Send the undeliverable messages that are due."""
@@ -116,10 +124,9 @@ class Dispatch:
             return []
         rows = self.undeliverable.due(self.in_flight.has, CHUNK, self._max_bytes, CHUNK_BYTES)
         if rows and (routes := self._detachments.routes):
-            rows = self._detachments.deliverable(rows)
-            if nobody := [row for row in rows if not routes.of(row.message) and not self._refusal(row)]:
+            rows, nobody = self._split(self._detachments.deliverable(rows), routes)
+            if nobody:
                 self.undeliverable.delivered(nobody)
-                rows = [row for row in rows if row not in nobody]
         self.in_flight.admit_retries(rows)
         return rows
 
