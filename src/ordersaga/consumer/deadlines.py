@@ -111,12 +111,10 @@ class Deadlines:
         """React to what is due, and write it into `due`, so that the caller knows it also when this raises."""
         if not is_any_due(connection, list(self.functions)):
             return
-        with LazyTransaction(connection) as lazy:
+        with LazyTransaction(connection, self.ring) as lazy:
             lazy.begin()
             due[:] = take(connection, list(self.functions), limit)
             self.react(lazy, due)
-        if lazy.has_announced:
-            self.ring()
 
     def react(self, lazy: LazyTransaction, due: list[Due]) -> None:
         if not due:

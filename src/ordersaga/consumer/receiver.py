@@ -131,7 +131,7 @@ class Receiver:
         Raises:
             ForkedHistory: a message contradicts one that took effect before; alone, it is quarantined.
         """
-        with LazyTransaction(connection) as lazy:
+        with LazyTransaction(connection, self.ring) as lazy:
             if brief:
                 lazy.begin_with(WAIT_BRIEFLY)
             look = self.handler.look(connection, messages, self.cache)
@@ -141,8 +141,6 @@ class Receiver:
                 new = self.without_waiting(lazy, new, look.parked)
             if new:
                 self.handler.handle(lazy, new, look)
-        if lazy.has_announced:
-            self.ring()
         DUPLICATES.labels(self.group).inc(len(messages) - number)
 
     def without_waiting(self, lazy: LazyTransaction, messages: Sequence[Received], parked: set[str]) -> list[Received]:

@@ -38,19 +38,10 @@ def accept(command: Callable[[Transaction], Answer], key: RequestKey | None = No
 
     The relay learns at once that there is something to publish.
     """
-    app, announces = api(), False
-
-    def run(transaction: Transaction) -> Answer:
-        nonlocal announces
-        given = (once(connection, key, command) if key else command)(transaction)
-        announces = bool(transaction.rows.messages)
-        return given
-
+    app = api()
     with app.database.connection() as connection:
-        accepted = decide(connection, app.announcements, g.cause, run)
-    if announces:
-        app.doorbell.ring()
-    return accepted
+        work = once(connection, key, command) if key else command
+        return decide(connection, app.announcements, g.cause, work, app.doorbell.ring)
 
 
 def require_room() -> None:

@@ -160,7 +160,7 @@ class Retries:
 
     def react(self, connection: Connection[Any], tried: Sequence[Attempt]) -> None:
         rows = [attempt.row for attempt in tried]
-        with LazyTransaction(connection) as lazy:
+        with LazyTransaction(connection, self.ring) as lazy:
             lazy.begin()
             table.lock(connection, [rows[0].key])
             if not attempts.still_claimed(connection, rows):
@@ -172,8 +172,6 @@ class Retries:
                 self.handler.handle(lazy, new, look, are_parked=True)
             attempts.remove(connection, rows)
             attempts.release_first(connection, rows[0].key)
-        if lazy.has_announced:
-            self.ring()
 
     def separate(self, connection: Connection[Any], first: ParkedMessage) -> None:
         """Make the first due again at once; the messages behind it count as tried, so they go one by one."""

@@ -9,6 +9,8 @@ import psycopg
 from psycopg import Connection
 from psycopg.pq import TransactionStatus
 
+from ordersaga.database.doorbell import no_ring
+
 
 class LazyTransaction:
     """Until it begins, each statement on the connection, which is in autocommit, is a transaction by itself.
@@ -18,11 +20,15 @@ class LazyTransaction:
     and rolls back nothing.
     """
 
-    def __init__(self, connection: Connection[Any], force_rollback: bool = False) -> None:
+    def __init__(
+        self, connection: Connection[Any], ring: Callable[[], None] = no_ring, force_rollback: bool = False
+    ) -> None:
+        """`ring` tells the relay, after a commit, that the outbox has new messages."""
         self.connection = connection
         self.has_announced = False
         """Whether a flush has written messages that the relay has to publish."""
         self._is_outermost = self._is_idle
+        self._ring = ring
         self._force_rollback = force_rollback
         self._is_plain = False
         self._guarded: ExitStack | None = None
@@ -61,6 +67,8 @@ class LazyTransaction:
         if error is None and self._is_outermost and not self._force_rollback:
             for work in self._after_commit:
                 work()
+            if self.has_announced:
+                self._ring()
 
     def _end(self, error: BaseException | None) -> None:
         if error is None and not self._force_rollback:

@@ -8,6 +8,7 @@ from eventsourcing.domain import BaseAggregate
 from psycopg import Connection
 from psycopg.errors import NotNullViolation, UniqueViolation
 
+from ordersaga.database.doorbell import no_ring
 from ordersaga.envelope.declaration import require_source
 from ordersaga.envelope.message import Cause, ContractData, Message
 from ordersaga.runtime.backoff import retry_on_conflict
@@ -287,7 +288,11 @@ def lock_key(id_: UUID) -> int:
 
 
 def decide(
-    connection: Connection[Any], announcements: Announcements, cause: Cause, command: Callable[[Transaction], Result]
+    connection: Connection[Any],
+    announcements: Announcements,
+    cause: Cause,
+    command: Callable[[Transaction], Result],
+    ring: Callable[[], None] = no_ring,
 ) -> Result:
     """Run a command as a unit of work, and again after a conflict with another writer.
 
@@ -299,7 +304,8 @@ def decide(
         with psycopg.connect(url, autocommit=True) as connection:
             book_id = decide(connection, announcements, Cause(uuid4(), actor="ada"), buy)
 
-    Returns what the command returns. The command may run up to five times.
+    Returns what the command returns. The command may run up to five times. `ring` tells the relay, after the commit,
+    that the outbox has new messages.
 
     On a connection in autocommit the flush alone is the transaction: the versions guard the state that was read before
     it, and BEGIN and COMMIT would be two round trips of three. A command that takes a lock or uses
@@ -311,7 +317,7 @@ def decide(
     """
 
     def attempt() -> Result:
-        with LazyTransaction(connection) as lazy:
+        with LazyTransaction(connection, ring) as lazy:
             transaction = Transaction(connection, announcements, cause, lazy)
             result = command(transaction)
             transaction.flush()
