@@ -14,12 +14,13 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from benchmarks import crowd, stack
+from benchmarks.kept import file_of
 from benchmarks.load import MOST, OpenLoad, Sample, due_times
 from benchmarks.rows import Row, shortened
 from benchmarks.under_load import late_ms, percentile
 from devstack.running import Stack
 
-KEPT = Path(__file__).parent / "figures" / "overload.json"
+KEPT = file_of("overload")
 SHARE = 1.5
 """Of the sustained rate."""
 FEW = 20.0

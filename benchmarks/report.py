@@ -9,11 +9,11 @@ from typing import Any
 
 from benchmarks import plots
 from benchmarks.goals import goals_table
+from benchmarks.kept import kept
 from benchmarks.peers.side_by_side import Peer, markdown
 from benchmarks.rows import REACH, Row, reached
 from devstack.state import ROOT
 
-FIGURES = ROOT / "benchmarks" / "figures"
 PAGE = ROOT / "docs" / "BENCHMARKS.md"
 README = ROOT / "README.md"
 PICTURES = ROOT / "docs" / "benchmarks"
@@ -24,12 +24,6 @@ STEP_ROWS = (
     *("saga_at_20_per_s_p50_ms", "saga_at_20_per_s_p99_ms", "saga_at_50_per_s_p50_ms", "saga_at_50_per_s_p99_ms"),
     *("saga_at_80_percent_p99_ms", "saga_overload_accepted_p99_ms", "saga_overload_normal_after_s"),
 )
-
-
-def kept(name: str) -> Any:
-    """None when it has not been measured."""
-    path = FIGURES / f"{name}.json"
-    return json.loads(path.read_text()) if path.exists() else None
 
 
 def baseline() -> list[Row]:

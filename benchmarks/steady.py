@@ -13,6 +13,7 @@ from statistics import median
 from typing import Any, NamedTuple
 
 from benchmarks import crowd, spent, stack
+from benchmarks.kept import file_of
 from benchmarks.load import MOST, OpenLoad, Sample, due_times
 from benchmarks.rows import Row, shortened
 from benchmarks.under_load import WAIT_SECONDS, Load, behind, percentile, wait_compensated
@@ -21,7 +22,7 @@ from devstack.running import Stack
 SHARE = 0.8
 """Of the sustained rate."""
 WINDOW_SECONDS = 10.0
-KEPT = Path(__file__).parent / "figures" / "steady.json"
+KEPT = file_of("steady")
 
 
 class Look(NamedTuple):

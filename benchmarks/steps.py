@@ -13,9 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.kept import file_of, kept
 from devstack.state import ROOT
 
-KEPT = ROOT / "benchmarks" / "figures" / "steps.json"
+KEPT = file_of("steps")
 HEADROOM_SECONDS = 900
 
 
@@ -71,13 +72,9 @@ def measure(commits: dict[str, str], rounds: int, seconds: float) -> list[dict[s
     return [{"step": name, "commit": commit[:7], **middle(found[name])} for name, commit in commits.items()]
 
 
-def kept() -> list[dict[str, Any]]:
-    return list(json.loads(KEPT.read_text())) if KEPT.exists() else []
-
-
 def keep(steps: list[dict[str, Any]]) -> None:
     """In the order of their commits; a step of the same name is replaced."""
-    all_steps = {step["step"]: step for step in (*kept(), *steps)}
+    all_steps = {step["step"]: step for step in (*(kept("steps") or ()), *steps)}
     dates = {name: int(git("show", "-s", "--format=%ct", step["commit"])) for name, step in all_steps.items()}
     made = sorted(all_steps.values(), key=lambda step: dates[step["step"]])
     KEPT.parent.mkdir(exist_ok=True)

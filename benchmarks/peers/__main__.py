@@ -13,13 +13,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.kept import file_of
 from benchmarks.peers.cases_of import FULL, QUICK, SECTIONS, Size
 from benchmarks.peers.harness import Failed, Harness, NoHarness
 from benchmarks.peers.side_by_side import HEAD, Peer, cells, side_by_side, to_json
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LATEST = ROOT / "benchmarks" / "latest_peers.json"
-KEPT = ROOT / "benchmarks" / "figures" / "peers.json"
+KEPT = file_of("peers")
 PEERS = ("naive", "eventsourcing", "celery", "dbos", "ours")
 SHOWN = ("rabbitmq", "server_version", "fsync", "synchronous_commit", "shared_buffers", "max_wal_size")
 """Of the servers' versions and settings."""
