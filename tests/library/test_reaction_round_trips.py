@@ -218,6 +218,26 @@ def earlier_message(counter: UUID) -> Any:
     return received
 
 
+def assert_one_of_two_counts(
+    database: Database,
+    first: tuple[Receiver, UUID],
+    second: tuple[Receiver, UUID],
+    rival: list[Callable[[], None]],
+) -> None:
+    """The first receiver counts in its counter, and the second in its own while the first reacts, by `rival`."""
+    (receiver, mine), (other_receiver, theirs) = first, second
+
+    def open_both(transaction: Transaction) -> None:
+        transaction.save(Counter(id=mine), Counter(id=theirs))
+
+    with database.connect() as connection, database.connect() as other:
+        decide(connection, announcements, Cause(uuid4()), open_both)
+        rival.append(lambda: receive(other_receiver, other, (theirs, 1)))
+        receive(receiver, connection, (mine, 1))
+        assert numbers(connection, mine) + numbers(connection, theirs) == [1]
+    assert database.rows("select count(*) from inbox") == [(2,)]
+
+
 def test_two_who_read_what_the_other_changes_do_not_pass_by_each_other(database: Database) -> None:
     """Each of two counters may count while the other is at zero; the reaction names both, and changes one."""
     mine, theirs = uuid4(), uuid4()
@@ -234,16 +254,8 @@ def test_two_who_read_what_the_other_changes_do_not_pass_by_each_other(database:
     def both(_: Counted, __: Transaction) -> list[UUID]:
         return [mine, theirs]
 
-    def open_both(transaction: Transaction) -> None:
-        transaction.save(Counter(id=mine), Counter(id=theirs))
-
     first, second = (receiver_of(count_if_alone, locks=both) for _ in range(2))
-    with database.connect() as connection, database.connect() as other:
-        decide(connection, announcements, Cause(uuid4()), open_both)
-        rival.append(lambda: receive(second, other, (theirs, 1)))
-        receive(first, connection, (mine, 1))
-        assert numbers(connection, mine) + numbers(connection, theirs) == [1]
-    assert database.rows("select count(*) from inbox") == [(2,)]
+    assert_one_of_two_counts(database, (first, mine), (second, theirs), rival)
 
 
 @pytest.mark.parametrize("before", ["loads", "find"])
@@ -280,16 +292,7 @@ def test_two_who_agree_on_an_id_see_what_the_other_changed_in_all_that_they_load
             reactor.locks_first = lambda messages: True  # type: ignore[method-assign]
         return Receiver(GROUP, reactor)
 
-    def open_both(transaction: Transaction) -> None:
-        transaction.save(Counter(id=mine), Counter(id=theirs))
-
-    first, second = receiver(), receiver()
-    with database.connect() as connection, database.connect() as other:
-        decide(connection, announcements, Cause(uuid4()), open_both)
-        rival.append(lambda: receive(second, other, (theirs, 1)))
-        receive(first, connection, (mine, 1))
-        assert numbers(connection, mine) + numbers(connection, theirs) == [1]
-    assert database.rows("select count(*) from inbox") == [(2,)]
+    assert_one_of_two_counts(database, (receiver(), mine), (receiver(), theirs), rival)
 
 
 def test_after_a_conflict_batches_lock_what_they_share_first(database: Database) -> None:
