@@ -51,7 +51,7 @@ def sku(number: int) -> str:
 
 
 class Customers:
-    """Each sends an order when the one before has been answered; whoever has waited longest is next.
+    """Each sends its next order after the answer to the last; the customer that is idle for longest sends first.
 
     `most` is how many there are at most: a new one comes when all are busy. Every `declined_every`th order has a card
     that is declined; 0: none.

@@ -31,7 +31,7 @@ from tests.support.databases import Database
 from tests.support.wait import until
 
 EVERY = 0.05
-"""Seconds between two messages on average; each pause is drawn anew, lest it fall into step with anything periodic."""
+"""Seconds between two messages on average; each pause is random, so that none follows the rhythm of a timer."""
 TIMEOUT_SECONDS = 20.0
 LEADER = "select 1 from pg_locks where locktype = 'advisory' and (classid, objid) = (%s, %s) and granted"
 

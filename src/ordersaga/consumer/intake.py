@@ -21,7 +21,7 @@ from ordersaga.inbox.headers import as_text
 MAX_UNACKNOWLEDGED = 1000
 """The most unacknowledged messages, over all queues of the group."""
 MAX_HELD_BYTES = 32 * 1024 * 1024
-"""No more is read from the broker while the bodies of unhandled messages have so many bytes together."""
+"""While the bodies of unhandled messages have this many bytes or more, the worker reads nothing from the broker."""
 
 
 class Intake:

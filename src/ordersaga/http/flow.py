@@ -36,7 +36,7 @@ class SagaEvent(NamedTuple):
 
 @dataclass(slots=True)
 class Flow:
-    """The sagas of the last seconds. It may be told the same event twice, and need not be told every event.
+    """The sagas of the last seconds. It ignores an event that it already has, and an event may be missing.
 
     The rule is Little's law, L = λW: when sagas end at a rate of λ and L are under way, a new one takes L / λ seconds.
     So as many are let in as end in `limit` seconds.

@@ -127,7 +127,7 @@ class CatchUp(threading.Thread):
                 cursor = self._follow(connection, cursor)
 
     def _await_answer(self) -> bool:
-        """Returns False when told to end."""
+        """Wait until the queue answers. Returns False if this thread is to end first."""
         parameters = topology.parameters(self._access.amqp_url, f"catch up {self.row.queue} asks")
         with closing(pika.BlockingConnection(parameters)) as connection:
             while not self._end.is_set():
@@ -203,7 +203,7 @@ class CatchUp(threading.Thread):
             if outcome.settled:
                 confirmed_at, self._has_confirmed = time.monotonic(), True
             elif self._end.is_set() or time.monotonic() - confirmed_at > self._patience:
-                raise NotConfirmed("no confirm" if not self._end.is_set() else "the relay leads no more")
+                raise NotConfirmed("the relay no longer leads" if self._end.is_set() else "no confirm")
             for refusal in outcome.refusals:
                 self._refused(refusal.message, refusal.kind, refusal.reason)
             settled = in_flight.pop_settled(outcome.settled)

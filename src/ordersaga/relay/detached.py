@@ -79,8 +79,8 @@ CURSOR = """
 select published::text, target::text, confirmed_position from detached_queues where queue = %s and audience = %s
 """
 
-# The queue has what `events` has got. But an undeliverable message goes to the others alone, once the broker takes it,
-# and is then in its table no more: so the queue begins before the oldest of them, where the outbox still has it.
+# The queue has every message that went to `events`. It lacks the undeliverable ones: when the broker takes one, it goes
+# to the other queues alone, and its row is deleted. So the queue begins before the oldest undeliverable message.
 DETACH = """
 with oldest as (select xid from outbox join undeliverable using (position) order by xid limit 1),
 start as (
@@ -132,7 +132,7 @@ def kept_rows(connection: Connection[Any], row: Detached) -> int:
 
 
 def cursor_of(connection: Connection[Any], row: Detached) -> Cursor | None:
-    """How far the audience is published; None when it is that no more."""
+    """How far the audience is published; None when its row is gone, or has another audience."""
     found = connection.execute(CURSOR, (row.queue, row.audience)).fetchone()
     return Cursor(*found) if found else None
 

@@ -12,7 +12,8 @@ them: a restore loads the cursor after the outbox (pg_dump goes by name), and af
 So a row whose inserting transaction (`xmin`) is younger than the cursor's is new, and is published. A parallel restore
 that loads the cursor first makes old rows look new: they are published twice, never lost.
 
-What a detached queue lacked is published again, to all; then it is detached no more, until it gives no answer again.
+Every queue gets again what a detached one lacked. So no queue is detached any longer; one that still gives no answer
+is detached anew.
 """
 
 from typing import Any

@@ -13,8 +13,8 @@ MAX_AGGREGATES = 10_000
 class AggregateCache:
     """The aggregates that were used last, in the state that their last commit has stored.
 
-    Whoever takes one owns it: it changes with the next reaction, whose rollback must leave nothing here. So it comes
-    back only after a commit. A cache belongs to one thread.
+    A reaction takes an aggregate out and changes it. It puts the aggregate back after the commit alone, so that a
+    rollback leaves nothing here. A cache belongs to one thread.
     """
 
     def __init__(self, most: int = MAX_AGGREGATES) -> None:
