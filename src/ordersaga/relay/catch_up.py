@@ -3,9 +3,8 @@
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 import pika
@@ -17,6 +16,7 @@ from ordersaga.broker import topology
 from ordersaga.broker.silent_queues import answers
 from ordersaga.envelope.message import Message
 from ordersaga.relay import detached, session, window
+from ordersaga.relay.access import Access
 from ordersaga.relay.detached import Detached
 from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publisher import BrokerUnavailable, Publisher
@@ -40,21 +40,6 @@ BACKOFF = Backoff(first=1.0, longest=5.0, jitter=0.1)
 
 class NotConfirmed(Exception):
     """The queue confirms nothing."""
-
-
-@dataclass(frozen=True, slots=True)
-class Access:
-    """Both servers, and what may be published from the database."""
-
-    database: str
-    url: str
-    amqp_url: str
-    max_bytes: int
-    retention_seconds: float
-    refusal_of: Callable[[Message], object]
-    """Returns why a message must not be sent, else None."""
-    turns: threading.Semaphore
-    """Of the queues that are caught up at once, each with a session."""
 
 
 class CatchUp(threading.Thread):

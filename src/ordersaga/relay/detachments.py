@@ -12,7 +12,8 @@ from psycopg import Connection
 from ordersaga.broker.side_exchanges import NoSideExchange, reachable
 from ordersaga.broker.silent_queues import Groups, SilentQueues
 from ordersaga.relay import detached
-from ordersaga.relay.catch_up import Access, CatchUp
+from ordersaga.relay.access import Access
+from ordersaga.relay.catch_up import CatchUp
 from ordersaga.relay.connection import reason_of
 from ordersaga.relay.detached import STRANGERS, Detached
 from ordersaga.relay.publisher import BrokerUnavailable

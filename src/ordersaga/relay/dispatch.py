@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import session
-from ordersaga.relay.announced import Announced, violated
+from ordersaga.relay.access import Access
 from ordersaga.relay.confirms import Outcome
 from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.in_flight import InFlight
@@ -58,29 +58,26 @@ class Dispatch:
 
     def __init__(
         self,
-        database: str,
+        access: Access,
         connection: Connection[Any],
         publisher: Publisher,
         queues: SilentQueues,
         detachments: Detachments,
-        announced: Announced | None,
-        max_bytes: int,
         stop: threading.Event,
     ) -> None:
-        """Without `announced`, any source and contract is sent."""
         self.in_flight = InFlight()
-        self.undeliverable = Undeliverable(database, connection)
-        if announced:
-            self.undeliverable.make_due(announced.contracts)
-        self.stall = Stall(database, connection, publisher, queues, detachments.silence)
+        self.undeliverable = Undeliverable(access.database, connection)
+        if access.announced:
+            self.undeliverable.make_due(access.announced.contracts)
+        self.stall = Stall(access.database, connection, publisher, queues, detachments.silence)
         self._detachments = detachments
         self._connection = connection
         self._publisher = publisher
-        self._refusal_of = announced.refusal if announced else violated
-        self._max_bytes = max_bytes
+        self._refusal_of = access.refusal_of
+        self._max_bytes = access.max_bytes
         self._stop = stop
         self._stop_seen_at = 0.0
-        self._published = messages_published.labels(database)
+        self._published = messages_published.labels(access.database)
         self._confirmed_at = self._statement_at = time.monotonic()
 
     @property

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from ordersaga.broker.silent_queues import SilentQueues
 from ordersaga.relay import window
-from ordersaga.relay.announced import Announced
+from ordersaga.relay.access import Access
 from ordersaga.relay.bell import Bell
 from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.dispatch import (
@@ -38,25 +38,23 @@ class PublishLoop:
 
     def __init__(
         self,
-        database: str,
+        access: Access,
         connection: Connection[Any],
         publisher: Publisher,
         bell: Bell,
         queues: SilentQueues,
         detachments: Detachments,
-        announced: Announced | None,
         purger: Purger,
-        max_bytes: int,
         stop: threading.Event,
     ) -> None:
         self._connection = connection
         self._bell = bell
         self._purger = purger
-        self._limits = PageLimits(max_bytes, PAGE_BYTES)
+        self._limits = PageLimits(access.max_bytes, PAGE_BYTES)
         self._stop = stop
-        self._log = log.bind(database=database)
+        self._log = log.bind(database=access.database)
         self._detachments = detachments
-        self._dispatch = Dispatch(database, connection, publisher, queues, detachments, announced, max_bytes, stop)
+        self._dispatch = Dispatch(access, connection, publisher, queues, detachments, stop)
         self._undeliverable = self._dispatch.undeliverable
         self._progress = self._from_cursor(time.monotonic())
         self._unread = 0

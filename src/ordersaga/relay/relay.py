@@ -11,9 +11,9 @@ from psycopg import Connection
 
 from ordersaga.broker.silent_queues import Groups, SilentQueues
 from ordersaga.relay import session, window
-from ordersaga.relay.announced import Announced, violated
+from ordersaga.relay.access import Access
+from ordersaga.relay.announced import Announced
 from ordersaga.relay.bell import bell_of
-from ordersaga.relay.catch_up import Access
 from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.publish_loop import PublishLoop
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
@@ -51,14 +51,10 @@ class Relay:
         """`groups` are those whose queues a stall may be due to; without `announced`, any source is published."""
         self.database = database
         self.publish_loop: PublishLoop | None = None
-        self._url = database_url
+        turns = threading.Semaphore(AT_ONCE)
+        self._access = Access(database, database_url, amqp_url, max_bytes, retention_seconds, announced, turns)
         self._stop = stop
         self._unsafe_durability = unsafe_durability
-        self._retention_seconds = retention_seconds
-        self._max_bytes = max_bytes
-        self._announced = announced
-        self._amqp_url = amqp_url
-        self._turns = threading.Semaphore(AT_ONCE)
         self._groups = groups
         self._publisher = Publisher(amqp_url, f"relay {database}")
         self._queues = SilentQueues(amqp_url, f"relay {database}", groups)
@@ -114,7 +110,7 @@ class Relay:
         """Connect, stand by until this relay leads, and publish until a server is away."""
         self._publisher.connect()
         self._rabbitmq.up()
-        with session.connect(self._url) as connection:
+        with session.connect(self._access.url) as connection:
             session.prepare(connection, self._unsafe_durability)
             window.load_cursor(connection)
             self._postgres.up()
@@ -137,30 +133,11 @@ class Relay:
     def _lead(self, connection: Connection[Any]) -> None:
         rebase_if_foreign(connection, self.database)
         log.info("active", database=self.database)
-        purger = Purger(self.database, connection, self._retention_seconds)
-        refusal_of = self._announced.refusal if self._announced else violated
-        access = Access(
-            self.database,
-            self._url,
-            self._amqp_url,
-            self._max_bytes,
-            self._retention_seconds,
-            refusal_of,
-            self._turns,
-        )
-        detachments = Detachments(connection, self._groups, self._queues, access)
+        purger = Purger(self.database, connection, self._access.retention_seconds)
+        detachments = Detachments(connection, self._groups, self._queues, self._access)
         with closing(detachments), bell_of(connection, self._publisher) as bell:
             self.publish_loop = PublishLoop(
-                self.database,
-                connection,
-                self._publisher,
-                bell,
-                self._queues,
-                detachments,
-                self._announced,
-                purger,
-                self._max_bytes,
-                self._stop,
+                self._access, connection, self._publisher, bell, self._queues, detachments, purger, self._stop
             )
             try:
                 self.publish_loop.run()
