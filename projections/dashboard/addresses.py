@@ -10,6 +10,16 @@ def address(path: str = "") -> str:
     return ROOT + path
 
 
+def parked_group(service: str, failure: str) -> str:
+    """The page of one failure group of parked messages."""
+    return address(f"parked/{service}/{failure}")
+
+
+def parked_message(service: str, refused_by: str, message_id: object) -> str:
+    """The page of one parked message; a reaction and the broker may refuse the same message."""
+    return address(f"parked/{service}/{refused_by}/{message_id}")
+
+
 def parse_id(text: str | None) -> UUID | None:
     """The id in an address or a search field; None where the text is no UUID."""
     try:

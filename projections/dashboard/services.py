@@ -11,6 +11,7 @@ from requests.adapters import HTTPAdapter
 
 from ordersaga.http.openapi import View
 from ordersaga.http.parked_views import Done, DryRunView, ParkedList, ParkedView, RetriesDone
+from ordersaga.parked.refused_by import REFUSED_BY
 
 Answer = TypeVar("Answer", bound=View)
 LIST_TIMEOUT_SECONDS = 2.0
@@ -53,17 +54,35 @@ class Services:
         self._session.mount("http://", HTTPAdapter(pool_maxsize=16))
         self._pool = ThreadPoolExecutor(max(1, len(self.urls)), thread_name_prefix="parked")
 
-    def parked(self, token: str, failure: str | None = None) -> Sequence[ParkedAt]:
-        """Asks all services in parallel; an unavailable service does not hide the others."""
-        return list(self._pool.map(lambda service: self._parked_at(service, token, failure), self.urls))
+    def parked(self, token: str, **wanted: str) -> Sequence[ParkedAt]:
+        """Asks all services in parallel; an unavailable service does not hide the others.
 
-    def _parked_at(self, service: str, token: str, failure: str | None) -> ParkedAt:
-        query = {"limit": MAX_ROWS, **({"failure": failure} if failure else {})}
+        Args:
+            token: here and below, of the signed-in viewer.
+            wanted: here and below, filters of `GET /parked`: `key`, `failure`, `state`, `refused_by`, `after`.
+        """
+        return list(self._pool.map(lambda service: self.parked_at(service, token, **wanted), self.urls))
+
+    def parked_at(self, service: str, token: str, **wanted: str) -> ParkedAt:
+        """The first messages at one service, or behind the cursor `after`."""
+        query = {"limit": MAX_ROWS, **wanted}
         try:
             found = self._ask(ParkedList, "GET", service, "/parked", token, LIST_TIMEOUT_SECONDS, params=query)
         except ServiceRefused as problem:
             return ParkedAt(service, None, str(problem))
         return ParkedAt(service, found)
+
+    def places_of(self, token: str, message_id: UUID) -> Sequence[ParkedPlace]:
+        """The places at which a message is parked, of the services that answer."""
+        wanted = [ParkedPlace(service, message_id, by) for service in self.urls for by in REFUSED_BY]
+        return [place for place in self._pool.map(lambda place: self._known(token, place), wanted) if place]
+
+    def _known(self, token: str, place: ParkedPlace) -> ParkedPlace | None:
+        try:
+            self.show(token, place)
+        except ServiceRefused:
+            return None
+        return place
 
     def show(self, token: str, place: ParkedPlace) -> ParkedView:
         path, query = f"/parked/{place.message_id}", {"refused_by": place.refused_by}

@@ -54,7 +54,8 @@ def browse(app: Dash, services: Services) -> None:
     )
     def refresh(_: int, failure: str | None, _changes: int) -> list[Any]:
         service, wanted = (failure or " ").split(" ")
-        return update(services.parked(viewer().token, wanted or None), viewer(), service if wanted else "")
+        only = {"failure": wanted} if wanted else {}
+        return update(services.parked(viewer().token, **only), viewer(), service)
 
     @app.callback(
         Output("parked-failure", "data"),
