@@ -7,6 +7,7 @@ from inventory_service.service import inventory_service
 from order_service.service import order_service
 from ordersaga.readside.read_side import ReadSide
 from payment_service.service import payment_service
+from projections.monitor import tables
 from projections.schema import metadata
 from projections.settings import ProjectionsSettings
 from projections.views import VIEWS
@@ -17,6 +18,6 @@ projections = ReadSide(
     CONTRACTS,
     {view.table: view.fold for view in VIEWS.values()},
     settings=ProjectionsSettings,
-    tables=(metadata,),
+    tables=(metadata, tables.metadata),
     migrations=Path(__file__).parent / "migrations",
 )

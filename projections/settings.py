@@ -10,5 +10,11 @@ class ProjectionsSettings(Settings):
     """APIs that the dashboard acts through: `order_service=http://host:port payment_service=...`"""
     broker_metrics_url: str = ""
     """Base URL of RabbitMQ's plugin `rabbitmq_prometheus`; without it the dashboard counts by our own processes."""
+    alarm_relay_lag_seconds: float = 10.0
+    """A relay that is further behind is an alarm."""
+    alarm_waiting_messages: int = 1_000
+    """More messages in the queues of one group are an alarm ..."""
+    alarm_waiting_seconds: float = 30.0
+    """... if its workers take more than this to receive them."""
     audit_checkpoints: str = ""
     """Directory of the logs of sealed events, outside every database."""

@@ -13,8 +13,11 @@ from projections.dashboard.addresses import ROOT
 from projections.dashboard.pages import audit, infrastructure, live_events, orders, overview, parked
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
+from projections.monitor.expected import of_the_shop
+from projections.monitor.limits import limits_of
 from projections.monitor.monitor import Monitor
 from projections.monitor.targets import read_services, read_targets
+from projections.monitor.watch import Watch
 from projections.settings import ProjectionsSettings
 
 PAGES = (overview.PAGE, live_events.PAGE, orders.PAGE, parked.PAGE, audit.PAGE, infrastructure.PAGE)
@@ -40,8 +43,9 @@ def mount(app: Api, audited: Sources) -> None:
     """Serve the dashboard below `ROOT` to signed-in viewers, and redirect the front page to it."""
     settings = app.settings_as(ProjectionsSettings)
     monitor = Monitor(read_targets(settings.monitored), settings.broker_metrics_url).start()
+    watch = Watch(monitor, audited, of_the_shop(), limits_of(settings)).start()
     guard.require_sign_in(app)
-    dash = make(app, Reader(audited, monitor, Services(read_services(settings.services))))
+    dash = make(app, Reader(audited, monitor, watch, Services(read_services(settings.services))))
     guard.refuse_malformed_callbacks(app)
     guard.restrict_browser(app, dash.csp_hashes())
     app.view_functions["/"] = lambda: redirect(ROOT)

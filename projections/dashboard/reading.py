@@ -13,8 +13,10 @@ from ordersaga.readside.why import Node, why
 from projections.audit.sources import Sources
 from projections.audit.trail import Trail, TrailCursor, TrailEntry, TrailFilter
 from projections.dashboard.services import Services
+from projections.monitor.alarm import Alarm
 from projections.monitor.monitor import Monitor
 from projections.monitor.snapshot import Snapshots
+from projections.monitor.watch import Watch
 from projections.queries import figures, sagas, timeline
 from projections.queries.figures import Figures, Minute
 from projections.queries.sagas import Saga, SagaCursor, SagaFilter, UsualWait, Waiting
@@ -58,11 +60,12 @@ class Cached(Generic[Value]):
 class Reader:
     """Reads for the pages; one per process, shared by its threads."""
 
-    def __init__(self, sources: Sources, monitor: Monitor, services: Services) -> None:
+    def __init__(self, sources: Sources, monitor: Monitor, watch: Watch, services: Services) -> None:
         self.services = services
         self._sources = sources
         self._database = sources.database
         self._monitor = monitor
+        self._watch = watch
         self._usual: Cached[dict[Waiting, UsualWait]] = Cached(USUAL_SECONDS)
 
     def overview(self) -> Overview:
@@ -113,6 +116,11 @@ class Reader:
     def verification(self) -> dict[str, dict[str, Any] | None]:
         """Per store the result of the sealer's last verification, None before the first. Raises SourceUnavailable."""
         return self._sources.verifications()
+
+    def alarms(self) -> tuple[Alarm, ...]:
+        """Those that stand, the worst first, as the last round found them: no statement, however many look."""
+        self._monitor.snapshots()
+        return self._watch.alarms
 
     def snapshots(self) -> Snapshots:
         return self._monitor.snapshots()

@@ -10,19 +10,23 @@ import requests
 from ordersaga.broker.bound_contracts import RECORDS
 from projections.monitor.probe import TIMEOUTS
 from projections.monitor.readings import Reading, per_second, read
-from projections.monitor.snapshot import BrokerStatus, ProcessStatus, QueueFigures
+from projections.monitor.snapshot import NOT_SET, BrokerStatus, ProcessStatus, QueueFigures
 
 TOTALS = "rabbitmq_global_messages_"
 QUEUE = "rabbitmq_detailed_queue_"
+ALARMS = {
+    "rabbitmq_alarms_memory_used_watermark": "memory",
+    "rabbitmq_alarms_free_disk_space_watermark": "disk",
+    "rabbitmq_alarms_file_descriptor_limit": "file descriptors",
+}
 WANTED_TOTALS = {
     f"{TOTALS}{name}_total": ()
     for name in ("received", "delivered", "acknowledged", "unroutable_returned", "unroutable_dropped")
-}
+} | dict.fromkeys(ALARMS, ())
 WANTED_OF_QUEUES = {f"{QUEUE}{name}": ("queue",) for name in ("messages_ready", "messages_unacked", "consumers")}
 DETAILED = "/metrics/detailed?family=queue_coarse_metrics&family=queue_consumer_count"
 RATE_SECONDS = 5.0
 """The period that a rate is measured over."""
-NOT_SET = "BROKER_METRICS_URL is not set."
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,7 @@ class Broker:
             ready=sum(queue.ready for queue in queues),
             unacknowledged=sum(queue.unacknowledged for queue in queues),
             queues=queues,
+            alarms=tuple(limit for name, limit in ALARMS.items() if now.total(name)),
         )
 
     def close(self) -> None:

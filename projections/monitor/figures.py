@@ -31,7 +31,7 @@ class RecentReadings:
     def _derive(self, answer: ProcessAnswer, since: datetime) -> ProcessStatus:
         target, now = self.target, answer.reading
         if now is None:
-            return ProcessStatus(target.name, target.kind, target.url, answer.state, answer.problems, since)
+            return self._without_figures(answer, since)
         self._keep(now)
         before = self._before(now, RATE_SECONDS)
         started, memory = now.get("process_start_time_seconds"), now.get("process_resident_memory_bytes")
@@ -53,7 +53,15 @@ class RecentReadings:
                 )
             ),
             requests=self._requests(before, now) if target.kind == "api" or now.labels(f"{SECONDS}_count") else None,
+            open_circuits=open_circuits(now),
+            answered_at=datetime.now(UTC),
         )
+
+    def _without_figures(self, answer: ProcessAnswer, since: datetime) -> ProcessStatus:
+        """The status of a process that gives no metrics, with its last figures."""
+        target, last = self.target, self._status.last if self._status else None
+        before = last if last and last.answered_at else None
+        return ProcessStatus(target.name, target.kind, target.url, answer.state, answer.problems, since, before=before)
 
     def _keep(self, now: Reading) -> None:
         """Drop the readings of a process that was restarted, and those older than a minute."""
@@ -97,7 +105,15 @@ def relay(before: Reading | None, now: Reading, database: str) -> RelayFigures:
         lag_rows=now.total("ordersaga_relay_lag_rows", database),
         published=now.total(*published),
         published_per_second=per_second(before, now, *published),
+        undeliverable=now.total("ordersaga_relay_undeliverable_messages", database),
+        detached_queues=now.total("ordersaga_relay_detached_queues", database),
     )
+
+
+def open_circuits(now: Reading) -> tuple[str, ...]:
+    """`stripe`, or `stripe: create` where each operation has a circuit of its own."""
+    found = [key for key, value in now.figures.items() if key[0] == "ordersaga_circuit_open" and value]
+    return tuple(sorted(": ".join(label for label in labels if label) for _, *labels in found))
 
 
 def receiving(before: Reading | None, now: Reading, group: str) -> ReceivingFigures:

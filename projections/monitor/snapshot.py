@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Literal
 
 State = Literal["up", "not ready", "down"]
+NOT_SET = "BROKER_METRICS_URL is not set."
+NOT_ANSWERED_YET = "The broker has not answered yet."
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +23,9 @@ class RelayFigures:
     """Since the process started, as are all totals here."""
     published_per_second: float | None
     """None until there are two readings, as are all rates here."""
+    undeliverable: int = 0
+    """Messages that the broker refused or the relay does not send, and those that wait behind them."""
+    detached_queues: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,17 @@ class ProcessStatus:
     relays: tuple[RelayFigures, ...] = ()
     receiving: tuple[ReceivingFigures, ...] = ()
     requests: RequestFigures | None = None
+    open_circuits: tuple[str, ...] = ()
+    """Resources of outside steps, with the operation where it has a circuit of its own, that are not called."""
+    answered_at: datetime | None = None
+    """The time of these figures."""
+    before: "ProcessStatus | None" = None
+    """While it does not answer: its last status with figures."""
+
+    @property
+    def last(self) -> "ProcessStatus":
+        """The status with the newest figures, which are old while the process does not answer."""
+        return self.before or self
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +100,12 @@ class QueueFigures:
     ready: int
     unacknowledged: int
     consumers: int | None
+
+    @property
+    def group(self) -> str:
+        """The consumer group whose queue it is; empty for another queue."""
+        group, _, part = self.name.rpartition(".")
+        return group if part.isdigit() else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +126,21 @@ class BrokerStatus:
     unacknowledged: int | None = None
     """None when only relays and workers answered."""
     queues: tuple[QueueFigures, ...] = ()
+    alarms: tuple[str, ...] = ()
+    """Limits that the broker has reached: memory, disk, file descriptors. It then takes no messages."""
+
+    @property
+    def is_away(self) -> bool:
+        """Whether its metrics are asked for and do not come."""
+        return self.source == "processes" and bool(self.problem) and self.problem not in (NOT_SET, NOT_ANSWERED_YET)
+
+    def waiting(self) -> dict[str, int]:
+        """Group -> messages in its queues, ready or unacknowledged."""
+        found: dict[str, int] = {}
+        for queue in self.queues:
+            if queue.group:
+                found[queue.group] = found.get(queue.group, 0) + queue.ready + queue.unacknowledged
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +162,6 @@ class Snapshots:
     latest: Snapshot | None
     """None before the end of the first round."""
     history: tuple[Snapshot, ...]
-    """About one a second, oldest first; there are none of the time when no dashboard was open."""
+    """Oldest first: about one a second while a dashboard was open, and one every ten seconds otherwise."""
+    is_late: bool = False
+    """Whether a newer snapshot is overdue although a dashboard is open."""

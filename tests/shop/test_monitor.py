@@ -2,9 +2,9 @@
 
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
@@ -150,6 +150,9 @@ def test_a_process_that_is_gone_frozen_or_not_ready_is_named_with_the_reason_and
         frozen = of(snapshot, "orders-relay")
         assert frozen.problems == ("It runs, but does not answer.",)
         assert frozen.relays == ()
+        assert [each.is_active for each in frozen.last.relays] == [True]
+        assert frozen.last.answered_at
+        assert frozen.last.answered_at < frozen.since
         assert of(snapshot, "orders-api").state == "up"
         relay.send_signal(signal.SIGCONT)
         assert of(seen(monitor, lambda snapshot: of(snapshot, "orders-relay").state == "up"), "orders-relay").relays
@@ -241,23 +244,37 @@ def test_a_snapshot_that_fails_is_left_out_and_the_next_one_comes(monkeypatch: p
         assert of(seen(monitor, lambda snapshot: True), "simulator").state == "down"
 
 
-def test_no_process_is_asked_while_no_dashboard_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processes_are_asked_always_and_more_often_while_somebody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(monitoring, "IDLE_AFTER_SECONDS", 0.5)
+    monkeypatch.setattr(monitoring, "IDLE_PERIOD", 60.0)
     monkeypatch.setattr(monitoring, "PERIOD", 0.05)
     with ThreadingHTTPServer((LOOPBACK, 0), Visitors) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         with watching(simulator=at(server.server_port)) as monitor:
-            time.sleep(0.2)
-            assert Visitors.asked == []
-            snapshot = seen(monitor, lambda snapshot: bool(snapshot.processes))
-            assert (snapshot.processes[0].state, snapshot.processes[0].requests) == ("up", None)
-            until(lambda: not monitor.is_asking)
-            asked = len(Visitors.asked)
-            time.sleep(0.2)
-            assert len(Visitors.asked) == asked
-            seen(monitor, lambda snapshot: len(Visitors.asked) > asked)
-            assert len(monitor.snapshots().history) > 1
+            first = monitor.next_after(None, timeout=10)
+            assert first
+            assert (first.processes[0].state, first.processes[0].requests) == ("up", None)
+            assert not monitor.is_watched
+            assert monitor.next_after(first, timeout=0.2) is None
+            monitor.hurry()
+            second = monitor.next_after(first, timeout=10)
+            assert second
+            seen(monitor, lambda snapshot: snapshot.at > second.at)
+            seen(monitor, lambda snapshot: len(monitor.snapshots().history) > 4)
+            until(lambda: not monitor.is_watched)
         server.shutdown()
+
+
+def test_who_looks_after_a_pause_is_not_told_that_answers_are_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(monitoring, "LATE_SECONDS", 0.1)
+    monkeypatch.setattr(monitoring, "IDLE_PERIOD", 60.0)
+    with watching(absent_worker=at(choose(set()))) as monitor:
+        first = monitor.next_after(None, timeout=10)
+        assert first
+        until(lambda: (datetime.now(UTC) - first.at).total_seconds() > 0.2)
+        assert not monitor.snapshots().is_late
+        monkeypatch.setattr(Monitor, "_round", lambda *_: None)
+        assert until(lambda: monitor.snapshots().is_late)
 
 
 def test_history_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

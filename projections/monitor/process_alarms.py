@@ -1,0 +1,88 @@
+"""Alarms of processes: down, not ready, with a warning, or missing for a group or a database."""
+
+from collections.abc import Iterable, Iterator
+
+from projections.monitor.alarm import Alarm
+from projections.monitor.expected import Expected
+from projections.monitor.snapshot import ProcessStatus, Snapshot
+
+PLACE = "infrastructure"
+
+
+def process_alarms(snapshot: Snapshot) -> Iterator[Alarm]:
+    """Of each process by itself."""
+    for process in snapshot.processes:
+        for circuit in process.open_circuits:
+            yield Alarm("circuit_open", f"{process.name} {circuit}", "warning", of_circuit(process, circuit), PLACE)
+        if process.state == "down":
+            yield Alarm("process_down", process.name, "critical", down(process), PLACE, process.since)
+        elif process.state == "not ready" and len(process.problems) > len(process.open_circuits):
+            yield Alarm("process_not_ready", process.name, "critical", not_ready(process), PLACE, process.since)
+        elif process.state == "up" and process.problems and not any(each.detached_queues for each in process.relays):
+            yield Alarm("process_warning", process.name, "warning", warned(process), PLACE)
+
+
+def down(process: ProcessStatus) -> str:
+    return f"{process.name} is down. {sentences(process)} Read its log, and start it again."
+
+
+def not_ready(process: ProcessStatus) -> str:
+    return f"{process.name} is not ready. {sentences(process)}"
+
+
+def warned(process: ProcessStatus) -> str:
+    return f"{process.name} runs with a warning. {sentences(process)}"
+
+
+def of_circuit(process: ProcessStatus, circuit: str) -> str:
+    return (
+        f"{process.name} does not call {circuit}, which does not answer; it tries again every few seconds, and the "
+        "messages that need it wait. Look at that system."
+    )
+
+
+def sentences(process: ProcessStatus) -> str:
+    return " ".join(f"{problem.rstrip('.')}." for problem in process.problems)
+
+
+def missing_alarms(snapshot: Snapshot, expected: Expected) -> Iterator[Alarm]:
+    """Of groups without a worker and databases without an active relay; needs processes to be monitored."""
+    kinds = {process.kind for process in snapshot.processes}
+    if "worker" in kinds or known_groups(snapshot):
+        for group in groups_without_worker(snapshot, expected.groups):
+            yield Alarm("no_worker", group, "critical", no_worker(snapshot, group), PLACE)
+    if "relay" in kinds or known_databases(snapshot):
+        for database in databases_without_relay(snapshot, expected.databases):
+            yield Alarm("no_relay", database, "critical", no_relay(database), PLACE)
+
+
+def groups_without_worker(snapshot: Snapshot, expected: Iterable[str]) -> list[str]:
+    """Groups of which no process answers, and groups that have a queue without a consumer."""
+    answering = {each.group for process in snapshot.processes for each in process.receiving}
+    unattended = {queue.group for queue in snapshot.broker.queues if queue.group and queue.consumers == 0}
+    return sorted((known_groups(snapshot) | set(expected)) - answering | unattended)
+
+
+def known_groups(snapshot: Snapshot) -> set[str]:
+    """Groups whose workers answered once."""
+    return {each.group for process in snapshot.processes for each in process.last.receiving}
+
+
+def databases_without_relay(snapshot: Snapshot, expected: Iterable[str]) -> list[str]:
+    """Databases for which no process says that it publishes; a relay that looks for its servers says so itself."""
+    active = {each.database for process in snapshot.processes for each in process.relays if each.is_active}
+    return sorted((known_databases(snapshot) | set(expected)) - active)
+
+
+def known_databases(snapshot: Snapshot) -> set[str]:
+    return {each.database for process in snapshot.processes for each in process.last.relays}
+
+
+def no_worker(snapshot: Snapshot, group: str) -> str:
+    waiting = snapshot.broker.waiting().get(group)
+    said = "" if waiting is None else f", and {waiting:,} messages wait in its queues"
+    return f"No worker receives the messages of the group {group}{said}. Start one, or look at the one that is stopped."
+
+
+def no_relay(database: str) -> str:
+    return f"No relay publishes the messages of {database}. Start one, or look at the one that is stopped."

@@ -1,0 +1,115 @@
+"""Beginnings and ends of alarms are recorded once, by one process at a time, also those of a database's outage."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+from ordersaga.database import pool
+from projections.monitor.alarm import Alarm
+from projections.monitor.recorder import Recorder
+from projections.monitor.standing import ROUNDS, Standing
+from projections.queries import alarms as queries
+from tests.support.databases import Database, Databases
+
+START = datetime(2026, 1, 1, 12, tzinfo=UTC)
+DOWN = Alarm("process_down", "orders-worker", "critical", "It is down.", "infrastructure")
+DEAD = Alarm("dead_messages", "orders", "critical", "One message is dead.", "parked")
+CHANGES = """
+select name, subject, change, at from alarm_changes join alarms on alarms.id = alarm order by position
+"""
+
+
+@pytest.fixture
+def database(databases: Databases) -> Database:
+    return databases("projections")
+
+
+@pytest.fixture
+def opened(database: Database) -> Iterator[pool.Database]:
+    """As the process has it: with the rights of the role `projections`."""
+    found = pool.Database(database.url, "projections", 2)
+    yield found
+    found.pool.close()
+
+
+class Rounds:
+    """A process that derives alarms every second."""
+
+    def __init__(self, opened: pool.Database, second: int = 0) -> None:
+        self.standing, self.recorder, self.second = Standing(), Recorder(opened), second
+
+    def see(self, *alarms: Alarm) -> None:
+        """In so many rounds that they stand."""
+        for _ in range(ROUNDS):
+            self.standing.update(alarms, START + timedelta(seconds=self.second))
+            self.second += 1
+            self.recorder.record(self.standing)
+
+
+def changes(database: Database) -> list[tuple[str, str]]:
+    return [(name, change) for name, _, change, _ in database.rows(CHANGES)]
+
+
+def test_the_beginning_and_the_end_of_an_alarm_are_recorded_once(database: Database, opened: pool.Database) -> None:
+    process = Rounds(opened)
+    process.see(DOWN)
+    process.see(DOWN, DEAD)
+    process.see(DEAD)
+    process.see(DOWN, DEAD)
+    assert database.rows(CHANGES)[0] == ("process_down", "orders-worker", "raised", START)
+    assert changes(database) == [
+        ("process_down", "raised"),
+        ("dead_messages", "raised"),
+        ("process_down", "cleared"),
+        ("process_down", "raised"),
+    ]
+    with database.connect() as connection:
+        rows = queries.page(connection)
+        assert [row.name for row in rows if row.cleared_at is None] == ["process_down", "dead_messages"]
+        assert queries.page(connection, behind=queries.AlarmCursor(rows[1].raised_at, rows[1].id)) == rows[2:]
+
+
+def test_two_processes_record_nothing_twice_and_the_second_takes_over(
+    database: Database, opened: pool.Database
+) -> None:
+    first, second = Rounds(opened), Rounds(opened)
+    first.see(DOWN)
+    second.see(DEAD)
+    second.see()
+    assert changes(database) == [("process_down", "raised")]
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("update alarm_recorder set until = now() - interval '1 second'")
+    second.recorder._due_at = float("-inf")
+    second.see(DEAD)
+    first.see()
+    assert changes(database) == [("process_down", "raised"), ("process_down", "cleared"), ("dead_messages", "raised")]
+
+
+def test_a_process_that_starts_again_neither_ends_nor_repeats_what_stands(
+    database: Database, opened: pool.Database
+) -> None:
+    Rounds(opened).see(DOWN)
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("update alarm_recorder set until = now() - interval '1 second'")
+    again = Rounds(opened, second=600)
+    again.see(DOWN)
+    assert changes(database) == [("process_down", "raised")]
+    assert [alarm.since for alarm in again.standing.alarms] == [START]
+
+
+def test_what_begins_and_ends_while_the_database_is_away_is_recorded_when_it_answers(
+    database: Database, opened: pool.Database
+) -> None:
+    process = Rounds(opened)
+    process.see()
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("alter table alarm_recorder rename to away")
+        process.see(DOWN)
+        process.see(DEAD)
+        owner.execute("alter table away rename to alarm_recorder")
+    assert changes(database) == []
+    process.see(DEAD)
+    assert changes(database) == [("process_down", "raised"), ("process_down", "cleared"), ("dead_messages", "raised")]
+    assert [at for *_, at in database.rows(CHANGES)] == [START + timedelta(seconds=second) for second in (2, 5, 4)]
