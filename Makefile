@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint format chaos bench bench-quick bench-peers bench-record screenshots demo lock clean
+.PHONY: help test unit lint format chaos bench bench-quick bench-peers bench-record boards screenshots demo lock clean
 
 help:  ## List these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ bench-record: $(VENV)/dev-stamp  ## All figures and plots that the documents sho
 	status=0; if test -d $(PEERS); then $(BIN)/python -m benchmarks.peers --peers $(PEERS) --keep $(if $(QUICK),--quick) \
 	  || status=$$?; else echo "There is no $(PEERS): name the peers' harness with PEERS=DIR." >&2; fi; \
 	$(BIN)/python -m benchmarks.report && exit $$status
+
+boards: $(VENV)/dev-stamp  ## The Grafana boards in observability/grafana/boards, from observability/boards.py
+	$(BIN)/python -m observability.boards
 
 screenshots: $(VENV)/dev-stamp  ## Pictures of the dashboard in docs/screenshots (needs chromium, takes some minutes)
 	$(BIN)/python -m tests.shop.support.screenshots

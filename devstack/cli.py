@@ -18,6 +18,7 @@ COMMANDS = {
             "projections.commands.audit:audit",
             "Who did what and why; proof that nothing was altered; `audit erase`",
         ),
+        "prometheus": ("devstack.prometheus:prometheus", "Print a configuration of Prometheus, with the alert rules"),
         "token": ("devstack.token:token", "Print a bearer token to call the services with"),
         "doctor": ("devstack.doctor:doctor", "Say what this machine has and lacks"),
     },

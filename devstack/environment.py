@@ -66,8 +66,8 @@ class Environments:
         simulator = f"http://{LOOPBACK}:{self._state.port('simulator')}"
         return text.format(
             port=self._state.port(process.name),
-            monitored=" ".join(f"{one.name}={self._url(one)}" for one in PROCESSES),
-            services=" ".join(f"{name}={self._url(one)}" for one in PROCESSES if one.is_api for name in one.serves),
+            monitored=" ".join(f"{one.name}={self.url(one)}" for one in PROCESSES),
+            services=" ".join(f"{name}={self.url(one)}" for one in PROCESSES if one.is_api for name in one.serves),
             ledger=self._state.directory / "ledger.sqlite",
             token_public_key=public_key(self._state),
             personal_key=self.personal_key(),
@@ -75,14 +75,15 @@ class Environments:
             audit_key=audit_key_pem(self._state),
             audit_directory=audit_directory(self._state),
             card_url=self._caller["STRIPE_API_BASE"] if real else simulator,
-            broker_metrics_url=self._broker_metrics_url(),
+            broker_metrics_url=self.broker_metrics_url(),
             card_key=self._caller["STRIPE_API_KEY"] if real else simulator_key(self._state),
         )
 
-    def _url(self, process: Process) -> str:
+    def url(self, process: Process) -> str:
+        """Base URL of a process."""
         return f"http://{LOOPBACK}:{self._state.port(process.name)}"
 
-    def _broker_metrics_url(self) -> str:
+    def broker_metrics_url(self) -> str:
         """Of an external broker, the caller's BROKER_METRICS_URL or none."""
         url = self._caller.get("BROKER_METRICS_URL", "")
         return url or ("" if self._external.amqp else rabbitmq.metrics_url(self._state))

@@ -57,6 +57,9 @@ class Receiver:
         self.ring = ring
         self.cache = AggregateCache()
         self.max_batch = MAX_BATCH
+        # A counter that begins at 1 has no increase: the first fork would raise no alert.
+        for counter in (REDELIVERED, DUPLICATES, PARKED, forks.FORKS):
+            counter.labels(group)
 
     def read(self, deliveries: Iterable[Delivery]) -> list[Received | Broken]:
         """Read the envelopes and bodies, and count them."""
