@@ -1,9 +1,12 @@
 """What every API of the library promises to those who use it rightly."""
 
 import re
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest
@@ -113,6 +116,28 @@ def test_more_wait_than_there_are_threads_and_keep_neither_a_transaction_nor_oth
     assert {(answer.status_code, answer.headers["Preference-Applied"]) for answer in answers} == {(200, "wait=30")}
     assert {answer.headers["X-Correlation-Id"] for answer in answers} == {correlation}
     assert sorted(f"/counters/{answer.json()['counter_id']}" for answer in answers) == sorted(counters)
+
+
+def test_a_request_behind_one_that_waits_is_answered_after_it(api: Api) -> None:
+    correlation, body = str(uuid4()), b'{"number": 1}'
+    head = f"Authorization: Bearer {ALICE}\r\nX-Correlation-Id: {correlation}\r\nIdempotency-Key: {uuid4()}\r\n"
+    waiting = f"POST /counters HTTP/1.1\r\nHost: here\r\nPrefer: wait=20\r\n{head}Content-Type: application/json\r\n"
+    with connected(api) as client:
+        client.sendall(f"{waiting}Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        client.sendall(f"GET /nowhere HTTP/1.1\r\nHost: here\r\n{head}Connection: close\r\n\r\n".encode())
+        opened = "select distinct originator_id::text from stored_events where correlation_id = %s"
+        [(counter_id,)] = until(lambda: api.database.rows(opened, [correlation]))
+        count_on(api, f"/counters/{counter_id}")
+        answers = b"".join(iter(lambda: client.recv(65536), b""))
+    assert re.findall(rb"HTTP/1.1 (\d+)", answers) == [b"200", b"404"]
+    assert (b'"numbers":[1,2]' in answers, answers.count(correlation.encode())) == (True, 2)
+
+
+@contextmanager
+def connected(api: Api) -> Iterator[socket.socket]:
+    address = urlsplit(api.url)
+    with socket.create_connection((address.hostname, address.port), 20) as client:
+        yield client
 
 
 def test_a_wait_without_an_end_is_answered_with_what_was_accepted(api: Api) -> None:

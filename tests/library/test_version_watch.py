@@ -1,7 +1,7 @@
 """All who wait for a new version of an aggregate share one look at each ring, and nobody waits longer than asked."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from queue import Empty, Queue
 from typing import Any, Protocol
 from uuid import UUID, uuid4
@@ -13,6 +13,7 @@ from ordersaga.database.doorbell import CHANNEL, Doorbell
 from ordersaga.envelope.message import Cause
 from ordersaga.runtime.sessions import API
 from ordersaga.store import version_watch
+from ordersaga.store.aggregates import Row, continued
 from ordersaga.store.transaction import Transaction
 from ordersaga.store.version_watch import VersionWatch, Waiter
 from tests.support.counting import Counter, announcements
@@ -53,7 +54,7 @@ def woken() -> Woken:
 @pytest.fixture
 def begin(wire: tuple[VersionWatch, Traffic], woken: Woken) -> Begin:
     def wait(id_: UUID, seen: int, seconds: float = 60) -> None:
-        wire[0].wait(Waiter(id_, seen, time.monotonic() + seconds, lambda version: woken.put((id_, version))))
+        wire[0].wait(Waiter(id_, seen, time.monotonic() + seconds, lambda version, _: woken.put((id_, version))))
 
     return wait
 
@@ -129,7 +130,7 @@ def test_a_process_looks_at_no_ring_of_its_own(outbox: Database, woken: Woken) -
     own, [counter] = Doorbell(outbox.url, "own doorbell", API), opened(outbox, 1)
     with counted(outbox.url) as (url, traffic):
         watch = VersionWatch(url, "waits", API, own)
-        watch.wait(Waiter(counter, 2, time.monotonic() + 60, lambda version: woken.put((counter, version))))
+        watch.wait(Waiter(counter, 2, time.monotonic() + 60, lambda version, _: woken.put((counter, version))))
         own.ring()
         until(lambda: own.pid and traffic.statements)
         statements = settled(traffic)
@@ -140,6 +141,27 @@ def test_a_process_looks_at_no_ring_of_its_own(outbox: Database, woken: Woken) -
         assert settled(traffic) - statements == 1
         watch.close()
         own.close()
+
+
+def test_who_waited_gets_the_aggregate_and_need_not_read_it(
+    outbox: Database, wire: tuple[VersionWatch, Traffic]
+) -> None:
+    woken: Queue[tuple[int, Sequence[Row]]] = Queue()
+    counters = opened(outbox, 2)
+    for id_, seen in ((counters[0], 2), (counters[0], 1), (counters[1], 2)):
+        wire[0].wait(Waiter(id_, seen, time.monotonic() + 60, lambda *of_newest: woken.put(of_newest)))
+    with outbox.connect() as connection:
+        assert [numbers_in(connection, *woken.get(timeout=20))] == [(2, [1])]
+        count_on(outbox, counters[0])
+        assert numbers_in(connection, *woken.get(timeout=20)) == (3, [1, 2])
+
+
+def numbers_in(connection: Connection[Any], version: int, rows: Sequence[Row]) -> tuple[int, list[int]]:
+    [history] = continued(connection, rows, {}).values()
+    counter = history.aggregate
+    assert isinstance(counter, Counter)
+    assert counter.version == version
+    return version, counter.numbers
 
 
 def test_a_lost_ring_delays_a_waiter_by_one_look_of_the_backstop(outbox: Database, begin: Begin, woken: Woken) -> None:
@@ -184,7 +206,7 @@ def test_a_watch_whose_session_ends_connects_again_and_looks(outbox: Database, b
 
 def test_while_the_database_is_away_a_wait_ends_at_its_time(woken: Woken) -> None:
     watch, id_ = VersionWatch("postgresql://nobody@127.0.0.1:1/nothing", "waits", API), uuid4()
-    watch.wait(Waiter(id_, 1, time.monotonic() + 0.3, lambda version: woken.put((id_, version))))
+    watch.wait(Waiter(id_, 1, time.monotonic() + 0.3, lambda version, _: woken.put((id_, version))))
     with pytest.raises(Empty):
         woken.get(timeout=0.05)
     assert woken.get(timeout=20) == (id_, 0)

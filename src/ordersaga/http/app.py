@@ -2,12 +2,13 @@
 
 import re
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from threading import Event
 from typing import Any, cast
+from wsgiref.types import StartResponse
 
 from flask import Response, current_app, g, redirect, request
 from flask.typing import ResponseReturnValue
@@ -24,7 +25,7 @@ from ordersaga.http.bodies import StrictRequest
 from ordersaga.http.problems import Problem
 from ordersaga.http.tokens import Caller, InvalidToken, Tokens
 from ordersaga.http.trace_context import cause_of
-from ordersaga.http.waiting import MAX_SUSPENDED, WaitingRoom, resumed
+from ordersaga.http.waiting import MAX_SUSPENDED, Wait, WaitingRoom, resumed
 from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
 from ordersaga.runtime import health
@@ -113,6 +114,16 @@ class Api(OpenAPI):
         """Answer a new request, or one that has waited, which is not read and decided again."""
         wait = resumed()
         return super().dispatch_request() if wait is None else wait.go_on(wait)
+
+    def go_on(self, wait: Wait, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer a request that was suspended, in the context that it had. Raises Suspended when it is again."""
+        assert wait.context
+        with wait.context as context:
+            try:
+                response = self.full_dispatch_request()
+            except Exception as error:  # noqa: BLE001 - as Flask's `wsgi_app`
+                response = self.handle_exception(error)
+            return response(context.request.environ, start_response)
 
     def health(self) -> Response:
         status, content_type, body = health.respond(request.path, self.database.problems)

@@ -6,6 +6,7 @@ from enum import IntEnum
 from socket import MSG_DONTWAIT, socket
 from typing import Any
 
+from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from ordersaga.http.incoming import Incoming
@@ -51,6 +52,13 @@ class Stage(IntEnum):
     CLOSING = 0
     SENDING_REQUEST = 1
     READING_RESPONSE = 2
+
+
+class Parser(RequestParser):  # type: ignore[misc]
+    """Parses one request; one that goes on after it was suspended is the same."""
+
+    def __next__(self) -> Any:
+        return super().__next__() if self.mesg is None else self.mesg
 
 
 class Connection(gthread.TConn):  # type: ignore[misc]

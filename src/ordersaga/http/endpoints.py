@@ -15,7 +15,8 @@ from werkzeug.datastructures import Headers
 from ordersaga.http.app import api, caller
 from ordersaga.http.etags import version_of
 from ordersaga.http.idempotency import Answer, RequestKey, once
-from ordersaga.http.waiting import Wait, preferred_wait, suspend
+from ordersaga.http.waiting import Wait, preferred_wait, resumed, suspend
+from ordersaga.store.aggregates import NOTHING, continued
 from ordersaga.store.transaction import Transaction, decide
 
 
@@ -60,10 +61,16 @@ def request_key(key: str | None, body: BaseModel) -> RequestKey | None:
 
 @contextmanager
 def read_transaction() -> Iterator[Transaction]:
-    """A transaction for reading, on a connection in autocommit: each query has its own snapshot."""
+    """A transaction for reading, on a connection in autocommit: each query has its own snapshot.
+
+    After a wait it has the aggregate that was waited for, without a query.
+    """
     app = api()
     with app.database.connection() as connection:
-        yield Transaction(connection, app.announcements, g.cause)
+        transaction = Transaction(connection, app.announcements, g.cause)
+        if (wait := resumed()) and wait.rows:
+            transaction.have((), continued(connection, wait.rows, NOTHING))
+        yield transaction
 
 
 def respond(answer: Answer) -> Response:

@@ -3,20 +3,22 @@
 import errno
 import selectors
 import time
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
+from datetime import datetime
 from functools import partial
 from socket import SHUT_WR, socket
 from typing import Any
 
-from gunicorn.http.parser import RequestParser  # type: ignore[import-untyped]
+from gunicorn.http.wsgi import Response  # type: ignore[import-untyped]
 from gunicorn.workers import gthread  # type: ignore[import-untyped]
 
 from ordersaga.http import sending
-from ordersaga.http.connection import ClientSocket, Connection, Stage, Threads
+from ordersaga.http.connection import ClientSocket, Connection, Parser, Stage, Threads
 from ordersaga.http.early_refusals import REFUSED, problem, repeated_among
 from ordersaga.http.incoming import Incoming
-from ordersaga.http.waiting import MAX_SUSPENDED, Suspended
+from ordersaga.http.waiting import MAX_SUSPENDED, Suspended, Wait
 
 MAX_WAITING = 200
 """Complete requests that wait for a thread; more are refused, so that connections are left for health."""
@@ -46,6 +48,8 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         """Connections whose client has the next step, the one that has waited longest first."""
         self.suspended = 0
         """Connections whose request waits without a thread."""
+        self.woken: deque[Connection] = deque()
+        """Those of them whose wait is over."""
         self.next_sweep = 0.0
         self.health = {
             path: Threads(ThreadPoolExecutor(threads, path.decode()[1:]), MAX_WAITING_HEALTH)
@@ -155,11 +159,8 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
             return
         self.forget(conn)
         conn.threads, conn.answer_by = threads, time.monotonic() + ANSWER_SECONDS
-        self.give_thread(conn, threads)
-
-    def give_thread(self, conn: Connection, threads: Threads) -> None:
         threads.taken += 1
-        conn.parser = RequestParser(self.cfg, [bytes(conn.incoming.data)], conn.client)
+        conn.parser = Parser(self.cfg, [bytes(conn.incoming.data)], conn.client)
         future = threads.executor.submit(self.handle, conn)
         future.add_done_callback(lambda done: self.method_queue.defer(self.finish_request, conn, done))
 
@@ -176,25 +177,65 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         conn.wait = None
         return may_continue
 
-    def resume(self, conn: Connection, changed_to: int) -> None:
-        """Let a suspended request go on."""
-        assert conn.wait
-        assert conn.threads
-        self.suspended -= 1
-        conn.wait.changed_to = changed_to
-        self.give_thread(conn, conn.threads)
+    def wake(self, conn: Connection) -> None:
+        """Let a suspended request go on; the thread of the watch calls it.
+
+        Those that are woken while one waits for its thread share that thread. If it has begun, they get another.
+        """
+        self.woken.append(conn)
+        if len(self.woken) == 1:
+            with suppress(RuntimeError):  # the worker has stopped
+                self.tpool.submit(self.handle_woken)
+
+    def handle_woken(self) -> None:
+        """Answer all that are woken, or suspend them again. Runs in a thread."""
+        conns = []
+        with suppress(IndexError):
+            while True:
+                conns.append(self.woken.popleft())
+        done = [(conn, self.handle_safely(conn)) for conn in conns]
+        self.method_queue.defer(self.finish_woken, done)
+
+    def handle_safely(self, conn: Connection) -> bool:
+        try:
+            return self.handle(conn)
+        except BaseException:  # noqa: BLE001 - gunicorn has logged it, and the others must be answered
+            conn.wait = None
+            return False
+
+    def finish_woken(self, done: list[tuple[Connection, bool]]) -> None:
+        self.suspended -= len(done)
+        for conn, may_continue in done:
+            self.finish(conn, may_continue)
 
     def handle_request(self, req: Any, conn: Connection) -> bool:
         """Raises ConnectionResetError when the client does not read a stream."""
+        try:
+            return self.answer_woken(req, conn, conn.wait) if conn.wait else self.answer(req, conn)
+        except TimeoutError:
+            raise ConnectionResetError(errno.ECONNRESET, "the client does not read the response") from None
+
+    def answer(self, req: Any, conn: Connection) -> bool:
+        """Answer a new request. Returns whether the connection may be kept. Raises Suspended."""
         if repeated := repeated_among([name for name, _ in req.headers]):
             conn.sock.sendall(problem(400, "Bad Request", f"The header {repeated.title()} is sent more than once."))
             REFUSED.labels("repeated header").inc()
             return False
         req._expected_100_continue = False
-        try:
-            return bool(super().handle_request(req, conn))
-        except TimeoutError:
-            raise ConnectionResetError(errno.ECONNRESET, "the client does not read the response") from None
+        return bool(super().handle_request(req, conn))
+
+    def answer_woken(self, req: Any, conn: Connection, wait: Wait) -> bool:
+        """Answer a request that was suspended. Returns whether the connection may be kept. Raises Suspended."""
+        assert wait.context
+        began, response = datetime.now(), Response(req, conn.sock, self.cfg)
+        if not self.alive:
+            response.force_close()
+        with closing(self.wsgi.go_on(wait, response.start_response)) as body:
+            for part in body:
+                response.write(part)
+        response.close()
+        self.log.access(response, req, wait.context.request.environ, datetime.now() - began)
+        return not response.should_close()
 
     def _keepalive_after(self, conn: Connection, keepalive: bool) -> bool:
         return keepalive and conn.incoming.is_whole and bool(super()._keepalive_after(conn, keepalive))
@@ -203,14 +244,16 @@ class RequestWorker(gthread.ThreadWorker):  # type: ignore[misc]
         """Send the rest of the response, then read the next request of the connection, or close it."""
         assert conn.threads is not None
         conn.threads.taken -= 1
-        if conn.wait and not done.cancelled():
+        failed = done.cancelled() or done.exception() is not None  # gunicorn has logged it
+        self.finish(conn, not failed and done.result())
+
+    def finish(self, conn: Connection, may_continue: bool) -> None:
+        """The same for a request that has been handled; one that is suspended waits."""
+        if conn.wait:
             self.suspended += 1
-            conn.wait.begin(self.wsgi.watch, partial(self.method_queue.defer, self.resume, conn))
+            conn.wait.begin(self.wsgi.watch, partial(self.wake, conn))
             return
-        try:
-            conn.may_continue = not done.cancelled() and done.result()
-        except Exception:  # noqa: BLE001 - gunicorn has logged it
-            conn.may_continue = False
+        conn.may_continue = may_continue
         if conn.sock.unsent and not conn.sock.is_stream:
             self.wait(conn, Stage.READING_RESPONSE, conn.answer_by)
             self.limit_unsent()

@@ -1,16 +1,18 @@
 """`Prefer: wait=N` (RFC 7240): delays an answer until the process that it describes has ended."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from threading import BoundedSemaphore, Event
 from typing import Any
 from uuid import UUID
 
 from flask import Response, g
+from flask.ctx import RequestContext
+from flask.globals import request_ctx
 
 from ordersaga.http import sending
+from ordersaga.store.aggregates import Row
 from ordersaga.store.version_watch import VersionWatch, Waiter
 
 LONGEST_SECONDS = 30
@@ -62,10 +64,20 @@ class Wait:
     """Answers the request, or suspends it again."""
     changed_to: int = 0
     """The version that ended the wait; 0 when its time is over."""
+    rows: Sequence[Row] = ()
+    """The subject at that version."""
     of_request: dict[str, Any] = field(default_factory=kept_of_request)
+    context: RequestContext | None = None
+    """Of a suspended request, which is neither parsed, routed nor authenticated again."""
 
-    def begin(self, watch: VersionWatch, wake: Callable[[int], None]) -> None:
-        watch.wait(Waiter(self.subject, self.seen, self.until, wake))
+    def begin(self, watch: VersionWatch, woken: Callable[[], None]) -> None:
+        """Call `woken` in the thread of the watch when the wait is over; it must neither block nor raise."""
+
+        def end(version: int, rows: Sequence[Row]) -> None:
+            self.changed_to, self.rows = version, rows
+            woken()
+
+        watch.wait(Waiter(self.subject, self.seen, self.until, end))
 
 
 def resumed() -> Wait | None:
@@ -78,14 +90,9 @@ def suspend(wait: Wait, watch: VersionWatch) -> Response:
     """Raises Suspended: the worker lets the request go on later. Another WSGI server's thread waits here."""
     conn = sending.connection.get()
     if conn is not None:
-        conn.wait = wait
+        conn.wait, wait.context = wait, request_ctx._get_current_object()  # type: ignore[attr-defined]
         raise Suspended
     done = Event()
-    wait.begin(watch, partial(end_wait, wait, done))
+    wait.begin(watch, done.set)
     done.wait()
     return wait.go_on(wait)
-
-
-def end_wait(wait: Wait, done: Event, changed_to: int) -> None:
-    wait.changed_to = changed_to
-    done.set()

@@ -83,9 +83,7 @@ def snapshot_of(aggregate: BaseAggregate[UUID]) -> StoredEvent:
     return mapper.to_stored_event(cast(Any, AggregateSnapshot.take(aggregate)))
 
 
-WANTED = """
-wanted as (
-    select * from unnest((select %(aggregates)b::uuid[]), (select %(versions)b::bigint[])) as wanted (id, version)),
+LATEST = """
 latest as (
     select wanted.id, found.* from wanted cross join lateral (
         select originator_version, topic, state, hash from snapshots
@@ -93,6 +91,11 @@ latest as (
         order by originator_version desc limit 1) as found
 )
 """
+WANTED = f"""
+wanted as (
+    select * from unnest((select %(aggregates)b::uuid[]), (select %(versions)b::bigint[])) as wanted (id, version)),
+{LATEST}
+"""  # noqa: S608 - constants
 ROWS = """
 select id, originator_version, topic, state, hash from latest
 union all

@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from select import POLLIN, poll
 from typing import Any
@@ -16,6 +17,8 @@ from ordersaga.runtime import sessions
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.links import Link
 from ordersaga.runtime.sessions import SessionLimits
+from ordersaga.store.aggregates import LATEST, ROWS, Row
+from ordersaga.store.fingerprint import of_all_aggregates
 
 BETWEEN_SECONDS = 0.003
 """At least, from one look to the next: rings that come faster share a look."""
@@ -24,14 +27,17 @@ TICK_SECONDS = 0.5
 BACKSTOP_SECONDS = 0.5
 """At most, from one look to the next while somebody waits: a ring may be lost."""
 
-LOOK = """
-select waiter.id, newest.version
-from unnest(%b::uuid[], %b::bigint[]) as waiter (id, seen)
-cross join lateral (
-    select max(originator_version) as version from stored_events where originator_id = waiter.id
-) as newest
-where newest.version > waiter.seen
-"""
+LOOK = f"""
+with wanted as materialized (
+    select distinct waiter.id, 0::bigint as version
+    from unnest((select %(ids)b::uuid[]), (select %(seen)b::bigint[])) as waiter (id, seen)
+    cross join lateral (
+        select max(originator_version) as version from stored_events where originator_id = waiter.id
+    ) as newest
+    where newest.version > waiter.seen
+), {LATEST} {ROWS} order by 1, 2
+"""  # noqa: S608 - constants
+"""All of each aggregate that has moved on, so that who answers need not read it again."""
 
 
 @dataclass(eq=False, slots=True)
@@ -42,7 +48,8 @@ class Waiter:
     seen: int
     until: float
     """The end of the wait (monotonic)."""
-    wake: Callable[[int], None]
+    wake: Callable[[int, Sequence[Row]], None]
+    """Gets also the rows from which the aggregate is made at that version."""
 
 
 class VersionWatch:
@@ -93,7 +100,7 @@ class VersionWatch:
     def _step(self) -> None:
         self._sleep()
         now = time.monotonic()
-        self._wake({waiter: 0 for waiter in self._all() if waiter.until <= now})
+        self._wake({waiter: () for waiter in self._all() if waiter.until <= now})
         if self._connection is None and self._all() and now >= self._connect_at:
             self._connect()
         if self._connection is not None and now >= self._look_at():
@@ -131,15 +138,26 @@ class VersionWatch:
         """Wake those whose aggregate has moved on."""
         self._has_rung, self._last_look = False, time.monotonic()
         if waiters := self._all():
-            given = ([waiter.id for waiter in waiters], [waiter.seen for waiter in waiters])
-            versions = dict(connection.execute(LOOK, given, prepare=True).fetchall())
-            self._wake({waiter: versions[waiter.id] for waiter in waiters if versions.get(waiter.id, 0) > waiter.seen})
+            moved = self._moved(connection, waiters)
+            newer = {waiter: moved[waiter.id] for waiter in waiters if waiter.id in moved}
+            self._wake({waiter: rows for waiter, rows in newer.items() if version_of(rows) > waiter.seen})
 
-    def _wake(self, woken: dict[Waiter, int]) -> None:
+    def _moved(self, connection: Connection[Any], waiters: list[Waiter]) -> Mapping[UUID, Sequence[Row]]:
+        given = {
+            "ids": [waiter.id for waiter in waiters],
+            "seen": [waiter.seen for waiter in waiters],
+            "code": of_all_aggregates(),
+        }
+        found: dict[UUID, list[Row]] = defaultdict(list)
+        for row in connection.execute(LOOK, given, prepare=True, binary=True):
+            found[row[0]].append(row)
+        return found
+
+    def _wake(self, woken: Mapping[Waiter, Sequence[Row]]) -> None:
         with self._lock:
             self._waiters.difference_update(woken)
-        for waiter, version in woken.items():
-            waiter.wake(version)
+        for waiter, rows in woken.items():
+            waiter.wake(version_of(rows), rows)
 
     def _connect(self) -> None:
         """Listen, then look: rings of before are lost."""
@@ -157,3 +175,7 @@ class VersionWatch:
         if self._connection is not None:
             self._connection.close()
             self._connection = None
+
+
+def version_of(rows: Sequence[Row]) -> int:
+    return rows[-1][1] if rows else 0
