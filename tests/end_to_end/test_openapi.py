@@ -30,7 +30,7 @@ checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 
 """
 STREAM = "/api/events/stream"
 """It has no end."""
-OF_THE_LIBRARY = "^/parked"
+OF_THE_LIBRARY = "^/(parked|consumer)"
 """Operations that the library gives every API, the same code and description: the inventory's are tried."""
 OPERATOR = token("operator", "olga")
 PARKED = """

@@ -17,7 +17,10 @@ OPERATOR = token("operator", "olga")
 
 
 def calling_parked(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> Iterator[Call]:
-    """Yields call(method, path below /parked, caller, status, **options) -> JSON, with the rights of the service."""
+    """Yields call(method, path, caller, status, **options) -> JSON, with the rights of the service.
+
+    The path is below /parked, or begins with /consumer.
+    """
     for name, text in environment(counting.database, 0).items():
         monkeypatch.setenv(name, text)
     app = create_app(service, APIBlueprint("nothing", __name__), "Counting", roles=["customer"])
@@ -25,7 +28,8 @@ def calling_parked(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> Itera
 
     def call(method: str, path: str, caller: str = OPERATOR, status: int = 200, **options: Any) -> Any:
         headers = {"Authorization": f"Bearer {caller}"}
-        done = app.test_client().open(f"/parked{path}", method=method, headers=headers, **options)
+        whole = path if path.startswith("/consumer") else f"/parked{path}"
+        done = app.test_client().open(whole, method=method, headers=headers, **options)
         assert done.status_code == status, done.text
         return done.get_json()
 

@@ -19,6 +19,12 @@ REBUILD = (SPACE, 845)
 """Held by the rebuild of the read side; one rebuild runs at a time."""
 EVENT_LOG = (SPACE, 846)
 """Held by the writer of the event log until its transaction ends."""
+GROUP_PAUSE = (SPACE, 847)
+"""Held while a person pauses or resumes the group."""
+RETRY_RUNS = (SPACE, 848)
+"""Held while a run of retries is started."""
+RETRY_RUNNER = (SPACE, 849)
+"""Held by the worker that advances the runs of retries, for one step."""
 MIGRATION = 7_236_843_021
 """A single 64-bit key. Two processes that start at the same time migrate one after the other."""
 

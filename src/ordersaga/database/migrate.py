@@ -28,7 +28,10 @@ SERVICE_GRANTS = SQL("""
     grant update on deadlines to {role};
     grant select, insert, update, delete on parked_messages to {role};
     grant select, insert on parked_actions to {role};
-    grant select, delete, update (attempts, next_attempt_at) on undeliverable to {role};
+    grant select, delete, update (attempts, next_attempt_at, held) on undeliverable to {role};
+    grant select, insert, update on failure_notes, retry_runs to {role};
+    grant select, insert on operator_actions to {role};
+    grant select, insert, delete on retry_run_messages to {role};
     grant select, insert, update (key, erased_at, erased_by, reason) on personal_keys to {role};
     grant update (request_hash) on idempotency_keys to {role};
 """)
@@ -38,10 +41,11 @@ RELAY_GRANTS = SQL("""
     grant select, insert, update on relay_cursor to {role};
     grant select, insert, update, delete on detached_queues to {role};
     grant select, insert, update, delete on undeliverable to {role};
+    grant select, update (last_seen) on failure_notes to {role};
 """)
 AUDITOR_GRANTS = SQL("""
     grant usage on schema public to {role};
-    grant select on stored_events, outbox, parked_actions to {role};
+    grant select on stored_events, outbox, parked_actions, operator_actions to {role};
     grant select (id, subject, created_at, erased_at, erased_by, reason) on personal_keys to {role};
 """)
 

@@ -3,11 +3,13 @@
 from typing import Any
 
 from sqlalchemy import (
+    REAL,
     BigInteger,
     Boolean,
     CheckConstraint,
     Column,
     DateTime,
+    ForeignKey,
     Identity,
     Index,
     Integer,
@@ -54,6 +56,14 @@ def xid() -> Column[str]:
 
 def moment(name: str) -> Column[object]:
     return Column(name, DateTime(timezone=True), nullable=False, server_default=func.now())
+
+
+HELD = "true: a person holds it; false: a person retries it although its failure is on hold; null: as its failure is"
+
+
+def held() -> Column[Any]:
+    """Whether a person keeps a refused message from being tried."""
+    return Column("held", Boolean, comment=HELD)
 
 
 def message_columns(body: type[Text] | type[JSONB]) -> list[Column[Any]]:
@@ -191,6 +201,7 @@ undeliverable = Table(
         comment="null: when it is the first of its key (waits), or when a person retries it",
     ),
     moment("refused_at"),
+    held(),
     Index("undeliverable_message", "message_id"),
     Index("undeliverable_key", text('"left"(key, 512)'), "position"),
 )
@@ -206,6 +217,9 @@ inbox = Table(
     moment("received_at"),
     Index("inbox_received_at", "received_at"),
 )
+
+OUTCOMES = ("retried", "succeeded", "failed", "skipped")
+"""What a run of retries counts."""
 
 parked_messages = Table(
     "parked_messages",
@@ -228,6 +242,17 @@ parked_messages = Table(
     moment("parked_at"),
     Column("edits", SmallInteger, nullable=False, server_default=text("0")),
     Column("original_body", LargeBinary, comment="the body as delivered; null when nobody has edited it"),
+    held(),
+    Column(
+        "wanted_until",
+        DateTime(timezone=True),
+        comment="until then no attempt begins: a person is about to act on it",
+    ),
+    Column(
+        "failed_at",
+        DateTime(timezone=True),
+        comment="when an attempt at it last failed; null: none has since a person retried it",
+    ),
     Index("parked_messages_key", "key", "position"),
     Index("parked_messages_due", "next_attempt_at", postgresql_where=text("state = 'retrying'")),
 )
@@ -237,7 +262,7 @@ parked_actions = Table(
     metadata,
     Column("position", BigInteger, Identity(always=True), primary_key=True),
     Column("refused_by", Text, CheckConstraint("refused_by in ('reaction', 'broker')"), nullable=False),
-    Column("action", Text, CheckConstraint("action in ('retry', 'edit', 'skip')"), nullable=False),
+    Column("action", Text, CheckConstraint("action in ('retry', 'edit', 'skip', 'hold', 'release')"), nullable=False),
     Column("message_id", Uuid, nullable=False),
     Column("key", Text),
     Column("contract", Text),
@@ -256,6 +281,124 @@ parked_actions = Table(
     Index("parked_actions_message", "message_id", "position"),
 )
 """What people did to messages that a reaction or the broker refused, append-only: it outlives the messages."""
+
+failure_notes = Table(
+    "failure_notes",
+    metadata,
+    Column("failure", Text, primary_key=True, comment="the name of the failure group, of contract, error and place"),
+    Column("refused_by", Text, CheckConstraint("refused_by in ('reaction', 'broker')"), nullable=False),
+    Column("contract", Text),
+    Column("error", Text, nullable=False),
+    Column("place", Text, nullable=False),
+    Column("note", Text, nullable=False, server_default=""),
+    Column("owner", Text, nullable=False, server_default=""),
+    Column("link", Text, nullable=False, server_default=""),
+    Column(
+        "held_since",
+        DateTime(timezone=True),
+        CheckConstraint("(held_since is null) = (held_by is null and held_reason is null)"),
+        comment="null: not on hold",
+    ),
+    Column("held_by", Text),
+    Column("held_reason", Text),
+    Column(
+        "last_seen",
+        DateTime(timezone=True),
+        nullable=False,
+        comment="when a message last failed so, to ten seconds",
+    ),
+)
+"""What people wrote about failure groups; it outlives the messages."""
+
+operator_actions = Table(
+    "operator_actions",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column(
+        "action",
+        Text,
+        CheckConstraint(
+            "action in ('annotate', 'hold', 'release', 'skip group', 'start run', 'stop run', 'pause', 'resume')"
+        ),
+        nullable=False,
+    ),
+    Column("failure", Text, comment="the failure group; null: not of one"),
+    Column("run", BigInteger, comment="the run of retries; null: not of one"),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    moment("acted_at"),
+    Column("details", JSONB, nullable=False, server_default=text("'{}'")),
+    Index("operator_actions_failure", "failure", "position", postgresql_where=text("failure is not null")),
+    Index("operator_actions_pause", "position", postgresql_where=text("action in ('pause', 'resume')")),
+)
+"""What people did to failure groups, runs of retries and the consumer group, append-only."""
+
+retry_runs = Table(
+    "retry_runs",
+    metadata,
+    Column("run", BigInteger, Identity(always=True), primary_key=True),
+    Column("failure", Text),
+    Column("refused_by", Text, CheckConstraint("refused_by in ('reaction', 'broker')")),
+    Column("state_wanted", Text, comment="only messages in this state; null: in any"),
+    Column("key", Text),
+    Column(
+        "first",
+        Integer,
+        CheckConstraint("first >= 0"),
+        nullable=False,
+        comment="so many are retried at once, before any other",
+    ),
+    Column(
+        "rate", REAL, CheckConstraint("rate > 0"), nullable=False, comment="messages a second, after the first ones"
+    ),
+    Column(
+        "max_failed",
+        CheckConstraint("max_failed between 0 and 1"),
+        nullable=False,
+        comment="it stops when a greater share of the first ones fails again",
+    ),
+    Column("actor", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column(
+        "state",
+        Text,
+        CheckConstraint("state in ('running', 'stopped', 'done')"),
+        nullable=False,
+        server_default="running",
+    ),
+    moment("started_at"),
+    Column("ended_at", DateTime(timezone=True), CheckConstraint("(ended_at is null) = (state = 'running')")),
+    Column("ended_by", Text),
+    Column("end_reason", Text, nullable=False, server_default=""),
+    Column("total", Integer, nullable=False),
+    *(Column(name, Integer, nullable=False, server_default=text("0")) for name in OUTCOMES),
+    Column(
+        "last_reaction", BigInteger, nullable=False, comment="position of the last parked message that it may retry"
+    ),
+    Column("last_broker", BigInteger, nullable=False),
+    Column(
+        "next_reaction",
+        BigInteger,
+        nullable=False,
+        server_default=text("0"),
+        comment="position of the last parked message that it has retried",
+    ),
+    Column("next_broker", BigInteger, nullable=False, server_default=text("0")),
+    moment("next_at"),
+    moment("retried_at"),
+    Index("retry_runs_one", text("coalesce(failure, '')"), unique=True, postgresql_where=text("state = 'running'")),
+)
+
+retry_run_messages = Table(
+    "retry_run_messages",
+    metadata,
+    Column("run", BigInteger, ForeignKey("retry_runs.run"), primary_key=True),
+    Column("refused_by", Text, primary_key=True),
+    Column("position", BigInteger, primary_key=True),
+    Column("message_id", Uuid, nullable=False),
+    moment("retried_at"),
+    comment="messages that a run has retried and that have neither succeeded nor failed since",
+)
 
 idempotency_keys = Table(
     "idempotency_keys",

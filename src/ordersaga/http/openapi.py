@@ -1,6 +1,7 @@
 """The common parts of the OpenAPI descriptions: models of requests and responses, roles, the documentation page."""
 
 from functools import cache
+from http import HTTPStatus
 from typing import Any, Self, cast
 
 from flask import Response
@@ -8,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ordersaga.http.problems import MEDIA_TYPE, ProblemDocument, of_validation
 
+Responses = dict[str | int | HTTPStatus, type[BaseModel] | dict[Any, Any] | None]
+"""Status -> the view or the problem, as the routes describe them."""
 SCHEME = "bearer"
 SECURITY_SCHEMES = {SCHEME: {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"}}
 SEGMENT = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"

@@ -1,17 +1,16 @@
 """Parked messages over HTTP: operators and auditors read them, operators act on them."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from operator import itemgetter
-from typing import Any, cast
+from typing import Any
+from uuid import UUID
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
-from psycopg import Connection
 
-from ordersaga.http.app import Api, api, caller
-from ordersaga.http.endpoints import answer, respond
-from ordersaga.http.openapi import View, only, problem
+from ordersaga.http import consumer, triage
+from ordersaga.http.app import Api
+from ordersaga.http.openapi import Responses, problem
+from ordersaga.http.operating import EXTENSION, REFUSED, connected, handler, operator, operators, readers, respond_with
 from ordersaga.http.paging import page_of
 from ordersaga.http.parked_views import (
     ActionsList,
@@ -20,6 +19,7 @@ from ordersaga.http.parked_views import (
     Done,
     DryRunView,
     Edit,
+    Hold,
     ParkedList,
     ParkedPage,
     ParkedPath,
@@ -31,48 +31,24 @@ from ordersaga.http.parked_views import (
     RetryMany,
     Skip,
 )
-from ordersaga.http.problems import Problem
-from ordersaga.inbox.handler import Handler
 from ordersaga.parked import dry_run as dry_runs
-from ordersaga.parked import inspection, listing, operations
+from ordersaga.parked import inspection, listing, operations, running_attempt, selection
 from ordersaga.parked.listing import ParkedCursor, ParkedFilter
-from ordersaga.parked.operator import ActionRefused, Changed, Operator, UnknownMessage
+from ordersaga.parked.operator import UnknownMessage
+from ordersaga.parked.selection import Choice, Verb
 
 routes = APIBlueprint("parked", __name__, abp_responses={"default": problem()})
-readers, operators = only("operator", "auditor"), only("operator")
+GONE = problem("It is not parked here, or no longer: it took effect, or was skipped")
 NOT_PARKED = problem("It is not parked here, or no longer")
-CHANGED = problem("It has changed since it was read")
-REFUSED = problem("Not acceptable; or the broker refused the message, which has no such action")
-EXTENSION = "parked messages"
+CHANGED = problem("A person has acted on it since it was read, or an attempt at it does not end")
 position = itemgetter("position")
 
 
 def mount_parked(app: Api) -> None:
-    """Serve /parked of the app's service."""
+    """Serve /parked and /consumer of the app's service."""
     app.extensions[EXTENSION] = app.service.handler()
-    app.mount(routes)
-
-
-def handler() -> Handler:
-    return cast(Handler, api().extensions[EXTENSION])
-
-
-@contextmanager
-def connected() -> Iterator[Connection[Any]]:
-    """Turns the errors of `parked` into problem documents."""
-    try:
-        with api().database.connection() as connection:
-            yield connection
-    except UnknownMessage as error:
-        raise Problem(404, "not-parked", f"Nothing was done: {error}.") from None
-    except Changed as error:
-        raise Problem(409, "changed-meanwhile", f"Nothing was done: {error}. Read it again, then decide.") from None
-    except ActionRefused as error:
-        raise Problem(422, "action-refused", f"Nothing was done: {error}.") from None
-
-
-def operator(reason: str) -> Operator:
-    return Operator(caller().subject, reason)
+    for each in (routes, triage.routes, consumer.routes):
+        app.mount(each)
 
 
 def cursor(text: str | None) -> ParkedCursor | None:
@@ -81,10 +57,6 @@ def cursor(text: str | None) -> ParkedCursor | None:
 
 def next_of(row: dict[str, Any]) -> str:
     return str(listing.cursor_of(row))
-
-
-def respond_with(view: View) -> Response:
-    return respond(answer(200, view))
 
 
 @routes.get("/parked", responses={200: ParkedList}, security=readers)
@@ -130,35 +102,56 @@ def show_parked(path: ParkedPath, query: ParkedQuery) -> Response:
         return respond_with(ParkedView.of(inspection.show(connection, path.message_id, query.refused_by)))
 
 
-@routes.post(
-    "/parked/<uuid:message_id>/retry", responses={200: Done, 404: NOT_PARKED, 409: CHANGED}, security=operators
-)
-def retry_parked(path: ParkedPath, body: Retry) -> Response:
-    """Retry a message now, with all its attempts"""
+OF_AN_ACTION: Responses = {200: Done, 404: GONE, 409: CHANGED}
+
+
+def act(verb: Verb, message_id: UUID, body: Retry | Skip | Hold) -> Response:
+    """Act on a message before a worker tries it again, once the attempt under way has ended."""
+    choice = Choice(message_id, body.refused_by, body.seen)
     with connected() as connection:
-        state = operations.retry(connection, path.message_id, operator(body.reason), body.seen, body.refused_by)
-    return respond_with(Done.model_validate({"message_id": path.message_id, "state": state}))
+        running_attempt.await_end(connection, [message_id])
+        state = selection.act(connection, verb, choice, operator(body.reason), handler().known)
+    return respond_with(Done.model_validate({"message_id": message_id, "state": state}))
 
 
-@routes.post("/parked/<uuid:message_id>/skip", responses={200: Done, 404: NOT_PARKED, 409: CHANGED}, security=operators)
+@routes.post("/parked/<uuid:message_id>/retry", responses=OF_AN_ACTION, security=operators)
+def retry_parked(path: ParkedPath, body: Retry) -> Response:
+    """Retry a message now, with all its attempts; also one that is on hold"""
+    return act("retry", path.message_id, body)
+
+
+@routes.post("/parked/<uuid:message_id>/skip", responses=OF_AN_ACTION, security=operators)
 def skip_parked(path: ParkedPath, body: Skip) -> Response:
     """Skip a message: it never takes effect here, or is never published. This cannot be undone"""
-    with connected() as connection:
-        operations.skip(connection, path.message_id, operator(body.reason), body.seen, body.refused_by)
-    return respond_with(Done(message_id=path.message_id, state="skipped"))
+    return act("skip", path.message_id, body)
+
+
+@routes.post("/parked/<uuid:message_id>/hold", responses=OF_AN_ACTION, security=operators)
+def hold_parked(path: ParkedPath, body: Hold) -> Response:
+    """Hold a message: it is not tried until a person releases, retries, edits or skips it; those behind it wait too"""
+    return act("hold", path.message_id, body)
+
+
+@routes.post("/parked/<uuid:message_id>/release", responses=OF_AN_ACTION, security=operators)
+def release_parked(path: ParkedPath, body: Hold) -> Response:
+    """Release a message that a person holds: it is due now, unless its failure group is on hold"""
+    return act("release", path.message_id, body)
 
 
 @routes.put(
     "/parked/<uuid:message_id>/body",
-    responses={200: Done, 404: NOT_PARKED, 409: CHANGED, 422: REFUSED},
+    responses={**OF_AN_ACTION, 422: REFUSED},
     security=operators,
 )
 def edit_parked(path: ParkedPath, body: Edit) -> Response:
     """Replace the body of a message that a reaction refused, and retry it; the original body is kept"""
     new, contracts = body.body.encode(), handler().contracts
+    choice = Choice(path.message_id, body.refused_by, body.seen)
     with connected() as connection:
-        person = operator(body.reason)
-        state = operations.edit(connection, path.message_id, new, contracts, person, body.seen, body.refused_by)
+        running_attempt.await_end(connection, [path.message_id])
+        with selection.winning(connection, choice, handler().known) as version:
+            person = operator(body.reason)
+            state = operations.edit(connection, path.message_id, new, contracts, person, version, body.refused_by)
     return respond_with(Done.model_validate({"message_id": path.message_id, "state": state}))
 
 

@@ -21,7 +21,10 @@ By = Annotated[RefusedBy | None, Field(description=REFUSED_BY)]
 Reason = Annotated[
     str, Field(min_length=1, max_length=500, pattern=r"^[^\x00-\x1f\x7f]*$", description="Why, for the record.")
 ]
-SEEN = "The `version` on which this decision is based; if it has changed, nothing is done."
+SEEN = (
+    "The `version` on which this decision is based. If a person has acted since, nothing is done; an attempt of a "
+    "worker is no hindrance where a reaction refused the message."
+)
 Seen = Annotated[str | None, Field(max_length=64, description=SEEN)]
 
 
@@ -70,6 +73,14 @@ class Skip(Body):
     refused_by: By = None
 
 
+class Hold(Body):
+    model_config = example(reason="until the supplier has answered")
+
+    reason: Reason
+    seen: Seen = None
+    refused_by: By = None
+
+
 class Edit(Body):
     model_config = example(reason="a name was misspelled", body='{"name": "..."}')
 
@@ -91,7 +102,7 @@ class RetryMany(Body):
 
 
 class ParkedRow(View):
-    """One parked message in a list."""
+    """One parked message in a list; one `on_hold` is not tried until a person releases it or its failure group."""
 
     refused_by: RefusedBy
     position: int
@@ -108,6 +119,7 @@ class ParkedRow(View):
     next_attempt_at: datetime | None
     parked_at: datetime
     edits: int
+    on_hold: bool = False
 
     @classmethod
     def of(cls, row: dict[str, Any], **more: Any) -> Self:
@@ -129,7 +141,7 @@ class ActionView(View):
     position: int
     message_id: UUID
     refused_by: RefusedBy
-    action: Literal["retry", "edit", "skip"]
+    action: Literal["retry", "edit", "skip", "hold", "release"]
     actor: str
     reason: str
     acted_at: datetime
@@ -163,10 +175,10 @@ class ParkedView(ParkedRow):
 
 
 class Done(View):
-    """The new state of a message: due now, waiting for others of its key, or skipped."""
+    """The new state of a message: due now, waiting for others of its key, skipped, held, or no longer held."""
 
     message_id: UUID
-    state: Literal["retrying", "waiting", "skipped"]
+    state: Literal["retrying", "waiting", "skipped", "held", "released"]
 
 
 class RetriesDone(View):

@@ -9,7 +9,9 @@ from psycopg import Connection
 from psycopg.rows import class_row
 
 from ordersaga.inbox.delivery import Delivery
-from ordersaga.parked import table
+from ordersaga.parked import failure_notes, table
+from ordersaga.parked.group_pause import IS_PAUSED
+from ordersaga.parked.refused_by import ON_HOLD
 from ordersaga.parked.table import clean
 from ordersaga.runtime.errors import Failure
 
@@ -32,6 +34,8 @@ class ParkedMessage(NamedTuple):
     error: str
     edits: int
     """How often a person has edited the body: an attempt at an older body must not end the message."""
+    is_kept: bool
+    """Whether a person holds it, or is about to act on it."""
     was_interrupted: bool = False
     """Whether the attempt before this one did not end: it may have killed the process."""
 
@@ -40,16 +44,23 @@ class ParkedMessage(NamedTuple):
         return Delivery(0, self.routing_key, self.headers, self.body)
 
 
-COLUMNS = "position, message_id, key, contract, routing_key, headers, body, state, attempts, error, edits"
+IS_WANTED = "coalesce(wanted_until > now(), false)"
+"""Whether a person is about to act on it, so that no attempt may begin."""
+COLUMNS = f"""
+position, message_id, key, contract, routing_key, headers, body, state, attempts, error, edits,
+coalesce(held, false) or {IS_WANTED} as is_kept
+"""
+MAY_BE_TRIED = f"""
+state = 'retrying' and (error <> %(unknown)s or contract = any(%(contracts)s))
+and (contract is null or contract <> all(%(held)s)) and not {ON_HOLD} and not {IS_WANTED} and not {IS_PAUSED}
+"""
 
 CLAIM = f"""
 with due as (
     select position as due_position, tried_at is not null as was_interrupted,
         case when error = %(suspect)s then least(%(deaths)s, %(attempts)s) else %(attempts)s end as most
     from parked_messages
-    where state = 'retrying' and next_attempt_at <= now() and (tried_at is null or %(alone)s)
-        and (contract is null or contract <> all(%(held)s))
-        and (error <> %(unknown)s or contract = any(%(contracts)s))
+    where {MAY_BE_TRIED} and next_attempt_at <= now() and (tried_at is null or %(alone)s)
     order by next_attempt_at limit 1 for update skip locked
 )
 update parked_messages set
@@ -70,7 +81,8 @@ def claim(
     A message whose last attempt was interrupted is claimed only when `alone`, with no other attempt under way: the next
     death must not be counted against another message. After its last attempt it is returned as dead. Messages of the
     `held` contracts stay: the resource that they need does not answer. One whose contract was unknown is claimed only
-    by a worker that knows it, among its `contracts`.
+    by a worker that knows it, among its `contracts`. None is claimed that a person keeps, nor while the group is
+    paused.
     """
     known = {"unknown": table.UNKNOWN, "contracts": list(contracts)}
     most = {"attempts": table.MAX_ATTEMPTS, "deaths": table.MAX_INTERRUPTED_ATTEMPTS, "suspect": table.SUSPECT}
@@ -141,7 +153,7 @@ def release_first(connection: Connection[Any], key: str | None) -> None:
 POSTPONE = """
 update parked_messages set error = %(error)s, place = %(place)s, message = %(message)s, traceback = %(traceback)s,
     state = case when %(pause)s::interval is null then 'dead' else 'retrying' end, next_attempt_at = now() + %(pause)s,
-    tried_at = null
+    tried_at = null, failed_at = now(), held = nullif(held, false)
 where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
 """
 
@@ -151,6 +163,7 @@ def postpone(connection: Connection[Any], row: ParkedMessage, failure: Failure, 
     texts = {name: clean(text) for name, text in failure._asdict().items()}
     parameters = {**texts, "pause": pause, "position": row.position, "attempts": row.attempts, "edits": row.edits}
     connection.execute(POSTPONE, parameters)
+    failure_notes.seen(connection, failure.error, row.contract, failure.place)
 
 
 RELEASE_CLAIMS = """
@@ -168,7 +181,7 @@ def release_claims(connection: Connection[Any], rows: Sequence[ParkedMessage]) -
 
 HOLD = """
 update parked_messages set error = %(error)s, place = %(place)s, message = %(message)s, traceback = %(traceback)s,
-    attempts = attempts - 1, next_attempt_at = null, tried_at = null
+    attempts = attempts - 1, next_attempt_at = null, tried_at = null, failed_at = now(), held = nullif(held, false)
 where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
 """
 
@@ -182,10 +195,10 @@ def hold(connection: Connection[Any], row: ParkedMessage, failure: Failure) -> N
     connection.execute(HOLD, {**texts, "position": row.position, "attempts": row.attempts, "edits": row.edits})
 
 
-RELEASE_KNOWN = """
+RELEASE_KNOWN = f"""
 update parked_messages set next_attempt_at = now()
-where state = 'retrying' and next_attempt_at is null and error = %s and contract = any(%s)
-"""
+where state = 'retrying' and next_attempt_at is null and error = %s and contract = any(%s) and not {ON_HOLD}
+"""  # noqa: S608 - a constant
 
 
 def release_known(connection: Connection[Any], contracts: Sequence[str]) -> None:
@@ -193,15 +206,15 @@ def release_known(connection: Connection[Any], contracts: Sequence[str]) -> None
     connection.execute(RELEASE_KNOWN, (table.UNKNOWN, list(contracts)))
 
 
-NEXT_DUE = """
-select extract(epoch from min(next_attempt_at) - now()) from parked_messages
-where state = 'retrying' and (error <> %s or contract = any(%s)) and (contract is null or contract <> all(%s))
-"""
+NEXT_DUE = f"""
+select extract(epoch from min(next_attempt_at) - now()) from parked_messages where {MAY_BE_TRIED}
+"""  # noqa: S608 - a constant
 
 
 def seconds_until_due(
     connection: Connection[Any], contracts: Sequence[str] = (), held: Sequence[str] = ()
 ) -> float | None:
     """Seconds until the next attempt of any message that `claim` would give; None when there is none."""
-    row = connection.execute(NEXT_DUE, (table.UNKNOWN, list(contracts), list(held))).fetchone()
+    wanted = {"unknown": table.UNKNOWN, "contracts": list(contracts), "held": list(held)}
+    row = connection.execute(NEXT_DUE, wanted).fetchone()
     return None if row is None or row[0] is None else float(row[0])

@@ -16,9 +16,10 @@ where position = (select min(position) from undeliverable where message_id = %s)
 """  # noqa: S608 - a constant
 # What waits is due as soon as it is the first of its key.
 MAKE_DUE = f"""
-update undeliverable set attempts = 0, next_attempt_at = case when kind <> 'waits' then now() end
+update undeliverable set attempts = 0, held = false, next_attempt_at = case when kind <> 'waits' then now() end
 where position = %s returning {BROKER_STATE}
 """  # noqa: S608 - a constant
+KEEP = "update undeliverable set held = %s where position = %s"
 SKIP = "delete from undeliverable where position = %s"
 
 
@@ -36,6 +37,10 @@ class HeldByBroker:
     def make_due(self, connection: Connection[Any]) -> str:
         """Make it due now, or as soon as it is the first of its key. Returns the new state."""
         return str(next(connection.execute(MAKE_DUE, (self.position,)))[0])
+
+    def keep(self, connection: Connection[Any], held: bool) -> None:
+        """Keep the relay from sending it, or no longer."""
+        connection.execute(KEEP, (held or None, self.position))
 
     def skip(self, connection: Connection[Any]) -> None:
         """Delete it; the relay publishes the next of its key."""

@@ -22,10 +22,15 @@ MAKE_DUE = """
 with held as (select exists (
     select from parked_messages earlier join parked_messages this using (key)
     where this.position = %(position)s and earlier.position < this.position) as up)
-update parked_messages set attempts = 0, tried_at = null,
+update parked_messages set attempts = 0, tried_at = null, failed_at = null, wanted_until = null, held = false,
     state = case when held.up then 'waiting' else 'retrying' end,
     next_attempt_at = case when held.up then null else now() end
 from held where position = %(position)s returning state
+"""
+KEEP = """
+update parked_messages set held = %(held)s::boolean, wanted_until = null,
+    next_attempt_at = case when state = 'retrying' and error <> %(unknown)s and %(held)s::boolean is null then now() end
+where position = %(position)s
 """
 SKIP = """
 insert into inbox (message_id, contract, source, event_hash)
@@ -85,6 +90,10 @@ class HeldByReaction:
             message = read_envelope(self.row.headers)
             connection.execute(UNSKIP, {"id": message.id, "event_hash": message.event_hash})
         return str(next(connection.execute(MAKE_DUE, {"position": self.row.position}))[0])
+
+    def keep(self, connection: Connection[Any], held: bool) -> None:
+        """Keep workers from trying it, or no longer."""
+        connection.execute(KEEP, {"held": held or None, "position": self.row.position, "unknown": table.UNKNOWN})
 
     def skip(self, connection: Connection[Any]) -> None:
         """Move it to the inbox, so that a repeat is dropped, and make the next of its key due.

@@ -38,21 +38,42 @@ class FailureGroup:
     """Messages that wait behind these."""
     oldest: datetime
     first: UUID
+    last_seen: datetime
+    """When a message last failed so."""
+    note: str = ""
+    owner: str = ""
+    link: str = ""
+    """Of http or https, or empty."""
+    held_since: datetime | None = None
+    """None: it is not on hold."""
+    held_by: str | None = None
+    held_reason: str | None = None
+    run: int | None = None
+    """The run that retries its messages now."""
 
 
 GROUPS = """
-with parked as materialized (select position, message_id, contract, key, state, error, place, parked_at from {rows}),
+with parked as materialized (
+    select position, message_id, contract, key, state, error, place, parked_at, last_failed_at from {rows}
+),
 heads as (
     select min(position) as position, count(*) filter (where state = 'waiting') as followers
     from parked where key is not null group by key
-)
+),
+found as (
 select %(refused_by)s::text as refused_by, {failure} as failure, contract, error,
     (array_agg(place order by position desc))[1] as place, count(*) as messages,
     count(*) filter (where state = 'dead') as dead, count(distinct key) as keys,
     coalesce(sum(followers), 0)::bigint as followers, min(parked_at) as oldest,
-    (array_agg(message_id order by position))[1] as first
+    (array_agg(message_id order by position))[1] as first, max(last_failed_at) as last_failed_at
 from parked left join heads using (position)
 where state <> 'waiting' group by 2, contract, error
+)
+select found.refused_by, found.failure, found.contract, found.error, found.place, messages, dead, keys, followers,
+    oldest, found.first, greatest(last_failed_at, last_seen) as last_seen, coalesce(note, '') as note,
+    coalesce(owner, '') as owner, coalesce(link, '') as link, held_since, held_by, held_reason, run
+from found left join failure_notes on failure_notes.failure = found.failure
+left join retry_runs on retry_runs.failure = found.failure and retry_runs.state = 'running'
 """
 
 
@@ -110,7 +131,7 @@ def actions(
         return cursor.execute(ACTIONS, wanted).fetchall()
 
 
-ONE = "select *, {failure} as failure from {rows} where message_id = %s order by position"
+ONE = "select *, {failure} as failure, {on_hold} as on_hold from {rows} where message_id = %s order by position"
 OF_KEY = """
 select message_id, position < %(position)s as before from {rows}
 where key = %(key)s and position <> %(position)s order by position limit 1000

@@ -37,7 +37,7 @@ def starts(after: ParkedCursor | None, only: RefusedBy | None) -> Iterator[Parke
 
 MESSAGES = """
 select %(refused_by)s::text as refused_by, position, message_id, contract, key, state, attempts, {failure} as failure,
-    error, place, message, parked_at, next_attempt_at, edits
+    error, place, message, parked_at, next_attempt_at, edits, {on_hold} as on_hold
 from {rows}
 where position > %(after)s and (%(failure)s::text is null or {failure} = %(failure)s)
     and (%(state)s::text is null or state = %(state)s) and (%(key)s::text is null or key = %(key)s)

@@ -1,7 +1,7 @@
-"""The operations on a parked message: retry, edit and skip, each recorded with actor and reason."""
+"""The operations on a parked message: retry, edit, skip, hold and release, each recorded with actor and reason."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from psycopg import Connection
@@ -54,8 +54,8 @@ RECORD = """
 insert into parked_actions (refused_by, action, message_id, key, contract, correlation_id, actor, reason, state,
     attempts, error, place, message, headers, body, new_body)
 select %(refused_by)s, %(action)s, message_id, key, contract, correlation_id, %(actor)s, %(reason)s, state, attempts,
-    error, place, message, case when %(action)s <> 'retry' then headers end,
-    case when %(action)s <> 'retry' then body end, %(new_body)s
+    error, place, message, case when %(action)s in ('edit', 'skip') then headers end,
+    case when %(action)s in ('edit', 'skip') then body end, %(new_body)s
 from {rows} where message_id = %(message_id)s order by position limit 1
 """
 
@@ -107,6 +107,30 @@ def skip(
         held = hold(connection, message_id, seen, refused_by)
         record(connection, "skip", held, operator)
         held.skip(connection)
+
+
+def keep(
+    connection: Connection[Any],
+    message_id: UUID,
+    operator: Operator,
+    seen: str | None = None,
+    refused_by: RefusedBy | None = None,
+    *,
+    held: bool = True,
+) -> Literal["held", "released"]:
+    """Keep a message from being tried until a person releases, retries, edits or skips it; or release it.
+
+    The messages behind it wait too. After a release it is due, unless its failure group is on hold.
+
+    Raises:
+        UnknownMessage: it is not parked here.
+        Changed: it is at another version.
+    """
+    with connection.transaction():
+        message = hold(connection, message_id, seen, refused_by)
+        record(connection, "hold" if held else "release", message, operator)
+        message.keep(connection, held)
+    return "held" if held else "released"
 
 
 def edit(

@@ -18,5 +18,9 @@ class Changed(Exception):
     """The message changed after the person looked at it."""
 
 
+class TookEffect(UnknownMessage):
+    """The message took effect, or was skipped, before the action."""
+
+
 class ActionRefused(ValueError):
     """The action does not apply to this message, or would make it impossible to handle."""

@@ -13,7 +13,8 @@ REFUSED_BY: tuple[RefusedBy, ...] = get_args(RefusedBy)
 
 REACTION = """
 select position, message_id, key, contract, state, attempts, error, place, message, traceback, parked_at,
-    next_attempt_at, tried_at, edits, routing_key, headers, body, original_body,
+    next_attempt_at, tried_at, edits, held, failed_at is not null or state = 'dead' as has_failed,
+    coalesce(failed_at, parked_at) as last_failed_at, routing_key, headers, body, original_body,
     case when pg_input_is_valid(headers ->> 'ce-correlationid', 'uuid')
         then (headers ->> 'ce-correlationid')::uuid end as correlation_id
 from parked_messages
@@ -23,18 +24,24 @@ BROKER = f"""
 select position, message_id, key, contract, {BROKER_STATE} as state, attempts,
     case kind when 'waits' then '' else kind end as error, case kind when 'waits' then '' else contract end as place,
     reason as message, '' as traceback, refused_at as parked_at, next_attempt_at, null::timestamptz as tried_at,
-    0::smallint as edits, '' as routing_key, null::jsonb as headers, convert_to(body, 'UTF8') as body,
-    null::bytea as original_body, correlation_id
+    0::smallint as edits, held, attempts > 0 as has_failed, refused_at as last_failed_at,
+    '' as routing_key, null::jsonb as headers,
+    convert_to(body, 'UTF8') as body, null::bytea as original_body, correlation_id
 from undeliverable
 """  # noqa: S608 - a constant
 
 FAILURE = r"left(md5(concat_ws(E'\n', error, coalesce(contract, ''), regexp_replace(place, ':\d+ ', ' '))), 8)"
 """The name of a failure group: contract, error, and file and function that raised it. The line is no part of it,
 because a deploy moves it."""
+ON_HOLD = f"""
+coalesce(held, {FAILURE} in (select failure from failure_notes where held_since is not null))
+"""  # noqa: S608 - a constant
+"""Whether a person holds a message, or its failure group."""
 ROWS: dict[RefusedBy, LiteralString] = {"reaction": f"({REACTION}) as parked", "broker": f"({BROKER}) as parked"}
 """The subquery with the columns of parked messages, by who refused them."""
 
 
 def statement(template: LiteralString, by: RefusedBy) -> LiteralString:
-    """An SQL template with the rows for `{rows}`, and the name of a row's failure group for `{failure}`."""
-    return template.format(rows=ROWS[by], failure=FAILURE)
+    """An SQL template with the rows for `{rows}`, the name of a row's failure group for `{failure}`, and
+    whether a person keeps it from being tried for `{on_hold}`."""
+    return template.format(rows=ROWS[by], failure=FAILURE, on_hold=ON_HOLD)

@@ -14,7 +14,7 @@ from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.outside import OutsideSteps
-from ordersaga.parked import attempts, table
+from ordersaga.parked import attempts, failure_notes, table
 from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import CircuitOpen, ErrorKind, classify, describe, session_ended
@@ -29,7 +29,8 @@ IDLE_SECONDS = 1.0
 OUTSIDE_SECONDS = 0.02
 """Between two checks of running outside steps."""
 ROLLOUT_SECONDS = 5.0
-"""Between two looks for messages that a worker of an older deployment held because it did not know their contract."""
+"""Between two looks for messages that a worker of an older deployment held because it did not know their contract, and
+for those whose failure was put on hold or released while they failed."""
 
 
 class Attempt(NamedTuple):
@@ -73,6 +74,7 @@ class Retries:
     def look_for_known(self, connection: Connection[Any]) -> None:
         if time.monotonic() >= self._next_look:
             attempts.release_known(connection, self._contracts)
+            failure_notes.settle(connection)
             self._next_look = time.monotonic() + ROLLOUT_SECONDS
 
     def claim(self, connection: Connection[Any]) -> ParkedMessage | None:
@@ -143,7 +145,8 @@ class Retries:
     def untried(self, rows: Sequence[ParkedMessage]) -> Iterator[Attempt]:
         for row in rows:
             message = read(row.delivery, self.handler.contracts)
-            if row.state != "waiting" or row.attempts or isinstance(message, Broken) or self.outside.needed(message):
+            is_tried = row.state != "waiting" or row.attempts > 0 or row.is_kept
+            if is_tried or isinstance(message, Broken) or self.outside.needed(message):
                 return
             yield Attempt(row, message)
 

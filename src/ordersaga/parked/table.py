@@ -99,8 +99,9 @@ def hashes(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, bytes
 
 APPEND = """
 insert into parked_messages (message_id, key, contract, routing_key, headers, body, state, error, place, message,
-    traceback, attempts, next_attempt_at)
-select id, key, contract, routing_key, headers, body, state, error, place, message, traceback, attempts, now() + pause
+    traceback, attempts, next_attempt_at, failed_at)
+select id, key, contract, routing_key, headers, body, state, error, place, message, traceback, attempts, now() + pause,
+    case when state <> 'waiting' then now() end
 from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[], %s::text[], %s::text[],
     %s::text[], %s::text[], %s::text[], %s::smallint[], %s::interval[]) with ordinality
     as entry (id, key, contract, routing_key, headers, body, state, error, place, message, traceback, attempts,
