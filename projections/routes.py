@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
-from uuid import UUID
 
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
@@ -43,6 +42,7 @@ from projections.shapes import (
 routes = APIBlueprint("read", __name__, url_prefix="/api", abp_responses={"default": problem()})
 everyone = only("customer", "operator", "auditor")
 staff = only("operator", "auditor")
+several = problem("Several ids have these digits")
 
 
 @contextmanager
@@ -88,25 +88,27 @@ def list_unfinished(query: UnfinishedQuery) -> Response:
     return show_page(UnfinishedPage(sagas=page, usual=usual, next=following))
 
 
-@routes.get("/sagas/<order_id>", responses={200: Saga, 404: problem()}, security=everyone)
+@routes.get("/sagas/<order_id>", responses={200: Saga, 404: problem(), 409: several}, security=everyone)
 def show_saga(path: SagaPath) -> Response:
-    """Show one order: its state, what it waits for and since when"""
+    """Show one order: its state, what it waits for and since when; the first or last digits of its id are enough"""
     with read_connection() as connection:
-        return show(require_visible(sagas.fetch_one(connection, path.order_id), path.order_id))
+        return show(visible_saga(connection, path.order_id))
 
 
-@routes.get("/sagas/<order_id>/timeline", responses={200: Timeline, 404: problem()}, security=everyone)
+@routes.get("/sagas/<order_id>/timeline", responses={200: Timeline, 404: problem(), 409: several}, security=everyone)
 def show_timeline(path: SagaPath) -> Response:
     """Show one order: its four steps with their compensation, its messages with their causes, its payment"""
     with read_connection() as connection:
-        saga = require_visible(sagas.fetch_one(connection, path.order_id), path.order_id)
-        return show(timeline.of_saga(connection, saga))
+        return show(timeline.of_saga(connection, visible_saga(connection, path.order_id)))
 
 
-def require_visible(saga: Saga | None, order_id: UUID) -> Saga:
+def visible_saga(connection: Connection[Any], digits: str) -> Saga:
     """The order. Raises AggregateNotFound for another customer's too, so that nobody learns that it exists."""
-    if saga is None or customer_of_caller() not in (None, saga.customer):
-        raise AggregateNotFound(f"{order_id} is not an order that {caller().subject} may see")
+    customer = customer_of_caller()
+    order_id = search.order_with(connection, digits, customer)
+    saga = sagas.fetch_one(connection, order_id) if order_id else None
+    if saga is None or customer not in (None, saga.customer):
+        raise AggregateNotFound(f"{digits} is not an order that {caller().subject} may see")
     return saga
 
 
@@ -119,14 +121,15 @@ def list_events(query: EventQuery) -> Response:
     return show_page(EventPage(events=page, next=following))
 
 
-@routes.get("/events/<message_id>", responses={200: LoggedEventView, 404: problem()}, security=staff)
+@routes.get("/events/<message_id>", responses={200: LoggedEventView, 404: problem(), 409: several}, security=staff)
 def show_event(path: MessagePath) -> Response:
     """Show one message with all its causes and effects"""
     with read_connection() as connection:
-        event = events.fetch_one(connection, path.message_id)
-        linked = events.linked(connection, path.message_id)
-    if event is None:
-        raise AggregateNotFound(f"there is no message {path.message_id}")
+        message_id = search.message_with(connection, path.message_id)
+        event = events.fetch_one(connection, message_id) if message_id else None
+        if event is None:
+            raise AggregateNotFound(f"there is no message {path.message_id}")
+        linked = events.linked(connection, event.message_id)
     return show(LoggedEventView(event=event, linked=linked))
 
 
@@ -157,6 +160,6 @@ def show_figures(query: FiguresQuery) -> Response:
 
 @routes.get("/search", responses={200: SearchView}, security=staff)
 def find(query: SearchQuery) -> Response:
-    """Find orders, messages, customers and products by id, the beginning of an id, name or SKU"""
+    """Find orders, messages, customers, products and payments by id, first or last digits of an id, name or SKU"""
     with read_connection() as connection:
         return show(SearchView(found=search.search(connection, query.q)))

@@ -96,6 +96,8 @@ payment_view = Table(
     Column("state", Text, GENERATED, nullable=False),
     Index("payment_view_last", text("last_at desc"), text("order_id desc")),
     Index("payment_view_state", "state", text("last_at desc"), text("order_id desc")),
+    Index("payment_view_charge", "charge_id", postgresql_where=text("charge_id is not null")),
+    Index("payment_view_refund", "refund_id", postgresql_where=text("refund_id is not null")),
 )
 """Amounts in minor units; `state` is captured, declined, charged_late, refund_pending, refund_failed, refund_requested
 or refunded."""

@@ -1,13 +1,13 @@
 """The queries and answers of the read side's API."""
 
 from typing import Annotated
-from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from ordersaga.http.as_of import Time
 from ordersaga.http.cursors import SCHEMA, cursor_validator
 from ordersaga.http.event_stream import EventFilters, Name
+from ordersaga.http.ids import IdDigits
 from ordersaga.http.openapi import Query, View
 from ordersaga.readside import events
 from ordersaga.readside.events import LinkedEvent, LoggedEvent
@@ -21,11 +21,11 @@ AFTER = Field(default=None, description="The cursor out of `next` of the page be
 
 
 class SagaPath(BaseModel):
-    order_id: UUID
+    order_id: IdDigits
 
 
 class MessagePath(BaseModel):
-    message_id: UUID
+    message_id: IdDigits
 
 
 class PageQuery(Query):
@@ -84,7 +84,7 @@ class FiguresQuery(Query):
 
 
 class SearchQuery(Query):
-    """`q` is an id, at least four of its first digits, a customer or a SKU."""
+    """`q` is an id, at least four of its first or last digits, a customer, a SKU, a charge or a refund."""
 
     q: Name
 

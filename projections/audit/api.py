@@ -33,6 +33,7 @@ from projections.audit.shapes import (
     OrderPath,
     StateQuery,
     StateView,
+    TrailFilters,
     TrailPage,
     TrailQuery,
     VerificationView,
@@ -40,6 +41,7 @@ from projections.audit.shapes import (
 from projections.audit.sources import Sources, SourceUnavailable, incomplete_notice
 from projections.audit.text import to_csv, to_json_line
 from projections.audit.trail import Trail, TrailEntry, TrailFilter, is_known
+from projections.queries import search
 from projections.service import projections
 
 ORDERS = order_service.name
@@ -47,6 +49,7 @@ EXTENSION = "audit"
 
 routes = APIBlueprint("audit", __name__, url_prefix="/api/audit", abp_responses={"default": problem()})
 staff = only("operator", "auditor")
+several = problem("Several ids have these digits")
 MAX_EXPORTS = 2
 """At a time: each holds a thread, and a connection or the snapshot of a store, until its client has read it."""
 EXPORTED = {"description": "A line each", "content": {"application/x-ndjson": {}, "text/csv": {}}}
@@ -64,28 +67,28 @@ def sources() -> Sources:
     return cast(Sources, api().extensions[EXTENSION])
 
 
-@routes.get("/trail", responses={200: TrailPage, 404: problem()}, security=staff)
+@routes.get("/trail", responses={200: TrailPage, 404: problem(), 409: several}, security=staff)
 def show_trail(query: TrailQuery) -> Response:
     """Who did what, when, why and where, with the outcome, oldest first"""
-    asked = query.filter()
     with sources().databases() as (connections, missing):
-        check_order(connections, missing, asked)
+        asked = asked_for(query, connections, missing)
         found = Trail(connections).page(asked, query.after, query.limit + 1)
     page, following = page_with_link(found, query.limit, lambda entry: cursor_of((entry.time, entry.id)))
     return show(TrailPage(entries=page, next=following, missing=missing))
 
 
-@routes.get("/why/<uuid:message_id>", responses={200: Node, 404: problem()}, security=staff)
+@routes.get("/why/<message_id>", responses={200: Node, 404: problem(), 409: several}, security=staff)
 def show_why(path: MessagePath) -> Response:
     """Show all causes and effects of a message"""
     with sources().database.connection() as connection:
-        first = causes.why(connection, path.message_id)
+        message_id = search.message_with(connection, path.message_id)
+        first = causes.why(connection, message_id) if message_id else None
     if first is None:
         raise Problem(404, "not-found", f"No message {path.message_id} is in the event log.")
     return show(first)
 
 
-@routes.get("/state/<uuid:order>", responses={200: StateView, 404: problem()}, security=staff)
+@routes.get("/state/<order>", responses={200: StateView, 404: problem(), 409: several}, security=staff)
 def show_state(path: OrderPath, query: StateQuery) -> Response:
     """An order as it was at a version or a time"""
     time = query.as_of if isinstance(query.as_of, datetime) else None
@@ -93,8 +96,9 @@ def show_state(path: OrderPath, query: StateQuery) -> Response:
     with sources().databases() as (connections, missing):
         if ORDERS in missing:
             require_available([ORDERS])
-        recorded = load_as_of(connections[ORDERS], path.order, version, time) if ORDERS in connections else None
-        known = saga_as_of(connections[projections.name], path.order, time) if time else None
+        order = search.order_with(connections[projections.name], path.order)
+        recorded = load_as_of(connections[ORDERS], order, version, time) if order and ORDERS in connections else None
+        known = saga_as_of(connections[projections.name], order, time) if order and time else None
     if recorded is None and known is None:
         raise Problem(404, "not-found", f"There was nothing of order {path.order} at {query.as_of}.")
     return show(StateView(recorded=fields(recorded), known=known))
@@ -110,11 +114,10 @@ def show_verification() -> Response:
 @routes.get("/export", responses={200: EXPORTED, 503: problem("The maximum of exports is in progress")}, security=staff)
 def export(query: ExportQuery) -> Response:
     """jsonl without filters: the records that `audit verify --export` reads; with filters, or as csv: the trail"""
-    asked = query.filter()
-    is_full = query.format == "jsonl" and asked == TrailFilter()
     with sources().databases() as (connections, missing):
         require_available(missing)
-        check_order(connections, missing, asked)
+        asked = asked_for(query, connections, missing)
+    is_full = query.format == "jsonl" and asked == TrailFilter()
     if is_full:
         check_logs()
     lines = record_lines() if is_full else trail_lines(asked, query.format)
@@ -173,12 +176,14 @@ def check_logs() -> None:
             raise Problem(404, "not-found", f"Nothing of {store} has been sealed yet.")
 
 
-def check_order(connections: dict[str, Connection[Any]], missing: list[str], asked: TrailFilter) -> None:
-    """Raises Problem: 404 when the order is unknown."""
-    if asked.order and not is_known(connections, asked.order):
+def asked_for(query: TrailFilters, connections: dict[str, Connection[Any]], missing: list[str]) -> TrailFilter:
+    """The filter of a request. Raises Problem: 404 when the order is unknown; AmbiguousId."""
+    order = search.order_with(connections[projections.name], query.order) if query.order else None
+    if query.order and not (order and is_known(connections, str(order))):
         raise Problem(
-            404, "not-found", f"Nothing is known of order {asked.order}. {incomplete_notice(missing)}".rstrip()
+            404, "not-found", f"Nothing is known of order {order or query.order}. {incomplete_notice(missing)}".rstrip()
         )
+    return query.filter(order)
 
 
 def require_available(missing: list[str]) -> None:

@@ -9,6 +9,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from contracts import CONTRACTS
 from ordersaga.http import cursors
 from ordersaga.http.as_of import SCHEMA, Time, version_or_time
+from ordersaga.http.ids import IdDigits
 from ordersaga.http.openapi import Parameters, Query, View
 from projections.audit.trail import OPERATIONS, TrailCursor, TrailEntry, TrailFilter
 
@@ -27,16 +28,18 @@ TypeName = Annotated[str, AfterValidator(known_type), WithJsonSchema({"type": "s
 class TrailFilters(Query):
     """Filters; none selects everything. `since` is included, `until` is not."""
 
-    order: UUID | None = None
+    order: IdDigits | None = None
     actor: str | None = Field(default=None, max_length=200, pattern=r"^[^\x00]*$")
     correlation: UUID | None = None
     type: TypeName | None = None
     since: Time | None = None
     until: Time | None = None
 
-    def filter(self) -> TrailFilter:
-        order = str(self.order) if self.order else None
-        return TrailFilter(order, self.actor, self.correlation, self.type, self.since, self.until)
+    def filter(self, order: UUID | None) -> TrailFilter:
+        """`order` is the one that the field names, perhaps by some of its digits."""
+        return TrailFilter(
+            str(order) if order else None, self.actor, self.correlation, self.type, self.since, self.until
+        )
 
 
 class TrailQuery(TrailFilters):
@@ -59,11 +62,11 @@ class StateQuery(Query):
 
 
 class MessagePath(Parameters):
-    message_id: UUID
+    message_id: IdDigits
 
 
 class OrderPath(Parameters):
-    order: UUID
+    order: IdDigits
 
 
 class TrailPage(View):

@@ -11,6 +11,7 @@ from ordersaga.cli.audit.options import VersionOrTime
 from ordersaga.cli.audit.state import lines, recorded_as_of
 from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.ids import KeyId
 from ordersaga.cli.options import json_option
 from ordersaga.cli.text import to_json
 from projections.audit.past_saga import saga_as_of
@@ -18,7 +19,7 @@ from projections.service import projections
 
 
 @click.command()
-@click.argument("order", type=click.UUID)
+@click.argument("order", type=KeyId())
 @click.option("--as-of", type=VersionOrTime(), required=True, help="A version of the order, or a time (ISO 8601, UTC).")
 @json_option
 @click.pass_obj

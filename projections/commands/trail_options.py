@@ -11,6 +11,7 @@ from contracts import CONTRACTS
 from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.ids import KeyId
 from ordersaga.cli.options import Moment
 from ordersaga.runtime.sessions import OPERATOR
 from projections.audit.sources import connect_available, incomplete_notice
@@ -33,7 +34,7 @@ class KnownType(click.ParamType[str]):
 
 
 FILTERS = (
-    click.option("--order", type=click.UUID, metavar="ID", help="Only entries of this order."),
+    click.option("--order", type=KeyId(), metavar="ID", help="Only entries of this order; its last digits are enough."),
     click.option("--actor", metavar="NAME", help="Only entries of this customer, operator or process."),
     click.option("--correlation", type=click.UUID, metavar="ID", help="Only entries of one request and its effects."),
     click.option(

@@ -21,6 +21,7 @@ class Page:
     """Takes the rest of the path; returns the components without data, with the ids that the callbacks fill."""
     callbacks: Callable[[Dash, Reader], None]
     """Registers this page's callbacks: each reads once and hands typed rows to a function without side effects."""
+    in_navigation: bool = True
 
 
 def in_browser(app: Dash, subject: str, function: str, *dependencies: DashDependency) -> None:

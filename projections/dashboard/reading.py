@@ -17,9 +17,10 @@ from projections.monitor.alarm import Alarm
 from projections.monitor.monitor import Monitor
 from projections.monitor.snapshot import Snapshots
 from projections.monitor.watch import Watch
-from projections.queries import figures, sagas, timeline
+from projections.queries import figures, sagas, search, timeline
 from projections.queries.figures import Figures, Minute
 from projections.queries.sagas import Saga, SagaCursor, SagaFilter, UsualWait, Waiting
+from projections.queries.search import SearchHit
 from projections.queries.timeline import Timeline
 
 Value = TypeVar("Value")
@@ -89,9 +90,11 @@ class Reader:
                 return events.page(connection, wanted, first)
             return events.after(connection, known, wanted)[::-1]
 
-    def event(self, message_id: UUID) -> LoggedEvent | None:
+    def event(self, message: str) -> LoggedEvent | None:
+        """The message with this id, or with these first digits. Raises AmbiguousId."""
         with self._database.connection() as connection:
-            return events.fetch_one(connection, message_id)
+            found = search.message_of(connection, message)
+            return events.fetch_one(connection, found) if found else None
 
     def orders(
         self, wanted: SagaFilter, limit: int, behind: SagaCursor | None
@@ -99,9 +102,21 @@ class Reader:
         with self._database.connection() as connection:
             return sagas.page(connection, wanted, limit, behind), self._usual.get(lambda: sagas.usual_waits(connection))
 
-    def timeline(self, order_id: UUID) -> Timeline | None:
+    def search(self, text: str, limit: int) -> list[SearchHit]:
+        """At most `limit` results of each kind for a text of at most 200 characters."""
         with self._database.connection() as connection:
-            saga = sagas.fetch_one(connection, order_id)
+            return search.search(connection, text[:200].replace("\0", ""), limit)
+
+    def order_id(self, text: str) -> UUID | None:
+        """The only order with this id or with these digits of it. Raises AmbiguousId."""
+        with self._database.connection() as connection:
+            return search.order_of(connection, text)
+
+    def timeline(self, order: str) -> Timeline | None:
+        """Of the order with this id, or with these first or last digits. Raises AmbiguousId."""
+        with self._database.connection() as connection:
+            order_id = search.order_of(connection, order)
+            saga = sagas.fetch_one(connection, order_id) if order_id else None
             return timeline.of_saga(connection, saga) if saga else None
 
     def trail(self, asked: TrailFilter, behind: TrailCursor | None, limit: int) -> tuple[list[TrailEntry], list[str]]:
@@ -109,9 +124,11 @@ class Reader:
         with self._sources.databases() as (connections, missing):
             return Trail(connections).page(asked, behind, limit), missing
 
-    def why(self, message_id: UUID) -> Node | None:
+    def why(self, message: str) -> Node | None:
+        """Of the message with this id, or with these first digits. Raises AmbiguousId."""
         with self._database.connection() as connection:
-            return why(connection, message_id)
+            found = search.message_of(connection, message)
+            return why(connection, found) if found else None
 
     def verification(self) -> dict[str, dict[str, Any] | None]:
         """Per store the result of the sealer's last verification, None before the first. Raises SourceUnavailable."""

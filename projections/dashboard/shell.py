@@ -8,7 +8,9 @@ from dash.development.base_component import Component
 
 from projections.dashboard.addresses import ROOT, address
 from projections.dashboard.components.basic import Content, aria, empty, icon
+from projections.dashboard.components.found import search_box
 from projections.dashboard.page import Page, in_browser
+from projections.dashboard.query import set_query
 from projections.dashboard.viewer import Viewer, viewer
 
 TICK = "tick"
@@ -55,7 +57,7 @@ def frame(pages: Sequence[Page]) -> Component:
         [
             html.A("Skip to content", href="#main", className="skip"),
             top(viewer()),
-            html.Nav(html.Ul([html.Li(nav_link(page)) for page in pages]), className="side", **aria(label="Pages")),
+            navigation(pages),
             html.Main([*outage_notices(), html.Div(id="page")], id="main", tabIndex=-1),
             dcc.Location(id="url", refresh="callback-nav"),
             dcc.Store(id=TICK, data=0),
@@ -73,6 +75,7 @@ def top(person: Viewer) -> html.Header:
             dcc.Link([icon("logo"), "OrderSaga"], href=ROOT, className="brand"),
             html.Span("Live", className="live live-on"),
             html.Span("Not live", className="live live-off"),
+            search_box(),
             html.Span(className="top-space"),
             html.Span([html.B(person.subject), f", {person.role}"], className="top-who"),
             dmc.ColorSchemeToggle(
@@ -87,6 +90,11 @@ def top(person: Viewer) -> html.Header:
         ],
         className="top",
     )
+
+
+def navigation(pages: Sequence[Page]) -> html.Nav:
+    links = [html.Li(nav_link(page)) for page in pages if page.in_navigation]
+    return html.Nav(html.Ul(links), className="side", **aria(label="Pages"))
 
 
 def nav_link(page: Page) -> dcc.Link:
@@ -109,8 +117,9 @@ def callbacks(app: Dash, pages: Sequence[Page]) -> None:
         app, "navigation", "arrived", Output("main", "className"), Input("url", "pathname"), Input("page", "children")
     )
 
-    @app.callback(Output("page", "children"), Input("url", "pathname"))
-    def open_page(pathname: str) -> Component:
+    @app.callback(Output("page", "children"), Input("url", "pathname"), Input("url", "search"))
+    def open_page(pathname: str, query: str | None) -> Component:
+        set_query(query)
         return layout_of(pages, pathname.removeprefix(ROOT.rstrip("/")).strip("/"))
 
 

@@ -250,6 +250,34 @@ def test_an_event_that_was_closed_opens_again(stack: WholeStack, browser: Browse
             expect(page.get_by_role("dialog")).to_be_hidden(timeout=TIMEOUT_MS)
 
 
+def test_the_search_of_every_page_opens_what_its_text_names_and_says_what_it_can_find(
+    stack: WholeStack, browser: Browser
+) -> None:
+    order = ordered(stack)
+    until(lambda: stack.rows("projections", "select from saga_view where order_id = %s", order))
+    with visit(browser, stack) as visited:
+        page = visited.open(QUICK)
+        page.keyboard.press("Control+k")
+        page.keyboard.type(order[-8:].upper())
+        expect(page.get_by_role("option")).to_contain_text(order, timeout=TIMEOUT_MS)
+        page.keyboard.press("Enter")
+        expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=TIMEOUT_MS)
+        page.keyboard.press("Control+k")
+        page.keyboard.type("tea")
+        page.keyboard.press("Enter")
+        expect(page).to_have_url(re.compile("/stock/tea$"), timeout=TIMEOUT_MS)
+        page.keyboard.press("Control+k")
+        page.keyboard.type("no such thing")
+        page.keyboard.press("Enter")
+        expect(page.get_by_text("A search finds an order by its id")).to_be_visible(timeout=TIMEOUT_MS)
+        visited.go(f"search?q={order[:8]}")
+        page.locator(f"#search-found a[href$='{order}']").click(timeout=TIMEOUT_MS)
+        expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=TIMEOUT_MS)
+        visited.go(f"orders/{order[-8:]}")
+        expect(page.locator("#order-head")).to_contain_text(order, timeout=TIMEOUT_MS)
+        assert visited.complaints == []
+
+
 def test_an_address_that_names_nothing_is_answered_in_words(stack: WholeStack, browser: Browser) -> None:
     with visit(browser, stack) as visited:
         for number, unknown in enumerate(("garbage", "{}", "85c68938-b582-4580-875a-10b202bbf0a8")):

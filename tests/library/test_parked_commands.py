@@ -135,6 +135,19 @@ def test_show_tells_all_about_one_message_and_nothing_steers_the_terminal(
     assert r" \x1b[2J\n " in run("list", "--messages").stdout
 
 
+def test_some_digits_of_a_message_are_enough_where_they_fit_one_alone(stores: dict[str, Database], run: Run) -> None:
+    messages = [replace(heard(), id=UUID(f"{first}-0000-4000-8000-00000000beef")) for first in ("1234abcd", "5678abcd")]
+    for message, group in zip(messages, (GROUP, KEPT), strict=True):
+        park(stores[group], message)
+    assert answer(run("show", "1234abcd", "--json"))["message_id"] == str(messages[0].id)
+    assert answer(run("show", "beef", "--group", KEPT, "--json"))["message_id"] == str(messages[1].id)
+    several = run("retry", "beef", "--reason", "x", expect=1).stderr
+    assert all(str(message.id) in several for message in messages)
+    assert run("show", "0000beee", expect=1).stderr.startswith("Error: Message 0000beee is not parked.")
+    run("retry", "5678-abcd", "--reason", "x")
+    assert str(messages[1].id) in run("actions", "5678abcd").stdout
+
+
 def test_retry_makes_one_a_failure_group_or_all_due(stores: dict[str, Database], run: Run) -> None:
     store = stores[GROUP]
     messages = [heard() for _ in range(3)]

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
@@ -153,7 +153,8 @@ def test_what_is_wrong_with_a_question_is_said(run: Run) -> None:
     for wrong, said in (
         (("trail", "--since", "yesterday"), "is not a time such as"),
         (("trail", "--type", "order_placed"), "is none of: "),
-        (("trail", "--order", "42"), "not a valid UUID"),
+        (("trail", "--order", "42"), "is not an id, or at least 4 of its hexadecimal digits"),
+        (("why", "nonsense"), "is not an id, or at least 4 of its hexadecimal digits"),
         (("state", uuid4(), "--as-of", "0"), "versions begin at 1"),
         (("state", uuid4(), "--as-of", "noon"), "is not a time such as"),
     ):
@@ -177,6 +178,41 @@ def test_why_shows_the_way_from_the_request_and_everything_below(run: Run, shop:
     assert said.startswith("request ")
     assert f"inventory.stock_reserved.v1 {asked.id}" in said
     assert said.index("orders.order_placed.v1") < said.index("<- asked for") < said.index("orders.order_confirmed.v1")
+
+
+def test_the_short_ids_that_pages_show_are_enough_and_an_ambiguous_one_names_the_candidates(
+    run: Run, shop: Shop
+) -> None:
+    order = shop.saga.orders[0]
+    assert run("trail", "--order", str(order)[-8:]).stdout == run("trail", "--order", order).stdout
+    assert run("state", str(order)[-8:], "--as-of", 1).stdout == run("state", order, "--as-of", 1).stdout
+    message = shop.messages_of(order)[0].id
+    assert run("why", str(message)[:8]).stdout == run("why", message).stdout
+    unknown = run("trail", "--order", "00000000")
+    assert (unknown.exit_code, unknown.stdout) == (1, "")
+    assert "No key of the event log ends with 00000000. Give its last digits, or the whole id." in unknown.stderr
+    other = UUID(int=order.int ^ 1 << 60)
+    [(position,)] = shop.projections.rows("select min(position) from event_log where key = %s", (str(order),))
+    with psycopg.connect(shop.urls["projections"]) as connection:
+        connection.execute(TWIN, (str(other), position))
+        connection.commit()
+        try:
+            several = run("trail", "--order", str(order)[-8:])
+        finally:
+            connection.execute("delete from event_log where key = %s", (str(other),))
+    assert several.exit_code == 1
+    assert str(order) in several.stderr
+    assert str(other) in several.stderr
+
+
+TWIN = """
+insert into event_log (message_id, contract, source, key, sequence, time, event_hash, correlation_id, actor,
+    traceparent, tracestate, body)
+select gen_random_uuid(), contract, source, %s, sequence, time, event_hash, correlation_id, actor, traceparent,
+    tracestate, body
+from event_log where position = %s
+"""
+"""A first message of another order."""
 
 
 def test_an_order_is_shown_as_it_was(run: Run, shop: Shop) -> None:

@@ -99,6 +99,39 @@ def test_a_timeline_a_message_and_a_search_answer_for_the_same_order(api: Api) -
     assert ("order", order(2)) in {(each["kind"], each["id"]) for each in found}
 
 
+def test_some_digits_of_an_id_are_enough_where_they_fit_one_alone(api: Api) -> None:
+    of_order = order(77)[:13]
+    for path in (f"/api/sagas/{of_order}", f"/api/sagas/{of_order}/timeline", f"/api/sagas/{order(77).upper()}"):
+        found = api.call("GET", path, AUDITOR).json()
+        assert found.get("saga", found)["order_id"] == order(77)
+    assert api.call("GET", f"/api/audit/trail?order={of_order}", AUDITOR).json()["entries"][0]["key"] == order(77)
+    several = api.call("GET", "/api/sagas/0000004", AUDITOR)
+    assert (several.status_code, several.json()["type"]) == (409, "urn:problem:ambiguous-id")
+    assert order(0x41) in several.json()["detail"]
+    first = api.call("GET", f"/api/sagas/{order(77)}/timeline", AUDITOR).json()["entries"][0]["message_id"]
+    assert api.call("GET", f"/api/events/{first}", AUDITOR).json()["event"]["message_id"] == first
+    for path in ("events", "audit/why"):
+        assert api.call("GET", f"/api/{path}/0000004d", AUDITOR).status_code == 409
+        assert api.call("GET", f"/api/{path}/beef", AUDITOR).status_code == 404
+    for path in ("/api/sagas/abc", "/api/sagas/nonsense", "/api/audit/why/nonsense", "/api/audit/trail?order=xyz"):
+        assert api.call("GET", path, AUDITOR).status_code == 422, path
+
+
+def test_a_short_id_tells_a_customer_nothing_of_the_orders_of_others(api: Api) -> None:
+    mine, others = order(101)[:8], order(102)[:8]
+    assert api.call("GET", f"/api/sagas/{mine}", ALICE).json()["order_id"] == order(101)
+    nothing = api.call("GET", "/api/sagas/beef", ALICE).json()["detail"]
+    for digits in (others, "0000006", "000000000000"):
+        answer = api.call("GET", f"/api/sagas/{digits}", ALICE)
+        if answer.status_code == 200:
+            assert answer.json()["customer"] == "customer-1"
+        elif answer.status_code == 409:
+            named = [order(number) for number in range(1, ORDERS + 1) if order(number) in answer.json()["detail"]]
+            assert {int(id_[:8], 16) % 100 for id_ in named} == {1}
+        else:
+            assert (answer.status_code, answer.json()["detail"]) == (404, nothing)
+
+
 def test_the_figures_of_all_orders_are_told(api: Api) -> None:
     told = api.call("GET", "/api/figures?minutes=5", AUDITOR).json()
     assert told["counts"]["unfinished"] == 10

@@ -1,6 +1,7 @@
 """What the read side answers, page by page and figure by figure, at a cost that does not grow with its tables."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any, ClassVar, Self
 from uuid import UUID
@@ -9,11 +10,11 @@ import psycopg
 import pytest
 from psycopg import Connection
 
-from ordersaga.readside import events
+from ordersaga.readside import events, short_ids
 from ordersaga.readside.events import EventFilter
 from projections.queries import figures, payments, sagas, search, stock, timeline
 from projections.queries.sagas import Saga, SagaFilter
-from tests.shop.support.read_side import filled
+from tests.shop.support.read_side import fill, filled
 from tests.support.databases import Database, Databases
 
 ORDERS = 10_000
@@ -205,7 +206,38 @@ def test_what_is_searched_for_is_found_by_its_id_or_the_beginning_of_it_or_its_n
     assert {kind for kind, _ in found("0000004d-0000")} == {"order", "message", "correlation"}
     assert found(" customer-5 ") == {("customer", "customer-5")}
     assert found("tea") == {("product", "tea")}
+    assert found("ch_77") == {("charge", "ch_77")}
+    assert found("re_1") == {("refund", "re_1")}
     assert found("00") == found("") == found("100%") == set()
+
+
+def test_an_order_is_found_by_the_digits_that_pages_show_and_an_ambiguous_short_id_names_the_candidates(
+    databases: Databases,
+) -> None:
+    ids = [UUID(f"019abcde-0000-7000-8000-{ending}") for ending in ("00001234abcd", "00005678abcd")]
+    with psycopg.connect(databases("projections").owner_url, autocommit=True) as connection:
+        fill(connection, 20)
+        for number, id_ in enumerate(ids, 3):
+            rename(connection, order(number), id_)
+        hits = search.search(connection, short_ids.short(ids[0]).upper())
+        assert [(hit.kind, hit.id) for hit in hits] == [("order", str(ids[0]))]
+        for digits in (short_ids.short(ids[1]), "8000-00005678abcd".replace("-", ""), ids[1].hex):
+            assert search.order_with(connection, digits) == ids[1]
+        assert search.order_with(connection, "1234abcd", "customer-4") is None
+        assert search.order_with(connection, "abcd", "customer-3") == ids[0]
+        assert search.order_with(connection, "beef") is None
+        for digits in ("abcd", "019abcde"):
+            with pytest.raises(search.AmbiguousId) as refused:
+                search.order_with(connection, digits)
+            assert refused.value.candidates == ids
+        assert search.message_with(connection, "0000000300007000800000000000000" + "2") == message(3, 2)
+        assert search.message_with(connection, "0000000300007000800000000000ffff") is not None
+        assert search.message_with(connection, "0beef") is None
+
+
+def rename(connection: Connection[Any], before: UUID, after: UUID) -> None:
+    connection.execute("update event_log set key = %s where key = %s", (str(after), str(before)))
+    connection.execute("update saga_view set order_id = %s where order_id = %s", (after, before))
 
 
 def test_products_and_payments_come_page_by_page(connection: Connection[Any]) -> None:
@@ -253,8 +285,12 @@ def all_queries(connection: Connection[Any]) -> None:
     timeline.of_saga(connection, sagas.unfinished(connection)[0])
     timeline.of_saga(connection, saga)
     figures.figures(connection)
-    for text in (str(saga.order_id), "0000004d", "customer-1"):
+    for text in (str(saga.order_id), "0000004d", "abcd1234", "customer-1", "ch_7"):
         search.search(connection, text)
+    for digits in ("0000004d0000", "abcd1234", "00000000beef"):
+        for find in (search.order_with, search.message_with):
+            with suppress(search.AmbiguousId):
+                find(connection, digits)
 
 
 class ExplainingCursor(psycopg.Cursor[Any]):

@@ -6,8 +6,7 @@ window.dashAgGridComponentFunctions.Mark = function (props) {
   return React.createElement("span", { className: "mark tone-" + value.tone }, icon, value.text);
 };
 window.dashAgGridComponentFunctions.OrderLink = function (props) {
-  const text = props.value.slice(-8);
-  return React.createElement("a", { href: props.data.href, className: "mono", title: props.value, tabIndex: -1, "data-in-place": "" }, text);
+  return React.createElement("a", { href: props.data.href, className: "mono", title: props.value, tabIndex: -1, "data-in-place": "" }, props.data.short);
 };
 
 window.dashAgGridFunctions = window.dashAgGridFunctions || {};

@@ -26,8 +26,9 @@ window.dash_clientside = window.dash_clientside || {};
     go(link.getAttribute("href"));
   });
 
-  function go(pathname) {
-    window.dash_clientside.set_props("url", { pathname: pathname });
+  function go(address) {
+    const [pathname, search] = address.split("?");
+    window.dash_clientside.set_props("url", { pathname: pathname, search: search ? "?" + search : "" });
   }
 
   window.dash_clientside.navigation = {
@@ -36,7 +37,8 @@ window.dash_clientside = window.dash_clientside || {};
       mark_place(pathname);
       if (before !== null && before !== pathname) {
         window.scrollTo(0, 0);
-        document.getElementById("main").focus({ preventScroll: true });
+        // Whoever types the next search while a page loads goes on typing.
+        if (document.activeElement.id !== "find") document.getElementById("main").focus({ preventScroll: true });
       }
       before = pathname;
       return window.dash_clientside.no_update;

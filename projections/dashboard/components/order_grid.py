@@ -5,6 +5,7 @@ from typing import Any
 import dash_ag_grid as dag  # type: ignore[import-untyped]
 from dash import html
 
+from ordersaga.readside.short_ids import short
 from projections.dashboard.addresses import address
 from projections.dashboard.components import orders, words
 from projections.dashboard.components.basic import aria
@@ -71,6 +72,7 @@ def row(saga: Saga, usual: dict[Waiting, UsualWait]) -> dict[str, Any]:
     usual_of = usual.get(saga.waits_for) if saga.waits_for else None
     return {
         "id": str(saga.order_id),
+        "short": short(saga.order_id),
         "href": address(f"orders/{saga.order_id}"),
         "state": {"text": text, "tone": tone, "icon": icon_name},
         "customer": saga.customer,

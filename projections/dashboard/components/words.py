@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from dash import html
 
+from ordersaga.readside import short_ids
 from projections.dashboard.viewer import zone
 
 MINOR_UNITS = {
@@ -87,8 +88,8 @@ def ago(at: datetime) -> html.Time:
 
 
 def short(identifier: object) -> html.Span:
-    """The end of a long id, where ids of one moment differ; the title has the whole id."""
-    return html.Span(str(identifier)[-8:], title=str(identifier), className="mono")
+    """The short form of an id; the title has the whole id."""
+    return html.Span(short_ids.short(identifier), title=str(identifier), className="mono")
 
 
 def plainly(name: str) -> str:

@@ -10,12 +10,16 @@ from dash.development.base_component import Component
 
 from projections.audit.sources import SourceUnavailable, incomplete_notice
 from projections.audit.trail import TrailCursor, TrailEntry, TrailFilter
+from projections.dashboard import addresses
 from projections.dashboard.addresses import address
 from projections.dashboard.components import audit, words
 from projections.dashboard.components.basic import card, empty, failed, mark, skeleton
+from projections.dashboard.components.found import ambiguous
 from projections.dashboard.page import Page
+from projections.dashboard.query import asked
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import SLOW, page_frame
+from projections.queries.search import AmbiguousId
 
 PAGE_ROWS = 50
 SPANS = {"15 minutes": 900, "Hour": 3600, "Day": 86400, "Week": 604800, "Everything": 0}
@@ -54,17 +58,41 @@ def trail_layout() -> Component:
 
 
 def filters() -> html.Div:
+    """A value in the address comes first; without one a filter keeps what it had in this browser tab."""
+    span = "Everything" if asked("order") or asked("correlation") else "15 minutes"
+    kept: dict[str, Any] = {"persistence": True, "persistence_type": "session"}
     return html.Div(
         [
-            dmc.TextInput(id="audit-order", label="Order or SKU", placeholder="Whole id", debounce=400, w=250),
-            dmc.TextInput(id="audit-actor", label="Actor", placeholder="Customer or operator", debounce=400, w=170),
-            dmc.TextInput(id="audit-correlation", label="Correlation", placeholder="Whole id", debounce=400, w=250),
-            dmc.Select(id="audit-type", label="What", data=audit.TYPES, placeholder="Anything", clearable=True, w=190),
+            text_filter("order", "Order or SKU", "Id, its last digits, or SKU", 250),
+            text_filter("actor", "Actor", "Customer or operator", 170),
+            text_filter("correlation", "Correlation", "Whole id", 250),
             dmc.Select(
-                id="audit-span", label="Time span", data=list(SPANS), value="15 minutes", allowDeselect=False, w=130
+                id="audit-type",
+                label="What",
+                data=audit.TYPES,
+                placeholder="Anything",
+                clearable=True,
+                w=190,
+                **kept,
+            ),
+            dmc.Select(
+                id="audit-span", label="Time span", data=list(SPANS), value=span, allowDeselect=False, w=130, **kept
             ),
         ],
         className="toolbar",
+    )
+
+
+def text_filter(name: str, label: str, placeholder: str, width: int) -> dmc.TextInput:
+    return dmc.TextInput(
+        id=f"audit-{name}",
+        label=label,
+        placeholder=placeholder,
+        debounce=400,
+        w=width,
+        value=asked(name),
+        persistence=True,
+        persistence_type="session",
     )
 
 
@@ -128,9 +156,9 @@ def reasons(app: Dash, reader: Reader) -> None:
     @app.callback(Output("audit-why", "children"), Input("audit-message", "data"))
     def explain(message_id: str) -> Component:
         try:
-            first = reader.why(UUID(message_id))
-        except ValueError:
-            first = None
+            first = reader.why(message_id)
+        except AmbiguousId as several:
+            return ambiguous(several, addresses.why)
         return audit.tree(first) if first else empty("Message not found", message_id, "search")
 
 

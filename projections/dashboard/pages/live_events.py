@@ -8,13 +8,16 @@ from dash.development.base_component import Component
 
 from contracts import CONTRACTS
 from ordersaga.readside.events import EventFilter, LoggedEvent
-from projections.dashboard.addresses import address, parse_id
+from projections.dashboard import addresses
+from projections.dashboard.addresses import address
 from projections.dashboard.components.basic import aria, empty, icon, skeleton
 from projections.dashboard.components.event import event_detail, is_of_order
+from projections.dashboard.components.found import ambiguous
 from projections.dashboard.components.kinds import kind_of
 from projections.dashboard.page import Page, in_browser
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
+from projections.queries.search import AmbiguousId
 
 FIRST_ROWS = 100
 MAX_NEW = 300
@@ -115,8 +118,10 @@ def callbacks(app: Dash, reader: Reader) -> None:
     def open_event(message_id: str | None) -> tuple[bool, Component | None]:
         if not message_id:
             return False, None
-        wanted = parse_id(message_id)
-        event = reader.event(wanted) if wanted else None
+        try:
+            event = reader.event(message_id)
+        except AmbiguousId as several:
+            return True, ambiguous(several, addresses.message)
         return True, event_detail(event) if event else empty("Event not found", "It may not have arrived yet.")
 
 

@@ -1,27 +1,30 @@
 """One order: its steps with their compensation, what it waits for, its messages and their causes."""
 
 from typing import Any
-from uuid import UUID
 
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from projections.dashboard.addresses import address, parse_id
+from ordersaga.readside.short_ids import digits_of, short
+from projections.dashboard import addresses
+from projections.dashboard.addresses import address
 from projections.dashboard.components import causes, facts, orders, steps
 from projections.dashboard.components.basic import card, empty, skeleton
+from projections.dashboard.components.found import ambiguous
 from projections.dashboard.components.payment import payment
 from projections.dashboard.components.timeline import timeline
 from projections.dashboard.page import in_browser
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
+from projections.queries.search import AmbiguousId
 from projections.queries.timeline import Timeline
 
 
 def layout(order_id: str) -> Component:
-    if not parse_id(order_id):
+    if not digits_of(order_id):
         return page_frame("Order", unknown(order_id))
     return page_frame(
-        f"Order {order_id[-8:]}",
+        f"Order {short(order_id)}",
         html.Div(skeleton(178), id="order-head"),
         html.Div(
             [
@@ -52,7 +55,10 @@ def callbacks(app: Dash, reader: Reader) -> None:
         State("order-shown", "data"),
     )
     def refresh(_: int, order_id: str, shown: int) -> tuple[Any, ...]:
-        found = reader.timeline(UUID(order_id))
+        try:
+            found = reader.timeline(order_id)
+        except AmbiguousId as several:
+            return ambiguous(several, addresses.order), empty("No messages", ""), [], 0
         if found is None:
             return unknown(order_id), empty("No messages", ""), [], 0
         if len(found.entries) == shown:

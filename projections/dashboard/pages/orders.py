@@ -8,13 +8,17 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from projections.dashboard.addresses import address, parse_id
+from ordersaga.readside.short_ids import SHOWN, digits_of
+from projections.dashboard import addresses
+from projections.dashboard.addresses import parse_id
 from projections.dashboard.components import order_grid, orders
 from projections.dashboard.page import Page
 from projections.dashboard.pages import order
+from projections.dashboard.query import asked
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
 from projections.queries.sagas import Saga, SagaCursor, SagaFilter, UsualWait, Waiting
+from projections.queries.search import AmbiguousId
 
 PAGE_ROWS = 50
 
@@ -29,7 +33,14 @@ def layout(order_id: str) -> Component:
 def filters() -> html.Div:
     return html.Div(
         [
-            dmc.TextInput(id="orders-search", label="Search", placeholder="Order id or customer", debounce=400, w=280),
+            dmc.TextInput(
+                id="orders-search",
+                label="Search",
+                placeholder="Order id, its last digits, or customer",
+                debounce=400,
+                w=300,
+                value=asked("customer"),
+            ),
             dmc.Select(
                 id="orders-state",
                 label="State",
@@ -102,8 +113,15 @@ def callbacks(app: Dash, reader: Reader) -> None:
         Output("url", "pathname", allow_duplicate=True), Input("orders-search", "value"), prevent_initial_call=True
     )
     def open_found(search: str) -> Any:
-        found = parse_id(search)
-        return address(f"orders/{found}") if found else no_update
+        """A name may have digits of an id in it, so fewer than pages show open nothing."""
+        digits = digits_of(search or "")
+        if not digits or len(digits) < SHOWN:
+            return no_update
+        try:
+            found = reader.order_id(digits)
+        except AmbiguousId:
+            return no_update
+        return addresses.order(found) if found else no_update
 
 
 def page_ends(by: str, behind: list[dict[str, str]], end: dict[str, str] | None) -> list[dict[str, str]]:

@@ -10,6 +10,7 @@ import psycopg
 from ordersaga.cli.app import Application
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.findings_output import FindingsOutput
+from ordersaga.cli.ids import KeyId
 from ordersaga.cli.live_line import LiveLine, live_line
 from ordersaga.cli.options import Moment, json_option
 from ordersaga.reconcile.reconcile import PATIENCE, ReconcileTotals, Reconciliation
@@ -21,7 +22,7 @@ from ordersaga.runtime.settings import read_settings
 @click.command()
 @json_option
 @click.option("--since", type=Moment(), metavar="TIME", help="Report only what happened since then (ISO 8601, UTC).")
-@click.option("--key", type=click.UUID, help="Compare only the messages of this key, and the events of its aggregate.")
+@click.option("--key", type=KeyId(), help="Compare only the messages of this key, and the events of its aggregate.")
 @click.option(
     "--patience",
     type=click.FloatRange(min=0),

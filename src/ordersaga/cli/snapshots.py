@@ -10,6 +10,7 @@ from psycopg import IsolationLevel
 
 from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.databases import connected
+from ordersaga.cli.ids import KeyId
 from ordersaga.cli.options import json_option, services_argument
 from ordersaga.cli.text import printable, to_json
 from ordersaga.reconcile.findings import ReconcileFinding
@@ -18,7 +19,7 @@ from ordersaga.service import Service
 from ordersaga.store import snapshots as stored
 from ordersaga.store.fingerprint import of_all_aggregates, without_source
 
-aggregate_option = click.option("--aggregate", type=click.UUID, metavar="ID", help="Of this aggregate only.")
+aggregate_option = click.option("--aggregate", type=KeyId(), metavar="ID", help="Of this aggregate only.")
 
 
 @click.group()

@@ -12,6 +12,7 @@ from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.audit.options import VersionOrTime
 from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.ids import KeyId
 from ordersaga.cli.options import OneWithOutbox, json_option
 from ordersaga.cli.text import plain, to_json
 from ordersaga.service import Service
@@ -20,7 +21,7 @@ from ordersaga.store.history import fields, load_as_of
 
 @click.command()
 @click.argument("service", type=OneWithOutbox())
-@click.argument("aggregate", type=click.UUID)
+@click.argument("aggregate", type=KeyId())
 @click.option(
     "--as-of", type=VersionOrTime(), required=True, help="A version of the aggregate, or a time (ISO 8601, UTC)."
 )

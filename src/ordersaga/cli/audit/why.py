@@ -8,6 +8,7 @@ import click
 from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.ids import MessageId
 from ordersaga.cli.projections.read_side import read_side_of
 from ordersaga.cli.text import printable, to_json
 from ordersaga.readside import why as causes
@@ -15,13 +16,13 @@ from ordersaga.readside.why import Node
 
 
 @click.command()
-@click.argument("message_id", type=click.UUID)
+@click.argument("message_id", type=MessageId())
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object, effects inside their cause.")
 @click.pass_obj
 def why(application: Application, message_id: UUID, as_json: bool) -> None:
     """Print the causes of MESSAGE_ID up to the request that began it, and everything that it caused.
 
-    Message ids are in every log line, and in the event log of the read side.
+    Message ids are in every log line, and in the event log of the read side; their first digits are enough.
     """
     with connected(application, read_side_of(application), OWNER) as connection:
         first = causes.why(connection, message_id)

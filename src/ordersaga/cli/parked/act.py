@@ -3,13 +3,13 @@
 import sys
 from pathlib import Path
 from typing import Any
-from uuid import UUID
 
 import click
 
 from ordersaga.cli.app import Application
 from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.ids import IdDigits
 from ordersaga.cli.options import actor_option, group_option, json_option, reason_option
 from ordersaga.cli.parked import display
 from ordersaga.cli.parked.outcome import report, wait_until_gone
@@ -68,7 +68,7 @@ def skip(application: Application, /, actor: str, reason: str, yes: bool, as_jso
 
 @click.command()
 @group_option
-@click.argument("message", type=click.UUID)
+@click.argument("message", type=IdDigits())
 @click.option(
     "--file",
     "source",
@@ -82,7 +82,7 @@ def skip(application: Application, /, actor: str, reason: str, yes: bool, as_jso
 def edit(
     application: Application,
     group: Service | None,
-    message: UUID,
+    message: str,
     source: Path | None,
     actor: str,
     reason: str,
@@ -93,13 +93,13 @@ def edit(
     The original is kept; the new body must satisfy the contract. A message that the broker refused cannot be edited:
     its body follows from the event store.
     """
-    service, refused_by = find(application, message, group, None)
+    service, (message_id, refused_by) = find(application, message, group, None)
     with connected(application, service, service.role) as connection, errors_as_failures():
-        body = read_body(source, inspection.show(connection, message, refused_by)["body"])
+        body = read_body(source, inspection.show(connection, message_id, refused_by)["body"])
         operator = Operator(actor, reason)
         contracts = service.handler().contracts
-        state = operations.edit(connection, message, body, contracts, operator, refused_by=refused_by)
-    done = {"group": service.group, "message_id": message, "refused_by": refused_by, "state": state}
+        state = operations.edit(connection, message_id, body, contracts, operator, refused_by=refused_by)
+    done = {"group": service.group, "message_id": message_id, "refused_by": refused_by, "state": state}
     report(application, [done], as_json)
 
 

@@ -2,18 +2,18 @@
 
 from operator import itemgetter
 from typing import Any
-from uuid import UUID
 
 import click
 
 from ordersaga.cli.app import Application
 from ordersaga.cli.databases import connected
+from ordersaga.cli.ids import IdDigits, KeyText
 from ordersaga.cli.options import group_option, json_option
 from ordersaga.cli.parked import display
 from ordersaga.cli.parked.refused import errors_as_failures
-from ordersaga.cli.parked.selection import find, one_or_all, refused_by_option
+from ordersaga.cli.parked.selection import find, one_or_all, refused_by_option, whole_id
 from ordersaga.cli.text import to_json
-from ordersaga.parked import inspection, listing
+from ordersaga.parked import by_digits, inspection, listing
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.refused_by import RefusedBy
 from ordersaga.service import Service
@@ -25,7 +25,7 @@ DEFAULT_LIMIT = 100
 @group_option
 @refused_by_option
 @click.option("--failure", metavar="ID", help="Of this failure group only.")
-@click.option("--key", help="List the messages of this key.")
+@click.option("--key", type=KeyText(), help="List the messages of this key.")
 @click.option("--messages", "singly", is_flag=True, help="List the messages instead of their failure groups.")
 @click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="Messages listed.")
 @json_option
@@ -68,30 +68,31 @@ def list_(
 @click.command()
 @group_option
 @refused_by_option
-@click.argument("message", type=click.UUID)
+@click.argument("message", type=IdDigits())
 @json_option
 @click.pass_obj
 def show(
-    application: Application, group: Service | None, refused_by: RefusedBy | None, message: UUID, as_json: bool
+    application: Application, group: Service | None, refused_by: RefusedBy | None, message: str, as_json: bool
 ) -> None:
     """Show one message: headers, body, failure with traceback, what waits behind it, what was done to it."""
-    service, refused_by = find(application, message, group, refused_by)
+    service, target = find(application, message, group, refused_by)
     with connected(application, service, service.role) as connection, errors_as_failures():
-        found = {"group": service.group, **inspection.show(connection, message, refused_by)}
+        found = {"group": service.group, **inspection.show(connection, *target)}
     click.echo(to_json(found) if as_json else "\n".join(display.message_text(found)))
 
 
 @click.command()
 @group_option
-@click.argument("message", type=click.UUID, required=False)
+@click.argument("message", type=IdDigits(), required=False)
 @click.option("--limit", type=click.IntRange(min=1), default=DEFAULT_LIMIT, show_default=True, help="The newest.")
 @json_option
 @click.pass_obj
-def actions(application: Application, group: Service | None, message: UUID | None, limit: int, as_json: bool) -> None:
+def actions(application: Application, group: Service | None, message: str | None, limit: int, as_json: bool) -> None:
     """List who retried, edited or skipped what, when and why; also of messages that are no longer parked."""
     found: list[dict[str, Any]] = []
+    asked = whole_id(application, message, group, by_digits.acted_on) if message else None
     for service in one_or_all(application, group):
         with connected(application, service, service.role) as connection:
-            found += [{"group": service.group, **row} for row in inspection.actions(connection, message, limit)]
+            found += [{"group": service.group, **row} for row in inspection.actions(connection, asked, limit)]
     found = sorted(found, key=itemgetter("acted_at"), reverse=True)[:limit]
     click.echo(to_json({"actions": found}) if as_json else "\n".join(display.actions_table(found) or ["None."]))

@@ -11,14 +11,17 @@ from psycopg import Connection
 from ordersaga.cli.app import Application
 from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed, full_command
+from ordersaga.cli.ids import IdDigits, KeyText, only
 from ordersaga.cli.options import group_option
-from ordersaga.parked import inspection, listing
+from ordersaga.parked import by_digits, inspection, listing
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import Operator, UnknownMessage
 from ordersaga.parked.refused_by import REFUSED_BY, RefusedBy
+from ordersaga.readside import short_ids
 from ordersaga.service import Service
 
 Command = Callable[..., Any]
+Search = Callable[[Connection[Any], str, int], list[UUID]]
 
 
 refused_by_option = click.option(
@@ -30,11 +33,11 @@ def selecting(command: Command) -> Command:
     """Arguments `messages`, `key`, `failure`, `everything`, `group` and `refused_by`."""
     for option in (
         click.option("--all", "everything", is_flag=True, help="Every message that failed."),
-        click.option("--key", help="The first message of this key, which the others wait for."),
+        click.option("--key", type=KeyText(), help="The first message of this key, which the others wait for."),
         click.option("--failure", metavar="ID", help="Those of one failure group, as `parked list` names it."),
         refused_by_option,
         group_option,
-        click.argument("messages", nargs=-1, type=click.UUID, metavar="[MESSAGE]..."),
+        click.argument("messages", nargs=-1, type=IdDigits(), metavar="[MESSAGE]..."),
     ):
         command = option(command)
     return command
@@ -60,7 +63,7 @@ class Chosen(NamedTuple):
 
 def choose(
     application: Application,
-    messages: tuple[UUID, ...],
+    messages: tuple[str, ...],
     group: Service | None,
     refused_by: RefusedBy | None,
     failure: str | None,
@@ -84,11 +87,28 @@ def choose(
     return [found for found in chosen if found.targets]
 
 
+def whole_id(application: Application, digits: str, group: Service | None, search: Search = by_digits.parked) -> UUID:
+    """The id with these digits among those that `search` finds. Raises Failed."""
+    if found := short_ids.whole(digits):
+        return found
+    candidates: dict[UUID, None] = {}
+    for service in one_or_all(application, group):
+        with connected(application, service, service.role) as connection:
+            candidates |= dict.fromkeys(search(connection, digits, short_ids.MAX_CANDIDATES))
+    return only(list(candidates)[: short_ids.MAX_CANDIDATES], digits, not_parked(f"Message {digits}"))
+
+
+def not_parked(what: str) -> str:
+    return f"{what} is not parked. {full_command('parked list --messages')} names those that are."
+
+
 def choose_by_id(
-    application: Application, messages: tuple[UUID, ...], group: Service | None, refused_by: RefusedBy | None
+    application: Application, messages: tuple[str, ...], group: Service | None, refused_by: RefusedBy | None
 ) -> list[Chosen]:
     """Raises Failed when a message is not parked, or is parked more than once."""
-    found: dict[UUID, list[tuple[Service, RefusedBy]]] = {message: [] for message in messages}
+    found: dict[UUID, list[tuple[Service, RefusedBy]]] = {
+        whole_id(application, message, group): [] for message in messages
+    }
     for service in one_or_all(application, group):
         with connected(application, service, service.role) as connection:
             for message, refusals in found.items():
@@ -104,7 +124,7 @@ def choose_by_id(
 def only_refusal(message: UUID, refusals: list[tuple[Service, RefusedBy]]) -> tuple[Service, RefusedBy]:
     """The only service that has parked the message, and who refused it. Raises Failed."""
     if not refusals:
-        raise Failed(f"Message {message} is not parked. {full_command('parked list --messages')} names those that are.")
+        raise Failed(not_parked(f"Message {message}"))
     if len(refusals) > 1:
         names = " and ".join(f"{service.group} ({by})" for service, by in refusals)
         raise Failed(f"Message {message} is parked by {names}: say which with --group or --refused-by.")
@@ -112,11 +132,11 @@ def only_refusal(message: UUID, refusals: list[tuple[Service, RefusedBy]]) -> tu
 
 
 def find(
-    application: Application, message: UUID, group: Service | None, refused_by: RefusedBy | None
-) -> tuple[Service, RefusedBy]:
-    """The service that has parked this message, and who refused it. Raises Failed."""
+    application: Application, message: str, group: Service | None, refused_by: RefusedBy | None
+) -> tuple[Service, Target]:
+    """The parked message with this id, or these digits of it, and the service that has parked it. Raises Failed."""
     [(service, [target])] = choose_by_id(application, (message,), group, refused_by)
-    return service, target.refused_by
+    return service, target
 
 
 Action = Callable[..., str | None]
