@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Protocol
 from uuid import UUID
 
-from ordersaga.runtime.errors import ResourceUnavailable
+from ordersaga.runtime.errors import RateLimited, ResourceUnavailable
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,10 @@ class CardProcessorUnavailable(ResourceUnavailable):
     """The processor gave no usable answer; asking again later is safe."""
 
 
+class CardProcessorBusy(RateLimited, CardProcessorUnavailable):
+    """The processor is asked too often; it did nothing, and asking again after a pause is safe."""
+
+
 class CardProcessorRefused(Exception):
     """The processor refused permanently; asking again does not help, a person must look."""
 
@@ -86,6 +90,7 @@ class Gateway(Protocol):
 
     Raises:
         CardProcessorUnavailable, CardProcessorRefused: nothing is known of the outcome.
+        CardProcessorBusy: it is asked too often.
     """
 
     def charge(self, request: ChargeRequest) -> ChargeAnswer:

@@ -7,6 +7,7 @@ from uuid import UUID
 from payment_service.cards import SUCCEEDED, TestCard, card_named, decline_reason
 from payment_service.gateway import (
     Captured,
+    CardProcessorBusy,
     CardProcessorRefused,
     CardProcessorUnavailable,
     ChargeAnswer,
@@ -55,7 +56,7 @@ class InProcessGateway:
             order = self._order(request)
             if order.answer is None and order.failures_left and not _is_charged_first(request.card):
                 order.failures_left -= 1
-                raise CardProcessorUnavailable(f"The card of order {request.order_id} asks for this failure.")
+                raise failure_of(request.card)(f"The card of order {request.order_id} asks for this failure.")
             order.answer = order.answer or _decide_charge(request)
             if order.failures_left:
                 order.failures_left -= 1
@@ -125,6 +126,10 @@ def _refund_answer(refund_id: str, refund: RefundAtProcessor) -> RefundAnswer:
 def _failures(card: str) -> int:
     known = card_named(card) or TestCard()
     return known.failed_attempts + known.rate_limited + known.stored_failures + known.silent + known.mute * FOREVER
+
+
+def failure_of(card: str) -> type[CardProcessorUnavailable]:
+    return CardProcessorBusy if (card_named(card) or TestCard()).rate_limited else CardProcessorUnavailable
 
 
 def _is_charged_first(card: str) -> bool:

@@ -5,6 +5,7 @@ from uuid import UUID
 from contracts.inventory import StockReserved
 from contracts.orders import OrderCancelled
 from contracts.payments import LateChargeMade, RefundCheckDue, RefundRequested
+from ordersaga.inbox.limits import Limits, ResourceLimits
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
 from payment_service.commands import (
@@ -17,10 +18,17 @@ from payment_service.commands import (
 )
 from payment_service.gateway import ChargeAnswer, ChargeRequest, Gateway, RefundAnswer
 from payment_service.payment import Payment
+from payment_service.settings import PaymentSettings
 
 reactions = Reactions()
 CARD_PROCESSOR = "card processor"
 ToRefund = OrderCancelled | LateChargeMade | RefundRequested
+
+
+def limits_from(settings: PaymentSettings) -> Limits:
+    """How often, and how many at once, one worker calls the card processor."""
+    at_once = {"charge": settings.card_processor_charges_at_once}
+    return {CARD_PROCESSOR: ResourceLimits(settings.card_processor_calls_per_second, at_once)}
 
 
 def the_payment(message: StockReserved | RefundCheckDue | ToRefund) -> tuple[UUID]:
@@ -42,17 +50,29 @@ def is_watched(message: RefundCheckDue, transaction: Transaction) -> bool:
     return payment is not None and payment.is_watched(message.refund_id)
 
 
-def charge(message: StockReserved, transaction: Transaction, gateway: Gateway) -> ChargeAnswer | None:
-    """Outside step: charge the card, once per order, unless the order was cancelled before.
+def is_cancelled_meanwhile(message: StockReserved, transaction: Transaction) -> bool:
+    """A cancellation that waits, parked, behind this message was made before this attempt."""
+    return transaction.is_parked(OrderCancelled, str(message.order_id))
 
-    A cancellation that waits, parked, behind this message was made before this attempt.
-    """
+
+def needs_the_processor(message: StockReserved, transaction: Transaction) -> bool:
+    """Not when the order was cancelled before anyone asked for the charge: there is nothing to withdraw."""
+    was_never_asked = not transaction.may_have_called and is_cancelled_meanwhile(message, transaction)
+    return may_be_charged(message, transaction) and not was_never_asked
+
+
+def charge_or_withdraw(message: StockReserved, transaction: Transaction) -> str:
+    return "withdraw" if is_cancelled_meanwhile(message, transaction) else "charge"
+
+
+def charge(message: StockReserved, transaction: Transaction, gateway: Gateway) -> ChargeAnswer | None:
+    """Outside step: charge the card, once per order; if the order was cancelled meanwhile, withdraw the charge."""
     if not may_be_charged(message, transaction):
         return None
     assert transaction.message
     since = transaction.message.time
     request = ChargeRequest(message.order_id, message.amount, message.currency, message.card, since)
-    if transaction.is_parked(OrderCancelled, str(message.order_id)):
+    if charge_or_withdraw(message, transaction) == "withdraw":
         return gateway.withdraw(request)
     return gateway.charge(request)
 
@@ -70,7 +90,15 @@ def find_refund(message: RefundCheckDue, transaction: Transaction, gateway: Gate
     return gateway.find_refund(message.refund_id) if is_watched(message, transaction) else None
 
 
-@reactions.to(StockReserved, loads=the_payment, outside=charge, needs_outside=may_be_charged, resource=CARD_PROCESSOR)
+@reactions.to(
+    StockReserved,
+    loads=the_payment,
+    outside=charge,
+    needs_outside=needs_the_processor,
+    resource=CARD_PROCESSOR,
+    operation=charge_or_withdraw,
+    at_once={"charge": 16, "withdraw": 4},
+)
 def when_stock_reserved_capture_payment(
     message: StockReserved, transaction: Transaction, answer: ChargeAnswer | None
 ) -> None:
@@ -78,7 +106,13 @@ def when_stock_reserved_capture_payment(
 
 
 @reactions.to(
-    OrderCancelled, loads=the_payment, outside=refund_charge, needs_outside=is_refundable, resource=CARD_PROCESSOR
+    OrderCancelled,
+    loads=the_payment,
+    outside=refund_charge,
+    needs_outside=is_refundable,
+    resource=CARD_PROCESSOR,
+    operation="refund",
+    at_once=4,
 )
 def when_order_cancelled_refund_or_void_payment(
     message: OrderCancelled, transaction: Transaction, answer: RefundAnswer | None
@@ -87,7 +121,13 @@ def when_order_cancelled_refund_or_void_payment(
 
 
 @reactions.to(
-    LateChargeMade, loads=the_payment, outside=refund_charge, needs_outside=is_refundable, resource=CARD_PROCESSOR
+    LateChargeMade,
+    loads=the_payment,
+    outside=refund_charge,
+    needs_outside=is_refundable,
+    resource=CARD_PROCESSOR,
+    operation="refund",
+    at_once=4,
 )
 def when_late_charge_made_refund_it(
     message: LateChargeMade, transaction: Transaction, answer: RefundAnswer | None
@@ -96,7 +136,13 @@ def when_late_charge_made_refund_it(
 
 
 @reactions.to(
-    RefundRequested, loads=the_payment, outside=refund_charge, needs_outside=is_refundable, resource=CARD_PROCESSOR
+    RefundRequested,
+    loads=the_payment,
+    outside=refund_charge,
+    needs_outside=is_refundable,
+    resource=CARD_PROCESSOR,
+    operation="refund",
+    at_once=4,
 )
 def when_refund_requested_refund_again(
     message: RefundRequested, transaction: Transaction, answer: RefundAnswer | None
@@ -104,7 +150,15 @@ def when_refund_requested_refund_again(
     record_cancellation(transaction, message.order_id, answer)
 
 
-@reactions.to(RefundCheckDue, loads=the_payment, outside=find_refund, needs_outside=is_watched, resource=CARD_PROCESSOR)
+@reactions.to(
+    RefundCheckDue,
+    loads=the_payment,
+    outside=find_refund,
+    needs_outside=is_watched,
+    resource=CARD_PROCESSOR,
+    operation="find refund",
+    at_once=2,
+)
 def when_refund_check_due_record_how_it_stands(
     message: RefundCheckDue, transaction: Transaction, answer: RefundAnswer | None
 ) -> None:

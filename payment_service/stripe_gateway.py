@@ -1,6 +1,6 @@
 """The card processor Stripe, or a server with the same HTTP interface."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -12,6 +12,7 @@ import stripe
 from ordersaga.runtime.logs import quieten
 from payment_service.cards import decline_reason
 from payment_service.gateway import (
+    CardProcessorBusy,
     CardProcessorRefused,
     CardProcessorUnavailable,
     ChargeAnswer,
@@ -174,7 +175,13 @@ class StripeGateway:
             raise CardProcessorUnavailable(
                 f"Could not {doing}: {self._base} does not accept our key ({error}). Check STRIPE_API_KEY."
             ) from error
-        except (stripe.APIConnectionError, stripe.RateLimitError, stripe.APIError) as error:
+        except stripe.RateLimitError as error:
+            raise CardProcessorBusy(
+                f"Could not {doing}: {self._base} is called too often ({error}). Nothing was done; the call is made "
+                "again after a pause. If it lasts, set CARD_PROCESSOR_CALLS_PER_SECOND below the limit of the account.",
+                pause_named_by(error),
+            ) from error
+        except (stripe.APIConnectionError, stripe.APIError) as error:
             raise CardProcessorUnavailable(
                 f"Could not {doing}: {self._base} gave no usable answer ({error.__cause__ or error}). "
                 "Ask again later: the idempotency key makes that safe. If it lasts, check that the card "
@@ -185,6 +192,13 @@ class StripeGateway:
                 f"Could not {doing}: {self._base} refuses ({error}). Look the order up in the processor's "
                 "records before doing it again by hand."
             ) from error
+
+
+def pause_named_by(error: stripe.StripeError) -> float | None:
+    """Seconds of the header Retry-After, which Stripe does not always send."""
+    headers: Mapping[str, str] = error.headers or {}
+    named = next((value for name, value in headers.items() if name.lower() == "retry-after"), "")
+    return float(named) if named.isdecimal() else None
 
 
 def _http_client(base: str, timeout: float) -> stripe.HTTPClient:

@@ -12,6 +12,7 @@ from psycopg import Connection
 from ordersaga.broker.topology import Group
 from ordersaga.database.service_schema import Migrations, ServiceSchema
 from ordersaga.inbox.handler import Handler
+from ordersaga.inbox.limits import Limits, no_limits
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.runtime.settings import Settings, database_url
@@ -62,6 +63,7 @@ class Service:
         reactions: the functions that handle the messages it receives. Default: none.
         settings: the class of the variables that its processes read.
         resources: opens the clients that its outside steps use, from the settings of its worker.
+        limits: how often, and how many at once, its outside steps may call each resource, from the same settings.
         database: its database, in small letters, digits and _; the variable `<DATABASE>_DATABASE_URL` holds the URL.
             Default: the name.
         group: its consumer group, which names its queues. Default: the name.
@@ -85,6 +87,7 @@ class Service:
         *,
         settings: type[Settings] = Settings,
         resources: Callable[[Any], Any] = no_resources,
+        limits: Callable[[Any], Limits] = no_limits,
         database: str = "",
         group: str = "",
         role: str = "",
@@ -97,6 +100,7 @@ class Service:
         self.reactions = reactions or Reactions()
         self.settings = settings
         self.resources = resources
+        self.limits = limits
         self.database = checked(database or name)
         self.group = group or name
         self.role = role or name

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from ordersaga.inbox.outside import THREADS
+from ordersaga.inbox.reactions import AT_ONCE
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked
@@ -24,12 +24,12 @@ def counting(servers: AnyServers, database: Databases, broker: TestBroker, tmp_p
 
 
 def test_what_needs_no_answer_goes_on_while_every_outside_step_hangs(counting: Counting) -> None:
-    silent, other = [uuid4() for _ in range(THREADS + 4)], uuid4()
+    silent, other = [uuid4() for _ in range(AT_ONCE + 4)], uuid4()
     for counter in silent:
         counting.switches.set(counter, "slow")
     counting.start()
     counting.publish(counted(counter, 1, Asked) for counter in silent)
-    until(lambda: sum(map(counting.switches.is_obeyed, silent)) == THREADS)
+    until(lambda: sum(map(counting.switches.is_obeyed, silent)) == AT_ONCE)
     counting.publish([counted(other, NEEDS_NO_ANSWER, Asked), counted(other, 2)])
     until(lambda: counting.numbers(other) == [NEEDS_NO_ANSWER, 2])
     assert not any(map(counting.numbers, silent))
@@ -51,7 +51,7 @@ def test_a_silent_resource_is_named_and_called_once_at_a_time_until_it_answers(c
     assert "no answer" in problem
     uncalled = "select count(*) from parked_messages where error = 'CircuitOpen' and attempts = 0"
     assert counting.database.rows(uncalled)[0][0] > 0
-    assert process.metric('ordersaga_circuit_open{resource="answering machine"}') == 1
+    assert process.metric('ordersaga_circuit_open{operation="call",resource="answering machine"}') == 1
     counting.publish([counted(other, NEEDS_NO_ANSWER, Asked)])
     until(lambda: counting.numbers(other) == [NEEDS_NO_ANSWER])
     for counter in silent:

@@ -60,7 +60,8 @@ def parked_as(connection: Connection[Any], message: Message) -> UUID:
 class NoSteps:
     """A worker without outside steps."""
 
-    held_contracts: tuple[str, ...] = ()
+    held_operations: tuple[str, ...] = ()
+    places = 0
 
     def needed(self, _: object) -> bool:
         return False

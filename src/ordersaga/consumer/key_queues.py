@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ordersaga.inbox.delivery import Broken, Received
+from ordersaga.inbox.operation import Step
 from ordersaga.inbox.outside import OutsideSteps
 
 
@@ -18,7 +19,7 @@ class KeyQueues:
         self.outside = outside
         self.wake = wake
         self._queues: dict[str, deque[Received | Broken]] = {}
-        self._running: dict[str, Future[Any]] = {}
+        self._running: dict[str, Step] = {}
         self._ended: deque[tuple[str, Future[Any]]] = deque()
 
     def __bool__(self) -> bool:
@@ -35,10 +36,19 @@ class KeyQueues:
             queue = self._queues.get(message.key) if message.key is not None else None
             if queue is not None:
                 queue.append(message)
+                self._tell_first(queue, message)
             elif message.key is not None and self.outside.needed(message):
                 self._queues[message.key] = deque([message])
             else:
                 yield message
+
+    def _tell_first(self, queue: deque[Received | Broken], behind: Received | Broken) -> None:
+        """What came behind the first may spare it its call, if it waits for one."""
+        first = queue[0]
+        if isinstance(first, Received) and isinstance(behind, Received):
+            first.behind.append(behind.contract)
+            if step := self._running.get(first.key):
+                self.outside.reconsider(step)
 
     def start(self) -> None:
         """Start the outside step of each first message; call this once all messages returned before are committed."""
@@ -63,8 +73,15 @@ class KeyQueues:
             yield with_answer(queue.popleft(), future)
             while queue and not self.outside.needed(queue[0]):
                 yield queue.popleft()
-            if not queue:
+            if queue:
+                self._tell_of_followers(queue)
+            else:
                 del self._queues[key]
+
+    def _tell_of_followers(self, queue: deque[Received | Broken]) -> None:
+        first, *behind = queue
+        assert isinstance(first, Received)
+        first.behind = [message.contract for message in behind if isinstance(message, Received)]
 
     def clear(self) -> None:
         """Cancel the steps that have not begun, wait for the others, and drop everything: the broker delivers these

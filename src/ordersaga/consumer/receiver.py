@@ -19,7 +19,7 @@ from ordersaga.inbox.handler import Handler
 from ordersaga.parked import table
 from ordersaga.parked.table import NewlyParked
 from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
-from ordersaga.runtime.errors import CircuitOpen, ErrorKind, Failure, classify, describe, session_ended
+from ordersaga.runtime.errors import ErrorKind, Failure, NotCalled, classify, describe, session_ended
 from ordersaga.runtime.logs import log, working_on
 from ordersaga.store.cache import AggregateCache
 from ordersaga.store.lazy_transaction import LazyTransaction
@@ -158,11 +158,12 @@ class Receiver:
         """Park messages behind others of their keys; drop copies of parked messages."""
         seen = table.hashes(connection, [message.id for message in messages])
         table.append(connection, [entry(message, "waiting") for message in messages if forks.is_new(message, seen)])
+        table.let_first_decide(connection, {message.key for message in messages})
 
     def park_failed(self, connection: Connection[Any], message: Received, error: Exception) -> None:
         if classify(error) is ErrorKind.UNAVAILABLE:
             raise error
-        if isinstance(error, CircuitOpen):
+        if isinstance(error, NotCalled):
             self.park(connection, message, "retrying", describe(error))
             return
         state = "dead" if classify(error) is ErrorKind.INVALID else "retrying"
@@ -202,6 +203,7 @@ class Receiver:
                 return False
             if message.key is not None and still_parked(connection, [message.key]) and wanted.state == "retrying":
                 table.append(connection, [entry(message, "waiting")])
+                table.let_first_decide(connection, [message.key])
                 return False
             table.append(connection, [wanted])
             return True
@@ -263,7 +265,10 @@ def still_parked(connection: Connection[Any], keys: Iterable[str]) -> set[str]:
 
 
 def entry(message: Received | Broken, state: str, *details: Any) -> NewlyParked:
-    return NewlyParked(message.id, message.key, message.contract, message.delivery, state, *details)
+    parked = NewlyParked(message.id, message.key, message.contract, message.delivery, state, *details)
+    if isinstance(message, Received):
+        return parked._replace(operation=message.operation, called=message.may_have_called)
+    return parked
 
 
 def runs(messages: Iterable[Received | Broken]) -> Iterator[list[Received | Broken]]:

@@ -100,7 +100,13 @@ class Worker:
         of_retries = replace(limits, lock=min(limits.lock, RETRY_LOCK_SECONDS))
         self.stopping = threading.Event()
         self.outside = OutsideSteps(
-            service.reactions, service.announcements, service.resources(settings), url, self.stopping, limits
+            service.reactions,
+            service.announcements,
+            service.resources(settings),
+            url,
+            self.stopping,
+            limits,
+            service.limits(settings),
         )
         self.database = GatedLink("database", url, limits)
         self.doorbell = Doorbell(url, f"{service.name} worker's doorbell", limits)

@@ -253,6 +253,10 @@ parked_messages = Table(
         DateTime(timezone=True),
         comment="when an attempt at it last failed; null: none has since a person retried it",
     ),
+    Column("operation", Text, nullable=False, server_default="", comment="what its outside step waits for"),
+    Column(
+        "called", Boolean, nullable=False, server_default=text("true"), comment="its outside step may have been called"
+    ),
     Index("parked_messages_key", "key", "position"),
     Index("parked_messages_due", "next_attempt_at", postgresql_where=text("state = 'retrying'")),
 )

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, NamedTuple
 from uuid import UUID, uuid5
@@ -26,6 +26,8 @@ class Delivery(NamedTuple):
     dead_lettered: str = ""
     """Why the broker dead-lettered the message; empty if it did not."""
     queue: str = ""
+    called: bool = False
+    """Whether an attempt at the message, while it was parked, may have made the call of its outside step."""
 
     @property
     def is_suspect(self) -> bool:
@@ -65,6 +67,17 @@ class Received:
     answer: Any = NO_ANSWER
     failure: Exception | None = None
     """What the outside step raised in place of an answer."""
+    operation: str = ""
+    """Resource and operation that the outside step has called or wants to call, as `resource/operation`."""
+    called: bool = False
+    """Whether the call has begun."""
+    behind: list[str] = field(default_factory=list)
+    """Contracts of the messages of its key that wait in hand behind it, in order."""
+
+    @property
+    def may_have_called(self) -> bool:
+        """Whether its outside step may have been called, by this delivery, an earlier one or a parked attempt."""
+        return self.called or self.delivery.called or self.delivery.delivered_before > 0
 
     def require_answer(self) -> Any:
         """Raises NoAnswer when the step was left out."""

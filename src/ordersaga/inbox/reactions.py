@@ -1,7 +1,7 @@
 """Reactions: the functions that a service runs when it receives messages, by contract."""
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -9,6 +9,11 @@ from ordersaga.envelope.declaration import require_contract
 from ordersaga.envelope.message import ContractData
 
 Function = TypeVar("Function", bound=Callable[..., None])
+
+CALL = "call"
+"""The operation of a step that names none."""
+AT_ONCE = 16
+"""The most calls of one operation at once in one process, unless a reaction or the settings say otherwise."""
 
 
 def no_loads(_: Any) -> Iterable[UUID]:
@@ -41,6 +46,14 @@ class Reaction:
     """(data, transaction) -> whether the step is needed; without it the answer is None."""
     resource: str
     """The system that the step calls."""
+    operation: str | Callable[[Any, Any], str] = CALL
+    """What the step asks of it, or (data, transaction) -> that."""
+    at_once: Mapping[str, int] = field(default_factory=dict)
+    """Operation -> the most calls of it at once in one process, for all that the step may ask."""
+
+    def operation_of(self, data: Any, transaction: Any) -> str:
+        """What the step asks for this message."""
+        return self.operation if isinstance(self.operation, str) else self.operation(data, transaction)
 
 
 class Reactions:
@@ -77,6 +90,8 @@ class Reactions:
         outside: Callable[..., Any] | None = None,
         needs_outside: Callable[[Any, Any], bool] = always_needed,
         resource: str = "",
+        operation: str | Callable[[Any, Any], str] = CALL,
+        at_once: int | Mapping[str, int] = AT_ONCE,
     ) -> Callable[[Function], Function]:
         """Register the decorated function(data, transaction[, answer]) as the reaction to a contract.
 
@@ -93,18 +108,30 @@ class Reactions:
             needs_outside: (data, transaction) -> whether the step is needed; if not, the answer is None. It only reads
                 from the database, so what needs no answer goes on while the resource does not answer.
             resource: what the step calls, such as "mail server", as it is named to people; the steps of one
-                resource share a circuit breaker. Default: the name of the step.
+                resource share a rate limit. Default: the name of the step.
+            operation: what the step asks of the resource, such as "send" or "look up": each operation has a circuit
+                breaker and threads of its own, so that one that hangs keeps none from another. Where it depends on the
+                message, (data, transaction) -> operation, which only reads. Default: one for the whole resource.
+            at_once: the most calls of the operation at once in one process; for an operation that depends on the
+                message, each operation -> its number. `Service(limits=)` takes precedence.
 
         Raises:
-            ValueError: there is a reaction to this contract already, or it lacks its name, source or key.
+            ValueError: there is a reaction to this contract already, it lacks its name, source or key, or `at_once`
+                does not name what a function as `operation` may return.
         """
         require_contract(contract)
+        if isinstance(at_once, int):
+            if not isinstance(operation, str):
+                raise ValueError(f"the step of {contract.NAME} chooses its operation: name each in at_once={{...}}")
+            at_once = {operation: at_once}
 
         def register(function: Function) -> Function:
             if contract.NAME in self.by_contract:
                 raise ValueError(f"there are two reactions to {contract.NAME}; make them one function")
             named = resource or getattr(outside, "__name__", "resource")
-            self.by_contract[contract.NAME] = Reaction(contract, function, loads, locks, outside, needs_outside, named)
+            self.by_contract[contract.NAME] = Reaction(
+                contract, function, loads, locks, outside, needs_outside, named, operation, at_once
+            )
             return function
 
         return register

@@ -38,10 +38,12 @@ class ParkedMessage(NamedTuple):
     """Whether a person holds it, or is about to act on it."""
     was_interrupted: bool = False
     """Whether the attempt before this one did not end: it may have killed the process."""
+    had_called: bool = True
+    """Whether its outside step may have been called before this attempt."""
 
     @property
     def delivery(self) -> Delivery:
-        return Delivery(0, self.routing_key, self.headers, self.body)
+        return Delivery(0, self.routing_key, self.headers, self.body, called=self.had_called)
 
 
 IS_WANTED = "coalesce(wanted_until > now(), false)"
@@ -52,12 +54,12 @@ coalesce(held, false) or {IS_WANTED} as is_kept
 """
 MAY_BE_TRIED = f"""
 state = 'retrying' and (error <> %(unknown)s or contract = any(%(contracts)s))
-and (contract is null or contract <> all(%(held)s)) and not {ON_HOLD} and not {IS_WANTED} and not {IS_PAUSED}
+and operation <> all(%(held)s) and not {ON_HOLD} and not {IS_WANTED} and not {IS_PAUSED}
 """
 
 CLAIM = f"""
 with due as (
-    select position as due_position, tried_at is not null as was_interrupted,
+    select position as due_position, tried_at is not null as was_interrupted, called as had_called,
         case when error = %(suspect)s then least(%(deaths)s, %(attempts)s) else %(attempts)s end as most
     from parked_messages
     where {MAY_BE_TRIED} and next_attempt_at <= now() and (tried_at is null or %(alone)s)
@@ -67,9 +69,10 @@ update parked_messages set
     attempts = attempts + (attempts < most)::int,
     state = case when attempts < most then 'retrying' else 'dead' end,
     next_attempt_at = case when attempts < most then now() + %(lease)s end,
-    tried_at = case when attempts < most then now() end
+    tried_at = case when attempts < most then now() end,
+    called = true
 from due where position = due_position
-returning {COLUMNS}, was_interrupted
+returning {COLUMNS}, was_interrupted, had_called
 """  # noqa: S608 - a constant
 
 
@@ -79,8 +82,8 @@ def claim(
     """Claim a message whose next attempt is due, and count the attempt, so that one that kills the process counts too.
 
     A message whose last attempt was interrupted is claimed only when `alone`, with no other attempt under way: the next
-    death must not be counted against another message. After its last attempt it is returned as dead. Messages of the
-    `held` contracts stay: the resource that they need does not answer. One whose contract was unknown is claimed only
+    death must not be counted against another message. After its last attempt it is returned as dead. Messages that
+    wait for one of the `held` operations stay: it is not to be called. One whose contract was unknown is claimed only
     by a worker that knows it, among its `contracts`. None is claimed that a person keeps, nor while the group is
     paused.
     """
@@ -152,17 +155,21 @@ def release_first(connection: Connection[Any], key: str | None) -> None:
 
 POSTPONE = """
 update parked_messages set error = %(error)s, place = %(place)s, message = %(message)s, traceback = %(traceback)s,
-    state = case when %(pause)s::interval is null then 'dead' else 'retrying' end, next_attempt_at = now() + %(pause)s,
-    tried_at = null, failed_at = now(), held = nullif(held, false)
+    state = case when %(pause)s::interval is null then 'dead' else 'retrying' end,
+    next_attempt_at = now() + %(pause)s, tried_at = null, operation = %(operation)s,
+    failed_at = now(), held = nullif(held, false)
 where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
 """
 
 
-def postpone(connection: Connection[Any], row: ParkedMessage, failure: Failure, pause: timedelta | None) -> None:
-    """Record a failed attempt. The next one is due after the pause; without a pause the message is dead."""
+def postpone(
+    connection: Connection[Any], row: ParkedMessage, failure: Failure, pause: timedelta | None, operation: str = ""
+) -> None:
+    """Record a failed attempt. The next one is due after the pause, and once the operation that its outside step wants
+    may be called; without a pause the message is dead."""
     texts = {name: clean(text) for name, text in failure._asdict().items()}
     parameters = {**texts, "pause": pause, "position": row.position, "attempts": row.attempts, "edits": row.edits}
-    connection.execute(POSTPONE, parameters)
+    connection.execute(POSTPONE, {**parameters, "operation": operation})
     failure_notes.seen(connection, failure.error, row.contract, failure.place)
 
 
@@ -177,6 +184,22 @@ where p.position = claimed.position and p.attempts = claimed.attempts and p.edit
 def release_claims(connection: Connection[Any], rows: Sequence[ParkedMessage]) -> None:
     """Take back attempts that did not run, because a server went away or a person acted on the message."""
     connection.execute(RELEASE_CLAIMS, claims(rows))
+
+
+RELEASE_UNCALLED = """
+update parked_messages p set attempts = p.attempts - 1, next_attempt_at = case p.state when 'retrying' then now() end,
+    tried_at = null, called = %(called)s, operation = case when exists (
+        select from parked_messages f where f.key = p.key and f.position > p.position and f.parked_at > p.tried_at)
+        then '' else %(operation)s end
+where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
+"""
+
+
+def release_uncalled(connection: Connection[Any], row: ParkedMessage, operation: str, called: bool) -> None:
+    """Take back an attempt whose outside step was not called; it waits for the operation, unless another message has
+    come behind it since: then it is decided about again."""
+    parameters = {"position": row.position, "attempts": row.attempts, "edits": row.edits}
+    connection.execute(RELEASE_UNCALLED, {**parameters, "operation": operation, "called": called})
 
 
 HOLD = """

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from datetime import timedelta
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -13,16 +13,15 @@ from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.inbox import forks
 from ordersaga.inbox.delivery import Broken, Received, read
 from ordersaga.inbox.handler import Handler
+from ordersaga.inbox.operation import Step
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked import attempts, failure_notes, table
 from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.runtime.backoff import retry_on_conflict
-from ordersaga.runtime.errors import CircuitOpen, ErrorKind, classify, describe, session_ended
+from ordersaga.runtime.errors import ErrorKind, NotCalled, RateLimited, classify, describe, session_ended
 from ordersaga.runtime.logs import is_worth_a_line, log, working_on
 from ordersaga.store.lazy_transaction import LazyTransaction
 
-MAX_OUTSIDE = 16
-"""The most messages whose outside steps run at once."""
 MAX_FOLLOWERS = 100
 """The most messages that go into one transaction with the message that they waited behind."""
 IDLE_SECONDS = 1.0
@@ -48,7 +47,7 @@ class Retries:
         self.handler = handler
         self.ring = ring
         self.outside = outside
-        self._outside: dict[Future[Any], Attempt] = {}
+        self._outside: dict[Step, Attempt] = {}
         self._claimed: dict[int, ParkedMessage] = {}
         self._unrecorded: list[tuple[Attempt, Exception]] = []
         """Attempts that ended their session, to be recorded in the next."""
@@ -80,9 +79,9 @@ class Retries:
     def claim(self, connection: Connection[Any]) -> ParkedMessage | None:
         """Claim one message at a time: if the process dies, only the attempt under way must count."""
         alone = any(attempt.row.was_interrupted for attempt in self._outside.values())
-        if alone or len(self._outside) >= MAX_OUTSIDE:
+        if alone or len(self._outside) > self.outside.places:
             return None
-        held = self.outside.held_contracts
+        held = self.outside.held_operations
         row = attempts.claim(connection, alone=not self._outside, contracts=self._contracts, held=held)
         if row and row.state != "dead":
             self._claimed[row.position] = row
@@ -91,7 +90,7 @@ class Retries:
     def pause(self, connection: Connection[Any]) -> float:
         if self._outside:
             return OUTSIDE_SECONDS
-        due = attempts.seconds_until_due(connection, self._contracts, self.outside.held_contracts)
+        due = attempts.seconds_until_due(connection, self._contracts, self.outside.held_operations)
         return IDLE_SECONDS if due is None else max(OUTSIDE_SECONDS, min(IDLE_SECONDS, due))
 
     def outside_positions(self) -> set[int]:
@@ -125,7 +124,7 @@ class Retries:
         else:
             self.attempt(connection, [Attempt(row, message), *self.followers_of(connection, row)])
 
-    def finish_outside(self, connection: Connection[Any], attempt: Attempt, future: "Future[Any]") -> None:
+    def finish_outside(self, connection: Connection[Any], attempt: Attempt, future: Step) -> None:
         """Make the attempt with the answer of its outside step, or record that the step failed."""
         error = future.exception()
         if isinstance(error, Exception):
@@ -182,14 +181,14 @@ class Retries:
         self.end(first)
 
     def record_failure(self, connection: Connection[Any], attempt: Attempt, error: Exception) -> None:
-        """Postpone the next attempt, or declare the message dead; an attempt that a circuit breaker refused does not
+        """Postpone the next attempt, or declare the message dead; one whose outside step was not called does not
         count. Raises the error if a server is away."""
         row, message = attempt
         kind = classify(error)
         if kind is ErrorKind.UNAVAILABLE:
             raise error
-        if isinstance(error, CircuitOpen):
-            attempts.release_claims(connection, [row])
+        if isinstance(error, NotCalled):
+            attempts.release_uncalled(connection, row, message.operation, message.may_have_called)
             self.end(row)
             return
         if connection.closed:
@@ -199,7 +198,8 @@ class Retries:
             refuse_locked_tables(connection, error)
         last = kind is ErrorKind.INVALID or row.attempts >= table.MAX_ATTEMPTS
         failure = describe(error)
-        attempts.postpone(connection, row, failure, None if last else table.pause_after(row.attempts))
+        pause = None if last else max(table.pause_after(row.attempts), asked_pause(error))
+        attempts.postpone(connection, row, failure, pause, message.operation)
         self.end(row)
         if not last and not is_worth_a_line(row.attempts):
             return
@@ -209,3 +209,8 @@ class Retries:
 
     def end(self, row: ParkedMessage) -> None:
         self._claimed.pop(row.position, None)
+
+
+def asked_pause(error: Exception) -> timedelta:
+    """The pause that a resource asks for."""
+    return timedelta(seconds=error.retry_after or 0 if isinstance(error, RateLimited) else 0)

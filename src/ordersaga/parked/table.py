@@ -52,6 +52,10 @@ class NewlyParked(NamedTuple):
     attempts: int = 0
     pause: timedelta | None = None
     """Until the next attempt; None: none by itself, a person or a worker that knows the contract decides."""
+    operation: str = ""
+    """What its outside step waits for, as `resource/operation`: no attempt while that is not to be called."""
+    called: bool = True
+    """Whether its outside step may have been called."""
 
 
 def pause_after(attempts: int) -> timedelta:
@@ -99,13 +103,13 @@ def hashes(connection: Connection[Any], ids: Iterable[UUID]) -> dict[UUID, bytes
 
 APPEND = """
 insert into parked_messages (message_id, key, contract, routing_key, headers, body, state, error, place, message,
-    traceback, attempts, next_attempt_at, failed_at)
+    traceback, attempts, next_attempt_at, failed_at, operation, called)
 select id, key, contract, routing_key, headers, body, state, error, place, message, traceback, attempts, now() + pause,
-    case when state <> 'waiting' then now() end
+    case when state <> 'waiting' then now() end, operation, called
 from unnest(%s::uuid[], %s::text[], %s::text[], %s::text[], %s::jsonb[], %s::bytea[], %s::text[], %s::text[],
-    %s::text[], %s::text[], %s::text[], %s::smallint[], %s::interval[]) with ordinality
+    %s::text[], %s::text[], %s::text[], %s::smallint[], %s::interval[], %s::text[], %s::boolean[]) with ordinality
     as entry (id, key, contract, routing_key, headers, body, state, error, place, message, traceback, attempts,
-        pause, number)
+        pause, operation, called, number)
 order by number
 on conflict (message_id) do nothing returning message_id
 """
@@ -121,12 +125,24 @@ def append(connection: Connection[Any], entries: Sequence[NewlyParked]) -> None:
         return
     rows = [
         (e.id, clean(e.key), clean(e.contract), clean(e.delivery.routing_key), Jsonb(as_json(e.delivery.headers)))
-        + (e.delivery.body, e.state, *map(clean, e.failure), e.attempts, e.pause)
+        + (e.delivery.body, e.state, *map(clean, e.failure), e.attempts, e.pause, e.operation, e.called)
         for e in entries
     ]
     appended = connection.execute(APPEND, list(map(list, zip(*rows, strict=True)))).rowcount
     if appended < len(entries):
         raise AlreadyReceived("another consumer parked one of these messages first")
+
+
+FOLLOWED = """
+update parked_messages set operation = '' where operation <> '' and position in (
+    select min(position) from parked_messages where key = any(%s) group by key)
+"""
+
+
+def let_first_decide(connection: Connection[Any], keys: Iterable[str]) -> None:
+    """Have the first message of each key decided about again although its operation is not called: what has come
+    behind it may spare it the call."""
+    connection.execute(FOLLOWED, (list(keys),))
 
 
 def clean(text: str | None) -> str | None:

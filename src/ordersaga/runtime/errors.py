@@ -58,8 +58,24 @@ class ResourceUnavailable(Exception):
     """
 
 
-class CircuitOpen(ResourceUnavailable):
+class NotCalled(ResourceUnavailable):
+    """The outside step was not called, for now; the attempt does not count."""
+
+
+class CircuitOpen(NotCalled):
     """The outside step was not called: the system that it calls has not answered for some time."""
+
+
+class RateLimited(ResourceUnavailable):
+    """The system that an outside step calls answers that it is called too often, as HTTP does with 429.
+
+    It is no outage: no circuit breaker opens. Nothing of the system is called for `retry_after` seconds (None: for
+    a pause that grows with each such answer), then the step runs again.
+    """
+
+    def __init__(self, text: str, retry_after: float | None = None) -> None:
+        super().__init__(text)
+        self.retry_after = retry_after
 
 
 class TooManyLocks(Exception):
@@ -137,7 +153,7 @@ def classify_sqlstate(error: psycopg.Error) -> ErrorKind:
 
 def is_outage(error: BaseException) -> bool:
     """Whether an outside step failed because the system that it calls does not answer."""
-    return isinstance(error, ResourceUnavailable | OSError)
+    return isinstance(error, ResourceUnavailable | OSError) and not isinstance(error, RateLimited)
 
 
 class Failure(NamedTuple):

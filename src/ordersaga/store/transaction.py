@@ -70,6 +70,10 @@ class Transaction:
         """The message whose reaction or outside step this is; None for a request or a deadline."""
         self.is_key_free = False
         """True when no message of the key of `message` was parked when its outside step began."""
+        self.may_have_called = True
+        """In an outside step: False when no attempt at the message can have called the resource before."""
+        self.followers: frozenset[str] = frozenset()
+        """In an outside step that is held up: contracts of the messages that wait in hand behind the message."""
         self.rows = flush.Rows()
         self._histories: dict[UUID, History | None] = {}
         self._unlocked: set[UUID] = set()
@@ -229,9 +233,15 @@ class Transaction:
         self.cause = message.caused_by_this()
 
     def is_parked(self, contract: type[ContractData], key: str) -> bool:
-        """Whether a message of this contract and key is parked in this service, such as behind the one at hand."""
-        if self.message and self.message.key == key and self.is_key_free:
-            return False
+        """Whether a message of this contract and key is parked in this service, such as behind the one at hand.
+
+        While the outside step of the one at hand is held up, those that wait in hand behind it count as parked.
+        """
+        if self.message and self.message.key == key:
+            if contract.NAME in self.followers:
+                return True
+            if self.is_key_free:
+                return False
         row = self._connection.execute(IS_PARKED, (key, contract.NAME)).fetchone()
         return bool(row and row[0])
 
