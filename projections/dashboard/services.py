@@ -1,6 +1,6 @@
 """The client of the services' `/parked` over HTTP; each request carries the signed-in viewer's token."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -10,10 +10,20 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from ordersaga.http.openapi import View
-from ordersaga.http.parked_views import Done, DryRunView, ParkedList, ParkedView, RetriesDone
+from ordersaga.http.parked_views import (
+    ActionsList,
+    ActionView,
+    Done,
+    DryRunView,
+    ParkedList,
+    ParkedRow,
+    ParkedView,
+    RetriesDone,
+)
 from ordersaga.parked.refused_by import REFUSED_BY
 
 Answer = TypeVar("Answer", bound=View)
+Result = TypeVar("Result")
 LIST_TIMEOUT_SECONDS = 2.0
 ACTION_TIMEOUT_SECONDS = 15.0
 """A dry run calls the reaction, which may wait for a lock."""
@@ -24,6 +34,16 @@ BATCH = 200
 
 class ServiceRefused(Exception):
     """A service refused a request or did not answer; the text says what and why."""
+
+    def __init__(self, text: str, status: int = 0) -> None:
+        """`status` is that of the response, 0 without one."""
+        super().__init__(text)
+        self.status = status
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the message is not parked there, or no longer."""
+        return self.status == 404
 
 
 class ParkedPlace(NamedTuple):
@@ -88,20 +108,55 @@ class Services:
         path, query = f"/parked/{place.message_id}", {"refused_by": place.refused_by}
         return self._ask(ParkedView, "GET", place.service, path, token, LIST_TIMEOUT_SECONDS, params=query)
 
+    def queue_of(self, token: str, service: str, message: ParkedRow) -> Sequence[ParkedRow]:
+        """The first messages of its key, in the order in which they are handled; empty without a key."""
+        if not message.key:
+            return []
+        found = self.parked_at(service, token, key=message.key, refused_by=message.refused_by).found
+        return found.messages if found else []
+
+    def next_of(self, token: str, service: str, message: ParkedRow) -> ParkedRow | None:
+        """Another message of its failure group: the one behind it, or else the first."""
+        same = {"failure": message.failure, "refused_by": message.refused_by}
+        behind = f"{message.refused_by}.{message.position}"
+        for more in ({"after": behind}, {}):
+            found = self.parked_at(service, token, **same, **more).found
+            others = [row for row in found.messages if row.message_id != message.message_id] if found else []
+            if others:
+                return others[0]
+        return None
+
+    def actions(self, token: str, place: ParkedPlace) -> Sequence[ActionView]:
+        """Newest first, also on a message that is no longer parked."""
+        query = {"message_id": str(place.message_id)}
+        return self._ask(
+            ActionsList, "GET", place.service, "/parked/actions", token, LIST_TIMEOUT_SECONDS, params=query
+        ).actions
+
+    def edit(self, token: str, place: ParkedPlace, reason: str, seen: str, body: str) -> Done:
+        """Replaces the body of a message that a reaction refused, and retries it."""
+        wanted = {"reason": reason, "seen": seen, "refused_by": place.refused_by, "body": body}
+        path = f"/parked/{place.message_id}/body"
+        return self._ask(Done, "PUT", place.service, path, token, ACTION_TIMEOUT_SECONDS, json=wanted)
+
     def dry_run(self, token: str, place: ParkedPlace) -> DryRunView:
         path = f"/parked/{place.message_id}/dry-run"
         return self._ask(DryRunView, "POST", place.service, path, token, ACTION_TIMEOUT_SECONDS)
 
-    def retry(self, token: str, place: ParkedPlace, reason: str, seen: str) -> Done:
+    def retry(self, token: str, place: ParkedPlace, reason: str, seen: str | None) -> Done:
         return self._act("retry", token, place, reason, seen)
 
-    def skip(self, token: str, place: ParkedPlace, reason: str, seen: str) -> Done:
+    def skip(self, token: str, place: ParkedPlace, reason: str, seen: str | None) -> Done:
         return self._act("skip", token, place, reason, seen)
 
-    def _act(self, verb: str, token: str, place: ParkedPlace, reason: str, seen: str) -> Done:
+    def _act(self, verb: str, token: str, place: ParkedPlace, reason: str, seen: str | None) -> Done:
         path = f"/parked/{place.message_id}/{verb}"
         body = {"reason": reason, "seen": seen, "refused_by": place.refused_by}
         return self._ask(Done, "POST", place.service, path, token, ACTION_TIMEOUT_SECONDS, json=body)
+
+    def each(self, perform: Callable[[ParkedPlace], Result], places: Sequence[ParkedPlace]) -> list[Result]:
+        """Performs something at several places in parallel; the results are in their order."""
+        return list(self._pool.map(perform, places))
 
     def retry_group(self, token: str, service: str, failure: str, reason: str) -> int:
         """Retries a failure group in batches; returns the number of messages."""
@@ -117,6 +172,8 @@ class Services:
     def _ask(
         self, kind: type[Answer], method: str, service: str, path: str, token: str, seconds: float, **more: Any
     ) -> Answer:
+        if service not in self.urls:
+            raise ServiceRefused(f"No service is called {service} here.", 404)
         headers = {"Authorization": f"Bearer {token}"}
         try:
             response = self._session.request(
@@ -125,7 +182,7 @@ class Services:
         except requests.RequestException:
             raise ServiceRefused("It does not answer. Whether the action took effect is unknown: reload.") from None
         if response.status_code != 200:
-            raise ServiceRefused(problem_of(response))
+            raise ServiceRefused(problem_of(response), response.status_code)
         return kind.model_validate_json(response.content)
 
 

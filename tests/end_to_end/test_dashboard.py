@@ -9,7 +9,7 @@ from uuid import UUID
 import psycopg
 import pytest
 import requests
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.shop.support.browser import CHROMIUM, TIMEOUT_MS, WITHOUT_CHROMIUM, Scheme, Visit, chromium, visit
 from tests.shop.support.whole_stack import WholeStack
@@ -67,13 +67,20 @@ def parked_order(stack: WholeStack, lines: Sequence[tuple[str, int]]) -> Iterato
         yield order
 
 
-def opened(visited: Visit, order: str) -> Locator:
-    """The parked message of this order."""
+def opened(visited: Visit, order: str) -> Page:
+    """The page of this order's parked message."""
     page = visited.open("parked")
-    page.locator("#parked-rows tr", has_text=order[-8:]).get_by_role("button").click(timeout=TIMEOUT_MS)
-    dialog = page.get_by_role("dialog", name="Parked message")
-    expect(dialog).to_contain_text("the shelves fail on purpose", timeout=TIMEOUT_MS)
-    return dialog
+    page.locator("#parked-rows tr", has_text=order[-8:]).get_by_role("link").click(timeout=TIMEOUT_MS)
+    expect(page.locator("#message-detail")).to_contain_text("the shelves fail on purpose", timeout=TIMEOUT_MS)
+    return page
+
+
+def answered(page: Page, text: str) -> Locator:
+    """The answer to an action, which has the focus."""
+    answer = page.locator("#message-result")
+    expect(answer).to_contain_text(text, timeout=TIMEOUT_MS)
+    expect(answer).to_be_focused()
+    return answer
 
 
 def test_an_order_placed_over_http_appears_and_walks_through_its_steps_without_reload(
@@ -129,25 +136,66 @@ def test_live_events_come_by_themselves_stop_for_a_pause_and_open_as_text(stack:
         expect(page.locator(f"#events-list a[href$='{later}']").first).to_be_visible(timeout=TIMEOUT_MS)
 
 
-def test_a_parked_message_is_dry_run_and_retried_from_the_page_by_an_operator_alone(
+def test_a_parked_message_is_dry_run_edited_and_retried_from_its_page_by_an_operator_alone(
     stack: WholeStack, browser: Browser
 ) -> None:
     with parked_order(stack, LINES) as order:
         with visit(browser, stack, role="auditor") as visited:
-            expect(opened(visited, order).get_by_role("button", name="Retry")).to_be_disabled(timeout=TIMEOUT_MS)
+            page = opened(visited, order)
+            expect(page.get_by_role("button", name="Retry", exact=True)).to_be_disabled(timeout=TIMEOUT_MS)
+            address = page.url.partition("/dashboard/")[2]
         with visit(browser, stack) as visited:
-            dialog = opened(visited, order)
-            dialog.get_by_role("button", name="Dry run").click()
-            expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=TIMEOUT_MS)
+            page = visited.open(address)
+            page.get_by_role("button", name="Dry run").click()
+            answered(page, "Everything was rolled back")
             assert stack.rows("inventory_service", "select from parked_messages where key = %s", order)
-            dialog.get_by_role("button", name="Retry").click()
-            expect(dialog.locator("#parked-result")).to_contain_text("Give a reason", timeout=TIMEOUT_MS)
-            dialog.get_by_label("Reason").fill("the shelves are mended")
-            dialog.get_by_role("button", name="Retry").click()
-            expect(dialog.locator("#parked-result")).to_contain_text("The retry is due now", timeout=TIMEOUT_MS)
-        done = "select actor, reason from parked_actions where key = %s and action = 'retry'"
+            page.get_by_role("button", name="Retry", exact=True).click()
+            expect(page.locator("main")).to_contain_text("Give a reason", timeout=TIMEOUT_MS)
+            page.get_by_role("button", name="Edit and retry").click()
+            replace, text = page.get_by_role("button", name="Replace the body and retry"), page.get_by_label("New body")
+            expect(text).to_have_value(re.compile('"customer": "alice"'), timeout=TIMEOUT_MS)
+            body = text.input_value()
+            text.fill(body.replace('"quantity": 2', '"quantity": 0'))
+            expect(page.locator("#message-text-problems")).to_contain_text("lines.0.quantity", timeout=TIMEOUT_MS)
+            expect(replace).to_be_disabled()
+            text.fill(body.replace('"customer": "alice"', '"customer": "alison"'))
+            expect(page.locator(".diff-added")).to_contain_text('"customer": "alison"', timeout=TIMEOUT_MS)
+            expect(page.locator(".diff-removed")).to_contain_text('"customer": "alice"')
+            assert visited.serious() == []
+            page.get_by_label("Reason").fill("the shelves are mended")
+            replace.click()
+            answer = answered(page, "The retry is due now")
+            expect(page.locator("#message-detail")).to_contain_text("No longer parked", timeout=TIMEOUT_MS)
+            answer.get_by_role("link", name=re.compile("order")).click()
+            expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=TIMEOUT_MS)
+            assert visited.complaints == []
+        done = "select actor, reason from parked_actions where key = %s and action = 'edit'"
         assert stack.rows("inventory_service", done, order) == [("olivia", "the shelves are mended")]
         until(lambda: stack.shop().order_of("alice", UUID(order))["state"] == "confirmed", seconds=60)
+
+
+def test_a_message_is_skipped_only_after_the_page_has_said_what_that_loses(stack: WholeStack, browser: Browser) -> None:
+    with parked_order(stack, LINES) as order, visit(browser, stack) as visited:
+        page = opened(visited, order)
+        page.get_by_role("button", name="Skip for good").click()
+        dialog = page.get_by_role("dialog", name="Skip this message?")
+        expect(dialog).to_contain_text("Inventory never runs", timeout=TIMEOUT_MS)
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden(timeout=TIMEOUT_MS)
+        assert stack.rows("inventory_service", "select from parked_messages where key = %s", order)
+        visited.go("parked")
+        page.locator("#parked-rows tr", has_text=order[-8:]).get_by_role("checkbox").check(timeout=TIMEOUT_MS)
+        expect(page.locator("#parked-many")).to_have_text("1 message chosen", timeout=TIMEOUT_MS)
+        page.get_by_role("button", name="Skip chosen").click()
+        dialog = page.get_by_role("dialog", name="Skip these messages?")
+        expect(dialog).to_contain_text("This cannot be undone", timeout=TIMEOUT_MS)
+        dialog.get_by_label("Reason").fill("a test order")
+        dialog.get_by_role("button", name="Skip for good").click()
+        expect(page.locator("#parked-result")).to_contain_text("1 message skipped", timeout=TIMEOUT_MS)
+        expect(page.locator("#parked-result")).to_be_focused()
+        done = "select action, reason from parked_actions where key = %s"
+        assert stack.rows("inventory_service", done, order) == [("skip", "a test order")]
+        stack.shop().cancel("alice", UUID(order))
 
 
 def test_a_dry_run_of_an_order_of_many_lines_is_shown_and_the_page_goes_on(stack: WholeStack, browser: Browser) -> None:
@@ -157,16 +205,16 @@ def test_a_dry_run_of_an_order_of_many_lines_is_shown_and_the_page_goes_on(stack
         shop.price(sku, sku.title(), 350)
         shop.receive(sku, 1)
     with parked_order(stack, [(sku, 1) for sku in skus]) as order, visit(browser, stack) as visited:
-        dialog = opened(visited, order)
-        dialog.get_by_role("button", name="Dry run").click()
-        expect(dialog.locator("#parked-result")).to_contain_text("Everything was rolled back", timeout=TIMEOUT_MS)
+        page = opened(visited, order)
+        page.get_by_role("button", name="Dry run").click()
+        answered(page, "Everything was rolled back")
         for _ in range(2):
-            with visited.page.expect_response(lambda answer: "parked-rows" in (answer.request.post_data or "")) as seen:
+            with page.expect_response(lambda answer: "message-detail" in (answer.request.post_data or "")) as seen:
                 pass
             assert seen.value.status == 200
-        dialog.get_by_label("Reason").fill("the shelves are mended")
-        dialog.get_by_role("button", name="Retry").click()
-        expect(dialog.locator("#parked-result")).to_contain_text("The retry is due now", timeout=TIMEOUT_MS)
+        page.get_by_label("Reason").fill("the shelves are mended")
+        page.get_by_role("button", name="Retry", exact=True).click()
+        answered(page, "The retry is due now")
         assert visited.complaints == []
 
 

@@ -41,7 +41,7 @@ def test_every_page_shows_its_rows_with_twenty_thousand_events_in_the_log(api: A
         "orders": ".ag-row",
         f"orders/{order}": "#order-timeline li",
         "audit": "#audit-trail tbody tr",
-        "parked": "#parked-failures .state",
+        "parked": "#parked-top .state",
         "infrastructure": "#infra-tiles .tile",
     }
     with visit_at(browser, api.url, token("operator", "olivia")) as visited:

@@ -1,17 +1,20 @@
 """Parked messages: the table of failures, the table of messages, and the marks of their states."""
 
 from collections.abc import Sequence
+from uuid import UUID
 
-from dash import html
+import dash_mantine_components as dmc  # type: ignore[import-untyped]
+from dash import dcc, html
 from dash.development.base_component import Component
 
 from ordersaga.http.parked_views import ParkedRow
 from ordersaga.parked.inspection import FailureGroup
+from projections.dashboard.addresses import parked_group, parked_message
 from projections.dashboard.components import words
-from projections.dashboard.components.basic import Content, Tone, aria, button, empty, icon, mark, press
-from projections.dashboard.components.kinds import kind_mark
+from projections.dashboard.components.basic import Content, Tone, aria, empty, icon, mark
+from projections.dashboard.components.kinds import kind_mark, kind_of
 from projections.dashboard.components.table import Column, table
-from projections.dashboard.services import ParkedAt
+from projections.dashboard.services import ParkedAt, ParkedPlace
 
 STATES: dict[str, tuple[str, Tone, str]] = {
     "retrying": ("Retrying", "info", "clock"),
@@ -30,50 +33,67 @@ def failure_name(failure: FailureGroup | ParkedRow) -> str:
     return failure.error or NOT_TRIED
 
 
-def failure_cell(failure: FailureGroup) -> list[Component]:
-    """The error, its contract, and its place, which is the contract where the broker refused."""
+def failure_cell(service: str, failure: FailureGroup) -> list[Component]:
+    """The error as a link to the group's page, its contract, and its place."""
+    link = dcc.Link(html.B(failure_name(failure)), href=parked_group(service, failure.failure))
+    return [link, *failure_lines(failure)]
+
+
+def failure_lines(failure: FailureGroup) -> list[Component]:
+    """The contract, and the place, which is the contract where the broker refused."""
     lines = dict.fromkeys(each for each in (failure.contract or "unreadable", failure.place) if each)
-    return [html.B(failure_name(failure)), *(html.Div(line, className="mono muted") for line in lines)]
+    return [html.Div(line, className="mono muted") for line in lines]
 
 
-def failures_table(found: list[FailureOf], may_act: bool) -> Component:
-    def actions(row: FailureOf) -> Content:
-        service, failure = row
-        key = f"{service} {failure.failure}"
-        return html.Span(
-            [
-                button("Messages", press("parked-filter", key), "search"),
-                button("Retry all", press("parked-group", key), "play", allowed=may_act, why_not=WHY_NOT),
-            ],
-            className="buttons",
-        )
-
+def failures_table(found: list[FailureOf]) -> Component:
     columns: list[Column[FailureOf]] = [
-        Column("Failure", lambda row: failure_cell(row[1])),
+        Column("Failure", lambda row: failure_cell(*row), "failure-cell"),
         Column("Service", lambda row: words.service(row[0])),
         Column("Refused by", lambda row: REFUSED_BY[row[1].refused_by], "wide-only"),
         Column("Messages", lambda row: words.count(row[1].messages), "number"),
         Column("Dead", lambda row: words.count(row[1].dead), "number wide-only"),
         Column("Waiting", lambda row: words.count(row[1].followers), "number wide-only"),
-        Column("Oldest", lambda row: words.ago(row[1].oldest), "number"),
-        Column("", actions, "number"),
+        Column("Oldest", lambda row: words.ago(row[1].oldest), "number wide-only"),
     ]
     return table("Failures", columns, found)
 
 
-def rows_table(found: list[RowOf]) -> Component:
+def rows_table(found: list[RowOf], *, choose: bool = False) -> Component:
+    """`choose` puts a checkbox before each; a `CheckboxGroup` around the table has the chosen ones."""
     columns: list[Column[RowOf]] = [
-        Column("Message", open_button),
+        *([Column("Choose", checkbox)] if choose else []),
+        Column("Message", lambda row: message_link(*row)),
         Column("Service", lambda row: words.service(row[0]), "wide-only"),
         Column("Refused by", lambda row: REFUSED_BY[row[1].refused_by], "wide-only"),
         Column("Key", lambda row: words.short(row[1].key) if row[1].key else words.NOTHING),
         Column("State", lambda row: mark(*STATES[row[1].state])),
-        Column("Attempts", lambda row: words.count(row[1].attempts), "number"),
-        Column("Next attempt", lambda row: next_attempt(row[1]), "number"),
-        Column("Parked", lambda row: words.ago(row[1].parked_at), "number"),
-        Column("Error", lambda row: row[1].message or failure_name(row[1]), "muted shrink"),
+        Column("Attempts", lambda row: words.count(row[1].attempts), "number wide-only"),
+        Column("Next attempt", lambda row: next_attempt(row[1]), "number wide-only"),
+        Column("Parked", lambda row: words.moment(row[1].parked_at), "number wide-only"),
+        Column("Error", lambda row: row[1].message or failure_name(row[1]), "muted shrink wide-only"),
     ]
     return table("Parked messages", columns, found)
+
+
+def checkbox(row: RowOf) -> Component:
+    service, message = row
+    made: Component = dmc.Checkbox(
+        value=value_of(service, message),
+        size="xs",
+        **aria(label=f"Choose {contract_name(message)} {(message.key or str(message.message_id))[-8:]}"),
+    )
+    return made
+
+
+def value_of(service: str, message: ParkedRow) -> str:
+    """The place of a message as one text; `place_of` reads it."""
+    return f"{service} {message.refused_by} {message.message_id}"
+
+
+def place_of(value: str) -> ParkedPlace:
+    """Raises ValueError."""
+    service, refused_by, message_id = value.split(" ")
+    return ParkedPlace(service, UUID(message_id), refused_by)
 
 
 def next_attempt(message: ParkedRow) -> Content:
@@ -81,11 +101,20 @@ def next_attempt(message: ParkedRow) -> Content:
     return words.NOTHING if message.state == "dead" else words.moment(message.next_attempt_at)
 
 
-def open_button(row: RowOf) -> Component:
-    service, message = row
-    pressed = press("parked-chosen", f"{service} {message.message_id} {message.refused_by}")
-    shown = kind_mark(message.contract) if message.contract else mark("Unreadable", "bad", "warning")
-    return html.Button(shown, className="bare-button", **pressed, **aria(haspopup="dialog"))
+def contract_mark(message: ParkedRow) -> Component:
+    return kind_mark(message.contract) if message.contract else mark("Unreadable", "bad", "warning")
+
+
+def contract_name(message: ParkedRow) -> str:
+    return kind_of(message.contract).text if message.contract else "unreadable message"
+
+
+def href(service: str, message: ParkedRow) -> str:
+    return parked_message(service, message.refused_by, message.message_id)
+
+
+def message_link(service: str, message: ParkedRow) -> Component:
+    return dcc.Link(contract_mark(message), href=href(service, message))
 
 
 def problems(found: Sequence[ParkedAt]) -> list[Component]:
@@ -100,9 +129,16 @@ def problems(found: Sequence[ParkedAt]) -> list[Component]:
     ]
 
 
-def no_messages(*, any_known: bool) -> Component:
-    if not any_known:
+def failures(found: list[FailureOf], only: str, *, is_known: bool) -> Component:
+    """The table, or why there is none."""
+    if found:
+        return failures_table(found)
+    if not is_known:
         return empty("Unknown", "No service answers for its parked messages.", "warning")
+    if only:
+        return empty(
+            "No message of this failure is parked", "They have taken effect, or somebody skipped them.", "check"
+        )
     return empty(
         "No parked messages",
         "A message that a reaction or the broker refuses appears here, with those behind it.",

@@ -1,25 +1,30 @@
-"""One parked message in full, its actions, and the result of a dry run."""
+"""One parked message in full, and the result of a dry run."""
 
 import json
+from collections.abc import Sequence
+from uuid import UUID
 
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
-from ordersaga.http.parked_views import ActionView, DryRunView, ParkedView
+from contracts import CONTRACTS
+from ordersaga.http.parked_views import ActionView, DryRunView, ParkedRow, ParkedView
+from projections.dashboard.addresses import order, parked_group, why
+from projections.dashboard.bodies import pretty
 from projections.dashboard.components import parked, words
-from projections.dashboard.components.basic import button, mark, notice, pairs, press
+from projections.dashboard.components.basic import Content, card, empty, mark, notice, pairs
 from projections.dashboard.components.event import identifier
-from projections.dashboard.components.kinds import kind_mark
 from projections.dashboard.components.table import Column, table
 
 
-def detail(service: str, message: ParkedView) -> Component:
-    """Everything about one message; its content is shown as text, never as markup."""
+def facts(service: str, message: ParkedView) -> Component:
+    """Where it stands; this part changes with every attempt."""
+    group = dcc.Link(parked.failure_name(message), href=parked_group(service, message.failure))
     return html.Div(
         [
             html.P(
                 [
-                    kind_mark(message.contract) if message.contract else mark("Unreadable", "bad", "warning"),
+                    parked.contract_mark(message),
                     mark(*parked.STATES[message.state]),
                     html.Span(message.contract or message.routing_key, className="mono muted"),
                 ],
@@ -27,47 +32,103 @@ def detail(service: str, message: ParkedView) -> Component:
             ),
             pairs(
                 ("Service", words.service(service)),
-                ("Refused by", parked.REFUSED_BY[message.refused_by]),
-                ("Failure", parked.failure_name(message)),
+                ("Refused by", refused_by(message)),
+                ("Failure", group if message.error else parked.failure_name(message)),
                 ("Error", message.message or words.NOTHING),
                 ("Attempts", words.count(message.attempts)),
                 ("Next attempt", parked.next_attempt(message)),
                 ("Parked", [words.moment(message.parked_at), ", ", words.ago(message.parked_at)]),
-                ("Key", identifier(message.key or words.NOTHING)),
+                ("Key", key(message.contract, message.key)),
                 ("Message", identifier(message.message_id)),
+                ("Trace", trace(message)),
                 ("Waits behind", words.counted(len(message.before), "message")),
                 ("Blocks", words.counted(len(message.followers), "message")),
             ),
-            fold("Body", message.body, opened=True),
-            *([fold("Body before it was edited", message.original_body)] if message.original_body else []),
-            *([fold("Traceback", message.traceback)] if message.traceback else []),
-            fold("Headers", json.dumps(message.headers, indent=2, ensure_ascii=False, default=str)),
-            *([html.H3("Actions"), history(message.actions)] if message.actions else []),
         ],
-        className="event-detail",
+        className="event-detail parked-facts",
+    )
+
+
+def refused_by(message: ParkedView) -> str:
+    """The broker, or the reaction by its name."""
+    return f"Reaction, {spoken(message.reaction)}" if message.reaction else parked.REFUSED_BY[message.refused_by]
+
+
+def spoken(function: str) -> str:
+    """`when_order_placed_reserve_stock` -> "when order placed reserve stock"."""
+    return function.replace("_", " ")
+
+
+def order_of(contract: str | None, key: str | None) -> str | None:
+    """The address of the order that a message belongs to."""
+    is_order = contract in CONTRACTS and CONTRACTS[contract].KEY == "order_id"
+    return order(key) if is_order and key else None
+
+
+def key(contract: str | None, of_message: str | None) -> Content:
+    """The key of an order is a link to its timeline."""
+    href = order_of(contract, of_message)
+    return dcc.Link(of_message, href=href, className="mono") if href else identifier(of_message or words.NOTHING)
+
+
+def trace(message: ParkedView) -> Content:
+    """The trace id of the W3C traceparent, and a link to causes and effects."""
+    causes = dcc.Link("Causes and effects", href=why(message.message_id))
+    parts = str(message.headers.get("traceparent", "")).split("-")
+    return [identifier(parts[1]), ", ", causes] if len(parts) > 1 else causes
+
+
+def content(service: str, message: ParkedView, queue: Sequence[ParkedRow]) -> list[Component]:
+    """What changes only with an edit, an action, or a message behind it; shown as text, never as markup."""
+    edited = [fold("Body before it was edited", message.original_body)] if message.original_body else []
+    return [
+        card(
+            "Failure",
+            payload(message.traceback) if message.traceback else html.P("No traceback."),
+            note=message.place,
+        ),
+        card("Body", [payload(pretty(message.body)), *edited], note="edited" if edited else "", wide=6),
+        card("Headers", payload(json.dumps(message.headers, indent=2, ensure_ascii=False, default=str)), wide=6),
+        card("Queue of its key", queue_table(service, message.message_id, queue), note=BEHIND, flush=True, wide=6),
+        card("Earlier actions", history(message.actions), flush=True, wide=6),
+    ]
+
+
+BEHIND = "Messages of one key are handled in this order"
+
+
+def queue_table(service: str, this: UUID, queue: Sequence[ParkedRow]) -> Component:
+    def link(row: ParkedRow) -> Content:
+        return html.B("This message") if row.message_id == this else parked.message_link(service, row)
+
+    columns: list[Column[ParkedRow]] = [
+        Column("Message", link),
+        Column("State", lambda row: mark(*parked.STATES[row.state])),
+        Column("Id", lambda row: words.short(row.message_id)),
+        Column("Parked", lambda row: words.moment(row.parked_at), "number wide-only"),
+    ]
+    return (
+        table("Parked messages of this key", columns, queue) if queue else empty("No key, so nothing waits behind it")
     )
 
 
 def fold(title: str, text: str, *, opened: bool = False) -> html.Details:
-    return html.Details([html.Summary(title), html.Pre(pretty(text), className="payload", tabIndex=0)], open=opened)
+    return html.Details([html.Summary(title), payload(pretty(text))], open=opened)
 
 
-def pretty(text: str) -> str:
-    """JSON in lines; other text unchanged, also JSON that is nested too deep for Python."""
-    try:
-        return json.dumps(json.loads(text), indent=2, ensure_ascii=False)
-    except (ValueError, RecursionError):
-        return text
+def payload(text: str) -> html.Pre:
+    """Text, never markup."""
+    return html.Pre(text, className="payload", tabIndex=0)
 
 
-def history(actions: list[ActionView]) -> Component:
+def history(actions: Sequence[ActionView]) -> Component:
     columns: list[Column[ActionView]] = [
         Column("Who", lambda each: each.actor),
         Column("Action", lambda each: each.action),
         Column("When", lambda each: words.moment(each.acted_at)),
         Column("Reason", lambda each: each.reason or words.NOTHING),
     ]
-    return table("Actions", columns, actions)
+    return table("Actions", columns, actions) if actions else empty("Nobody has acted on it yet")
 
 
 def dry_run(run: DryRunView) -> Component:
@@ -92,27 +153,3 @@ def dry_run(run: DryRunView) -> Component:
     ]
     text = f"It would succeed and write {words.counted(len(run.rows), 'row')}. Everything was rolled back."
     return html.Div([notice(text, "good", "check"), *rows, *deleted], className="event-detail")
-
-
-def buttons(message: ParkedView, may_act: bool) -> list[Component]:
-    """The actions that an operator has."""
-
-    def one(text: str, act: str, icon_name: str, look: str = "") -> Component:
-        pressed = press("parked-act", f"{act} {message.version}")
-        return button(text, pressed, icon_name, allowed=may_act, why_not=parked.WHY_NOT, look=look)
-
-    shown = [
-        *([one("Dry run", "dry-run", "search")] if message.refused_by == "reaction" else []),
-        one("Retry", "retry", "play", "main-button"),
-        one("Skip for good", "skip", "cross"),
-    ]
-    return shown if may_act else [*shown, html.Span(parked.WHY_NOT, className="muted small")]
-
-
-def outcome(state: str) -> Component:
-    said = {
-        "retrying": "The retry is due now; once handled or published, the message leaves this list.",
-        "waiting": "It waits behind earlier messages of its key and is retried after them.",
-        "skipped": "It is skipped. The messages behind it continue.",
-    }
-    return notice(said[state], "good", "check")

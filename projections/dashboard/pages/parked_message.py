@@ -1,106 +1,147 @@
-"""The drawer of one parked message: its details, dry run, retry and skip."""
+"""The page of one parked message: what failed and what it holds up, and its dry run and retry."""
 
-from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-import dash_mantine_components as dmc  # type: ignore[import-untyped]
-from dash import Dash, Input, Output, State, html
+from dash import Dash, Input, Output, State, ctx, dcc, html, no_update
 from dash.development.base_component import Component
 
-from projections.dashboard.components import parked_message
-from projections.dashboard.components.basic import notice
-from projections.dashboard.components.parked import REASON_MISSING
-from projections.dashboard.services import ParkedPlace, ServiceRefused, Services
+from ordersaga.http.parked_views import ParkedView
+from projections.dashboard.addresses import address
+from projections.dashboard.components import parked, parked_actions, parked_editor, parked_message, words
+from projections.dashboard.components.basic import Content, card, empty, notice, skeleton
+from projections.dashboard.pages import answers, parked_edit, parked_skip
+from projections.dashboard.pages.parked_act import act, is_missing
+from projections.dashboard.reading import Reader
+from projections.dashboard.services import ParkedPlace, ServiceRefused
+from projections.dashboard.shell import SLOW, page_frame
 from projections.dashboard.viewer import viewer
 
 
-def drawer() -> Component:
-    """The empty drawer."""
-    made: Component = dmc.Drawer(
-        [
-            html.Div(id="parked-detail"),
-            html.Div(
-                [
-                    dmc.TextInput(
-                        id="parked-reason",
-                        label="Reason, for the record",
-                        placeholder="What was fixed, or why the message is skipped",
-                    ),
-                    html.Div(id="parked-actions", className="buttons"),
-                    html.Div(id="parked-result"),
-                ],
-                className="parked-act",
-            ),
-        ],
-        id="parked-drawer",
-        title="Parked message",
-        position="right",
-        size="xl",
-        keepMounted=True,
-        closeButtonProps={"aria-label": "Close"},
+def layout(service: str, refused_by: str, message_id: UUID) -> Component:
+    may_act = viewer().may_act
+    acting = [parked_actions.form(refused_by, may_act=may_act), parked_actions.result_region("message-result")]
+    return page_frame(
+        f"Parked message {str(message_id)[-8:]}",
+        html.Div(
+            [
+                card(words.service(service), html.Div(skeleton(320), id="message-detail"), wide=7),
+                card("Act", acting, note="Every action is recorded with its actor and reason", wide=5),
+                parked_editor.editor(may_act=may_act),
+            ],
+            className="grid",
+        ),
+        html.Div(skeleton(240), id="message-content", className="grid"),
+        parked_skip.dialog(),
+        dcc.Store(id="message-place", data=f"{service} {refused_by} {message_id}"),
+        dcc.Store(id="message-changes", data=0),
+        dcc.Store(id="message-drawn"),
+        dcc.Store(id="message-version"),
+        tools=dcc.Link("All parked messages", href=address("parked")),
     )
-    return made
 
 
-def callbacks(app: Dash, services: Services) -> None:
-    @app.callback(
-        Output("parked-drawer", "opened"),
-        Output("parked-reason", "value"),
-        Output("parked-result", "children"),
-        Input("parked-chosen", "data"),
-        prevent_initial_call=True,
-    )
-    def open_message(_: str) -> tuple[Any, ...]:
-        return True, "", None
+def callbacks(app: Dash, reader: Reader) -> None:
+    services = reader.services
+    parked_skip.callbacks(app, services)
+    parked_edit.callbacks(app, services)
 
     @app.callback(
-        Output("parked-detail", "children"),
-        Output("parked-actions", "children"),
-        Input("parked-chosen", "data"),
-        Input("parked-changes", "data"),
-        prevent_initial_call=True,
+        Output("message-detail", "children"),
+        Output("message-content", "children"),
+        Output("message-form", "hidden"),
+        Output("message-drawn", "data"),
+        Output("message-version", "data"),
+        Input(SLOW, "data"),
+        Input("message-changes", "data"),
+        State("message-place", "data"),
+        State("message-drawn", "data"),
     )
-    def show(chosen: str | None, _: int) -> tuple[Any, Any]:
-        if not chosen:
-            return None, None
+    def refresh(_: int, _changes: int, value: str, drawn: str | None) -> tuple[Any, ...]:
+        place, token = parked.place_of(value), viewer().token
         try:
-            found = services.show(viewer().token, place := place_of(chosen))
+            found = services.show(token, place)
         except ServiceRefused as problem:
-            return notice(str(problem), "warn", "warning"), None
-        return parked_message.detail(place.service, found), parked_message.buttons(found, viewer().may_act)
+            if problem.is_gone:
+                return gone(reader, place, str(problem)), [] if drawn is None else no_update, True, drawn, None
+            return notice(str(problem), "warn", "warning"), no_update, no_update, drawn, no_update
+        now = digest(found)
+        if now == drawn:
+            return parked_message.facts(place.service, found), no_update, False, now, found.version
+        queue = services.queue_of(token, place.service, found)
+        return (
+            parked_message.facts(place.service, found),
+            parked_message.content(place.service, found, queue),
+            False,
+            now,
+            found.version,
+        )
 
     @app.callback(
-        Output("parked-result", "children", allow_duplicate=True),
-        Output("parked-changes", "data"),
-        Input("parked-act", "data"),
-        State("parked-chosen", "data"),
-        State("parked-reason", "value"),
-        State("parked-changes", "data"),
+        Output("message-result", "children"),
+        Output("message-changes", "data"),
+        Output("message-reason", "error"),
+        Input("message-retry", "n_clicks"),
+        Input("message-dry-run", "n_clicks"),
+        State("message-place", "data"),
+        State("message-version", "data"),
+        State("message-reason", "value"),
+        State("message-changes", "data"),
         prevent_initial_call=True,
-        running=[(Output("parked-actions", "className"), "buttons working", "buttons")],
+        running=[(Output("message-form", "className"), "parked-act working", "parked-act")],
     )
-    def act(pressed: str, chosen: str, reason: str | None, changes: int) -> tuple[Component, int]:
-        verb, _, seen = pressed.partition(" ")
-        return perform(services, verb, chosen, (reason or "").strip(), seen), changes + 1
+    def press(_: Any, _dry: Any, value: str, seen: str, reason: str | None, changes: int) -> tuple[Any, ...]:
+        place = parked.place_of(value)
+        if ctx.triggered_id == "message-dry-run":
+            return dry_run(reader, place), no_update, None
+        if is_missing(reason):
+            return no_update, no_update, parked.REASON_MISSING
+        return (
+            act(services, place, seen, lambda at: services.retry(viewer().token, place, str(reason), at)),
+            changes + 1,
+            None,
+        )
+
+    answers.callbacks(app, "message-result", ("message-reason", "message-skip-reason"))
 
 
-def perform(services: Services, verb: str, chosen: str, reason: str, seen: str) -> Component:
-    """Perform the action, and describe the outcome."""
-    place, token = place_of(chosen), viewer().token
-    if verb != "dry-run" and not reason:
-        return notice(REASON_MISSING, "warn", "warning")
-    acts: dict[str, Callable[[], Component]] = {
-        "dry-run": lambda: parked_message.dry_run(services.dry_run(token, place)),
-        "retry": lambda: parked_message.outcome(services.retry(token, place, reason, seen).state),
-        "skip": lambda: parked_message.outcome(services.skip(token, place, reason, seen).state),
-    }
+TOOK_EFFECT = "It has taken effect since, or was published."
+
+
+def digest(found: ParkedView) -> str:
+    """Changes when something changes that stands below the facts."""
+    return f"{found.place} {found.edits} {len(found.actions)} {len(found.before)} {len(found.followers)}"
+
+
+def dry_run(reader: Reader, place: ParkedPlace) -> Component:
     try:
-        return acts[verb]()
+        return parked_message.dry_run(reader.services.dry_run(viewer().token, place))
     except ServiceRefused as problem:
-        return notice(str(problem), "bad", "cross")
+        return parked_actions.answer(str(problem), "bad", "cross")
 
 
-def place_of(chosen: str) -> ParkedPlace:
-    service, message_id, refused_by = chosen.split(" ")
-    return ParkedPlace(service, UUID(message_id), refused_by)
+def gone(reader: Reader, place: ParkedPlace, problem: str) -> Component:
+    """A message that is not parked, or no longer: what became of it, as far as it is known."""
+    try:
+        actions = reader.services.actions(viewer().token, place)
+    except ServiceRefused:
+        actions = []
+    event = reader.event(str(place.message_id))
+    if event is None and not actions:
+        return empty("Message not found", problem, "search")
+    last = actions[0] if actions else None
+    skipped = last is not None and last.action == "skip"
+    text = (
+        f"{last.actor} skipped it: {last.reason}"
+        if last and skipped
+        else "It has taken effect since, or was published."
+    )
+    links: Content = parked_message.key(event.contract, event.key) if event else None
+    return html.Div(
+        [
+            empty("No longer parked", text, "cross" if skipped else "check"),
+            *([html.P(["Key ", *(links if isinstance(links, list) else [links])])] if links else []),
+            *([html.H3("Actions"), parked_message.history(actions)] if actions else []),
+        ],
+        className="event-detail",
+    )

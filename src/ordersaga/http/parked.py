@@ -31,6 +31,7 @@ from ordersaga.http.parked_views import (
     RetryMany,
     Skip,
 )
+from ordersaga.inbox.reactor import Reactor
 from ordersaga.parked import dry_run as dry_runs
 from ordersaga.parked import inspection, listing, operations, running_attempt, selection
 from ordersaga.parked.listing import ParkedCursor, ParkedFilter
@@ -99,7 +100,16 @@ def retry_many(body: RetryMany) -> Response:
 def show_parked(path: ParkedPath, query: ParkedQuery) -> Response:
     """One parked message: headers, body, failure with traceback, followers, actions"""
     with connected() as connection:
-        return respond_with(ParkedView.of(inspection.show(connection, path.message_id, query.refused_by)))
+        found = inspection.show(connection, path.message_id, query.refused_by)
+    return respond_with(ParkedView.of(found, reaction=reaction_to(found)))
+
+
+def reaction_to(found: dict[str, Any]) -> str:
+    """The name of the function that handles a message; empty if none does, or if the broker refused the message."""
+    group = handler()
+    if not isinstance(group, Reactor) or found["refused_by"] != "reaction" or found["contract"] not in group.reactions:
+        return ""
+    return group.reactions[found["contract"]].function.__name__
 
 
 OF_AN_ACTION: Responses = {200: Done, 404: GONE, 409: CHANGED}

@@ -160,6 +160,8 @@ class ParkedView(ParkedRow):
     """One message in full; bytes that are not UTF-8 are shown as escapes."""
 
     routing_key: str
+    reaction: str = ""
+    """The function that handles it here; empty if the broker refused it, or nothing reacts to its contract."""
     headers: dict[str, Any]
     body: str
     original_body: str | None
@@ -171,7 +173,9 @@ class ParkedView(ParkedRow):
     @classmethod
     def of(cls, row: dict[str, Any], **more: Any) -> Self:
         original = row["original_body"]
-        return super().of(row, body=text(row["body"]), original_body=None if original is None else text(original))
+        return super().of(
+            row, body=text(row["body"]), original_body=None if original is None else text(original), **more
+        )
 
 
 class Done(View):

@@ -8,10 +8,10 @@ import pytest
 
 from ordersaga.http.parked_views import ParkedList, ParkedRow, ParkedView
 from projections.dashboard.components.parked import rows_table
-from projections.dashboard.components.parked_message import buttons, detail
-from projections.dashboard.pages.parked import update
+from projections.dashboard.components.parked_actions import form
+from projections.dashboard.components.parked_message import content, facts
+from projections.dashboard.pages.parked_rows import update
 from projections.dashboard.services import MAX_ROWS, ParkedAt
-from projections.dashboard.viewer import NOBODY
 
 
 def parked(service: str, number: int, next_: str | None = None) -> ParkedAt:
@@ -40,14 +40,15 @@ def row(position: int) -> ParkedRow:
 
 
 def test_all_services_together_show_no_more_rows_than_a_browser_draws_at_once() -> None:
-    *_, table, said = update([parked("order_service", MAX_ROWS - 1), parked("payment_service", 3)], NOBODY, "")
-    assert str(table).count("data-press") == MAX_ROWS
-    assert said == f"{MAX_ROWS} messages and more"
+    found = update([parked("order_service", MAX_ROWS - 1), parked("payment_service", 3)], None)
+    assert len(found[4]) == MAX_ROWS
+    assert str(found[2]).count("Checkbox(") == MAX_ROWS
+    assert found[3] == f"{MAX_ROWS} messages and more"
 
 
 def test_that_a_service_has_more_is_said() -> None:
-    assert update([parked("order_service", 2)], NOBODY, "")[-1] == "2 messages"
-    assert update([parked("order_service", 2, next_="reaction.3")], NOBODY, "")[-1] == "2 messages and more"
+    assert update([parked("order_service", 2)], None)[3] == "2 messages"
+    assert update([parked("order_service", 2, next_="reaction.3")], None)[3] == "2 messages and more"
 
 
 def refused_by_broker() -> ParkedView:
@@ -67,14 +68,15 @@ def refused_by_broker() -> ParkedView:
 def test_a_message_that_the_broker_refused_is_named_so_and_has_no_reaction_to_dry_run() -> None:
     message = refused_by_broker()
     assert "'Broker'" in str(rows_table([("order_service", message)]))
-    assert "'Broker'" in str(detail("order_service", message))
-    offered = str(buttons(message, may_act=True))
-    assert ("Dry run" in offered, "Retry" in offered, "Skip" in offered) == (False, True, True)
-    assert "Dry run" in str(buttons(message.model_copy(update={"refused_by": "reaction"}), may_act=True))
+    assert "'Broker'" in str(facts("order_service", message))
+    hidden = "hidden=True"
+    assert (str(form("broker", may_act=True)).count(hidden), str(form("reaction", may_act=True)).count(hidden)) == (
+        2,
+        0,
+    )
 
 
 @pytest.mark.parametrize("body", ["{}", "[" * 5000 + "]" * 5000, "not json", "1" * 5000])
 def test_a_message_is_shown_whatever_its_body_is(body: str) -> None:
     message = refused_by_broker().model_copy(update={"body": body, "original_body": body})
-    assert "Skip" in str(buttons(message, may_act=True))
-    assert body[:20] in str(detail("order_service", message))
+    assert body[:20] in str(content("order_service", message, []))
