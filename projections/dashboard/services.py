@@ -20,6 +20,7 @@ from ordersaga.http.parked_views import (
     ParkedView,
     RetriesDone,
 )
+from ordersaga.http.triage_views import GroupSkipped
 from ordersaga.parked.refused_by import REFUSED_BY
 
 Answer = TypeVar("Answer", bound=View)
@@ -168,6 +169,17 @@ class Services:
             if done.next is None:
                 return retried
             after = done.next
+
+    def skip_group(self, token: str, service: str, failure: str, messages: int, reason: str) -> GroupSkipped:
+        """Skips a failure group of so many messages, a batch at a time; at another number nothing is skipped."""
+        skipped = gone = 0
+        path = f"/parked/groups/{failure}/skip"
+        while True:
+            body = {"messages": messages, "reason": reason}
+            done = self._ask(GroupSkipped, "POST", service, path, token, ACTION_TIMEOUT_SECONDS, json=body)
+            skipped, gone, messages = skipped + done.skipped, gone + done.gone, done.left
+            if not done.left:
+                return GroupSkipped(skipped=skipped, gone=gone, left=0)
 
     def _ask(
         self, kind: type[Answer], method: str, service: str, path: str, token: str, seconds: float, **more: Any

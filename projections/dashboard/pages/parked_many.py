@@ -139,15 +139,19 @@ def skipping(app: Dash, services: Services) -> None:
         State("parked-scope", "data"),
         State("parked-chosen", "value"),
         State("parked-whole", "checked"),
+        State("parked-messages", "data"),
         State("parked-skip-reason", "value"),
         State("parked-changes", "data"),
         prevent_initial_call=True,
         running=[(Output("parked-skip-many-go", "disabled"), True, False)],
     )
-    def skip(_: int, scope: str, chosen: list[str], whole: bool, reason: str | None, changes: int) -> tuple[Any, ...]:
+    def skip(
+        _: int, scope: str, chosen: list[str], whole: bool, messages: int, reason: str | None, changes: int
+    ) -> tuple[Any, ...]:
         if is_missing(reason):
             return no_update, no_update, no_update, no_update, parked.REASON_MISSING
-        answer = skip_group(services, scope, str(reason)) if whole else skip_each(services, chosen, str(reason))
+        why = str(reason)
+        answer = skip_group(services, scope, messages, why) if whole else skip_each(services, chosen, why)
         return False, answer, changes + 1, [], None
 
 
@@ -170,5 +174,11 @@ def skip_each(services: Services, chosen: Sequence[str], reason: str) -> Compone
     return parked_choice.answers(answered(services, chosen, one), "skipped")
 
 
-def skip_group(services: Services, scope: str, reason: str) -> Component:
-    raise NotImplementedError(scope, reason, services)
+def skip_group(services: Services, scope: str, messages: int, reason: str) -> Component:
+    service, failure = scope.split(" ")
+    try:
+        done = services.skip_group(viewer().token, service, failure, messages, reason)
+    except ServiceRefused as problem:
+        return parked_actions.answer(str(problem), "bad", "cross")
+    gone = f" {words.counted(done.gone, 'message')} had gone before." if done.gone else ""
+    return parked_actions.answer(f"{words.counted(done.skipped, 'message')} skipped.{gone}", "good", "check")
