@@ -14,6 +14,8 @@ from ordersaga.runtime.settings import url_variable
 
 FOR_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LOG_LEVEL", "LOG_FORMAT")
 """Variables of the caller that every process gets."""
+TRACES = "OTEL_"
+"""What all of them begin with that say where spans go; every process gets them."""
 REAL_CARDS = ("STRIPE_API_BASE", "STRIPE_API_KEY")
 """Both must be set to use a real card processor: a key that is in the shell by chance must not charge a card."""
 
@@ -48,6 +50,7 @@ class Environments:
 
     def of(self, process: Process) -> dict[str, str]:
         environment = {name: self._caller[name] for name in (*FOR_ALL, *process.passed_on) if name in self._caller}
+        environment |= {name: value for name, value in self._caller.items() if name.startswith(TRACES)}
         environment |= {"PYTHONPATH": IMPORT_PATH, "PYTHONUNBUFFERED": "1"}
         for database, role in process.databases.items():
             environment[url_variable(database)] = self.database_url(database, role)

@@ -61,7 +61,7 @@ def api(
         ("-m", "gunicorn", "--config", "python:ordersaga.http.gunicorn_conf", f"{package}.api:create_app()"),
         databases={package: package, **(databases or {})},
         settings={**TOKENS, "HTTP_PORT": "{port}", **(settings or {})},
-        passed_on=("ORDER_DEADLINE_SECONDS", "HTTP_READ_SECONDS", *ADMISSION, *TIME_LIMITS),
+        passed_on=("ORDER_DEADLINE_SECONDS", "HTTP_READ_SECONDS", "ACCESS_LOG", *ADMISSION, *TIME_LIMITS),
         is_api=True,
     )
 

@@ -24,6 +24,13 @@ BASE = set(PROJECT["dependencies"])
 EXTRAS = {name: set(requirements) for name, requirements in PROJECT["optional-dependencies"].items()}
 COMMANDS_AND_ASSETS = {"gunicorn", "flask-openapi3-swagger"}
 """Needed without an import: what runs the API, and the page that shows its documentation."""
+SHARED = {
+    "opentelemetry.context": "opentelemetry-api",
+    "opentelemetry.trace": "opentelemetry-api",
+    "opentelemetry.sdk": "opentelemetry-sdk",
+    "opentelemetry.exporter.otlp.proto.http": "opentelemetry-exporter-otlp-proto-http",
+}
+"""Several distributions bring a part each of one package."""
 SEMANTIC_VERSION = r"\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?"
 
 
@@ -88,7 +95,8 @@ def imported(file: Path) -> set[str]:
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
     modules = {name.partition(".")[0] for name in names} - {*sys.stdlib_module_names, "ordersaga"}
-    found = {DISTRIBUTIONS[module][0] for module in modules}
+    found = {DISTRIBUTIONS[module][0] for module in modules if module != "opentelemetry"}
+    found |= {of for part, of in SHARED.items() if any(f"{name}.".startswith(f"{part}.") for name in names)}
     return {name_of(distribution) for distribution in found} - {"psycopg-pool"}
 
 
@@ -96,7 +104,7 @@ def name_of(requirement: str) -> str:
     return re.split(r"[\[<>=; ]", requirement)[0].lower().replace("_", "-")
 
 
-HEAVY = ("sqlalchemy", "alembic", "flask", "dash", "stripe", "cryptography", "jwt", "gunicorn")
+HEAVY = ("sqlalchemy", "alembic", "flask", "dash", "stripe", "cryptography", "jwt", "gunicorn", "opentelemetry")
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ordersaga.database.doorbell import no_ring
 from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.envelope.message import Cause
 from ordersaga.inbox.reactions import Reactions
+from ordersaga.runtime import telemetry
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, classify, session_ended
 from ordersaga.runtime.logs import log
@@ -122,7 +123,7 @@ class Deadlines:
         transaction = Transaction(lazy.connection, self.announcements, due[0].cause, lazy)
         transaction.load(deadline.aggregate_id for deadline in due)
         for deadline in due:
-            transaction.cause = deadline.cause
+            transaction.cause = traced(deadline, lazy) if telemetry.tracing else deadline.cause
             self.functions[deadline.name](deadline.aggregate_id, transaction)
         transaction.flush()
 
@@ -144,4 +145,16 @@ class Deadlines:
 
     def postpone(self, connection: Connection[Any], due: Due, error: Exception) -> None:
         connection.execute(POSTPONE, (POSTPONED, due.name, due.aggregate_id))
+        if telemetry.tracing and (span := telemetry.tracing.deadline(due.cause, due.name)):
+            span.failed(type(error).__name__)
+            span.end()
         log.error("deadline failed", deadline=due.name, aggregate_id=str(due.aggregate_id), exc_info=error)
+
+
+def traced(due: Due, lazy: LazyTransaction) -> Cause:
+    """The cause of what the reaction does, in a span that ends with the commit."""
+    span = telemetry.tracing.deadline(due.cause, due.name) if telemetry.tracing else None
+    if span is None:
+        return due.cause
+    lazy.after_commit(span.end)
+    return span.cause(due.cause)

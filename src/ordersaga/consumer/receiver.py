@@ -13,7 +13,7 @@ from psycopg import Connection
 
 from ordersaga.database.doorbell import no_ring
 from ordersaga.database.locks import refuse_locked_tables
-from ordersaga.inbox import forks
+from ordersaga.inbox import forks, spans
 from ordersaga.inbox.delivery import Broken, Delivery, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.parked import table
@@ -82,7 +82,9 @@ class Receiver:
             self.park(connection, first, "retrying", describe_suspect(first.delivery), 1, table.BASE)
         else:
             with BATCH_SECONDS.labels(self.group).time():
-                self.react(connection, [message for message in run if isinstance(message, Received)])
+                messages = [message for message in run if isinstance(message, Received)]
+                spans.begin(messages)
+                self.react(connection, messages)
 
     def react(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         """React in transactions of at most `max_batch` messages, which doubles with each success."""
@@ -117,6 +119,7 @@ class Receiver:
             if len(messages) == 1:
                 self.park_failed(connection, messages[0], error)
                 return
+            spans.tried_again(messages, error)
             half = len(messages) // 2
             for part in (messages[:half], messages[half:]):
                 self.react_together(connection, part, brief or kind is ErrorKind.LOCKED)
@@ -134,17 +137,19 @@ class Receiver:
         Raises:
             ForkedHistory: a message contradicts one that took effect before; alone, it is quarantined.
         """
+        began = spans.now()
         with LazyTransaction(connection, self.ring) as lazy:
             if brief:
                 lazy.begin_with(WAIT_BRIEFLY)
             look = self.handler.look(connection, messages, self.cache)
-            new = [message for message in messages if forks.is_new(message, look.known)]
-            number = len(new)
+            new = handled = [message for message in messages if forks.is_new(message, look.known)]
             if any(message.key in look.parked for message in new):
-                new = self.without_waiting(lazy, new, look.parked)
-            if new:
-                self.handler.handle(lazy, new, look)
-        DUPLICATES.labels(self.group).inc(len(messages) - number)
+                handled = self.without_waiting(lazy, new, look.parked)
+            if handled:
+                self.handler.handle(lazy, handled, look)
+        DUPLICATES.labels(self.group).inc(len(messages) - len(new))
+        if began:
+            spans.end(messages, new, handled, began)
 
     def without_waiting(self, lazy: LazyTransaction, messages: Sequence[Received], parked: set[str]) -> list[Received]:
         """Park messages behind others of their keys. Returns the rest."""
@@ -180,12 +185,16 @@ class Receiver:
     ) -> None:
         """Park a message; unless it is dead, it waits behind the parked messages of its key."""
         wanted = entry(message, state, failure, attempts, pause if state == "retrying" else None)
+        if isinstance(message, Received):
+            wanted = wanted._replace(delivery=spans.remembered(message))
         parked = retry_on_conflict(partial(self.park_at_once, connection, message, wanted))
         if isinstance(parked, forks.ForkedHistory) and isinstance(message, Received):
             forks.report(self.group, message, parked)
         elif parked:
             PARKED.labels(self.group).inc()
             self.log_parked(message, state, failure)
+        if isinstance(message, Received):
+            spans.failed(message, failure.error)
 
     def park_at_once(
         self, connection: Connection[Any], message: Received | Broken, wanted: NewlyParked

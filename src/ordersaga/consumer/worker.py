@@ -16,6 +16,7 @@ from ordersaga.consumer.receiver import Receiver
 from ordersaga.database.doorbell import Doorbell
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked.retries import Retries
+from ordersaga.runtime import telemetry
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
@@ -43,6 +44,8 @@ Environment:
   LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, IDLE_IN_TRANSACTION_TIMEOUT_SECONDS
                        limits of its transactions (default 10, 30, 5): raise one that stops a reaction
   LOG_LEVEL, LOG_FORMAT=console|json
+  OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER=otlp|console|none
+                       records spans, and sends them there
 {own}
 Start as many as you like; they share the queues. The worker waits for servers that are away. On SIGTERM or Ctrl-C it
 handles the messages in hand and exits 0. Exit 2: something must be changed first, and the text says what.
@@ -61,13 +64,17 @@ def serve(service: Service) -> int:
     try:
         settings = read_settings(service.settings)
         configure_logging(settings, f"{service.name} worker")
+        telemetry.begin(f"{service.name}-worker", settings.amqp_url, service.group)
         worker = Worker(settings, service)
         serve_health(settings.health_port, settings.health_host, worker.problems)
     except (MissingSetting, ValueError, OSError) as wrong:
         sys.stderr.write(f"{service.name}: {wrong}\n")
         return 2
     set_by_signal(worker.stopping)
-    return worker.run()
+    try:
+        return worker.run()
+    finally:
+        telemetry.end()
 
 
 def explain(service: Service, arguments: list[str]) -> int:

@@ -19,16 +19,17 @@ from prometheus_client import Histogram
 
 from ordersaga.database.doorbell import Doorbell
 from ordersaga.database.pool import Database
-from ordersaga.http import cookies, openapi, problems
+from ordersaga.http import cookies, openapi, problems, spans
+from ordersaga.http.access_log import AccessLog
 from ordersaga.http.admission import Admission
 from ordersaga.http.bodies import StrictRequest
 from ordersaga.http.problems import Problem
 from ordersaga.http.tokens import Caller, InvalidToken, Tokens
-from ordersaga.http.trace_context import cause_of
+from ordersaga.http.trace_context import begin_traceparent, cause_of
 from ordersaga.http.waiting import MAX_SUSPENDED, Wait, WaitingRoom, resumed
 from ordersaga.privacy.erasure import Erasures
 from ordersaga.privacy.personal import Sealer
-from ordersaga.runtime import health
+from ordersaga.runtime import health, telemetry
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.logs import begin_work, current_work
 from ordersaga.runtime.sessions import API, adjusted
@@ -73,6 +74,7 @@ class Api(OpenAPI):
         )
         self.config.update(openapi.PAGE_SETTINGS)
         self.settings = settings
+        self.access_log = AccessLog(settings, f"{service.name} api")
         self.service = service
         self.announcements = service.announcements
         self.database = database
@@ -140,6 +142,7 @@ def create_app(service: Service, routes: APIBlueprint, title: str, roles: Collec
     """
     settings = read_settings(service.settings)
     limits = adjusted(API, settings)
+    telemetry.begin(f"{service.name}-api", settings.amqp_url)
     try:
         database = Database(service.database_url, service.database, THREADS, *service.schema.tables, limits=limits)
     except UnusableDatabase as error:
@@ -174,10 +177,12 @@ def begin_request() -> None:
     """Set the cause and the caller of the request; refuse a caller without the role."""
     if wait := resumed():
         vars(g).update(wait.of_request)
+        spans.make_current()
         g.work = begin_work(g.cause)
         return
     g.started = time.perf_counter()
-    g.cause = cause = cause_of(request.headers)
+    cause = cause_of(request.headers, str if telemetry.tracing else begin_traceparent)
+    g.cause = cause = spans.begin(cause) if telemetry.tracing else cause
     g.work = begin_work(cause)
     method = "GET" if request.method == "HEAD" else request.method
     roles = api().roles.get((request.endpoint or "", method))
@@ -216,10 +221,15 @@ def finish_response(response: Response) -> Response:
         headers.setdefault("Cache-Control", "private, no-cache")
     # Without a rule the client chooses the method, and each value would make a new time series.
     method, route = (request.method, rule.rule) if rule else ("", "")
-    seconds_of(method, route, response.status_code).observe(time.perf_counter() - g.started)
+    exemplar = spans.end(response) if telemetry.tracing else None
+    seconds = time.perf_counter() - g.started
+    seconds_of(method, route, response.status_code).observe(seconds, exemplar)
+    api().access_log.write(method, route, response.status_code, seconds, g.cause, g.get("caller"))
     return response
 
 
 def end_logging(_: BaseException | None) -> None:
+    if telemetry.tracing:
+        spans.leave()
     if work := g.pop("work", None):
         current_work.reset(work)

@@ -12,6 +12,7 @@ from typing import Any
 from ordersaga.http.app import THREADS
 from ordersaga.http.request_worker import MAX_WAITING
 from ordersaga.http.waiting import LONGEST_SECONDS, MAX_SUSPENDED
+from ordersaga.runtime import telemetry
 from ordersaga.runtime.logs import configure_logging
 from ordersaga.runtime.settings import MissingSetting, Settings, read_settings
 from ordersaga.runtime.signals import handler_that_sets
@@ -63,6 +64,7 @@ def worker_exit(server: Any, worker: Any) -> None:
         if isinstance(ending, MissingSetting):
             sys.stderr.write(f"{process_of(worker.app)}: {ending}\n")
             os._exit(server.APP_LOAD_ERROR)
+        telemetry.end()
         end_at_once()
 
 

@@ -5,6 +5,7 @@ of a request instead of 7, 74 ms of CPU to import, and logs a warning for each m
 """
 
 import secrets
+from collections.abc import Callable
 from uuid import UUID
 
 from uuid_utils.compat import uuid7
@@ -16,12 +17,20 @@ from ordersaga.envelope.trace_context import valid_traceparent
 SAMPLED = "01"
 
 
-def cause_of(headers: Headers) -> Cause:
-    """The cause that a request begins, still without an actor; malformed headers count as absent."""
+def begin_traceparent() -> str:
+    random = secrets.token_hex(24)
+    return f"00-{random[:32]}-{random[32:]}-{SAMPLED}"
+
+
+def cause_of(headers: Headers, begin: Callable[[], str] = begin_traceparent) -> Cause:
+    """The cause that a request begins, still without an actor; malformed headers count as absent.
+
+    `begin` makes the trace of a caller that sends none.
+    """
     traceparent = valid_traceparent(headers.get("traceparent", ""))
     return Cause(
         correlation_id=correlation_id(headers.get("X-Correlation-Id", "")),
-        traceparent=traceparent or begin_traceparent(),
+        traceparent=traceparent or begin(),
         tracestate=headers.get("tracestate", "") if traceparent else "",
     )
 
@@ -31,8 +40,3 @@ def correlation_id(text: str) -> UUID:
         return UUID(text)
     except ValueError:
         return uuid7()
-
-
-def begin_traceparent() -> str:
-    random = secrets.token_hex(24)
-    return f"00-{random[:32]}-{random[32:]}-{SAMPLED}"

@@ -11,7 +11,8 @@ from flask import Response, g
 from flask.ctx import RequestContext
 from flask.globals import request_ctx
 
-from ordersaga.http import sending
+from ordersaga.http import sending, spans
+from ordersaga.runtime import telemetry
 from ordersaga.store.aggregates import Row
 from ordersaga.store.version_watch import VersionWatch, Waiter
 
@@ -19,7 +20,7 @@ LONGEST_SECONDS = 30
 MAX_SUSPENDED = 400
 """Requests that wait at a time, in one process: 14 KiB each, and a connection."""
 WAIT = re.compile(r'(?:^|[,;])\s*wait\s*=\s*"?(\d{1,9})"?\s*(?=$|[,;])', re.IGNORECASE)
-OF_THE_REQUEST = ("started", "cause", "caller")
+OF_THE_REQUEST = ("started", "cause", "caller", "span")
 """What `g` has of a request when it goes on."""
 
 
@@ -88,6 +89,8 @@ def resumed() -> Wait | None:
 
 def suspend(wait: Wait, watch: VersionWatch) -> Response:
     """Raises Suspended: the worker lets the request go on later. Another WSGI server's thread waits here."""
+    if telemetry.tracing:
+        spans.waits()
     conn = sending.connection.get()
     if conn is not None:
         conn.wait, wait.context = wait, request_ctx._get_current_object()  # type: ignore[attr-defined]

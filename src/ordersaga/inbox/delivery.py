@@ -4,12 +4,15 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID, uuid5
 
 from ordersaga.envelope.limits import MAX_CONTRACT, MAX_KEY
 from ordersaga.envelope.message import NAMESPACE, ContractData, Message, UnreadableMessage, read_envelope, with_body
 from ordersaga.inbox.headers import as_json
+
+if TYPE_CHECKING:
+    from ordersaga.otel.span import Span
 
 SUSPECT = 2
 """Deliveries without an acknowledgement after which the message may be what kills the process."""
@@ -73,6 +76,8 @@ class Received:
     """Whether the call has begun."""
     behind: list[str] = field(default_factory=list)
     """Contracts of the messages of its key that wait in hand behind it, in order."""
+    span: "Span | None" = None
+    """From the first step with it until it took effect or is parked; None unless its trace is recorded."""
 
     @property
     def may_have_called(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 from psycopg import Connection
 
+from ordersaga.inbox import spans
 from ordersaga.inbox.delivery import NO_ANSWER, Broken, Received
 from ordersaga.inbox.limits import Limits, ResourceLimits
 from ordersaga.inbox.look import look
@@ -111,6 +112,7 @@ class OutsideSteps:
 
     def start(self, message: Received, fresh: bool) -> Step:
         """Run the step in a thread, if the message needs it; the result is its answer, None without one."""
+        spans.begin([message])
         step = Step(message, fresh)
         self.submit(step)
         return step
@@ -222,7 +224,7 @@ class OutsideSteps:
         if not step.begin_call():
             return False
         try:
-            with operation.call():
+            with operation.call(), spans.outside(message, operation.resource, operation.name):
                 message.called = True
                 try:
                     answer = outside(message.data, transaction, self.resources)

@@ -95,6 +95,8 @@ class Reactor:
             transaction.load(shared)
         for message, reaction in steps:
             transaction.receive(message.message, are_parked)
+            if message.span:
+                transaction.cause = message.span.cause(transaction.cause)
             if reaction.outside:
                 reaction.function(message.data, transaction, message.require_answer())
             else:

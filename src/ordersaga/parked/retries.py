@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from ordersaga.database.doorbell import no_ring
 from ordersaga.database.locks import refuse_locked_tables
-from ordersaga.inbox import forks
+from ordersaga.inbox import forks, spans
 from ordersaga.inbox.delivery import Broken, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.inbox.operation import Step
@@ -119,7 +119,9 @@ class Retries:
                 attempts.hold(connection, row, describe(message.reason))
             else:
                 attempts.postpone(connection, row, describe(message.reason), None)
-        elif self.outside.needed(message):
+            return
+        spans.begin([message], row.attempts)
+        if self.outside.needed(message):
             self._outside[self.outside.start(message, fresh=False)] = Attempt(row, message)
         else:
             self.attempt(connection, [Attempt(row, message), *self.followers_of(connection, row)])
@@ -147,6 +149,7 @@ class Retries:
             is_tried = row.state != "waiting" or row.attempts > 0 or row.is_kept
             if is_tried or isinstance(message, Broken) or self.outside.needed(message):
                 return
+            spans.begin([message])
             yield Attempt(row, message)
 
     def attempt(self, connection: Connection[Any], tried: Sequence[Attempt]) -> None:
@@ -162,6 +165,7 @@ class Retries:
 
     def react(self, connection: Connection[Any], tried: Sequence[Attempt]) -> None:
         rows = [attempt.row for attempt in tried]
+        began = spans.now()
         with LazyTransaction(connection, self.ring) as lazy:
             lazy.begin()
             table.lock(connection, [rows[0].key])
@@ -174,6 +178,8 @@ class Retries:
                 self.handler.handle(lazy, new, look, are_parked=True)
             attempts.remove(connection, rows)
             attempts.release_first(connection, rows[0].key)
+        if began:
+            spans.end([attempt.message for attempt in tried], new, new, began)
 
     def separate(self, connection: Connection[Any], first: ParkedMessage) -> None:
         """Make the first due again at once; the messages behind it count as tried, so they go one by one."""
@@ -198,6 +204,7 @@ class Retries:
             refuse_locked_tables(connection, error)
         last = kind is ErrorKind.INVALID or row.attempts >= table.MAX_ATTEMPTS
         failure = describe(error)
+        spans.failed(message, failure.error)
         pause = None if last else max(table.pause_after(row.attempts), asked_pause(error))
         attempts.postpone(connection, row, failure, pause, message.operation)
         self.end(row)

@@ -12,6 +12,7 @@ from ordersaga.relay.dispatch import DRAIN_SECONDS
 from ordersaga.relay.relay import Relay
 from ordersaga.relay.session import UnsafeServer
 from ordersaga.relay.settings import RelaySettings
+from ordersaga.runtime import telemetry
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
@@ -42,6 +43,8 @@ Environment:
   RELAY_MAX_MESSAGE_BYTES  a larger body is not sent but recorded as undeliverable (default 16777216, the limit
                        of RabbitMQ 4)
   LOG_LEVEL, LOG_FORMAT=console|json
+  OTEL_EXPORTER_OTLP_ENDPOINT, OTEL_TRACES_EXPORTER=otlp|console|none
+                       records spans, and sends them there
 
 Start as many as you like: one leads per database, the others stand by and take over within seconds when it dies.
 A message that the broker refuses is recorded in the table `undeliverable` and tried again; later messages of its key
@@ -104,6 +107,7 @@ def serve(
         for name, url in urls.items()
     ]
     configure_logging(settings, " ".join(("relay", *urls)))
+    telemetry.begin("-".join((*urls, "relay")), amqp_url)
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     serve_health(
         settings.health_port,
@@ -122,6 +126,7 @@ def serve(
     end = time.monotonic() + DRAIN_SECONDS + MARGIN_SECONDS
     for thread in threads:
         thread.join(end - time.monotonic())
+    telemetry.end()
     return max(exit_codes, default=0)
 
 

@@ -16,6 +16,7 @@ from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publisher import MessageRefused, Publisher, never
 from ordersaga.relay.routes import Routes
+from ordersaga.relay.spans import SendSpans
 from ordersaga.relay.stall import Stall
 from ordersaga.relay.undeliverable import RefusedRow, Undeliverable
 from ordersaga.relay.window import Outgoing
@@ -66,6 +67,7 @@ class Dispatch:
         stop: threading.Event,
     ) -> None:
         self.in_flight = InFlight()
+        self._spans = SendSpans()
         self.undeliverable = Undeliverable(access.database, connection)
         if access.announced:
             self.undeliverable.make_due(access.announced.contracts)
@@ -184,6 +186,7 @@ class Dispatch:
     def drop_in_flight(self) -> None:
         """Drop the state of in-flight messages; late confirms are ignored."""
         self._publisher.drop_in_flight()
+        self._spans.drop()
         self.in_flight.clear()
 
     def _send_now(self, rows: Sequence[Outgoing]) -> None:
@@ -198,6 +201,7 @@ class Dispatch:
                 self._confirmed_at = time.monotonic()
             # Sending may raise because of one of these rows: `record_refused` looks for it among the sent ones.
             self.in_flight.mark_sent(chunk)
+            self._spans.sent(chunk)
             self._publisher.send([row.message for row in chunk], routes.of if routes else None)
             self._keep_alive()
 
@@ -215,6 +219,7 @@ class Dispatch:
         self._confirmed_at = time.monotonic()
         rows = self.in_flight.pop_settled(outcome.settled)
         refused = {each.index: RefusedRow(rows[each.index], each.kind, each.reason) for each in outcome.refusals}
+        self._spans.settled(rows, refused)
         confirmed = [row for index, row in enumerate(rows) if index not in refused] if refused else rows
         self._published.inc(len(confirmed))
         due = self._confirm(confirmed) + self._refuse(list(refused.values()))

@@ -1,6 +1,13 @@
 """Which extra of ordersaga brings a package that is missing."""
 
-EXTRAS = {"cryptography": "audit", "jwt": "http", "flask": "http", "flask_openapi3": "http", "werkzeug": "http"}
+EXTRAS = {
+    "cryptography": "audit",
+    "jwt": "http",
+    "flask": "http",
+    "flask_openapi3": "http",
+    "werkzeug": "http",
+    "opentelemetry": "otel",
+}
 """Package that a command or an application may lack -> extra that brings it."""
 
 

@@ -81,6 +81,8 @@ class Settings(BaseSettings):
     """Time limits of a worker's or an API's sessions in Postgres; see `runtime.sessions` for those of each kind."""
     log_level: LogLevel = "INFO"
     log_format: str = Field(default="console", pattern="^(console|json)$")
+    access_log: bool = True
+    """Whether an API logs a line for each request."""
 
     @property
     def broker_url(self) -> str:

@@ -1,6 +1,8 @@
 """`announce`: puts a message without an event into the outbox, in the caller's transaction."""
 
 import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -13,11 +15,13 @@ from ordersaga.envelope.declaration import require_contract
 from ordersaga.envelope.limits import require_within_limits
 from ordersaga.envelope.message import Cause, ContractData, Message
 from ordersaga.runtime.errors import NoTransaction
-from ordersaga.store import flush
+from ordersaga.store import flush, spans
 
 if TYPE_CHECKING:
     import sqlalchemy
     from sqlalchemy.orm import Session, scoped_session
+
+    from ordersaga.otel.span import Span
 
     CallersConnection = Connection[Any] | sqlalchemy.Connection | Session | scoped_session[Any]
 
@@ -58,15 +62,15 @@ def announce(
         ValueError: the message violates the limits of an envelope, such as the length of its key.
         TypeError: the connection is of another kind.
     """
-    message = message_of(data, id=id, sequence=sequence, cause=cause)
-    if isinstance(connection, Connection):
-        require_transaction(connection)
-        Cursor(connection).execute(*flush.insertion({"messages": [message]}))
-    else:
-        # The caller has imported SQLAlchemy already; callers with psycopg must not pay for the import.
-        from ordersaga.store import sqlalchemy_outbox
+    with traced(message_of(data, id=id, sequence=sequence, cause=cause)) as message:
+        if isinstance(connection, Connection):
+            require_transaction(connection)
+            Cursor(connection).execute(*flush.insertion({"messages": [message]}))
+        else:
+            # The caller has imported SQLAlchemy already; callers with psycopg must not pay for the import.
+            from ordersaga.store import sqlalchemy_outbox
 
-        sqlalchemy_outbox.write(connection, message)
+            sqlalchemy_outbox.write(connection, message)
     return message
 
 
@@ -84,10 +88,18 @@ async def announce_async(
     """
     if not isinstance(connection, AsyncConnection):
         raise TypeError(f"announce_async takes an AsyncConnection of psycopg, not a {type(connection).__name__}")
-    message = message_of(data, id=id, sequence=sequence, cause=cause)
-    require_transaction(connection)
-    await AsyncCursor(connection).execute(*flush.insertion({"messages": [message]}))
+    with traced(message_of(data, id=id, sequence=sequence, cause=cause)) as message:
+        require_transaction(connection)
+        await AsyncCursor(connection).execute(*flush.insertion({"messages": [message]}))
     return message
+
+
+@contextmanager
+def traced(message: Message) -> Iterator[Message]:
+    """The message, with a span of its own for the block if this process records spans; an error leaves no span."""
+    begun: list[Span] = []
+    yield spans.created(message, begun)
+    spans.end(begun)
 
 
 def message_of(data: ContractData, *, id: UUID | None, sequence: int, cause: Cause | None) -> Message:

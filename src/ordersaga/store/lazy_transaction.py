@@ -38,6 +38,11 @@ class LazyTransaction:
     def _is_idle(self) -> bool:
         return self.connection.autocommit and self.connection.info.transaction_status == TransactionStatus.IDLE
 
+    @property
+    def is_callers(self) -> bool:
+        """Whether the caller had begun a transaction, which goes on after this one."""
+        return not self._is_outermost
+
     def begin(self) -> None:
         """Begin, if that is not done; from then on psycopg refuses a `commit` of the connection within the block."""
         if self._guarded is None and (self._is_plain or self._is_idle):

@@ -1,7 +1,8 @@
 """Transaction: one unit of work, committed with its inbox row, events, messages and answer, or not at all."""
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 from eventsourcing.domain import BaseAggregate
@@ -11,9 +12,10 @@ from psycopg.errors import NotNullViolation, UniqueViolation
 from ordersaga.database.doorbell import no_ring
 from ordersaga.envelope.declaration import require_source
 from ordersaga.envelope.message import Cause, ContractData, Message
+from ordersaga.runtime import telemetry
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken, ParkedMeanwhile
-from ordersaga.store import aggregates, flush
+from ordersaga.store import aggregates, flush, spans
 from ordersaga.store.aggregates import History
 from ordersaga.store.announce import NO_EVENT, message_of
 from ordersaga.store.announcements import Announcements
@@ -22,6 +24,9 @@ from ordersaga.store.deadline import Deadline
 from ordersaga.store.flush import ReceivedRow, StoredAnswer
 from ordersaga.store.hash_chain import GENESIS
 from ordersaga.store.lazy_transaction import LazyTransaction
+
+if TYPE_CHECKING:
+    from ordersaga.otel.span import Span
 
 Kind = TypeVar("Kind", bound=BaseAggregate[UUID])
 Result = TypeVar("Result")
@@ -75,6 +80,7 @@ class Transaction:
         self.followers: frozenset[str] = frozenset()
         """In an outside step that is held up: contracts of the messages that wait in hand behind the message."""
         self.rows = flush.Rows()
+        self._creating: list[Span] = []
         self._histories: dict[UUID, History | None] = {}
         self._unlocked: set[UUID] = set()
 
@@ -200,7 +206,7 @@ class Transaction:
             rows = list(aggregates.record(events, previous, self.cause))
             self.rows.events.extend(rows)
             for event, row in zip(events, rows, strict=True):
-                self.rows.messages.extend(self.announcements.messages(event, row.hash, self.cause))
+                self.rows.messages.extend(self._traced(self.announcements.messages(event, row.hash, self.cause)))
             new = History(aggregate, rows[-1].hash, history.snapshot_version if history else 0)
             self._histories[aggregate.id] = new
             if snapshot := new.snapshot_if_due():
@@ -215,9 +221,15 @@ class Transaction:
             ValueError: the contract is another service's, or the message violates the limits of an envelope.
         """
         require_source(type(data), self.announcements.source)
-        message = message_of(data, id=id, sequence=sequence, cause=self.cause)
+        (message,) = self._traced((message_of(data, id=id, sequence=sequence, cause=self.cause),))
         self.rows.messages.append(message)
         return message
+
+    def _traced(self, messages: Iterable[Message]) -> Iterable[Message]:
+        """The messages, each with a span of its own if this process records spans."""
+        if telemetry.tracing is None:
+            return messages
+        return [spans.created(message, self._creating) for message in messages]
 
     def receive(self, message: Message, is_parked: bool = False) -> None:
         """Add the inbox row of this message to the next flush, and make the message the cause of what follows.
@@ -279,6 +291,16 @@ class Transaction:
             raise refused(violation) from violation
         if self._lazy and announces:
             self._lazy.has_announced = True
+        if self._creating:
+            self._end_spans()
+
+    def _end_spans(self) -> None:
+        """What is rolled back leaves no span; of a transaction of the caller nobody learns the end."""
+        created, self._creating = self._creating, []
+        if self._lazy and not self._lazy.is_callers:
+            self._lazy.after_commit(partial(spans.end, created))
+        else:
+            spans.end(created)
 
 
 def refused(violation: NotNullViolation) -> Exception:

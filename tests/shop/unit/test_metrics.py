@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from devstack.state import ROOT
 
 LINE = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]+) \|", re.MULTILINE)
-UNITS = {"messages", "requests", "rows", "queues", "events", "calls", "findings", "seconds"}
+UNITS = {"messages", "requests", "rows", "queues", "events", "calls", "findings", "seconds", "spans"}
 STATES = {"ordersaga_relay_active", "ordersaga_circuit_open", "ordersaga_circuit_half_open"}
 """Gauges that are 0 or 1 have no unit."""
 
