@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from urllib.parse import urlsplit
+from secrets import token_hex
 from uuid import UUID, uuid4
 
 import pytest
 import requests
 
+from ordersaga.http.access_log import pseudonym
 from ordersaga.http.app import THREADS
 from ordersaga.http.waiting import WaitingRoom
 from tests.conftest import AnyServers
@@ -88,6 +90,19 @@ def test_trace_and_correlation_of_the_request_are_found_in_the_outbox(api: Api) 
     assert api.database.rows(row, [opened.json()["counter_id"]]) == [(TRACE, "vendor=1", correlation)]
     refused = api.call("GET", "/nowhere", headers=sent)
     assert refused.json()["trace_id"] == TRACE.split("-")[1]
+
+
+def test_each_request_is_logged_with_its_trace_and_without_the_name_of_its_caller(api: Api) -> None:
+    trace = token_hex(16)
+    opened = open_counter(api, traceparent=f"00-{trace}-{token_hex(8)}-00")
+    api.call("GET", f"/no/{trace}", ALICE)
+    api.call("GET", "/healthz", ALICE, {"traceparent": TRACE})
+    line = until(lambda: [line for line in api.log.read_text().splitlines() if f"trace_id={trace}" in line])[0]
+    assert f"method=POST route=/counters status={opened.status_code} duration_ms=" in line
+    assert f"role=customer caller={pseudonym('alice')}" in line
+    assert "alice" not in line
+    assert "/no/" not in api.log.read_text()
+    assert "/healthz" not in api.log.read_text()
 
 
 def test_a_request_without_trace_begins_one(api: Api) -> None:

@@ -24,7 +24,7 @@ from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.otel.tracing import Tracing
 from ordersaga.parked.retries import Retries
-from ordersaga.runtime import telemetry
+from ordersaga.runtime import health, telemetry
 from ordersaga.store.announce import announce
 from ordersaga.store.lazy_transaction import LazyTransaction
 from ordersaga.store.transaction import Transaction, decide
@@ -153,6 +153,17 @@ def test_a_transaction_of_several_messages_has_a_span_with_a_link_to_each_of_the
     assert [place(span.parent) for span in spans] == [place_of(each) for each in messages]
     assert all(place(batch.context) in [place(link.context) for link in span.links] for span in spans)
     assert place_of(unsampled)[0] not in [place(span.context)[0] for span in spans]
+
+
+def test_the_duration_of_a_batch_has_the_trace_of_one_of_its_messages_as_exemplar(
+    connection: Connection[Any], recorded: Recorded
+) -> None:
+    sent = message(uuid4())
+    receive(connection, message(uuid4(), UNSAMPLED), sent)
+    content_type, body = health.metrics("application/openmetrics-text;version=1.0.0,text/plain;q=0.5")
+    assert content_type.startswith("application/openmetrics-text")
+    assert f'# {{trace_id="{place_of(sent)[0]}"}}' in body.decode()
+    assert health.metrics("text/plain")[0].startswith("text/plain")
 
 
 def test_of_a_trace_that_is_not_sampled_nothing_is_recorded_and_its_place_is_passed_on(

@@ -1,5 +1,6 @@
 """Receiver: each message of a batch takes effect once or is parked; while the database is away, it is held."""
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import timedelta
@@ -81,10 +82,13 @@ class Receiver:
         elif first.delivery.is_suspect:
             self.park(connection, first, "retrying", describe_suspect(first.delivery), 1, table.BASE)
         else:
-            with BATCH_SECONDS.labels(self.group).time():
-                messages = [message for message in run if isinstance(message, Received)]
-                spans.begin(messages)
+            messages = [message for message in run if isinstance(message, Received)]
+            spans.begin(messages)
+            exemplar, began = spans.exemplar(messages), time.perf_counter()
+            try:
                 self.react(connection, messages)
+            finally:
+                BATCH_SECONDS.labels(self.group).observe(time.perf_counter() - began, exemplar)
 
     def react(self, connection: Connection[Any], messages: Sequence[Received]) -> None:
         """React in transactions of at most `max_batch` messages, which doubles with each success."""

@@ -128,7 +128,9 @@ class Api(OpenAPI):
             return response(context.request.environ, start_response)
 
     def health(self) -> Response:
-        status, content_type, body = health.respond(request.path, self.database.problems)
+        status, content_type, body = health.respond(
+            request.path, self.database.problems, accept=request.headers.get("Accept", "")
+        )
         return Response(body, status, content_type=content_type)
 
 

@@ -43,6 +43,13 @@ def end(messages: Sequence[Received], new: Sequence[Received], handled: Sequence
             message.span = None
 
 
+def exemplar(messages: Iterable[Received]) -> dict[str, str] | None:
+    """The trace of the first of these that is recorded, beside a figure about all of them."""
+    if telemetry.tracing is None:
+        return None
+    return next(({"trace_id": each.span.trace_id} for each in messages if each.span and each.span.is_recording), None)
+
+
 def failed(message: Received, error: str) -> None:
     """End the span of a message that is parked; `error` is the name of a class."""
     if message.span:

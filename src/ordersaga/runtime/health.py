@@ -11,7 +11,10 @@ from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
+from prometheus_client.exposition import choose_encoder
+
+from ordersaga.runtime import telemetry
 
 MAX_CONNECTIONS = 64
 SILENCE_SECONDS = 10
@@ -66,7 +69,8 @@ def serve_health(
         return
 
     def answer(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        status, content_type, body = respond(environ["PATH_INFO"], problems, warnings)
+        accept = environ.get("HTTP_ACCEPT", "")
+        status, content_type, body = respond(environ["PATH_INFO"], problems, warnings, accept)
         start_response(status, [("Content-Type", content_type), ("Content-Length", str(len(body)))])
         return [body]
 
@@ -75,9 +79,9 @@ def serve_health(
 
 
 def respond(
-    path: str, problems: Callable[[], list[str]], warnings: Callable[[], list[str]] = list
+    path: str, problems: Callable[[], list[str]], warnings: Callable[[], list[str]] = list, accept: str = ""
 ) -> tuple[str, str, bytes]:
-    """Status line, content type and body of one health endpoint."""
+    """Status line, content type and body of one health endpoint; `accept` is the header of the request."""
     match path:
         case "/healthz":
             return "200 OK", "application/json", b'{"alive": true}'
@@ -86,6 +90,14 @@ def respond(
             body = json.dumps({"ready": not found, "problems": found, "warnings": warnings()}).encode()
             return "503 Service Unavailable" if found else "200 OK", "application/json", body
         case "/metrics":
-            return "200 OK", CONTENT_TYPE_LATEST, generate_latest()
+            return "200 OK", *metrics(accept)
         case _:
             return "404 Not Found", "text/plain", b"The paths are /healthz, /readyz and /metrics.\n"
+
+
+def metrics(accept: str) -> tuple[str, bytes]:
+    """Content type and body; in the format of OpenMetrics, which has exemplars, for whoever takes it."""
+    if telemetry.tracing and "application/openmetrics-text" in accept:
+        encode, content_type = choose_encoder(accept)
+        return content_type, encode(REGISTRY)
+    return CONTENT_TYPE_LATEST, generate_latest()
