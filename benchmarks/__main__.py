@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import tests.shop.support.schemas  # noqa: F401 - makes the shop's databases known
-from benchmarks import append, backlog, consume, costs, growth, latency, read_side, rebuild, relay, saga
+from benchmarks import append, backlog, consume, costs, growth, latency, read_side, rebuild, relay, saga, traces
 from benchmarks.place import FULL, QUICK, Place
 from benchmarks.rows import REACH, Row, reached
 from devstack.servers.private import private_servers
@@ -38,6 +38,7 @@ STEPS: dict[str, tuple[str, Callable[[Place], list[Row]]]] = {
     "read_side": ("dashboard and audit with a million events", read_side.measure),
     "growth": ("a saga among a hundred thousand events", growth.measure),
     "costs": ("statements, round trips, WAL", costs.measure),
+    "traces": ("a message with its trace recorded", traces.measure),
 }
 
 

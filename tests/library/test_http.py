@@ -6,8 +6,8 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 from secrets import token_hex
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
 import pytest

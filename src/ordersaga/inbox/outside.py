@@ -224,7 +224,7 @@ class OutsideSteps:
         if not step.begin_call():
             return False
         try:
-            with operation.call(), spans.outside(message, operation.resource, operation.name):
+            with operation.call(), spans.outside(message, operation.name):
                 message.called = True
                 try:
                     answer = outside(message.data, transaction, self.resources)

@@ -75,13 +75,14 @@ def remembered(message: Received) -> Delivery:
 
 
 @contextmanager
-def outside(message: Received, resource: str, operation: str) -> Iterator[None]:
+def outside(message: Received, operation: str) -> Iterator[None]:
     """Surrounds the call of an operation, `resource/name`, with its span, within that of the message."""
     tracing = telemetry.tracing
     if tracing is None or message.span is None:
         yield
         return
-    span = tracing.outside(message.span, resource, operation.removeprefix(f"{resource}/"))
+    resource, _, name = operation.rpartition("/")
+    span = tracing.outside(message.span, resource, name)
     try:
         with span.current():
             yield
