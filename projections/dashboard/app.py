@@ -10,7 +10,7 @@ from ordersaga.http.app import Api
 from projections.audit.sources import Sources
 from projections.dashboard import guard, shell
 from projections.dashboard.addresses import ROOT
-from projections.dashboard.pages import audit, infrastructure, live_events, orders, overview, parked, search
+from projections.dashboard.pages import alarms, audit, infrastructure, live_events, orders, overview, parked, search
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
 from projections.monitor.expected import of_the_shop
@@ -20,7 +20,7 @@ from projections.monitor.targets import read_services, read_targets
 from projections.monitor.watch import Watch
 from projections.settings import ProjectionsSettings
 
-PAGES = (overview.PAGE, live_events.PAGE, orders.PAGE, parked.PAGE, audit.PAGE, infrastructure.PAGE, search.PAGE)
+PAGES = (overview.PAGE, alarms.PAGE, live_events.PAGE, orders.PAGE, parked.PAGE, audit.PAGE, infrastructure.PAGE, search.PAGE)
 ASSETS = Path(__file__).with_name("assets")
 INDEX = f"""<!doctype html>
 <html lang="en">
@@ -68,7 +68,7 @@ def make(server: Flask, reader: Reader) -> Dash:
         enable_mcp=False,
     )
     dash.layout = partial(shell.frame, PAGES)
-    shell.callbacks(dash, PAGES)
+    shell.callbacks(dash, reader, PAGES)
     for page in PAGES:
         page.callbacks(dash, reader)
     return dash

@@ -2,8 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
@@ -14,11 +15,14 @@ from projections.audit.sources import Sources
 from projections.audit.trail import Trail, TrailCursor, TrailEntry, TrailFilter
 from projections.dashboard.services import Services
 from projections.monitor.alarm import Alarm
+from projections.monitor.expected import Expected
 from projections.monitor.monitor import Monitor
 from projections.monitor.snapshot import Snapshots
 from projections.monitor.watch import Watch
-from projections.queries import figures, sagas, search, timeline
+from projections.queries import alarms, figures, history, sagas, search, timeline
+from projections.queries.alarms import AlarmRow
 from projections.queries.figures import Figures, Minute
+from projections.queries.history import SPANS, FigurePoint, Span, Traffic
 from projections.queries.sagas import Saga, SagaCursor, SagaFilter, UsualWait, Waiting
 from projections.queries.search import SearchHit
 from projections.queries.timeline import Timeline
@@ -26,6 +30,8 @@ from projections.queries.timeline import Timeline
 Value = TypeVar("Value")
 RECENT_ORDERS = 10
 LONGEST_WAITING = 10
+HISTORY_SECONDS = 15.0
+"""A minute is recorded once, and the points of a longer span change more slowly."""
 USUAL_SECONDS = 10.0
 """UsualWait times change slowly, and each read scans the last 2,000 ended orders."""
 
@@ -39,6 +45,17 @@ class Overview:
     waiting: list[Saga]
     usual: dict[Waiting, UsualWait]
     snapshots: Snapshots
+    expected: Expected
+
+
+@dataclass(frozen=True)
+class History:
+    """What was measured in a span, read at `now`."""
+
+    span: Span
+    now: datetime
+    traffic: list[Traffic]
+    points: list[FigurePoint]
 
 
 class Cached(Generic[Value]):
@@ -67,6 +84,8 @@ class Reader:
         self._database = sources.database
         self._monitor = monitor
         self._watch = watch
+        self._lock = threading.Lock()
+        self._histories: dict[tuple[str, ...], Cached[History]] = {}
         self._usual: Cached[dict[Waiting, UsualWait]] = Cached(USUAL_SECONDS)
 
     def overview(self) -> Overview:
@@ -77,7 +96,20 @@ class Reader:
                 sagas.unfinished(connection, LONGEST_WAITING),
                 self._usual.get(lambda: sagas.usual_waits(connection)),
                 self.snapshots(),
+                self._watch.expected,
             )
+
+    def history(self, span: str, figures: Sequence[str]) -> History:
+        """What was measured in the span that `span` names; all viewers share a read of the last HISTORY_SECONDS."""
+        key = (span, *figures)
+        with self._lock:
+            cached = self._histories.setdefault(key, Cached(HISTORY_SECONDS))
+        return cached.get(lambda: self._read_history(SPANS[span], figures))
+
+    def _read_history(self, span: Span, figures: Sequence[str]) -> History:
+        with self._database.connection() as connection:
+            traffic = history.traffic(connection, span) if "traffic" in figures else []
+            return History(span, datetime.now(UTC), traffic, history.figures(connection, span, figures))
 
     def minutes(self) -> list[Minute]:
         with self._database.connection() as connection:
@@ -138,6 +170,10 @@ class Reader:
         """Those that stand, the worst first, as the last round found them: no statement, however many look."""
         self._monitor.snapshots()
         return self._watch.alarms
+
+    def ended_alarms(self, limit: int) -> list[AlarmRow]:
+        with self._database.connection() as connection:
+            return alarms.ended(connection, limit)
 
     def snapshots(self) -> Snapshots:
         return self._monitor.snapshots()

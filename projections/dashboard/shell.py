@@ -6,11 +6,13 @@ import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, dcc, html
 from dash.development.base_component import Component
 
+from projections.dashboard import alarm_line
 from projections.dashboard.addresses import ROOT, address
 from projections.dashboard.components.basic import Content, aria, empty, icon
 from projections.dashboard.components.found import search_box
 from projections.dashboard.page import Page, in_browser
 from projections.dashboard.query import set_query
+from projections.dashboard.reading import Reader
 from projections.dashboard.viewer import Viewer, viewer
 
 TICK = "tick"
@@ -58,7 +60,7 @@ def frame(pages: Sequence[Page]) -> Component:
             html.A("Skip to content", href="#main", className="skip"),
             top(viewer()),
             navigation(pages),
-            html.Main([*outage_notices(), html.Div(id="page")], id="main", tabIndex=-1),
+            html.Main([alarm_line.place(), *outage_notices(), html.Div(id="page")], id="main", tabIndex=-1),
             dcc.Location(id="url", refresh="callback-nav"),
             dcc.Store(id=TICK, data=0),
             dcc.Store(id=SLOW, data=0),
@@ -98,7 +100,8 @@ def navigation(pages: Sequence[Page]) -> html.Nav:
 
 
 def nav_link(page: Page) -> dcc.Link:
-    return dcc.Link([icon(page.icon), html.Span(page.name)], href=address(page.path))
+    name = html.Span(page.name, className="nav-name")
+    return dcc.Link([icon(page.icon), name, alarm_line.badge_place(page)], href=address(page.path))
 
 
 def outage_notices() -> list[Component]:
@@ -112,7 +115,8 @@ def outage_notices() -> list[Component]:
     return notes
 
 
-def callbacks(app: Dash, pages: Sequence[Page]) -> None:
+def callbacks(app: Dash, reader: Reader, pages: Sequence[Page]) -> None:
+    alarm_line.callbacks(app, reader, [page for page in pages if page.in_navigation], SLOW)
     in_browser(
         app, "navigation", "arrived", Output("main", "className"), Input("url", "pathname"), Input("page", "children")
     )

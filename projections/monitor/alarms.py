@@ -59,7 +59,7 @@ def order_alarms(overdue: int) -> Iterator[Alarm]:
     if overdue:
         what = "1 order is overdue" if overdue == 1 else f"{overdue:,} orders are overdue"
         text = f"{what}: neither confirmed nor cancelled in time. Open one to see what it waits for."
-        yield Alarm("orders_overdue", "", "warning", text, "orders/overdue")
+        yield Alarm("orders_overdue", "", "warning", text, "orders?overdue=yes")
 
 
 def audit_alarms(stores: Mapping[str, Verification | None]) -> Iterator[Alarm]:

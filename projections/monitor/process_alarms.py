@@ -1,6 +1,6 @@
 """Alarms of processes: down, not ready, with a warning, or missing for a group or a database."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from projections.monitor.alarm import Alarm
 from projections.monitor.expected import Expected
@@ -46,36 +46,41 @@ def sentences(process: ProcessStatus) -> str:
 
 
 def missing_alarms(snapshot: Snapshot, expected: Expected) -> Iterator[Alarm]:
-    """Of groups without a worker and databases without an active relay; needs processes to be monitored."""
-    kinds = {process.kind for process in snapshot.processes}
-    if "worker" in kinds or known_groups(snapshot):
-        for group in groups_without_worker(snapshot, expected.groups):
-            yield Alarm("no_worker", group, "critical", no_worker(snapshot, group), PLACE)
-    if "relay" in kinds or known_databases(snapshot):
-        for database in databases_without_relay(snapshot, expected.databases):
-            yield Alarm("no_relay", database, "critical", no_relay(database), PLACE)
+    """Of groups without a worker and databases without an active relay."""
+    for group in groups_without_worker(snapshot, expected):
+        yield Alarm("no_worker", group, "critical", no_worker(snapshot, group), PLACE)
+    for database in databases_without_relay(snapshot, expected):
+        yield Alarm("no_relay", database, "critical", no_relay(database), PLACE)
 
 
-def groups_without_worker(snapshot: Snapshot, expected: Iterable[str]) -> list[str]:
+def groups_without_worker(snapshot: Snapshot, expected: Expected) -> list[str]:
     """Groups of which no process answers, and groups that have a queue without a consumer."""
     answering = {each.group for process in snapshot.processes for each in process.receiving}
     unattended = {queue.group for queue in snapshot.broker.queues if queue.group and queue.consumers == 0}
-    return sorted((known_groups(snapshot) | set(expected)) - answering | unattended)
+    return sorted(each for each in groups_of(snapshot, expected) if each not in answering or each in unattended)
 
 
-def known_groups(snapshot: Snapshot) -> set[str]:
-    """Groups whose workers answered once."""
-    return {each.group for process in snapshot.processes for each in process.last.receiving}
+def groups_of(snapshot: Snapshot, expected: Expected) -> set[str]:
+    """Groups whose workers answered once, and all that the shop has, if workers are monitored."""
+    known = {each.group for process in snapshot.processes for each in process.last.receiving}
+    return known.union(expected.groups) if known or is_monitored(snapshot, "worker") else known
 
 
-def databases_without_relay(snapshot: Snapshot, expected: Iterable[str]) -> list[str]:
-    """Databases for which no process says that it publishes; a relay that looks for its servers says so itself."""
-    active = {each.database for process in snapshot.processes for each in process.relays if each.is_active}
-    return sorted((known_databases(snapshot) | set(expected)) - active)
+def databases_without_relay(snapshot: Snapshot, expected: Expected) -> list[str]:
+    """Databases for which no process publishes; one that is not ready says so itself."""
+    relays = [(process, each) for process in snapshot.processes for each in process.relays]
+    served = {each.database for process, each in relays if each.is_active or process.state == "not ready"}
+    return sorted(databases_of(snapshot, expected) - served)
 
 
-def known_databases(snapshot: Snapshot) -> set[str]:
-    return {each.database for process in snapshot.processes for each in process.last.relays}
+def databases_of(snapshot: Snapshot, expected: Expected) -> set[str]:
+    """Databases whose relays answered once, and all that the shop has, if relays are monitored."""
+    known = {each.database for process in snapshot.processes for each in process.last.relays}
+    return known.union(expected.databases) if known or is_monitored(snapshot, "relay") else known
+
+
+def is_monitored(snapshot: Snapshot, kind: str) -> bool:
+    return any(process.kind == kind for process in snapshot.processes)
 
 
 def no_worker(snapshot: Snapshot, group: str) -> str:

@@ -1,7 +1,6 @@
-"""The recorder: writes the beginnings and ends of alarms; of several processes one holds the lease and writes."""
+"""The recorder: writes beginnings and ends of alarms and the figures of minutes, of several processes one alone."""
 
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -11,13 +10,12 @@ from psycopg import Connection
 
 from ordersaga.database.pool import Database
 from ordersaga.runtime.logs import log
+from projections.monitor.minutes import Minutes
 from projections.monitor.standing import ROUNDS, Standing
 from projections.queries import alarms as queries
 
 RENEW_SECONDS = 10.0
 """A third of the lease: two renewals may fail before another process takes over."""
-Also = Callable[[Connection[Any]], None]
-"""What else the holder of the lease writes in the same transaction."""
 
 
 class Recorder:
@@ -31,28 +29,29 @@ class Recorder:
         self._due_at = float("-inf")
         self._is_away = False
 
-    def record(self, standing: Standing, also: Also | None = None) -> None:
+    def record(self, standing: Standing, minutes: Minutes) -> None:
         """Write what has changed; once every RENEW_SECONDS renew the lease. What fails is written the next time."""
         if standing.rounds < ROUNDS:
             return  # what stands is not known yet, and would be recorded as ended
         changed = self._recorded is not None and self._recorded != {alarm.key for alarm in standing.alarms}
-        if time.monotonic() < self._due_at and not (changed or standing.ended or also):
+        if time.monotonic() < self._due_at and not (changed or standing.ended or minutes.due):
             return
         try:
             with self._database.connection(timeout=1) as connection, connection.transaction():
-                self._write(connection, standing, also)
+                self._write(connection, standing, minutes)
+            standing.ended.clear()
+            minutes.due.clear()
             self._is_away = False
         except psycopg.Error as error:
             if not self._is_away:
-                log.warning("alarms are recorded once the database answers", error=str(error))
+                log.error("alarms and figures are not recorded and will be tried again", error=str(error))
             self._is_away = True
             self._due_at = float("-inf")
 
-    def _write(self, connection: Connection[Any], standing: Standing, also: Also | None) -> None:
+    def _write(self, connection: Connection[Any], standing: Standing, minutes: Minutes) -> None:
         self._due_at = time.monotonic() + RENEW_SECONDS
         if not queries.lease(connection, self._holder):
             self._recorded = None
-            standing.ended.clear()
             return
         known = {(row.name, row.subject): row.raised_at for row in queries.standing(connection)}
         standing.adopt(known)
@@ -63,7 +62,6 @@ class Recorder:
         for name, subject in known.keys() - now - {ended.alarm.key for ended in standing.ended}:
             queries.record_cleared(connection, name, subject, datetime.now(UTC))
         queries.record_raised(connection, standing.alarms)
-        if also:
-            also(connection)
-        standing.ended.clear()
+        if minutes.due:
+            minutes.write(connection)
         self._recorded = frozenset(now)

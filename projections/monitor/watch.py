@@ -16,6 +16,7 @@ from projections.monitor.alarm import Alarm
 from projections.monitor.alarms import Observed, derive
 from projections.monitor.expected import Expected
 from projections.monitor.limits import Limits
+from projections.monitor.minutes import Minutes
 from projections.monitor.monitor import Monitor
 from projections.monitor.recorder import Recorder
 from projections.monitor.snapshot import Snapshot
@@ -32,9 +33,10 @@ class Watch:
 
     def __init__(self, monitor: Monitor, sources: Sources, expected: Expected, limits: Limits) -> None:
         self._monitor, self._sources = monitor, sources
-        self._expected, self._limits = expected, limits
+        self.expected, self._limits = expected, limits
         self._database: Database = sources.database
         self._standing = Standing()
+        self._minutes = Minutes()
         self._recorder = Recorder(self._database)
         self._settled_at: float | None = time.monotonic() + SETTLE_SECONDS
         self._late_orders = 0
@@ -71,13 +73,14 @@ class Watch:
                 log.exception("the alarms could not be derived; the next snapshot is tried")
 
     def _look(self, snapshot: Snapshot) -> None:
+        self._minutes.take(snapshot)
         if not self._is_settled(snapshot):
             return
         observed = Observed(snapshot, self._overdue(), self._verified())
-        self._standing.update(derive(observed, self._expected, self._limits), datetime.now(UTC))
+        self._standing.update(derive(observed, self.expected, self._limits), datetime.now(UTC))
         if self._standing.is_unsure:
             self._monitor.hurry()
-        self._recorder.record(self._standing)
+        self._recorder.record(self._standing, self._minutes)
 
     def _is_settled(self, snapshot: Snapshot) -> bool:
         all_up = all(process.state == "up" for process in snapshot.processes)

@@ -37,12 +37,13 @@ class AlarmCursor(NamedTuple):
 COLUMNS = columns(AlarmRow)
 PAGE = SQL("select {} from alarms {} order by raised_at desc, id desc limit %(limit)s")
 BEHIND = SQL("(raised_at, id) < (%(time)s, %(id)s)")
+ENDED = SQL("cleared_at is not null")
 
 
-def page(connection: Connection[Any], limit: int = 50, behind: AlarmCursor | None = None) -> list[AlarmRow]:
-    """The newest first."""
+def ended(connection: Connection[Any], limit: int = 50, behind: AlarmCursor | None = None) -> list[AlarmRow]:
+    """The newest beginning first."""
     values = {"limit": limit, **(behind._asdict() if behind else {})}
-    return select(connection, AlarmRow, PAGE.format(COLUMNS, where([BEHIND] if behind else [])), values)
+    return select(connection, AlarmRow, PAGE.format(COLUMNS, where([ENDED, BEHIND] if behind else [ENDED])), values)
 
 
 STANDING = SQL("select {} from alarms where cleared_at is null").format(COLUMNS)

@@ -24,6 +24,7 @@ COLOURS: dict[Scheme, tuple[str, ...]] = {"light": (), "dark": ("color-contrast"
 """Colour scheme -> the rules of axe, none is all: another scheme changes nothing but colours."""
 PAGES = {
     "": "Overview",
+    "alarms": "Alarms",
     "events": "Live events",
     "orders": "Orders",
     "parked": "Parked messages",

@@ -8,6 +8,7 @@ import pytest
 
 from ordersaga.database import pool
 from projections.monitor.alarm import Alarm
+from projections.monitor.minutes import Minutes
 from projections.monitor.recorder import Recorder
 from projections.monitor.standing import ROUNDS, Standing
 from projections.queries import alarms as queries
@@ -38,14 +39,15 @@ class Rounds:
     """A process that derives alarms every second."""
 
     def __init__(self, opened: pool.Database, second: int = 0) -> None:
-        self.standing, self.recorder, self.second = Standing(), Recorder(opened), second
+        self.standing, self.minutes, self.recorder = Standing(), Minutes(), Recorder(opened)
+        self.second = second
 
     def see(self, *alarms: Alarm) -> None:
         """In so many rounds that they stand."""
         for _ in range(ROUNDS):
             self.standing.update(alarms, START + timedelta(seconds=self.second))
             self.second += 1
-            self.recorder.record(self.standing)
+            self.recorder.record(self.standing, self.minutes)
 
 
 def changes(database: Database) -> list[tuple[str, str]]:
@@ -66,9 +68,10 @@ def test_the_beginning_and_the_end_of_an_alarm_are_recorded_once(database: Datab
         ("process_down", "raised"),
     ]
     with database.connect() as connection:
-        rows = queries.page(connection)
-        assert [row.name for row in rows if row.cleared_at is None] == ["process_down", "dead_messages"]
-        assert queries.page(connection, behind=queries.AlarmCursor(rows[1].raised_at, rows[1].id)) == rows[2:]
+        assert {row.name for row in queries.standing(connection)} == {"process_down", "dead_messages"}
+        [row] = queries.ended(connection)
+        assert (row.name, row.raised_at, row.cleared_at) == ("process_down", START, START + timedelta(seconds=5))
+        assert queries.ended(connection, behind=queries.AlarmCursor(row.raised_at, row.id)) == []
 
 
 def test_two_processes_record_nothing_twice_and_the_second_takes_over(

@@ -12,12 +12,23 @@ from psycopg import Connection
 
 from ordersaga.readside import events, short_ids
 from ordersaga.readside.events import EventFilter
-from projections.queries import figures, payments, sagas, search, stock, timeline
+from projections.monitor.minutes import NAMES
+from projections.queries import alarms, figures, history, payments, sagas, search, stock, timeline
 from projections.queries.sagas import Saga, SagaFilter
 from tests.shop.support.read_side import fill, filled
 from tests.support.databases import Database, Databases
 
 ORDERS = 10_000
+GROWING = ("event_log", "saga_view", "payment_view", "alarms", "figure_minutes")
+RECORDED = """
+insert into figure_minutes select figure, minute, '', 1 from unnest(%s::text[]) as figure,
+    generate_series(now() - interval '30 days', now(), '15 minutes') as minute;
+"""
+ALARMED = """
+insert into alarms (name, subject, severity, text, address, raised_at, cleared_at)
+select 'process_down', n::text, 'critical', '', '', at, case when n > 3 then at end
+from generate_series(1, 3000) as n, lateral (select now() - n * interval '1 minute') as raised (at)
+"""
 COMES_IN = """
 insert into saga_view (order_id, placed_at, last_at, messages) values (gen_random_uuid(), now(), now(), 1)
 """
@@ -25,7 +36,12 @@ insert into saga_view (order_id, placed_at, last_at, messages) values (gen_rando
 
 @pytest.fixture(scope="module")
 def database(databases: Databases) -> Database:
-    return filled(databases("projections"), ORDERS)
+    found = filled(databases("projections"), ORDERS)
+    with psycopg.connect(found.owner_url, autocommit=True) as owner:
+        owner.execute(RECORDED, [list(NAMES)])
+        owner.execute(ALARMED)
+        owner.execute("analyze figure_minutes, alarms")
+    return found
 
 
 @pytest.fixture
@@ -285,6 +301,14 @@ def all_queries(connection: Connection[Any]) -> None:
     timeline.of_saga(connection, sagas.unfinished(connection)[0])
     timeline.of_saga(connection, saga)
     figures.figures(connection)
+    for name in ("1h", "6h", "24h"):  # of thirty days all is read
+        history.figures(connection, history.SPANS[name], NAMES)
+        history.traffic(connection, history.SPANS[name])
+    history.trim(connection, NAMES)
+    alarms.overdue(connection)
+    alarms.standing(connection)
+    alarms.ended(connection, behind=alarms.AlarmCursor(saga.placed_at, 1))
+    alarms.ended(connection)
     for text in (str(saga.order_id), "0000004d", "abcd1234", "customer-1", "ch_7"):
         search.search(connection, text)
     for digits in ("0000004d0000", "abcd1234", "00000000beef"):
@@ -323,4 +347,4 @@ def nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def reads_through(node: dict[str, Any]) -> bool:
     """A scan of a table that grows, from its beginning to its end."""
-    return node["Node Type"] == "Seq Scan" and node["Relation Name"] in ("event_log", "saga_view", "payment_view")
+    return node["Node Type"] == "Seq Scan" and node["Relation Name"] in GROWING

@@ -10,7 +10,7 @@ window.dash_clientside = window.dash_clientside || {};
       const here = pathname === link.pathname || below;
       if (here) {
         link.setAttribute("aria-current", "page");
-        title = link.textContent;
+        title = link.querySelector(".nav-name").textContent;
       } else {
         link.removeAttribute("aria-current");
       }

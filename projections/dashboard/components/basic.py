@@ -45,12 +45,13 @@ def card(
     )
 
 
-def tile(name: str, value: str, unit: str = "", note: Content = "") -> html.Div:
-    """One figure with its unit."""
+def tile(name: str, value: str, unit: str = "", note: Content = "", look: str = "") -> html.Div:
+    """One figure with its unit; the look `tile-bad` marks one that says that something is wrong."""
     figure: list[Component | str] = [value]
     if unit:
         figure.append(html.Span(unit, className="unit"))
-    return html.Div([html.Dt(name), html.Dd(figure), html.Dd(note, className="tile-note")], className="tile")
+    parts = [html.Dt(name), html.Dd(figure), html.Dd(note, className="tile-note")]
+    return html.Div(parts, className=f"tile {look}".strip())
 
 
 def tiles(*each: html.Div) -> html.Dl:

@@ -1,8 +1,9 @@
 """Charts; components.css colours their text and grid, so that they follow the colour scheme."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from dash import dcc, html
@@ -15,7 +16,7 @@ BLUE, GREEN, AMBER = "#4a72e0", "#23996a", "#c9811a"
 Figure = dict[str, Any]
 
 AXIS = {"zeroline": False, "showline": False, "ticks": "", "automargin": False}
-X = {**AXIS, "type": "date", "showgrid": False, "tickformat": "%H:%M", "nticks": 7}
+X = {**AXIS, "ticklabelstandoff": 4, "type": "date", "showgrid": False, "tickformat": "%H:%M", "nticks": 7}
 Y = {**AXIS, "rangemode": "tozero", "nticks": 4, "fixedrange": True}
 LAYOUT: Figure = {
     "uirevision": "keep",
@@ -31,6 +32,10 @@ LAYOUT: Figure = {
     "dragmode": "zoom",
 }
 CONFIG: Any = {"displayModeBar": False, "responsive": True, "showTips": False}
+
+
+STEPS = (1, 2, 5)
+TICKS = 4
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ def legend(*each: tuple[str, str]) -> html.Ul:
 
 def figure(times: Sequence[datetime], series: Sequence[Series], axes: dict[str, Figure], **layout: Any) -> Figure:
     """A Plotly figure; `axes` by their name in the layout, such as `yaxis2`."""
-    x = [f"{at.astimezone(zone()):%Y-%m-%dT%H:%M:%S}" for at in times]
+    x = [local(at) for at in times]
     return {
         "data": [trace(x, each) for each in series],
         "layout": {
@@ -73,6 +78,31 @@ def figure(times: Sequence[datetime], series: Sequence[Series], axes: dict[str, 
             **layout,
         },
     }
+
+
+def counts_axis(*series: Sequence[float | None]) -> Figure:
+    """An axis of whole numbers that begins at 0 and has some four ticks."""
+    top = max((value for values in series for value in values if value is not None), default=0)
+    step = next(step * 10**power for power in range(16) for step in STEPS if step * 10**power * TICKS >= top)
+    return {"range": [0, step * max(1, math.ceil(top / step)) * 1.04], "dtick": step, "tick0": 0, "tickformat": ",d"}
+
+
+def with_gaps(times: Sequence[datetime], longest: timedelta) -> tuple[list[datetime], list[int | None]]:
+    """The times with one more in each longer gap, and the place of the value of each; None makes a line end."""
+    shown: list[datetime] = []
+    places: list[int | None] = []
+    for place, at in enumerate(times):
+        if shown and at - shown[-1] > longest:
+            shown.append(shown[-1] + longest)
+            places.append(None)
+        shown.append(at)
+        places.append(place)
+    return shown, places
+
+
+def local(at: datetime) -> str:
+    """In the viewer's zone; Plotly has no zones."""
+    return f"{at.astimezone(zone()):%Y-%m-%dT%H:%M:%S}"
 
 
 def trace(x: Sequence[str], series: Series) -> Figure:

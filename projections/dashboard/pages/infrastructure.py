@@ -2,17 +2,21 @@
 
 from typing import Any
 
-from dash import Dash, Input, Output, html
+from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from projections.dashboard.components import processes, words
+from projections.dashboard.components import charts, history, processes, ranges, words
 from projections.dashboard.components.age import age
 from projections.dashboard.components.basic import card, empty, skeleton, tile, tiles
+from projections.dashboard.components.history import Chart
 from projections.dashboard.page import Page
+from projections.dashboard.query import asked
 from projections.dashboard.reading import Reader
-from projections.dashboard.shell import TICK, page_frame
-from projections.monitor.snapshot import Snapshot
+from projections.dashboard.shell import SLOW, TICK, page_frame
+from projections.monitor.snapshot import Snapshot, Snapshots
 
+PATH = "infrastructure"
+DEFAULT = "1h"
 REGIONS = ("tiles", "topology", "processes", "queues")
 
 
@@ -27,22 +31,54 @@ def layout(_: str) -> Component:
         ),
         card("Processes", html.Div(skeleton(420), id="infra-processes"), flush=True),
         card("Broker queues", html.Div(skeleton(300), id="infra-queues"), flush=True),
+        html.Div(
+            [
+                html.H2("History"),
+                charts.legend(*history.LEGEND),
+                html.Div(ranges.picker(PATH, ranges.known(asked("range"), DEFAULT), DEFAULT), id="infra-ranges", className="history-ranges"),
+            ],
+            className="history-head",
+        ),
+        html.Div([history_card(each) for each in history.CHARTS], className="grid"),
+        dcc.Store(id="infra-drawn"),
     )
+
+
+def history_card(each: Chart) -> Component:
+    chart = charts.chart(f"infra-{each.figure}", f"{each.title}: {each.note}")
+    return card(each.title, chart, note=each.note, wide=4)
 
 
 def callbacks(app: Dash, reader: Reader) -> None:
     @app.callback([Output(f"infra-{name}", "children") for name in REGIONS], Input(TICK, "data"))
     def refresh(_: int) -> list[Any]:
-        return update(reader.snapshots().latest)
+        return update(reader.snapshots())
+
+    @app.callback(
+        *(Output(f"infra-{each.figure}", "figure") for each in history.CHARTS),
+        Output("infra-ranges", "children"),
+        Output("infra-drawn", "data"),
+        Input(SLOW, "data"),
+        Input("url", "search"),
+        State("infra-drawn", "data"),
+    )
+    def redraw(_: int, search: str | None, drawn: str | None) -> tuple[Any, ...]:
+        choice = ranges.chosen(search, DEFAULT)
+        found = reader.history(choice, [each.figure for each in history.CHARTS])
+        if drawn == (key := f"{choice} {found.now}"):
+            return (no_update,) * (len(history.CHARTS) + 2)
+        figures = [history.figure(each, found.points, found.span, found.now) for each in history.CHARTS]
+        return *figures, ranges.picker(PATH, choice, DEFAULT), key
 
 
-def update(snapshot: Snapshot | None) -> list[Component]:
+def update(snapshots: Snapshots) -> list[Component]:
     """The content of the regions, in their order."""
+    snapshot = snapshots.latest
     if snapshot is None:
         asking = empty("Asking the processes", "The first answers take about a second.", "clock")
         return [html.Div(skeleton(88)), asking, asking, asking]
     return [
-        html.Div([*age(snapshot), summary(snapshot)]),
+        html.Div([*age(snapshots), summary(snapshot)]),
         processes.topology(snapshot),
         processes.processes_table(snapshot.processes),
         processes.queues_table(snapshot.broker),
@@ -58,7 +94,12 @@ def summary(snapshot: Snapshot) -> Component:
     )
     broker = snapshot.broker
     return tiles(
-        tile("Processes up", f"{up} of {len(snapshot.processes)}", note=not_up(snapshot)),
+        tile(
+            "Processes up",
+            f"{up} of {len(snapshot.processes)}",
+            note=not_up(snapshot),
+            look="" if up == len(snapshot.processes) else "tile-bad",
+        ),
         tile("Memory", f"{memory / 2**20:,.0f}", "MiB", "all processes"),
         tile("CPU", f"{cores * 100:.0f}", "%", "of one core, all processes"),
         tile(
@@ -80,4 +121,4 @@ def not_up(snapshot: Snapshot) -> str:
     return f"not up: {', '.join(names)}" if names else "every monitored process"
 
 
-PAGE = Page("infrastructure", "Infrastructure", "infrastructure", layout, callbacks)
+PAGE = Page(PATH, "Infrastructure", "infrastructure", layout, callbacks)

@@ -57,7 +57,7 @@ def filters() -> html.Div:
                 data=[{"value": name, "label": name.capitalize()} for name in orders.WAITS],
                 w=200,
             ),
-            dmc.Checkbox(id="orders-overdue", label="Overdue only", checked=False, pb=8),
+            dmc.Checkbox(id="orders-overdue", label="Overdue only", checked=bool(asked("overdue")), pb=8),
         ],
         className="toolbar",
     )

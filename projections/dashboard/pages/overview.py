@@ -1,13 +1,16 @@
 """The whole system on one page."""
 
-from dash import Dash, Input, Output, dcc, html
+from typing import Any
+
+from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from projections.dashboard.addresses import address
-from projections.dashboard.components import charts, figures, lag, order_lists, steps, traffic
+from projections.dashboard.components import charts, figures, history, lag, order_lists, ranges, steps, traffic
 from projections.dashboard.components.basic import card, skeleton
 from projections.dashboard.components.charts import Figure
 from projections.dashboard.page import Page
+from projections.dashboard.query import asked
 from projections.dashboard.reading import Overview, Reader
 from projections.dashboard.shell import SLOW, TICK, page_frame
 
@@ -25,16 +28,15 @@ def layout(_: str) -> Component:
                 ),
                 card(
                     "Throughput",
-                    charts.chart("overview-minutes", "Messages and orders per minute in the last hour"),
-                    note="Per minute, last hour",
+                    charts.chart("overview-minutes", "Messages and orders per minute"),
+                    note="Per minute",
                     aside=charts.legend(traffic.MESSAGES, traffic.CONFIRMED, traffic.CANCELLED),
                     wide=8,
                 ),
                 card("How orders end", html.Div(skeleton(132), id="overview-share"), wide=4),
                 card(
                     "Broker queues",
-                    charts.chart("overview-broker", "Messages enqueued, delivered and unacknowledged, last minutes"),
-                    note="Recorded while a dashboard is open",
+                    charts.chart("overview-broker", "Messages enqueued, delivered and unacknowledged"),
                     aside=charts.legend(traffic.ENQUEUED, traffic.DELIVERED, traffic.UNACKNOWLEDGED),
                     wide=7,
                 ),
@@ -56,6 +58,8 @@ def layout(_: str) -> Component:
             ],
             className="grid",
         ),
+        dcc.Store(id="overview-drawn"),
+        tools=html.Div(ranges.picker("", ranges.known(asked("range"))), id="overview-ranges"),
     )
 
 
@@ -66,9 +70,30 @@ def callbacks(app: Dash, reader: Reader) -> None:
     def refresh(_: int) -> list[Component]:
         return update(reader.overview())
 
-    @app.callback(Output("overview-minutes", "figure"), Output("overview-broker", "figure"), Input(SLOW, "data"))
-    def redraw(_: int) -> tuple[Figure, Figure]:
-        return traffic.minutes_figure(reader.minutes()), traffic.broker_figure(reader.snapshots())
+    @app.callback(
+        Output("overview-minutes", "figure"),
+        Output("overview-broker", "figure"),
+        Output("overview-ranges", "children"),
+        Output("overview-drawn", "data"),
+        Input(SLOW, "data"),
+        Input("url", "search"),
+        State("overview-drawn", "data"),
+    )
+    def redraw(_: int, search: str | None, drawn: str | None) -> tuple[Any, ...]:
+        choice = ranges.chosen(search)
+        picker = ranges.picker("", choice)
+        if choice == ranges.LIVE:
+            return *live_figures(reader), picker, choice
+        found = reader.history(choice, ("traffic", *history.BROKER_FIGURES))
+        if drawn == (key := f"{choice} {found.now}"):
+            return (no_update,) * 4
+        figures = history.traffic_figure(found.traffic, found.span, found.now)
+        return figures, history.broker_figure(found.points, found.span, found.now), picker, key
+
+
+def live_figures(reader: Reader) -> tuple[Figure, Figure]:
+    """The last hour by minutes, and the last minutes by seconds."""
+    return traffic.minutes_figure(reader.minutes()), traffic.broker_figure(reader.snapshots())
 
 
 def update(now: Overview) -> list[Component]:
@@ -77,7 +102,7 @@ def update(now: Overview) -> list[Component]:
         figures.in_tiles(now.figures),
         steps.of_all(now.figures.counts),
         figures.share(now.figures.counts),
-        lag.lag(now.snapshots.latest),
+        lag.lag(now.snapshots, now.expected),
         order_lists.recent(now.recent),
         order_lists.waiting(now.waiting, now.usual),
     ]

@@ -94,7 +94,7 @@ KINDS: list[tuple[dict[str, Any], list[tuple[str, str, str, str]], str]] = [
         [("broker_away", "", "critical", "infrastructure")],
         "does not answer at x.",
     ),
-    ({"overdue": 1}, [("orders_overdue", "", "warning", "orders/overdue")], "1 order is overdue"),
+    ({"overdue": 1}, [("orders_overdue", "", "warning", "orders?overdue=yes")], "1 order is overdue"),
     (
         {"verifications": {"orders": {**VERIFIED, "findings": 3}}},
         [("audit_findings", "orders", "critical", "audit")],

@@ -1,25 +1,29 @@
-"""Pages say when what they show of the running system is not of now."""
+"""Pages say when a newer state of the running system is overdue, and never because nobody looked for a while."""
 
 from datetime import UTC, datetime, timedelta
 
 from projections.dashboard.components.lag import lag
 from projections.dashboard.pages.infrastructure import update
 from projections.monitor.broker import by_processes
-from projections.monitor.snapshot import Snapshot
+from projections.monitor.expected import of_the_shop
+from projections.monitor.snapshot import Snapshot, Snapshots
 
 OLD = "Processes are shown as they were"
 
 
-def snapshot(seconds: float) -> Snapshot:
-    """As old as this."""
-    return Snapshot(datetime.now(UTC) - timedelta(seconds=seconds), (), by_processes("", ()))
+def shown(seconds: float, *, is_late: bool) -> tuple[str, str]:
+    """Both pages with a snapshot as old as this."""
+    snapshot = Snapshot(datetime.now(UTC) - timedelta(seconds=seconds), (), by_processes("", ()))
+    snapshots = Snapshots(snapshot, (snapshot,), is_late)
+    return str(update(snapshots)), str(lag(snapshots, of_the_shop()))
 
 
-def test_a_snapshot_of_now_is_shown_without_its_age() -> None:
-    assert OLD not in str([*update(snapshot(1)), lag(snapshot(1))])
+def test_a_snapshot_of_now_or_of_before_a_pause_is_shown_without_its_age() -> None:
+    for page in (*shown(1, is_late=False), *shown(200, is_late=False)):
+        assert OLD not in page
 
 
-def test_an_old_snapshot_is_shown_with_its_age_on_both_pages() -> None:
-    for shown in (str(update(snapshot(200))), str(lag(snapshot(200)))):
-        assert OLD in shown
-        assert "3 min 20 s ago" in shown
+def test_a_snapshot_that_is_overdue_is_shown_with_its_age_on_both_pages() -> None:
+    for page in shown(200, is_late=True):
+        assert OLD in page
+        assert "3 min 20 s ago" in page
