@@ -20,7 +20,16 @@ from projections.monitor.targets import read_services, read_targets
 from projections.monitor.watch import Watch
 from projections.settings import ProjectionsSettings
 
-PAGES = (overview.PAGE, alarms.PAGE, live_events.PAGE, orders.PAGE, parked.PAGE, audit.PAGE, infrastructure.PAGE, search.PAGE)
+PAGES = (
+    overview.PAGE,
+    alarms.PAGE,
+    live_events.PAGE,
+    orders.PAGE,
+    parked.PAGE,
+    audit.PAGE,
+    infrastructure.PAGE,
+    search.PAGE,
+)
 ASSETS = Path(__file__).with_name("assets")
 INDEX = f"""<!doctype html>
 <html lang="en">

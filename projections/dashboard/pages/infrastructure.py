@@ -35,7 +35,11 @@ def layout(_: str) -> Component:
             [
                 html.H2("History"),
                 charts.legend(*history.LEGEND),
-                html.Div(ranges.picker(PATH, ranges.known(asked("range"), DEFAULT), DEFAULT), id="infra-ranges", className="history-ranges"),
+                html.Div(
+                    ranges.picker(PATH, ranges.known(asked("range"), DEFAULT), DEFAULT),
+                    id="infra-ranges",
+                    className="history-ranges",
+                ),
             ],
             className="history-head",
         ),
