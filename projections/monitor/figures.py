@@ -3,6 +3,7 @@
 from collections import deque
 from datetime import UTC, datetime
 
+from projections.monitor.dependencies import operations
 from projections.monitor.probe import ProcessAnswer
 from projections.monitor.readings import SECONDS, Reading, p95, per_second
 from projections.monitor.snapshot import ProcessStatus, ReceivingFigures, RelayFigures, RequestFigures
@@ -54,6 +55,7 @@ class RecentReadings:
             ),
             requests=self._requests(before, now) if target.kind == "api" or now.labels(f"{SECONDS}_count") else None,
             open_circuits=open_circuits(now),
+            operations=tuple(operations(before, self._before(now, P95_SECONDS), now)),
             answered_at=datetime.now(UTC),
         )
 

@@ -26,6 +26,12 @@ WANTED: Mapping[str, tuple[str, ...]] = {
     "ordersaga_messages_forked_total": ("group",),
     "ordersaga_parked_messages": ("group", "state"),
     "ordersaga_circuit_open": ("resource", "operation"),
+    "ordersaga_circuit_half_open": ("resource", "operation"),
+    "ordersaga_circuit_open_since_timestamp_seconds": ("resource", "operation"),
+    "ordersaga_outside_calls_total": ("resource", "operation", "outcome"),
+    "ordersaga_outside_calls_in_progress": ("resource", "operation"),
+    "ordersaga_outside_waiting_messages": ("resource", "operation"),
+    "ordersaga_outside_call_duration_seconds_bucket": ("resource", "operation", "le"),
     f"{SECONDS}_count": ("status",),
     f"{SECONDS}_bucket": ("le",),
 }
@@ -80,9 +86,12 @@ def per_second(before: Reading | None, now: Reading, *key: str) -> float | None:
     return None if found is None or before is None else found / (now.at - before.at)
 
 
-def p95(before: Reading | None, now: Reading) -> float | None:
-    """The 95th percentile of request durations in seconds, computed as `histogram_quantile` does."""
-    buckets = sorted(bucket_increases(before, now))
+def p95(before: Reading | None, now: Reading, *key: str) -> float | None:
+    """The 95th percentile of a histogram in seconds, computed as `histogram_quantile` does.
+
+    `key` is its name and labels; default: the durations of requests.
+    """
+    buckets = sorted(bucket_increases(before, now, key or (SECONDS,)))
     if not buckets or not buckets[-1][1]:
         return None
     wanted = 0.95 * buckets[-1][1]
@@ -92,9 +101,10 @@ def p95(before: Reading | None, now: Reading) -> float | None:
     return None
 
 
-def bucket_increases(before: Reading | None, now: Reading) -> Iterator[tuple[float, float]]:
-    for name, *labels in now.figures:
-        if name == f"{SECONDS}_bucket":
-            found = increase(before, now, name, *labels)
+def bucket_increases(before: Reading | None, now: Reading, key: Key) -> Iterator[tuple[float, float]]:
+    wanted = (f"{key[0]}_bucket", *key[1:])
+    for name in now.figures:
+        if name[:-1] == wanted:
+            found = increase(before, now, *name)
             if found is not None:
-                yield float(labels[0]), found
+                yield float(name[-1]), found

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from projections.monitor.dependencies import OperationFigures
+
 State = Literal["up", "not ready", "down"]
 NOT_SET = "BROKER_METRICS_URL is not set."
 NOT_ANSWERED_YET = "The broker has not answered yet."
@@ -81,6 +83,8 @@ class ProcessStatus:
     requests: RequestFigures | None = None
     open_circuits: tuple[str, ...] = ()
     """Resources of outside steps, with the operation where it has a circuit of its own, that are not called."""
+    operations: tuple[OperationFigures, ...] = ()
+    """What its outside steps call."""
     answered_at: datetime | None = None
     """The time of these figures."""
     before: "ProcessStatus | None" = None

@@ -8,6 +8,7 @@ from dash.development.base_component import Component
 from projections.dashboard.components import charts, history, processes, ranges, words
 from projections.dashboard.components.age import age
 from projections.dashboard.components.basic import card, empty, skeleton, tile, tiles
+from projections.dashboard.components.dependencies import NOTE, dependencies_table
 from projections.dashboard.components.history import Chart
 from projections.dashboard.page import Page
 from projections.dashboard.query import asked
@@ -17,7 +18,7 @@ from projections.monitor.snapshot import Snapshot, Snapshots
 
 PATH = "infrastructure"
 DEFAULT = "1h"
-REGIONS = ("tiles", "topology", "processes", "queues")
+REGIONS = ("tiles", "topology", "processes", "dependencies", "queues")
 
 
 def layout(_: str) -> Component:
@@ -30,6 +31,7 @@ def layout(_: str) -> Component:
             note="From each service through the broker to every group",
         ),
         card("Processes", html.Div(skeleton(420), id="infra-processes"), flush=True),
+        card("Outside dependencies", html.Div(skeleton(160), id="infra-dependencies"), note=NOTE, flush=True),
         card("Broker queues", html.Div(skeleton(300), id="infra-queues"), flush=True),
         html.Div(
             [
@@ -80,11 +82,12 @@ def update(snapshots: Snapshots) -> list[Component]:
     snapshot = snapshots.latest
     if snapshot is None:
         asking = empty("Asking the processes", "The first answers take about a second.", "clock")
-        return [html.Div(skeleton(88)), asking, asking, asking]
+        return [html.Div(skeleton(88)), asking, asking, asking, asking]
     return [
         html.Div([*age(snapshots), summary(snapshot)]),
         processes.topology(snapshot),
         processes.processes_table(snapshot.processes),
+        dependencies_table(snapshot),
         processes.queues_table(snapshot.broker),
     ]
 

@@ -115,8 +115,8 @@ class Operation:
         """A sentence while it does not answer, with the number of messages that wait for it in hand."""
         if not self.circuit.problem:
             return ""
-        under_way = self.in_progress + len(self.waiting)
-        return f"{self.circuit.problem} ({under_way} messages in hand need it, the others are parked)"
+        in_hand = self.in_progress + len(self.waiting)
+        return f"{self.circuit.problem} (messages in hand that need it: {in_hand}; the others are parked)"
 
     def admit(self, step: Step) -> bool:
         """Whether the step may call now; it then occupies a place until `leave`."""

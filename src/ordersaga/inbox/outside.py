@@ -234,6 +234,7 @@ class OutsideSteps:
             step.limited += 1
             if not step.fresh or step.limited > MAX_LIMITED:
                 raise
+            step.is_held_up = True
             with self._lock:
                 self.leave(step)
                 operation.wait(step)
