@@ -1,6 +1,6 @@
 """The client of the services' `/parked` over HTTP; each request carries the signed-in viewer's token."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -18,19 +18,15 @@ from ordersaga.http.parked_views import (
     ParkedList,
     ParkedRow,
     ParkedView,
-    RetriesDone,
 )
-from ordersaga.http.triage_views import GroupSkipped
 from ordersaga.parked.refused_by import REFUSED_BY
 
 Answer = TypeVar("Answer", bound=View)
-Result = TypeVar("Result")
 LIST_TIMEOUT_SECONDS = 2.0
 ACTION_TIMEOUT_SECONDS = 15.0
 """A dry run calls the reaction, which may wait for a lock."""
 MAX_ROWS = 25
 """Every refresh draws all rows; 100 rows blocked the browser of a busy machine for 16 s each time."""
-BATCH = 200
 
 
 class ServiceRefused(Exception):
@@ -88,7 +84,7 @@ class Services:
         """The first messages at one service, or behind the cursor `after`."""
         query = {"limit": MAX_ROWS, **wanted}
         try:
-            found = self._ask(ParkedList, "GET", service, "/parked", token, LIST_TIMEOUT_SECONDS, params=query)
+            found = self.ask(ParkedList, "GET", service, "/parked", token, LIST_TIMEOUT_SECONDS, params=query)
         except ServiceRefused as problem:
             return ParkedAt(service, None, str(problem))
         return ParkedAt(service, found)
@@ -107,7 +103,7 @@ class Services:
 
     def show(self, token: str, place: ParkedPlace) -> ParkedView:
         path, query = f"/parked/{place.message_id}", {"refused_by": place.refused_by}
-        return self._ask(ParkedView, "GET", place.service, path, token, LIST_TIMEOUT_SECONDS, params=query)
+        return self.ask(ParkedView, "GET", place.service, path, token, LIST_TIMEOUT_SECONDS, params=query)
 
     def queue_of(self, token: str, service: str, message: ParkedRow) -> Sequence[ParkedRow]:
         """The first messages of its key, in the order in which they are handled; empty without a key."""
@@ -130,7 +126,7 @@ class Services:
     def actions(self, token: str, place: ParkedPlace) -> Sequence[ActionView]:
         """Newest first, also on a message that is no longer parked."""
         query = {"message_id": str(place.message_id)}
-        return self._ask(
+        return self.ask(
             ActionsList, "GET", place.service, "/parked/actions", token, LIST_TIMEOUT_SECONDS, params=query
         ).actions
 
@@ -138,52 +134,22 @@ class Services:
         """Replaces the body of a message that a reaction refused, and retries it."""
         wanted = {"reason": reason, "seen": seen, "refused_by": place.refused_by, "body": body}
         path = f"/parked/{place.message_id}/body"
-        return self._ask(Done, "PUT", place.service, path, token, ACTION_TIMEOUT_SECONDS, json=wanted)
+        return self.ask(Done, "PUT", place.service, path, token, ACTION_TIMEOUT_SECONDS, json=wanted)
 
     def dry_run(self, token: str, place: ParkedPlace) -> DryRunView:
         path = f"/parked/{place.message_id}/dry-run"
-        return self._ask(DryRunView, "POST", place.service, path, token, ACTION_TIMEOUT_SECONDS)
+        return self.ask(DryRunView, "POST", place.service, path, token, ACTION_TIMEOUT_SECONDS)
 
-    def retry(self, token: str, place: ParkedPlace, reason: str, seen: str | None) -> Done:
-        return self._act("retry", token, place, reason, seen)
-
-    def skip(self, token: str, place: ParkedPlace, reason: str, seen: str | None) -> Done:
-        return self._act("skip", token, place, reason, seen)
-
-    def _act(self, verb: str, token: str, place: ParkedPlace, reason: str, seen: str | None) -> Done:
+    def act(self, verb: str, token: str, place: ParkedPlace, reason: str, seen: str | None) -> Done:
+        """`verb`: retry, skip, hold or release. `seen`: the version at which the person decided."""
         path = f"/parked/{place.message_id}/{verb}"
         body = {"reason": reason, "seen": seen, "refused_by": place.refused_by}
-        return self._ask(Done, "POST", place.service, path, token, ACTION_TIMEOUT_SECONDS, json=body)
+        return self.ask(Done, "POST", place.service, path, token, ACTION_TIMEOUT_SECONDS, json=body)
 
-    def each(self, perform: Callable[[ParkedPlace], Result], places: Sequence[ParkedPlace]) -> list[Result]:
-        """Performs something at several places in parallel; the results are in their order."""
-        return list(self._pool.map(perform, places))
-
-    def retry_group(self, token: str, service: str, failure: str, reason: str) -> int:
-        """Retries a failure group in batches; returns the number of messages."""
-        retried, after = 0, None
-        while True:
-            body = {"failure": failure, "reason": reason, "after": after, "limit": BATCH}
-            done = self._ask(RetriesDone, "POST", service, "/parked/retries", token, ACTION_TIMEOUT_SECONDS, json=body)
-            retried += done.retried
-            if done.next is None:
-                return retried
-            after = done.next
-
-    def skip_group(self, token: str, service: str, failure: str, messages: int, reason: str) -> GroupSkipped:
-        """Skips a failure group of so many messages, a batch at a time; at another number nothing is skipped."""
-        skipped = gone = 0
-        path = f"/parked/groups/{failure}/skip"
-        while True:
-            body = {"messages": messages, "reason": reason}
-            done = self._ask(GroupSkipped, "POST", service, path, token, ACTION_TIMEOUT_SECONDS, json=body)
-            skipped, gone, messages = skipped + done.skipped, gone + done.gone, done.left
-            if not done.left:
-                return GroupSkipped(skipped=skipped, gone=gone, left=0)
-
-    def _ask(
+    def ask(
         self, kind: type[Answer], method: str, service: str, path: str, token: str, seconds: float, **more: Any
     ) -> Answer:
+        """The response to one request, as a view. Raises ServiceRefused."""
         if service not in self.urls:
             raise ServiceRefused(f"No service is called {service} here.", 404)
         headers = {"Authorization": f"Bearer {token}"}
@@ -193,7 +159,7 @@ class Services:
             )
         except requests.RequestException:
             raise ServiceRefused("It does not answer. Whether the action took effect is unknown: reload.") from None
-        if response.status_code != 200:
+        if not response.ok:
             raise ServiceRefused(problem_of(response), response.status_code)
         return kind.model_validate_json(response.content)
 

@@ -1,6 +1,7 @@
 """Parked messages: the table of failures, the table of messages, and the marks of their states."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from uuid import UUID
 
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
@@ -53,9 +54,24 @@ def failures_table(found: list[FailureOf]) -> Component:
         Column("Messages", lambda row: words.count(row[1].messages), "number"),
         Column("Dead", lambda row: words.count(row[1].dead), "number wide-only"),
         Column("Waiting", lambda row: words.count(row[1].followers), "number wide-only"),
-        Column("Oldest", lambda row: words.ago(row[1].oldest), "number wide-only"),
+        Column("Last failed", lambda row: words.ago(row[1].last_seen), "number wide-only"),
+        Column("Owner", owner, "owner-cell"),
     ]
-    return table("Failures", columns, found)
+    return table("Failures", columns, sorted(found, key=urgency))
+
+
+def urgency(row: FailureOf) -> tuple[bool, bool, datetime]:
+    """First what nobody owns, then what is tried, then what has failed for the longest time."""
+    failure = row[1]
+    return bool(failure.owner), failure.held_since is not None, failure.oldest
+
+
+def owner(row: FailureOf) -> list[Component]:
+    """Who cares for it, whether it is on hold, and whether a run retries it."""
+    failure = row[1]
+    name = html.Span(failure.owner or "Nobody", className="" if failure.owner else "text-warn")
+    held = [HELD] if failure.held_since else []
+    return [name, *held, *([mark("Run under way", "info", "play")] if failure.run else [])]
 
 
 def rows_table(found: list[RowOf], *, choose: bool = False) -> Component:
@@ -66,13 +82,21 @@ def rows_table(found: list[RowOf], *, choose: bool = False) -> Component:
         Column("Service", lambda row: words.service(row[0]), "wide-only"),
         Column("Refused by", lambda row: REFUSED_BY[row[1].refused_by], "wide-only"),
         Column("Key", lambda row: words.short(row[1].key) if row[1].key else words.NOTHING),
-        Column("State", lambda row: mark(*STATES[row[1].state])),
+        Column("State", lambda row: state(row[1])),
         Column("Attempts", lambda row: words.count(row[1].attempts), "number wide-only"),
         Column("Next attempt", lambda row: next_attempt(row[1]), "number wide-only"),
         Column("Parked", lambda row: words.moment(row[1].parked_at), "number wide-only"),
         Column("Error", lambda row: row[1].message or failure_name(row[1]), "muted shrink wide-only"),
     ]
     return table("Parked messages", columns, found)
+
+
+HELD = mark("On hold", "warn", "pause")
+
+
+def state(message: ParkedRow) -> list[Component]:
+    """What happens to it by itself, and whether somebody holds it."""
+    return [mark(*STATES[message.state]), *([HELD] if message.on_hold else [])]
 
 
 def checkbox(row: RowOf) -> Component:

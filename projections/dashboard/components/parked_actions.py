@@ -16,6 +16,8 @@ OUTCOMES = {
     "retrying": "The retry is due now; once handled or published, the message leaves this list.",
     "waiting": "It waits behind earlier messages of its key and is retried after them.",
     "skipped": "It is skipped. The messages behind it continue.",
+    "held": "It is on hold: it is not tried, nor what waits behind it, until somebody releases, retries or skips it.",
+    "released": "It is released, and due now unless its failure group is on hold.",
 }
 
 

@@ -1,7 +1,6 @@
 """Several parked messages at once: the checkboxes, the buttons, and the answer for each message."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import dcc, html
@@ -11,15 +10,11 @@ from ordersaga.http.parked_views import ParkedRow, ParkedView
 from projections.dashboard.addresses import parked_message
 from projections.dashboard.components import parked, parked_actions, words
 from projections.dashboard.components.basic import Content, Tone, button, icon, skeleton
-from projections.dashboard.services import ParkedPlace
+from projections.dashboard.triage import Result
 
-
-class Answered(NamedTuple):
-    """What became of one chosen message."""
-
-    place: ParkedPlace
-    text: str
-    refused: bool = False
+DONE = {"retry": "due now", "skip": "skipped", "hold": "put on hold", "release": "released"}
+SUCCEEDED = parked_actions.OUTCOMES
+"""An outcome that is none of these is that of a message on which nothing was done."""
 
 
 def rows_region() -> Component:
@@ -45,8 +40,10 @@ def form(*, may_act: bool) -> Component:
             parked_actions.reason_input("parked-reason", "One reason for all chosen messages"),
             html.Div(
                 [
-                    one("many-retry", "Retry chosen", "play", "main-button"),
-                    html.Span(one("many-skip", "Skip chosen", "cross", "danger-button"), className="parked-apart"),
+                    one("many-retry", "Retry", "play", "main-button"),
+                    one("many-hold", "Hold", "pause"),
+                    one("many-release", "Release", "back"),
+                    html.Span(one("many-skip", "Skip", "cross", "danger-button"), className="parked-apart"),
                 ],
                 className="buttons",
             ),
@@ -95,10 +92,10 @@ def what_is_lost(service: str, first: ParkedView | None, number: int) -> str:
     return f"{lost}; what waits behind goes on without. This cannot be undone."
 
 
-def answers(found: Sequence[Answered], done: str) -> Component:
+def answers(found: Sequence[Result], verb: str) -> Component:
     """How many succeeded, and a line with a link for each message."""
-    refused = sum(each.refused for each in found)
-    text = f"{words.counted(len(found) - refused, 'message')} {done}"
+    refused = sum(each.outcome not in SUCCEEDED for each in found)
+    text = f"{words.counted(len(found) - refused, 'message')} {DONE[verb]}"
     tone: Tone = "warn" if refused else "good"
     lines = html.Ul([html.Li(line(each)) for each in found], className="answers")
     whole = f"{text}, {refused} not." if refused else f"{text}."
@@ -106,13 +103,12 @@ def answers(found: Sequence[Answered], done: str) -> Component:
     return parked_actions.answer(body, tone, "warning" if refused else "check")
 
 
-def line(each: Answered) -> list[Component | str]:
-    place = parked_message(each.place.service, each.place.refused_by, each.place.message_id)
+def line(each: Result) -> list[Component | str]:
     place = parked_message(each.place.service, each.place.refused_by, each.place.message_id)
     return [
-        icon("cross" if each.refused else "check"),
+        icon("check" if each.outcome in SUCCEEDED else "cross"),
         dcc.Link(words.short(each.place.message_id), href=place),
-        html.Span(each.text),
+        html.Span(SUCCEEDED.get(each.outcome, each.detail)),
     ]
 
 

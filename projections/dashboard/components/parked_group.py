@@ -20,11 +20,12 @@ def facts(service: str, failure: FailureGroup) -> Component:
             ("Messages", [words.count(failure.messages), f", {words.count(failure.dead)} dead"]),
             ("Keys blocked", words.count(failure.keys)),
             ("Waiting behind", words.counted(failure.followers, "message")),
-            ("Oldest", [words.moment(failure.oldest), ", ", words.ago(failure.oldest)]),
+            ("First seen", [words.moment(failure.oldest), ", ", words.ago(failure.oldest)]),
+            ("Last seen", [words.moment(failure.last_seen), ", ", words.ago(failure.last_seen)]),
             (
                 "First message",
                 dcc.Link(words.short(failure.first), href=parked_message(service, failure.refused_by, failure.first)),
             ),
         ),
-        wide=7,
+        wide=12,
     )

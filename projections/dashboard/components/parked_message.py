@@ -12,7 +12,7 @@ from ordersaga.http.parked_views import ActionView, DryRunView, ParkedRow, Parke
 from projections.dashboard.addresses import order, parked_group, why
 from projections.dashboard.bodies import pretty
 from projections.dashboard.components import parked, words
-from projections.dashboard.components.basic import Content, card, empty, mark, notice, pairs
+from projections.dashboard.components.basic import Content, card, empty, notice, pairs
 from projections.dashboard.components.event import identifier
 from projections.dashboard.components.table import Column, table
 
@@ -25,7 +25,7 @@ def facts(service: str, message: ParkedView) -> Component:
             html.P(
                 [
                     parked.contract_mark(message),
-                    mark(*parked.STATES[message.state]),
+                    html.Span(parked.state(message)),
                     html.Span(message.contract or message.routing_key, className="mono muted"),
                 ],
                 className="toolbar",
@@ -103,7 +103,7 @@ def queue_table(service: str, this: UUID, queue: Sequence[ParkedRow]) -> Compone
 
     columns: list[Column[ParkedRow]] = [
         Column("Message", link),
-        Column("State", lambda row: mark(*parked.STATES[row.state])),
+        Column("State", parked.state),
         Column("Id", lambda row: words.short(row.message_id)),
         Column("Parked", lambda row: words.moment(row.parked_at), "number wide-only"),
     ]

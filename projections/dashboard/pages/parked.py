@@ -45,6 +45,7 @@ def list_layout() -> Component:
 
 def callbacks(app: Dash, reader: Reader) -> None:
     parked_message.callbacks(app, reader)
+    parked_group.callbacks(app, reader.services)
     parked_rows.callbacks(app, reader.services)
     parked_many.callbacks(app, reader.services)
 

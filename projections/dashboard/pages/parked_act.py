@@ -14,14 +14,18 @@ def is_missing(reason: str | None) -> bool:
     return not (reason or "").strip()
 
 
-def act(services: Services, place: ParkedPlace, seen: str, perform: Callable[[str], Done]) -> Component:
-    """Perform an action on the message as the person saw it; the answer links to what comes next."""
+def act(services: Services, place: ParkedPlace, perform: Callable[[], Done]) -> Component:
+    """Perform an action on a message; the answer links to what comes next, also when the message has gone."""
     token = viewer().token
     try:
         message = services.show(token, place)
-        state = perform(seen).state
-        then = services.next_of(token, place.service, message)
     except ServiceRefused as problem:
         return parked_actions.answer(str(problem), "bad", "cross")
-    links = parked_actions.following(place.service, message, then)
-    return parked_actions.answer(parked_actions.OUTCOMES[state], "good", "check", links)
+    try:
+        text, done = parked_actions.OUTCOMES[perform().state], True
+    except ServiceRefused as problem:
+        text, done = str(problem), False
+        if not problem.is_gone:
+            return parked_actions.answer(text, "bad", "cross")
+    links = parked_actions.following(place.service, message, services.next_of(token, place.service, message))
+    return parked_actions.answer(text, "good" if done else "info", "check", links)

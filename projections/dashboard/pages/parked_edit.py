@@ -43,7 +43,7 @@ def callbacks(app: Dash, services: Services) -> None:
         if digest(text) != checked:
             return parked_actions.answer(LOOK_AGAIN, "warn", "warning"), no_update, None, no_update
         place = parked.place_of(value)
-        answer = act(services, place, seen, lambda at: services.edit(viewer().token, place, str(reason), at, text))
+        answer = act(services, place, lambda: services.edit(viewer().token, place, str(reason), seen, text))
         return answer, changes + 1, None, True
 
 

@@ -1,26 +1,28 @@
 """Retry or skip several parked messages, or a whole failure group, with one reason and an answer for each."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from dash import Dash, Input, Output, State, no_update
+from dash import Dash, Input, Output, State, ctx, no_update
 from dash.development.base_component import Component
 
-from projections.dashboard.components import parked, parked_actions, parked_choice, words
-from projections.dashboard.components.parked_choice import Answered
+from projections.dashboard.components import parked, parked_actions, parked_choice, parked_triage, words
 from projections.dashboard.page import in_browser
 from projections.dashboard.pages import answers
 from projections.dashboard.pages.parked_act import is_missing
-from projections.dashboard.services import ParkedPlace, ServiceRefused, Services
+from projections.dashboard.services import ServiceRefused, Services
+from projections.dashboard.triage import Triage
 from projections.dashboard.viewer import viewer
 
+VERBS = ("retry", "hold", "release")
+"""Of which none asks first."""
 NONE_CHOSEN = "Choose messages first: tick them, or all on this page."
 
 
 def callbacks(app: Dash, services: Services) -> None:
     answers.callbacks(app, "parked-result", ("parked-reason", "parked-skip-reason"))
     choosing(app)
-    retrying(app, services)
+    acting(app, services)
     skipping(app, services)
 
 
@@ -44,13 +46,13 @@ def choosing(app: Dash) -> None:
         return parked_choice.said(len(chosen or []), whole, messages or 0)
 
 
-def retrying(app: Dash, services: Services) -> None:
+def acting(app: Dash, services: Services) -> None:
     @app.callback(
         Output("parked-result", "children"),
         Output("parked-changes", "data"),
         Output("parked-chosen", "value", allow_duplicate=True),
         Output("parked-reason", "error"),
-        Input("parked-many-retry", "n_clicks"),
+        *(Input(f"parked-many-{verb}", "n_clicks") for verb in VERBS),
         State("parked-scope", "data"),
         State("parked-chosen", "value"),
         State("parked-whole", "checked"),
@@ -59,43 +61,32 @@ def retrying(app: Dash, services: Services) -> None:
         prevent_initial_call=True,
         running=[(Output("parked-form", "className"), "parked-act choices-form working", "parked-act choices-form")],
     )
-    def retry(_: int, scope: str, chosen: list[str], whole: bool, reason: str | None, changes: int) -> tuple[Any, ...]:
+    def act(*given: Any) -> tuple[Any, ...]:
+        scope, chosen, whole, reason, changes = given[len(VERBS) :]
+        verb = str(ctx.triggered_id).removeprefix("parked-many-")
         if not whole and not chosen:
             return parked_actions.answer(NONE_CHOSEN, "warn", "warning"), no_update, no_update, None
         if is_missing(reason):
             return no_update, no_update, no_update, parked.REASON_MISSING
-        answer = retry_group(services, scope, str(reason)) if whole else retry_each(services, chosen, str(reason))
+        triage = Triage(services, viewer().token)
+        answer = whole_group(triage, verb, scope, reason) if whole else each(triage, verb, chosen, reason)
         return answer, changes + 1, [], None
 
 
-def retry_group(services: Services, scope: str, reason: str) -> Component:
+def whole_group(triage: Triage, verb: str, scope: str, reason: str) -> Component:
     service, failure = scope.split(" ")
     try:
-        number = services.retry_group(viewer().token, service, failure, reason)
+        if verb == "retry":
+            number = triage.retry_group(service, failure, reason)
+            return parked_actions.answer(f"{words.counted(number, 'message')} due now.", "good", "check")
+        group = triage.hold_group(service, failure, reason, held=verb == "hold")
     except ServiceRefused as problem:
         return parked_actions.answer(str(problem), "bad", "cross")
-    return parked_actions.answer(f"{words.counted(number, 'message')} due now.", "good", "check")
+    return parked_actions.answer(parked_triage.hold_said(group), "good", "check")
 
 
-def retry_each(services: Services, chosen: Sequence[str], reason: str) -> Component:
-    token = viewer().token
-
-    def one(place: ParkedPlace) -> str:
-        return parked_actions.OUTCOMES[services.retry(token, place, reason, None).state]
-
-    return parked_choice.answers(answered(services, chosen, one), "due now")
-
-
-def answered(services: Services, chosen: Sequence[str], perform: Callable[[ParkedPlace], str]) -> list[Answered]:
-    """Perform an action on each of the chosen messages; one that is refused does not keep back the others."""
-
-    def one(place: ParkedPlace) -> Answered:
-        try:
-            return Answered(place, perform(place))
-        except ServiceRefused as problem:
-            return Answered(place, str(problem), refused=True)
-
-    return services.each(one, [parked.place_of(value) for value in chosen])
+def each(triage: Triage, verb: str, chosen: Sequence[str], reason: str) -> Component:
+    return parked_choice.answers(triage.act_on_each(verb, [parked.place_of(value) for value in chosen], reason), verb)
 
 
 def skipping(app: Dash, services: Services) -> None:
@@ -151,7 +142,8 @@ def skipping(app: Dash, services: Services) -> None:
         if is_missing(reason):
             return no_update, no_update, no_update, no_update, parked.REASON_MISSING
         why = str(reason)
-        answer = skip_group(services, scope, messages, why) if whole else skip_each(services, chosen, why)
+        triage = Triage(services, viewer().token)
+        answer = skip_group(triage, scope, messages, why) if whole else each(triage, "skip", chosen, why)
         return False, answer, changes + 1, [], None
 
 
@@ -165,19 +157,10 @@ def lost(services: Services, scope: str, some: Sequence[str], number: int) -> st
     return parked_choice.what_is_lost(service, first, number)
 
 
-def skip_each(services: Services, chosen: Sequence[str], reason: str) -> Component:
-    token = viewer().token
-
-    def one(place: ParkedPlace) -> str:
-        return parked_actions.OUTCOMES[services.skip(token, place, reason, None).state]
-
-    return parked_choice.answers(answered(services, chosen, one), "skipped")
-
-
-def skip_group(services: Services, scope: str, messages: int, reason: str) -> Component:
+def skip_group(triage: Triage, scope: str, messages: int, reason: str) -> Component:
     service, failure = scope.split(" ")
     try:
-        done = services.skip_group(viewer().token, service, failure, messages, reason)
+        done = triage.skip_group(service, failure, messages, reason)
     except ServiceRefused as problem:
         return parked_actions.answer(str(problem), "bad", "cross")
     gone = f" {words.counted(done.gone, 'message')} had gone before." if done.gone else ""

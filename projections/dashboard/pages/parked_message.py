@@ -17,6 +17,9 @@ from projections.dashboard.services import ParkedPlace, ServiceRefused
 from projections.dashboard.shell import SLOW, page_frame
 from projections.dashboard.viewer import viewer
 
+VERBS = ("retry", "dry-run", "hold", "release")
+"""Of which none asks first."""
+
 
 def layout(service: str, refused_by: str, message_id: UUID) -> Component:
     may_act = viewer().may_act
@@ -52,6 +55,8 @@ def callbacks(app: Dash, reader: Reader) -> None:
         Output("message-form", "hidden"),
         Output("message-drawn", "data"),
         Output("message-version", "data"),
+        Output("message-hold-part", "hidden"),
+        Output("message-release-part", "hidden"),
         Input(SLOW, "data"),
         Input("message-changes", "data"),
         State("message-place", "data"),
@@ -63,26 +68,21 @@ def callbacks(app: Dash, reader: Reader) -> None:
             found = services.show(token, place)
         except ServiceRefused as problem:
             if problem.is_gone:
-                return gone(reader, place, str(problem)), [] if drawn is None else no_update, True, drawn, None
-            return notice(str(problem), "warn", "warning"), no_update, no_update, drawn, no_update
-        now = digest(found)
+                body: Any = [] if drawn is None else no_update
+                return gone(reader, place, str(problem)), body, True, drawn, None, no_update, no_update
+            return notice(str(problem), "warn", "warning"), *[no_update] * 6
+        now, facts = digest(found), parked_message.facts(place.service, found)
+        rest = (False, now, found.version, found.on_hold, not found.on_hold)
         if now == drawn:
-            return parked_message.facts(place.service, found), no_update, False, now, found.version
+            return facts, no_update, *rest
         queue = services.queue_of(token, place.service, found)
-        return (
-            parked_message.facts(place.service, found),
-            parked_message.content(place.service, found, queue),
-            False,
-            now,
-            found.version,
-        )
+        return facts, parked_message.content(place.service, found, queue), *rest
 
     @app.callback(
         Output("message-result", "children"),
         Output("message-changes", "data"),
         Output("message-reason", "error"),
-        Input("message-retry", "n_clicks"),
-        Input("message-dry-run", "n_clicks"),
+        *(Input(f"message-{verb}", "n_clicks") for verb in VERBS),
         State("message-place", "data"),
         State("message-version", "data"),
         State("message-reason", "value"),
@@ -90,17 +90,15 @@ def callbacks(app: Dash, reader: Reader) -> None:
         prevent_initial_call=True,
         running=[(Output("message-form", "className"), "parked-act working", "parked-act")],
     )
-    def press(_: Any, _dry: Any, value: str, seen: str, reason: str | None, changes: int) -> tuple[Any, ...]:
-        place = parked.place_of(value)
-        if ctx.triggered_id == "message-dry-run":
+    def press(*given: Any) -> tuple[Any, ...]:
+        value, seen, reason, changes = given[len(VERBS) :]
+        place, verb = parked.place_of(value), str(ctx.triggered_id).removeprefix("message-")
+        if verb == "dry-run":
             return dry_run(reader, place), no_update, None
         if is_missing(reason):
             return no_update, no_update, parked.REASON_MISSING
-        return (
-            act(services, place, seen, lambda at: services.retry(viewer().token, place, str(reason), at)),
-            changes + 1,
-            None,
-        )
+        answer = act(services, place, lambda: services.act(verb, viewer().token, place, reason, seen))
+        return answer, changes + 1, None
 
     answers.callbacks(app, "message-result", ("message-reason", "message-skip-reason"))
 

@@ -78,5 +78,5 @@ def callbacks(app: Dash, services: Services) -> None:
         if is_missing(reason):
             return no_update, no_update, no_update, parked.REASON_MISSING
         place = parked.place_of(value)
-        answer = act(services, place, seen, lambda at: services.skip(viewer().token, place, str(reason), at))
+        answer = act(services, place, lambda: services.act("skip", viewer().token, place, str(reason), seen))
         return False, answer, changes + 1, None
