@@ -64,6 +64,9 @@ ENVIRONMENT = """
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
   SAGA_LATENCY_LIMIT_SECONDS    orders are refused while those under way take longer (default 3)
   OPEN_SAGAS_LIMIT          orders are refused while so many are under way, for whatever reason (default 100000)
+  ALARM_RELAY_LAG_SECONDS   a relay that is further behind is an alarm (default 10)
+  ALARM_WAITING_MESSAGES    more messages that wait for one group are an alarm (default 1000) ...
+  ALARM_WAITING_SECONDS     ... if its workers need more than this for them (default 30)
   RELAY_RETENTION_HOURS     published rows older than this leave the outboxes (default 24)
   INBOX_RETENTION_DAYS      for which received messages and answered requests are kept (default 30)
   RELAY_MAX_MESSAGE_BYTES   larger messages are kept as undeliverable (default 16777216)

@@ -20,6 +20,7 @@ MONITORING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METR
 """Settings of a process that shows the state of all others."""
 ADMISSION = ("SAGA_LATENCY_LIMIT_SECONDS", "OPEN_SAGAS_LIMIT")
 TIME_LIMITS = ("LOCK_TIMEOUT_SECONDS", "STATEMENT_TIMEOUT_SECONDS", "IDLE_IN_TRANSACTION_TIMEOUT_SECONDS")
+ALARM_LIMITS = ("ALARM_RELAY_LAG_SECONDS", "ALARM_WAITING_MESSAGES", "ALARM_WAITING_SECONDS")
 RELAY_SETTINGS = ("RELAY_RETENTION_HOURS", "RELAY_MAX_MESSAGE_BYTES")
 AUDIT_LOG = {"AUDIT_CHECKPOINTS": "{audit_directory}"}
 AUDITED = dict.fromkeys(SERVICES, AUDITOR_ROLE)
@@ -54,6 +55,7 @@ def api(
     package: str,
     settings: Mapping[str, str] | None = None,
     databases: Mapping[str, str] | None = None,
+    passed_on: tuple[str, ...] = (),
 ) -> Process:
     """HTTP endpoints of one service; `databases` has the databases beside its own, with the role for each."""
     return Process(
@@ -61,7 +63,7 @@ def api(
         ("-m", "gunicorn", "--config", "python:ordersaga.http.gunicorn_conf", f"{package}.api:create_app()"),
         databases={package: package, **(databases or {})},
         settings={**TOKENS, "HTTP_PORT": "{port}", **(settings or {})},
-        passed_on=("ORDER_DEADLINE_SECONDS", "HTTP_READ_SECONDS", "ACCESS_LOG", *ADMISSION, *TIME_LIMITS),
+        passed_on=("ORDER_DEADLINE_SECONDS", "HTTP_READ_SECONDS", "ACCESS_LOG", *ADMISSION, *TIME_LIMITS, *passed_on),
         is_api=True,
     )
 
@@ -108,7 +110,7 @@ PROCESSES = (
     relay("payments-relay", "payment_service"),
     relay("inventory-relay", "inventory_service"),
     worker("projections-worker", "projections"),
-    api("projections-api", "projections", {**MONITORING, **AUDIT_LOG, "HTTP_STREAMS": "32"}, AUDITED),
+    api("projections-api", "projections", {**MONITORING, **AUDIT_LOG, "HTTP_STREAMS": "32"}, AUDITED, ALARM_LIMITS),
     Process(
         "audit-sealer",
         ("-m", "ordersaga.audit"),

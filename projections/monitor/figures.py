@@ -126,7 +126,10 @@ def receiving(before: Reading | None, now: Reading, group: str) -> ReceivingFigu
     )
     received, duplicates, parked = (now.total(name, group) for name in names)
     rates = [per_second(before, now, name, group) for name in names]
-    states = [now.get("ordersaga_parked_messages", group, state) for state in ("retrying", "waiting", "dead")]
+    retrying, waiting, dead = (
+        None if (number := now.get("ordersaga_parked_messages", group, state)) is None else int(number)
+        for state in ("retrying", "waiting", "dead")
+    )
     return ReceivingFigures(
         group,
         received,
@@ -136,5 +139,8 @@ def receiving(before: Reading | None, now: Reading, group: str) -> ReceivingFigu
         parked,
         rates[2],
         now.total("ordersaga_messages_forked_total", group),
-        *(None if number is None else int(number) for number in states),
+        retrying,
+        waiting,
+        dead,
+        is_paused=bool(now.total("ordersaga_group_paused", group)),
     )

@@ -66,6 +66,8 @@ def queue_alarms(snapshot: Snapshot, limits: Limits) -> Iterator[Alarm]:
     known = groups(snapshot)
     for group, waiting in snapshot.broker.waiting().items():
         rate = sum(each.received_per_second or 0 for each in known.get(group, []))
+        if any(each.is_paused for each in known.get(group, [])):
+            continue
         if waiting > limits.waiting_messages and waiting > rate * limits.waiting_seconds:
             pace = f"at {rate:,.0f} a second" if rate >= 1 else "and hardly one is received"
             text = (

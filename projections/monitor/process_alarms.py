@@ -18,8 +18,14 @@ def process_alarms(snapshot: Snapshot) -> Iterator[Alarm]:
             yield Alarm("process_down", process.name, "critical", down(process), PLACE, process.since)
         elif process.state == "not ready" and len(process.problems) > len(process.open_circuits):
             yield Alarm("process_not_ready", process.name, "critical", not_ready(process), PLACE, process.since)
-        elif process.state == "up" and process.problems and not any(each.detached_queues for each in process.relays):
+        elif process.state == "up" and process.problems and not has_alarm_of_its_own(process):
             yield Alarm("process_warning", process.name, "warning", warned(process), PLACE)
+
+
+def has_alarm_of_its_own(process: ProcessStatus) -> bool:
+    """Whether another alarm says what its warnings say."""
+    detached = any(each.detached_queues for each in process.relays)
+    return detached or bool(process.open_circuits) or any(each.is_paused for each in process.receiving)
 
 
 def down(process: ProcessStatus) -> str:
@@ -49,6 +55,9 @@ def missing_alarms(snapshot: Snapshot, expected: Expected) -> Iterator[Alarm]:
     """Of groups without a worker and databases without an active relay."""
     for group in groups_without_worker(snapshot, expected):
         yield Alarm("no_worker", group, "critical", no_worker(snapshot, group), PLACE)
+    for group in sorted(paused_groups(snapshot)):
+        text = f"The group {group} is paused, and its messages wait. Resume it when the cause of the pause is gone."
+        yield Alarm("group_paused", group, "warning", text, "parked")
     for database in databases_without_relay(snapshot, expected):
         yield Alarm("no_relay", database, "critical", no_relay(database), PLACE)
 
@@ -57,7 +66,13 @@ def groups_without_worker(snapshot: Snapshot, expected: Expected) -> list[str]:
     """Groups of which no process answers, and groups that have a queue without a consumer."""
     answering = {each.group for process in snapshot.processes for each in process.receiving}
     unattended = {queue.group for queue in snapshot.broker.queues if queue.group and queue.consumers == 0}
+    unattended -= paused_groups(snapshot)
     return sorted(each for each in groups_of(snapshot, expected) if each not in answering or each in unattended)
+
+
+def paused_groups(snapshot: Snapshot) -> set[str]:
+    """Groups that a person has paused, as their workers said last."""
+    return {each.group for process in snapshot.processes for each in process.last.receiving if each.is_paused}
 
 
 def groups_of(snapshot: Snapshot, expected: Expected) -> set[str]:

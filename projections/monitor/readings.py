@@ -25,6 +25,7 @@ WANTED: Mapping[str, tuple[str, ...]] = {
     "ordersaga_messages_parked_total": ("group",),
     "ordersaga_messages_forked_total": ("group",),
     "ordersaga_parked_messages": ("group", "state"),
+    "ordersaga_group_paused": ("group",),
     "ordersaga_circuit_open": ("resource", "operation"),
     "ordersaga_circuit_half_open": ("resource", "operation"),
     "ordersaga_circuit_open_since_timestamp_seconds": ("resource", "operation"),

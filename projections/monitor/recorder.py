@@ -59,9 +59,10 @@ class Recorder:
         for ended in standing.ended:
             queries.record_raised(connection, [ended.alarm])
             queries.record_cleared(connection, *ended.alarm.key, ended.cleared_at)
-        for name, subject in known.keys() - now - {ended.alarm.key for ended in standing.ended}:
+        open_still = known.keys() - {ended.alarm.key for ended in standing.ended}
+        for name, subject in open_still - now:
             queries.record_cleared(connection, name, subject, datetime.now(UTC))
-        queries.record_raised(connection, standing.alarms)
+        queries.record_raised(connection, [alarm for alarm in standing.alarms if alarm.key not in open_still])
         if minutes.due:
             minutes.write(connection)
         self._recorded = frozenset(now)

@@ -47,6 +47,8 @@ class ReceivingFigures:
     waiting_now: int | None
     """Parked behind other messages of their key."""
     dead_now: int | None
+    is_paused: bool = False
+    """Whether a person has paused the group."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,13 +6,24 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 
+from devstack.ports import LOOPBACK, choose
 from ordersaga.database import pool
+from ordersaga.runtime.health import serve_health
+from projections.audit.sources import Sources
+from projections.monitor import monitor as monitoring
+from projections.monitor import watch as watching
 from projections.monitor.alarm import Alarm
+from projections.monitor.expected import of_the_shop
+from projections.monitor.limits import Limits
 from projections.monitor.minutes import Minutes
+from projections.monitor.monitor import Monitor
 from projections.monitor.recorder import Recorder
 from projections.monitor.standing import ROUNDS, Standing
+from projections.monitor.targets import Target
+from projections.monitor.watch import Watch
 from projections.queries import alarms as queries
 from tests.support.databases import Database, Databases
+from tests.support.wait import until
 
 START = datetime(2026, 1, 1, 12, tzinfo=UTC)
 DOWN = Alarm("process_down", "orders-worker", "critical", "It is down.", "infrastructure")
@@ -116,3 +127,22 @@ def test_what_begins_and_ends_while_the_database_is_away_is_recorded_when_it_ans
     process.see(DEAD)
     assert changes(database) == [("process_down", "raised"), ("process_down", "cleared"), ("dead_messages", "raised")]
     assert [at for *_, at in database.rows(CHANGES)] == [START + timedelta(seconds=second) for second in (2, 5, 4)]
+
+
+def test_a_process_that_nobody_looks_at_raises_its_alarm_and_the_alarm_ends_with_it(
+    database: Database, opened: pool.Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "SETTLE_SECONDS", 0.0)
+    monkeypatch.setattr(monitoring, "PERIOD", 0.05)
+    address = f"http://{LOOPBACK}:{(port := choose(set()))}"
+    monitor = Monitor([Target("simulator", address)]).start()
+    watch = Watch(monitor, Sources(opened, {}, None), of_the_shop(), Limits()).start()
+    try:
+        assert until(lambda: changes(database) == [("process_down", "raised")])
+        assert [alarm.subject for alarm in watch.alarms] == ["simulator"]
+        serve_health(port, LOOPBACK, list)
+        assert until(lambda: monitor.snapshots() and not watch.alarms)
+        assert until(lambda: changes(database) == [("process_down", "raised"), ("process_down", "cleared")])
+    finally:
+        watch.stop()
+        monitor.stop()

@@ -1,11 +1,13 @@
 """Each thing that can be wrong makes one alarm that says what it is and leads to where one acts."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from devstack.state import ROOT
 from projections.monitor.alarm import Alarm
 from projections.monitor.alarms import Observed, derive
 from projections.monitor.expected import Expected, of_the_shop
@@ -80,6 +82,14 @@ KINDS: list[tuple[dict[str, Any], list[tuple[str, str, str, str]], str]] = [
     ),
     ({"worker": received(dead_now=2, waiting_now=4)}, [("dead_messages", "orders", "critical", "parked")], "4 wait"),
     ({"worker": received(retrying_now=1)}, [("parked_messages", "orders", "warning", "parked")], "1 message of"),
+    (
+        {
+            "worker": replace(received(is_paused=True), problems=("orders is paused",)),
+            "broker": queues(ready=9_000, consumers=0),
+        },
+        [("group_paused", "orders", "warning", "parked")],
+        "its messages wait",
+    ),
     ({"relay": relayed(undeliverable=2)}, [("undeliverable_messages", "orders", "critical", "parked")], "2 messages"),
     ({"relay": relayed(detached_queues=1)}, [("detached_queues", "orders", "critical", "infrastructure")], "1 queue"),
     ({"relay": relayed(lag_seconds=61.0)}, [("relay_lag", "orders", "warning", "infrastructure")], "61 s behind"),
@@ -148,3 +158,10 @@ def test_fast_workers_may_have_long_queues_and_a_shop_that_monitors_nothing_has_
 def test_the_shop_expects_a_worker_for_each_group_and_a_relay_for_each_service() -> None:
     services = ("order_service", "payment_service", "inventory_service")
     assert of_the_shop() == Expected((*services, "projections"), services)
+
+
+def test_the_page_of_the_dashboard_lists_every_kind() -> None:
+    page = (ROOT / "docs" / "DASHBOARD.md").read_text().partition("\n## Alarms\n")[2].partition("\n## ")[0]
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    listed = {(name, row.split(" | ")[1]) for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
+    assert listed == {(name, severity) for _, expected, _ in KINDS for name, _, severity, _ in expected}
