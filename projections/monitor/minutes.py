@@ -1,6 +1,5 @@
 """The figures of each minute, from the snapshots of that minute, for the history that is kept."""
 
-import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -18,7 +17,6 @@ GREATEST = ("ready", "unacknowledged", "relay_lag", "waiting", "parked", "p95", 
 NAMES = (*MEANS, *GREATEST)
 MAX_DUE = 5_000
 """Rows that wait for the database: some two hours."""
-TRIM_SECONDS = 3600.0
 Figure = tuple[str, str, float]
 
 
@@ -56,7 +54,7 @@ class Minutes:
         self.due: list[MinuteFigure] = []
         self._minute: datetime | None = None
         self._values: dict[tuple[str, str], list[float]] = {}
-        self._trim_at = time.monotonic()
+        self._hour: datetime | None = None
 
     def take(self, snapshot: Snapshot) -> None:
         minute = snapshot.at.replace(second=0, microsecond=0)
@@ -69,11 +67,13 @@ class Minutes:
             self._values.setdefault((name, subject), []).append(value)
 
     def write(self, connection: Connection[Any]) -> None:
-        """Record what is due, and once an hour delete what is too old."""
+        """Record what is due; with the first minute of an hour, sum up hours and delete what is too old."""
         history.keep(connection, self.due)
-        if time.monotonic() >= self._trim_at:
+        hour = self.due[-1].minute.replace(minute=0)
+        if hour != self._hour:
+            history.summarise(connection, NAMES)
             history.trim(connection, NAMES)
-            self._trim_at = time.monotonic() + TRIM_SECONDS
+            self._hour = hour
 
 
 def of(name: str, values: list[float]) -> float:

@@ -69,3 +69,14 @@ figure_minutes = Table(
     Column("value", Double, nullable=False),
 )
 """Figures of the running system for thirty days; a minute without rows is one that nobody recorded."""
+
+figure_hours = Table(
+    "figure_hours",
+    metadata,
+    Column("figure", Text, primary_key=True),
+    Column("hour", TIME, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("mean", Double, nullable=False),
+    Column("greatest", Double, nullable=False),
+)
+"""Of the same minutes: charts of weeks read these."""

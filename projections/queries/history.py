@@ -11,6 +11,7 @@ from ordersaga.readside.rows import Row, select
 from projections.queries.figures import CANCELLED, CONFIRMED, PLACED
 
 KEPT = timedelta(days=30)
+HOUR = timedelta(hours=1)
 
 
 class Span(NamedTuple):
@@ -82,9 +83,23 @@ group by at, figure, subject order by at
 """)
 
 
+FIGURES_OF_HOURS = SQL("""
+select date_bin(%(step)s, hour, 'epoch') as at, figure, subject, avg(mean) as mean, max(greatest) as greatest
+from (
+    select hour, figure, subject, mean, greatest from figure_hours
+    where figure = any(%(figures)s) and hour >= date_bin(%(step)s, now() - %(length)s, 'epoch')
+    union all
+    select date_bin('1 hour', minute, 'epoch') as hour, figure, subject, avg(value), max(value) from figure_minutes
+    where figure = any(%(figures)s) and minute >= date_bin('1 hour', now(), 'epoch')
+    group by hour, figure, subject) as hours
+group by at, figure, subject order by at
+""")
+
+
 def figures(connection: Connection[Any], span: Span, names: Sequence[str]) -> list[FigurePoint]:
     """Oldest first; a step that nobody recorded is missing."""
-    return select(connection, FigurePoint, FIGURES, {**span._asdict(), "figures": list(names)})
+    statement = FIGURES_OF_HOURS if span.step >= HOUR else FIGURES
+    return select(connection, FigurePoint, statement, {**span._asdict(), "figures": list(names)})
 
 
 KEEP = """
@@ -96,13 +111,31 @@ on conflict do nothing
 
 def keep(connection: Connection[Any], rows: Iterable[MinuteFigure]) -> None:
     """Record figures; a minute that is recorded stays as it is."""
-    columns = [list(column) for column in zip(*rows, strict=True)]
-    connection.execute(KEEP, columns)
+    minutes, names, subjects, values = zip(*rows, strict=True)
+    connection.execute(KEEP, [list(minutes), list(names), list(subjects), list(map(float, values))])
 
 
-TRIM = "delete from figure_minutes where figure = any(%s) and minute < now() - %s::interval"
+SUMMARISE = """
+insert into figure_hours (figure, hour, subject, mean, greatest)
+select figure, date_bin('1 hour', minute, 'epoch') as hour, subject, avg(value), max(value)
+from figure_minutes
+where figure = any(%(figures)s) and minute < date_bin('1 hour', now(), 'epoch') and minute >= coalesce(
+    (select max(hour) from figure_hours where figure = any(%(figures)s)) + interval '1 hour', '-infinity')
+group by figure, hour, subject
+on conflict do nothing
+"""
+
+
+def summarise(connection: Connection[Any], names: Sequence[str]) -> None:
+    """Record the hours that have ended since those that are recorded."""
+    connection.execute(SUMMARISE, {"figures": list(names)})
+
+
+TRIM_MINUTES = "delete from figure_minutes where figure = any(%s) and minute < now() - %s::interval"
+TRIM_HOURS = "delete from figure_hours where figure = any(%s) and hour < now() - %s::interval"
 
 
 def trim(connection: Connection[Any], names: Sequence[str]) -> None:
     """Delete what is older than KEPT."""
-    connection.execute(TRIM, (list(names), KEPT))
+    for statement in (TRIM_MINUTES, TRIM_HOURS):
+        connection.execute(statement, (list(names), KEPT))

@@ -83,7 +83,8 @@ def test_a_minute_keeps_the_mean_of_rates_and_the_greatest_of_the_rest_and_is_wr
 
 
 def test_a_longer_range_has_the_mean_and_the_greatest_value_of_its_steps(connection: Connection[Any]) -> None:
-    start = MINUTE - timedelta(minutes=MINUTE.minute % 8)
+    step = SPANS["24h"].step.total_seconds()
+    start = datetime.fromtimestamp(MINUTE.timestamp() // step * step, UTC)
     history.keep(connection, [MinuteFigure(start + timedelta(minutes=each), "cpu", "", each) for each in range(3)])
     [point] = history.figures(connection, SPANS["24h"], ["cpu", "memory"])
     assert (point.at, point.mean, point.greatest) == (start, 1.0, 2.0)
@@ -91,12 +92,30 @@ def test_a_longer_range_has_the_mean_and_the_greatest_value_of_its_steps(connect
     assert history.figures(connection, SPANS["1h"], ["memory"]) == []
 
 
+def test_a_range_of_weeks_reads_hours_that_were_summed_up_and_the_minutes_of_this_hour(
+    connection: Connection[Any],
+) -> None:
+    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
+    before = [MinuteFigure(hour - timedelta(minutes=each), "cpu", "", each) for each in (1, 2, 3)]
+    history.keep(connection, [*before, MinuteFigure(hour, "cpu", "", 7.0)])
+    for _ in range(2):
+        history.summarise(connection, NAMES)
+    hours = connection.execute("select hour, mean, greatest from figure_hours").fetchall()
+    assert hours == [(hour - timedelta(hours=1), 2.0, 3.0)]
+    found = [(each.at, each.mean, each.greatest) for each in history.figures(connection, SPANS["7d"], ["cpu"])]
+    assert found == [*hours, (hour, 7.0, 7.0)]
+    [*_, last] = history.figures(connection, SPANS["30d"], ["cpu"])
+    assert last.greatest == 7.0
+
+
 def test_what_is_older_than_thirty_days_is_deleted(connection: Connection[Any]) -> None:
     now = datetime.now(UTC)
     ages = (timedelta(days=31), timedelta(days=29))
     history.keep(connection, [MinuteFigure(now - age, "cpu", "", 1.0) for age in ages])
+    history.summarise(connection, NAMES)
     history.trim(connection, NAMES)
     assert connection.execute("select minute from figure_minutes").fetchall() == [(now - ages[1],)]
+    assert connection.execute("select count(*) from figure_hours").fetchall() == [(1,)]
 
 
 def test_traffic_is_that_of_the_event_log_per_minute(database: Database, connection: Connection[Any]) -> None:

@@ -301,9 +301,10 @@ def all_queries(connection: Connection[Any]) -> None:
     timeline.of_saga(connection, sagas.unfinished(connection)[0])
     timeline.of_saga(connection, saga)
     figures.figures(connection)
-    for name in ("1h", "6h", "24h"):  # of thirty days all is read
-        history.figures(connection, history.SPANS[name], NAMES)
-        history.traffic(connection, history.SPANS[name])
+    for span in history.SPANS.values():
+        history.figures(connection, span, NAMES)
+        history.traffic(connection, span)
+    history.summarise(connection, NAMES)
     history.trim(connection, NAMES)
     alarms.overdue(connection)
     alarms.standing(connection)
