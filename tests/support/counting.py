@@ -100,7 +100,7 @@ class Switches:
         (self.directory / str(counter_id)).unlink()
 
     def obey(self, counter_id: UUID, number: int) -> None:
-        """`fail`, `silent`, `exit` or `slow`, with `:number` for one message alone."""
+        """`fail`, `silent`, `exit`, `slow` or `late` (slow, then it fails), with `:number` for one message alone."""
         try:
             fault, _, only = (self.directory / str(counter_id)).read_text().partition(":")
         except FileNotFoundError:
@@ -114,10 +114,12 @@ class Switches:
                 raise ConnectionError("no answer")
             case "exit":
                 os._exit(9)
-            case "slow":
+            case "slow" | "late":
                 self._sign(counter_id).touch()
                 while (self.directory / str(counter_id)).exists():
                     time.sleep(0.02)
+                if fault == "late":
+                    raise ValueError(f"counter {counter_id} was late with {number}")
 
     def is_obeyed(self, counter_id: UUID) -> bool:
         """Whether a slow message is being slow."""

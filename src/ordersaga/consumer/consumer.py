@@ -13,6 +13,7 @@ from psycopg import Connection
 from ordersaga.consumer import gate, sharing
 from ordersaga.consumer.intake import Intake
 from ordersaga.consumer.key_queues import KeyQueues
+from ordersaga.consumer.pausing import Pausing
 from ordersaga.consumer.receiver import MAX_BATCH, MAX_BATCH_BYTES, Receiver, runs
 from ordersaga.inbox.delivery import Broken, Received
 from ordersaga.inbox.outside import OutsideSteps
@@ -25,6 +26,10 @@ MIN_BATCH = 50
 IDLE_SECONDS = 0.2
 DRAINING_SECONDS = 0.02
 """Longest wait for messages while a queue is drained."""
+LOOK_SECONDS = 0.6
+"""Between two looks whether the group is paused or its gate wanted, on average."""
+PAUSED_SECONDS = 0.3
+"""Between two looks while the group is paused."""
 GRACE_SECONDS = 10
 """Longest time to handle the messages in hand when the worker stops."""
 TRANSIENT = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT, ErrorKind.LOCKED)
@@ -55,14 +60,16 @@ class Consumer:
         self.broker = Link("broker")
         self.stopping = stopping
         self.gate_is_wanted = False
-        self.next_check = 0.0
+        self.pausing = Pausing(group)
+        self.next_check = self.next_look = 0.0
 
     def run(self) -> None:
         """Consume until `stopping` is set; reconnect whenever a server comes back."""
         while not self.stopping.is_set():
             try:
                 self.await_database()
-                self.consume(Intake(self.group, self.amqp_url))
+                if self.await_resume():
+                    self.consume(Intake(self.group, self.amqp_url))
             except Stopped:
                 return
             except (AMQPError, OSError) as error:
@@ -88,15 +95,34 @@ class Consumer:
             if self.stopping.wait(self.database.pause()):
                 raise Stopped
 
+    def await_resume(self) -> bool:
+        """Wait while the group is paused. Returns False when something else has to be done first."""
+        while not self.stopping.is_set():
+            try:
+                self.look(self.database.connection())
+            except Exception as error:
+                if classify(error) not in TRANSIENT:
+                    raise
+                self.database.down(error)
+                return False
+            if self.gate_is_wanted or not self.pausing.pause:
+                return not self.gate_is_wanted
+            self.broker.idle()
+            self.stopping.wait(PAUSED_SECONDS)
+        return False
+
     def consume(self, intake: Intake) -> None:
-        """Handle batches until `stopping` is set, the group's gate is wanted, or the broker is away."""
+        """Handle batches until `stopping` is set, the group is paused or its gate wanted, or the broker is away."""
         key_queues = KeyQueues(self.outside, intake.wake)
         try:
             self.broker.up()
             self.gate_is_wanted = False
-            while not self.stopping.is_set() and not self.gate_is_wanted:
+            while not self.stopping.is_set() and not self.gate_is_wanted and not self.pausing.pause:
                 self.handle_batch(intake, key_queues)
                 self.release_queues(intake)
+                if time.monotonic() > self.next_look:
+                    self.in_database(intake, self.look)
+                    self.next_look = time.monotonic() + LOOK_SECONDS * random.uniform(0.5, 1.5)
                 if time.monotonic() > self.next_check:
                     self.check_share(intake)
             self.drain(intake, key_queues)
@@ -121,8 +147,7 @@ class Consumer:
             log.info("queue released", queue=queue, left=len(intake.held))
 
     def check_share(self, intake: Intake) -> None:
-        """Ask whether the group's gate is wanted, and start to drain a queue when this worker holds too many."""
-        self.in_database(intake, self.check_gate)
+        """Start to drain a queue when this worker holds too many."""
         sharing.HELD.labels(self.group).set(len(intake.held))
         queue = None
         if not intake.is_draining:
@@ -132,8 +157,10 @@ class Consumer:
         pause = sharing.NEXT_CHECK_SECONDS if intake.is_draining else sharing.CHECK_SECONDS
         self.next_check = time.monotonic() + pause * random.uniform(0.5, 1.5)
 
-    def check_gate(self, connection: Connection[Any]) -> None:
+    def look(self, connection: Connection[Any]) -> None:
+        """Ask whether the group's gate is wanted, and whether a person has paused the group."""
         self.gate_is_wanted = gate.is_wanted(connection)
+        self.pausing.look(connection)
 
     def drain(self, intake: Intake, key_queues: KeyQueues) -> None:
         """Handle the messages in hand, so that none is delivered again; after GRACE_SECONDS the rest is requeued."""

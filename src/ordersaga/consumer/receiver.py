@@ -17,7 +17,7 @@ from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.inbox import forks, spans
 from ordersaga.inbox.delivery import Broken, Delivery, Received, read
 from ordersaga.inbox.handler import Handler
-from ordersaga.parked import table
+from ordersaga.parked import failure_notes, table
 from ordersaga.parked.table import NewlyParked
 from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, Failure, NotCalled, classify, describe, session_ended
@@ -196,6 +196,7 @@ class Receiver:
             forks.report(self.group, message, parked)
         elif parked:
             PARKED.labels(self.group).inc()
+            failure_notes.seen(connection, failure.error, message.contract, failure.place)
             self.log_parked(message, state, failure)
         if isinstance(message, Received):
             spans.failed(message, failure.error)

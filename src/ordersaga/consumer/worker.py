@@ -4,8 +4,12 @@ import gc
 import logging
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
+
+from psycopg import Connection
 
 from ordersaga.consumer.background import Background
 from ordersaga.consumer.consumer import Consumer
@@ -16,6 +20,7 @@ from ordersaga.consumer.receiver import Receiver
 from ordersaga.database.doorbell import Doorbell
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked.retries import Retries
+from ordersaga.parked.retry_runner import RetryRunner
 from ordersaga.runtime import telemetry
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
@@ -66,7 +71,7 @@ def serve(service: Service) -> int:
         configure_logging(settings, f"{service.name} worker")
         telemetry.begin(f"{service.name}-worker", settings.amqp_url, service.group)
         worker = Worker(settings, service)
-        serve_health(settings.health_port, settings.health_host, worker.problems)
+        serve_health(settings.health_port, settings.health_host, worker.problems, worker.warnings)
     except (MissingSetting, ValueError, OSError) as wrong:
         sys.stderr.write(f"{service.name}: {wrong}\n")
         return 2
@@ -122,9 +127,10 @@ class Worker:
         self.consumer = Consumer(group, amqp_url, receiver, self.outside, self.database, self.stopping)
         retries = Retries(handler, self.outside, ring)
         housekeeping = Housekeeping(group, timedelta(days=settings.inbox_retention_days))
+        chores = in_turn(housekeeping.step, RetryRunner().step)
         self.background = [
             Background("retries", url, retries.step, self.stopping, retries.stop, of_retries),
-            Background("housekeeping", url, housekeeping.step, self.stopping, limits=limits),
+            Background("housekeeping", url, chores, self.stopping, limits=limits),
         ]
         if service.reactions.deadlines:
             step = Deadlines(service.reactions, service.announcements, ring).step
@@ -134,6 +140,10 @@ class Worker:
         """The reasons why this process cannot work now, each a sentence."""
         links = [self.consumer.broker, self.database, *(task.link for task in self.background)]
         return [link.problem for link in links if link.problem] + self.outside.problems
+
+    def warnings(self) -> list[str]:
+        """What a person should know although the process works."""
+        return self.consumer.pausing.warnings
 
     def run(self) -> int:
         """Work until `stopping` is set. Returns the exit code."""
@@ -158,6 +168,15 @@ class Worker:
                     task.join()
                 self.database.close()
                 self.doorbell.close()
+
+
+def in_turn(*steps: Callable[[Connection[Any]], float]) -> Callable[[Connection[Any]], float]:
+    """One step that takes all of these, on one connection. It returns the shortest of their pauses."""
+
+    def step(connection: Connection[Any]) -> float:
+        return min([each(connection) for each in steps])
+
+    return step
 
 
 def tune_gc() -> None:

@@ -14,6 +14,7 @@ from psycopg import Connection
 
 from ordersaga.envelope.limits import MAX_CONTRACT, MAX_KEY
 from ordersaga.envelope.message import COLUMNS
+from ordersaga.parked import failure_notes
 from ordersaga.relay.window import Outgoing, outgoing, page_of
 from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.logs import log
@@ -29,13 +30,19 @@ RELOAD_SECONDS = 1.0
 MESSAGE = ", ".join(COLUMNS)
 BACKOFF = Backoff(first=1.0, longest=300.0, jitter=0.5)
 
+ON_HOLD = """
+coalesce(held, left(md5(concat_ws(E'\\n', kind, contract, contract)), 8) in (
+    select failure from failure_notes where held_since is not null))
+"""
+"""As in `parked.refused_by`: the kind is the error, the contract is the place."""
 # `waits` is due as soon as it is the first of its key.
-HEADS = """
-select position, key, kind = 'waits' or coalesce(next_attempt_at <= now(), false) from (
-    select distinct on (left(key, 512), key) key, kind, next_attempt_at, position
+IS_DUE = f"(kind = 'waits' or coalesce(next_attempt_at <= now(), false)) and not {ON_HOLD}"
+HEADS = f"""
+select position, key, {IS_DUE} from (
+    select distinct on (left(key, 512), key) key, kind, contract, held, next_attempt_at, position
     from undeliverable order by left(key, 512), key, position) as heads
 order by position
-"""
+"""  # noqa: S608 - a constant
 COUNTS = "select kind, count(*) from undeliverable group by kind"
 ROWS = page_of("undeliverable", "position = any(%(positions)s)")
 # A copy of a message that is recorded already is dropped. Another message with the same id is not: whatever claims an
@@ -54,19 +61,20 @@ on conflict (position) do nothing returning position
 """  # noqa: S608 - constants
 REFUSED_AGAIN = f"""
 update undeliverable set kind = %(kind)s, reason = %(reason)s, attempts = attempts + 1,
-    next_attempt_at = case when %(kind)s in {RETRIED} then now() + {BACKOFF.as_sql("(attempts + 1)")} end
+    next_attempt_at = case when %(kind)s in {RETRIED} then now() + {BACKOFF.as_sql("(attempts + 1)")} end,
+    held = nullif(held, false)
 where position = %(position)s returning attempts
 """  # noqa: S608 - constants
-DELIVERED = """
+DELIVERED = f"""
 with gone as (delete from undeliverable where position = any(%(positions)s))
 select following.* from unnest(%(keys)s::text[], %(positions)s::bigint[]) as delivered (key, position)
 cross join lateral (
-    select mine.position, mine.key, kind = 'waits' or coalesce(next_attempt_at <= now(), false)
+    select mine.position, mine.key, {IS_DUE}
     from undeliverable as mine
     where left(mine.key, 512) = left(delivered.key, 512) and mine.key = delivered.key
         and mine.position > delivered.position
     order by mine.position limit 1) as following
-"""
+"""  # noqa: S608 - a constant
 
 # Of these, some may never be sent, and the others wait for them.
 NEVER_SENT = """
@@ -136,6 +144,8 @@ class Undeliverable:
             if row.position in new:
                 rows_now.labels(self._database, kind).inc()
                 self._log_refusal(row, kind, reason)
+        for kind, contract in {(kind, row.message.contract) for row, kind, _ in refused if kind != "waits"}:
+            failure_notes.seen(self._connection, kind, contract, contract)
 
     def _log_refusal(self, row: Outgoing, kind: str, reason: str) -> None:
         if kind != "waits":
@@ -153,6 +163,7 @@ class Undeliverable:
         row, kind, reason = refused
         parameters = {"position": row.position, "kind": kind, "reason": reason}
         attempts = self._connection.execute(REFUSED_AGAIN, parameters).fetchone()
+        failure_notes.seen(self._connection, kind, row.message.contract, row.message.contract)
         if attempts == (1,):
             self._log_refusal(row, kind, reason)
         else:

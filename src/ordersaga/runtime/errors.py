@@ -3,6 +3,7 @@
 import traceback
 from enum import Enum
 from pathlib import Path
+from types import FrameType
 from typing import NamedTuple
 
 import psycopg
@@ -178,8 +179,18 @@ def describe(error: BaseException) -> Failure:
 
 
 def place_of(error: BaseException) -> str:
-    """`folder/file.py:line Class.function` of the frame that raised, empty when nothing was raised."""
+    """`folder/file.py:line Class.function` of the frame that raised, empty when nothing was raised.
+
+    The folder is there when it is a package: any other, such as `site-packages`, `python3.11` or that of a release, is
+    another one at the next deploy, and place without line is the identity of a failure.
+    """
     place = ""
     for frame, line in traceback.walk_tb(error.__traceback__):
-        place = f"{'/'.join(Path(frame.f_code.co_filename).parts[-2:])}:{line} {frame.f_code.co_qualname}"
+        place = f"{file_of(frame)}:{line} {frame.f_code.co_qualname}"
     return place
+
+
+def file_of(frame: FrameType) -> str:
+    path, module = Path(frame.f_code.co_filename), str(frame.f_globals.get("__name__", ""))
+    is_in_package = bool(frame.f_globals.get("__package__")) or "." in module or not module
+    return "/".join(path.parts[-2:]) if is_in_package else path.name

@@ -41,6 +41,11 @@ class Link:
         self.problem = f"{self.name} is away: {in_one_line(error)}"
         self._failures += 1
 
+    def idle(self) -> None:
+        """It is not used now, so nothing is wrong with it."""
+        self.problem = ""
+        self._failures = 0
+
     def pause(self) -> float:
         """Seconds to wait before the next try."""
         return MIN_PAUSE + RECONNECT.seconds(self._failures)
@@ -86,7 +91,7 @@ def connect_migrated(url: str, name: str, limits: SessionLimits) -> Connection[A
     """A session in autocommit. Raises Unavailable when the tables are missing or not granted."""
     connection = connect(url, name, limits)
     try:
-        connection.execute("select from inbox, parked_messages limit 0")
+        connection.execute("select from inbox, parked_messages, operator_actions limit 0")
     except BaseException as error:
         connection.close()
         if isinstance(error, UndefinedTable):

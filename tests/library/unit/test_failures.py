@@ -1,5 +1,7 @@
 """Which failures blame the message, and which do not."""
 
+from typing import Any
+
 import psycopg
 import pytest
 from pika.exceptions import AMQPConnectionError
@@ -108,3 +110,35 @@ def test_a_failure_is_described_by_the_place_that_raised() -> None:
 
 def test_an_error_that_was_never_raised_has_no_place() -> None:
     assert describe(ValueError("told, not raised")).place == ""
+
+
+def raised_in(path: str, module: str) -> str:
+    """The place of an error that the function `count` of this module raised."""
+    namespace: dict[str, Any] = {"__name__": module}
+    exec(compile("def count(): raise ValueError('no')", path, "exec"), namespace)  # noqa: S102 - a deploy
+    try:
+        namespace["count"]()
+    except ValueError as error:
+        return describe(error).place
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("module", "before", "after", "place"),
+    [
+        ("till.reactions", "/app/src/till/reactions.py", "/srv/releases/42/till/reactions.py", "till/reactions.py"),
+        ("books", "/srv/releases/41/books.py", "/srv/releases/42/books.py", "books.py"),
+        ("__main__", "/srv/releases/41/books.py", "C:/books.py", "books.py"),
+        ("uuid", "/usr/lib/python3.11/uuid.py", "/opt/python-3.12.4/lib/python3.12/uuid.py", "uuid.py"),
+        (
+            "psycopg.cursor",
+            "/app/.venv/lib/python3.11/site-packages/psycopg/cursor.py",
+            "/app/env/lib64/python3.12/site-packages/psycopg/cursor.py",
+            "psycopg/cursor.py",
+        ),
+    ],
+)
+def test_the_place_of_a_failure_is_the_same_wherever_a_deploy_installs(
+    module: str, before: str, after: str, place: str
+) -> None:
+    assert raised_in(before, module) == raised_in(after, module) == f"{place}:1 count"
