@@ -10,7 +10,7 @@ import psycopg
 import pytest
 
 from ordersaga.envelope.message import Message, to_properties
-from ordersaga.parked import attempts, table
+from ordersaga.parked import attempts, failure_notes, table
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Asked, Counted
@@ -229,7 +229,13 @@ HOT = {
         "unknown": "'UnknownContract'",
         "contracts": "array['test.counted.v1']",
     },
-    "next_due": attempts.NEXT_DUE % ("'UnknownContract'", "array['test.counted.v1']", "array['test.asked.v1']"),
+    "next_due": attempts.NEXT_DUE
+    % {
+        "unknown": "'UnknownContract'",
+        "contracts": "array['test.counted.v1']",
+        "held": "array['test.asked.v1']",
+    },
+    "settle": failure_notes.SETTLE % "'UnknownContract'",
     "release_known": attempts.RELEASE_KNOWN % ("'UnknownContract'", "array['test.counted.v1']"),
     "followers": attempts.FOLLOWERS % ("'key 7'", "5", "100"),
     "release": attempts.RELEASE.replace("%s", "'key 7'"),

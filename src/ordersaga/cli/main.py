@@ -16,8 +16,10 @@ COMMANDS = {
     ),
     "parked": (
         "ordersaga.cli.parked.command:parked",
-        "Show refused messages; retry, dry-run, edit or skip them",
+        "Show refused messages; note, hold, retry, dry-run, edit or skip them",
     ),
+    "pause": ("ordersaga.cli.pause:pause", "Stop the workers of a service from receiving, until `resume`"),
+    "resume": ("ordersaga.cli.pause:resume", "Let the workers of a paused service receive again"),
     "snapshots": (
         "ordersaga.cli.snapshots:snapshots",
         "Compare snapshots of aggregates with their events, or drop them",

@@ -17,7 +17,9 @@ from ordersaga.broker.topology import QUEUE_COUNTS, parameters
 from ordersaga.cli.app import PROVISIONER, RELAY, Application
 from ordersaga.cli.errors import Failed, full_command
 from ordersaga.cli.options import OneOfGroups, json_option
+from ordersaga.cli.paused import how_to_resume, pauses
 from ordersaga.cli.stale import stale_text
+from ordersaga.cli.text import printable
 from ordersaga.service import Service
 
 GroupAndStale = tuple[GroupStatus, list[str]]
@@ -61,13 +63,18 @@ def show(application: Application, chosen: tuple[Service, ...], as_json: bool) -
     """Say how many queues each group has, what is ready in them, and how many workers are subscribed.
 
     READY does not count the messages that workers hold. A group that is still bound to contracts without a reaction is
-    named with them. Exit code 1 when a group is not declared.
+    named with them, and a paused group with who paused it. Exit code 1 when a group is not declared.
     """
-    found = statuses(application, chosen or application.services)
+    services = chosen or application.services
+    found = statuses(application, services)
+    paused = pauses(application, services)
     if as_json:
-        click.echo(json.dumps({"groups": [as_data(status, stale) for status, stale in found]}))
+        data = [{**as_data(status, stale), "paused": status.group in paused} for status, stale in found]
+        click.echo(json.dumps({"groups": data}))
     else:
         click.echo("\n".join(table(found)))
+        for group, pause in paused.items():
+            click.echo(printable(f"{group} is {pause}. {how_to_resume(services, group)} ends it."))
     raise SystemExit(0 if all(status.queues for status, _ in found) else 1)
 
 
@@ -129,6 +136,8 @@ def set_(application: Application, number: str, chosen: tuple[Service, ...], tim
     changed and the exit code is 1. An interruption loses nothing; run the command again to complete the change.
     """
     services = chosen or application.services
+    for group, pause in pauses(application, services).items():
+        raise Failed(f"{group} is {pause}. Its queues cannot be drained: {how_to_resume(services, group)} first.")
     groups = [service.consumer_group(int(number)) for service in services]
     change = QueueChange(
         groups,

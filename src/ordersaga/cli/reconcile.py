@@ -13,6 +13,8 @@ from ordersaga.cli.findings_output import FindingsOutput
 from ordersaga.cli.ids import KeyId
 from ordersaga.cli.live_line import LiveLine, live_line
 from ordersaga.cli.options import Moment, json_option
+from ordersaga.cli.paused import pauses
+from ordersaga.cli.text import printable
 from ordersaga.reconcile.reconcile import PATIENCE, ReconcileTotals, Reconciliation
 from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.reasons import reason_of, remedy_of
@@ -42,6 +44,8 @@ def reconcile(
     It only reads. Exit code 0 when there is nothing to find, else 1.
     """
     output = FindingsOutput(as_json)
+    for group, pause in pauses(application, application.services).items():
+        click.echo(printable(f"{group} is {pause}. What waits in its queues is named as missing."), err=True)
     with live_line("taking snapshots") as line:
         totals = compare(application, output, since, key, patience, line)
     output.end({"events": totals.events, "messages": totals.messages}, lines(totals))

@@ -11,13 +11,15 @@ from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.ids import IdDigits
 from ordersaga.cli.options import actor_option, group_option, json_option, reason_option
-from ordersaga.cli.parked import display
+from ordersaga.cli.parked import display, runs
 from ordersaga.cli.parked.outcome import report, wait_until_gone
 from ordersaga.cli.parked.refused import errors_as_failures
+from ordersaga.cli.parked.runs import Limits, first_option, max_failed_option, rate_option, watch_option
 from ordersaga.cli.parked.selection import Chosen, act, choose, connected_targets, find, selecting
 from ordersaga.cli.text import to_json
 from ordersaga.parked import dry_run as dry_runs
-from ordersaga.parked import inspection, operations
+from ordersaga.parked import inspection, operations, running_attempt
+from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import Operator
 from ordersaga.service import Service
 
@@ -27,22 +29,65 @@ from ordersaga.service import Service
 @click.option(
     "--wait", type=click.FloatRange(min=0), default=0, metavar="SECONDS", help="Wait, and say what came of it."
 )
+@first_option
+@rate_option
+@max_failed_option
+@watch_option
 @actor_option
 @reason_option
 @json_option
 @click.pass_obj
-def retry(application: Application, /, wait: float, actor: str, reason: str, as_json: bool, **selection: Any) -> None:
+def retry(
+    application: Application,
+    /,
+    wait: float,
+    first: int | None,
+    rate: float | None,
+    max_failed: int,
+    watch: bool,
+    actor: str,
+    reason: str,
+    as_json: bool,
+    **selection: Any,
+) -> None:
     """Make messages due now, with all their attempts; dead ones too. The messages behind them follow in order.
 
     Workers retry what a reaction refused, the active relay what the broker refused, within a second. Remove the cause
     first: fix the reaction; bind the queue, make room in it, or start the relays with a larger
     RELAY_MAX_MESSAGE_BYTES. With --wait the exit code is 1 when one of the messages is still parked.
+
+    With --first, --rate or --watch a run retries them: the first ones at once, the others at the rate, and none when
+    too many of the first fail again. A worker advances the run, also after this command has ended. With --watch the
+    exit code is 1 when the run was stopped or a message failed again.
     """
     chosen = choose(application, **selection)
-    done = act(application, chosen, operations.retry, Operator(actor, reason), "retry")
+    operator = Operator(actor, reason)
+    if watch or first is not None or rate is not None:
+        limits = Limits(5 if first is None else first, rate or 10.0, max_failed / 100)
+        raise SystemExit(run(application, chosen, selection, operator, limits, watch, as_json))
+    done = act(application, chosen, operations.retry, operator, "retry")
     left = wait_until_gone(application, chosen, wait) if wait else None
     report(application, done, as_json, left)
     raise SystemExit(1 if left else 0)
+
+
+def run(
+    application: Application,
+    chosen: list[Chosen],
+    selection: dict[str, Any],
+    operator: Operator,
+    limits: Limits,
+    watched: bool,
+    as_json: bool,
+) -> int:
+    """Start a run of retries at each service. Returns the exit code."""
+    if selection["messages"]:
+        raise click.UsageError("A run retries a failure, a key or everything: give --failure ID, --key KEY or --all.")
+    wanted = ParkedFilter(selection["failure"], None, selection["key"], selection["refused_by"], failed=True)
+    started = runs.start_all(application, chosen, wanted, operator, limits)
+    ended = runs.watch_all(application, started) if watched else started
+    runs.report(ended, as_json)
+    return int(watched and any(each.run.state == "stopped" or each.run.failed for each in ended))
 
 
 @click.command()
@@ -98,6 +143,7 @@ def edit(
         body = read_body(source, inspection.show(connection, message_id, refused_by)["body"])
         operator = Operator(actor, reason)
         contracts = service.handler().contracts
+        running_attempt.await_end(connection, [message_id])
         state = operations.edit(connection, message_id, body, contracts, operator, refused_by=refused_by)
     done = {"group": service.group, "message_id": message_id, "refused_by": refused_by, "state": state}
     report(application, [done], as_json)

@@ -1,9 +1,11 @@
-"""`ordersaga parked list | show | actions | retry | dry-run | edit | skip`."""
+"""`ordersaga parked`: its commands, in the order of a triage."""
 
 import click
 
 from ordersaga.cli.parked.act import dry_run, edit, retry, skip
 from ordersaga.cli.parked.look import actions, list_, show
+from ordersaga.cli.parked.notes import hold, note, release
+from ordersaga.cli.parked.runs import runs, stop
 
 
 @click.group()
@@ -18,8 +20,11 @@ def parked() -> None:
     too_large. The relay does not send one that is foreign_source (another service's), invalid (over a limit) or
     unknown_contract (not of this version of its service); they are listed with those that the broker refused. The
     active relay retries what is nacked, returned or unknown_contract; the others wait for you.
+
+    Messages that fail in the same way are one failure: note who cares for it, hold it, and retry it in a run, a few
+    messages first.
     """
 
 
-for command in (list_, show, actions, retry, dry_run, edit, skip):
+for command in (list_, show, actions, note, hold, release, retry, runs, stop, dry_run, edit, skip):
     parked.add_command(command)

@@ -18,6 +18,8 @@ STATES = {
     "retrying": "due now",
     "waiting": "waiting behind others of the same key, to be tried after them",
     "skipped": "skipped",
+    "held": "held until you release them",
+    "released": "no longer held",
     "gone": "no longer parked, left alone",
 }
 """The state of a message after an action."""
@@ -36,7 +38,17 @@ def groups_table(found: Iterable[tuple[str, FailureGroup]]) -> list[str]:
         where = f"{each.failure:10}{name:20}{each.refused_by:10}"
         what = f"{each.contract or '-':33} {raised(each.error, each.place)}"
         lines.append(f"{where}{counts}  {ago(each.oldest):12}{what}")
+        lines += [f"  {said}" for said in written(each)]
     return list(map(printable, lines))
+
+
+def written(each: FailureGroup) -> list[str]:
+    """A line for what people wrote about a failure, and for what they do with it now."""
+    held = each.held_since and f"on hold by {each.held_by} since {ago(each.held_since)}: {each.held_reason}"
+    run = each.run and f"run {each.run} retries it"
+    noted = [f"{name}: {text}" for name, text in (("owner", each.owner), ("link", each.link)) if text]
+    lines = [*noted, *each.note.splitlines(), held, run]
+    return [line for line in lines if line]
 
 
 def raised(error: str, place: str) -> str:
@@ -58,7 +70,9 @@ def messages_table(found: Iterable[dict[str, Any]]) -> list[str]:
 
 
 def next_attempt(row: dict[str, Any]) -> str:
-    """When a message is tried next: in some seconds, now, in turn behind others, after a rollout, or by a person."""
+    """When it is tried next: in seconds, now, in turn behind others, after a rollout or a release, or by hand."""
+    if row["on_hold"]:
+        return "on hold"
     if row["next_attempt_at"] is None:
         return {"waiting": "in turn", "retrying": "rollout"}.get(row["state"], "by hand")
     seconds = (row["next_attempt_at"] - datetime.now(UTC)).total_seconds()

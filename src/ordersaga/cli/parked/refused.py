@@ -5,12 +5,14 @@ from contextlib import contextmanager
 
 from ordersaga.cli.errors import Failed
 from ordersaga.parked.operator import ActionRefused, UnknownMessage
+from ordersaga.parked.retry_runs import RunsAlready
+from ordersaga.parked.running_attempt import AttemptRuns
 
 
 @contextmanager
 def errors_as_failures() -> Iterator[None]:
-    """Raises Failed for UnknownMessage and ActionRefused."""
+    """Raises Failed for them."""
     try:
         yield
-    except (UnknownMessage, ActionRefused) as error:
+    except (UnknownMessage, ActionRefused, RunsAlready, AttemptRuns) as error:
         raise Failed(f"Nothing was done: {error}.") from None

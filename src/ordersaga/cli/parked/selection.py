@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -13,10 +14,11 @@ from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed, full_command
 from ordersaga.cli.ids import IdDigits, KeyText, only
 from ordersaga.cli.options import group_option
-from ordersaga.parked import by_digits, inspection, listing
+from ordersaga.parked import by_digits, inspection, listing, running_attempt
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import Operator, UnknownMessage
 from ordersaga.parked.refused_by import REFUSED_BY, RefusedBy
+from ordersaga.parked.running_attempt import AttemptRuns
 from ordersaga.readside import short_ids
 from ordersaga.service import Service
 
@@ -146,8 +148,14 @@ Action = Callable[..., str | None]
 def act(
     application: Application, chosen: list[Chosen], action: Action, operator: Operator, label: str
 ) -> list[dict[str, Any]]:
-    """Apply an action to each message in its own transaction, with progress. Messages no longer parked are `gone`."""
+    """Apply an action to each message in its own transaction, with progress. Messages no longer parked are `gone`.
+
+    Workers begin no attempt before it; those under way are waited for.
+    """
     done = []
+    for service, targets in chosen:
+        with connected(application, service, service.role) as connection, suppress(AttemptRuns):
+            running_attempt.await_end(connection, [target.message for target in targets])
     total = sum(len(found.targets) for found in chosen)
     with click.progressbar(length=total, label=label, file=sys.stderr, hidden=total == 1) as bar:
         for service, (message, refused_by), connection in connected_targets(application, chosen):
