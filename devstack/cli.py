@@ -25,8 +25,10 @@ COMMANDS = {
     "Operate it": {
         "parked": (
             "ordersaga.cli.parked.command:parked",
-            "Show refused messages; retry, dry-run, edit or skip them",
+            "Show refused messages; note, hold, retry, dry-run, edit or skip them",
         ),
+        "pause": ("ordersaga.cli.pause:pause", "Stop the workers of a service from receiving, until `resume`"),
+        "resume": ("ordersaga.cli.pause:resume", "Let the workers of a paused service receive again"),
         "projections": (
             "ordersaga.cli.projections.command:projections",
             "Rebuild the read side from the event stores, or say how far it is",

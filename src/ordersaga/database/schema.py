@@ -311,6 +311,7 @@ failure_notes = Table(
         nullable=False,
         comment="when a message last failed so, to ten seconds",
     ),
+    Index("failure_notes_held", "failure", postgresql_where=text("held_since is not null")),
 )
 """What people wrote about failure groups; it outlives the messages."""
 

@@ -8,7 +8,12 @@ from devstack.state import ROOT
 
 LINE = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]+) \|", re.MULTILINE)
 UNITS = {"messages", "requests", "rows", "queues", "events", "calls", "findings", "seconds", "spans"}
-STATES = {"ordersaga_relay_active", "ordersaga_circuit_open", "ordersaga_circuit_half_open"}
+STATES = {
+    "ordersaga_relay_active",
+    "ordersaga_circuit_open",
+    "ordersaga_circuit_half_open",
+    "ordersaga_group_paused",
+}
 """Gauges that are 0 or 1 have no unit."""
 
 

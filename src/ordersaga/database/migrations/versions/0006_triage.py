@@ -38,6 +38,7 @@ create table failure_notes (
     held_reason text,
     last_seen timestamptz not null
 );
+create index failure_notes_held on failure_notes (failure) where held_since is not null;
 comment on column failure_notes.failure is 'the name of the failure group, of contract, error and place';
 comment on column failure_notes.held_since is 'null: not on hold';
 comment on column failure_notes.last_seen is 'when a message last failed so, to ten seconds';
