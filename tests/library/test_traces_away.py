@@ -5,6 +5,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -12,7 +14,10 @@ from devstack.ports import LOOPBACK
 from devstack.state import IMPORT_PATH
 from ordersaga.runtime import telemetry
 from ordersaga.runtime.settings import MissingSetting
+from tests.conftest import AnyServers
+from tests.support.api import serving, token
 from tests.support.collector import collector
+from tests.support.counting import GROUP
 
 RECORD = """
 import logging, sys
@@ -76,6 +81,22 @@ def test_a_process_that_ends_sends_what_it_has_recorded() -> None:
         done = record(3, OTEL_EXPORTER_OTLP_ENDPOINT=found.url, OTEL_RESOURCE_ATTRIBUTES="team=shop")
     assert done.returncode == 0, done.stderr
     assert [(span.service, span.name) for span in found.spans] == [("test-worker", "deadline closing")] * 3
+
+
+def test_an_api_that_stops_sends_the_spans_of_its_forked_worker(
+    servers: AnyServers, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "60000")
+    with collector() as found:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", found.url)
+        with serving(servers, GROUP, tmp_path) as api:
+            key = {"Idempotency-Key": str(uuid4())}
+            assert api.call("POST", "/counters", token(), key, json={"number": 1}).status_code == 202
+            assert found.spans == []
+            api.process.terminate()
+            assert api.process.wait(30) == 0
+    create, request = sorted(found.spans, key=lambda span: span.name == "POST /counters")
+    assert (request.service, request.parent, create.parent) == (f"{GROUP}-api", "", request.id)
 
 
 @pytest.mark.parametrize(
