@@ -37,10 +37,9 @@ class Recorder:
         if time.monotonic() < self._due_at and not (changed or standing.ended or minutes.due):
             return
         try:
-            with self._database.connection(timeout=1) as connection, connection.transaction():
-                self._write(connection, standing, minutes)
-            standing.ended.clear()
-            minutes.due.clear()
+            with self._database.connection(timeout=1) as connection:
+                self._record_alarms(connection, standing)
+                self._record_minutes(connection, minutes)
             self._is_away = False
         except psycopg.Error as error:
             if not self._is_away:
@@ -48,7 +47,19 @@ class Recorder:
             self._is_away = True
             self._due_at = float("-inf")
 
-    def _write(self, connection: Connection[Any], standing: Standing, minutes: Minutes) -> None:
+    def _record_alarms(self, connection: Connection[Any], standing: Standing) -> None:
+        with connection.transaction():
+            self._write(connection, standing)
+        standing.ended.clear()
+
+    def _record_minutes(self, connection: Connection[Any], minutes: Minutes) -> None:
+        """In a transaction of its own: a figure that cannot be recorded keeps no alarm back."""
+        if minutes.due and self._recorded is not None:
+            with connection.transaction():
+                minutes.write(connection)
+        minutes.due.clear()
+
+    def _write(self, connection: Connection[Any], standing: Standing) -> None:
         self._due_at = time.monotonic() + RENEW_SECONDS
         if not queries.lease(connection, self._holder):
             self._recorded = None
@@ -63,6 +74,4 @@ class Recorder:
         for name, subject in open_still - now:
             queries.record_cleared(connection, name, subject, datetime.now(UTC))
         queries.record_raised(connection, [alarm for alarm in standing.alarms if alarm.key not in open_still])
-        if minutes.due:
-            minutes.write(connection)
         self._recorded = frozenset(now)

@@ -22,6 +22,7 @@ from projections.monitor.standing import ROUNDS, Standing
 from projections.monitor.targets import Target
 from projections.monitor.watch import Watch
 from projections.queries import alarms as queries
+from projections.queries.history import MinuteFigure
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
 
@@ -127,6 +128,18 @@ def test_what_begins_and_ends_while_the_database_is_away_is_recorded_when_it_ans
     process.see(DEAD)
     assert changes(database) == [("process_down", "raised"), ("process_down", "cleared"), ("dead_messages", "raised")]
     assert [at for *_, at in database.rows(CHANGES)] == [START + timedelta(seconds=second) for second in (2, 5, 4)]
+
+
+def test_figures_that_cannot_be_recorded_keep_no_alarm_back(database: Database, opened: pool.Database) -> None:
+    process = Rounds(opened)
+    process.minutes.due.append(MinuteFigure(datetime.now(UTC), "cpu", "", 1.0))
+    with psycopg.connect(database.owner_url, autocommit=True) as owner:
+        owner.execute("alter table figure_minutes rename to away")
+        process.see(DOWN)
+        assert changes(database) == [("process_down", "raised")]
+        owner.execute("alter table away rename to figure_minutes")
+    process.see(DOWN)
+    assert database.rows("select figure, value from figure_minutes") == [("cpu", 1.0)]
 
 
 def test_a_process_that_nobody_looks_at_raises_its_alarm_and_the_alarm_ends_with_it(
