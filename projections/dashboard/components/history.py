@@ -97,7 +97,7 @@ def traffic_figure(points: Sequence[Traffic], span: Span, now: datetime) -> Figu
         for named, field, axis in bars
     ]
     axes = {"yaxis": {"domain": [0.55, 1]}, "yaxis2": {"domain": [0, 0.45]}}
-    return charts.figure(times, lines, {**axes, "xaxis": {**time_axis(span, now), "anchor": "y2"}})
+    return charts.figure(times, lines, {**axes, "xaxis": {**time_axis(span, now), "anchor": "y2"}}, bargap=0)
 
 
 def broker_figure(points: Sequence[FigurePoint], span: Span, now: datetime) -> Figure:
