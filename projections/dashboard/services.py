@@ -1,6 +1,6 @@
 """The client of the services' `/parked` over HTTP; each request carries the signed-in viewer's token."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -22,6 +22,7 @@ from ordersaga.http.parked_views import (
 from ordersaga.parked.refused_by import REFUSED_BY
 
 Answer = TypeVar("Answer", bound=View)
+Result = TypeVar("Result")
 LIST_TIMEOUT_SECONDS = 2.0
 ACTION_TIMEOUT_SECONDS = 15.0
 """A dry run calls the reaction, which may wait for a lock."""
@@ -71,6 +72,10 @@ class Services:
         self._session.mount("http://", HTTPAdapter(pool_maxsize=16))
         self._pool = ThreadPoolExecutor(max(1, len(self.urls)), thread_name_prefix="parked")
 
+    def each(self, perform: Callable[[str], Result]) -> list[Result]:
+        """Does something for each service, in parallel; the results are in the order of the services."""
+        return list(self._pool.map(perform, self.urls))
+
     def parked(self, token: str, **wanted: str) -> Sequence[ParkedAt]:
         """Asks all services in parallel; an unavailable service does not hide the others.
 
@@ -78,7 +83,7 @@ class Services:
             token: here and below, of the signed-in viewer.
             wanted: here and below, filters of `GET /parked`: `key`, `failure`, `state`, `refused_by`, `after`.
         """
-        return list(self._pool.map(lambda service: self.parked_at(service, token, **wanted), self.urls))
+        return self.each(lambda service: self.parked_at(service, token, **wanted))
 
     def parked_at(self, service: str, token: str, **wanted: str) -> ParkedAt:
         """The first messages at one service, or behind the cursor `after`."""

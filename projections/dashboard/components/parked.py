@@ -82,7 +82,7 @@ def rows_table(found: list[RowOf], *, choose: bool = False) -> Component:
         Column("Service", lambda row: words.service(row[0]), "wide-only"),
         Column("Refused by", lambda row: REFUSED_BY[row[1].refused_by], "wide-only"),
         Column("Key", lambda row: words.short(row[1].key) if row[1].key else words.NOTHING),
-        Column("State", lambda row: state(row[1])),
+        Column("State", lambda row: state(row[1]), "nowrap"),
         Column("Attempts", lambda row: words.count(row[1].attempts), "number wide-only"),
         Column("Next attempt", lambda row: next_attempt(row[1]), "number wide-only"),
         Column("Parked", lambda row: words.moment(row[1].parked_at), "number wide-only"),

@@ -6,11 +6,13 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from projections.dashboard.components import charts, history, processes, ranges, words
+from projections.dashboard.components import pause as pause_parts
 from projections.dashboard.components.age import age
 from projections.dashboard.components.basic import card, empty, skeleton, tile, tiles
 from projections.dashboard.components.dependencies import NOTE, dependencies_table
 from projections.dashboard.components.history import Chart
 from projections.dashboard.page import Page
+from projections.dashboard.pages import pause
 from projections.dashboard.query import asked
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import SLOW, TICK, page_frame
@@ -31,6 +33,7 @@ def layout(_: str) -> Component:
             note="From each service through the broker to every group",
         ),
         card("Processes", html.Div(skeleton(420), id="infra-processes"), flush=True),
+        *pause_parts.groups_card(),
         card("Outside dependencies", html.Div(skeleton(160), id="infra-dependencies"), note=NOTE, flush=True),
         card("Broker queues", html.Div(skeleton(300), id="infra-queues"), flush=True),
         html.Div(
@@ -56,6 +59,8 @@ def history_card(each: Chart) -> Component:
 
 
 def callbacks(app: Dash, reader: Reader) -> None:
+    pause.callbacks(app, reader.services)
+
     @app.callback([Output(f"infra-{name}", "children") for name in REGIONS], Input(TICK, "data"))
     def refresh(_: int) -> list[Any]:
         return update(reader.snapshots())
