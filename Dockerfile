@@ -6,7 +6,7 @@ ENV PYTHONPATH=/app:/app/src PYTHONUNBUFFERED=1
 # Directories that become volumes: a new volume takes over their owner.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ordersaga \
     && install -d -o ordersaga -g ordersaga -m 700 /ledger /audit /erasures /keys/signing /keys/verification \
-    /keys/personal /keys/sealing
+    /keys/personal /keys/sealing /keys/webhooks
 
 WORKDIR /app
 COPY requirements.lock .

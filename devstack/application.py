@@ -19,6 +19,7 @@ from ordersaga.cli.errors import Failed
 from ordersaga.runtime.sessions import OPERATOR, connect
 from ordersaga.runtime.settings import Settings, read_settings
 from ordersaga.service import Service
+from ordersaga.webhooks.settings import WebhookSettings
 
 
 def services() -> Sequence[Service]:
@@ -50,6 +51,12 @@ class StackApplication(Application):
         environment = self.environments.of(worker)
         own = {name.lower(): text for name, text in environment.items() if name in worker.settings}
         return read_settings(service.settings, **own)
+
+    def webhook_settings(self) -> WebhookSettings:
+        process = next(process for process in PROCESSES if process.arguments[-2:] == ("webhooks", "run"))
+        environment = self.environments.of(process)
+        own = {name.lower(): text for name, text in environment.items() if name.startswith("WEBHOOK_")}
+        return read_settings(WebhookSettings, **own)
 
     def erasure_list(self) -> Path:
         return self.environments.erasure_list()

@@ -29,6 +29,10 @@ COMMANDS = {
         ),
         "pause": ("ordersaga.cli.pause:pause", "Stop the workers of a service from receiving, until `resume`"),
         "resume": ("ordersaga.cli.pause:resume", "Let the workers of a paused service receive again"),
+        "webhooks": (
+            "ordersaga.cli.webhooks.command:webhooks",
+            "Send messages and alarms to other systems, signed",
+        ),
         "projections": (
             "ordersaga.cli.projections.command:projections",
             "Rebuild the read side from the event stores, or say how far it is",
@@ -75,6 +79,11 @@ ENVIRONMENT = """
   PERSONAL_KEY_ENCRYPTION_KEY   wraps the keys of personal data: 32 bytes in base64 (default: the state directory
                             keeps one; with your own Postgres none)
   ERASURE_LIST              lists erased personal data (default: erasures.jsonl in the state directory)
+  WEBHOOK_SECRETS_KEY       seals the secrets of webhooks: 32 bytes in base64 (default: as the key above)
+  WEBHOOK_ALLOW             hosts and networks outside the internet that webhooks may be sent to (default: none)
+  WEBHOOK_HTTP              true: webhooks may be sent over http:// too
+  WEBHOOK_DASHBOARD_URL     where people reach the dashboard, for the links in webhooks about alarms
+  WEBHOOK_TIMEOUT_SECONDS, WEBHOOK_RETENTION_DAYS   of an attempt (default 15); of ended deliveries (default 30)
   AUDIT_SEAL_SECONDS        between two windows of events that are sealed and signed (default 5)
   LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, IDLE_IN_TRANSACTION_TIMEOUT_SECONDS
                             of workers and APIs in Postgres (default 10, 30, 5; APIs 7, 10, 5)
@@ -121,7 +130,7 @@ class LauncherGroup(OperatorsGroup):
 def main() -> None:
     """Three event-sourced services complete one order without a shared database or a coordinator.
 
-    The stack is a private Postgres and RabbitMQ and thirteen processes, all on loopback: an HTTP API, a worker and a
-    relay for each of orders, payments and inventory, a card processor's simulator, the projections, and the sealer of
-    the audit log.
+    The stack is a private Postgres and RabbitMQ and fourteen processes, all on loopback: an HTTP API, a worker and a
+    relay for each of orders, payments and inventory, a card processor's simulator, the projections, the sealer of
+    the audit log, and the sender of webhooks.
     """

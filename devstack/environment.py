@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.external_servers import ExternalServers
-from devstack.keys import audit_key_pem, personal_key, public_key
+from devstack.keys import audit_key_pem, personal_key, public_key, webhook_key
 from devstack.ports import LOOPBACK
 from devstack.processes import GROUPS, PROCESSES, Process
 from devstack.servers import postgres, rabbitmq
@@ -48,6 +48,11 @@ class Environments:
         key = self._caller.get("PERSONAL_KEY_ENCRYPTION_KEY")
         return key or ("" if self._external.databases else personal_key(self._state))
 
+    def webhook_key(self) -> str:
+        """Empty for external databases, as the personal key is."""
+        key = self._caller.get("WEBHOOK_SECRETS_KEY")
+        return key or ("" if self._external.databases else webhook_key(self._state))
+
     def of(self, process: Process) -> dict[str, str]:
         environment = {name: self._caller[name] for name in (*FOR_ALL, *process.passed_on) if name in self._caller}
         environment |= {name: value for name, value in self._caller.items() if name.startswith(TRACES)}
@@ -74,6 +79,7 @@ class Environments:
             ledger=self._state.directory / "ledger.sqlite",
             token_public_key=public_key(self._state),
             personal_key=self.personal_key(),
+            webhook_key=self.webhook_key(),
             erasures=self.erasure_list(),
             audit_key=audit_key_pem(self._state),
             audit_directory=audit_directory(self._state),

@@ -1,4 +1,4 @@
-"""The keys of a stack: one signs bearer tokens, one the checkpoints of the audit log, one seals personal keys."""
+"""The keys of a stack: they sign bearer tokens and the audit log, and seal personal keys and webhooks' secrets."""
 
 from pathlib import Path
 
@@ -45,6 +45,11 @@ def private_key_pem(state: State) -> str:
 def personal_key(state: State) -> str:
     """For PERSONAL_KEY_ENCRYPTION_KEY; whoever loses it loses the personal data."""
     return state.secret("personal key encryption key", size=32)
+
+
+def webhook_key(state: State) -> str:
+    """For WEBHOOK_SECRETS_KEY; whoever loses it rotates the secrets."""
+    return state.secret("webhook secrets key", size=32)
 
 
 def audit_key_pem(state: State) -> str:

@@ -18,6 +18,9 @@ CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_AP
 HEALTH = {"HEALTH_PORT": "{port}"}
 MONITORING = {"MONITORED": "{monitored}", "SERVICES": "{services}", "BROKER_METRICS_URL": "{broker_metrics_url}"}
 """Settings of a process that shows the state of all others."""
+SECRETS = {"WEBHOOK_SECRETS_KEY": "{webhook_key}"}
+WEBHOOKS = ("WEBHOOK_ALLOW", "WEBHOOK_HTTP")
+"""Where a webhook may be sent to, beside the internet over https."""
 ADMISSION = ("SAGA_LATENCY_LIMIT_SECONDS", "OPEN_SAGAS_LIMIT")
 TIME_LIMITS = ("LOCK_TIMEOUT_SECONDS", "STATEMENT_TIMEOUT_SECONDS", "IDLE_IN_TRANSACTION_TIMEOUT_SECONDS")
 ALARM_LIMITS = ("ALARM_RELAY_LAG_SECONDS", "ALARM_WAITING_MESSAGES", "ALARM_WAITING_SECONDS")
@@ -110,13 +113,31 @@ PROCESSES = (
     relay("payments-relay", "payment_service"),
     relay("inventory-relay", "inventory_service"),
     worker("projections-worker", "projections"),
-    api("projections-api", "projections", {**MONITORING, **AUDIT_LOG, "HTTP_STREAMS": "32"}, AUDITED, ALARM_LIMITS),
+    api(
+        "projections-api",
+        "projections",
+        {**MONITORING, **AUDIT_LOG, **SECRETS, "HTTP_STREAMS": "32"},
+        AUDITED,
+        (*ALARM_LIMITS, *WEBHOOKS),
+    ),
     Process(
         "audit-sealer",
         ("-m", "ordersaga.audit"),
         databases=AUDITED,
         settings={**HEALTH, **AUDIT_LOG, "AUDIT_SIGNING_KEY": "{audit_key}"},
         passed_on=("AUDIT_SEAL_SECONDS",),
+    ),
+    Process(
+        "webhooks",
+        ("-m", "ordersaga.cli", "--app", APP, "webhooks", "run"),
+        databases={READ_SIDE: READ_SIDE},
+        settings={**HEALTH, **SECRETS},
+        passed_on=(
+            *WEBHOOKS,
+            "WEBHOOK_DASHBOARD_URL",
+            "WEBHOOK_TIMEOUT_SECONDS",
+            "WEBHOOK_RETENTION_DAYS",
+        ),
     ),
 )
 

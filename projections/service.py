@@ -8,6 +8,7 @@ from order_service.service import order_service
 from ordersaga.readside.read_side import ReadSide
 from payment_service.service import payment_service
 from projections.monitor import tables
+from projections.queries.alarms import ALARM_CHANGES
 from projections.schema import metadata
 from projections.settings import ProjectionsSettings
 from projections.views import VIEWS
@@ -17,6 +18,7 @@ projections = ReadSide(
     (order_service, payment_service, inventory_service),
     CONTRACTS,
     {view.table: view.fold for view in VIEWS.values()},
+    alarm_changes=ALARM_CHANGES,
     settings=ProjectionsSettings,
     tables=(metadata, tables.metadata),
     migrations=Path(__file__).parent / "migrations",

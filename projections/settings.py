@@ -1,9 +1,9 @@
 """The variables that the read side and its dashboard read beside those of every process."""
 
-from ordersaga.runtime.settings import Settings
+from ordersaga.webhooks.settings import WebhookSettings
 
 
-class ProjectionsSettings(Settings):
+class ProjectionsSettings(WebhookSettings):
     monitored: str = ""
     """Processes that the dashboard asks for /readyz and /metrics: `name=http://host:port name=http://host:port ...`"""
     services: str = ""

@@ -53,6 +53,13 @@ def standing(connection: Connection[Any]) -> list[AlarmRow]:
     return select(connection, AlarmRow, STANDING)
 
 
+ALARM_CHANGES = """
+select position, change, at, name, subject, severity, text, address
+from alarm_changes join alarms on alarms.id = alarm
+where position > %(after)s order by position limit %(limit)s
+"""
+"""For webhooks: positions become visible in order."""
+
 LEASE = """
 update alarm_recorder set holder = %(holder)s, until = now() + make_interval(secs => %(seconds)s)
 where holder = %(holder)s or until < now() returning true

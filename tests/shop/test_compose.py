@@ -25,6 +25,7 @@ from ordersaga.http import gunicorn_conf
 from ordersaga.relay.settings import RelaySettings
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.settings import DATABASE_SUFFIX, Settings
+from ordersaga.webhooks.settings import WebhookSettings
 from payment_service.settings import PaymentSettings
 from projections.monitor.targets import read_services, read_targets
 from projections.settings import ProjectionsSettings
@@ -37,7 +38,7 @@ COMPOSE = compose(SECRETS)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = {name for name, service in SERVICES.items() if service["image"] != "ordersaga"}
 APIS = {"orders-api", "payments-api", "inventory-api", "projections-api"}
-SETTINGS = (OrderSettings, PaymentSettings, ProjectionsSettings, SealerSettings, RelaySettings)
+SETTINGS = (OrderSettings, PaymentSettings, ProjectionsSettings, SealerSettings, RelaySettings, WebhookSettings)
 ACCOUNTS = (DATABASE_SUFFIX, "AMQP_URL")
 READ_BY_OPENTELEMETRY = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
 STEPS = {"migrate", "topology", "keys", "token"}

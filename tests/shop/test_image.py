@@ -75,22 +75,24 @@ def entrypoint(files: Mapping[str, Path], *command: str) -> subprocess.Completed
 
 
 def test_the_key_pair_is_made_once_and_split(tmp_path: Path) -> None:
-    folders = _, verification, personal, sealing = tuple(
-        tmp_path / name for name in ("signing", "verification", "personal", "sealing")
+    folders = _, verification, personal, sealing, webhooks = tuple(
+        tmp_path / name for name in ("signing", "verification", "personal", "sealing", "webhooks")
     )
-    verification.mkdir()
-    personal.mkdir()
+    for folder in (verification, personal, webhooks):
+        folder.mkdir()
     made = []
     for _ in range(2):
         command = [*python(), str(ROOT / "docker" / "keys.py"), *map(str, folders)]
         subprocess.run(command, env={**os.environ, "PYTHONPATH": IMPORT_PATH}, check=True)
         [file] = verification.iterdir()
         [personal_key] = personal.iterdir()
-        made.append((file.read_text(), personal_key.read_text()))
+        [webhook_key] = webhooks.iterdir()
+        made.append((file.read_text(), personal_key.read_text(), webhook_key.read_text()))
     assert public_key(made[0][0])
     assert made[0] == made[1]
     assert "PRIVATE" not in made[0][0]
-    assert len(urlsafe_b64decode(made[0][1] + "=")) == 32
+    assert [len(urlsafe_b64decode(key + "=")) for key in made[0][1:]] == [32, 32]
+    assert made[0][1] != made[0][2]
     assert Signer.from_pem((sealing / "audit_private_key.pem").read_text())
     assert not (sealing / "token_private_key.pem").exists()
 

@@ -11,6 +11,7 @@ import click
 from ordersaga.audit.settings import SealerSettings
 from ordersaga.runtime.settings import MissingSetting, Settings, database_url, distinct_databases, read_settings
 from ordersaga.service import Service
+from ordersaga.webhooks.settings import WebhookSettings
 
 if TYPE_CHECKING:
     from ordersaga.audit.note import Signer, VerifierKey
@@ -115,6 +116,10 @@ class Application:
             return self.audit_signer().verifier
         except MissingSetting as missing:
             raise MissingSetting(f"{missing} Set it, or give the public key with --key.") from None
+
+    def webhook_settings(self) -> WebhookSettings:
+        """The settings of the webhook process, which also seal a new secret. Raises MissingSetting."""
+        return read_settings(WebhookSettings)
 
     def facts_about(self, subject: str) -> Mapping[str, int | None]:
         """Name and number of the read side's rows about a person, shown before an erasure."""

@@ -30,6 +30,10 @@ COMMANDS = {
         "ordersaga.cli.projections.command:projections",
         "Rebuild the read side from the event stores, or say how far it is",
     ),
+    "webhooks": (
+        "ordersaga.cli.webhooks.command:webhooks",
+        "Send messages and alarms to other systems, signed; `webhooks run`",
+    ),
     "audit": ("ordersaga.cli.audit.command:audit", "Prove that nothing was altered; old states; `audit erase`"),
     "token": ("ordersaga.cli.token:token", "Print a bearer token for trying the endpoints"),
     "worker": ("ordersaga.cli.worker:worker", "Receive the messages of one service, until Ctrl-C"),

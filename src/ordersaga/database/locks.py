@@ -25,6 +25,8 @@ RETRY_RUNS = (SPACE, 848)
 """Held while a run of retries is started."""
 RETRY_RUNNER = (SPACE, 849)
 """Held by the worker that advances the runs of retries, for one step."""
+WEBHOOK_LEAD = (SPACE, 850)
+"""Held by the active webhook process of a read side."""
 MIGRATION = 7_236_843_021
 """A single 64-bit key. Two processes that start at the same time migrate one after the other."""
 

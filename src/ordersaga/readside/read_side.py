@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 GRANTS = """
     grant select, insert on event_log to {role};
     grant select on rebuilds to {role};
+    grant select, insert, update, delete on webhook_subscriptions, webhook_deliveries to {role};
+    grant select, insert on webhook_actions to {role};
 """
 
 
@@ -34,6 +36,9 @@ class ReadSide(Service):
         known_contracts: by name; a message of any other contract is parked.
         views: table -> SQL statement that adds the messages from position %(first)s to %(last)s of `event_log`. No
             message is folded twice; the rows must not depend on the order of the calls.
+        alarm_changes: SQL statement that returns the changes of alarms behind position %(after)s, at most %(limit)s, in
+            order, for webhooks: columns position, change (`raised` or `cleared`), at, name, subject, severity, text and
+            address (of a page, relative). Positions become visible in order. Default: there are no alarms.
         settings, database, group, role, tables, migrations: the same as for any Service.
     """
 
@@ -46,6 +51,7 @@ class ReadSide(Service):
         known_contracts: Mapping[str, type[ContractData]],
         views: Mapping[str, str],
         *,
+        alarm_changes: str = "",
         settings: type[Settings] = Settings,
         database: str = "",
         group: str = "",
@@ -67,6 +73,7 @@ class ReadSide(Service):
         self.sources = tuple(sources)
         self.known_contracts = dict(known_contracts)
         self.views = dict(views)
+        self.alarm_changes = alarm_changes
 
     def handler(self) -> Handler:
         """A new projector."""

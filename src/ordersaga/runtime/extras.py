@@ -7,6 +7,7 @@ EXTRAS = {
     "flask_openapi3": "http",
     "werkzeug": "http",
     "opentelemetry": "otel",
+    "standardwebhooks": "webhooks",
 }
 """Package that a command or an application may lack -> extra that brings it."""
 

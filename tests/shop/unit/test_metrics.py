@@ -8,6 +8,7 @@ from devstack.state import ROOT
 
 LINE = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]+) \|", re.MULTILINE)
 UNITS = {"messages", "requests", "rows", "queues", "events", "calls", "findings", "seconds", "spans"}
+UNITS |= {"deliveries", "subscriptions"}
 STATES = {
     "ordersaga_relay_active",
     "ordersaga_circuit_open",

@@ -80,6 +80,7 @@ class Rebuild:
         self._progress = progress or RebuildProgress()
         self._derived = f"derived_{token_hex(4)}"
         self._stores: dict[str, Connection[Any]] = {}
+        self._recovered_from = 0
         self._started = time.monotonic()
         self.result = RebuildResult(datetime.now(UTC), None, dry_run)
 
@@ -178,7 +179,7 @@ class Rebuild:
                 with connection.transaction():
                     event_log.lock(connection)
                     self._catch_up_and_report(connection)
-                    last, recovered = self._recover(connection)
+                    self._recovered_from, last, recovered = self._recover(connection)
                 self._state = replace(self._state, end=max(self._state.end, last))
                 self.result.recovered += recovered
             for _ in range(MAX_ROUNDS):
@@ -211,21 +212,22 @@ class Rebuild:
         self._read_side.fold(connection, before.end + 1, end)
         return ShadowState(end, snapshots), new, list(comparison.unexplained(connection, before.end, end))
 
-    def _recover(self, connection: Connection[Any]) -> tuple[int, int]:
+    def _recover(self, connection: Connection[Any]) -> tuple[int, int, int]:
         """Add lost messages behind all others; the shadow has caught up and no other session assigns positions.
 
-        Returns the last position, 0 when no message was lost after all, and the number of recovered messages.
+        Returns the first and the last position, 0 when no message was lost after all, and the number of messages.
         """
         first, last, number = shadow_log.recover(connection)
         connection.execute("set search_path = rebuild")
         self._read_side.fold(connection, first, last)
-        return last, number
+        return first, last, number
 
     def _swap(self, connection: Connection[Any]) -> None:
         def prepare() -> tuple[list[RebuildFinding], int]:
             *_, unexplained = self._catch_up_once(connection)
-            _, recovered = self._recover(connection)
+            *_, recovered = self._recover(connection)
             shadow_log.continue_positions(connection)
+            shadow_log.show_webhooks(connection, self._recovered_from)
             return unexplained, recovered
 
         with self._progress.during("swap"):

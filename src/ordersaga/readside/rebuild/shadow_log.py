@@ -64,6 +64,9 @@ with d as (delete from rebuild.pending where from_start returning *),
         returning position)
 select coalesce(min(position), 0), coalesce(max(position), 0), count(*) from added
 """  # noqa: S608
+SET_BACK = """
+update public.webhook_subscriptions set position = greatest(first_position, %(first)s - 1) where position >= %(first)s
+"""
 CONTINUE = """
 select setval(pg_get_serial_sequence('rebuild.event_log', 'position'),
     nextval(pg_get_serial_sequence('public.event_log', 'position')))
@@ -138,6 +141,15 @@ def recover(connection: Connection[Any]) -> tuple[int, int, int]:
 def continue_positions(connection: Connection[Any]) -> None:
     """Continue the positions of the shadow where those of the live log end."""
     connection.execute(CONTINUE)
+
+
+def show_webhooks(connection: Connection[Any], first: int) -> None:
+    """Set webhooks back to a position at which the swap shows messages that nobody has seen; 0 is none.
+
+    What they have read behind it is not sent again: a subscription has one delivery of a message.
+    """
+    if first:
+        connection.execute(SET_BACK, {"first": first})
 
 
 def fetch_one(connection: Connection[Any], query: str) -> Any:

@@ -1,0 +1,1 @@
+"""`ordersaga webhooks`: subscriptions, their deliveries, and the process that sends them."""

@@ -1,0 +1,80 @@
+"""One attempt of a delivery: resolve, sign, post, and judge the answer."""
+
+import ssl
+import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from ordersaga.runtime.logs import log
+from ordersaga.webhooks.deliveries import Attempt, DeliveryResult, DeliveryState, DeliveryToSend
+from ordersaga.webhooks.destination import DestinationRefused, Guard
+from ordersaga.webhooks.payload import TEST
+from ordersaga.webhooks.post import Answer, NoAnswer, post
+from ordersaga.webhooks.schedule import pause_after
+from ordersaga.webhooks.sealing import SecretBox, SecretUnreadable
+from ordersaga.webhooks.settings import WebhookSettings
+from ordersaga.webhooks.signing import signed_headers
+
+GONE = 410
+"""The endpoint does not want to be asked again."""
+MAX_ERROR = 300
+
+
+class Target(NamedTuple):
+    """What an attempt needs of a subscription."""
+
+    url: str
+    format: str
+    stored_secrets: Sequence[str]
+
+
+class Attempting:
+    """Makes attempts; its threads share it."""
+
+    def __init__(self, settings: WebhookSettings) -> None:
+        """Raises ValueError: WEBHOOK_ALLOW is wrong."""
+        self._guard = Guard(settings)
+        self._box = SecretBox(settings.webhook_secrets_key)
+        self._seconds = settings.webhook_timeout_seconds
+        self._context = ssl.create_default_context()
+
+    def attempt(self, target: Target, delivery: DeliveryToSend) -> DeliveryResult:
+        """Send a delivery once. Every failure is a result."""
+        at, began = datetime.now(UTC), time.monotonic()
+        answer, error = None, ""
+        try:
+            answer = self._post(target, delivery, at)
+        except (DestinationRefused, SecretUnreadable, NoAnswer) as refused:
+            error = str(refused)
+        except OSError as unresolved:
+            error = f"the name cannot be resolved: {unresolved}"
+        except Exception as fault:  # noqa: BLE001 - an error of ours must not keep others from being sent
+            log.exception("an attempt failed with an error of the program", delivery=delivery.id)
+            error = f"an error of the program: {fault!r}"
+        seconds = time.monotonic() - began
+        if answer and not 200 <= answer.status < 300:
+            error = f"it answered {answer.status}" + (", and redirects are not followed" * (answer.status // 100 == 3))
+        text = answer.text if answer else ""
+        attempt = Attempt(at=at, status=answer and answer.status, error=error[:MAX_ERROR], answer=text, seconds=seconds)
+        return judged(delivery, attempt, answer)
+
+    def _post(self, target: Target, delivery: DeliveryToSend, now: datetime) -> Answer:
+        began = time.monotonic()
+        destination = self._guard.check(target.url)
+        addresses = self._guard.resolve(destination)
+        secrets = [self._box.open(stored) for stored in target.stored_secrets]
+        headers = signed_headers(secrets, delivery.message_id, delivery.body, now, target.format)
+        left = max(0.1, self._seconds - (time.monotonic() - began))
+        return post(destination, addresses, headers, delivery.body.encode(), left, self._context)
+
+
+def judged(delivery: DeliveryToSend, attempt: Attempt, answer: Answer | None) -> DeliveryResult:
+    """What follows from an attempt; a test has only one."""
+    pause = None if delivery.type == TEST else pause_after(delivery.attempts + 1, answer.retry_after if answer else "")
+    state: DeliveryState = "pending"
+    if not attempt.error:
+        state = "delivered"
+    elif pause is None:
+        state = "failed"
+    return DeliveryResult(delivery, attempt, state, pause or 0.0)
