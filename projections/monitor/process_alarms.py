@@ -57,7 +57,7 @@ def missing_alarms(snapshot: Snapshot, expected: Expected) -> Iterator[Alarm]:
         yield Alarm("no_worker", group, "critical", no_worker(snapshot, group), PLACE)
     for group in sorted(paused_groups(snapshot)):
         text = f"The group {group} is paused, and its messages wait. Resume it when the cause of the pause is gone."
-        yield Alarm("group_paused", group, "warning", text, "parked")
+        yield Alarm("group_paused", group, "warning", text, PLACE)
     for database in databases_without_relay(snapshot, expected):
         yield Alarm("no_relay", database, "critical", no_relay(database), PLACE)
 

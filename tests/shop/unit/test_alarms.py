@@ -87,7 +87,7 @@ KINDS: list[tuple[dict[str, Any], list[tuple[str, str, str, str]], str]] = [
             "worker": replace(received(is_paused=True), problems=("orders is paused",)),
             "broker": queues(ready=9_000, consumers=0),
         },
-        [("group_paused", "orders", "warning", "parked")],
+        [("group_paused", "orders", "warning", "infrastructure")],
         "its messages wait",
     ),
     ({"relay": relayed(undeliverable=2)}, [("undeliverable_messages", "orders", "critical", "parked")], "2 messages"),
