@@ -10,6 +10,7 @@ import psycopg
 
 from benchmarks import spent, stack
 from benchmarks.customers import Customers
+from benchmarks.under_load import WAIT_SECONDS
 from devstack.running import Stack
 
 UNDER_WAY = 256
@@ -87,9 +88,22 @@ def sustained(crowd: Crowd, pids: dict[str, int], seconds: float) -> Sustained:
 
 def of_stack(running: Stack, seconds: float) -> Sustained:
     """No card is declined."""
+    return of_customers(running, stack.customers(running), seconds)
+
+
+def of_waiting(running: Stack, seconds: float) -> Sustained:
+    """The customers of `under_load`: each order asks to be answered at its end, and every tenth card is declined.
+
+    Such an order costs more than one that is answered at once.
+    """
+    waiting = stack.customers(running, WAIT_SECONDS, stack.DECLINED_EVERY, UNDER_WAY)
+    return of_customers(running, waiting, seconds)
+
+
+def of_customers(running: Stack, customers: Customers, seconds: float) -> Sustained:
     with (
         psycopg.connect(running.environments.owner_urls()["order_service"], autocommit=True) as store,
-        closing(stack.customers(running)) as few,
+        closing(customers),
     ):
-        crowd = Crowd(few, lambda ids: {id_ for id_, _ in store.execute(stack.ENDED, (ids,), prepare=True)})
+        crowd = Crowd(customers, lambda ids: {id_ for id_, _ in store.execute(stack.ENDED, (ids,), prepare=True)})
         return sustained(crowd, stack.pids(running), seconds)

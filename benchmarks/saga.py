@@ -70,7 +70,7 @@ def measure_once(running: Stack, server: Monolith, seconds: float) -> tuple[Figu
 def measure_all(running: Stack, server: Monolith, rounds: int, seconds: float) -> Run:
     found = [measure_once(running, server, seconds) for _ in range(rounds)]
     carried = median(ours.sustained.per_s for ours, _ in found)
-    rate = steady.SHARE * carried
+    rate = steady.SHARE * crowd.of_waiting(running, seconds).per_s
     return Run(
         found,
         steady.steady(running, rate, STEADY_SECONDS),

@@ -20,7 +20,7 @@ from benchmarks.under_load import WAIT_SECONDS, Load, behind, percentile, wait_c
 from devstack.running import Stack
 
 SHARE = 0.8
-"""Of the sustained rate."""
+"""Of the rate that the stack sustains with customers who wait."""
 WINDOW_SECONDS = 10.0
 KEPT = file_of("steady")
 
@@ -138,8 +138,9 @@ def report(found: Steady) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.steady",
-        description="Offers a share of the sustained rate, measured first, to the whole stack with servers of its "
-        "own, every tenth order declined, and shows latency, CPU and memory of each ten seconds.",
+        description="Offers a share of the rate that is sustained with customers who wait, which it measures first, to "
+        "the whole stack with servers of its own, every tenth order declined, and shows latency, CPU and memory of "
+        "each ten seconds.",
     )
     parser.add_argument("--minutes", type=float, default=5, help="(%(default)s)")
     parser.add_argument("--share", type=float, default=SHARE, help="of the sustained rate (%(default)s)")
@@ -148,7 +149,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="write them where `python -m benchmarks.report` reads them")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="steady-") as directory, stack.shop(Path(directory)) as running:
-        carried = crowd.of_stack(running, 10).per_s  # also warms the stack up
+        carried = crowd.of_waiting(running, 10).per_s  # also warms the stack up
         rate = options.rate or options.share * carried
         found = steady(running, rate, 60 * options.minutes)
     report(found)

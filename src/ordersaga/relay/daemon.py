@@ -1,5 +1,6 @@
 """The relay daemon: publishes the outboxes of services until SIGTERM or SIGINT."""
 
+import gc
 import logging
 import sys
 import threading
@@ -120,6 +121,8 @@ def serve(
         threading.Thread(target=run_relay, args=(relay, stop, exit_codes), name=relay.database, daemon=True)
         for relay in relays
     ]
+    # What is imported lives as long as the relay; looking through it for garbage took 17 % of its CPU at 40 messages/s.
+    gc.freeze()
     for thread in threads:
         thread.start()
     stop.wait()
