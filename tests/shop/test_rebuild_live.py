@@ -12,12 +12,19 @@ from psycopg.rows import namedtuple_row
 
 from order_service.commands import put_product
 from ordersaga.envelope.message import Cause
+from ordersaga.parked.operator import Operator
 from ordersaga.readside.rebuild import rebuild
 from ordersaga.readside.rebuild.one_view import rebuild_view
 from ordersaga.readside.rebuild.progress import STEPS, RebuildProgress
 from ordersaga.readside.rebuild.rebuild import Rebuild
 from ordersaga.readside.rebuild.swap import drop_replaced
 from ordersaga.store.transaction import Transaction
+from ordersaga.webhooks import collecting, subscriptions
+from ordersaga.webhooks.collecting import Source
+from ordersaga.webhooks.destination import Guard
+from ordersaga.webhooks.sealing import SecretBox
+from ordersaga.webhooks.settings import WebhookSettings
+from ordersaga.webhooks.subscriptions import NewSubscription
 from projections.service import projections
 from tests.shop.support.trading_read_side import ReadSide, trading
 from tests.support.databases import Databases
@@ -178,6 +185,36 @@ def test_many_lost_messages_are_counted_once_while_others_arrive(
     result = Rebuild(projections, side.urls, print, patience=0, progress=RebuildProgress(show=trade_on)).run()
     assert result.recovered == len(lost) > rebuild.MAX_RECOVERED_IN_SWAP
     assert side.rebuild()[1] == []
+
+
+def test_webhooks_get_recovered_messages_that_appear_behind_their_position_once(
+    side: ReadSide, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rebuild, "MAX_RECOVERED_IN_SWAP", 3)
+    side.trade()
+    lost = side.unheard()
+    source = Source("projections", tuple(projections.known_contracts), "", "")
+    with side.database.connect() as connection:
+        wanted = NewSubscription("https://hooks.example/", ["*"], from_start=True)
+        guard, someone = Guard(WebhookSettings()), Operator("olga", "for the test")
+        subscriptions.add(connection, wanted, source.contracts, guard, SecretBox(""), someone)
+
+        def collect() -> None:
+            collecting.collect(connection, subscriptions.statuses(connection), source)
+
+        def trade_on(progress: RebuildProgress) -> None:
+            if progress.step == "swap" and not progress.done:
+                side.trade()
+                side.project([message for message in side.unheard() if message not in lost])
+                collect()
+
+        Rebuild(projections, side.urls, print, patience=0, progress=RebuildProgress(show=trade_on)).run()
+        [before] = subscriptions.statuses(connection)
+        assert before.position < side.database.rows("select max(position) from event_log")[0][0]
+        collect()
+        missing = """select message_id from event_log left join webhook_deliveries d using (message_id)
+            group by message_id having count(d.id) <> 1"""
+        assert connection.execute(missing).fetchall() == []
 
 
 def test_many_messages_that_all_arrive_just_before_they_are_recovered_are_counted_once(
