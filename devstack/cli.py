@@ -89,6 +89,7 @@ ENVIRONMENT = """
                             of workers and APIs in Postgres (default 10, 30, 5; APIs 7, 10, 5)
   HTTP_READ_SECONDS         in which an API must have received a whole request (default 10)
   LOG_LEVEL, LOG_FORMAT     DEBUG to ERROR (default INFO); console or json (default console)
+  TRACE_URL                 address of one trace in the viewer of traces, with {trace_id} in it: makes traces links
   ACCESS_LOG                off: APIs log no line for each request (default on)
   OTEL_EXPORTER_OTLP_ENDPOINT   traces go there, such as http://127.0.0.1:4318; all variables OTEL_... are passed on
   STRIPE_API_BASE, STRIPE_API_KEY   set both to charge cards there instead of at the local simulator

@@ -118,7 +118,7 @@ PROCESSES = (
         "projections",
         {**MONITORING, **AUDIT_LOG, **SECRETS, "HTTP_STREAMS": "32"},
         AUDITED,
-        (*ALARM_LIMITS, *WEBHOOKS),
+        (*ALARM_LIMITS, *WEBHOOKS, "TRACE_URL"),
     ),
     Process(
         "audit-sealer",

@@ -19,7 +19,7 @@ def create_app() -> web.Api:
     app = web.create_app(projections, routes, "Read side", roles=("customer",))
     app.register_error_handler(AmbiguousId, lambda error: respond(Problem(409, "ambiguous-id", str(error))))
     app.mount(event_stream.routes)
-    sign_in.mount(app)
+    sign_in.mount(app, "OrderSaga")
     sources = Sources.of(app.database, app.settings_as(ProjectionsSettings).audit_checkpoints)
     audit.mount(app, sources)
     mount_parked(app)

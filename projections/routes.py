@@ -15,8 +15,9 @@ from ordersaga.http.openapi import only, problem
 from ordersaga.http.paging import page_with_link
 from ordersaga.readside import events
 from ordersaga.store.transaction import AggregateNotFound
-from projections.queries import figures, payments, sagas, search, stock, timeline
+from projections.queries import figures, notes, payments, sagas, search, stock, timeline
 from projections.queries.figures import Figures
+from projections.queries.notes import Note
 from projections.queries.sagas import Saga
 from projections.queries.timeline import Timeline
 from projections.shapes import (
@@ -25,6 +26,7 @@ from projections.shapes import (
     FiguresQuery,
     LoggedEventView,
     MessagePath,
+    NewNote,
     PageView,
     PaymentPage,
     PaymentQuery,
@@ -99,7 +101,8 @@ def show_saga(path: SagaPath) -> Response:
 def show_timeline(path: SagaPath) -> Response:
     """Show one order: its four steps with their compensation, its messages with their causes, its payment"""
     with read_connection() as connection:
-        return show(timeline.of_saga(connection, visible_saga(connection, path.order_id)))
+        saga = visible_saga(connection, path.order_id)
+        return show(timeline.of_saga(connection, saga, with_notes=customer_of_caller() is None))
 
 
 def visible_saga(connection: Connection[Any], digits: str) -> Saga:
@@ -110,6 +113,15 @@ def visible_saga(connection: Connection[Any], digits: str) -> Saga:
     if saga is None or customer not in (None, saga.customer):
         raise AggregateNotFound(f"{digits} is not an order that {caller().subject} may see")
     return saga
+
+
+@routes.post("/sagas/<order_id>/notes", responses={201: Note, 404: problem(), 409: several}, security=only("operator"))
+def add_note(path: SagaPath, body: NewNote) -> Response:
+    """Add a note to an order; it stands in the timeline and in the audit trail, and is never changed"""
+    with read_connection() as connection:
+        saga = visible_saga(connection, path.order_id)
+        note = notes.add(connection, saga.order_id, caller().subject, body.text)
+    return Response(note.model_dump_json(), 201, mimetype="application/json")
 
 
 @routes.get("/events", responses={200: EventPage}, security=staff)

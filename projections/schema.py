@@ -8,12 +8,14 @@ from sqlalchemy import (
     Column,
     Computed,
     DateTime,
+    Identity,
     Index,
     MetaData,
     SmallInteger,
     Table,
     Text,
     Uuid,
+    func,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -101,6 +103,19 @@ payment_view = Table(
 )
 """Amounts in minor units; `state` is captured, declined, charged_late, refund_pending, refund_failed, refund_requested
 or refunded."""
+
+order_notes = Table(
+    "order_notes",
+    metadata,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("order_id", Uuid, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("noted_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("order_notes_order", "order_id", "position"),
+    Index("order_notes_time", "noted_at"),
+)
+"""What operators wrote about orders, append-only by privilege; no message, so a rebuild leaves it alone."""
 
 minute_view = Table(
     "minute_view",

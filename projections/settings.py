@@ -16,5 +16,7 @@ class ProjectionsSettings(WebhookSettings):
     """More messages in the queues of one group are an alarm ..."""
     alarm_waiting_seconds: float = 30.0
     """... if its workers take more than this to receive them."""
+    trace_url: str = ""
+    """Address of one trace in the viewer of traces, with `{trace_id}` in it; without it pages show the id alone."""
     audit_checkpoints: str = ""
     """Directory of the logs of sealed events, outside every database."""

@@ -8,10 +8,11 @@ from ordersaga.http.as_of import Time
 from ordersaga.http.cursors import SCHEMA, cursor_validator
 from ordersaga.http.event_stream import EventFilters, Name
 from ordersaga.http.ids import IdDigits
-from ordersaga.http.openapi import Query, View
+from ordersaga.http.openapi import Body, Query, View, example
 from ordersaga.readside import events
 from ordersaga.readside.events import LinkedEvent, LoggedEvent
 from projections.queries import payments, sagas
+from projections.queries.notes import MAX_TEXT
 from projections.queries.payments import PaymentRow
 from projections.queries.sagas import Saga, UsualWait
 from projections.queries.search import SearchHit
@@ -26,6 +27,14 @@ class SagaPath(BaseModel):
 
 class MessagePath(BaseModel):
     message_id: IdDigits
+
+
+class NewNote(Body):
+    """A note about an order, in the words of the operator."""
+
+    model_config = example(text="the customer called: deliver on Friday")
+
+    text: str = Field(min_length=1, max_length=MAX_TEXT, pattern=r"^[^\x00]*$")
 
 
 class PageQuery(Query):

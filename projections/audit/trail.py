@@ -16,7 +16,7 @@ from projections.views import sagas
 PAGE = 500
 OPERATOR = "operator."
 """The prefix of the type of an operator's action, such as operator.skip."""
-OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "erase"))
+OPERATIONS = tuple(OPERATOR + action for action in ("retry", "edit", "skip", "erase", "note"))
 
 
 class TrailEntry(Row):
@@ -68,7 +68,7 @@ select m.time, m.message_id::text, m.actor, m.contract, m.key,
 from event_log m
 left join event_log cause on cause.message_id = m.causation_id
 left join saga_view saga on saga.order_id = case when m.contract = any(%(of_orders)s) then m.key::uuid end
-where {where} order by m.time, m.message_id limit %(limit)s
+where {where} order by m.time {sort}, m.message_id {sort} limit %(limit)s
 """
 MESSAGE_CLAUSES = {
     "order": "m.key = %(order)s",
@@ -78,12 +78,13 @@ MESSAGE_CLAUSES = {
     "since": "m.time >= %(since)s",
     "until": "m.time < %(until)s",
     "after": 'm.time >= %(time)s and (m.time, m.message_id::text collate "C") > (%(time)s, %(id)s)',
+    "before": 'm.time <= %(time)s and (m.time, m.message_id::text collate "C") < (%(time)s, %(id)s)',
 }
 ACTIONS = """
 select acted_at, id, actor, 'operator.' || action, key, reason, %(group)s::text, message_id, correlation_id,
     concat_ws(': ', nullif(case refused_by when 'broker' then message else error end, ''), contract)
 from (select *, %(group)s || ':' || lpad(position::text, 20, '0') as id from parked_actions) m
-where {where} order by acted_at, id limit %(limit)s
+where {where} order by acted_at {sort}, id {sort} limit %(limit)s
 """
 ACTION_CLAUSES = {
     "order": "key = %(order)s",
@@ -93,13 +94,29 @@ ACTION_CLAUSES = {
     "since": "acted_at >= %(since)s",
     "until": "acted_at < %(until)s",
     "after": 'acted_at >= %(time)s and (acted_at, id collate "C") > (%(time)s, %(id)s)',
+    "before": 'acted_at <= %(time)s and (acted_at, id collate "C") < (%(time)s, %(id)s)',
 }
 ERASURES = """
 select erased_at, id, erased_by, 'operator.erase', subject, reason, %(group)s::text, null::uuid, null::uuid, 'erased'
 from (select erased_at, erased_by, reason, subject, %(group)s || ':' || min(id::text) as id from personal_keys
     where erased_at is not null group by 1, 2, 3, 4) m
-where {where} order by erased_at, id limit %(limit)s
+where {where} order by erased_at {sort}, id {sort} limit %(limit)s
 """
+NOTES = """
+select noted_at, id, actor, 'operator.note', order_id::text, text, %(group)s::text, null::uuid, null::uuid, ''
+from (select *, %(group)s || ':note:' || lpad(position::text, 20, '0') as id from order_notes) m
+where {where} order by noted_at {sort}, id {sort} limit %(limit)s
+"""
+NOTE_CLAUSES = {
+    "order": "order_id::text = %(order)s",
+    "actor": "actor = %(actor)s",
+    "correlation": "false",
+    "type": "%(action)s = 'note'",
+    "since": "noted_at >= %(since)s",
+    "until": "noted_at < %(until)s",
+    "after": 'noted_at >= %(time)s and (noted_at, id collate "C") > (%(time)s, %(id)s)',
+    "before": 'noted_at <= %(time)s and (noted_at, id collate "C") < (%(time)s, %(id)s)',
+}
 ERASURE_CLAUSES = {
     "order": "false",
     "actor": "erased_by = %(actor)s",
@@ -108,6 +125,7 @@ ERASURE_CLAUSES = {
     "since": "erased_at >= %(since)s",
     "until": "erased_at < %(until)s",
     "after": '(erased_at, id collate "C") > (%(time)s, %(id)s)',
+    "before": '(erased_at, id collate "C") < (%(time)s, %(id)s)',
 }
 # A message that the broker refused, or that the read side itself has parked, is not in the event log.
 LOGGED = """
@@ -133,15 +151,18 @@ class Trail:
             yield from page
             behind = TrailCursor(page[-1].time, page[-1].id)
 
-    def page(self, asked: TrailFilter, behind: TrailCursor | None = None, limit: int = PAGE) -> list[TrailEntry]:
-        """At most `limit` entries."""
+    def page(
+        self, asked: TrailFilter, behind: TrailCursor | None = None, limit: int = PAGE, *, newest_first: bool = False
+    ) -> list[TrailEntry]:
+        """At most `limit` entries behind the last one of the page before, in the order of that page."""
         values: dict[str, Any] = {
             **vars(asked),
             "limit": limit,
             "of_orders": sagas.NAMES_OF_ORDERS,
+            "sort": "desc" if newest_first else "asc",
         }
         if behind:
-            values |= behind._asdict()
+            values |= {**behind._asdict(), "before" if newest_first else "after": behind}
         operation = (asked.type or "").removeprefix(OPERATOR)
         is_operation = asked.type in OPERATIONS
         found: list[TrailEntry] = []
@@ -151,10 +172,11 @@ class Trail:
             values["action"] = operation
             if asked.correlation:
                 values["messages"] = self._messages(asked.correlation)
+            found += self._rows(projections.name, NOTES, NOTE_CLAUSES, values)
             for group in self._databases:
                 found += self._rows(group, ACTIONS, ACTION_CLAUSES, values)
                 found += self._rows(group, ERASURES, ERASURE_CLAUSES, values)
-        return sorted(found, key=lambda entry: (entry.time, entry.id))[:limit]
+        return sorted(found, key=lambda entry: (entry.time, entry.id), reverse=newest_first)[:limit]
 
     def _messages(self, correlation: UUID) -> list[UUID]:
         """All messages of one request on which operators may have acted, anywhere."""
@@ -165,8 +187,8 @@ class Trail:
         ]
 
     def _rows(self, database: str, query: str, clauses: Mapping[str, str], values: dict[str, Any]) -> list[TrailEntry]:
-        wanted = [text for name, text in clauses.items() if values.get("time" if name == "after" else name) is not None]
-        statement = query.format(where=" and ".join(wanted) or "true")
+        wanted = [text for name, text in clauses.items() if values.get(name) is not None]
+        statement = query.format(where=" and ".join(wanted) or "true", sort=values["sort"])
         rows = self._databases[database].execute(statement, {**values, "group": database})
         return [TrailEntry(**dict(zip(TrailEntry.model_fields, row, strict=True))) for row in rows]
 

@@ -10,7 +10,18 @@ from ordersaga.http.app import Api
 from projections.audit.sources import Sources
 from projections.dashboard import guard, shell
 from projections.dashboard.addresses import ROOT
-from projections.dashboard.pages import alarms, audit, infrastructure, live_events, orders, overview, parked, search
+from projections.dashboard.pages import (
+    alarms,
+    audit,
+    infrastructure,
+    live_events,
+    orders,
+    overview,
+    parked,
+    payments,
+    search,
+    stock,
+)
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
 from projections.monitor.expected import of_the_shop
@@ -25,6 +36,8 @@ PAGES = (
     alarms.PAGE,
     live_events.PAGE,
     orders.PAGE,
+    payments.PAGE,
+    stock.PAGE,
     parked.PAGE,
     audit.PAGE,
     infrastructure.PAGE,
@@ -54,7 +67,7 @@ def mount(app: Api, audited: Sources) -> None:
     monitor = Monitor(read_targets(settings.monitored), settings.broker_metrics_url).start()
     watch = Watch(monitor, audited, of_the_shop(), limits_of(settings)).start()
     guard.require_sign_in(app)
-    dash = make(app, Reader(audited, monitor, watch, Services(read_services(settings.services))))
+    dash = make(app, Reader(audited, monitor, watch, Services(read_services(settings.services)), settings.trace_url))
     guard.refuse_malformed_callbacks(app)
     guard.restrict_browser(app, dash.csp_hashes())
     app.view_functions["/"] = lambda: redirect(ROOT)

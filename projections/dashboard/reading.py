@@ -2,30 +2,37 @@
 
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
+
+from psycopg import Connection
 
 from ordersaga.readside import events
 from ordersaga.readside.events import EventFilter, LoggedEvent
 from ordersaga.readside.why import Node, why
 from projections.audit.sources import Sources
 from projections.audit.trail import Trail, TrailCursor, TrailEntry, TrailFilter
+from projections.dashboard.commands import Commands
 from projections.dashboard.services import Services
 from projections.monitor.alarm import Alarm
 from projections.monitor.expected import Expected
 from projections.monitor.monitor import Monitor
 from projections.monitor.snapshot import Snapshots
 from projections.monitor.watch import Watch
-from projections.queries import alarms, figures, history, sagas, search, timeline
+from projections.queries import alarms, figures, history, notes, payments, product, sagas, search, stock, timeline
 from projections.queries.alarms import AlarmRow
 from projections.queries.figures import Figures, Minute
 from projections.queries.history import SPANS, FigurePoint, Span, Traffic
+from projections.queries.payments import PaymentCursor, PaymentRow, State
+from projections.queries.product import Product
 from projections.queries.sagas import Saga, SagaCursor, SagaFilter, UsualWait, Waiting
-from projections.queries.search import SearchHit
+from projections.queries.search import AmbiguousId, SearchHit
+from projections.queries.stock import Stock
 from projections.queries.timeline import Timeline
+from projections.service import projections
 
 Value = TypeVar("Value")
 RECENT_ORDERS = 10
@@ -78,8 +85,12 @@ class Cached(Generic[Value]):
 class Reader:
     """Reads for the pages; one per process, shared by its threads."""
 
-    def __init__(self, sources: Sources, monitor: Monitor, watch: Watch, services: Services) -> None:
+    def __init__(
+        self, sources: Sources, monitor: Monitor, watch: Watch, services: Services, trace_url: str = ""
+    ) -> None:
         self.services = services
+        self.commands = Commands(services.urls)
+        self.trace_url = trace_url
         self._sources = sources
         self._database = sources.database
         self._monitor = monitor
@@ -149,12 +160,48 @@ class Reader:
         with self._database.connection() as connection:
             order_id = search.order_of(connection, order)
             saga = sagas.fetch_one(connection, order_id) if order_id else None
-            return timeline.of_saga(connection, saga) if saga else None
+            return timeline.of_saga(connection, saga, with_notes=True) if saga else None
 
     def trail(self, asked: TrailFilter, behind: TrailCursor | None, limit: int) -> tuple[list[TrailEntry], list[str]]:
-        """Entries, oldest first, and the services' databases that do not answer: these hold operators' actions."""
+        """Entries, newest first, and the services' databases that do not answer: these hold operators' actions."""
         with self._sources.databases() as (connections, missing):
-            return Trail(connections).page(asked, behind, limit), missing
+            key = asked.order and self._whole_order(connections, asked.order)
+            return Trail(connections).page(replace(asked, order=key), behind, limit, newest_first=True), missing
+
+    def state_of(self, order_id: UUID) -> str:
+        with self._database.connection() as connection:
+            saga = sagas.fetch_one(connection, order_id)
+            return saga.state if saga else ""
+
+    def add_note(self, order_id: UUID, actor: str, text: str) -> None:
+        with self._database.connection() as connection:
+            notes.add(connection, order_id, actor, text)
+
+    def products(self, limit: int, behind: str | None, first: str | None) -> list[Stock]:
+        with self._database.connection() as connection:
+            return stock.page(connection, limit, behind, first)
+
+    def product(self, sku: str) -> Product | None:
+        with self._database.connection() as connection:
+            return product.fetch_one(connection, sku)
+
+    def payments(self, state: State | None, limit: int, behind: PaymentCursor | None) -> list[PaymentRow]:
+        with self._database.connection() as connection:
+            return payments.page(connection, state, limit, behind)
+
+    def payment(self, order: str) -> PaymentRow | None:
+        """Of the order with this id, or with these first or last digits. Raises AmbiguousId."""
+        with self._database.connection() as connection:
+            order_id = search.order_of(connection, order)
+            return payments.fetch_one(connection, order_id) if order_id else None
+
+    def _whole_order(self, connections: Mapping[str, Connection[Any]], text: str) -> str:
+        """The id of the order that these digits name alone, or the text, which may be a SKU."""
+        try:
+            found = search.order_of(connections[projections.name], text)
+        except AmbiguousId:
+            return text
+        return str(found) if found else text
 
     def why(self, message: str) -> Node | None:
         """Of the message with this id, or with these first digits. Raises AmbiguousId."""

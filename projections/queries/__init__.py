@@ -5,5 +5,7 @@ events: the event log by page, behind a position, by id, and what caused what
 timeline: one order with its messages, its steps and its payment
 stock, payments: products and charges by page
 figures: how many, how fast, how long; at a cost that does not grow with the tables
+product: one product, the orders that hold it, and what was received
+notes: what people wrote about an order
 search: what an id or a name may stand for
 """

@@ -26,13 +26,15 @@ class Stock(Row):
 
 
 COLUMNS = columns(Stock)
-CONDITIONS = {"behind": SQL("sku > %(behind)s")}
+CONDITIONS = {"behind": SQL("sku > %(behind)s"), "first": SQL("sku >= %(first)s")}
 PAGE = SQL("select {} from stock_view {} order by sku limit %(limit)s")
 
 
-def page(connection: Connection[Any], limit: int = 50, behind: str | None = None) -> list[Stock]:
-    """By SKU; `behind` is the last SKU of the previous page."""
-    values = {"limit": limit, "behind": behind}
+def page(
+    connection: Connection[Any], limit: int = 50, behind: str | None = None, first: str | None = None
+) -> list[Stock]:
+    """By SKU, from `first` on; `behind` is the last SKU of the previous page."""
+    values = {"limit": limit, "behind": behind, "first": first}
     return select(connection, Stock, PAGE.format(COLUMNS, where(applicable(CONDITIONS, values))), values)
 
 

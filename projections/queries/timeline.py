@@ -10,7 +10,8 @@ from psycopg.sql import SQL
 from ordersaga.readside import events
 from ordersaga.readside.events import LoggedEvent
 from ordersaga.readside.rows import Row, select
-from projections.queries import payments, sagas
+from projections.queries import notes, payments, sagas
+from projections.queries.notes import Note
 from projections.queries.payments import PaymentRow
 from projections.queries.sagas import Saga, UsualWait
 
@@ -42,7 +43,10 @@ class SagaStep(Row):
 
 
 class Timeline(Row):
-    """One order; `entries` are its messages by time, `usual` is how long other orders waited for the same."""
+    """One order; `entries` are its messages by time, `usual` is how long other orders waited for the same.
+
+    `notes` are for operators and auditors alone.
+    """
 
     saga: Saga
     payment: PaymentRow | None
@@ -50,6 +54,7 @@ class Timeline(Row):
     entries: list[TimelineEntry]
     edges: list[Edge]
     usual: UsualWait | None
+    notes: list[Note] = []
 
 
 ENTRIES = SQL("""
@@ -118,7 +123,7 @@ def done_or_compensated(
     return SagaStep(name=name, state=state, at=at, compensated_at=compensated_at, reason=reason if cancelled else None)
 
 
-def of_saga(connection: Connection[Any], saga: Saga) -> Timeline:
+def of_saga(connection: Connection[Any], saga: Saga, *, with_notes: bool = False) -> Timeline:
     """The timeline of an order that was just read."""
     found = entries(connection, saga.order_id)
     return Timeline(
@@ -128,4 +133,5 @@ def of_saga(connection: Connection[Any], saga: Saga) -> Timeline:
         entries=found,
         edges=edges(found),
         usual=sagas.usual_waits(connection).get(saga.waits_for) if saga.waits_for else None,
+        notes=notes.of_order(connection, saga.order_id) if with_notes else [],
     )

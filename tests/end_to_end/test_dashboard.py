@@ -27,11 +27,19 @@ PAGES = {
     "alarms": "Alarms",
     "events": "Live events",
     "orders": "Orders",
+    "payments": "Payments",
+    "stock": "Stock",
     "parked": "Parked messages",
     "audit": "Audit",
     "infrastructure": "Infrastructure",
 }
-NOT_FOUND = {"events": "Event not found", "orders": "Order not found", "audit": "Message not found"}
+NOT_FOUND = {
+    "events": "Event not found",
+    "orders": "Order not found",
+    "payments": "Payment not found",
+    "stock": "Product not found",
+    "audit": "Message not found",
+}
 QUICK = "parked"
 """The page that a browser has in half the time of the overview."""
 FAIL = """
@@ -199,6 +207,42 @@ def test_a_message_is_skipped_only_after_the_page_has_said_what_that_loses(stack
         stack.shop().cancel("alice", UUID(order))
 
 
+def test_an_operator_acts_from_the_page_of_an_order_and_reads_its_messages_in_place(
+    stack: WholeStack, browser: Browser
+) -> None:
+    with parked_order(stack, LINES) as order:
+        with visit(browser, stack, role="auditor") as visited:
+            page = visited.open(f"orders/{order}")
+            expect(page.get_by_role("button", name="Cancel order")).to_be_disabled(timeout=TIMEOUT_MS)
+        with visit(browser, stack) as visited:
+            page = visited.open(f"orders/{order}")
+            result = page.locator("#order-result")
+            retry = page.locator("#order-parked").get_by_role("button", name="Retry")
+            expect(retry).to_be_visible(timeout=2 * TIMEOUT_MS)
+            retry.click()
+            expect(result).to_contain_text("Enter a reason first", timeout=TIMEOUT_MS)
+            page.get_by_label("Reason").fill("the shelves are mended")
+            retry.click()
+            expect(result).to_contain_text("The retry is due now", timeout=TIMEOUT_MS)
+            expect(page.locator(".flow-done", has_text="Confirmed")).to_have_count(1, timeout=TIMEOUT_MS)
+            page.get_by_label("Reason").fill("the customer <b>called</b>")
+            page.get_by_role("button", name="Add note").click()
+            expect(page.locator(".timeline-note")).to_have_text(
+                "olivia: the customer <b>called</b>", timeout=TIMEOUT_MS
+            )
+            page.locator(".timeline summary", has_text="Order placed").press("Enter")
+            expect(page.locator(".timeline details[open] pre")).to_contain_text('"customer": "alice"')
+            page.get_by_label("Reason").fill("wrong address")
+            page.get_by_role("button", name="Cancel order").click()
+            page.get_by_role("button", name="Yes, cancel the order").click(timeout=TIMEOUT_MS)
+            expect(page.locator(".flow-compensation", has_text="wrong address")).to_have_count(1, timeout=TIMEOUT_MS)
+            assert visited.complaints == []
+        assert stack.rows("inventory_service", "select reason from parked_actions where key = %s", order) == [
+            ("the shelves are mended",)
+        ]
+        assert stack.shop().order_of("alice", UUID(order))["reason"] == "wrong address"
+
+
 def test_a_dry_run_of_an_order_of_many_lines_is_shown_and_the_page_goes_on(stack: WholeStack, browser: Browser) -> None:
     shop = stack.shop()
     skus = [f"tin-{number}" for number in range(60)]
@@ -324,6 +368,8 @@ def test_the_search_of_every_page_opens_what_its_text_names_and_says_what_it_can
         expect(page.locator("main h1")).to_have_text(f"Order {order[-8:]}", timeout=TIMEOUT_MS)
         visited.go(f"orders/{order[-8:]}")
         expect(page.locator("#order-head")).to_contain_text(order, timeout=TIMEOUT_MS)
+        page.get_by_role("button", name=f"Copy order id {order}").click()
+        expect(page.locator("#copy-said")).to_have_attribute("data-copied", order, timeout=TIMEOUT_MS)
         assert visited.complaints == []
 
 

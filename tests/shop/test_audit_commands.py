@@ -24,6 +24,7 @@ from ordersaga.parked import operations
 from ordersaga.parked.operator import Operator
 from ordersaga.runtime.settings import url_variable
 from projections.audit.text import cell
+from projections.audit.trail import Trail, TrailCursor, TrailFilter
 from tests.shop.support.audited import AuditedShop
 from tests.shop.support.audited_shop import audited_shop, skip_a_message
 from tests.shop.support.reconciled_shop import Shop
@@ -71,6 +72,18 @@ def test_the_trail_of_an_order_says_who_what_when_why_from_where_and_what_came_o
     said = run("trail", "--order", order)
     assert said.stdout.splitlines()[0].split()[:5] == ["WHEN", "WHO", "WHAT", "FROM", "KEY"]
     assert len(said.stdout.splitlines()) == 1 + len(entries)
+
+
+def test_the_trail_is_read_newest_first_too_page_by_page_and_whole(run: Run, shop: Shop) -> None:
+    whole = [entry["id"] for entry in lines(run("trail", "--json"))]
+    with shop.projections.connect() as connection:
+        trail, seen, behind = Trail({"projections": connection}), list[str](), None
+        while page := trail.page(TrailFilter(), behind, 7, newest_first=True):
+            seen += [entry.id for entry in page]
+            behind = TrailCursor(page[-1].time, page[-1].id)
+    messages = {entry for entry in whole if ":" not in entry}
+    assert [entry for entry in seen if entry in messages] == [entry for entry in reversed(whole) if entry in messages]
+    assert len(seen) == len(set(seen))
 
 
 def test_what_operators_did_is_part_of_the_trail(run: Run, shop: Shop) -> None:

@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from tests.conftest import AnyServers
@@ -130,6 +131,23 @@ def test_a_short_id_tells_a_customer_nothing_of_the_orders_of_others(api: Api) -
             assert {int(id_[:8], 16) % 100 for id_ in named} == {1}
         else:
             assert (answer.status_code, answer.json()["detail"]) == (404, nothing)
+
+
+def test_a_note_stands_in_the_timeline_and_the_trail_and_no_customer_sees_it(api: Api) -> None:
+    path = f"/api/sagas/{order(101)}/notes"
+    assert {api.call("POST", path, caller, json={"text": "x"}).status_code for caller in (ALICE, AUDITOR)} == {403}
+    assert api.call("POST", path, OPERATOR, json={"text": ""}).status_code == 422
+    assert api.call("POST", "/api/sagas/beef/notes", OPERATOR, json={"text": "x"}).status_code == 404
+    note = api.call("POST", path, OPERATOR, json={"text": "deliver on <b>Friday</b>"})
+    assert (note.status_code, note.json()["actor"]) == (201, "olga")
+    told = api.call("GET", f"/api/sagas/{order(101)}/timeline", AUDITOR).json()["notes"]
+    assert [(each["actor"], each["text"]) for each in told] == [("olga", "deliver on <b>Friday</b>")]
+    assert api.call("GET", f"/api/sagas/{order(101)}/timeline", ALICE).json()["notes"] == []
+    for query in (f"order={order(101)}&type=operator.note", "actor=olga"):
+        [entry] = api.call("GET", f"/api/audit/trail?{query}", AUDITOR).json()["entries"]
+        assert (entry["what"], entry["key"], entry["why"]) == ("operator.note", order(101), "deliver on <b>Friday</b>")
+    with pytest.raises(psycopg.errors.InsufficientPrivilege), api.database.connect() as connection:
+        connection.execute("update order_notes set text = 'nothing'")
 
 
 def test_the_figures_of_all_orders_are_told(api: Api) -> None:

@@ -13,7 +13,7 @@ from psycopg import Connection
 from ordersaga.readside import events, short_ids
 from ordersaga.readside.events import EventFilter
 from projections.monitor.minutes import NAMES
-from projections.queries import alarms, figures, history, payments, sagas, search, stock, timeline
+from projections.queries import alarms, figures, history, payments, product, sagas, search, stock, timeline
 from projections.queries.sagas import Saga, SagaFilter
 from tests.shop.support.read_side import fill, filled
 from tests.support.databases import Database, Databases
@@ -266,6 +266,19 @@ def test_products_and_payments_come_page_by_page(connection: Connection[Any]) ->
     assert len({payment.order_id for payment in first + second}) == 10
 
 
+def test_a_product_shows_the_orders_that_hold_it_and_what_was_received(connection: Connection[Any]) -> None:
+    found = product.fetch_one(connection, "tea")
+    assert found
+    held = [saga for saga in sagas.unfinished(connection) if saga.reserved_at]
+    assert [holding.order_id for holding in found.holdings] == [saga.order_id for saga in held]
+    assert {holding.quantity for holding in found.holdings} == {1}
+    assert found.stock.set_aside == len(held)
+    assert found.received == []
+    assert product.fetch_one(connection, "unknown") is None
+    assert [row.sku for row in stock.page(connection, first="t")] == ["tea"]
+    assert stock.page(connection, first="u") == []
+
+
 def all_queries(connection: Connection[Any]) -> None:
     """Each with every shape of its statement."""
     saga, event, payment = sagas.page(connection)[9], events.page(connection)[9], payments.page(connection)[9]
@@ -310,6 +323,7 @@ def all_queries(connection: Connection[Any]) -> None:
     alarms.standing(connection)
     alarms.ended(connection, behind=alarms.AlarmCursor(saga.placed_at, 1))
     alarms.ended(connection)
+    product.fetch_one(connection, "tea")
     for text in (str(saga.order_id), "0000004d", "abcd1234", "customer-1", "ch_7"):
         search.search(connection, text)
     for digits in ("0000004d0000", "abcd1234", "00000000beef"):

@@ -66,6 +66,14 @@ def test_who_is_neither_operator_nor_auditor_does_not_get_in(api: Api, token: st
     assert token == "" or token not in refused.text
 
 
+def test_an_expired_token_is_told_from_a_wrong_one_with_what_to_do(api: Api) -> None:
+    over = issue(keys()[0], "operator", "olga", timedelta(seconds=-60))
+    assert "This token has expired. Get a new one" in sign_in(api, over).text
+    assert "This is not a token of this system" in sign_in(api, OPERATOR[:-3] + "abc").text
+    assert "for operators and auditors; the token is for a customer" in sign_in(api, CUSTOMER).text
+    assert "ordersaga token --role operator" in sign_in(api, over).text
+
+
 @pytest.mark.parametrize(
     "origin", [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "http://127.0.0.1:1"}, {"Origin": "null"}]
 )
@@ -172,15 +180,20 @@ MALFORMED: tuple[dict[str, Any], ...] = (
 )
 
 
+def complaints(api: Api) -> list[str]:
+    """The lines of the log but for the one of each request."""
+    return [line for line in api.log.read_text().splitlines() if "[info " not in line]
+
+
 def test_a_callback_that_no_page_sends_is_refused_in_one_line_of_the_log(api: Api) -> None:
     cookie = cookie_of(sign_in(api, OPERATOR, **SAME_ORIGIN))
-    before = api.log.read_text().count("\n")
+    before = len(complaints(api))
     for body in MALFORMED:
         address = "/dashboard/_dash-update-component"
         refused = api.call("POST", address, headers={**cookie, **SAME_ORIGIN}, json=body)
         assert (refused.status_code, refused.headers["Content-Type"]) == (400, "application/problem+json"), body
         assert refused.json()["type"] == "urn:problem:malformed-callback"
-    assert api.log.read_text().count("\n") - before == len(MALFORMED)
+    assert len(complaints(api)) - before == len(MALFORMED)
 
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "../../etc/passwd", "x" * 3000, "%00", "Europe", "localtime"])

@@ -15,6 +15,11 @@ def aria(**attributes: str) -> dict[str, Any]:
     return {f"aria-{name}": value for name, value in attributes.items()}
 
 
+def data(**attributes: str) -> dict[str, Any]:
+    """`data(copy="x")` -> {"data-copy": "x"}, which scripts of assets/ read."""
+    return {f"data-{name}": value for name, value in attributes.items()}
+
+
 def press(store: str, value: str) -> dict[str, Any]:
     """Attributes of a button that writes this value into the store; see assets/press.js."""
     return {"data-press": store, "data-value": value}

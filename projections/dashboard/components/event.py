@@ -6,9 +6,11 @@ from dash import dcc, html
 from dash.development.base_component import Component
 
 from ordersaga.readside.events import LoggedEvent
+from projections.dashboard import addresses
 from projections.dashboard.addresses import address
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, pairs
+from projections.dashboard.components.copying import copyable
 from projections.dashboard.components.kinds import kind_mark
 
 
@@ -26,13 +28,13 @@ def event_detail(event: LoggedEvent) -> Component:
                 ("Key", key(event)),
                 ("Sequence", words.count(event.sequence)),
                 ("Position", words.count(event.position)),
-                ("Message", identifier(event.message_id)),
+                ("Message", identifier(event.message_id, "message id")),
                 (
                     "Caused by",
                     message_link(event.causation_id) if event.causation_id else "a request or a deadline",
                 ),
-                ("Correlation", identifier(event.correlation_id)),
-                ("Trace", identifier(event.trace_id)),
+                ("Correlation", identifier(event.correlation_id, "correlation id")),
+                ("Trace", identifier(event.trace_id, "trace id")),
             ),
             html.H3("Payload"),
             payload(event.body),
@@ -46,18 +48,18 @@ def delay(event: LoggedEvent) -> str:
 
 
 def key(event: LoggedEvent) -> Content:
-    """The key of an order is a link to its page; a product has no page."""
+    """A link to the page of the order or the product."""
     if is_of_order(event):
-        return dcc.Link(event.key, href=address(f"orders/{event.key}"), className="mono")
-    return identifier(event.key)
+        return copyable(event.key, "order id", dcc.Link(event.key, href=addresses.order(event.key)))
+    return copyable(event.key, "SKU", dcc.Link(event.key, href=addresses.product(event.key)))
 
 
 def is_of_order(event: LoggedEvent) -> bool:
     return "order_id" in event.body
 
 
-def identifier(value: object) -> html.Span:
-    return html.Span(str(value), className="mono")
+def identifier(value: object, what: str = "id") -> html.Span:
+    return copyable(value, what)
 
 
 def message_link(message_id: object) -> Component:

@@ -24,7 +24,7 @@ def payment(found: PaymentRow | None) -> Component:
             )
         )
     if found.charge_id:
-        rows.append(("Charge", identifier(found.charge_id)))
+        rows.append(("Charge", identifier(found.charge_id, "charge id")))
     if found.declined_at:
         rows.append(("Declined", [words.moment(found.declined_at), f", {words.plainly(found.decline or '').lower()}"]))
     if found.refunded_at:
@@ -37,7 +37,7 @@ def payment(found: PaymentRow | None) -> Component:
     if found.state == "refund_requested":
         rows.append(("Refund requested", words.moment(found.refund_requested_at)))
     if found.refund_id:
-        rows.append(("Refund", identifier(found.refund_id)))
+        rows.append(("Refund", identifier(found.refund_id, "refund id")))
     return pairs(*rows)
 
 

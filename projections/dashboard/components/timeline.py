@@ -2,35 +2,52 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from operator import itemgetter
 
-from dash import dcc, html
+from dash import html
 from dash.development.base_component import Component
 
-from projections.dashboard.addresses import address
 from projections.dashboard.components import words
-from projections.dashboard.components.basic import aria
+from projections.dashboard.components.basic import aria, mark
+from projections.dashboard.components.event import event_detail
 from projections.dashboard.components.kinds import kind_mark, kind_of
+from projections.queries.notes import Note
 from projections.queries.timeline import TimelineEntry
 
 
-def timeline(entries: Sequence[TimelineEntry]) -> Component:
-    """Oldest first."""
+def timeline(entries: Sequence[TimelineEntry], notes: Sequence[Note] = ()) -> Component:
+    """Oldest first, with the notes among the messages."""
     first, last = entries[0].time, max(each.time for each in entries)
-    lines = [line(each, first, last) for each in entries]
-    return html.Ol(lines, className="timeline", **aria(label="Messages by time"))
+    lines = [(each.time, line(each, first, last)) for each in entries]
+    lines += [(each.noted_at, note(each)) for each in notes]
+    shown = [made for _, made in sorted(lines, key=itemgetter(0))]
+    return html.Ol(shown, className="timeline", **aria(label="Messages and notes by time"))
+
+
+def note(found: Note) -> html.Li:
+    return html.Li(
+        [
+            mark("Note", "idle", "person"),
+            html.Span([html.B(found.actor), ": ", found.text], className="timeline-note"),
+            html.Span(words.moment(found.noted_at), className="timeline-time number"),
+        ],
+        className="timeline-noted",
+    )
 
 
 def line(entry: TimelineEntry, first: datetime, last: datetime) -> html.Li:
     who = f"{words.service(entry.source)}, for {entry.actor}"
-    return html.Li(
+    summary = html.Summary(
         [
-            dcc.Link(kind_mark(entry.contract), href=address(f"events/{entry.message_id}"), className="timeline-kind"),
+            html.Span(kind_mark(entry.contract), className="timeline-kind"),
             html.Span(who, title=who, className="timeline-who muted"),
             html.Span(bar(entry, first, last), className="timeline-bar", **aria(hidden="true")),
             html.Span(delay(entry), className="timeline-delay number muted"),
             html.Span(words.moment(entry.time, fine=True), className="timeline-time number"),
-        ]
+        ],
+        className="timeline-line",
     )
+    return html.Li(html.Details([summary, event_detail(entry)], id=f"entry-{entry.message_id}"))
 
 
 def delay(entry: TimelineEntry) -> str:

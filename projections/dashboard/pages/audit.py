@@ -12,9 +12,10 @@ from projections.audit.sources import SourceUnavailable, incomplete_notice
 from projections.audit.trail import TrailCursor, TrailEntry, TrailFilter
 from projections.dashboard import addresses
 from projections.dashboard.addresses import address
-from projections.dashboard.components import audit, words
+from projections.dashboard.components import audit
 from projections.dashboard.components.basic import card, empty, failed, mark, skeleton
 from projections.dashboard.components.found import ambiguous
+from projections.dashboard.components.pager import End, pager, said, turned
 from projections.dashboard.page import Page
 from projections.dashboard.query import asked
 from projections.dashboard.reading import Reader
@@ -42,18 +43,8 @@ def trail_layout() -> Component:
             flush=True,
         ),
         filters(),
-        card("Trail", html.Div(skeleton(400), id="audit-trail"), note="Oldest first", flush=True),
-        html.Div(
-            [
-                html.Span(id="audit-said", className="muted", role="status"),
-                html.Span(className="top-space"),
-                html.Button("Earlier", id="audit-earlier", className="plain-button"),
-                html.Button("Later", id="audit-later", className="plain-button"),
-            ],
-            className="pager",
-        ),
-        dcc.Store(id="audit-behind", data=[]),
-        dcc.Store(id="audit-end"),
+        card("Trail", html.Div(skeleton(400), id="audit-trail"), note="Newest first", flush=True),
+        pager("audit", "Newer", "Older"),
     )
 
 
@@ -121,24 +112,22 @@ def trail(app: Dash, reader: Reader) -> None:
     @app.callback(
         Output("audit-behind", "data"),
         *(Input(f"audit-{name}", prop) for name, prop in FIELDS),
-        Input("audit-later", "n_clicks"),
-        Input("audit-earlier", "n_clicks"),
+        Input("audit-on", "n_clicks"),
+        Input("audit-back", "n_clicks"),
         State("audit-behind", "data"),
         State("audit-end", "data"),
         prevent_initial_call=True,
     )
-    def turn(*values: Any) -> list[list[str]]:
+    def turn(*values: Any) -> list[End]:
         behind, end = values[-2:]
-        if ctx.triggered_id == "audit-later" and end:
-            return [*behind, end]
-        return behind[:-1] if ctx.triggered_id == "audit-earlier" else []
+        return turned(ctx.triggered_id, "audit", behind, end)
 
     @app.callback(
         Output("audit-trail", "children"),
         Output("audit-said", "children"),
         Output("audit-end", "data"),
-        Output("audit-earlier", "disabled"),
-        Output("audit-later", "disabled"),
+        Output("audit-back", "disabled"),
+        Output("audit-on", "disabled"),
         Input("audit-behind", "data"),
         *(State(f"audit-{name}", prop) for name, prop in FIELDS),
     )
@@ -188,11 +177,10 @@ def asked_for(
 def update(found: list[TrailEntry], missing: list[str], pages_before: int) -> tuple[Any, ...]:
     """`found` has one entry more than the page where another page follows."""
     shown = found[:PAGE_ROWS]
-    first = pages_before * PAGE_ROWS
-    said = f"Entries {words.count(first + 1)} to {words.count(first + len(shown))}" if shown else ""
+    text = said("Entries", len(shown), pages_before, PAGE_ROWS, "newest first")
     end = [shown[-1].time.isoformat(), shown[-1].id] if shown else None
     trail = [mark(incomplete_notice(missing), "warn", "warning")] if missing else []
-    return [*trail, audit.trail_table(shown)], said, end, not pages_before, len(found) <= PAGE_ROWS
+    return [*trail, audit.trail_table(shown)], text, end, not pages_before, len(found) <= PAGE_ROWS
 
 
 PAGE = Page("audit", "Audit", "audit", layout, callbacks)

@@ -7,15 +7,17 @@ from dash.development.base_component import Component
 
 from ordersaga.readside.short_ids import digits_of, short
 from projections.dashboard import addresses
-from projections.dashboard.addresses import address
 from projections.dashboard.components import causes, facts, orders, steps
+from projections.dashboard.components import order_actions as order_buttons
 from projections.dashboard.components.basic import card, empty, skeleton
 from projections.dashboard.components.found import ambiguous
 from projections.dashboard.components.payment import payment
 from projections.dashboard.components.timeline import timeline
 from projections.dashboard.page import in_browser
+from projections.dashboard.pages import order_actions
 from projections.dashboard.reading import Reader
 from projections.dashboard.shell import TICK, page_frame
+from projections.dashboard.viewer import viewer
 from projections.queries.search import AmbiguousId
 from projections.queries.timeline import Timeline
 
@@ -26,12 +28,13 @@ def layout(order_id: str) -> Component:
     return page_frame(
         f"Order {short(order_id)}",
         html.Div(skeleton(178), id="order-head"),
+        order_actions.actions_card(),
         html.Div(
             [
                 card(
                     "Timeline",
                     html.Div(skeleton(300), id="order-timeline"),
-                    note="A bar reaches from the cause to the message",
+                    note="A bar reaches from the cause to the message; open a message to read it",
                     wide=8,
                 ),
                 card("Causes and effects", causes.graph("order-graph", 340), wide=4, flush=True),
@@ -40,7 +43,11 @@ def layout(order_id: str) -> Component:
         ),
         dcc.Store(id="order-order", data=order_id),
         dcc.Store(id="order-shown", data=0),
-        tools=dcc.Link("All orders", href=address("orders")),
+        dcc.Store(id="order-waits", data=False),
+        tools=[
+            dcc.Link("Audit trail of this order", href=addresses.audit(order=order_id)),
+            dcc.Link("All orders", href=addresses.address("orders")),
+        ],
     )
 
 
@@ -50,21 +57,35 @@ def callbacks(app: Dash, reader: Reader) -> None:
         Output("order-timeline", "children"),
         Output("order-graph", "elements"),
         Output("order-shown", "data"),
+        Output("order-buttons", "children"),
+        Output("order-waits", "data"),
         Input(TICK, "data"),
         State("order-order", "data"),
         State("order-shown", "data"),
+        State("order-waits", "data"),
     )
-    def refresh(_: int, order_id: str, shown: int) -> tuple[Any, ...]:
+    def refresh(_: int, order_id: str, shown: int, waited: bool) -> tuple[Any, ...]:
         try:
             found = reader.timeline(order_id)
         except AmbiguousId as several:
-            return ambiguous(several, addresses.order), empty("No messages", ""), [], 0
+            return ambiguous(several, addresses.order), empty("No messages", ""), [], 0, [], False
         if found is None:
-            return unknown(order_id), empty("No messages", ""), [], 0
-        if len(found.entries) == shown:
-            return head(found), no_update, no_update, no_update
-        return head(found), timeline(found.entries), causes.elements(found.entries, found.edges), len(found.entries)
+            return unknown(order_id), empty("No messages", ""), [], 0, [], False
+        waits, number = found.saga.waits_for is not None, len(found.entries) + len(found.notes)
+        if number == shown:
+            # Only the time that it waits has changed; what is drawn again takes focus and clicks away.
+            top = head(found, reader.trace_url) if waits or waited else no_update
+            return top, no_update, no_update, no_update, no_update, waits
+        return (
+            head(found, reader.trace_url),
+            timeline(found.entries, found.notes),
+            causes.elements(found.entries, found.edges),
+            number,
+            order_buttons.buttons(found, viewer().may_act),
+            waits,
+        )
 
+    order_actions.callbacks(app, reader)
     in_browser(
         app,
         "graph",
@@ -79,13 +100,13 @@ def unknown(order_id: str) -> Component:
     return empty("Order not found", f"{order_id}: an order that was placed just now appears within a second.", "search")
 
 
-def head(found: Timeline) -> Component:
+def head(found: Timeline, trace_url: str) -> Component:
     """Everything but the messages; it changes while an order waits."""
     saga = found.saga
     return html.Div(
         [
             card("Steps", steps.of_order(found), aside=orders.state_mark(saga)),
-            card("This order", facts.facts(found), wide=4),
+            card("This order", facts.facts(found, trace_url), wide=4),
             card("Lines", facts.lines(saga), wide=4, flush=True),
             card("Payment", payment(found.payment), wide=4),
         ],

@@ -10,8 +10,9 @@ from flask import Response, g, make_response, redirect, render_template_string, 
 from ordersaga.http import cookies
 from ordersaga.http.app import Api, api, authenticate
 from ordersaga.http.problems import Problem
-from ordersaga.http.tokens import STAFF, Caller, InvalidToken
+from ordersaga.http.tokens import STAFF, Caller, ExpiredToken, InvalidToken
 
+SYSTEM = "sign-in-system"
 PAGES = Path(__file__).parent / "pages"
 HEADERS = {
     "Content-Security-Policy": (
@@ -24,9 +25,10 @@ HEADERS = {
 }
 
 
-def mount(app: Api) -> None:
-    """Let browsers sign in to this app."""
+def mount(app: Api, system: str = "") -> None:
+    """Let browsers sign in to this app; `system` is the name that the page shows beside its mark."""
     app.browsers_sign_in = True
+    app.extensions[SYSTEM] = system
     app.add_url_rule("/sign-in", "sign-in", lambda: page())
     app.add_url_rule("/sign-in", "signing-in", sign_in, methods=["POST"])
     app.add_url_rule("/sign-out", "sign-out", sign_out, methods=["POST"])
@@ -36,8 +38,8 @@ def mount(app: Api) -> None:
 
 def page(problem: str = "", status: int = 200, **more: Any) -> Response:
     text = (PAGES / "sign_in.html").read_text()
-    following = request.values.get("next", "")
-    return make_response(render_template_string(text, problem=problem, following=following, **more), status, HEADERS)
+    known = {"problem": problem, "following": request.values.get("next", ""), "system_name": api().extensions[SYSTEM]}
+    return make_response(render_template_string(text, **known, **more), status, HEADERS)
 
 
 def asset(name: str, media_type: str) -> Response:
@@ -55,10 +57,12 @@ def sign_in() -> Response:
     token = request.form.get("token", "").strip()
     try:
         caller = api().tokens.verify(token)
+    except ExpiredToken:
+        return page("This token has expired. Get a new one, as described below, and sign in with it.", 401)
     except InvalidToken as error:
-        return page(f"This token is not accepted: {error}.", 401)
+        return page(f"This is not a token of this system ({error}). Copy the whole token, or get a new one.", 401)
     if caller.role not in STAFF:
-        return page(f"This is for operators and auditors; the token is for a {caller.role}.", 403)
+        return page(f"This is for operators and auditors; the token is for a {caller.role}. Get one for them.", 403)
     following = local_address(request.form.get("next", ""))
     now = current_caller()
     if now and (now.subject, now.role) != (caller.subject, caller.role) and request.form.get("instead") != now.subject:

@@ -26,6 +26,10 @@ class InvalidToken(Exception):
     """The token is invalid, or has another issuer or audience; the text is the reason."""
 
 
+class ExpiredToken(InvalidToken):
+    """The token was valid once."""
+
+
 @dataclass(frozen=True, slots=True)
 class Caller:
     """The sender of a request, according to the token."""
@@ -63,6 +67,8 @@ class Tokens:
                 leeway=CLOCK_DIFFERENCE,
                 options={"require": list(REQUIRED)},
             )
+        except jwt.ExpiredSignatureError as error:
+            raise ExpiredToken(str(error)) from None
         except (jwt.InvalidTokenError, RecursionError) as error:
             raise InvalidToken(str(error)) from None
         return Caller(subject_of(claims["sub"]), self.role_of(claims["role"]), expiry_of(claims["exp"]))

@@ -1,0 +1,85 @@
+"""What a person does about one order: its buttons, the parked message that it waits for, and what came of an action."""
+
+from collections.abc import Sequence
+
+from dash import dcc, html
+from dash.development.base_component import Component
+
+from ordersaga.http.parked_views import ParkedRow
+from projections.dashboard import addresses
+from projections.dashboard.components import words
+from projections.dashboard.components.basic import button, mark, notice, press
+from projections.dashboard.components.kinds import kind_of
+from projections.dashboard.components.parked import STATES
+from projections.dashboard.services import ParkedAt
+from projections.queries.timeline import Timeline
+
+STORE = "order-act"
+WHY_NOT = "Only operators act on orders: sign in as one, or ask one."
+REASON_MISSING = "Enter a reason first: it is recorded with your name."
+COMPENSATED = "Stock that it holds is released, and a charge is refunded."
+NOTE_MISSING = "Enter the note first: it is recorded with your name."
+
+
+def buttons(found: Timeline, may_act: bool) -> list[Component]:
+    """A button that cannot do anything now is disabled, and its title says why."""
+    is_cancelled = found.saga.state == "cancelled"
+    refund_failed = found.payment is not None and found.payment.state == "refund_failed"
+
+    def one(text: str, verb: str, icon_name: str, allowed: bool = True, why_not: str = "", look: str = "") -> Component:
+        why = why_not if may_act else WHY_NOT
+        return button(text, press(STORE, verb), icon_name, allowed=allowed and may_act, why_not=why, look=look)
+
+    shown = [
+        one("Add note", "note", "plus"),
+        one("Refund again", "refund", "card", refund_failed, "No refund of this order has failed."),
+        one("Cancel order", "cancel", "cross", not is_cancelled, "It is cancelled already.", "danger-button"),
+    ]
+    return shown if may_act else [*shown, html.Span(WHY_NOT, className="muted small")]
+
+
+def confirmation(state: str) -> Component:
+    """Asks before an order is cancelled."""
+    paid = "It is confirmed: its payment is refunded, its stock returned." if state == "confirmed" else COMPENSATED
+    return html.Div(
+        [
+            notice(f"This cancels the order for good. {paid}", "warn", "warning"),
+            html.Div(
+                [
+                    button("Yes, cancel the order", press(STORE, "cancel-sure"), "cross", look="danger-button"),
+                    button("Keep it", press(STORE, "keep"), "back"),
+                ],
+                className="buttons",
+            ),
+        ],
+        className="event-detail",
+    )
+
+
+def parked(places: Sequence[ParkedAt], may_act: bool) -> list[Component]:
+    """The parked messages of the order, of which the first blocks the others; and the services that do not answer."""
+    lines: list[Component] = []
+    for place in places:
+        rows = place.found.messages if place.found else []
+        lines += [blocker(place.service, row, may_act) for row in rows if row.state != "waiting"]
+        if place.problem:
+            said = f"Whether a message of it is parked at {words.service(place.service)} is unknown: {place.problem}"
+            lines.append(notice(said, "warn", "warning"))
+    return lines
+
+
+def blocker(service: str, row: ParkedRow, may_act: bool) -> Component:
+    """A message that a service refused: what it is, and the ways to act on it."""
+    text, tone, icon_name = STATES[row.state]
+    name = kind_of(row.contract).text if row.contract else "a message"
+    said = f"{name} is parked at {words.service(service)}: {row.error}"
+    verb = f"retry {service} {row.message_id} {row.refused_by} {row.version}"
+    return html.Div(
+        [
+            mark(text, tone, icon_name),
+            html.Span(said),
+            dcc.Link("Parked message", href=addresses.parked_message(service, row.refused_by, row.message_id)),
+            button("Retry", press(STORE, verb), "play", allowed=may_act, why_not=WHY_NOT, look="main-button"),
+        ],
+        className="order-parked",
+    )
