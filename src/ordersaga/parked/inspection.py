@@ -1,6 +1,6 @@
 """Inspection of parked messages: failure groups, one message in full, and the actions of people."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -71,10 +71,12 @@ where state <> 'waiting' group by 2, contract, error
 )
 select found.refused_by, found.failure, found.contract, found.error, found.place, messages, dead, keys, followers,
     oldest, found.first, greatest(last_failed_at, last_seen) as last_seen, coalesce(note, '') as note,
-    coalesce(owner, '') as owner, coalesce(link, '') as link, held_since, held_by, held_reason, run
+    coalesce(owner, '') as owner, coalesce(link, '') as link, held_since, held_by, held_reason
 from found left join failure_notes on failure_notes.failure = found.failure
-left join retry_runs on retry_runs.failure = found.failure and retry_runs.state = 'running'
 """
+
+
+RUNS = "select failure, run from retry_runs where state = 'running' and failure is not null"
 
 
 def failure_groups(connection: Connection[Any]) -> list[FailureGroup]:
@@ -83,7 +85,8 @@ def failure_groups(connection: Connection[Any]) -> list[FailureGroup]:
     with connection.cursor(row_factory=class_row(FailureGroup)) as cursor:
         for by in REFUSED_BY:
             found += cursor.execute(statement(GROUPS, by), {"refused_by": by})
-    return sorted(found, key=lambda group: group.oldest)
+    runs = dict(connection.execute(RUNS).fetchall()) if found else {}
+    return sorted((replace(each, run=runs.get(each.failure)) for each in found), key=lambda group: group.oldest)
 
 
 PARKED = "select message_id from {rows} where message_id = any(%s)"
