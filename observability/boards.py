@@ -78,6 +78,9 @@ BOARDS = {
                 },
                 bad_above=0.01,
             ),
+            Panel(
+                "Alarms of the dashboard", "short", gauge("ordersaga_standing_alarms", "name, severity"), bad_above=0
+            ),
             Panel("Published late by", "s", gauge("ordersaga_relay_lag_seconds", "database"), bad_above=60),
             Panel("Messages received a second", "mps", rate("ordersaga_messages_received_total", "group")),
             Panel(
@@ -126,6 +129,7 @@ BOARDS = {
                 | rate("ordersaga_messages_deduplicated_total", "group", " dropped"),
             ),
             Panel("Queues held by a worker", "short", gauge("ordersaga_held_queues", "process, group")),
+            Panel("Paused groups", "short", gauge("ordersaga_group_paused", "group")),
             Panel("Queues released a second", "short", rate("ordersaga_queues_released_total", "group")),
             Panel("Forked messages", "short", gauge("ordersaga_messages_forked_total", "group", "sum"), bad_above=0),
             Panel("Rows purged a second", "short", rate("ordersaga_rows_purged_total", "group, table")),
@@ -165,16 +169,27 @@ BOARDS = {
                 "reqps",
                 rate("http_server_requests_refused_total", "process, reason"),
             ),
-            Panel("Circuits that are open", "short", gauge("ordersaga_circuit_open", "resource"), bad_above=0),
+            Panel(
+                "Circuits that are open", "short", gauge("ordersaga_circuit_open", "resource, operation"), bad_above=0
+            ),
+            Panel("Outside calls a second", "cps", rate("ordersaga_outside_calls_total", "operation, outcome")),
+            Panel(
+                "Messages that wait for a call",
+                "short",
+                gauge("ordersaga_outside_waiting_messages", "operation", "sum"),
+            ),
+            quantiles("ordersaga_outside_call_duration_seconds", "operation", "Duration of an outside call"),
         ),
     ),
     "processes": Board(
-        "OrderSaga: processes and audit",
+        "OrderSaga: processes, audit and webhooks",
         (
             Panel("Memory", "bytes", gauge("process_resident_memory_bytes", "process")),
             Panel("CPU, cores", "short", rate("process_cpu_seconds_total", "process")),
             Panel("Open files and sockets", "short", gauge("process_open_fds", "process")),
             Panel("Running for", "s", {"{{process}}": 'time() - process_start_time_seconds{job="ordersaga"}'}),
+            Panel("Webhooks delivered a second", "short", rate("ordersaga_webhooks_deliveries_total", "outcome")),
+            Panel("Webhooks that wait", "short", gauge("ordersaga_webhooks_pending_deliveries", "state")),
             Panel("Events sealed a second", "short", rate("ordersaga_audit_events_sealed_total", "store")),
             Panel("Events sealed", "short", gauge("ordersaga_audit_log_events", "store")),
             Panel("Sealed late by", "s", gauge("ordersaga_audit_lag_seconds", "store"), bad_above=300),

@@ -2,11 +2,13 @@
 
 import threading
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 
 import psycopg
+from prometheus_client import Gauge
 
 from ordersaga.audit.verification import Verification
 from ordersaga.database.pool import Database
@@ -23,6 +25,7 @@ from projections.monitor.snapshot import Snapshot
 from projections.monitor.standing import Standing
 from projections.queries import alarms as queries
 
+ALARMS = Gauge("ordersaga_standing_alarms", "Alarms that stand", ["name", "severity"])
 SETTLE_SECONDS = 15.0
 """While a stack starts, its processes are not up yet: alarms begin once all are up, or after this time."""
 VERIFICATION_SECONDS = 5.0
@@ -78,6 +81,7 @@ class Watch:
             return
         observed = Observed(snapshot, self._overdue(), self._verified())
         self._standing.update(derive(observed, self.expected, self._limits), datetime.now(UTC))
+        serve(self._standing.alarms)
         if self._standing.is_unsure:
             self._monitor.hurry()
         self._recorder.record(self._standing, self._minutes)
@@ -102,3 +106,11 @@ class Watch:
             except (SourceUnavailable, OSError, ValueError):
                 self._verifications = {}
         return self._verifications
+
+
+def serve(alarms: Iterable[Alarm]) -> None:
+    """Set the metric; what stood before and stands no more is 0."""
+    found = Counter[tuple[str, ...]]((alarm.name, alarm.severity) for alarm in alarms)
+    before = {tuple(sample.labels.values()) for family in ALARMS.collect() for sample in family.samples}
+    for labels in before | found.keys():
+        ALARMS.labels(*labels).set(found[labels])

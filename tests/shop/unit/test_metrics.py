@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from devstack.state import ROOT
 
 LINE = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]+) \|", re.MULTILINE)
-UNITS = {"messages", "requests", "rows", "queues", "events", "calls", "findings", "seconds", "spans"}
+UNITS = {"alarms", "messages", "requests", "rows", "queues", "events", "calls", "findings", "seconds", "spans"}
 UNITS |= {"deliveries", "subscriptions"}
 STATES = {
     "ordersaga_relay_active",

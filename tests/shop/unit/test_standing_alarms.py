@@ -2,8 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 
+from prometheus_client import REGISTRY
+
 from projections.monitor.alarm import Alarm
 from projections.monitor.standing import Standing
+from projections.monitor.watch import serve
 
 FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 DOWN = Alarm("process_down", "orders-worker", "critical", "It is down.", "infrastructure")
@@ -43,3 +46,11 @@ def test_what_it_says_may_change_while_it_stands() -> None:
     standing.update([Alarm(*DOWN.key, "critical", "It is down for good.", "infrastructure")], datetime.now(UTC))
     [alarm] = standing.alarms
     assert (alarm.text, alarm.since) == ("It is down for good.", FIRST)
+
+
+def test_the_metric_counts_those_that_stand_and_is_zero_after_their_end() -> None:
+    labels = {"name": DOWN.name, "severity": DOWN.severity}
+    serve([DOWN, DOWN])
+    assert REGISTRY.get_sample_value("ordersaga_standing_alarms", labels) == 2
+    serve([])
+    assert REGISTRY.get_sample_value("ordersaga_standing_alarms", labels) == 0
