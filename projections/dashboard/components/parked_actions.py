@@ -52,6 +52,8 @@ def form(refused_by: str, *, may_act: bool) -> Component:
                     one("retry", "Retry", "play", "main-button"),
                     html.Span(one("dry-run", "Dry run", "search"), hidden=not of_reaction),
                     html.Span(one("edit", "Edit and retry", "tag"), hidden=not of_reaction),
+                    html.Span(one("hold", "Hold", "pause"), id="message-hold-part"),
+                    html.Span(one("release", "Release", "back"), id="message-release-part", hidden=True),
                     html.Div(
                         [one("skip", "Skip for good", "cross", "danger-button"), UNDONE], className="parked-apart"
                     ),
