@@ -7,11 +7,11 @@ from typing import NamedTuple
 
 from ordersaga.http.parked_views import RetriesDone
 from ordersaga.http.triage_views import (
+    ActionOutcome,
     ConsumerView,
     GroupInFull,
     GroupSkipped,
     GroupView,
-    Outcome,
     Outcomes,
     RunsList,
     RunView,
@@ -100,7 +100,7 @@ class Triage:
             found += [Result(p, each.outcome, each.detail) for p, each in zip(wanted, outcomes, strict=True)]
         return found
 
-    def _select(self, verb: str, service: str, places: Sequence[ParkedPlace], reason: str) -> Sequence[Outcome]:
+    def _select(self, verb: str, service: str, places: Sequence[ParkedPlace], reason: str) -> Sequence[ActionOutcome]:
         messages = [{"message_id": str(place.message_id), "refused_by": place.refused_by} for place in places]
         body = {"action": verb, "reason": reason, "messages": messages}
         path = "/parked/selection"

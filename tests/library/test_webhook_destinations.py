@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from standardwebhooks import Webhook
 
 from ordersaga.webhooks.destination import Destination, DestinationRefused, Guard
-from ordersaga.webhooks.post import MAX_ANSWER, Answer, NoAnswer, post
+from ordersaga.webhooks.post import MAX_ANSWER, EndpointAnswer, EndpointSilent, post
 from ordersaga.webhooks.schedule import LONGEST_RETRY_AFTER, SCHEDULE, pause_after
 from ordersaga.webhooks.signing import signed_headers
 from tests.support.webhook_receiver import Receiver, receiving
@@ -95,7 +95,7 @@ def receiver() -> Iterator[Receiver]:
         yield receiver
 
 
-def send(url: str, seconds: float = 5, context: ssl.SSLContext | None = None) -> Answer:
+def send(url: str, seconds: float = 5, context: ssl.SSLContext | None = None) -> EndpointAnswer:
     destination = Destination.parse(url)
     return post(destination, ["127.0.0.1"], {}, b"{}", seconds, context or ssl.create_default_context())
 
@@ -129,13 +129,13 @@ def test_an_endpoint_that_answers_a_byte_at_a_time_is_cut_off_when_the_time_is_o
 
     with socket.create_server(("127.0.0.1", 0)) as server:
         threading.Thread(target=lambda: drip(server.accept()[0]), daemon=True).start()
-        with pytest.raises(NoAnswer, match=r"within 0\.3 s"):
+        with pytest.raises(EndpointSilent, match=r"within 0\.3 s"):
             send(f"http://127.0.0.1:{server.getsockname()[1]}", 0.3)
     ended.set()
 
 
 def test_an_endpoint_that_is_not_there_gives_the_reason() -> None:
-    with pytest.raises(NoAnswer, match="ConnectionRefusedError"):
+    with pytest.raises(EndpointSilent, match="ConnectionRefusedError"):
         send("http://hooks.example:1")
 
 
@@ -171,9 +171,9 @@ def test_the_certificate_is_checked_for_the_name_while_the_connection_goes_to_th
         port = receiver.url.rpartition(":")[2]
         assert send(f"https://hooks.example:{port}/", context=trusting).status == 204
         assert receiver.got[0].headers["host"] == f"hooks.example:{port}"
-        with pytest.raises(NoAnswer, match=r"not valid for 'other\.example'"):
+        with pytest.raises(EndpointSilent, match=r"not valid for 'other\.example'"):
             send(f"https://other.example:{port}/", context=trusting)
-        with pytest.raises(NoAnswer, match="self-signed"):
+        with pytest.raises(EndpointSilent, match="self-signed"):
             send(f"https://hooks.example:{port}/")
         assert len(receiver.got) == 1
 

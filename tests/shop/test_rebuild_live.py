@@ -20,7 +20,7 @@ from ordersaga.readside.rebuild.rebuild import Rebuild
 from ordersaga.readside.rebuild.swap import drop_replaced
 from ordersaga.store.transaction import Transaction
 from ordersaga.webhooks import collecting, subscriptions
-from ordersaga.webhooks.collecting import Source
+from ordersaga.webhooks.collecting import Feed
 from ordersaga.webhooks.destination import Guard
 from ordersaga.webhooks.sealing import SecretBox
 from ordersaga.webhooks.settings import WebhookSettings
@@ -193,14 +193,14 @@ def test_webhooks_get_recovered_messages_that_appear_behind_their_position_once(
     monkeypatch.setattr(rebuild, "MAX_RECOVERED_IN_SWAP", 3)
     side.trade()
     lost = side.unheard()
-    source = Source("projections", tuple(projections.known_contracts), "", "")
+    feed = Feed("projections", tuple(projections.known_contracts), "", "")
     with side.database.connect() as connection:
         wanted = NewSubscription("https://hooks.example/", ["*"], from_start=True)
         guard, someone = Guard(WebhookSettings()), Operator("olga", "for the test")
-        subscriptions.add(connection, wanted, source.contracts, guard, SecretBox(""), someone)
+        subscriptions.add(connection, wanted, feed.contracts, guard, SecretBox(""), someone)
 
         def collect() -> None:
-            collecting.collect(connection, subscriptions.statuses(connection), source)
+            collecting.collect(connection, subscriptions.statuses(connection), feed)
 
         def trade_on(progress: RebuildProgress) -> None:
             if progress.step == "swap" and not progress.done:

@@ -15,8 +15,8 @@ from ordersaga.envelope.message import Message
 from ordersaga.parked.operator import Operator
 from ordersaga.readside import event_log
 from ordersaga.webhooks import deliveries, subscriptions
-from ordersaga.webhooks.collecting import Source
-from ordersaga.webhooks.deliveries import Delivery
+from ordersaga.webhooks.collecting import Feed
+from ordersaga.webhooks.deliveries import WebhookDelivery
 from ordersaga.webhooks.destination import Guard
 from ordersaga.webhooks.sealing import SecretBox
 from ordersaga.webhooks.sender import WebhookSender
@@ -36,7 +36,7 @@ create table alarms_told (position bigint generated always as identity, change t
 """
 GRANT = f"grant select on alarms_told to {GROUP}"
 ALARM_CHANGES = "select * from alarms_told where position > %(after)s order by position limit %(limit)s"
-SOURCE = Source("kept", (CountKept.NAME,), ALARM_CHANGES, "https://ops.example/dashboard")
+SOURCE = Feed("kept", (CountKept.NAME,), ALARM_CHANGES, "https://ops.example/dashboard")
 
 
 def settings(**named: Any) -> WebhookSettings:
@@ -89,7 +89,7 @@ class Webhooks:
     def status(self, id_: UUID) -> SubscriptionStatus:
         return subscriptions.fetch_one(self.connection, id_)
 
-    def deliveries(self, id_: UUID) -> list[Delivery]:
+    def deliveries(self, id_: UUID) -> list[WebhookDelivery]:
         """The oldest first."""
         return deliveries.page(self.connection, id_)[::-1]
 

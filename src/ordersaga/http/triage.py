@@ -11,13 +11,13 @@ from ordersaga.http.endpoints import answer, respond
 from ordersaga.http.openapi import Responses, problem
 from ordersaga.http.paging import page_of
 from ordersaga.http.triage_views import (
+    ActionOutcome,
     Annotate,
     FailurePath,
     GroupInFull,
     GroupSkipped,
     GroupsList,
     GroupView,
-    Outcome,
     Outcomes,
     RunPath,
     RunsList,
@@ -123,7 +123,7 @@ def act_on_selection(body: Selection) -> Response:
         person, known = operating.operator(body.reason), operating.handler().known
         results = selection.act_on_each(connection, body.action, choices, person, known)
     outcomes = [
-        Outcome.model_validate({**choice._asdict(), "outcome": outcome, "detail": detail})
+        ActionOutcome.model_validate({**choice._asdict(), "outcome": outcome, "detail": detail})
         for choice, outcome, detail in results
     ]
     return operating.respond_with(Outcomes(outcomes=outcomes))

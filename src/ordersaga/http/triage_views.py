@@ -113,7 +113,7 @@ class GroupsList(View):
     groups: list[GroupView]
 
 
-class Target(Body):
+class SelectedMessage(Body):
     message_id: UUID = Field(strict=False)
     refused_by: By = None
     seen: Seen = None
@@ -130,10 +130,10 @@ class Selection(Body):
 
     action: Literal["retry", "skip", "hold", "release"]
     reason: Reason
-    messages: list[Target] = Field(min_length=1, max_length=MAX_MESSAGES)
+    messages: list[SelectedMessage] = Field(min_length=1, max_length=MAX_MESSAGES)
 
 
-class Outcome(View):
+class ActionOutcome(View):
     """What came of the action: the new state, or why nothing was done."""
 
     message_id: UUID
@@ -143,7 +143,7 @@ class Outcome(View):
 
 
 class Outcomes(View):
-    outcomes: list[Outcome]
+    outcomes: list[ActionOutcome]
 
 
 class StartRun(Body):

@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 
 from ordersaga.http.openapi import Body, Query, View, example
 from ordersaga.http.parked_views import Reason
-from ordersaga.webhooks.deliveries import LAST_ID, Delivery, DeliveryState
+from ordersaga.webhooks.deliveries import LAST_ID, DeliveryState, WebhookDelivery
 from ordersaga.webhooks.destination import MAX_URL
 from ordersaga.webhooks.subscriptions import Action, Format, State, SubscriptionStatus
 
@@ -90,7 +90,7 @@ class SubscriptionsView(View):
 
 
 class DeliveriesView(View):
-    deliveries: list[Delivery]
+    deliveries: list[WebhookDelivery]
     next: int | None
 
 

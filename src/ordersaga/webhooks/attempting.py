@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from ordersaga.runtime.logs import log
-from ordersaga.webhooks.deliveries import Attempt, DeliveryResult, DeliveryState, DeliveryToSend
+from ordersaga.webhooks.deliveries import DeliveryAttempt, DeliveryResult, DeliveryState, DeliveryToSend
 from ordersaga.webhooks.destination import DestinationRefused, Guard
 from ordersaga.webhooks.payload import TEST
-from ordersaga.webhooks.post import Answer, NoAnswer, post
+from ordersaga.webhooks.post import EndpointAnswer, EndpointSilent, post
 from ordersaga.webhooks.schedule import pause_after
 from ordersaga.webhooks.sealing import SecretBox, SecretUnreadable
 from ordersaga.webhooks.settings import WebhookSettings
@@ -21,7 +21,7 @@ GONE = 410
 MAX_ERROR = 300
 
 
-class Target(NamedTuple):
+class Recipient(NamedTuple):
     """What an attempt needs of a subscription."""
 
     url: str
@@ -39,13 +39,13 @@ class Attempting:
         self._seconds = settings.webhook_timeout_seconds
         self._context = ssl.create_default_context()
 
-    def attempt(self, target: Target, delivery: DeliveryToSend) -> DeliveryResult:
+    def attempt(self, recipient: Recipient, delivery: DeliveryToSend) -> DeliveryResult:
         """Send a delivery once. Every failure is a result."""
         at, began = datetime.now(UTC), time.monotonic()
         answer, error = None, ""
         try:
-            answer = self._post(target, delivery, at)
-        except (DestinationRefused, SecretUnreadable, NoAnswer) as refused:
+            answer = self._post(recipient, delivery, at)
+        except (DestinationRefused, SecretUnreadable, EndpointSilent) as refused:
             error = str(refused)
         except OSError as unresolved:
             error = f"the name cannot be resolved: {unresolved}"
@@ -56,20 +56,22 @@ class Attempting:
         if answer and not 200 <= answer.status < 300:
             error = f"it answered {answer.status}" + (", and redirects are not followed" * (answer.status // 100 == 3))
         text = answer.text if answer else ""
-        attempt = Attempt(at=at, status=answer and answer.status, error=error[:MAX_ERROR], answer=text, seconds=seconds)
+        attempt = DeliveryAttempt(
+            at=at, status=answer and answer.status, error=error[:MAX_ERROR], answer=text, seconds=seconds
+        )
         return judged(delivery, attempt, answer)
 
-    def _post(self, target: Target, delivery: DeliveryToSend, now: datetime) -> Answer:
+    def _post(self, recipient: Recipient, delivery: DeliveryToSend, now: datetime) -> EndpointAnswer:
         began = time.monotonic()
-        destination = self._guard.check(target.url)
+        destination = self._guard.check(recipient.url)
         addresses = self._guard.resolve(destination)
-        secrets = [self._box.open(stored) for stored in target.stored_secrets]
-        headers = signed_headers(secrets, delivery.message_id, delivery.body, now, target.format)
+        secrets = [self._box.open(stored) for stored in recipient.stored_secrets]
+        headers = signed_headers(secrets, delivery.message_id, delivery.body, now, recipient.format)
         left = max(0.1, self._seconds - (time.monotonic() - began))
         return post(destination, addresses, headers, delivery.body.encode(), left, self._context)
 
 
-def judged(delivery: DeliveryToSend, attempt: Attempt, answer: Answer | None) -> DeliveryResult:
+def judged(delivery: DeliveryToSend, attempt: DeliveryAttempt, answer: EndpointAnswer | None) -> DeliveryResult:
     """What follows from an attempt; a test has only one."""
     pause = None if delivery.type == TEST else pause_after(delivery.attempts + 1, answer.retry_after if answer else "")
     state: DeliveryState = "pending"

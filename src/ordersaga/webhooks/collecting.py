@@ -19,7 +19,7 @@ MAX_PENDING = 1000
 """Pending deliveries of one subscription; while it has so many, its position waits, and the log keeps the rest."""
 
 
-class Source(NamedTuple):
+class Feed(NamedTuple):
     """What subscriptions choose from."""
 
     name: str
@@ -50,16 +50,16 @@ MOVE = "update webhook_subscriptions set position = %s where id = %s"
 MOVE_ALARMS = "update webhook_subscriptions set alarm_position = %s where id = %s"
 
 
-def collect(connection: Connection[Any], subscriptions: Iterable[Subscription], source: Source) -> None:
+def collect(connection: Connection[Any], subscriptions: Iterable[Subscription], feed: Feed) -> None:
     """Turn what is new into deliveries of active subscriptions, a page each."""
     end = head(connection)
     for subscription in subscriptions:
         if subscription.state == "active":
-            wanted = matching(subscription.events, source.contracts)
+            wanted = matching(subscription.events, feed.contracts)
             if wanted and subscription.position < end:
                 collect_messages(connection, subscription, wanted)
-            if source.alarm_changes and ALARMS in subscription.events:
-                collect_alarms(connection, subscription, source)
+            if feed.alarm_changes and ALARMS in subscription.events:
+                collect_alarms(connection, subscription, feed)
 
 
 def collect_messages(connection: Connection[Any], subscription: Subscription, contracts: list[str]) -> None:
@@ -80,18 +80,18 @@ def collect_messages(connection: Connection[Any], subscription: Subscription, co
         connection.execute(MOVE, (found[-1].position if len(found) == PAGE else end, subscription.id))
 
 
-def collect_alarms(connection: Connection[Any], subscription: Subscription, source: Source) -> None:
+def collect_alarms(connection: Connection[Any], subscription: Subscription, feed: Feed) -> None:
     """One page of the changes of alarms since the subscription was made; a look at nothing new is one statement."""
     values = {"after": subscription.alarm_position, "limit": PAGE}
-    if not changes(connection, source, values):
+    if not changes(connection, feed, values):
         return
     with connection.transaction():
         place = lock(connection, subscription.id)
         if place is None or place.pending >= MAX_PENDING:
             return
-        found = changes(connection, source, {**values, "after": place.alarm_position})
+        found = changes(connection, feed, {**values, "after": place.alarm_position})
         events = [
-            payload.alarm_event(change, source.name, source.dashboard_url)
+            payload.alarm_event(change, feed.name, feed.dashboard_url)
             for change in found
             if change.at >= subscription.created_at
         ]
@@ -101,8 +101,8 @@ def collect_alarms(connection: Connection[Any], subscription: Subscription, sour
             connection.execute(MOVE_ALARMS, (found[-1].position, subscription.id))
 
 
-def changes(connection: Connection[Any], source: Source, values: Mapping[str, Any]) -> list[AlarmChange]:
-    return select(connection, AlarmChange, SQL(source.alarm_changes), values)
+def changes(connection: Connection[Any], feed: Feed, values: Mapping[str, Any]) -> list[AlarmChange]:
+    return select(connection, AlarmChange, SQL(feed.alarm_changes), values)
 
 
 def lock(connection: Connection[Any], id_: UUID) -> Place | None:

@@ -8,7 +8,7 @@ from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
 from ordersaga.runtime.settings import MissingSetting
 from ordersaga.runtime.signals import set_by_signal
-from ordersaga.webhooks.collecting import Source
+from ordersaga.webhooks.collecting import Feed
 from ordersaga.webhooks.sender import WebhookSender
 from ordersaga.webhooks.settings import WebhookSettings
 
@@ -23,7 +23,7 @@ def serve(url: str, read_side: ReadSide, settings: WebhookSettings) -> int:
     stop = threading.Event()
     set_by_signal(stop)
     try:
-        sender = WebhookSender(url, source_of(read_side, settings), settings, stop)
+        sender = WebhookSender(url, feed_of(read_side, settings), settings, stop)
     except ValueError as error:
         raise MissingSetting(f"{error}.") from None
     configure_logging(settings, "webhooks")
@@ -36,6 +36,6 @@ def serve(url: str, read_side: ReadSide, settings: WebhookSettings) -> int:
     return 0
 
 
-def source_of(read_side: ReadSide, settings: WebhookSettings) -> Source:
+def feed_of(read_side: ReadSide, settings: WebhookSettings) -> Feed:
     contracts = tuple(read_side.known_contracts)
-    return Source(read_side.name, contracts, read_side.alarm_changes, settings.webhook_dashboard_url)
+    return Feed(read_side.name, contracts, read_side.alarm_changes, settings.webhook_dashboard_url)

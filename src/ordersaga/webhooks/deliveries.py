@@ -22,7 +22,7 @@ class UnknownDelivery(LookupError):
     """There is no delivery with this number; it may be older than WEBHOOK_RETENTION_DAYS."""
 
 
-class Attempt(Row):
+class DeliveryAttempt(Row):
     """One attempt of a delivery: the status of the answer, or why there was none."""
 
     at: datetime
@@ -33,7 +33,7 @@ class Attempt(Row):
     seconds: float
 
 
-class Delivery(Row):
+class WebhookDelivery(Row):
     """One delivery without its body; the attempts are the last ones, the newest last."""
 
     id: int
@@ -44,12 +44,12 @@ class Delivery(Row):
     state: DeliveryState
     attempts: int
     next_attempt_at: datetime | None
-    history: list[Attempt]
+    history: list[DeliveryAttempt]
     created_at: datetime
     ended_at: datetime | None
 
 
-class DeliveryToSend(Delivery):
+class DeliveryToSend(WebhookDelivery):
     body: str
 
 
@@ -63,8 +63,8 @@ class NewDelivery(NamedTuple):
 class DeliveryResult(NamedTuple):
     """What an attempt led to."""
 
-    delivery: Delivery
-    attempt: Attempt
+    delivery: WebhookDelivery
+    attempt: DeliveryAttempt
     state: DeliveryState
     pause: float
     """Seconds until the next attempt, if there is one."""
@@ -166,10 +166,10 @@ def page(
     state: DeliveryState | None = None,
     limit: int = 50,
     before: int = LAST_ID,
-) -> list[Delivery]:
+) -> list[WebhookDelivery]:
     """Deliveries of a subscription, the newest first."""
     values = {"subscription": subscription_id, "state": state, "limit": limit, "before": before}
-    return select(connection, Delivery, PAGE.format(columns(Delivery)), values)
+    return select(connection, WebhookDelivery, PAGE.format(columns(WebhookDelivery)), values)
 
 
 def show(connection: Connection[Any], number: int) -> DeliveryToSend:

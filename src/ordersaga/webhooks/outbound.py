@@ -5,7 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from queue import Empty, SimpleQueue
 from uuid import UUID
 
-from ordersaga.webhooks.attempting import Attempting, Target
+from ordersaga.webhooks.attempting import Attempting, Recipient
 from ordersaga.webhooks.deliveries import DeliveryResult, DeliveryToSend
 from ordersaga.webhooks.endpoint import Endpoint
 from ordersaga.webhooks.subscriptions import Subscription
@@ -70,8 +70,8 @@ class Outbound:
         for id_, endpoint in self._endpoints.items():
             while id_ in by_id and (delivery := endpoint.next()):
                 subscription = by_id[id_]
-                target = Target(subscription.url, subscription.format, subscription.secrets)
-                self._executor.submit(self._attempting.attempt, target, delivery).add_done_callback(self._ended)
+                recipient = Recipient(subscription.url, subscription.format, subscription.secrets)
+                self._executor.submit(self._attempting.attempt, recipient, delivery).add_done_callback(self._ended)
 
     def _ended(self, done: "Future[DeliveryResult]") -> None:
         if not done.cancelled():

@@ -15,7 +15,7 @@ MAX_ANSWER = 1024
 """Bytes of an answer that are read and kept."""
 
 
-class Answer(NamedTuple):
+class EndpointAnswer(NamedTuple):
     status: int
     text: str
     """The beginning of its body."""
@@ -23,7 +23,7 @@ class Answer(NamedTuple):
     """The header `Retry-After`, or nothing."""
 
 
-class NoAnswer(Exception):
+class EndpointSilent(Exception):
     """The endpoint gave no answer; the text says in a few words why."""
 
 
@@ -61,8 +61,8 @@ def post(
     body: bytes,
     seconds: float,
     context: ssl.SSLContext,
-) -> Answer:
-    """Send a body and read the answer. Raises NoAnswer when there is none within `seconds`."""
+) -> EndpointAnswer:
+    """Send a body and read the answer. Raises EndpointSilent when there is none within `seconds`."""
     until = time.monotonic() + seconds
     connection = PinnedConnection(destination, addresses, context, until)
     own = {"Host": destination.host_header, "Accept-Encoding": "identity", "Connection": "close"}
@@ -73,13 +73,13 @@ def post(
             text = response.read(MAX_ANSWER).decode(errors="replace")
             if time.monotonic() >= until:
                 raise TimeoutError  # http.client takes the end of the connection for the end of the headers
-            return Answer(response.status, text.replace("\0", ""), response.headers.get("Retry-After", ""))
+            return EndpointAnswer(response.status, text.replace("\0", ""), response.headers.get("Retry-After", ""))
     except TimeoutError:
-        raise NoAnswer(f"no answer within {seconds:g} s") from None
+        raise EndpointSilent(f"no answer within {seconds:g} s") from None
     except (OSError, HTTPException, ValueError) as error:
         if time.monotonic() >= until:
-            raise NoAnswer(f"no complete answer within {seconds:g} s") from None
-        raise NoAnswer(f"{type(error).__name__}: {error}"[:300]) from None
+            raise EndpointSilent(f"no complete answer within {seconds:g} s") from None
+        raise EndpointSilent(f"{type(error).__name__}: {error}"[:300]) from None
     finally:
         connection.close()
 

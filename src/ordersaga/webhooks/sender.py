@@ -18,7 +18,7 @@ from ordersaga.runtime.logs import log
 from ordersaga.runtime.sessions import RELAY, connect
 from ordersaga.webhooks import collecting, deliveries, figures, outcomes
 from ordersaga.webhooks.attempting import Attempting
-from ordersaga.webhooks.collecting import Source
+from ordersaga.webhooks.collecting import Feed
 from ordersaga.webhooks.deliveries import DeliveryResult
 from ordersaga.webhooks.outbound import Outbound, SendingSubscription
 from ordersaga.webhooks.settings import WebhookSettings
@@ -41,10 +41,10 @@ from webhook_subscriptions order by created_at, id
 class WebhookSender:
     """Sends what the subscriptions of one read side are due; waits for a database that is away."""
 
-    def __init__(self, url: str, source: Source, settings: WebhookSettings, stop: threading.Event) -> None:
+    def __init__(self, url: str, feed: Feed, settings: WebhookSettings, stop: threading.Event) -> None:
         """Raises ValueError: WEBHOOK_ALLOW is wrong."""
         self._url = url
-        self._source = source
+        self._feed = feed
         self._settings = settings
         self._stop = stop
         self._outbound = Outbound(Attempting(settings))
@@ -92,7 +92,7 @@ class WebhookSender:
         by_id = {each.id: each for each in found}
         empty = self._outbound.keep(by_id)
         if found:
-            collecting.collect(connection, found, self._source)
+            collecting.collect(connection, found, self._feed)
             self._outbound.add(deliveries.heads(connection, empty, self._outbound.known, TAKEN), by_id)
             self._outbound.send(by_id)
         return any(each.state == "active" for each in found)

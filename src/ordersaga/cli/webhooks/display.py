@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 
 from ordersaga.cli.text import ago, printable
-from ordersaga.webhooks.deliveries import Delivery
+from ordersaga.webhooks.deliveries import WebhookDelivery
 from ordersaga.webhooks.subscriptions import Action, SubscriptionStatus
 
 
@@ -26,7 +26,9 @@ def troubles(each: SubscriptionStatus) -> Iterator[str]:
         yield f"{each.failures} failed attempts since the last delivery, the first {ago(each.failing_since)}"
 
 
-def subscription_text(found: SubscriptionStatus, last: Iterable[Delivery], actions: Iterable[Action]) -> Iterator[str]:
+def subscription_text(
+    found: SubscriptionStatus, last: Iterable[WebhookDelivery], actions: Iterable[Action]
+) -> Iterator[str]:
     for name in ("id", "url", "format", "description", "state", "created_by", "created_at", "position"):
         yield printable(f"{name:16} {getattr(found, name) or '-'}")
     yield f"{'events':16} {', '.join(found.events)}"
@@ -39,7 +41,7 @@ def subscription_text(found: SubscriptionStatus, last: Iterable[Delivery], actio
     yield from ["", "deliveries", *deliveries_table(last), "", "actions", *map(action_line, actions)]
 
 
-def deliveries_table(found: Iterable[Delivery]) -> list[str]:
+def deliveries_table(found: Iterable[WebhookDelivery]) -> list[str]:
     lines = [f"{'DELIVERY':>10}  {'STATE':11}{'TRIED':>5}  {'NEXT':10}{'SINCE':12}{'EVENT':34}{'KEY':38}LAST ATTEMPT"]
     for each in found:
         when = f"{each.attempts:>5}  {next_attempt(each):10}{ago(each.created_at):12}"
@@ -47,14 +49,14 @@ def deliveries_table(found: Iterable[Delivery]) -> list[str]:
     return list(map(printable, lines))
 
 
-def next_attempt(each: Delivery) -> str:
+def next_attempt(each: WebhookDelivery) -> str:
     if each.next_attempt_at is None:
         return "-"
     seconds = (each.next_attempt_at - datetime.now(UTC)).total_seconds()
     return f"in {seconds:.0f} s" if seconds > 0 else "now"
 
 
-def last_attempt(each: Delivery) -> str:
+def last_attempt(each: WebhookDelivery) -> str:
     if not each.history:
         return "-"
     attempt = each.history[-1]
