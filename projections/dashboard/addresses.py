@@ -56,6 +56,11 @@ def payment(order_id: object) -> str:
     return address(f"payments/{order_id}")
 
 
+def webhook(subscription_id: object) -> str:
+    """The page of a webhook's subscription."""
+    return address(f"webhooks/{subscription_id}")
+
+
 def audit(**filters: object) -> str:
     """The trail with these filters, such as `order`."""
     return address(f"audit?{urlencode(filters)}")

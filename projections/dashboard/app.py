@@ -21,6 +21,7 @@ from projections.dashboard.pages import (
     payments,
     search,
     stock,
+    webhooks,
 )
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
@@ -40,6 +41,7 @@ PAGES = (
     stock.PAGE,
     parked.PAGE,
     audit.PAGE,
+    webhooks.PAGE,
     infrastructure.PAGE,
     search.PAGE,
 )

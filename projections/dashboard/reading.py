@@ -13,6 +13,9 @@ from psycopg import Connection
 from ordersaga.readside import events
 from ordersaga.readside.events import EventFilter, LoggedEvent
 from ordersaga.readside.why import Node, why
+from ordersaga.webhooks import deliveries, subscriptions
+from ordersaga.webhooks.deliveries import WebhookDelivery
+from ordersaga.webhooks.subscriptions import Action, SubscriptionStatus
 from projections.audit.sources import Sources
 from projections.audit.trail import Trail, TrailCursor, TrailEntry, TrailFilter
 from projections.dashboard.commands import Commands
@@ -63,6 +66,15 @@ class History:
     now: datetime
     traffic: list[Traffic]
     points: list[FigurePoint]
+
+
+@dataclass(frozen=True)
+class WebhookInFull:
+    """One subscription with its newest deliveries and what people did to it."""
+
+    status: SubscriptionStatus
+    deliveries: list[WebhookDelivery]
+    actions: list[Action]
 
 
 class Cached(Generic[Value]):
@@ -217,6 +229,20 @@ class Reader:
         """Those that stand, the worst first, as the last round found them: no statement, however many look."""
         self._monitor.snapshots()
         return self._watch.alarms
+
+    def webhooks(self) -> tuple[list[SubscriptionStatus], dict[UUID, WebhookDelivery]]:
+        """All subscriptions, and the newest delivery of each."""
+        with self._database.connection() as connection:
+            return subscriptions.statuses(connection), deliveries.newest(connection)
+
+    def webhook(self, subscription_id: UUID, limit: int) -> WebhookInFull | None:
+        """With at most `limit` deliveries and as many actions."""
+        with self._database.connection() as connection:
+            found = subscriptions.statuses(connection, subscription_id)
+            if not found:
+                return None
+            newest = deliveries.page(connection, subscription_id, limit=limit)
+            return WebhookInFull(found[0], newest, subscriptions.actions(connection, subscription_id, limit))
 
     def ended_alarms(self, limit: int) -> list[AlarmRow]:
         with self._database.connection() as connection:

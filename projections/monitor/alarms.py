@@ -8,7 +8,7 @@ from ordersaga.audit.verification import Verification, is_late
 from projections.monitor.alarm import Alarm
 from projections.monitor.expected import Expected
 from projections.monitor.limits import Limits
-from projections.monitor.message_alarms import broker_alarms, parked_alarms, queue_alarms, relay_alarms
+from projections.monitor.message_alarms import broker_alarms, parked_alarms, queue_alarms, relay_alarms, webhook_alarms
 from projections.monitor.process_alarms import missing_alarms, process_alarms
 from projections.monitor.snapshot import Snapshot
 
@@ -43,6 +43,7 @@ def derive(seen: Observed, expected: Expected, limits: Limits) -> list[Alarm]:
         *parked_alarms(seen.snapshot),
         *relay_alarms(seen.snapshot, limits),
         *queue_alarms(seen.snapshot, limits),
+        *webhook_alarms(seen.snapshot),
         *order_alarms(seen.overdue),
         *audit_alarms(seen.verifications),
     ]

@@ -56,6 +56,7 @@ class RecentReadings:
             requests=self._requests(before, now) if target.kind == "api" or now.labels(f"{SECONDS}_count") else None,
             open_circuits=open_circuits(now),
             operations=tuple(operations(before, self._before(now, P95_SECONDS), now)),
+            disabled_webhooks=now.total("ordersaga_webhooks_subscriptions", "disabled"),
             answered_at=datetime.now(UTC),
         )
 

@@ -1,4 +1,4 @@
-"""Alarms of messages: parked, undeliverable, late, behind a detached queue, or in a broker that takes none."""
+"""Alarms of messages: parked, undeliverable, late, behind a detached queue, in a full broker, or for a dead webhook."""
 
 from collections.abc import Iterator
 
@@ -74,6 +74,15 @@ def queue_alarms(snapshot: Snapshot, limits: Limits) -> Iterator[Alarm]:
                 f"{messages(waiting)} wait for the group {group}, {pace}. Look at its workers, or start more of them."
             )
             yield Alarm("group_lag", group, "warning", text, INFRASTRUCTURE)
+
+
+def webhook_alarms(snapshot: Snapshot) -> Iterator[Alarm]:
+    """Of subscriptions whose endpoint is dead."""
+    disabled = max((process.last.disabled_webhooks for process in snapshot.processes), default=0)
+    if disabled:
+        which = "1 webhook is disabled: its" if disabled == 1 else f"{disabled:,} webhooks are disabled: their"
+        text = f"{which} endpoint is dead, and gets nothing. Mend it and resume, or remove the subscription."
+        yield Alarm("webhook_disabled", "", "warning", text, "webhooks")
 
 
 def broker_alarms(broker: BrokerStatus) -> Iterator[Alarm]:

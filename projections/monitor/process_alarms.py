@@ -25,7 +25,8 @@ def process_alarms(snapshot: Snapshot) -> Iterator[Alarm]:
 def has_alarm_of_its_own(process: ProcessStatus) -> bool:
     """Whether another alarm says what its warnings say."""
     detached = any(each.detached_queues for each in process.relays)
-    return detached or bool(process.open_circuits) or any(each.is_paused for each in process.receiving)
+    paused = any(each.is_paused for each in process.receiving)
+    return detached or paused or bool(process.open_circuits) or bool(process.disabled_webhooks)
 
 
 def down(process: ProcessStatus) -> str:

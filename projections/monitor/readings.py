@@ -33,6 +33,7 @@ WANTED: Mapping[str, tuple[str, ...]] = {
     "ordersaga_outside_calls_in_progress": ("resource", "operation"),
     "ordersaga_outside_waiting_messages": ("resource", "operation"),
     "ordersaga_outside_call_duration_seconds_bucket": ("resource", "operation", "le"),
+    "ordersaga_webhooks_subscriptions": ("state",),
     f"{SECONDS}_count": ("status",),
     f"{SECONDS}_bucket": ("le",),
 }

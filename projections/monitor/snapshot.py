@@ -87,6 +87,8 @@ class ProcessStatus:
     """Resources of outside steps, with the operation where it has a circuit of its own, that are not called."""
     operations: tuple[OperationFigures, ...] = ()
     """What its outside steps call."""
+    disabled_webhooks: int = 0
+    """Subscriptions that get nothing because their endpoint is dead."""
     answered_at: datetime | None = None
     """The time of these figures."""
     before: "ProcessStatus | None" = None

@@ -31,6 +31,7 @@ PAGES = {
     "stock": "Stock",
     "parked": "Parked messages",
     "audit": "Audit",
+    "webhooks": "Webhooks",
     "infrastructure": "Infrastructure",
 }
 NOT_FOUND = {
@@ -39,6 +40,7 @@ NOT_FOUND = {
     "payments": "Payment not found",
     "stock": "Product not found",
     "audit": "Message not found",
+    "webhooks": "Webhook not found",
 }
 QUICK = "parked"
 """The page that a browser has in half the time of the overview."""

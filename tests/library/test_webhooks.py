@@ -21,17 +21,26 @@ import pytest
 from psycopg import Connection
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from ordersaga.readside.rows import columns
 from ordersaga.runtime.backoff import Backoff
+from ordersaga.webhooks import collecting, endpoint, schedule, sender, subscriptions
 from ordersaga.webhooks import deliveries as sent
-from ordersaga.webhooks import endpoint, schedule, sender, subscriptions
 from ordersaga.webhooks.sealing import SecretBox
 from tests.support.counting import CountKept
 from tests.support.databases import Databases
+from tests.support.plans import plan_of, rows_read
 from tests.support.wait import until
 from tests.support.webhook_receiver import Receiver, receiving
 from tests.support.webhooks import KEY, OLGA, SOURCE, Webhooks, settings, webhooks_on
 from tests.support.workers import ROOT, counted
 
+SENT = """
+insert into webhook_deliveries (subscription_id, message_id, type, key, body, state, next_attempt_at, ended_at)
+select %(id)s, gen_random_uuid(), 'test.x.v1', number::text, '{}',
+    case when number <= %(delivered)s then 'delivered' else 'pending' end,
+    case when number > %(delivered)s then now() end, case when number <= %(delivered)s then now() end
+from generate_series(1, %(delivered)s::int + %(pending)s::int) as number
+"""
 TELL = """
 insert into alarms_told (change, name, subject, severity, text, address) values (%s, %s, %s, %s, %s, %s)
 """
@@ -330,6 +339,25 @@ def statements_of_a_turn(webhooks: Webhooks) -> int:
     with Counting.connect(webhooks.database.url, autocommit=True) as connection:
         process._turn(connection)
     return len(seen)
+
+
+def test_what_is_asked_at_each_look_reads_what_is_due_and_new_and_not_what_was_sent_or_logged(
+    webhooks: Webhooks, receiver: Receiver
+) -> None:
+    id_ = webhooks.add(receiver)
+    webhooks.connection.execute(SENT, {"id": id_, "delivered": 3000, "pending": 5})
+    webhooks.log_some(300)
+    [(head,)] = webhooks.connection.execute("select max(position) from event_log")
+    with psycopg.connect(webhooks.database.owner_url, autocommit=True) as owner:
+        owner.execute("analyze webhook_deliveries, event_log")
+    due = {"active": [id_], "under_way": [0], "limit": 8}
+    new = {"after": head - 5, "head": head, "contracts": list(SOURCE.contracts), "limit": collecting.PAGE}
+    for statement, parameters in ((sent.HEADS, due), (collecting.EVENTS, new)):
+        plan = plan_of(webhooks.connection, statement.as_string(), parameters)
+        assert 5 <= rows_read(plan) <= 10, plan
+    for newest in (sent.NEWEST.format(columns(sent.WebhookDelivery)), subscriptions.STATUSES):
+        plan = plan_of(webhooks.connection, newest.as_string(), {"id": None} if "(id)" in newest.as_string() else {})
+        assert rows_read(plan) <= 10, plan
 
 
 def test_a_receiver_that_got_everything_gets_nothing_again_when_its_position_is_set_back(

@@ -102,6 +102,12 @@ select {} from webhook_deliveries
 where subscription_id = %(subscription)s and (%(state)s::text is null or state = %(state)s) and id < %(before)s
 order by id desc limit %(limit)s
 """)
+NEWEST = SQL("""
+select {} from (
+    select newest.* from webhook_subscriptions s cross join lateral (
+        select * from webhook_deliveries d where d.subscription_id = s.id order by d.id desc limit 1) as newest
+    ) as found
+""")
 ONE = SQL("select {} from webhook_deliveries where id = %(id)s")
 RETRY = """
 with retried as (
@@ -170,6 +176,12 @@ def page(
     """Deliveries of a subscription, the newest first."""
     values = {"subscription": subscription_id, "state": state, "limit": limit, "before": before}
     return select(connection, WebhookDelivery, PAGE.format(columns(WebhookDelivery)), values)
+
+
+def newest(connection: Connection[Any]) -> dict[UUID, WebhookDelivery]:
+    """The newest delivery of each subscription that has one."""
+    found = select(connection, WebhookDelivery, NEWEST.format(columns(WebhookDelivery)), {})
+    return {each.subscription_id: each for each in found}
 
 
 def show(connection: Connection[Any], number: int) -> DeliveryToSend:

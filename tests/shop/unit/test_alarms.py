@@ -104,6 +104,11 @@ KINDS: list[tuple[dict[str, Any], list[tuple[str, str, str, str]], str]] = [
         [("broker_away", "", "critical", "infrastructure")],
         "does not answer at x.",
     ),
+    (
+        {"worker": replace(WORKER, problems=("The webhook 1 is disabled: gone",), disabled_webhooks=1)},
+        [("webhook_disabled", "", "warning", "webhooks")],
+        "1 webhook is disabled",
+    ),
     ({"overdue": 1}, [("orders_overdue", "", "warning", "orders?overdue=yes")], "1 order is overdue"),
     (
         {"verifications": {"orders": {**VERIFIED, "findings": 3}}},

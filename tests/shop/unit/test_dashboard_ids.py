@@ -9,13 +9,14 @@ from dash.development.base_component import Component
 from flask import Flask
 
 from projections.dashboard.app import make
-from projections.dashboard.pages import infrastructure, parked
+from projections.dashboard.pages import infrastructure, parked, webhooks
 
 MESSAGE = UUID(int=7)
 LAYOUTS = {
     ("parked",): lambda: parked.layout(""),
     ("parked", "group", "run"): lambda: parked.layout("order_service/0123abcd"),
     ("message",): lambda: parked.layout(f"order_service/reaction/{MESSAGE}"),
+    ("webhook",): lambda: webhooks.layout(str(MESSAGE)),
     ("pause",): lambda: infrastructure.layout(""),
 }
 """Prefixes of the ids on a page -> its layout."""
