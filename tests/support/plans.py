@@ -7,7 +7,8 @@ from typing import Any
 from psycopg import Connection
 from psycopg.sql import SQL, Identifier, Literal
 
-NAME = "select name from pg_prepared_statements where statement = %s"
+NAME = "select name from pg_prepared_statements where statement = %s order by prepare_time desc limit 1"
+"""The newest: a session that was used before has the same text for parameters of other types too."""
 
 
 def plan_of(connection: Connection[Any], statement: str, parameters: Mapping[str, Any]) -> str:
