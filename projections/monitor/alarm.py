@@ -5,6 +5,8 @@ from datetime import datetime
 from typing import Literal
 
 Severity = Literal["critical", "warning"]
+INFRASTRUCTURE, PARKED, WEBHOOKS = "infrastructure", "parked", "webhooks"
+"""Pages where one acts, relative to the dashboard's root."""
 AlarmKey = tuple[str, str]
 """Name and subject: at most one alarm of a key stands at a time."""
 

@@ -9,7 +9,7 @@ from projections.monitor.alarm import Alarm
 from projections.monitor.expected import Expected
 from projections.monitor.limits import Limits
 from projections.monitor.message_alarms import broker_alarms, parked_alarms, queue_alarms, relay_alarms, webhook_alarms
-from projections.monitor.process_alarms import missing_alarms, process_alarms
+from projections.monitor.process_alarms import missing_alarms, pause_alarms, process_alarms
 from projections.monitor.snapshot import Snapshot
 
 RANKS = (
@@ -38,6 +38,7 @@ def derive(seen: Observed, expected: Expected, limits: Limits) -> list[Alarm]:
     """All alarms, the worst first."""
     found = [
         *missing_alarms(seen.snapshot, expected),
+        *pause_alarms(seen.snapshot),
         *process_alarms(seen.snapshot),
         *broker_alarms(seen.snapshot.broker),
         *parked_alarms(seen.snapshot),

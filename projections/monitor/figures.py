@@ -114,7 +114,7 @@ def relay(before: Reading | None, now: Reading, database: str) -> RelayFigures:
 
 
 def open_circuits(now: Reading) -> tuple[str, ...]:
-    """`stripe`, or `stripe: create` where each operation has a circuit of its own."""
+    """Such as `card processor: charge`."""
     found = [key for key, value in now.figures.items() if key[0] == "ordersaga_circuit_open" and value]
     return tuple(sorted(": ".join(label for label in labels if label) for _, *labels in found))
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Iterator
 
-from projections.monitor.alarm import Alarm
+from projections.monitor.alarm import INFRASTRUCTURE, PARKED, WEBHOOKS, Alarm
 from projections.monitor.limits import Limits
 from projections.monitor.snapshot import BrokerStatus, ReceivingFigures, RelayFigures, Snapshot
 
-INFRASTRUCTURE, PARKED = "infrastructure", "parked"
 BROKER_LIMITS = {
     "memory": "RabbitMQ has reached its memory limit and takes no messages. Let queues be emptied, or raise the limit.",
     "disk": "RabbitMQ has too little disk space and takes no messages. Free space on its disk.",
@@ -82,7 +81,7 @@ def webhook_alarms(snapshot: Snapshot) -> Iterator[Alarm]:
     if disabled:
         which = "1 webhook is disabled: its" if disabled == 1 else f"{disabled:,} webhooks are disabled: their"
         text = f"{which} endpoint is dead, and gets nothing. Mend it and resume, or remove the subscription."
-        yield Alarm("webhook_disabled", "", "warning", text, "webhooks")
+        yield Alarm("webhook_disabled", "", "warning", text, WEBHOOKS)
 
 
 def broker_alarms(broker: BrokerStatus) -> Iterator[Alarm]:

@@ -1,25 +1,27 @@
-"""Alarms of processes: down, not ready, with a warning, or missing for a group or a database."""
+"""Alarms of processes: down, not ready, with a warning, missing for a group or a database, or of a paused group."""
 
 from collections.abc import Iterator
 
-from projections.monitor.alarm import Alarm
+from projections.monitor.alarm import INFRASTRUCTURE, Alarm
 from projections.monitor.expected import Expected
 from projections.monitor.snapshot import ProcessStatus, Snapshot
-
-PLACE = "infrastructure"
 
 
 def process_alarms(snapshot: Snapshot) -> Iterator[Alarm]:
     """Of each process by itself."""
     for process in snapshot.processes:
         for circuit in process.open_circuits:
-            yield Alarm("circuit_open", f"{process.name} {circuit}", "warning", of_circuit(process, circuit), PLACE)
+            yield Alarm(
+                "circuit_open", f"{process.name} {circuit}", "warning", of_circuit(process, circuit), INFRASTRUCTURE
+            )
         if process.state == "down":
-            yield Alarm("process_down", process.name, "critical", down(process), PLACE, process.since)
+            yield Alarm("process_down", process.name, "critical", down(process), INFRASTRUCTURE, process.since)
         elif process.state == "not ready" and len(process.problems) > len(process.open_circuits):
-            yield Alarm("process_not_ready", process.name, "critical", not_ready(process), PLACE, process.since)
+            yield Alarm(
+                "process_not_ready", process.name, "critical", not_ready(process), INFRASTRUCTURE, process.since
+            )
         elif process.state == "up" and process.problems and not has_alarm_of_its_own(process):
-            yield Alarm("process_warning", process.name, "warning", warned(process), PLACE)
+            yield Alarm("process_warning", process.name, "warning", warned(process), INFRASTRUCTURE)
 
 
 def has_alarm_of_its_own(process: ProcessStatus) -> bool:
@@ -55,12 +57,16 @@ def sentences(process: ProcessStatus) -> str:
 def missing_alarms(snapshot: Snapshot, expected: Expected) -> Iterator[Alarm]:
     """Of groups without a worker and databases without an active relay."""
     for group in groups_without_worker(snapshot, expected):
-        yield Alarm("no_worker", group, "critical", no_worker(snapshot, group), PLACE)
+        yield Alarm("no_worker", group, "critical", no_worker(snapshot, group), INFRASTRUCTURE)
+    for database in databases_without_relay(snapshot, expected):
+        yield Alarm("no_relay", database, "critical", no_relay(database), INFRASTRUCTURE)
+
+
+def pause_alarms(snapshot: Snapshot) -> Iterator[Alarm]:
+    """Of groups that a person has paused."""
     for group in sorted(paused_groups(snapshot)):
         text = f"The group {group} is paused, and its messages wait. Resume it when the cause of the pause is gone."
-        yield Alarm("group_paused", group, "warning", text, PLACE)
-    for database in databases_without_relay(snapshot, expected):
-        yield Alarm("no_relay", database, "critical", no_relay(database), PLACE)
+        yield Alarm("group_paused", group, "warning", text, INFRASTRUCTURE)
 
 
 def groups_without_worker(snapshot: Snapshot, expected: Expected) -> list[str]:

@@ -84,7 +84,7 @@ class ProcessStatus:
     receiving: tuple[ReceivingFigures, ...] = ()
     requests: RequestFigures | None = None
     open_circuits: tuple[str, ...] = ()
-    """Resources of outside steps, with the operation where it has a circuit of its own, that are not called."""
+    """Operations of outside steps that are not called, such as `card processor: charge`."""
     operations: tuple[OperationFigures, ...] = ()
     """What its outside steps call."""
     disabled_webhooks: int = 0

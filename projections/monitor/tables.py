@@ -45,11 +45,7 @@ alarm_changes = Table(
     UniqueConstraint("alarm", "change"),
 )
 """Append-only: `raised` or `cleared` for each beginning and end. Positions become visible in order, because every
-writer holds the row of `alarm_recorder` until its commit; so a reader with a cursor misses nothing:
-
-    select position, change, at, alarms.* from alarm_changes join alarms on alarms.id = alarm where position > %s
-    order by position limit %s
-"""
+writer holds the row of `alarm_recorder` until its commit, so that a reader with a cursor misses nothing."""
 
 alarm_recorder = Table(
     "alarm_recorder",

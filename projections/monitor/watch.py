@@ -42,7 +42,7 @@ class Watch:
         self._minutes = Minutes()
         self._recorder = Recorder(self._database)
         self._settled_at: float | None = time.monotonic() + SETTLE_SECONDS
-        self._late_orders = 0
+        self._overdue_orders = 0
         self._verified_at = float("-inf")
         self._verifications: Mapping[str, Verification | None] = {}
         self._stopping = threading.Event()
@@ -95,8 +95,8 @@ class Watch:
     def _overdue(self) -> int:
         """As it was when the database answered last."""
         with suppress(psycopg.Error), self._database.connection(timeout=1) as connection:
-            self._late_orders = queries.overdue(connection)
-        return self._late_orders
+            self._overdue_orders = queries.overdue(connection)
+        return self._overdue_orders
 
     def _verified(self) -> Mapping[str, Verification | None]:
         if time.monotonic() - self._verified_at > VERIFICATION_SECONDS:

@@ -1,4 +1,4 @@
-"""What was measured in the last hours, days or weeks, in some 180 points."""
+"""What was measured in the last hours, days or weeks, in at most 200 points."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta

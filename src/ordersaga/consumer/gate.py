@@ -5,7 +5,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from ordersaga.database.locks import GROUP_GATE
+from ordersaga.database.locks import BRIEFLY, GROUP_GATE
 from ordersaga.runtime.errors import Unavailable
 from ordersaga.runtime.links import DatabaseLink
 
@@ -42,7 +42,7 @@ def enter(connection: Connection[Any]) -> None:
     """
     try:
         with connection.transaction():
-            connection.execute("set local lock_timeout = '1s'")
+            connection.execute(BRIEFLY)
             connection.execute(ENTER, GROUP_GATE)
     except psycopg.errors.LockNotAvailable:
         raise Unavailable("the queues of this group are being changed") from None

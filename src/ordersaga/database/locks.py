@@ -31,6 +31,13 @@ MIGRATION = 7_236_843_021
 """A single 64-bit key. Two processes that start at the same time migrate one after the other."""
 
 
+BRIEFLY = "set local lock_timeout = '1s'"
+"""Until the transaction ends, its statements wait for any lock no longer than this."""
+UNTIL_COMMIT = "select pg_advisory_xact_lock(%s, %s)"
+"""Takes a lock, after waiting for it, until the transaction ends."""
+UNLOCK = "select pg_advisory_unlock(%s, %s)"
+
+
 def try_lock(connection: Connection[Any], lock: tuple[int, int]) -> bool:
     """Take a lock until the session ends. Returns False when another session holds it."""
     row = connection.execute("select pg_try_advisory_lock(%s, %s)", lock).fetchone()

@@ -3,13 +3,9 @@
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
 
 from ordersaga.inbox.delivery import Delivery, Received
 from ordersaga.runtime import telemetry
-
-if TYPE_CHECKING:
-    pass
 
 FIRST_ATTEMPT = "x-first-attempt"
 """Header of a parked message: the traceparent of the attempt that parked it."""

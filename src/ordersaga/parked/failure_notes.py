@@ -160,8 +160,7 @@ def hold(connection: Connection[Any], failure: str, operator: Operator) -> Failu
     """
     with connection.transaction():
         note = keep(connection, failure)
-        said = {name: clean(text) for name, text in operator._asdict().items()}
-        if connection.execute(HOLD, {**said, "failure": failure}).fetchone():
+        if connection.execute(HOLD, {**operator.storable()._asdict(), "failure": failure}).fetchone():
             operator_actions.record(connection, "hold", operator, failure)
             connection.execute(statement(FOLLOW[note.refused_by], note.refused_by), (failure,))
             settle(connection)

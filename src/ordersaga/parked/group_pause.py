@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from ordersaga.database.locks import GROUP_PAUSE
+from ordersaga.database.locks import GROUP_PAUSE, UNTIL_COMMIT
 from ordersaga.parked import operator_actions
 from ordersaga.parked.operator import Operator
 
@@ -16,7 +16,6 @@ where action in ('pause', 'resume') order by position desc limit 1
 """
 IS_PAUSED = f"coalesce((select action = 'pause' from ({NEWEST}) as newest), false)"  # noqa: S608 - a constant
 CURRENT = f"select acted_at as since, actor, reason from ({NEWEST}) as newest where action = 'pause'"  # noqa: S608
-LOCK = "select pg_advisory_xact_lock(%s, %s)"
 
 
 class Pause(NamedTuple):
@@ -39,7 +38,7 @@ def current(connection: Connection[Any]) -> Pause | None:
 def pause(connection: Connection[Any], operator: Operator) -> tuple[Pause, bool]:
     """Pause the group. Returns the pause, and whether it began now; one that lasts already stays as it is."""
     with connection.transaction():
-        connection.execute(LOCK, GROUP_PAUSE)
+        connection.execute(UNTIL_COMMIT, GROUP_PAUSE)
         before = current(connection)
         if before:
             return before, False
@@ -52,7 +51,7 @@ def pause(connection: Connection[Any], operator: Operator) -> tuple[Pause, bool]
 def resume(connection: Connection[Any], operator: Operator) -> Pause | None:
     """End the pause and return it; None when there was none, and then nothing is recorded."""
     with connection.transaction():
-        connection.execute(LOCK, GROUP_PAUSE)
+        connection.execute(UNTIL_COMMIT, GROUP_PAUSE)
         before = current(connection)
         if before:
             operator_actions.record(connection, "resume", operator)

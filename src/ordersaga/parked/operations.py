@@ -12,7 +12,6 @@ from ordersaga.parked.held_by_broker import HeldByBroker
 from ordersaga.parked.held_by_reaction import HeldByReaction
 from ordersaga.parked.operator import ActionRefused, Changed, Operator, UnknownMessage
 from ordersaga.parked.refused_by import RefusedBy, statement
-from ordersaga.parked.table import clean
 
 Held = HeldByReaction | HeldByBroker
 
@@ -64,9 +63,9 @@ def record(
     connection: Connection[Any], action: str, held: Held, operator: Operator, new_body: bytes | None = None
 ) -> None:
     """Record an action, with the message as it is before the action."""
-    said = {name: clean(text) for name, text in operator._asdict().items()}
-    parameters = {**said, "action": action, "message_id": held.message_id, "refused_by": held.refused_by}
-    connection.execute(statement(RECORD, held.refused_by), {**parameters, "new_body": new_body})
+    said, about = operator.storable()._asdict(), {"message_id": held.message_id, "refused_by": held.refused_by}
+    parameters = {**said, **about, "action": action, "new_body": new_body}
+    connection.execute(statement(RECORD, held.refused_by), parameters)
 
 
 def retry(

@@ -1,6 +1,8 @@
 """The operator who acts on a parked message, and the errors of an action."""
 
-from typing import NamedTuple
+from typing import NamedTuple, Self
+
+from ordersaga.inbox.headers import storable
 
 
 class Operator(NamedTuple):
@@ -8,6 +10,10 @@ class Operator(NamedTuple):
 
     actor: str
     reason: str
+
+    def storable(self) -> Self:
+        """The same, without what Postgres text cannot hold."""
+        return self._replace(actor=storable(self.actor), reason=storable(self.reason))
 
 
 class UnknownMessage(LookupError):

@@ -8,7 +8,6 @@ from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ordersaga.parked.operator import Operator
-from ordersaga.parked.table import clean
 
 RECORD = """
 insert into operator_actions (action, failure, run, actor, reason, details)
@@ -27,9 +26,8 @@ def record(
     details: Mapping[str, Any] = NO_DETAILS,
 ) -> None:
     """Record an action; call it in the transaction of the action."""
-    said = {name: clean(text) for name, text in operator._asdict().items()}
     about = {"action": action, "failure": failure, "run": run, "details": Jsonb(dict(details))}
-    connection.execute(RECORD, {**said, **about})
+    connection.execute(RECORD, {**operator.storable()._asdict(), **about})
 
 
 COLUMNS: LiteralString = "position, action, failure, run, actor, reason, acted_at, details"

@@ -30,13 +30,23 @@ select position, message_id, key, contract, {BROKER_STATE} as state, attempts,
 from undeliverable
 """  # noqa: S608 - a constant
 
-FAILURE = r"left(md5(concat_ws(E'\n', error, coalesce(contract, ''), regexp_replace(place, ':\d+ ', ' '))), 8)"
-"""The name of a failure group: contract, error, and file and function that raised it. The line is no part of it,
-because a deploy moves it."""
-ON_HOLD = f"""
-coalesce(held, {FAILURE} in (select failure from failure_notes where held_since is not null))
-"""  # noqa: S608 - a constant
-"""Whether a person holds a message, or its failure group."""
+
+def failure_of(error: LiteralString, contract: LiteralString, place: LiteralString) -> LiteralString:
+    """The SQL of the name of a failure group, of the columns that have contract, error, and file and function.
+
+    The line of the place is no part of it, because a deploy moves it.
+    """
+    parts = rf"{error}, coalesce({contract}, ''), regexp_replace({place}, ':\d+ ', ' ')"
+    return rf"left(md5(concat_ws(E'\n', {parts})), 8)"
+
+
+def on_hold(failure: LiteralString) -> LiteralString:
+    """The SQL of whether a person holds a message, or its failure group of this name."""
+    return f"coalesce(held, {failure} in (select failure from failure_notes where held_since is not null))"  # noqa: S608
+
+
+FAILURE = failure_of("error", "contract", "place")
+ON_HOLD = on_hold(FAILURE)
 ROWS: dict[RefusedBy, LiteralString] = {"reaction": f"({REACTION}) as parked", "broker": f"({BROKER}) as parked"}
 """The subquery with the columns of parked messages, by who refused them."""
 

@@ -7,7 +7,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.errors import LockNotAvailable
 
-from ordersaga.database.locks import RETRY_RUNNER, try_lock
+from ordersaga.database.locks import BRIEFLY, RETRY_RUNNER, UNLOCK, try_lock
 from ordersaga.parked import operations, retry_runs
 from ordersaga.parked.group_pause import IS_PAUSED
 from ordersaga.parked.operator import Operator, UnknownMessage
@@ -22,7 +22,7 @@ SHORTEST_SECONDS = 0.02
 MAX_BATCH = 100
 SETTLE_SECONDS = 60.0
 """For so long after its last retry a run waits for outcomes; an attempt takes less."""
-FORGOTTEN = "interval '1 hour'"
+NO_OUTCOME_AFTER = "interval '1 hour'"
 """A message without an outcome for so long, such as one behind a dead one, is no longer looked at."""
 
 LOOK = f"""
@@ -38,7 +38,7 @@ with looked as (
 ended as (
     delete from retry_run_messages as mine using looked
     where (mine.run, mine.refused_by, mine.position) = (looked.run, looked.refused_by, looked.position)
-        and (is_gone or has_failed or looked.retried_at < now() - {FORGOTTEN})
+        and (is_gone or has_failed or looked.retried_at < now() - {NO_OUTCOME_AFTER})
     returning looked.run, is_gone, has_failed, exists (
         select from parked_actions as action
         where action.message_id = looked.message_id and action.refused_by = looked.refused_by
@@ -69,13 +69,11 @@ update retry_runs set next_{by} = %(position)s, retried = retried + %(retried)s,
 where run = %(run)s and state = 'running' returning run"""  # noqa: S608 - constants
     for by in REFUSED_BY
 }
-NOTE = "insert into retry_run_messages (run, refused_by, position, message_id) values (%s, %s, %s, %s)"
-BRIEFLY = "set local lock_timeout = '1s'"
+ADD = "insert into retry_run_messages (run, refused_by, position, message_id) values (%s, %s, %s, %s)"
 PACE = """
 update retry_runs set next_at = greatest(next_at, now() - interval '1 second') + make_interval(secs => %s)
 where run = %s
 """
-UNLOCK = "select pg_advisory_unlock(%s, %s)"
 
 Found = tuple[RefusedBy, int, UUID]
 """Who refused a message, its position and its id."""
@@ -192,6 +190,6 @@ def retry_one(connection: Connection[Any], run: RetryRun, found: Found) -> bool:
         counted = {"position": position, "retried": 1, "run": run.run}
         if connection.execute(ADVANCE[by].encode(), counted).fetchone() is None:
             return False
-        connection.execute(NOTE, (run.run, by, position, message_id))
+        connection.execute(ADD, (run.run, by, position, message_id))
         operations.retry(connection, message_id, Operator(run.actor, run.reason), refused_by=by)
     return True

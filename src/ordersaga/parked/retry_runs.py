@@ -7,7 +7,7 @@ from typing import Any, Literal
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from ordersaga.database.locks import RETRY_RUNS
+from ordersaga.database.locks import RETRY_RUNS, UNTIL_COMMIT
 from ordersaga.parked import group_pause, operator_actions
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import ActionRefused, Operator
@@ -114,7 +114,6 @@ select count(*)::int, coalesce(max(position), 0) from {rows}
 where (%(failure)s::text is null or {failure} = %(failure)s) and (%(state)s::text is null or state = %(state)s)
     and (%(key)s::text is null or key = %(key)s) and state <> 'waiting'
 """
-LOCK = "select pg_advisory_xact_lock(%s, %s)"
 OVERLAPPING = "select min(run) from retry_runs where state = 'running' and (failure is null or %s::text is null)"
 OF_FAILURE = "select run from retry_runs where state = 'running' and failure = %s"
 START = """
@@ -145,17 +144,18 @@ def start(
         ActionRefused: there is nothing to retry.
         RunsAlready: another run retries these messages.
     """
-    said = {name: clean(text) for name, text in operator._asdict().items()}
     limits = {"first": first, "rate": rate, "max_failed": max_failed}
     with connection.transaction():
-        connection.execute(LOCK, RETRY_RUNS)
+        connection.execute(UNTIL_COMMIT, RETRY_RUNS)
         require_no_other(connection, wanted.failure)
         found = {by: count(connection, wanted, by) for by in REFUSED_BY if wanted.refused_by in (None, by)}
         total = sum(number for number, _ in found.values())
         if not total:
             raise ActionRefused("no message that failed is parked and fits: there is nothing to retry")
         last: dict[str, int] = {by: found.get(by, (0, 0))[1] for by in REFUSED_BY}
-        row = connection.execute(START, {**vars(wanted), **limits, **said, **last, "total": total}).fetchone()
+        row = connection.execute(
+            START, {**vars(wanted), **limits, **operator.storable()._asdict(), **last, "total": total}
+        ).fetchone()
         assert row
         operator_actions.record(connection, "start run", operator, wanted.failure, row[0], {**limits, "total": total})
         return find(connection, row[0])

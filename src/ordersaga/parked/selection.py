@@ -8,6 +8,7 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.errors import LockNotAvailable
 
+from ordersaga.database.locks import BRIEFLY
 from ordersaga.parked import inspection, operations, operator_actions, running_attempt
 from ordersaga.parked.listing import ParkedFilter, messages
 from ordersaga.parked.operator import ActionRefused, Changed, Operator, TookEffect, UnknownMessage
@@ -81,7 +82,6 @@ def winning(connection: Connection[Any], choice: Choice, known: Known) -> Iterat
         raise
 
 
-BRIEFLY = "set local lock_timeout = '1s'"
 SKIPPED = """
 select actor, acted_at from parked_actions where message_id = %s and action = 'skip' order by position desc limit 1
 """

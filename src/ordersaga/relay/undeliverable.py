@@ -15,6 +15,7 @@ from psycopg import Connection
 from ordersaga.envelope.limits import MAX_CONTRACT, MAX_KEY
 from ordersaga.envelope.message import COLUMNS
 from ordersaga.parked import failure_notes
+from ordersaga.parked.refused_by import failure_of, on_hold
 from ordersaga.relay.window import Outgoing, outgoing, page_of
 from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.logs import log
@@ -30,11 +31,8 @@ RELOAD_SECONDS = 1.0
 MESSAGE = ", ".join(COLUMNS)
 BACKOFF = Backoff(first=1.0, longest=300.0, jitter=0.5)
 
-ON_HOLD = """
-coalesce(held, left(md5(concat_ws(E'\\n', kind, contract, contract)), 8) in (
-    select failure from failure_notes where held_since is not null))
-"""
-"""As in `parked.refused_by`: the kind is the error, the contract is the place."""
+ON_HOLD = on_hold(failure_of("kind", "contract", "contract"))
+"""The kind is the error, the contract is the place."""
 # `waits` is due as soon as it is the first of its key.
 IS_DUE = f"(kind = 'waits' or coalesce(next_attempt_at <= now(), false)) and not {ON_HOLD}"
 HEADS = f"""

@@ -38,7 +38,7 @@ class Outbound:
     def is_busy(self) -> bool:
         return any(each.under_way for each in self._endpoints.values())
 
-    def forget_waiting(self) -> None:
+    def drop_waiting(self) -> None:
         """Another process may have sent them: read them again."""
         for endpoint in self._endpoints.values():
             endpoint.waiting.clear()

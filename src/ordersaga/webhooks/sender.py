@@ -77,7 +77,7 @@ class WebhookSender:
             if self._stop.wait(IDLE_SECONDS):
                 return
         log.info("this process sends the webhooks")
-        self._outbound.forget_waiting()
+        self._outbound.drop_waiting()
         while not self._stop.is_set():
             self._keep_house(connection)
             is_needed = self._turn(connection)

@@ -1,7 +1,7 @@
 """The headers of a delivery, signed as Standard Webhooks specifies."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from uuid import UUID
 
 from standardwebhooks import Webhook
@@ -19,7 +19,3 @@ def signed_headers(secrets: Sequence[str], message_id: UUID, body: str, now: dat
         "webhook-timestamp": str(int(now.timestamp())),
         "webhook-signature": " ".join(Webhook(secret).sign(str(message_id), now, body) for secret in secrets),
     }
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)

@@ -21,7 +21,6 @@ ALARMS = "alarms"
 ROTATION = timedelta(hours=24)
 """How long the old secret stays valid beside a new one."""
 MAX_SUBSCRIPTIONS = 100
-MAX_TEXT = 500
 State = Literal["active", "paused", "disabled"]
 Format = Literal["cloudevents", "text"]
 
@@ -168,7 +167,7 @@ def add(
 
 def record(connection: Connection[Any], id_: UUID, action: str, operator: Operator, **detail: Any) -> None:
     """Record what a person did, in the caller's transaction."""
-    connection.execute(RECORD, (id_, action, operator.actor, operator.reason, Jsonb(detail)))
+    connection.execute(RECORD, (id_, action, *operator.storable(), Jsonb(detail)))
 
 
 def statuses(connection: Connection[Any], id_: UUID | None = None) -> list[SubscriptionStatus]:
