@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -45,8 +46,9 @@ OF_OTHERS = {
 """Metrics of the Python client and of RabbitMQ; a test on the running stack scrapes each of them."""
 
 
+@cache
 def labels_by_sample() -> dict[str, set[str]]:
-    """Sample -> its labels."""
+    """Sample -> its labels; parsing all sources takes 0.7 s."""
     found = dict(OF_OTHERS)
     for name, kind, labels in metrics_of_the_code():
         names = {label for label in labels.split(", ") if label}
