@@ -164,8 +164,8 @@ def test_a_redelivered_message_is_not_spared_its_call_because_an_earlier_deliver
 
 def test_a_parked_message_waits_in_its_table_and_not_in_hand(bank: Bank, steps: OutsideSteps) -> None:
     pay(steps, bank, PAY_AT_ONCE)
-    assert "bank/pay" in steps.held_operations
-    assert "bank/ask" not in steps.held_operations
+    assert "bank/pay" in steps.unready_operations
+    assert "bank/ask" not in steps.unready_operations
     with pytest.raises(NotCalled, match="bank/pay has no place"):
         steps.start(received(101), fresh=False).result(20)
 

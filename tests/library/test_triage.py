@@ -105,9 +105,9 @@ def test_what_the_broker_refused_is_held_with_its_failure_or_alone(
         operations.retry(connection, first.id, ALICE)
         assert due()
         failure_notes.release(connection, failure, ALICE)
-        operations.keep(connection, first.id, ALICE)
+        operations.hold(connection, first.id, ALICE)
         assert not due()
-        operations.keep(connection, first.id, ALICE, held=False)
+        operations.release(connection, first.id, ALICE)
         assert due()
 
 

@@ -60,7 +60,7 @@ def parked_as(connection: Connection[Any], message: Message) -> UUID:
 class NoSteps:
     """A worker without outside steps."""
 
-    held_operations: tuple[str, ...] = ()
+    unready_operations: tuple[str, ...] = ()
     places = 0
 
     def needed(self, _: object) -> bool:

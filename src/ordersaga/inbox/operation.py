@@ -106,9 +106,9 @@ class Operation:
         return self.in_progress < self.at_once
 
     @property
-    def is_held(self) -> bool:
-        """Whether a parked message that needs it is better left in its table now."""
-        return self.circuit.refuses or bool(self.waiting) or not self.has_place or self.pace.seconds() > 0
+    def is_ready(self) -> bool:
+        """Whether a parked message that needs it is to be tried now; else it is better left in its table."""
+        return self.has_place and not (self.circuit.refuses or self.waiting or self.pace.seconds() > 0)
 
     @property
     def problem(self) -> str:

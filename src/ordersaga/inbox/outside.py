@@ -57,8 +57,8 @@ class OutsideSteps:
         limits: SessionLimits = WORKER,
         resource_limits: Limits | None = None,
     ) -> None:
-        self.steps = {name: reaction for name, reaction in reactions.by_contract.items() if reaction.outside}
-        self.operations = operations_of(self.steps.values(), resource_limits or {})
+        self.reactions = {name: reaction for name, reaction in reactions.by_contract.items() if reaction.outside}
+        self.operations = operations_of(self.reactions.values(), resource_limits or {})
         self.announcements = announcements
         self.resources = resources
         self.stopping = stopping
@@ -85,7 +85,7 @@ class OutsideSteps:
         )
 
     def __enter__(self) -> "OutsideSteps":
-        if self.steps:
+        if self.reactions:
             self.pool.open()
         return self
 
@@ -97,7 +97,7 @@ class OutsideSteps:
 
     def needed(self, message: Received | Broken) -> bool:
         """Whether the reaction to this message has an outside step."""
-        return isinstance(message, Received) and message.contract in self.steps and not message.delivery.is_suspect
+        return isinstance(message, Received) and message.contract in self.reactions and not message.delivery.is_suspect
 
     @property
     def problems(self) -> list[str]:
@@ -106,9 +106,9 @@ class OutsideSteps:
         return [operation.problem for operation in self.operations.values() if operation.problem] + own
 
     @property
-    def held_operations(self) -> list[str]:
+    def unready_operations(self) -> list[str]:
         """Operations that parked messages are not to be tried for now."""
-        return [name for name, operation in self.operations.items() if operation.is_held]
+        return [name for name, operation in self.operations.items() if not operation.is_ready]
 
     def start(self, message: Received, fresh: bool) -> Step:
         """Run the step in a thread, if the message needs it; the result is its answer, None without one."""
@@ -219,7 +219,7 @@ class OutsideSteps:
     def call(self, step: Step, operation: Operation, transaction: Transaction) -> bool:
         """Settle the step with the answer of the resource. Returns True if it waits in line to be called again."""
         message = step.message
-        outside = self.steps[message.contract].outside
+        outside = self.reactions[message.contract].outside
         assert outside is not None
         if not step.begin_call():
             return False
@@ -245,8 +245,8 @@ class OutsideSteps:
         return False
 
     def operation_for(self, message: Received, transaction: Transaction) -> Operation:
-        step = self.steps[message.contract]
-        return self.operations[f"{step.resource}/{step.operation_of(message.data, transaction)}"]
+        reaction = self.reactions[message.contract]
+        return self.operations[f"{reaction.resource}/{reaction.operation_of(message.data, transaction)}"]
 
     def transaction_or_answer(self, step: Step, seen: int, connection: Connection[Any]) -> Transaction | object | None:
         """The transaction for the step of a message that needs it, read in one statement; else what takes the place of
@@ -254,7 +254,7 @@ class OutsideSteps:
 
         The first `seen` of the messages behind it count as parked.
         """
-        message, reaction = step.message, self.steps[step.message.contract]
+        message, reaction = step.message, self.reactions[step.message.contract]
         found = look(connection, [message], reaction.loads(message.data))
         if message.id in found.known or (step.fresh and message.key in found.parked):
             return NO_ANSWER
@@ -291,12 +291,13 @@ class OutsideSteps:
             self._struggling += more
 
 
-def operations_of(steps: Iterable[Reaction], limits: Limits) -> dict[str, Operation]:
+def operations_of(reactions: Iterable[Reaction], limits: Limits) -> dict[str, Operation]:
     """All operations that these reactions may call, by `resource/operation`; of several numbers the smallest counts."""
     places: dict[tuple[str, str], int] = {}
-    for step in steps:
-        for name, number in step.at_once.items():
-            places[step.resource, name] = min(number, places.get((step.resource, name), number))
+    for reaction in reactions:
+        for name, number in reaction.at_once.items():
+            place = reaction.resource, name
+            places[place] = min(number, places.get(place, number))
     nothing = ResourceLimits()
     paces = {resource: Pace(limits.get(resource, nothing).calls_per_second) for resource, _ in places}
     return {

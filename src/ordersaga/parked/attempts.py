@@ -54,7 +54,7 @@ coalesce(held, false) or {IS_WANTED} as is_kept
 """
 MAY_BE_TRIED = f"""
 state = 'retrying' and (error <> %(unknown)s or contract = any(%(contracts)s))
-and operation <> all(%(held)s) and not {ON_HOLD} and not {IS_WANTED} and not {IS_PAUSED}
+and operation <> all(%(unready)s) and not {ON_HOLD} and not {IS_WANTED} and not {IS_PAUSED}
 """
 
 CLAIM = f"""
@@ -77,20 +77,20 @@ returning {COLUMNS}, was_interrupted, had_called
 
 
 def claim(
-    connection: Connection[Any], alone: bool, contracts: Sequence[str] = (), held: Sequence[str] = ()
+    connection: Connection[Any], alone: bool, contracts: Sequence[str] = (), unready: Sequence[str] = ()
 ) -> ParkedMessage | None:
     """Claim a message whose next attempt is due, and count the attempt, so that one that kills the process counts too.
 
     A message whose last attempt was interrupted is claimed only when `alone`, with no other attempt under way: the next
     death must not be counted against another message. After its last attempt it is returned as dead. Messages that
-    wait for one of the `held` operations stay: it is not to be called. One whose contract was unknown is claimed only
-    by a worker that knows it, among its `contracts`. None is claimed that a person keeps, nor while the group is
+    wait for one of the `unready` operations stay: it is not to be called. One whose contract was unknown is claimed
+    only by a worker that knows it, among its `contracts`. None is claimed that a person keeps, nor while the group is
     paused.
     """
     known = {"unknown": table.UNKNOWN, "contracts": list(contracts)}
     most = {"attempts": table.MAX_ATTEMPTS, "deaths": table.MAX_INTERRUPTED_ATTEMPTS, "suspect": table.SUSPECT}
     with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
-        limits = {"lease": LEASE, "alone": alone, "held": list(held)}
+        limits = {"lease": LEASE, "alone": alone, "unready": list(unready)}
         return cursor.execute(CLAIM, {**most, **known, **limits}).fetchone()
 
 
@@ -202,20 +202,21 @@ def release_uncalled(connection: Connection[Any], row: ParkedMessage, operation:
     connection.execute(RELEASE_UNCALLED, {**parameters, "operation": operation, "called": called})
 
 
-HOLD = """
+AWAIT_CONTRACT = """
 update parked_messages set error = %(error)s, place = %(place)s, message = %(message)s, traceback = %(traceback)s,
     attempts = attempts - 1, next_attempt_at = null, tried_at = null, failed_at = now(), held = nullif(held, false)
 where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
 """
 
 
-def hold(connection: Connection[Any], row: ParkedMessage, failure: Failure) -> None:
+def await_contract(connection: Connection[Any], row: ParkedMessage, failure: Failure) -> None:
     """Keep a message of an unknown contract, with all behind it, until a worker runs that knows the contract.
 
     The attempt does not count: its reaction did not run.
     """
     texts = {name: clean(text) for name, text in failure._asdict().items()}
-    connection.execute(HOLD, {**texts, "position": row.position, "attempts": row.attempts, "edits": row.edits})
+    claimed = {"position": row.position, "attempts": row.attempts, "edits": row.edits}
+    connection.execute(AWAIT_CONTRACT, {**texts, **claimed})
 
 
 RELEASE_KNOWN = f"""
@@ -235,9 +236,9 @@ select extract(epoch from min(next_attempt_at) - now()) from parked_messages whe
 
 
 def seconds_until_due(
-    connection: Connection[Any], contracts: Sequence[str] = (), held: Sequence[str] = ()
+    connection: Connection[Any], contracts: Sequence[str] = (), unready: Sequence[str] = ()
 ) -> float | None:
     """Seconds until the next attempt of any message that `claim` would give; None when there is none."""
-    wanted = {"unknown": table.UNKNOWN, "contracts": list(contracts), "held": list(held)}
+    wanted = {"unknown": table.UNKNOWN, "contracts": list(contracts), "unready": list(unready)}
     row = connection.execute(NEXT_DUE, wanted).fetchone()
     return None if row is None or row[0] is None else float(row[0])

@@ -57,7 +57,7 @@ select {failure} as failure, %(refused_by)s::text as refused_by, contract, error
     last_failed_at as last_seen
 from {rows} where state <> 'waiting' and {failure} = %(failure)s order by position desc limit 1
 """
-KEEP = f"""
+STORE = f"""
 insert into failure_notes ({COLUMNS})
 values (%(failure)s, %(refused_by)s, %(contract)s, %(error)s, %(place)s, '', '', '', null, null, null, %(last_seen)s)
 on conflict (failure) do nothing
@@ -83,10 +83,10 @@ def find(connection: Connection[Any], failure: str) -> FailureNote:
     return note
 
 
-def keep(connection: Connection[Any], failure: str) -> FailureNote:
+def stored(connection: Connection[Any], failure: str) -> FailureNote:
     """The note, which is in the table from now on. Raises UnknownFailure."""
     note = find(connection, failure)
-    connection.execute(KEEP, vars(note))
+    connection.execute(STORE, vars(note))
     return note
 
 
@@ -114,7 +114,7 @@ def annotate(
     said = {"note": clean(note), "owner": clean(owner), "link": clean(link)}
     given = {name: text for name, text in said.items() if text is not None}
     with connection.transaction():
-        keep(connection, failure)
+        stored(connection, failure)
         require_web_link(link or "")
         if given:
             connection.execute(ANNOTATE, {**said, "failure": failure})
@@ -159,7 +159,7 @@ def hold(connection: Connection[Any], failure: str, operator: Operator) -> Failu
         UnknownFailure: there is no such failure group.
     """
     with connection.transaction():
-        note = keep(connection, failure)
+        note = stored(connection, failure)
         if connection.execute(HOLD, {**operator.storable()._asdict(), "failure": failure}).fetchone():
             operator_actions.record(connection, "hold", operator, failure)
             connection.execute(statement(FOLLOW[note.refused_by], note.refused_by), (failure,))

@@ -1,19 +1,19 @@
 """The operations on a parked message: retry, edit, skip, hold and release, each recorded with actor and reason."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from psycopg import Connection
 
 from ordersaga.envelope.message import ContractData
-from ordersaga.parked import held_by_broker, held_by_reaction
-from ordersaga.parked.held_by_broker import HeldByBroker
-from ordersaga.parked.held_by_reaction import HeldByReaction
+from ordersaga.parked import refused_by_broker, refused_by_reaction
 from ordersaga.parked.operator import ActionRefused, Changed, Operator, UnknownMessage
 from ordersaga.parked.refused_by import RefusedBy, statement
+from ordersaga.parked.refused_by_broker import RefusedByBroker
+from ordersaga.parked.refused_by_reaction import RefusedByReaction
 
-Held = HeldByReaction | HeldByBroker
+Refused = RefusedByReaction | RefusedByBroker
 
 NO_EDIT = (
     "the broker refused message {id}, and the event store explains its body, which must not change. Remove the cause "
@@ -26,7 +26,7 @@ def version(state: str, attempts: int, edits: int) -> str:
     return f"{state}.{attempts}.{edits}"
 
 
-def hold(connection: Connection[Any], message_id: UUID, seen: str | None, refused_by: RefusedBy | None) -> Held:
+def lock(connection: Connection[Any], message_id: UUID, seen: str | None, refused_by: RefusedBy | None) -> Refused:
     """Lock a parked message until the transaction ends.
 
     Args:
@@ -37,16 +37,16 @@ def hold(connection: Connection[Any], message_id: UUID, seen: str | None, refuse
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
     """
-    held: Held | None = None
+    refused: Refused | None = None
     if refused_by != "broker":
-        held = held_by_reaction.hold(connection, message_id)
-    if held is None and refused_by != "reaction":
-        held = held_by_broker.hold(connection, message_id)
-    if held is None:
+        refused = refused_by_reaction.lock(connection, message_id)
+    if refused is None and refused_by != "reaction":
+        refused = refused_by_broker.lock(connection, message_id)
+    if refused is None:
         raise UnknownMessage(f"message {message_id} is not parked here")
-    if seen is not None and seen != (now := version(held.state, held.attempts, held.edits)):
+    if seen is not None and seen != (now := version(refused.state, refused.attempts, refused.edits)):
         raise Changed(f"message {message_id} was at {seen} when this was decided, and is at {now} now")
-    return held
+    return refused
 
 
 RECORD = """
@@ -60,12 +60,12 @@ from {rows} where message_id = %(message_id)s order by position limit 1
 
 
 def record(
-    connection: Connection[Any], action: str, held: Held, operator: Operator, new_body: bytes | None = None
+    connection: Connection[Any], action: str, refused: Refused, operator: Operator, new_body: bytes | None = None
 ) -> None:
     """Record an action, with the message as it is before the action."""
-    said, about = operator.storable()._asdict(), {"message_id": held.message_id, "refused_by": held.refused_by}
+    said, about = operator.storable()._asdict(), {"message_id": refused.message_id, "refused_by": refused.refused_by}
     parameters = {**said, **about, "action": action, "new_body": new_body}
-    connection.execute(statement(RECORD, held.refused_by), parameters)
+    connection.execute(statement(RECORD, refused.refused_by), parameters)
 
 
 def retry(
@@ -84,9 +84,9 @@ def retry(
         Changed: it is at another version.
     """
     with connection.transaction():
-        held = hold(connection, message_id, seen, refused_by)
-        record(connection, "retry", held, operator)
-        return held.make_due(connection)
+        refused = lock(connection, message_id, seen, refused_by)
+        record(connection, "retry", refused, operator)
+        return refused.make_due(connection)
 
 
 def skip(
@@ -103,33 +103,51 @@ def skip(
         Changed: it is at another version.
     """
     with connection.transaction():
-        held = hold(connection, message_id, seen, refused_by)
-        record(connection, "skip", held, operator)
-        held.skip(connection)
+        refused = lock(connection, message_id, seen, refused_by)
+        record(connection, "skip", refused, operator)
+        refused.skip(connection)
 
 
-def keep(
+def hold(
     connection: Connection[Any],
     message_id: UUID,
     operator: Operator,
     seen: str | None = None,
     refused_by: RefusedBy | None = None,
-    *,
-    held: bool = True,
-) -> Literal["held", "released"]:
-    """Keep a message from being tried until a person releases, retries, edits or skips it; or release it.
+) -> str:
+    """Put a message on hold: it is not tried until a person releases, retries, edits or skips it. Returns `held`.
 
-    The messages behind it wait too. After a release it is due, unless its failure group is on hold.
+    The messages behind it wait too.
 
     Raises:
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
     """
     with connection.transaction():
-        message = hold(connection, message_id, seen, refused_by)
-        record(connection, "hold" if held else "release", message, operator)
-        message.keep(connection, held)
-    return "held" if held else "released"
+        refused = lock(connection, message_id, seen, refused_by)
+        record(connection, "hold", refused, operator)
+        refused.hold(connection, True)
+    return "held"
+
+
+def release(
+    connection: Connection[Any],
+    message_id: UUID,
+    operator: Operator,
+    seen: str | None = None,
+    refused_by: RefusedBy | None = None,
+) -> str:
+    """End the hold of a message: it is due now, unless its failure group is on hold. Returns `released`.
+
+    Raises:
+        UnknownMessage: it is not parked here.
+        Changed: it is at another version.
+    """
+    with connection.transaction():
+        refused = lock(connection, message_id, seen, refused_by)
+        record(connection, "release", refused, operator)
+        refused.hold(connection, False)
+    return "released"
 
 
 def edit(
@@ -151,10 +169,10 @@ def edit(
         ActionRefused: the body is invalid, the envelope is broken, or the broker refused the message.
     """
     with connection.transaction():
-        held = hold(connection, message_id, seen, refused_by)
-        if isinstance(held, HeldByBroker):
+        refused = lock(connection, message_id, seen, refused_by)
+        if isinstance(refused, RefusedByBroker):
             raise ActionRefused(NO_EDIT.format(id=message_id))
-        held.require_valid(body, contracts)
-        record(connection, "edit", held, operator, body)
-        held.replace_body(connection, body)
-        return held.make_due(connection)
+        refused.require_valid(body, contracts)
+        record(connection, "edit", refused, operator, body)
+        refused.replace_body(connection, body)
+        return refused.make_due(connection)

@@ -28,7 +28,7 @@ IDLE_SECONDS = 1.0
 OUTSIDE_SECONDS = 0.02
 """Between two checks of running outside steps."""
 ROLLOUT_SECONDS = 5.0
-"""Between two looks for messages that a worker of an older deployment held because it did not know their contract, and
+"""Between two looks for messages that a worker of an older deployment kept because it did not know their contract, and
 for those whose failure was put on hold or released while they failed."""
 
 
@@ -81,8 +81,8 @@ class Retries:
         alone = any(attempt.row.was_interrupted for attempt in self._outside.values())
         if alone or len(self._outside) > self.outside.places:
             return None
-        held = self.outside.held_operations
-        row = attempts.claim(connection, alone=not self._outside, contracts=self._contracts, held=held)
+        unready = self.outside.unready_operations
+        row = attempts.claim(connection, alone=not self._outside, contracts=self._contracts, unready=unready)
         if row and row.state != "dead":
             self._claimed[row.position] = row
         return row
@@ -90,7 +90,7 @@ class Retries:
     def pause(self, connection: Connection[Any]) -> float:
         if self._outside:
             return OUTSIDE_SECONDS
-        due = attempts.seconds_until_due(connection, self._contracts, self.outside.held_operations)
+        due = attempts.seconds_until_due(connection, self._contracts, self.outside.unready_operations)
         return IDLE_SECONDS if due is None else max(OUTSIDE_SECONDS, min(IDLE_SECONDS, due))
 
     def outside_positions(self) -> set[int]:
@@ -116,7 +116,7 @@ class Retries:
         if isinstance(message, Broken):
             self.end(row)
             if message.is_unknown:
-                attempts.hold(connection, row, describe(message.reason))
+                attempts.await_contract(connection, row, describe(message.reason))
             else:
                 attempts.postpone(connection, row, describe(message.reason), None)
             return

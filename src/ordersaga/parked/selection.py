@@ -61,9 +61,10 @@ def act(connection: Connection[Any], verb: Verb, choice: Choice, operator: Opera
             case "skip":
                 operations.skip(connection, message_id, operator, version, refused_by)
                 return "skipped"
-            case _:
-                held = verb == "hold"
-                return operations.keep(connection, message_id, operator, version, refused_by, held=held)
+            case "hold":
+                return operations.hold(connection, message_id, operator, version, refused_by)
+            case "release":
+                return operations.release(connection, message_id, operator, version, refused_by)
 
 
 @contextmanager
@@ -168,13 +169,13 @@ def skip_one(connection: Connection[Any], failure: str, choice: Choice, operator
     assert by
     try:
         with connection.transaction():
-            held = operations.hold(connection, message_id, None, by)
+            refused = operations.lock(connection, message_id, None, by)
             row = connection.execute(statement(FAILS_AS, by), (message_id, failure)).fetchone()
             if not (row and row[0]):
                 running_attempt.let_go(connection, [message_id])
                 return False
-            operations.record(connection, "skip", held, operator)
-            held.skip(connection)
+            operations.record(connection, "skip", refused, operator)
+            refused.skip(connection)
             return True
     except UnknownMessage:
         return False

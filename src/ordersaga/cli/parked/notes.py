@@ -137,5 +137,5 @@ def hold_or_release(
         show(at_failure(application, group, failure, partial(action, operator=operator)), as_json)
         return
     chosen = choose_by_id(application, messages, group, refused_by)
-    keep = partial(operations.keep, held=held)
-    report(application, act(application, chosen, keep, operator, "hold" if held else "release"), as_json)
+    act_on_one, label = (operations.hold, "hold") if held else (operations.release, "release")
+    report(application, act(application, chosen, act_on_one, operator, label), as_json)

@@ -1,4 +1,4 @@
-"""HeldByReaction: a message that a reaction refused, locked while a person acts on it."""
+"""RefusedByReaction: a message that a reaction refused, locked while a person acts on it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,18 +16,18 @@ from ordersaga.parked.attempts import ParkedMessage
 from ordersaga.parked.operator import ActionRefused
 
 KEY = "select key from parked_messages where message_id = %s"
-HOLD = f"select {attempts.COLUMNS} from parked_messages where message_id = %s for update"  # noqa: S608 - a constant
+LOCK = f"select {attempts.COLUMNS} from parked_messages where message_id = %s for update"  # noqa: S608 - a constant
 
 MAKE_DUE = """
-with held as (select exists (
+with earlier as (select exists (
     select from parked_messages earlier join parked_messages this using (key)
-    where this.position = %(position)s and earlier.position < this.position) as up)
+    where this.position = %(position)s and earlier.position < this.position) as waits)
 update parked_messages set attempts = 0, tried_at = null, failed_at = null, wanted_until = null, held = false,
-    state = case when held.up then 'waiting' else 'retrying' end,
-    next_attempt_at = case when held.up then null else now() end
-from held where position = %(position)s returning state
+    state = case when earlier.waits then 'waiting' else 'retrying' end,
+    next_attempt_at = case when earlier.waits then null else now() end
+from earlier where position = %(position)s returning state
 """
-KEEP = """
+HOLD = """
 update parked_messages set held = %(held)s::boolean, wanted_until = null,
     next_attempt_at = case when state = 'retrying' and error <> %(unknown)s and %(held)s::boolean is null then now() end
 where position = %(position)s
@@ -49,7 +49,7 @@ where position = %(position)s
 
 
 @dataclass(frozen=True, slots=True)
-class HeldByReaction:
+class RefusedByReaction:
     """A row of parked_messages and the queue of its key, locked until the transaction ends."""
 
     row: ParkedMessage
@@ -91,9 +91,9 @@ class HeldByReaction:
             connection.execute(UNSKIP, {"id": message.id, "event_hash": message.event_hash})
         return str(next(connection.execute(MAKE_DUE, {"position": self.row.position}))[0])
 
-    def keep(self, connection: Connection[Any], held: bool) -> None:
+    def hold(self, connection: Connection[Any], held: bool) -> None:
         """Keep workers from trying it, or no longer."""
-        connection.execute(KEEP, {"held": held or None, "position": self.row.position, "unknown": table.UNKNOWN})
+        connection.execute(HOLD, {"held": held or None, "position": self.row.position, "unknown": table.UNKNOWN})
 
     def skip(self, connection: Connection[Any]) -> None:
         """Move it to the inbox, so that a repeat is dropped, and make the next of its key due.
@@ -116,15 +116,15 @@ class HeldByReaction:
             raise ActionRefused(str(message.reason))
 
 
-def hold(connection: Connection[Any], message_id: UUID) -> HeldByReaction | None:
+def lock(connection: Connection[Any], message_id: UUID) -> RefusedByReaction | None:
     """Lock the queue of its key, then its row; None when no reaction has refused it."""
     key = connection.execute(KEY, (message_id,)).fetchone()
     if key is None:
         return None
     table.lock(connection, key)
     with connection.cursor(row_factory=class_row(ParkedMessage)) as cursor:
-        row = cursor.execute(HOLD, (message_id,)).fetchone()
-    return HeldByReaction(row) if row else None
+        row = cursor.execute(LOCK, (message_id,)).fetchone()
+    return RefusedByReaction(row) if row else None
 
 
 def origin(headers: Mapping[str, Any]) -> tuple[str, bytes]:
