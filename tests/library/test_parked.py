@@ -225,7 +225,7 @@ HOT = {
         "deaths": "8",
         "suspect": "'Suspect'",
         "lease": "interval '1 minute'",
-        "held": "array['test.asked.v1']",
+        "unready": "array['mail server/send']",
         "unknown": "'UnknownContract'",
         "contracts": "array['test.counted.v1']",
     },
@@ -233,7 +233,7 @@ HOT = {
     % {
         "unknown": "'UnknownContract'",
         "contracts": "array['test.counted.v1']",
-        "held": "array['test.asked.v1']",
+        "unready": "array['mail server/send']",
     },
     "settle": failure_notes.SETTLE % "'UnknownContract'",
     "release_known": attempts.RELEASE_KNOWN % ("'UnknownContract'", "array['test.counted.v1']"),

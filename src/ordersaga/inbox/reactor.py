@@ -38,7 +38,8 @@ def received_among(connection: Connection[Any], ids: Sequence[UUID]) -> dict[UUI
     return dict(connection.execute(KNOWN, (list(ids),)).fetchall())
 
 
-Step = tuple[Received, Reaction]
+Pair = tuple[Received, Reaction]
+"""A message and the reaction to it."""
 
 
 class Reactor:
@@ -56,11 +57,11 @@ class Reactor:
         return received_among(connection, ids)
 
     def look(self, connection: Connection[Any], messages: Sequence[Received], cache: AggregateCache = NO_CACHE) -> Look:
-        steps = self.steps(messages)
-        ids = [id_ for message, reaction in steps for id_ in reaction.loads(message.data)]
+        pairs = self.pairs(messages)
+        ids = [id_ for message, reaction in pairs for id_ in reaction.loads(message.data)]
         cached = cache.take(ids)
         if not self.locks_first(len(messages)):
-            shared = list(self.foreseen(steps, cached))
+            shared = list(self.foreseen(pairs, cached))
             cached.update(cache.take(shared))
             ids += shared
         return look(connection, messages, ids, cached, cache)
@@ -77,23 +78,23 @@ class Reactor:
         )
         transaction.have(look.ids, look.histories)
         try:
-            self.react(transaction, self.steps(messages), are_parked)
+            self.react(transaction, self.pairs(messages), are_parked)
         except (Conflict, psycopg.errors.DeadlockDetected):
             self._locks_until = time.monotonic() + LOCKING_SECONDS
             raise
         lazy.after_commit(transaction.keep_loaded)
 
-    def react(self, transaction: Transaction, steps: Sequence[Step], are_parked: bool) -> None:
-        shared = {id_ for message, reaction in steps for id_ in reaction.locks(message.data, transaction)}
-        if len(steps) > 1 and len(shared) > MAX_LOCKS:
-            raise TooManyLocks(f"{len(steps)} messages need {len(shared)} locks, more than {MAX_LOCKS}")
-        if shared and self.locks_first(len(steps)):
+    def react(self, transaction: Transaction, pairs: Sequence[Pair], are_parked: bool) -> None:
+        shared = {id_ for message, reaction in pairs for id_ in reaction.locks(message.data, transaction)}
+        if len(pairs) > 1 and len(shared) > MAX_LOCKS:
+            raise TooManyLocks(f"{len(pairs)} messages need {len(shared)} locks, more than {MAX_LOCKS}")
+        if shared and self.locks_first(len(pairs)):
             transaction.lock(shared)
             transaction.load_behind_lock(shared)
         else:
             transaction.lock_late(shared)
             transaction.load(shared)
-        for message, reaction in steps:
+        for message, reaction in pairs:
             transaction.receive(message.message, are_parked)
             if message.span:
                 transaction.cause = message.span.cause(transaction.cause)
@@ -103,16 +104,16 @@ class Reactor:
                 reaction.function(message.data, transaction)
         transaction.flush()
 
-    def steps(self, messages: Sequence[Received]) -> list[Step]:
+    def pairs(self, messages: Sequence[Received]) -> list[Pair]:
         return [(message, self.reactions[message.contract]) for message in messages]
 
     def locks_first(self, messages: int) -> bool:
         """Whether a batch of so many messages locks what it shares before it reacts, and not only where it must."""
         return messages > MAX_OPTIMISTIC or time.monotonic() < self._locks_until
 
-    def foreseen(self, steps: Sequence[Step], cached: Mapping[UUID, History]) -> Iterator[UUID]:
+    def foreseen(self, pairs: Sequence[Pair], cached: Mapping[UUID, History]) -> Iterator[UUID]:
         """What the messages will probably share, as far as memory tells; so it is read with all else."""
-        for message, reaction in steps:
+        for message, reaction in pairs:
             with suppress(Exception):  # what is wrong shows once the messages are handled
                 memory = Memory(self.announcements, message.message.caused_by_this(), cached)
                 yield from reaction.locks(message.data, memory)

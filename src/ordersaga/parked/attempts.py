@@ -45,6 +45,11 @@ class ParkedMessage(NamedTuple):
     def delivery(self) -> Delivery:
         return Delivery(0, self.routing_key, self.headers, self.body, called=self.had_called)
 
+    @property
+    def claimed(self) -> dict[str, int]:
+        """Position, attempts and edits: while these are unchanged, the row is still claimed."""
+        return {"position": self.position, "attempts": self.attempts, "edits": self.edits}
+
 
 IS_WANTED = "coalesce(wanted_until > now(), false)"
 """Whether a person is about to act on it, so that no attempt may begin."""
@@ -129,7 +134,7 @@ def still_claimed(connection: Connection[Any], rows: Sequence[ParkedMessage]) ->
 
 
 def claims(rows: Sequence[ParkedMessage]) -> tuple[list[int], list[int], list[int]]:
-    """Position, attempts and edits of rows: while these are unchanged, the rows are still claimed."""
+    """Position, attempts and edits of rows, as columns."""
     return [row.position for row in rows], [row.attempts for row in rows], [row.edits for row in rows]
 
 
@@ -168,8 +173,7 @@ def postpone(
     """Record a failed attempt. The next one is due after the pause, and once the operation that its outside step wants
     may be called; without a pause the message is dead."""
     texts = {name: clean(text) for name, text in failure._asdict().items()}
-    parameters = {**texts, "pause": pause, "position": row.position, "attempts": row.attempts, "edits": row.edits}
-    connection.execute(POSTPONE, {**parameters, "operation": operation})
+    connection.execute(POSTPONE, {**row.claimed, **texts, "pause": pause, "operation": operation})
     failure_notes.seen(connection, failure.error, row.contract, failure.place)
 
 
@@ -198,8 +202,7 @@ where position = %(position)s and attempts = %(attempts)s and edits = %(edits)s
 def release_uncalled(connection: Connection[Any], row: ParkedMessage, operation: str, called: bool) -> None:
     """Take back an attempt whose outside step was not called; it waits for the operation, unless another message has
     come behind it since: then it is decided about again."""
-    parameters = {"position": row.position, "attempts": row.attempts, "edits": row.edits}
-    connection.execute(RELEASE_UNCALLED, {**parameters, "operation": operation, "called": called})
+    connection.execute(RELEASE_UNCALLED, {**row.claimed, "operation": operation, "called": called})
 
 
 AWAIT_CONTRACT = """
@@ -215,8 +218,7 @@ def await_contract(connection: Connection[Any], row: ParkedMessage, failure: Fai
     The attempt does not count: its reaction did not run.
     """
     texts = {name: clean(text) for name, text in failure._asdict().items()}
-    claimed = {"position": row.position, "attempts": row.attempts, "edits": row.edits}
-    connection.execute(AWAIT_CONTRACT, {**texts, **claimed})
+    connection.execute(AWAIT_CONTRACT, {**row.claimed, **texts})
 
 
 RELEASE_KNOWN = f"""
