@@ -12,6 +12,9 @@ from ordersaga.webhooks.settings import WebhookSettings
 Address = IPv4Address | IPv6Address
 MAX_URL = 2000
 NAT64 = IPv6Network("64:ff9b::/96")
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+"""All that IANA gives to the internet in IPv6. `is_global` knows what is taken away from the rest, and takes for global
+what it does not know: addresses of sites, and those in which a translator of the own network finds an IPv4 address."""
 PORTS = {"https": 443, "http": 80}
 
 
@@ -125,4 +128,6 @@ def is_public(address: Address) -> bool:
             inner = IPv4Address(int(address) & 0xFFFFFFFF)
         if inner is not None:
             return is_public(inner)
+        if address not in GLOBAL_UNICAST:
+            return False
     return address.is_global and not address.is_multicast
