@@ -161,6 +161,24 @@ def test_a_run_stops_by_itself_when_too_many_of_the_first_fail_again(
     assert (enough.state, enough.succeeded, enough.failed) == ("done", 3, 2)
 
 
+def test_a_failure_that_is_put_on_hold_stops_its_run_and_one_that_is_started_afterwards_retries(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counters = [uuid4() for _ in range(4)]
+    for counter in counters:
+        fail(counting, connection, counter, 1)
+    run = start(connection, first=2)
+    RetryRunner().step(connection)
+    failure_notes.hold(connection, failure := failure_of(connection), ALICE)
+    stopped = retry_runs.find(connection, run.run)
+    assert (stopped.state, stopped.retried, stopped.ended_by) == ("stopped", 2, ALICE.actor)
+    assert stopped.end_reason == f"put on hold: {ALICE.reason}"
+    assert claim(connection) is None, "what the run had made due is on hold too"
+    failure_notes.hold(connection, failure, ALICE)
+    assert fast_forward(connection, start(connection)).succeeded == 4
+    assert [numbers(connection, counter) for counter in counters] == [[1]] * 4
+
+
 def test_a_run_retries_what_the_broker_refused_waits_while_the_group_is_paused_and_stops_when_told(
     counting: Counting, connection: Connection[Any]
 ) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from ordersaga.parked import operator_actions
+from ordersaga.parked import operator_actions, retry_runs
 from ordersaga.parked.operator import ActionRefused, Operator
 from ordersaga.parked.refused_by import FAILURE, ON_HOLD, REFUSED_BY, RefusedBy, statement
 from ordersaga.parked.table import UNKNOWN, clean
@@ -153,7 +153,8 @@ where state = 'retrying' and error <> %s and (next_attempt_at is null) <> {ON_HO
 def hold(connection: Connection[Any], failure: str, operator: Operator) -> FailureNote:
     """Put a failure group on hold: workers and relay try none of its messages, nor those that will fail so.
 
-    A message that a person retries by itself is tried all the same. One that is on hold already stays as it is.
+    A run that retries it is stopped. A message that a person retries by itself is tried all the same, and so is what a
+    run retries that is started afterwards. One that is on hold already stays as it is.
 
     Raises:
         UnknownFailure: there is no such failure group.
@@ -162,6 +163,8 @@ def hold(connection: Connection[Any], failure: str, operator: Operator) -> Failu
         note = stored(connection, failure)
         if connection.execute(HOLD, {**operator.storable()._asdict(), "failure": failure}).fetchone():
             operator_actions.record(connection, "hold", operator, failure)
+            # Before the messages are locked: a run locks itself, then a message.
+            retry_runs.stop_of_failure(connection, failure, operator._replace(reason=f"put on hold: {operator.reason}"))
             connection.execute(statement(FOLLOW[note.refused_by], note.refused_by), (failure,))
             settle(connection)
         return find(connection, failure)

@@ -199,3 +199,10 @@ def stop(connection: Connection[Any], run: int, operator: Operator) -> RetryRun:
         if end(connection, run, "stopped", operator.reason, operator.actor):
             operator_actions.record(connection, "stop run", operator, found.failure, run)
         return find(connection, run)
+
+
+def stop_of_failure(connection: Connection[Any], failure: str, operator: Operator) -> None:
+    """Stop the run that retries a failure group, if there is one."""
+    row = connection.execute(OF_FAILURE, (failure,)).fetchone()
+    if row:
+        stop(connection, row[0], operator)
