@@ -17,7 +17,7 @@ from ordersaga.readside import events
 from ordersaga.store.transaction import AggregateNotFound
 from projections.queries import figures, notes, payments, sagas, search, stock, timeline
 from projections.queries.figures import Figures
-from projections.queries.notes import Note
+from projections.queries.notes import OrderNote
 from projections.queries.sagas import Saga
 from projections.queries.timeline import Timeline
 from projections.shapes import (
@@ -115,7 +115,9 @@ def visible_saga(connection: Connection[Any], digits: str) -> Saga:
     return saga
 
 
-@routes.post("/sagas/<order_id>/notes", responses={201: Note, 404: problem(), 409: several}, security=only("operator"))
+@routes.post(
+    "/sagas/<order_id>/notes", responses={201: OrderNote, 404: problem(), 409: several}, security=only("operator")
+)
 def add_note(path: SagaPath, body: NewNote) -> Response:
     """Add a note to an order; it stands in the timeline and in the audit trail, and is never changed"""
     with read_connection() as connection:

@@ -15,7 +15,7 @@ from ordersaga.readside.events import EventFilter, LoggedEvent
 from ordersaga.readside.why import Node, why
 from ordersaga.webhooks import deliveries, subscriptions
 from ordersaga.webhooks.deliveries import WebhookDelivery
-from ordersaga.webhooks.subscriptions import Action, SubscriptionStatus
+from ordersaga.webhooks.subscriptions import SubscriptionStatus, WebhookAction
 from projections.audit.sources import Sources
 from projections.audit.trail import Trail, TrailCursor, TrailEntry, TrailFilter
 from projections.dashboard.commands import Commands
@@ -74,7 +74,7 @@ class WebhookInFull:
 
     status: SubscriptionStatus
     deliveries: list[WebhookDelivery]
-    actions: list[Action]
+    actions: list[WebhookAction]
 
 
 class Cached(Generic[Value]):
@@ -101,7 +101,7 @@ class Reader:
         self, sources: Sources, monitor: Monitor, watch: Watch, services: Services, trace_url: str = ""
     ) -> None:
         self.services = services
-        self.commands = Commands(services.urls)
+        self.commands = Commands(services)
         self.trace_url = trace_url
         self._sources = sources
         self._database = sources.database

@@ -155,8 +155,14 @@ class Services:
         self, kind: type[Answer], method: str, service: str, path: str, token: str, seconds: float, **more: Any
     ) -> Answer:
         """The response to one request, as a view. Raises ServiceRefused."""
+        return kind.model_validate_json(self.request(method, service, path, token, seconds, **more).content)
+
+    def request(
+        self, method: str, service: str, path: str, token: str, seconds: float, **more: Any
+    ) -> requests.Response:
+        """The response to one request. Raises ServiceRefused, also for a redirect, which is not followed."""
         if service not in self.urls:
-            raise ServiceRefused(f"No service is called {service} here.", 404)
+            raise ServiceRefused(f"No service is called {service} here: SERVICES names those that are.", 404)
         headers = {"Authorization": f"Bearer {token}"}
         try:
             response = self._session.request(
@@ -164,9 +170,9 @@ class Services:
             )
         except requests.RequestException:
             raise ServiceRefused("It does not answer. Whether the action took effect is unknown: reload.") from None
-        if not response.ok:
+        if response.status_code >= 300:
             raise ServiceRefused(problem_of(response), response.status_code)
-        return kind.model_validate_json(response.content)
+        return response
 
 
 def problem_of(response: requests.Response) -> str:

@@ -28,7 +28,7 @@ BATCH = 200
 PAST_RUNS = 100
 
 
-class Result(NamedTuple):
+class ActionAnswer(NamedTuple):
     """What became of one of several messages; `outcome` is empty when its service did not answer."""
 
     place: ParkedPlace
@@ -83,21 +83,21 @@ class Triage:
             if not done.left:
                 return GroupSkipped(skipped=skipped, gone=gone, left=0)
 
-    def act_on_each(self, verb: str, places: Sequence[ParkedPlace], reason: str) -> list[Result]:
+    def act_on_each(self, verb: str, places: Sequence[ParkedPlace], reason: str) -> list[ActionAnswer]:
         """One action on several messages; a message that refuses it, or a service, does not keep back the others.
 
         `verb`: retry, skip, hold or release.
         """
         by_service = attrgetter("service")
-        found: list[Result] = []
+        found: list[ActionAnswer] = []
         for service, group in groupby(sorted(places, key=by_service), by_service):
             wanted = list(group)
             try:
                 outcomes = self._select(verb, service, wanted, reason)
             except ServiceRefused as problem:
-                found += [Result(place, "", str(problem)) for place in wanted]
+                found += [ActionAnswer(place, "", str(problem)) for place in wanted]
                 continue
-            found += [Result(p, each.outcome, each.detail) for p, each in zip(wanted, outcomes, strict=True)]
+            found += [ActionAnswer(p, each.outcome, each.detail) for p, each in zip(wanted, outcomes, strict=True)]
         return found
 
     def _select(self, verb: str, service: str, places: Sequence[ParkedPlace], reason: str) -> Sequence[ActionOutcome]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from ordersaga.audit.verification import Verification, is_late
 from projections.monitor.alarm import Alarm
 from projections.monitor.expected import Expected
-from projections.monitor.limits import Limits
+from projections.monitor.limits import AlarmLimits
 from projections.monitor.message_alarms import broker_alarms, parked_alarms, queue_alarms, relay_alarms, webhook_alarms
 from projections.monitor.process_alarms import missing_alarms, pause_alarms, process_alarms
 from projections.monitor.snapshot import Snapshot
@@ -34,7 +34,7 @@ class Observed:
     verifications: Mapping[str, Verification | None] = field(default_factory=dict)
 
 
-def derive(seen: Observed, expected: Expected, limits: Limits) -> list[Alarm]:
+def derive(seen: Observed, expected: Expected, limits: AlarmLimits) -> list[Alarm]:
     """All alarms, the worst first."""
     found = [
         *missing_alarms(seen.snapshot, expected),

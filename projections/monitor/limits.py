@@ -6,7 +6,7 @@ from projections.settings import ProjectionsSettings
 
 
 @dataclass(frozen=True)
-class Limits:
+class AlarmLimits:
     """The settings ALARM_RELAY_LAG_SECONDS, ALARM_WAITING_MESSAGES and ALARM_WAITING_SECONDS have them."""
 
     relay_lag_seconds: float = 10.0
@@ -16,6 +16,8 @@ class Limits:
     """... and so long that its workers take more than this to receive them."""
 
 
-def limits_of(settings: ProjectionsSettings) -> Limits:
+def limits_of(settings: ProjectionsSettings) -> AlarmLimits:
     """As the environment sets them."""
-    return Limits(settings.alarm_relay_lag_seconds, settings.alarm_waiting_messages, settings.alarm_waiting_seconds)
+    return AlarmLimits(
+        settings.alarm_relay_lag_seconds, settings.alarm_waiting_messages, settings.alarm_waiting_seconds
+    )

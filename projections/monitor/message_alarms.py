@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from projections.monitor.alarm import INFRASTRUCTURE, PARKED, WEBHOOKS, Alarm
-from projections.monitor.limits import Limits
+from projections.monitor.limits import AlarmLimits
 from projections.monitor.snapshot import BrokerStatus, ReceivingFigures, RelayFigures, Snapshot
 
 BROKER_LIMITS = {
@@ -38,7 +38,7 @@ def groups(snapshot: Snapshot) -> dict[str, list[ReceivingFigures]]:
     return found
 
 
-def relay_alarms(snapshot: Snapshot, limits: Limits) -> Iterator[Alarm]:
+def relay_alarms(snapshot: Snapshot, limits: AlarmLimits) -> Iterator[Alarm]:
     """Of what relays cannot publish, or not in time."""
     for each in relays(snapshot):
         name = each.database
@@ -60,7 +60,7 @@ def relays(snapshot: Snapshot) -> list[RelayFigures]:
     return [each for process in snapshot.processes for each in process.relays]
 
 
-def queue_alarms(snapshot: Snapshot, limits: Limits) -> Iterator[Alarm]:
+def queue_alarms(snapshot: Snapshot, limits: AlarmLimits) -> Iterator[Alarm]:
     """Of groups that receive more slowly than messages come."""
     known = groups(snapshot)
     for group, waiting in snapshot.broker.waiting().items():

@@ -17,7 +17,7 @@ from projections.audit.sources import Sources, SourceUnavailable
 from projections.monitor.alarm import Alarm
 from projections.monitor.alarms import Observed, derive
 from projections.monitor.expected import Expected
-from projections.monitor.limits import Limits
+from projections.monitor.limits import AlarmLimits
 from projections.monitor.minutes import Minutes
 from projections.monitor.monitor import Monitor
 from projections.monitor.recorder import Recorder
@@ -34,7 +34,7 @@ VERIFICATION_SECONDS = 5.0
 class Watch:
     """Call `start` once in a process, after any fork; `alarms` returns at once."""
 
-    def __init__(self, monitor: Monitor, sources: Sources, expected: Expected, limits: Limits) -> None:
+    def __init__(self, monitor: Monitor, sources: Sources, expected: Expected, limits: AlarmLimits) -> None:
         self._monitor, self._sources = monitor, sources
         self.expected, self._limits = expected, limits
         self._database: Database = sources.database

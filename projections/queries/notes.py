@@ -12,7 +12,7 @@ from ordersaga.readside.rows import Row, columns, select
 MAX_TEXT = 2000
 
 
-class Note(Row):
+class OrderNote(Row):
     """What an operator wrote about an order."""
 
     position: int
@@ -22,15 +22,15 @@ class Note(Row):
     noted_at: datetime
 
 
-COLUMNS = columns(Note)
+COLUMNS = columns(OrderNote)
 OF_ORDER = SQL("""
 select {} from order_notes where order_id = %(order_id)s order by position limit %(limit)s
 """).format(COLUMNS)
 
 
-def of_order(connection: Connection[Any], order_id: UUID, limit: int = 500) -> list[Note]:
+def of_order(connection: Connection[Any], order_id: UUID, limit: int = 500) -> list[OrderNote]:
     """Oldest first."""
-    return select(connection, Note, OF_ORDER, {"order_id": order_id, "limit": limit})
+    return select(connection, OrderNote, OF_ORDER, {"order_id": order_id, "limit": limit})
 
 
 ADD = SQL("""
@@ -38,6 +38,6 @@ insert into order_notes (order_id, actor, text) values (%(order_id)s, %(actor)s,
 """).format(COLUMNS)
 
 
-def add(connection: Connection[Any], order_id: UUID, actor: str, text: str) -> Note:
+def add(connection: Connection[Any], order_id: UUID, actor: str, text: str) -> OrderNote:
     """The caller's transaction commits; `text` has 1 to 2,000 characters."""
-    return select(connection, Note, ADD, {"order_id": order_id, "actor": actor, "text": text})[0]
+    return select(connection, OrderNote, ADD, {"order_id": order_id, "actor": actor, "text": text})[0]

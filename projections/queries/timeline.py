@@ -11,7 +11,7 @@ from ordersaga.readside import events
 from ordersaga.readside.events import LoggedEvent
 from ordersaga.readside.rows import Row, select
 from projections.queries import notes, payments, sagas
-from projections.queries.notes import Note
+from projections.queries.notes import OrderNote
 from projections.queries.payments import PaymentRow
 from projections.queries.sagas import Saga, UsualWait
 
@@ -54,7 +54,7 @@ class Timeline(Row):
     entries: list[TimelineEntry]
     edges: list[Edge]
     usual: UsualWait | None
-    notes: list[Note] = []
+    notes: list[OrderNote] = []
 
 
 ENTRIES = SQL("""

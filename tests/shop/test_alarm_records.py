@@ -14,7 +14,7 @@ from projections.monitor import monitor as monitoring
 from projections.monitor import watch as watching
 from projections.monitor.alarm import Alarm
 from projections.monitor.expected import of_the_shop
-from projections.monitor.limits import Limits
+from projections.monitor.limits import AlarmLimits
 from projections.monitor.minutes import Minutes
 from projections.monitor.monitor import Monitor
 from projections.monitor.recorder import Recorder
@@ -149,7 +149,7 @@ def test_a_process_that_nobody_looks_at_raises_its_alarm_and_the_alarm_ends_with
     monkeypatch.setattr(monitoring, "PERIOD", 0.05)
     address = f"http://{LOOPBACK}:{(port := choose(set()))}"
     monitor = Monitor([Target("simulator", address)]).start()
-    watch = Watch(monitor, Sources(opened, {}, None), of_the_shop(), Limits()).start()
+    watch = Watch(monitor, Sources(opened, {}, None), of_the_shop(), AlarmLimits()).start()
     try:
         assert until(lambda: changes(database) == [("process_down", "raised")])
         assert [alarm.subject for alarm in watch.alarms] == ["simulator"]

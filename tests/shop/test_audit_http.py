@@ -27,7 +27,7 @@ from projections.dashboard.pages.audit import proof, update
 from projections.dashboard.reading import Reader
 from projections.dashboard.services import Services
 from projections.monitor.expected import of_the_shop
-from projections.monitor.limits import Limits
+from projections.monitor.limits import AlarmLimits
 from projections.monitor.monitor import Monitor
 from projections.monitor.watch import Watch
 from projections.service import projections
@@ -122,7 +122,7 @@ def test_the_dashboard_shows_what_there_is_of_the_audit(app: web.Api) -> None:
     sources = app.extensions[audit.EXTENSION]
     away = {"order_service": "postgresql://nobody@127.0.0.1:1/order_service"}
     given, monitor = replace(sources, stores=away, directory=None), Monitor([], "")
-    reader = Reader(given, monitor, Watch(monitor, given, of_the_shop(), Limits()), Services({}))
+    reader = Reader(given, monitor, Watch(monitor, given, of_the_shop(), AlarmLimits()), Services({}))
     entries, missing = reader.trail(TrailFilter(), None, 500)
     assert (len(entries) > 0, missing) == (True, ["order_service"])
     shown = update(entries, missing, 0)[0]

@@ -10,7 +10,7 @@ from ordersaga.http.parked_views import ParkedRow, ParkedView
 from projections.dashboard.addresses import parked_message
 from projections.dashboard.components import parked, parked_actions, words
 from projections.dashboard.components.basic import Content, Tone, button, icon, skeleton
-from projections.dashboard.triage import Result
+from projections.dashboard.triage import ActionAnswer
 
 DONE = {"retry": "due now", "skip": "skipped", "hold": "put on hold", "release": "released"}
 SUCCEEDED = parked_actions.OUTCOMES
@@ -92,7 +92,7 @@ def what_is_lost(service: str, first: ParkedView | None, number: int) -> str:
     return f"{lost}; what waits behind goes on without. This cannot be undone."
 
 
-def answers(found: Sequence[Result], verb: str) -> Component:
+def answers(found: Sequence[ActionAnswer], verb: str) -> Component:
     """How many succeeded, and a line with a link for each message."""
     refused = sum(each.outcome not in SUCCEEDED for each in found)
     text = f"{words.counted(len(found) - refused, 'message')} {DONE[verb]}"
@@ -103,7 +103,7 @@ def answers(found: Sequence[Result], verb: str) -> Component:
     return parked_actions.answer(body, tone, "warning" if refused else "check")
 
 
-def line(each: Result) -> list[Component | str]:
+def line(each: ActionAnswer) -> list[Component | str]:
     place = parked_message(each.place.service, each.place.refused_by, each.place.message_id)
     return [
         icon("check" if each.outcome in SUCCEEDED else "cross"),

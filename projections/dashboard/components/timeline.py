@@ -11,11 +11,11 @@ from projections.dashboard.components import words
 from projections.dashboard.components.basic import aria, mark
 from projections.dashboard.components.event import event_detail
 from projections.dashboard.components.kinds import kind_mark, kind_of
-from projections.queries.notes import Note
+from projections.queries.notes import OrderNote
 from projections.queries.timeline import TimelineEntry
 
 
-def timeline(entries: Sequence[TimelineEntry], notes: Sequence[Note] = ()) -> Component:
+def timeline(entries: Sequence[TimelineEntry], notes: Sequence[OrderNote] = ()) -> Component:
     """Oldest first, with the notes among the messages."""
     first, last = entries[0].time, max(each.time for each in entries)
     lines = [(each.time, line(each, first, last)) for each in entries]
@@ -24,7 +24,7 @@ def timeline(entries: Sequence[TimelineEntry], notes: Sequence[Note] = ()) -> Co
     return html.Ol(shown, className="timeline", **aria(label="Messages and notes by time"))
 
 
-def note(found: Note) -> html.Li:
+def note(found: OrderNote) -> html.Li:
     return html.Li(
         [
             mark("Note", "idle", "person"),

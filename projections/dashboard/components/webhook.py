@@ -8,7 +8,7 @@ from dash.development.base_component import Component
 
 from ordersaga.webhooks.deliveries import DeliveryAttempt, WebhookDelivery
 from ordersaga.webhooks.payload import TEST
-from ordersaga.webhooks.subscriptions import Action, SubscriptionStatus
+from ordersaga.webhooks.subscriptions import SubscriptionStatus, WebhookAction
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, button, empty, mark, pairs, press
 from projections.dashboard.components.table import Column, table
@@ -101,8 +101,8 @@ def attempt_line(attempt: DeliveryAttempt, *, in_full: bool) -> list[Component |
     return line
 
 
-def actions(found: Sequence[Action]) -> Component:
-    columns: list[Column[Action]] = [
+def actions(found: Sequence[WebhookAction]) -> Component:
+    columns: list[Column[WebhookAction]] = [
         Column("When", lambda row: words.moment(row.acted_at)),
         Column("Who", lambda row: row.actor),
         Column("What", lambda row: words.plainly(row.action)),

@@ -9,7 +9,7 @@ from ordersaga.http.openapi import Body, Query, View, example
 from ordersaga.http.parked_views import Reason
 from ordersaga.webhooks.deliveries import LAST_ID, DeliveryState, WebhookDelivery
 from ordersaga.webhooks.destination import MAX_URL
-from ordersaga.webhooks.subscriptions import Action, Format, State, SubscriptionStatus
+from ordersaga.webhooks.subscriptions import Format, SubscriptionState, SubscriptionStatus, WebhookAction
 
 EVENT = "A contract, a pattern such as `books.*`, or `alarms`."
 EventName = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$", description=EVENT)]
@@ -66,7 +66,7 @@ class StateView(View):
     """`changed` is false if it was so before."""
 
     id: UUID
-    state: State
+    state: SubscriptionState
     changed: bool
 
 
@@ -95,4 +95,4 @@ class DeliveriesView(View):
 
 
 class WebhookActionsView(View):
-    actions: list[Action]
+    actions: list[WebhookAction]

@@ -18,7 +18,7 @@ MAX_RATE = 1000.0
 """Messages a second."""
 MAX_FIRST = 1000
 
-State = Literal["running", "paused", "stopped", "done"]
+RunState = Literal["running", "paused", "stopped", "done"]
 
 
 class UnknownRun(LookupError):
@@ -48,7 +48,7 @@ class RetryRun:
     """It stops by itself when a greater share of the first ones fails again, from 0 to 1."""
     actor: str
     reason: str
-    state: State
+    state: RunState
     """`paused`: as long as the consumer group is."""
     started_at: datetime
     ended_at: datetime | None

@@ -33,7 +33,7 @@ class Choice(NamedTuple):
     seen: str | None = None
 
 
-class Result(NamedTuple):
+class ActionResult(NamedTuple):
     """What came of the action on one message: its new state, or why nothing was done."""
 
     choice: Choice
@@ -100,7 +100,7 @@ def explained(connection: Connection[Any], message_id: UUID, error: UnknownMessa
 
 def act_on_each(
     connection: Connection[Any], verb: Verb, choices: Sequence[Choice], operator: Operator, known: Known
-) -> list[Result]:
+) -> list[ActionResult]:
     """Act on several messages, each in a transaction of its own; running attempts are waited for together."""
     ids = [choice.message_id for choice in choices]
     with suppress(AttemptRuns):
@@ -110,21 +110,23 @@ def act_on_each(
     return results
 
 
-def result_of(connection: Connection[Any], verb: Verb, choice: Choice, operator: Operator, known: Known) -> Result:
+def result_of(
+    connection: Connection[Any], verb: Verb, choice: Choice, operator: Operator, known: Known
+) -> ActionResult:
     try:
         with connection.transaction():
             connection.execute(BRIEFLY)
-            return Result(choice, act(connection, verb, choice, operator, known))
+            return ActionResult(choice, act(connection, verb, choice, operator, known))
     except TookEffect as error:
-        return Result(choice, "took-effect", str(error))
+        return ActionResult(choice, "took-effect", str(error))
     except UnknownMessage as error:
-        return Result(choice, "gone", str(error))
+        return ActionResult(choice, "gone", str(error))
     except Changed as error:
-        return Result(choice, "changed", str(error))
+        return ActionResult(choice, "changed", str(error))
     except ActionRefused as error:
-        return Result(choice, "refused", str(error))
+        return ActionResult(choice, "refused", str(error))
     except LockNotAvailable:
-        return Result(choice, "changed", "an attempt at a message of its key runs")
+        return ActionResult(choice, "changed", "an attempt at a message of its key runs")
 
 
 class GroupSkip(NamedTuple):

@@ -21,7 +21,7 @@ ALARMS = "alarms"
 ROTATION = timedelta(hours=24)
 """How long the old secret stays valid beside a new one."""
 MAX_SUBSCRIPTIONS = 100
-State = Literal["active", "paused", "disabled"]
+SubscriptionState = Literal["active", "paused", "disabled"]
 Format = Literal["cloudevents", "text"]
 
 
@@ -42,7 +42,7 @@ class Subscription(Row):
     """Contracts, patterns such as `books.*`, or `alarms`."""
     format: Format
     description: str
-    state: State
+    state: SubscriptionState
     state_reason: str
     created_by: str
     created_at: datetime
@@ -64,7 +64,7 @@ class SubscriptionStatus(Subscription):
     oldest_pending_at: datetime | None
 
 
-class Action(Row):
+class WebhookAction(Row):
     """What a person did to a subscription or a delivery."""
 
     position: int
@@ -122,7 +122,7 @@ where id = %(id)s returning id
 """
 REMOVE = "delete from webhook_subscriptions where id = %s returning url"
 ACTIONS = SQL("select {} from webhook_actions where %(id)s::uuid is null or subscription_id = %(id)s {}").format(
-    columns(Action), SQL("order by position desc limit %(limit)s")
+    columns(WebhookAction), SQL("order by position desc limit %(limit)s")
 )
 
 
@@ -193,7 +193,9 @@ def resume(connection: Connection[Any], id_: UUID, operator: Operator) -> bool:
     return set_state(connection, id_, "active", "resume", operator)
 
 
-def set_state(connection: Connection[Any], id_: UUID, state: State, action: str, operator: Operator) -> bool:
+def set_state(
+    connection: Connection[Any], id_: UUID, state: SubscriptionState, action: str, operator: Operator
+) -> bool:
     """Raises UnknownSubscription."""
     reason = "" if state == "active" else f"{operator.actor}: {operator.reason}"
     with connection.transaction():
@@ -225,9 +227,9 @@ def remove(connection: Connection[Any], id_: UUID, operator: Operator) -> None:
         record(connection, id_, "remove", operator, url=row[0])
 
 
-def actions(connection: Connection[Any], id_: UUID | None = None, limit: int = 100) -> list[Action]:
+def actions(connection: Connection[Any], id_: UUID | None = None, limit: int = 100) -> list[WebhookAction]:
     """What people did, the newest first; also to removed subscriptions."""
-    return select(connection, Action, ACTIONS, {"id": id_, "limit": limit})
+    return select(connection, WebhookAction, ACTIONS, {"id": id_, "limit": limit})
 
 
 def unknown(id_: UUID) -> UnknownSubscription:

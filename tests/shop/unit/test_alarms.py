@@ -11,7 +11,7 @@ from devstack.state import ROOT
 from projections.monitor.alarm import Alarm
 from projections.monitor.alarms import Observed, derive
 from projections.monitor.expected import Expected, of_the_shop
-from projections.monitor.limits import Limits
+from projections.monitor.limits import AlarmLimits
 from projections.monitor.snapshot import (
     BrokerStatus,
     ProcessStatus,
@@ -37,7 +37,7 @@ def frozen(process: ProcessStatus) -> ProcessStatus:
 
 def alarms(worker: ProcessStatus = WORKER, relay: ProcessStatus = RELAYING, **more: Any) -> list[Alarm]:
     snapshot = Snapshot(NOW, (worker, relay), more.pop("broker", BROKER))
-    return derive(Observed(snapshot, **more), Expected(("orders",), ("orders",)), Limits())
+    return derive(Observed(snapshot, **more), Expected(("orders",), ("orders",)), AlarmLimits())
 
 
 def received(**figures: Any) -> ProcessStatus:
@@ -157,7 +157,7 @@ def test_fast_workers_may_have_long_queues_and_a_shop_that_monitors_nothing_has_
     fast = replace(WORKER, receiving=(replace(RECEIVING, received_per_second=900.0),))
     assert alarms(fast, broker=queues(ready=2_000)) == []
     nothing = Snapshot(NOW, (), BrokerStatus("processes", "BROKER_METRICS_URL is not set.", None, None))
-    assert derive(Observed(nothing), of_the_shop(), Limits()) == []
+    assert derive(Observed(nothing), of_the_shop(), AlarmLimits()) == []
 
 
 def test_the_shop_expects_a_worker_for_each_group_and_a_relay_for_each_service() -> None:

@@ -12,7 +12,7 @@ from projections.dashboard.components import parked_run, pause
 from projections.dashboard.components.parked import failures_table, urgency
 from projections.dashboard.components.parked_choice import answers, what_is_lost
 from projections.dashboard.services import ParkedPlace
-from projections.dashboard.triage import Result
+from projections.dashboard.triage import ActionAnswer
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -89,7 +89,9 @@ def test_a_group_that_receives_can_be_paused_and_a_paused_one_resumed(paused: bo
 
 def test_each_chosen_message_has_an_answer_and_those_without_effect_are_counted() -> None:
     place = ParkedPlace("inventory_service", uuid4(), "reaction")
-    shown = str(answers([Result(place, "retrying", ""), Result(place, "changed", "somebody edited it")], "retry"))
+    shown = str(
+        answers([ActionAnswer(place, "retrying", ""), ActionAnswer(place, "changed", "somebody edited it")], "retry")
+    )
     assert "1 message due now, 1 not." in shown
     assert "somebody edited it" in shown
 

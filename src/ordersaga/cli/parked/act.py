@@ -14,7 +14,7 @@ from ordersaga.cli.options import actor_option, group_option, json_option, reaso
 from ordersaga.cli.parked import display, runs
 from ordersaga.cli.parked.outcome import report, wait_until_gone
 from ordersaga.cli.parked.refused import errors_as_failures
-from ordersaga.cli.parked.runs import Limits, first_option, max_failed_option, rate_option, watch_option
+from ordersaga.cli.parked.runs import RunLimits, first_option, max_failed_option, rate_option, watch_option
 from ordersaga.cli.parked.selection import Chosen, act, choose, connected_targets, find, selecting
 from ordersaga.cli.text import to_json
 from ordersaga.parked import dry_run as dry_runs
@@ -63,7 +63,7 @@ def retry(
     chosen = choose(application, **selection)
     operator = Operator(actor, reason)
     if watch or first is not None or rate is not None:
-        limits = Limits(5 if first is None else first, rate or 10.0, max_failed / 100)
+        limits = RunLimits(5 if first is None else first, rate or 10.0, max_failed / 100)
         raise SystemExit(run(application, chosen, selection, operator, limits, watch, as_json))
     done = act(application, chosen, operations.retry, operator, "retry")
     left = wait_until_gone(application, chosen, wait) if wait else None
@@ -76,7 +76,7 @@ def run(
     chosen: list[Chosen],
     selection: dict[str, Any],
     operator: Operator,
-    limits: Limits,
+    limits: RunLimits,
     watched: bool,
     as_json: bool,
 ) -> int:

@@ -37,7 +37,7 @@ class RunAt(NamedTuple):
         return {"group": self.service.group, **asdict(self.run)}
 
 
-class Limits(NamedTuple):
+class RunLimits(NamedTuple):
     """The limits of a run."""
 
     first: int
@@ -63,7 +63,7 @@ watch_option = click.option("--watch", is_flag=True, help="In a run: show its pr
 
 
 def start_all(
-    application: Application, chosen: list[Chosen], wanted: ParkedFilter, operator: Operator, limits: Limits
+    application: Application, chosen: list[Chosen], wanted: ParkedFilter, operator: Operator, limits: RunLimits
 ) -> list[RunAt]:
     """Start a run at each of these services."""
     started = []

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from ordersaga.cli.text import ago, printable
 from ordersaga.webhooks.deliveries import WebhookDelivery
-from ordersaga.webhooks.subscriptions import Action, SubscriptionStatus
+from ordersaga.webhooks.subscriptions import SubscriptionStatus, WebhookAction
 
 
 def subscriptions_table(found: Iterable[SubscriptionStatus]) -> list[str]:
@@ -27,7 +27,7 @@ def troubles(each: SubscriptionStatus) -> Iterator[str]:
 
 
 def subscription_text(
-    found: SubscriptionStatus, last: Iterable[WebhookDelivery], actions: Iterable[Action]
+    found: SubscriptionStatus, last: Iterable[WebhookDelivery], actions: Iterable[WebhookAction]
 ) -> Iterator[str]:
     for name in ("id", "url", "format", "description", "state", "created_by", "created_at", "position"):
         yield printable(f"{name:16} {getattr(found, name) or '-'}")
@@ -64,7 +64,7 @@ def last_attempt(each: WebhookDelivery) -> str:
     return f"{said} after {attempt.seconds:.2f} s"
 
 
-def action_line(each: Action) -> str:
+def action_line(each: WebhookAction) -> str:
     return printable(
         f"{each.acted_at:%Y-%m-%d %H:%M:%S%z} {each.subscription_id} {each.action} by {each.actor}: {each.reason}"
     )
