@@ -12,6 +12,7 @@ from psycopg.errors import InsufficientPrivilege
 
 from ordersaga.parked import attempts, failure_notes, group_pause, inspection, operations, retry_runs
 from ordersaga.parked.listing import ParkedFilter
+from ordersaga.parked.operator import ActionRefused
 from ordersaga.parked.retries import Retries
 from ordersaga.parked.retry_runner import RetryRunner
 from ordersaga.parked.retry_runs import RetryRun
@@ -177,6 +178,16 @@ def test_a_failure_that_is_put_on_hold_stops_its_run_and_one_that_is_started_aft
     failure_notes.hold(connection, failure, ALICE)
     assert fast_forward(connection, start(connection)).succeeded == 4
     assert [numbers(connection, counter) for counter in counters] == [[1]] * 4
+
+
+@pytest.mark.parametrize("rate", [1e-30, float("nan")])
+def test_a_run_whose_rate_cannot_be_kept_is_refused_and_holds_no_other_up(
+    counting: Counting, connection: Connection[Any], rate: float
+) -> None:
+    fail(counting, connection, uuid4(), 1)
+    with pytest.raises(ActionRefused, match=r"0\.01 to 1000 messages a second"):
+        start(connection, rate=rate)
+    assert fast_forward(connection, start(connection, rate=0.01)).succeeded == 1
 
 
 def test_a_run_retries_what_the_broker_refused_waits_while_the_group_is_paused_and_stops_when_told(

@@ -11,7 +11,7 @@ from ordersaga.http.parked_views import By, Failure, Key, Position, Reason, Seen
 from ordersaga.parked.failure_notes import FailureNote
 from ordersaga.parked.inspection import FailureGroup
 from ordersaga.parked.refused_by import RefusedBy
-from ordersaga.parked.retry_runs import MAX_FIRST, MAX_RATE
+from ordersaga.parked.retry_runs import MAX_FIRST, MAX_RATE, MIN_RATE
 from ordersaga.parked.selection import MAX_MESSAGES
 
 Text = r"^[^\x00]*$"
@@ -156,7 +156,7 @@ class StartRun(Body):
     state: Literal["retrying", "dead"] | None = None
     refused_by: RefusedBy | None = None
     first: int = Field(default=5, ge=0, le=MAX_FIRST, description="So many are retried at once, before any other.")
-    rate: float = Field(default=10.0, gt=0, le=MAX_RATE, description="Messages a second, after the first ones.")
+    rate: float = Field(default=10.0, ge=MIN_RATE, le=MAX_RATE, description="Messages a second, after the first ones.")
     max_failed: float = Field(
         default=0.5, ge=0, le=1, description="It stops when a greater share of the first ones fails again."
     )

@@ -14,7 +14,7 @@ from ordersaga.parked.operator import ActionRefused, Operator
 from ordersaga.parked.refused_by import REFUSED_BY, RefusedBy, statement
 from ordersaga.parked.table import clean
 
-MAX_RATE = 1000.0
+MIN_RATE, MAX_RATE = 0.01, 1000.0
 """Messages a second."""
 MAX_FIRST = 1000
 
@@ -141,9 +141,11 @@ def start(
         max_failed: the run stops when a greater share of the first ones fails again, from 0 to 1.
 
     Raises:
-        ActionRefused: there is nothing to retry.
+        ActionRefused: there is nothing to retry, or no worker could keep to the rate.
         RunsAlready: another run retries these messages.
     """
+    if not MIN_RATE <= rate <= MAX_RATE:  # so that NaN is refused too
+        raise ActionRefused(f"a run retries {MIN_RATE:g} to {MAX_RATE:g} messages a second, not {rate:g}")
     limits = {"first": first, "rate": rate, "max_failed": max_failed}
     with connection.transaction():
         connection.execute(UNTIL_COMMIT, RETRY_RUNS)

@@ -18,7 +18,7 @@ from ordersaga.cli.text import ago, printable, to_json
 from ordersaga.parked import retry_runs
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import Operator
-from ordersaga.parked.retry_runs import MAX_FIRST, MAX_RATE, RetryRun, UnknownRun, find
+from ordersaga.parked.retry_runs import MAX_FIRST, MAX_RATE, MIN_RATE, RetryRun, UnknownRun, find
 from ordersaga.service import Service
 
 POLL_SECONDS = 0.3
@@ -49,7 +49,7 @@ first_option = click.option(
     "--first", type=click.IntRange(0, MAX_FIRST), help="In a run: so many at once, before any other.  [default: 5]"
 )
 rate_option = click.option(
-    "--rate", type=click.FloatRange(0, MAX_RATE, min_open=True), help="In a run: messages a second.  [default: 10]"
+    "--rate", type=click.FloatRange(MIN_RATE, MAX_RATE), help="In a run: messages a second.  [default: 10]"
 )
 max_failed_option = click.option(
     "--max-failed",
