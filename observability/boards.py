@@ -188,7 +188,7 @@ BOARDS = {
             Panel("CPU, cores", "short", rate("process_cpu_seconds_total", "process")),
             Panel("Open files and sockets", "short", gauge("process_open_fds", "process")),
             Panel("Running for", "s", {"{{process}}": 'time() - process_start_time_seconds{job="ordersaga"}'}),
-            Panel("Webhooks delivered a second", "short", rate("ordersaga_webhooks_deliveries_total", "outcome")),
+            Panel("Attempts at webhooks a second", "short", rate("ordersaga_webhooks_attempts_total", "outcome")),
             Panel("Webhooks that wait", "short", gauge("ordersaga_webhooks_pending_deliveries", "state")),
             Panel("Events sealed a second", "short", rate("ordersaga_audit_events_sealed_total", "store")),
             Panel("Events sealed", "short", gauge("ordersaga_audit_log_events", "store")),

@@ -159,7 +159,7 @@ def edit_parked(path: ParkedPath, body: Edit) -> Response:
     choice = Choice(path.message_id, body.refused_by, body.seen)
     with connected() as connection:
         running_attempt.await_end(connection, [path.message_id])
-        with selection.winning(connection, choice, handler().known) as version:
+        with selection.before_attempts(connection, choice, handler().known) as version:
             person = operator(body.reason)
             state = operations.edit(connection, path.message_id, new, contracts, person, version, body.refused_by)
     return respond_with(Done.model_validate({"message_id": path.message_id, "state": state}))

@@ -54,7 +54,7 @@ def act(connection: Connection[Any], verb: Verb, choice: Choice, operator: Opera
         Changed: another person has acted on it since.
     """
     message_id, refused_by, _ = choice
-    with winning(connection, choice, known) as version:
+    with before_attempts(connection, choice, known) as version:
         match verb:
             case "retry":
                 return operations.retry(connection, message_id, operator, version, refused_by)
@@ -68,9 +68,10 @@ def act(connection: Connection[Any], verb: Verb, choice: Choice, operator: Opera
 
 
 @contextmanager
-def winning(connection: Connection[Any], choice: Choice, known: Known) -> Iterator[str | None]:
-    """Yields the version to act on. Says what became of a message that has gone, lets go of one that stays.
+def before_attempts(connection: Connection[Any], choice: Choice, known: Known) -> Iterator[str | None]:
+    """Surrounds an action that comes before the next attempt, and yields the version to act on.
 
+    An error says what became of a message that has gone; after a refusal, attempts at the message may begin again.
     Raises as `act` does.
     """
     message_id, refused_by, seen = choice

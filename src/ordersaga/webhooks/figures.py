@@ -6,8 +6,8 @@ from prometheus_client import Counter, Gauge
 from psycopg import Connection
 
 attempts = Counter(
-    "ordersaga_webhooks_deliveries_total",
-    "Attempts by their outcome: delivered, to be retried, failed for good",
+    "ordersaga_webhooks_attempts_total",
+    "Attempts at deliveries by outcome: delivered, to be retried, failed for good",
     ["outcome"],
 )
 pending = Gauge(

@@ -8,7 +8,7 @@ from devstack.state import ROOT
 
 LINE = re.compile(r"^\| `(\w+)` \| (\w+) \| ([\w, ]+) \|", re.MULTILINE)
 UNITS = {"alarms", "messages", "requests", "rows", "queues", "events", "calls", "findings", "seconds", "spans"}
-UNITS |= {"deliveries", "subscriptions"}
+UNITS |= {"attempts", "deliveries", "subscriptions"}
 STATES = {
     "ordersaga_relay_active",
     "ordersaga_circuit_open",

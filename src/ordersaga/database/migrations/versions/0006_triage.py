@@ -1,4 +1,4 @@
-"""What people note about failures, runs of retries, what is on hold, and what they do to a group as a whole."""
+"""Triage: notes and holds of failure groups, holds of messages, runs of retries, and the record of what people did."""
 
 from alembic import op
 
