@@ -68,7 +68,7 @@ def groups_table(found: Sequence[GroupOf], *, may_act: bool) -> Component:
 def state(group: ConsumerView | None) -> Component:
     if group is None:
         return mark("Unknown", "idle", "clock")
-    return mark("Paused", "warn", "pause") if group.paused else mark("Receives", "good", "check")
+    return mark("Paused", "warn", "pause") if group.paused else mark("Not paused", "idle", "check")
 
 
 def why(group: ConsumerView | None) -> str:

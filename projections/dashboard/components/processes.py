@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from textwrap import shorten
 
 from dash import html
 from dash.development.base_component import Component
@@ -17,6 +18,8 @@ STATES: dict[str, tuple[str, Tone, str]] = {
     "not ready": ("Not ready", "warn", "warning"),
     "down": ("Down", "bad", "cross"),
 }
+MAX_SAID = 120
+"""Characters of a problem beside its process in the flow; the table below has all of it."""
 NAME = re.compile(r"(?P<row>.+)-(api|relay|worker)(-\d+)?")
 """The row and the column of a process in the topology, by its name."""
 
@@ -64,7 +67,10 @@ def node(snapshot: Snapshot, name: str, row: int, column: int) -> Component:
         html.Span(f" ({text.lower()})", className="hidden-text" if worst.state == "up" else ""),
     ]
     return html.Div(
-        [html.Div(title, className=f"topology-name text-{tone}"), html.Div(activity(worst), className="muted small")],
+        [
+            html.Div(title, className=f"topology-name text-{tone}"),
+            html.Div(shorten(activity(worst), MAX_SAID, placeholder=" …"), className="muted small"),
+        ],
         className=f"topology-node topology-{column}",
         style=style,
     )
