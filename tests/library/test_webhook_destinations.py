@@ -72,6 +72,8 @@ def test_a_name_that_resolves_to_such_an_address_is_refused_when_it_is_looked_up
         ("https://me:secret@hooks.example/", "neither a user"),
         ("https://hooks.example/#part", "fragment"),
         ("https://hooks.example:99999/", "not a URL"),
+        ("https://hooks..example/", "not a URL"),
+        (f"https://{'h' * 64}.example/", "not a URL"),
         ("https://hooks.example/a b", "escaped"),
         ("https://hooks.example/\r\nX: y", "escaped"),
         ("https://h\u00f6oks.example/", "escaped"),

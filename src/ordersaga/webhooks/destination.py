@@ -38,6 +38,9 @@ class Destination:
         try:
             parts = urlsplit(url)
             host, port = parts.hostname or "", parts.port
+            host.encode(
+                "idna"
+            )  # UnicodeError is a ValueError: no look-up takes an empty label, or one of 64 characters
         except ValueError as error:
             raise DestinationRefused(f"it is not a URL: {error}") from None
         if len(url) > MAX_URL or not url.isascii() or not url.isprintable() or " " in url:
