@@ -10,7 +10,17 @@ import pytest
 from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege
 
-from ordersaga.parked import attempts, failure_notes, group_pause, inspection, operations, retry_runs
+from ordersaga.parked import (
+    attempts,
+    failure_notes,
+    group_pause,
+    inspection,
+    operations,
+    operator_actions,
+    retry_runs,
+    selection,
+    table,
+)
 from ordersaga.parked.listing import ParkedFilter
 from ordersaga.parked.operator import ActionRefused
 from ordersaga.parked.retries import Retries
@@ -220,6 +230,21 @@ def refuse_at(counting: Counting, position: int) -> None:
     with counting.database.connect_as_relay() as relay:
         relay.execute("update undeliverable set position = position + 1")
     refuse(counting.database, message)
+
+
+def test_a_group_is_skipped_up_to_a_message_whose_key_is_locked_and_the_answer_says_what_is_left(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counters = [uuid4() for _ in range(3)]
+    for counter in counters:
+        fail(counting, connection, counter, 1)
+    failure = failure_of(connection)
+    with counting.database.connect() as other, other.transaction():
+        table.lock(other, [str(counters[1])])
+        assert selection.skip_group(connection, failure, 3, ALICE) == selection.GroupSkip(1, 0, 2)
+    [recorded] = operator_actions.of_failure(connection, failure)
+    assert (recorded["action"], recorded["details"]) == ("skip group", {"skipped": 1, "seen": 3})
+    assert selection.skip_group(connection, failure, 2, ALICE) == selection.GroupSkip(2, 0, 0)
 
 
 @contextmanager

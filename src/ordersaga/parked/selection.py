@@ -156,9 +156,19 @@ def skip_group(
     wanted = ParkedFilter(failure=failure, failed=True)
     found = [Choice(row["message_id"], row["refused_by"]) for row in messages(connection, wanted, at_most)]
     running_attempt.await_end(connection, [choice.message_id for choice in found])
-    skipped = sum(skip_one(connection, failure, choice, operator) for choice in found)
+    done: list[bool] = []
+    with suppress(LockNotAvailable):
+        done.extend(skip_each(connection, failure, found, operator))
+    running_attempt.let_go(connection, [choice.message_id for choice in found[len(done) :]])
+    skipped = sum(done)
     operator_actions.record(connection, "skip group", operator, failure, details={"skipped": skipped, "seen": seen})
-    return GroupSkip(skipped, len(found) - skipped, seen - len(found))
+    return GroupSkip(skipped, len(done) - skipped, seen - len(done))
+
+
+def skip_each(connection: Connection[Any], failure: str, found: Sequence[Choice], operator: Operator) -> Iterator[bool]:
+    """Whether each was skipped. Raises LockNotAvailable at one whose key is locked; the others are left."""
+    for choice in found:
+        yield skip_one(connection, failure, choice, operator)
 
 
 FAILS_AS = """
@@ -172,6 +182,7 @@ def skip_one(connection: Connection[Any], failure: str, choice: Choice, operator
     assert by
     try:
         with connection.transaction():
+            connection.execute(BRIEFLY)
             refused = operations.lock(connection, message_id, None, by)
             row = connection.execute(statement(FAILS_AS, by), (message_id, failure)).fetchone()
             if not (row and row[0]):
