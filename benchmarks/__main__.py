@@ -1,6 +1,7 @@
 """`python -m benchmarks`: every figure beside its reference of the same run, as a table and as latest.json."""
 
 import argparse
+import gc
 import json
 import logging
 import os
@@ -111,6 +112,8 @@ def main(arguments: list[str]) -> int:
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     baseline = from_json(BASELINE.read_text()) if BASELINE.exists() else {}
+    # As every daemon does: the relay here would look through the modules of all steps for garbage.
+    gc.freeze()
     began, load = time.monotonic(), os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory, private_servers(directory, [GROUP]) as servers:
         place = Place(servers, Databases(servers.postgres), QUICK if options.quick else FULL)
