@@ -54,7 +54,7 @@ def dependencies_table(snapshot: Snapshot) -> Component:
 
 
 def failures(each: Dependency) -> Content:
-    """Red when there are some; those that were answered with "too often" are told apart."""
+    """Red when a call failed; calls that the rate limit of the resource refused are counted apart."""
     failed, limited = each.figures.failed, each.figures.rate_limited
     if failed is None:
         return words.NOTHING

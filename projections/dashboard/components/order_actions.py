@@ -8,6 +8,7 @@ from dash.development.base_component import Component
 from ordersaga.http.parked_views import ParkedRow
 from projections.dashboard import addresses
 from projections.dashboard.components import words
+from projections.dashboard.components.acting import ActButtons
 from projections.dashboard.components.basic import button, mark, notice, press
 from projections.dashboard.components.kinds import kind_of
 from projections.dashboard.components.parked import STATES
@@ -16,26 +17,21 @@ from projections.queries.timeline import Timeline
 
 STORE = "order-act"
 WHY_NOT = "Only operators act on orders: sign in as one, or ask one."
-REASON_MISSING = "Enter a reason first: it is recorded with your name."
 COMPENSATED = "Stock that it holds is released, and a charge is refunded."
 NOTE_MISSING = "Enter the note first: it is recorded with your name."
 
 
 def buttons(found: Timeline, may_act: bool) -> list[Component]:
-    """A button that cannot do anything now is disabled, and its title says why."""
     is_cancelled = found.saga.state == "cancelled"
     refund_failed = found.payment is not None and found.payment.state == "refund_failed"
-
-    def one(text: str, verb: str, icon_name: str, allowed: bool = True, why_not: str = "", look: str = "") -> Component:
-        why = why_not if may_act else WHY_NOT
-        return button(text, press(STORE, verb), icon_name, allowed=allowed and may_act, why_not=why, look=look)
-
-    shown = [
-        one("Add note", "note", "plus"),
-        one("Refund again", "refund", "card", refund_failed, "No refund of this order has failed."),
-        one("Cancel order", "cancel", "cross", not is_cancelled, "It is cancelled already.", "danger-button"),
-    ]
-    return shown if may_act else [*shown, html.Span(WHY_NOT, className="muted small")]
+    act = ActButtons(STORE, WHY_NOT, may_act)
+    return act.row(
+        [
+            act.one("Add note", "note", "plus"),
+            act.one("Refund again", "refund", "card", refund_failed, "No refund of this order has failed."),
+            act.one("Cancel order", "cancel", "cross", not is_cancelled, "It is cancelled already.", "danger-button"),
+        ]
+    )
 
 
 def confirmation(state: str) -> Component:
@@ -79,7 +75,7 @@ def blocker(service: str, row: ParkedRow, may_act: bool) -> Component:
             mark(text, tone, icon_name),
             html.Span(said),
             dcc.Link("Parked message", href=addresses.parked_message(service, row.refused_by, row.message_id)),
-            button("Retry", press(STORE, verb), "play", allowed=may_act, why_not=WHY_NOT, look="main-button"),
+            ActButtons(STORE, WHY_NOT, may_act).one("Retry", verb, "play", look="main-button"),
         ],
         className="order-parked",
     )

@@ -31,6 +31,30 @@ def reason_input(id_: str, placeholder: str) -> Component:
     return made
 
 
+def skip_dialog(prefix: str, go: str, *, several: bool) -> Component:
+    """Asks before one message, or several, is skipped; ids begin with `prefix`, but for that of the button `go`."""
+    what, who, whom = ("these messages", "they", "them") if several else ("this message", "it", "it")
+    made: Component = dmc.Modal(
+        [
+            html.P(id=f"{prefix}-skip-text"),
+            reason_input(f"{prefix}-skip-reason", f"Why {who} must not take effect"),
+            html.Div(
+                [
+                    html.Button(f"Keep {whom}", id=f"{prefix}-skip-cancel", className="plain-button"),
+                    button("Skip for good", {"id": go}, "cross", look="danger-button"),
+                ],
+                className="buttons",
+            ),
+        ],
+        id=f"{prefix}-skip-dialog",
+        title=f"Skip {what}?",
+        closeButtonProps={"aria-label": "Close"},
+        className="parked-dialog",
+        transitionProps={"duration": 0},
+    )
+    return made
+
+
 def result_region(id_: str) -> Component:
     """Empty; the answer of an action stays here until it is closed or the next one comes. See assets/parked.js."""
     return html.Div(id=id_, className="parked-result", role="status", tabIndex=-1)

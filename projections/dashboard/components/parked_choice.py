@@ -60,29 +60,6 @@ def said(chosen: int, whole: bool, messages: int) -> str:
     return f"{words.counted(chosen, 'message')} chosen" if chosen else "None is chosen"
 
 
-def dialog() -> Component:
-    """Asks before the chosen messages are skipped."""
-    made: Component = dmc.Modal(
-        [
-            html.P(id="parked-skip-text"),
-            parked_actions.reason_input("parked-skip-reason", "Why they must not take effect"),
-            html.Div(
-                [
-                    html.Button("Keep them", id="parked-skip-cancel", className="plain-button"),
-                    button("Skip for good", {"id": "parked-skip-many-go"}, "cross", look="danger-button"),
-                ],
-                className="buttons",
-            ),
-        ],
-        id="parked-skip-dialog",
-        title="Skip these messages?",
-        closeButtonProps={"aria-label": "Close"},
-        className="parked-dialog",
-        transitionProps={"duration": 0},
-    )
-    return made
-
-
 def what_is_lost(service: str, first: ParkedView | None, number: int) -> str:
     """What skipping so many messages loses; `first` is one of them if all are of one service and reaction."""
     these = "this message" if number == 1 else f"these {words.count(number)} messages"

@@ -10,13 +10,13 @@ from ordersaga.webhooks.deliveries import DeliveryAttempt, WebhookDelivery
 from ordersaga.webhooks.payload import TEST
 from ordersaga.webhooks.subscriptions import SubscriptionStatus, WebhookAction
 from projections.dashboard.components import words
-from projections.dashboard.components.basic import Content, button, empty, mark, pairs, press
+from projections.dashboard.components.acting import ActButtons
+from projections.dashboard.components.basic import Content, empty, mark, pairs
 from projections.dashboard.components.table import Column, table
 from projections.dashboard.components.webhooks import DELIVERED, address_of, outcome, state
 
 STORE = "webhook-act"
 WHY_NOT = "Only operators act on webhooks: sign in as one, or ask one."
-REASON_MISSING = "Enter a reason first: it is recorded with your name."
 FORMATS = {"cloudevents": "CloudEvents", "text": "Text, for a chat"}
 
 
@@ -46,18 +46,14 @@ def rotation(until: datetime | None) -> list[tuple[str, Content]]:
 
 
 def buttons(found: SubscriptionStatus, *, may_act: bool) -> list[Component]:
-    """A button that cannot do anything now is disabled, and its title says why."""
-
-    def one(text: str, verb: str, icon_name: str, allowed: bool = True, why_not: str = "", look: str = "") -> Component:
-        why = why_not if may_act else WHY_NOT
-        return button(text, press(STORE, verb), icon_name, allowed=allowed and may_act, why_not=why, look=look)
-
-    shown = [
-        one("Send a test", "test", "send", look="main-button"),
-        one("Retry all failed", "retry-failed", "play", found.failed > 0, "No delivery has failed for good."),
-        one("Pause", "pause", "pause") if found.state == "active" else one("Resume", "resume", "play"),
-    ]
-    return shown if may_act else [*shown, html.Span(WHY_NOT, className="muted small")]
+    act = ActButtons(STORE, WHY_NOT, may_act)
+    return act.row(
+        [
+            act.one("Send a test", "test", "send", look="main-button"),
+            act.one("Retry all failed", "retry-failed", "play", found.failed > 0, "No delivery has failed for good."),
+            act.one("Pause", "pause", "pause") if found.state == "active" else act.one("Resume", "resume", "play"),
+        ]
+    )
 
 
 def deliveries(found: Sequence[WebhookDelivery], *, may_act: bool, in_full: bool) -> Component:
@@ -68,7 +64,7 @@ def deliveries(found: Sequence[WebhookDelivery], *, may_act: bool, in_full: bool
     def act(row: WebhookDelivery) -> Content:
         if row.state != "failed":
             return ""
-        return button("Retry", press(STORE, f"retry {row.id}"), "play", allowed=may_act, why_not=WHY_NOT)
+        return ActButtons(STORE, WHY_NOT, may_act).one("Retry", f"retry {row.id}", "play")
 
     columns: list[Column[WebhookDelivery]] = [
         Column("Delivery", lambda row: words.count(row.id), "number"),

@@ -9,8 +9,9 @@ from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
 from projections.dashboard.components import order_actions
+from projections.dashboard.components.acting import REASON_MISSING
 from projections.dashboard.components.basic import card, notice
-from projections.dashboard.components.order_actions import NOTE_MISSING, REASON_MISSING, STORE, WHY_NOT
+from projections.dashboard.components.order_actions import NOTE_MISSING, STORE, WHY_NOT
 from projections.dashboard.components.parked_actions import OUTCOMES
 from projections.dashboard.components.unchanged import fingerprint
 from projections.dashboard.reading import Reader

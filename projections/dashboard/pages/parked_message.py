@@ -35,7 +35,7 @@ def layout(service: str, refused_by: str, message_id: UUID) -> Component:
             className="grid",
         ),
         html.Div(skeleton(240), id="message-content", className="grid"),
-        parked_skip.dialog(),
+        parked_actions.skip_dialog("message", "message-skip-go", several=False),
         dcc.Store(id="message-place", data=f"{service} {refused_by} {message_id}"),
         dcc.Store(id="message-changes", data=0),
         dcc.Store(id="message-drawn"),

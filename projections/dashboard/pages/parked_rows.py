@@ -33,7 +33,12 @@ def messages_card(*, whole: bool) -> Component:
         html.Div(parked_actions.result_region("parked-result"), className="card-text"),
     ]
     shown = html.Span(id="parked-shown")
-    body = [*acting, parked_choice.rows_region(), pager, parked_choice.dialog()]
+    body = [
+        *acting,
+        parked_choice.rows_region(),
+        pager,
+        parked_actions.skip_dialog("parked", "parked-skip-many-go", several=True),
+    ]
     return card("Messages", body, aside=shown, flush=True)
 
 

@@ -2,37 +2,12 @@
 
 from typing import Any
 
-import dash_mantine_components as dmc  # type: ignore[import-untyped]
-from dash import Dash, Input, Output, State, html, no_update
-from dash.development.base_component import Component
+from dash import Dash, Input, Output, State, no_update
 
 from projections.dashboard.components import parked, parked_actions
-from projections.dashboard.components.basic import button
 from projections.dashboard.pages.parked_act import act, is_missing
 from projections.dashboard.services import ServiceRefused, Services
 from projections.dashboard.viewer import viewer
-
-
-def dialog() -> Component:
-    made: Component = dmc.Modal(
-        [
-            html.P(id="message-skip-text"),
-            parked_actions.reason_input("message-skip-reason", "Why it must not take effect"),
-            html.Div(
-                [
-                    html.Button("Keep it", id="message-skip-cancel", className="plain-button"),
-                    button("Skip for good", {"id": "message-skip-go"}, "cross", look="danger-button"),
-                ],
-                className="buttons",
-            ),
-        ],
-        id="message-skip-dialog",
-        title="Skip this message?",
-        closeButtonProps={"aria-label": "Close"},
-        className="parked-dialog",
-        transitionProps={"duration": 0},
-    )
-    return made
 
 
 def callbacks(app: Dash, services: Services) -> None:

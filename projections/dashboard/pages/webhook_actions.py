@@ -8,8 +8,9 @@ from dash.development.base_component import Component
 
 from projections.dashboard import addresses
 from projections.dashboard.components import parked_actions
+from projections.dashboard.components.acting import REASON_MISSING
 from projections.dashboard.components.basic import card
-from projections.dashboard.components.webhook import REASON_MISSING, STORE
+from projections.dashboard.components.webhook import STORE
 from projections.dashboard.pages import answers
 from projections.dashboard.pages.parked_act import is_missing
 from projections.dashboard.services import ServiceRefused, Services

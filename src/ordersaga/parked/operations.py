@@ -1,6 +1,7 @@
 """The operations on a parked message: retry, edit, skip, hold and release, each recorded with actor and reason."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
@@ -68,6 +69,22 @@ def record(
     connection.execute(statement(RECORD, refused.refused_by), parameters)
 
 
+@contextmanager
+def acting(
+    connection: Connection[Any],
+    action: str,
+    message_id: UUID,
+    operator: Operator,
+    seen: str | None,
+    refused_by: RefusedBy | None,
+) -> Iterator[Refused]:
+    """A transaction with the locked message, in which the action is recorded. Raises what `lock` raises."""
+    with connection.transaction():
+        refused = lock(connection, message_id, seen, refused_by)
+        record(connection, action, refused, operator)
+        yield refused
+
+
 def retry(
     connection: Connection[Any],
     message_id: UUID,
@@ -83,9 +100,7 @@ def retry(
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
     """
-    with connection.transaction():
-        refused = lock(connection, message_id, seen, refused_by)
-        record(connection, "retry", refused, operator)
+    with acting(connection, "retry", message_id, operator, seen, refused_by) as refused:
         return refused.make_due(connection)
 
 
@@ -102,9 +117,7 @@ def skip(
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
     """
-    with connection.transaction():
-        refused = lock(connection, message_id, seen, refused_by)
-        record(connection, "skip", refused, operator)
+    with acting(connection, "skip", message_id, operator, seen, refused_by) as refused:
         refused.skip(connection)
 
 
@@ -123,9 +136,7 @@ def hold(
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
     """
-    with connection.transaction():
-        refused = lock(connection, message_id, seen, refused_by)
-        record(connection, "hold", refused, operator)
+    with acting(connection, "hold", message_id, operator, seen, refused_by) as refused:
         refused.hold(connection, True)
     return "held"
 
@@ -143,9 +154,7 @@ def release(
         UnknownMessage: it is not parked here.
         Changed: it is at another version.
     """
-    with connection.transaction():
-        refused = lock(connection, message_id, seen, refused_by)
-        record(connection, "release", refused, operator)
+    with acting(connection, "release", message_id, operator, seen, refused_by) as refused:
         refused.hold(connection, False)
     return "released"
 
