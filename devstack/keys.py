@@ -48,7 +48,7 @@ def personal_key(state: State) -> str:
 
 
 def webhook_key(state: State) -> str:
-    """For WEBHOOK_SECRETS_KEY; whoever loses it rotates the secrets."""
+    """The value of WEBHOOK_SECRETS_KEY. After its loss the secret of each webhook must be rotated."""
     return state.secret("webhook secrets key", size=32)
 
 

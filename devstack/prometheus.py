@@ -17,7 +17,7 @@ from ordersaga.cli.errors import Failed
 RULES = ROOT / "observability" / "prometheus" / "rules" / "ordersaga.yml"
 SECONDS = "5s"
 FAMILIES = ["queue_coarse_metrics", "queue_consumer_count"]
-"""What rabbitmq_prometheus tells of each queue: with all families, a scrape costs the broker ten times as much."""
+"""The two families of metrics by queue that boards and rules use."""
 
 
 @click.command()

@@ -109,7 +109,7 @@ class Watch:
 
 
 def serve(alarms: Iterable[Alarm]) -> None:
-    """Set the metric; what stood before and stands no more is 0."""
+    """Set the metric to the number of these alarms; kinds that have ended become 0."""
     found = Counter[tuple[str, ...]]((alarm.name, alarm.severity) for alarm in alarms)
     before = {tuple(sample.labels.values()) for family in ALARMS.collect() for sample in family.samples}
     for labels in before | found.keys():
