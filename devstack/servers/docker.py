@@ -11,7 +11,7 @@ from rich.console import Console
 from devstack import children
 from devstack.ports import LOOPBACK
 from devstack.servers.postgres import OWNER, Postgres
-from devstack.servers.rabbitmq import ADVANCED, METRICS, RabbitMQ
+from devstack.servers.rabbitmq import ADVANCED, LIMITS, METRICS, RabbitMQ
 from devstack.servers.rabbitmq_users import definitions
 from devstack.state import State
 from ordersaga.cli.errors import CannotRunHere
@@ -67,12 +67,7 @@ class DockerPostgres(Postgres):
 class DockerRabbitMQ(RabbitMQ):
     def launch(self) -> None:
         self.renew_ports()
-        configuration = (
-            "listeners.tcp.default = 5672\n"
-            "load_definitions = /etc/rabbitmq/definitions.json\n"
-            "vm_memory_high_watermark.absolute = 2GiB\n"
-            "disk_free_limit.absolute = 50MB\n"
-        )
+        configuration = f"listeners.tcp.default = 5672\nload_definitions = /etc/rabbitmq/definitions.json\n{LIMITS}"
         self._home.mkdir(mode=0o700, exist_ok=True)
         volumes = [f"{_name(self._state, self.name)}:/var/lib/rabbitmq"]
         files = {

@@ -16,6 +16,13 @@ from devstack.state import State
 START_SECONDS = 120
 METRICS = "rabbitmq metrics"
 ADVANCED = "[{rabbit, [{quorum_tick_interval, 1000}]}].\n"
+LIMITS = (
+    "vm_memory_high_watermark.absolute = 2GiB\n"
+    "disk_free_limit.absolute = 50MB\n"
+    # What a quorum queue was given stays in memory until the log is full: 512 MiB by default, then all is written.
+    "raft.wal_max_size_bytes = 67108864\n"
+)
+"""Of a node that shares its machine; compose.yaml has the same."""
 """Milliseconds between two reports of a quorum queue's length; 5 s by default."""
 
 
@@ -118,8 +125,7 @@ class RabbitMQ:
         return (
             f"listeners.tcp.1 = {LOOPBACK}:{self.port}\n"
             f"load_definitions = {self._home / 'definitions.json'}\n"
-            "vm_memory_high_watermark.absolute = 2GiB\n"
-            "disk_free_limit.absolute = 50MB\n"
+            f"{LIMITS}"
             "log.file = false\n"
             "log.console = true\n"
             "log.console.use_colors = off\n"

@@ -1,7 +1,7 @@
 """What triage promises: on hold is not tried, a run retries a few first, an action comes before the next attempt."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +17,7 @@ from ordersaga.parked import (
     inspection,
     operations,
     operator_actions,
+    retry_runner,
     retry_runs,
     selection,
     table,
@@ -188,6 +189,53 @@ def test_a_failure_that_is_put_on_hold_stops_its_run_and_one_that_is_started_aft
     failure_notes.hold(connection, failure, ALICE)
     assert fast_forward(connection, start(connection)).succeeded == 4
     assert [numbers(connection, counter) for counter in counters] == [[1]] * 4
+
+
+def test_a_run_leaves_out_a_message_that_a_person_holds_by_itself_before_or_after_its_start(
+    counting: Counting, connection: Connection[Any]
+) -> None:
+    counters = [uuid4() for _ in range(3)]
+    early, late, _ = (fail(counting, connection, counter, 1)[0] for counter in counters)
+    operations.hold(connection, early.id, ALICE)
+    run = start(connection)
+    assert run.total == 2
+    operations.hold(connection, late.id, ALICE)
+    done = fast_forward(connection, run)
+    assert (done.state, done.retried, done.succeeded) == ("done", 1, 1)
+    assert [numbers(connection, counter) for counter in counters] == [[], [], [1]]
+    with pytest.raises(ActionRefused, match="nobody holds"):
+        start(connection)
+
+
+def test_a_run_that_cannot_go_on_stops_with_its_reason_and_keeps_no_other_from_its_turn(
+    counting: Counting, connection: Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken_failure = failure_after(connection, lambda: fail(counting, connection, uuid4(), 1))
+    other_failure = failure_after(connection, lambda: refuse_at(counting, 1))
+    broken, other = (
+        retry_runs.start(connection, ParkedFilter(failure, failed=True), ALICE)
+        for failure in (broken_failure, other_failure)
+    )
+    following = retry_runner.following
+
+    def fail_for_one(connection: Connection[Any], run: RetryRun, limit: int) -> Iterator[retry_runner.Found]:
+        if run.run == broken.run:
+            raise ValueError("unforeseen")
+        return following(connection, run, limit)
+
+    monkeypatch.setattr(retry_runner, "following", fail_for_one)
+    RetryRunner().step(connection)
+    stopped = retry_runs.find(connection, broken.run)
+    assert (stopped.state, stopped.end_reason) == ("stopped", "it cannot go on: unforeseen")
+    assert retry_runs.find(connection, other.run).retried == 1
+
+
+def failure_after(connection: Connection[Any], cause: Callable[[], object]) -> str:
+    """The failure group that comes of the cause."""
+    before = {group.failure for group in inspection.failure_groups(connection)}
+    cause()
+    [new] = {group.failure for group in inspection.failure_groups(connection)} - before
+    return new
 
 
 @pytest.mark.parametrize("rate", [1e-30, float("nan")])

@@ -13,7 +13,9 @@ from ordersaga.parked.group_pause import IS_PAUSED
 from ordersaga.parked.operator import Operator, UnknownMessage
 from ordersaga.parked.refused_by import REFUSED_BY, RefusedBy, statement
 from ordersaga.parked.retry_runs import RetryRun
+from ordersaga.runtime.errors import ErrorKind, classify
 from ordersaga.runtime.logs import log
+from ordersaga.runtime.reasons import safe_text
 
 IDLE_SECONDS = 1.0
 POLL_SECONDS = 0.1
@@ -54,7 +56,7 @@ where counted.run = new.run
 """  # noqa: S608 - a constant
 NEXT = """
 select position, message_id from {rows}
-where position > %(next)s and position <= %(last)s and state <> 'waiting'
+where position > %(next)s and position <= %(last)s and state <> 'waiting' and held is not true
     and (%(failure)s::text is null or {failure} = %(failure)s) and (%(key)s::text is null or key = %(key)s)
     and (%(state)s::text is null or state = %(state)s)
 order by position limit %(limit)s
@@ -93,7 +95,7 @@ class RetryRunner:
             return IDLE_SECONDS
         try:
             collect(connection)
-            return min([IDLE_SECONDS, *(advance(connection, run) for run in retry_runs.running(connection))])
+            return min([IDLE_SECONDS, *(advance_or_stop(connection, run) for run in retry_runs.running(connection))])
         finally:
             if not connection.closed:
                 connection.execute(UNLOCK, RETRY_RUNNER)
@@ -103,6 +105,17 @@ def collect(connection: Connection[Any]) -> None:
     """Count the retried messages that have succeeded, failed again or been skipped."""
     for by in REFUSED_BY:
         connection.execute(statement(COLLECT, by), {"by": by})
+
+
+def advance_or_stop(connection: Connection[Any], run: RetryRun) -> float:
+    """As `advance`; a run that cannot be advanced stops, so that it keeps no other run of the service from its turn."""
+    try:
+        return advance(connection, run)
+    except Exception as error:
+        if connection.closed or classify(error) not in (ErrorKind.FAILED, ErrorKind.INVALID):
+            raise
+        stop_itself(connection, run, f"it cannot go on: {safe_text(error)}")
+        return SHORTEST_SECONDS
 
 
 def advance(connection: Connection[Any], run: RetryRun) -> float:

@@ -112,7 +112,7 @@ def find(connection: Connection[Any], run: int) -> RetryRun:
 COUNT = """
 select count(*)::int, coalesce(max(position), 0) from {rows}
 where (%(failure)s::text is null or {failure} = %(failure)s) and (%(state)s::text is null or state = %(state)s)
-    and (%(key)s::text is null or key = %(key)s) and state <> 'waiting'
+    and (%(key)s::text is null or key = %(key)s) and state <> 'waiting' and held is not true
 """
 OVERLAPPING = "select min(run) from retry_runs where state = 'running' and (failure is null or %s::text is null)"
 OF_FAILURE = "select run from retry_runs where state = 'running' and failure = %s"
@@ -135,6 +135,8 @@ def start(
 ) -> RetryRun:
     """Start a run over the messages that have failed until now; a worker of the service advances it.
 
+    It leaves out what a person put on hold by itself; a failure on hold is retried, as its start says so.
+
     Args:
         first: so many are retried at once; only when enough of them have succeeded are others.
         rate: messages a second, after the first ones.
@@ -153,7 +155,7 @@ def start(
         found = {by: count(connection, wanted, by) for by in REFUSED_BY if wanted.refused_by in (None, by)}
         total = sum(number for number, _ in found.values())
         if not total:
-            raise ActionRefused("no message that failed is parked and fits: there is nothing to retry")
+            raise ActionRefused("there is nothing to retry: no message fits that has failed and that nobody holds")
         last: dict[str, int] = {by: found.get(by, (0, 0))[1] for by in REFUSED_BY}
         row = connection.execute(
             START, {**vars(wanted), **limits, **operator.storable()._asdict(), **last, "total": total}
