@@ -105,9 +105,9 @@ def send_in_turn(database: Database, amqp_url: str, number: int) -> tuple[dict[U
     """When the commit of each was known, and, of as many that go straight to the broker, when they were published."""
     committed: dict[UUID, float] = {}
     published: dict[UUID, float] = {}
-    parameters = broker.parameters(amqp_url, "raw publisher")
-    parameters.heartbeat = 0
-    raw = pika.BlockingConnection(parameters)
+    [node] = broker.parameters(amqp_url, "raw publisher")
+    node.heartbeat = 0
+    raw = pika.BlockingConnection(node)
     channel = raw.channel()
     cause = Cause(uuid4(), None, "alice")
     doorbell = Doorbell(database.url, "benchmark doorbell", sessions.WORKER)

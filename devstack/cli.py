@@ -64,7 +64,7 @@ ENVIRONMENT = """
   ORDERSAGA_STATE           the state directory, as --state (default: .ordersaga beside this program)
   ORDER_SERVICE_DATABASE_URL, PAYMENT_SERVICE_DATABASE_URL, INVENTORY_SERVICE_DATABASE_URL,
   PROJECTIONS_DATABASE_URL  use your own Postgres: set all four
-  AMQP_URL                  use your own RabbitMQ
+  AMQP_URL                  use your own RabbitMQ; of a cluster, the URLs of its nodes with commas between them
   QUEUES_PER_GROUP          queues of each new group: 1, 2, 4, 8 or 16 (default 2); then `queues set`
   BROKER_METRICS_URL        of your own RabbitMQ's plugin rabbitmq_prometheus, for the dashboard
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)

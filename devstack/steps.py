@@ -15,7 +15,7 @@ from devstack.state import ROOT, State
 from devstack.supervisor import Step
 from ordersaga.cli.errors import Failed
 from ordersaga.runtime.reasons import reason_of
-from ordersaga.runtime.settings import url_variable
+from ordersaga.runtime.settings import amqp_urls, url_variable
 
 POLL = 0.05
 FRESH = "To start with empty databases: `./ordersaga up --fresh` deletes all data of the state directory."
@@ -62,7 +62,7 @@ def reach_broker(url: str) -> None:
     from pika.exceptions import AMQPError
 
     try:
-        pika.BlockingConnection(pika.URLParameters(url)).close()
+        pika.BlockingConnection([pika.URLParameters(node) for node in amqp_urls(url)]).close()
     except (AMQPError, OSError, ValueError) as error:
         raise Failed(f"AMQP_URL names a broker that cannot be reached: {error!r}") from None
 

@@ -93,7 +93,8 @@ def test_a_worker_that_stays_full_keeps_its_connection_and_goes_on_where_it_was(
     assert {message.delivered_before for message in handled} == {0}
 
 
-def with_short_heartbeat(amqp_url: str, name: str) -> pika.URLParameters:
+def with_short_heartbeat(amqp_url: str, name: str) -> list[pika.URLParameters]:
     found = parameters(amqp_url, name)
-    found.heartbeat = 2
+    for node in found:
+        node.heartbeat = 2
     return found

@@ -1,5 +1,6 @@
 """The topology: exchanges, queues and bindings on RabbitMQ, and how to connect to it."""
 
+import random
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from pika.exceptions import ChannelClosedByBroker
 
 from ordersaga.envelope.message import PARTITIONS
+from ordersaga.runtime.settings import amqp_urls
 
 EVENTS = "events"
 EVERY_CONTRACT = "*.*.*"
@@ -115,15 +117,20 @@ def suppress_refusal(connection: BlockingConnection, code: int) -> Iterator[Bloc
         channel.close()
 
 
-def parameters(amqp_url: str, name: str) -> pika.URLParameters:
-    """Connection parameters; the broker's own tools show the connection as `name`."""
-    parameters = pika.URLParameters(amqp_url)
-    parameters.heartbeat = 30
-    parameters.blocked_connection_timeout = 60
-    parameters.socket_timeout = 10
-    parameters.stack_timeout = 15
-    parameters.client_properties = {"connection_name": name}
-    return parameters
+def parameters(amqp_url: str, name: str) -> list[pika.URLParameters]:
+    """Connection parameters, to be tried in turn; the broker's own tools show the connection as `name`.
+
+    The nodes of a cluster are in random order, so that connections spread over them.
+    """
+    nodes = [pika.URLParameters(url) for url in amqp_urls(amqp_url)]
+    for node in nodes:
+        node.heartbeat = 30
+        node.blocked_connection_timeout = 60
+        node.socket_timeout = 10
+        node.stack_timeout = 15
+        node.client_properties = {"connection_name": name}
+    random.shuffle(nodes)
+    return nodes
 
 
 def declare(channel: BlockingChannel, groups: Iterable[Group]) -> None:

@@ -43,7 +43,7 @@ messages, and reacts to deadlines.
 
 Environment:
   {variable:20} postgresql://{role}:password@host:port/{database}
-  AMQP_URL             amqp://{group}:password@host:port/vhost
+  AMQP_URL             amqp://{group}:password@host:port/vhost; of a cluster, one for each node with commas between
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none
   INBOX_RETENTION_DAYS inbox rows are purged after so many days (default 30)
   LOCK_TIMEOUT_SECONDS, STATEMENT_TIMEOUT_SECONDS, IDLE_IN_TRANSACTION_TIMEOUT_SECONDS

@@ -36,7 +36,7 @@ marks as published only what the broker has confirmed. Consumers drop the copies
 Environment:
   <NAME>_DATABASE_URL  postgresql://relay:password@host:port/<name>
                        The role needs what `ordersaga migrate` grants to `relay`.
-  AMQP_URL             amqp://relay:password@host:port/vhost
+  AMQP_URL             amqp://relay:password@host:port/vhost; of a cluster, one for each node with commas between
                        The user needs to write to the exchanges `events` and
                        `events.<group>`, which `ordersaga topology` declares.
   HEALTH_PORT          serves /healthz, /readyz and /metrics on loopback; unset: none

@@ -4,6 +4,7 @@ import re
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from itertools import cycle
 from typing import Any, ClassVar
 
 import pika
@@ -87,9 +88,12 @@ class Publisher:
     """
 
     def __init__(self, amqp_url: str, name: str) -> None:
-        self._parameters = broker.parameters(amqp_url, name)
-        # A blocked connection that gives up has to send all again, and is blocked again; heartbeats find a dead broker.
-        self._parameters.blocked_connection_timeout = None
+        nodes = broker.parameters(amqp_url, name)
+        for node in nodes:
+            # One that gives up while it is blocked has to send all again, and is blocked again; heartbeats find a dead
+            # broker.
+            node.blocked_connection_timeout = None
+        self._nodes = cycle(nodes)
         self._loop: Any = None
         self._connection: Any = None
         self._channel: Any = None
@@ -115,7 +119,7 @@ class Publisher:
         self._loop = IOLoop()
         self._loop.activate_poller()
         self._connection = BatchConnection(
-            self._parameters,
+            next(self._nodes),
             on_open_callback=self._on_open,
             on_open_error_callback=lambda _, error: self._fail(error),
             on_close_callback=lambda _, error: self._fail(error),

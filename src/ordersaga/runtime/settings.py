@@ -1,6 +1,7 @@
 """Settings from the environment, read once; a package adds its own variables in its `settings.py`."""
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -11,12 +12,18 @@ DATABASE_SUFFIX = "_DATABASE_URL"
 LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], BeforeValidator(str.upper)]
 
 
+def amqp_urls(text: str) -> list[str]:
+    """The URLs of AMQP_URL: one, or one for each node of a cluster, with commas between them."""
+    return re.split(r"\s*,\s*(?=amqps?://)", text.strip())
+
+
 def is_amqp_url(text: str) -> bool:
-    """Whether pika can connect with it; a URL with a user needs a password too."""
+    """Whether pika can connect with each of its URLs; one with a user needs a password too."""
     from pika import URLParameters
 
     try:
-        URLParameters(text)
+        for url in amqp_urls(text):
+            URLParameters(url)
     except (ValueError, IndexError, TypeError):
         return False
     return True
@@ -49,6 +56,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, extra="ignore", env_ignore_empty=True)
 
     amqp_url: str = ""
+    """Of the broker; of a cluster, the URLs of its nodes with commas between them."""
     token_public_key: str = ""
     """Ed25519 public key in PEM that verifies bearer tokens."""
     token_issuer: str = "ordersaga"

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from ordersaga.runtime.settings import MissingSetting
+from ordersaga.runtime.settings import MissingSetting, amqp_urls
 
 if TYPE_CHECKING:
     from ordersaga.otel.tracing import Tracing
@@ -33,7 +33,7 @@ def begin(process: str, amqp_url: str = "", group: str = "") -> None:
 
     Args:
         process: its `service.name`, unless OTEL_SERVICE_NAME or OTEL_RESOURCE_ATTRIBUTES gives one.
-        amqp_url: of the broker, whose host its spans name.
+        amqp_url: of the broker, whose host its spans name; of several nodes they name none.
         group: the consumer group of a worker.
 
     Raises:
@@ -50,7 +50,7 @@ def begin(process: str, amqp_url: str = "", group: str = "") -> None:
             "'ordersaga[otel]', or set OTEL_TRACES_EXPORTER=none."
         ) from None
     try:
-        tracing = set_up(process, os.environ, amqp_url, group)
+        tracing = set_up(process, os.environ, amqp_url if len(amqp_urls(amqp_url)) == 1 else "", group)
     except ValueError as error:
         raise MissingSetting(f"{error}.") from None
 
