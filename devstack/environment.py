@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from devstack.external_servers import ExternalServers
-from devstack.keys import audit_key_pem, personal_key, public_key, webhook_key
+from devstack.keys import audit_key_pem, personal_key, webhook_key
 from devstack.ports import LOOPBACK
 from devstack.processes import GROUPS, PROCESSES, Process
 from devstack.servers import postgres, rabbitmq
 from devstack.state import ERASURES, IMPORT_PATH, State
+from devstack.token_keys import public_keys_file
 from ordersaga.runtime.settings import url_variable
 
 FOR_ALL = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR", "LOG_LEVEL", "LOG_FORMAT")
@@ -77,7 +78,7 @@ class Environments:
             monitored=" ".join(f"{one.name}={self.url(one)}" for one in PROCESSES),
             services=" ".join(f"{name}={self.url(one)}" for one in PROCESSES if one.is_api for name in one.serves),
             ledger=self._state.directory / "ledger.sqlite",
-            token_public_key=public_key(self._state),
+            token_public_keys=public_keys_file(self._state),
             personal_key=self.personal_key(),
             webhook_key=self.webhook_key(),
             erasures=self.erasure_list(),

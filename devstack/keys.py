@@ -21,19 +21,20 @@ def private_key(state: State, file: str = FILE) -> Ed25519PrivateKey:
     """Made on first use, readable by its owner alone."""
     path: Path = state.directory / file
     if not path.exists():
-        new = Ed25519PrivateKey.generate()
-        pem = new.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-        state.write_text(file, pem.decode())
+        state.write_text(file, pem(Ed25519PrivateKey.generate()))
     key = load_pem_private_key(path.read_bytes(), password=None)
     if not isinstance(key, Ed25519PrivateKey):
         raise TypeError(f"{path} holds another kind of key than Ed25519")
     return key
 
 
-def public_key(state: State) -> str:
-    """PEM text for TOKEN_PUBLIC_KEY."""
-    public = private_key(state).public_key()
-    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+def pem(key: Ed25519PrivateKey) -> str:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+
+
+def public_pem(key: Ed25519PrivateKey) -> str:
+    """The public half."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
 def private_key_pem(state: State) -> str:

@@ -12,7 +12,7 @@ RELAY_ROLE = "relay"
 AUDITOR_ROLE = "auditor"
 """The role that reads events and operators' actions in every database, and changes nothing."""
 
-TOKENS = {"TOKEN_PUBLIC_KEY": "{token_public_key}", "TOKEN_ISSUER": "ordersaga", "TOKEN_AUDIENCE": "ordersaga"}
+TOKENS = {"TOKEN_PUBLIC_KEY_FILE": "{token_public_keys}", "TOKEN_ISSUER": "ordersaga", "TOKEN_AUDIENCE": "ordersaga"}
 PERSONAL = {"PERSONAL_KEY_ENCRYPTION_KEY": "{personal_key}", "ERASURE_LIST": "{erasures}"}
 CARDS = {"PAYMENT_GATEWAY": "stripe", "STRIPE_API_KEY": "{card_key}", "STRIPE_API_BASE": "{card_url}"}
 HEALTH = {"HEALTH_PORT": "{port}"}

@@ -3,11 +3,12 @@
 import sys
 from pathlib import Path
 
-from devstack.keys import audit_key_pem, personal_key, public_key, webhook_key
+from devstack.keys import audit_key_pem, personal_key, webhook_key
 from devstack.state import State
+from devstack.token_keys import public_keys, write_copy
 
 signing, verification, personal, sealing, webhooks = map(Path, sys.argv[1:])
-(verification / "token_public_key.pem").write_text(public_key(State(signing).create()))
+write_copy(verification / "token_public_key.pem", public_keys(State(signing).create()))
 # Not even when the signing key is lost and made anew: without them no contact and no secret of a webhook can be read.
 for file, make in (
     (personal / "personal_key_encryption_key", personal_key),

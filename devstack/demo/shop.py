@@ -33,9 +33,7 @@ class Shop:
 
     def __init__(self, addresses: Addresses, token: Callable[[str, str], str], simulator_key: str) -> None:
         self.addresses = addresses
-        self._operator = token("operator", "demo-operator")
         self._token = token
-        self._customers: dict[str, str] = {}
         self._simulator_key = simulator_key
         self._session = requests.Session()
         # Not the environment's proxies: everything here is on loopback.
@@ -89,10 +87,13 @@ class Shop:
         """Every charge and refund of the simulated card processor."""
         return self._call("GET", f"{self.addresses.simulator}/ledger", self._simulator_key)
 
+    @property
+    def _operator(self) -> str:
+        return self._token("operator", "demo-operator")
+
     def _customer(self, name: str) -> str:
-        if name not in self._customers:
-            self._customers[name] = self._token("customer", name)
-        return self._customers[name]
+        """A new token for each request: the key that signs them may change."""
+        return self._token("customer", name)
 
     def _call(
         self, method: str, url: str, token: str, body: object = None, headers: Mapping[str, str] | None = None

@@ -89,7 +89,7 @@ def test_a_process_has_the_settings_of_the_table(process: Process) -> None:
     given = {variable.removesuffix("_FILE") for variable in environment(process.name)}
     accounts = {database.upper() + DATABASE_SUFFIX for database in process.databases}
     accounts |= {"AMQP_URL"} if process.amqp_user else set()
-    assert given >= {*process.settings, *accounts}
+    assert given >= {*(variable.removesuffix("_FILE") for variable in process.settings), *accounts}
     assert {variable for variable in given if variable.endswith(ACCOUNTS)} == accounts
 
 

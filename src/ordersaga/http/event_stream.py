@@ -2,10 +2,9 @@
 
 import select
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
-from datetime import UTC, datetime
-from functools import cache
+from functools import cache, partial
 from time import monotonic
 from typing import Annotated, Any
 from uuid import UUID
@@ -91,7 +90,8 @@ def stream_events(query: StreamQuery, header: StreamHeaders) -> Response:
     asked = query.after if header.last_event_id is None else header.last_event_id
     # A cursor beyond the head belongs to a log that was replaced; continue from the current head.
     position = head if asked is None else min(asked, head)
-    stream = EventStream(hub, query.wanted(), position, caller().expires, begin_stream())
+    is_allowed = partial(api().tokens.still_accepts, caller())
+    stream = EventStream(hub, query.wanted(), position, is_allowed, begin_stream())
     response = Response(stream.texts(), mimetype="text/event-stream")
     response.headers |= {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     response.call_on_close(hub.places.release)
@@ -107,16 +107,21 @@ class EventStream:
     """The stream of one client: missed events first, then new ones."""
 
     def __init__(
-        self, hub: Hub, wanted: EventFilter, position: int, expires: datetime, connection: socket.socket | None
+        self,
+        hub: Hub,
+        wanted: EventFilter,
+        position: int,
+        is_allowed: Callable[[], bool],
+        connection: socket.socket | None,
     ) -> None:
         self.hub = hub
         self.wanted = wanted
         self.position = position
-        self.expires = expires
+        self.is_allowed = is_allowed
         self.socket = connection
 
     def texts(self) -> Iterator[str]:
-        """The body; it ends when the token expires, the process stops, or the client is too slow."""
+        """The body; it ends when the token is no longer valid, the process stops, or the client is too slow."""
         yield f"retry: {RETRY_MILLISECONDS}\nid: {self.position}\n\n"
         yield from self.missed(LAST_POSITION)
         with self.hub.listening(self.wanted, self.hang_up) as listener, suppress(Ended):
@@ -145,7 +150,7 @@ class EventStream:
         return "".join(frame.text for frame in frames)
 
     def is_over(self) -> bool:
-        return self.hub.stopping.is_set() or datetime.now(UTC) >= self.expires or self.is_disconnected()
+        return self.hub.stopping.is_set() or not self.is_allowed() or self.is_disconnected()
 
     def is_disconnected(self) -> bool:
         """Whether the client has closed the connection; a write would notice only at the next heartbeat."""

@@ -1,15 +1,18 @@
 """Bearer tokens: their verification, the caller in them, and their issue."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import load_pem_private_key, load_pem_public_key
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from ordersaga.runtime.settings import MissingSetting, Settings, pem_bytes
+from ordersaga.http.token_keys import KeySet, TokenKeys, UnknownKey, key_set, thumbprint
+from ordersaga.runtime.settings import Settings, pem_bytes
 
 STAFF = ("operator", "auditor")
 """Roles of every service: an operator acts on parked messages, an auditor reads everything."""
@@ -38,40 +41,59 @@ class Caller:
     role: str
     expires: datetime = field(default=datetime.max.replace(tzinfo=UTC), compare=False)
     """When the token expires."""
+    key: str = field(default="", compare=False)
+    """Id of the key that signed the token."""
 
 
 class Tokens:
-    """Verifies tokens with one public key; `roles` are the roles of callers beside STAFF."""
+    """Verifies tokens with the public keys of their issuer; `roles` are the roles of callers beside STAFF."""
 
     def __init__(self, settings: Settings, roles: Collection[str] = ()) -> None:
         """Raises MissingSetting when the public key is missing or is not an Ed25519 key."""
-        self._key = public_key(settings.token_public_key)
+        self._keys = TokenKeys(settings)
         self._issuer = settings.token_issuer
         self._audience = settings.token_audience
         self.roles = (*roles, *STAFF)
+        # A key set is part of what is looked up, so nothing that a dropped key has verified is found again.
         self._verified = lru_cache(CACHED_TOKENS)(self._verify)
 
     def verify(self, token: str) -> Caller:
         """Raises InvalidToken."""
-        caller = self._verified(token)
-        return caller if datetime.now(UTC) - CLOCK_DIFFERENCE < caller.expires else self._verify(token)
+        keys = self._keys.current()
+        caller = self._verified(token, keys)
+        return caller if datetime.now(UTC) - CLOCK_DIFFERENCE < caller.expires else self._verify(token, keys)
 
-    def _verify(self, token: str) -> Caller:
+    def still_accepts(self, caller: Caller) -> bool:
+        """Whether the token has not expired, nor its key been dropped, since it was verified."""
+        return datetime.now(UTC) < caller.expires and caller.key in self._keys.current().keys
+
+    def _verify(self, token: str, keys: KeySet) -> Caller:
         try:
-            claims = jwt.decode(
-                token,
-                self._key,
-                algorithms=ALGORITHMS,
-                issuer=self._issuer,
-                audience=self._audience,
-                leeway=CLOCK_DIFFERENCE,
-                options={"require": list(REQUIRED)},
-            )
+            key, claims = self._claims(token, keys)
         except jwt.ExpiredSignatureError as error:
             raise ExpiredToken(str(error)) from None
-        except (jwt.InvalidTokenError, RecursionError) as error:
+        except (jwt.InvalidTokenError, UnknownKey, RecursionError) as error:
             raise InvalidToken(str(error)) from None
-        return Caller(subject_of(claims["sub"]), self.role_of(claims["role"]), expiry_of(claims["exp"]))
+        return Caller(subject_of(claims["sub"]), self.role_of(claims["role"]), expiry_of(claims["exp"]), key)
+
+    def _claims(self, token: str, keys: KeySet) -> tuple[str, dict[str, Any]]:
+        """The id of the key that verifies the token, and what it claims. Raises UnknownKey, or an error of PyJWT."""
+        *others, last = keys.candidates(jwt.get_unverified_header(token).get("kid"))
+        for key in others:
+            with suppress(jwt.InvalidSignatureError):
+                return key, self._decode(token, keys.keys[key])
+        return last, self._decode(token, keys.keys[last])
+
+    def _decode(self, token: str, key: Ed25519PublicKey) -> dict[str, Any]:
+        return jwt.decode(
+            token,
+            key,
+            algorithms=ALGORITHMS,
+            issuer=self._issuer,
+            audience=self._audience,
+            leeway=CLOCK_DIFFERENCE,
+            options={"require": list(REQUIRED)},
+        )
 
     def role_of(self, claim: object) -> str:
         for role in self.roles:
@@ -94,13 +116,8 @@ def expiry_of(claim: object) -> datetime:
 
 
 def public_key(pem: str) -> Ed25519PublicKey:
-    try:
-        key = load_pem_public_key(pem_bytes(pem))
-    except ValueError:
-        key = None
-    if not isinstance(key, Ed25519PublicKey):
-        raise MissingSetting("TOKEN_PUBLIC_KEY must be an Ed25519 public key in PEM; bearer tokens are verified by it")
-    return key
+    """The first key of the text. Raises MissingSetting."""
+    return next(iter(key_set(pem).keys.values()))
 
 
 def private_key(pem: str) -> Ed25519PrivateKey:
@@ -122,7 +139,7 @@ def issue(
     issuer: str = "ordersaga",
     audience: str = "ordersaga",
 ) -> str:
-    """A signed token.
+    """A signed token; its header names the key that verifies it (`kid`).
 
     Raises:
         ValueError: the subject is not acceptable, or the key is not an Ed25519 private key.
@@ -134,4 +151,5 @@ def issue(
     except InvalidToken as error:
         raise ValueError(str(error)) from None
     times = {"iat": now, "exp": now + lifetime}
-    return jwt.encode({"iss": issuer, "aud": audience, **claims, **times}, key, algorithm="EdDSA")
+    headers = {"kid": thumbprint(key.public_key())}
+    return jwt.encode({"iss": issuer, "aud": audience, **claims, **times}, key, algorithm="EdDSA", headers=headers)

@@ -58,7 +58,9 @@ class Settings(BaseSettings):
     amqp_url: str = ""
     """Of the broker; of a cluster, the URLs of its nodes with commas between them."""
     token_public_key: str = ""
-    """Ed25519 public key in PEM that verifies bearer tokens."""
+    """Ed25519 public keys that verify bearer tokens: in PEM, one after the other, or a JWKS document."""
+    token_public_key_file: str = ""
+    """File with these keys, in place of the variable; an API notices when it changes."""
     token_issuer: str = "ordersaga"
     token_audience: str = "ordersaga"
     health_port: int = Field(default=0, ge=0, le=65535)

@@ -1,8 +1,10 @@
 """Bearer tokens: what is accepted, and everything that is not."""
 
-from base64 import urlsafe_b64encode
+import json
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -10,6 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
+from ordersaga.http.token_keys import TRIED, thumbprint
 from ordersaga.http.tokens import Caller, InvalidToken, Tokens, issue
 from ordersaga.runtime.settings import MissingSetting, Settings
 
@@ -118,3 +121,101 @@ def test_only_an_ed25519_public_key_verifies(pem: str) -> None:
 def test_a_token_is_not_issued_for_nobody(subject: str) -> None:
     with pytest.raises(ValueError, match="Claim"):
         issue(private_pem(KEY), "customer", subject, MINUTE)
+
+
+OTHER = Ed25519PrivateKey.generate()
+
+
+def jwk(key: PrivateKey, **members: str) -> dict[str, str]:
+    return {**jwt.get_algorithm_by_name("EdDSA").to_jwk(key.public_key(), as_dict=True), **members}
+
+
+def test_the_id_of_a_key_is_the_thumbprint_of_rfc_8037() -> None:
+    """The example of the RFC's appendix A.3."""
+    public = urlsafe_b64decode("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo=")
+    key = ed25519.Ed25519PublicKey.from_public_bytes(public)
+    assert thumbprint(key) == "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"
+
+
+def test_an_issued_token_names_its_key_and_each_of_several_keys_verifies_its_own() -> None:
+    tokens = Tokens(Settings(token_public_key=public_pem(KEY) + public_pem(OTHER)), ["customer"])
+    for key in (KEY, OTHER):
+        token = issue(private_pem(key), "customer", "alice", MINUTE)
+        assert jwt.get_unverified_header(token)["kid"] == thumbprint(key.public_key()) == tokens.verify(token).key
+
+
+def test_a_token_without_the_id_of_its_key_is_tried_with_a_few_keys() -> None:
+    few = [KEY, *(Ed25519PrivateKey.generate() for _ in range(TRIED - 1))]
+    tokens = Tokens(Settings(token_public_key="".join(map(public_pem, few))), ["customer"])
+    assert {tokens.verify(signed(key)).key for key in few} == {thumbprint(key.public_key()) for key in few}
+    many = Tokens(Settings(token_public_key="".join(map(public_pem, [*few, OTHER]))), ["customer"])
+    with pytest.raises(InvalidToken, match="does not name its key"):
+        many.verify(signed())
+
+
+@pytest.mark.parametrize(("key_id", "shown"), [("nobody-s", "(nobody-s)"), ("<b>", "any more; get")])
+def test_a_token_of_an_unknown_key_is_refused_with_the_reason(tokens: Tokens, key_id: str, shown: str) -> None:
+    token = jwt.encode(claims(), KEY, algorithm="EdDSA", headers={"kid": key_id})
+    with pytest.raises(InvalidToken) as refused:
+        tokens.verify(token)
+    assert "names a key that is not accepted" in str(refused.value)
+    assert shown in str(refused.value)
+
+
+def test_a_token_is_verified_by_the_key_it_names_and_no_other() -> None:
+    tokens = Tokens(Settings(token_public_key=public_pem(KEY) + public_pem(OTHER)))
+    token = jwt.encode(claims(), KEY, algorithm="EdDSA", headers={"kid": thumbprint(OTHER.public_key())})
+    with pytest.raises(InvalidToken, match="Signature"):
+        tokens.verify(token)
+
+
+def test_a_key_set_of_an_identity_provider_has_its_own_ids() -> None:
+    keys = [jwk(KEY, kid="2026-11"), jwk(OTHER), {"kty": "RSA", "kid": "rsa", "n": "AQAB", "e": "AQAB"}]
+    tokens = Tokens(Settings(token_public_key=json.dumps({"keys": keys})), ["customer"])
+    token = jwt.encode(claims(), KEY, algorithm="EdDSA", headers={"kid": "2026-11"})
+    assert tokens.verify(token).key == "2026-11"
+    assert tokens.verify(issue(private_pem(OTHER), "customer", "alice", MINUTE)).subject == "alice"
+
+
+PRIVATE_JWK = jwt.get_algorithm_by_name("EdDSA").to_jwk(KEY, as_dict=True)
+
+
+@pytest.mark.parametrize("text", ["{", "{}", '{"keys": []}', '{"keys": 1}', json.dumps({"keys": [PRIVATE_JWK]})])
+def test_a_document_without_a_public_key_is_refused(text: str) -> None:
+    with pytest.raises(MissingSetting, match="TOKEN_PUBLIC_KEY"):
+        Tokens(Settings(token_public_key=text))
+
+
+def test_a_changed_file_takes_effect_at_once_and_what_a_dropped_key_verified_is_forgotten(tmp_path: Path) -> None:
+    file = tmp_path / "keys.pem"
+    file.write_text(public_pem(KEY))
+    tokens = Tokens(Settings(token_public_key_file=str(file), token_public_key=public_pem(OTHER)), ["customer"])
+    old, new = (issue(private_pem(key), "customer", "alice", MINUTE) for key in (KEY, OTHER))
+    caller = tokens.verify(old)
+    with pytest.raises(InvalidToken):
+        tokens.verify(new)
+    file.write_text(public_pem(OTHER) + public_pem(KEY))
+    assert tokens.verify(new) == tokens.verify(old)
+    assert tokens.still_accepts(caller)
+    file.write_text(public_pem(OTHER))
+    assert tokens.verify(new)
+    assert not tokens.still_accepts(caller)
+    with pytest.raises(InvalidToken):
+        tokens.verify(old)
+
+
+@pytest.mark.parametrize("text", [None, "", "half a fi", private_pem(KEY)])
+def test_a_file_without_usable_keys_leaves_the_keys_of_before(tmp_path: Path, text: str | None) -> None:
+    file = tmp_path / "keys.pem"
+    file.write_text(public_pem(KEY))
+    tokens = Tokens(Settings(token_public_key_file=str(file)), ["customer"])
+    file.unlink() if text is None else file.write_text(text)
+    assert tokens.verify(signed()).subject == "alice"
+    file.write_text(public_pem(OTHER))
+    with pytest.raises(InvalidToken):
+        tokens.verify(signed())
+
+
+def test_a_file_that_cannot_be_read_at_the_start_is_named(tmp_path: Path) -> None:
+    with pytest.raises(MissingSetting, match="TOKEN_PUBLIC_KEY_FILE"):
+        Tokens(Settings(token_public_key_file=str(tmp_path / "nowhere")))
