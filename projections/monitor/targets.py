@@ -17,8 +17,8 @@ class Target:
 
     @property
     def kind(self) -> str:
-        """The last word of the name: `api`, `worker`, `relay`, `simulator`, ..."""
-        return self.name.rpartition("-")[2]
+        """The last word of the name before any number: `api`, `worker`, `relay`, `simulator`, ..."""
+        return next((word for word in reversed(self.name.split("-")) if not word.isdigit()), self.name)
 
 
 def read_targets(text: str) -> tuple[Target, ...]:

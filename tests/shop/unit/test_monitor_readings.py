@@ -66,6 +66,8 @@ def test_a_monitored_process_has_a_name_a_kind_and_an_address() -> None:
         Target("projections-worker", "http://127.0.0.1:9000"),
     )
     assert [target.kind for target in targets] == ["api", "worker"]
+    [first] = read_targets("orders-relay-0=http://orders-relay-0.orders-relay:8080")
+    assert (first.name, first.kind) == ("orders-relay-0", "relay")
 
 
 @pytest.mark.parametrize("text", ["orders-api", "=http://host:1", "a=ftp://host", "a=http://", "a=http://x a=http://y"])
