@@ -46,6 +46,9 @@ class StackApplication(Application):
     def amqp_url(self, user: str) -> str:
         return self.environments.amqp_url(user)
 
+    def broker_metrics_url(self) -> str:
+        return self.environments.broker_metrics_url()
+
     def worker_settings(self, service: Service) -> Settings:
         worker = next(process for process in PROCESSES if process.arguments == ("-m", service.name))
         environment = self.environments.of(worker)

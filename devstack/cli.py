@@ -20,7 +20,7 @@ COMMANDS = {
         ),
         "prometheus": ("devstack.prometheus:prometheus", "Print a configuration of Prometheus, with the alert rules"),
         "token": ("devstack.token:token", "Print a bearer token to call the services with"),
-        "doctor": ("devstack.doctor:doctor", "Say what this machine has and lacks"),
+        "doctor": ("devstack.doctor:doctor", "Say what this machine has and lacks, and what stalls a running stack"),
     },
     "Operate it": {
         "parked": (

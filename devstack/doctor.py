@@ -1,13 +1,12 @@
-"""`./ordersaga doctor`: what this machine has and lacks."""
+"""`./ordersaga doctor`: what this machine has and lacks, and what stalls a running stack."""
 
 import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import click
-from pika.exceptions import AMQPError
 
 from devstack.application import StackApplication
 from devstack.external_servers import ExternalServers
@@ -17,11 +16,12 @@ from devstack.records import Records
 from devstack.servers import docker, postgres, rabbitmq_install
 from devstack.servers.account import Account
 from devstack.state import State
-from ordersaga.broker.provisioning import stale_bindings
-from ordersaga.broker.topology import DEFAULT_QUEUES
-from ordersaga.cli.app import PROVISIONER, Application
-from ordersaga.cli.errors import CannotRunHere, Failed
-from ordersaga.cli.stale import stale_text
+from ordersaga.cli.doctor import as_data, ask_servers, exit_code, limit_options, lines, locks_option
+from ordersaga.cli.errors import CannotRunHere
+from ordersaga.cli.options import json_option
+from ordersaga.cli.text import to_json
+from ordersaga.diagnosis.diagnose import Diagnosis
+from ordersaga.diagnosis.limits import DiagnosisLimits
 from ordersaga.runtime.settings import url_variable
 
 DISK_GIB = 1
@@ -38,13 +38,38 @@ class Check:
 
 @click.command()
 @state_option
-def doctor(state: State) -> None:
-    """Look at what the stack needs here. Exit code 0 when it can run, else 2."""
+@limit_options
+@locks_option
+@json_option
+def doctor(state: State, transaction: float, wait: float, timeout: float, locks: bool, as_json: bool) -> None:
+    """Look at what the stack needs here and, if it runs, name what stalls it, since when, who, and what to do.
+
+    A running stack, or the servers that AMQP_URL and the four *_DATABASE_URL name, are asked at the same time and
+    nothing is changed: transactions, locks, migrations, queues, bindings, relays, workers and more. It ends within the
+    timeout also when a server hangs.
+
+    Exit code 0 when the stack can run here and nothing was found, 1 when something was, 2 when something is missing
+    here, or could not be seen.
+    """
     checks = list(examine(state))
-    for check in checks:
-        mark = {True: "ok", False: "MISSING", None: "-"}[check.fine]
-        print(f"{mark:8} {check.what:12} {check.text}")
-    raise SystemExit(2 if any(check.fine is False for check in checks) else 0)
+    found = diagnosis_of(state, DiagnosisLimits(transaction=transaction, wait=wait), timeout)
+    if as_json:
+        print(to_json({"checks": list(map(asdict, checks)), **(as_data(found) if found else {})}))
+    else:
+        for check in checks:
+            mark = {True: "ok", False: "MISSING", None: "-"}[check.fine]
+            print(f"{mark:10}{check.what:12} {check.text}")
+        if found:
+            print("\n".join(lines(found, locks)))
+    raise SystemExit(2 if any(check.fine is False for check in checks) else exit_code(found) if found else 0)
+
+
+def diagnosis_of(state: State, limits: DiagnosisLimits, seconds: float) -> Diagnosis | None:
+    """What stalls the running stack; None when none runs and the environment names no servers."""
+    external = ExternalServers.from_environment(os.environ)
+    if Records(state).supervisor() or (external.databases and external.amqp):
+        return ask_servers(StackApplication(state), limits, seconds)
+    return None
 
 
 def examine(state: State) -> Iterator[Check]:
@@ -62,8 +87,6 @@ def examine(state: State) -> Iterator[Check]:
     yield Check(
         "stack", None, f"{state.directory}: {f'running, process {supervisor.pid}' if supervisor else 'not running'}"
     )
-    if supervisor:
-        yield bindings(StackApplication(state))
 
 
 def tried(what: str, find: Callable[[], str]) -> Check:
@@ -89,17 +112,6 @@ def private_rabbitmq() -> Check:
     if not rabbitmq_install.find_server() and not rabbitmq_install.obstacle():
         return Check("rabbitmq", None, "not installed; `up` and `demo` install it with apt")
     return tried("rabbitmq", rabbitmq_install.server_program)
-
-
-def bindings(application: Application) -> Check:
-    """Whether queues are bound to contracts that their group has no reaction to."""
-    groups = [service.consumer_group(DEFAULT_QUEUES) for service in application.services]
-    try:
-        found = stale_bindings(application.amqp_url(PROVISIONER), groups)
-    except (AMQPError, Failed) as error:
-        return Check("bindings", None, f"the broker did not answer: {error!r}")
-    stale = [f"{name} {stale_text(contracts)}" for name, contracts in found.items()]
-    return Check("bindings", None if stale else True, "; ".join(stale) or "each is for a reaction")
 
 
 def disk(state: State) -> Check:

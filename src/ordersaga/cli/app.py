@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ordersaga.audit.settings import SealerSettings
+from ordersaga.diagnosis.settings import DiagnosisSettings
 from ordersaga.runtime.settings import MissingSetting, Settings, database_url, distinct_databases, read_settings
 from ordersaga.service import Service
 from ordersaga.webhooks.settings import WebhookSettings
@@ -87,6 +88,10 @@ class Application:
     def amqp_url(self, user: str) -> str:
         """AMQP_URL, whoever the user is. Raises MissingSetting."""
         return read_settings(Settings).broker_url
+
+    def broker_metrics_url(self) -> str:
+        """Base URL of RabbitMQ's metrics: BROKER_METRICS_URL; empty without them."""
+        return read_settings(DiagnosisSettings).broker_metrics_url
 
     def worker_settings(self, service: Service) -> Settings:
         """The settings that the worker of this service reads. Raises MissingSetting."""

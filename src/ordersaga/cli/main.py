@@ -26,6 +26,7 @@ COMMANDS = {
     ),
     "queues": ("ordersaga.cli.queues:queues", "Show the queues of each group, or change how many there are"),
     "reconcile": ("ordersaga.cli.reconcile:reconcile", "Name every message that is not where it must be"),
+    "doctor": ("ordersaga.cli.doctor:doctor", "Name what stalls a running application, and what to do"),
     "projections": (
         "ordersaga.cli.projections.command:projections",
         "Rebuild the read side from the event stores, or say how far it is",

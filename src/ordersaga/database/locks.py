@@ -30,6 +30,18 @@ WEBHOOK_LEAD = (SPACE, 850)
 MIGRATION = 7_236_843_021
 """A single 64-bit key. Two processes that start at the same time migrate one after the other."""
 
+NAMES = {
+    RELAY_LEAD: "lead of the relays",
+    GROUP_GATE: "gate of the workers",
+    REBUILD: "rebuild of the read side",
+    EVENT_LOG: "event log",
+    GROUP_PAUSE: "pause of the group",
+    RETRY_RUNS: "start of a run of retries",
+    RETRY_RUNNER: "step of the runs of retries",
+    WEBHOOK_LEAD: "lead of the webhooks",
+}
+"""As people are told them."""
+
 
 BRIEFLY = "set local lock_timeout = '1s'"
 """Until the transaction ends, its statements wait for any lock no longer than this."""

@@ -17,7 +17,7 @@ from ordersaga.database.outbox_constraints import constrain_outbox
 from ordersaga.database.pool import missing_columns
 from ordersaga.database.privileges import close_to_everybody
 from ordersaga.database.schema import metadata
-from ordersaga.database.service_schema import ServiceSchema
+from ordersaga.database.service_schema import Migrations, ServiceSchema
 from ordersaga.runtime.sessions import MIGRATION as LIMITS
 from ordersaga.runtime.sessions import connect
 
@@ -56,6 +56,7 @@ FOREIGN_TABLES = (
 )
 
 NAME = "ordersaga migrate"
+OF_THE_LIBRARY = Migrations(Path(__file__).parent / "migrations", "ordersaga_version")
 
 
 class UnknownSchema(Exception):
@@ -72,8 +73,7 @@ def migrate(schema: ServiceSchema, url: str) -> None:
     try:
         with engine.begin() as connection:
             connection.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": MIGRATION})
-            upgrade(connection, Path(__file__).parent / "migrations", "ordersaga_version")
-            for migrations in schema.migrations:
+            for migrations in all_migrations(schema):
                 upgrade(connection, migrations.folder, migrations.version_table)
             driver: Any = connection.connection.driver_connection
             require_complete(driver, schema)
@@ -86,6 +86,11 @@ def migrate(schema: ServiceSchema, url: str) -> None:
             close_to_everybody(driver, schema)
     finally:
         engine.dispose()
+
+
+def all_migrations(schema: ServiceSchema) -> tuple[Migrations, ...]:
+    """Those of the library, then those of the service, in the order in which they are applied."""
+    return OF_THE_LIBRARY, *schema.migrations
 
 
 def require_complete(connection: Connection[Any], schema: ServiceSchema) -> None:

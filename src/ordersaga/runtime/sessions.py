@@ -51,6 +51,8 @@ REBUILD = SessionLimits(connect=10, lock=60, idle_in_transaction=3600)
 """Rebuilds of the read side, which lock live tables only for their swap."""
 MIGRATION = SessionLimits(connect=10, lock=60)
 """Migrations and their owner's commands; of two migrations the second waits for the first."""
+DIAGNOSIS = SessionLimits(connect=3, lock=1, statement=5, idle_in_transaction=10, idle=30, unreachable=5)
+"""Questions about what stalls a database: they must end soon while it stalls."""
 QUEUE_CHANGE = SessionLimits(lock=15, idle=30)
 """Sessions that pause workers and relays: a frozen command pauses nobody forever."""
 

@@ -1,0 +1,104 @@
+"""What the broker's own metrics tell: its alarms, the queues of groups that nobody has, and its clock."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+from functools import partial
+from http.client import HTTPException
+from typing import Any, NamedTuple
+from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector
+
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
+
+from ordersaga.broker.bound_contracts import RECORDS
+from ordersaga.diagnosis import clocks
+from ordersaga.diagnosis.broker.asked import PLACE
+from ordersaga.diagnosis.findings import DiagnosisFinding, Unseen
+from ordersaga.diagnosis.questions import Answers, Terms
+from ordersaga.service import Service
+
+ALARMS = {
+    "rabbitmq_alarms_memory_used_watermark": "memory",
+    "rabbitmq_alarms_free_disk_space_watermark": "disk",
+    "rabbitmq_alarms_file_descriptor_limit": "file descriptors",
+}
+QUEUES = "/metrics/detailed?family=queue_coarse_metrics"
+READY = "rabbitmq_detailed_queue_messages_ready"
+NOT_SET = Unseen(
+    PLACE,
+    "which alarm stands, its clock, and the queues of services that the application has no more",
+    "set BROKER_METRICS_URL to the address of its plugin rabbitmq_prometheus, such as http://host:15692",
+)
+
+
+class Page(NamedTuple):
+    """A page of metrics, and the time that the broker put on it."""
+
+    samples: list[Sample]
+    date: datetime
+
+
+def metrics(url: str, services: Sequence[Service], terms: Terms) -> Answers:
+    """Nothing of it can be had by AMQP."""
+    if not url:
+        yield NOT_SET
+        return
+    get = partial(page, terms.limits.metrics)
+    try:
+        yield from alarms(get(f"{url.rstrip('/')}/metrics").samples)
+        yield from former_groups(get(url.rstrip("/") + QUEUES).samples, services)
+        yield from clocks.compare(PLACE, lambda: get(f"{url.rstrip('/')}{QUEUES}").date, terms)
+    except (OSError, ValueError, HTTPException) as error:
+        what = f"the broker's metrics do not answer at {url}: {error}"
+        remedy = "enable its plugin rabbitmq_prometheus, or correct BROKER_METRICS_URL"
+        yield DiagnosisFinding("warning", "does not answer", PLACE, what, remedy)
+
+
+def page(seconds: float, url: str) -> Page:
+    """Raises OSError, ValueError or HTTPException."""
+    opener = OpenerDirector()  # without proxies, redirects and files
+    opener.add_handler(HTTPHandler())
+    opener.add_handler(HTTPSHandler())
+    answer: Any = opener.open(url, timeout=seconds)
+    if answer is None:
+        raise ValueError("it is no address of HTTP")
+    with answer:
+        if answer.status != 200:
+            raise ValueError(f"status {answer.status}")
+        samples = list(samples_of(answer.read().decode()))
+        return Page(samples, parsedate_to_datetime(answer.headers["Date"]))
+
+
+def samples_of(text: str) -> Iterator[Sample]:
+    for family in text_string_to_metric_families(text):
+        yield from family.samples
+
+
+def alarms(samples: Iterable[Sample]) -> Answers:
+    standing = sorted({ALARMS[sample.name] for sample in samples if sample.name in ALARMS and sample.value})
+    if standing:
+        yield DiagnosisFinding(
+            "critical",
+            "alarm",
+            PLACE,
+            f"RabbitMQ has an alarm about its {' and '.join(standing)}: it takes no messages from publishers",
+            "free it, or empty a queue that nobody reads (rabbitmq-diagnostics alarms)",
+        )
+
+
+def former_groups(samples: Iterable[Sample], services: Sequence[Service]) -> Answers:
+    """Groups that `ordersaga topology` has declared, and no service of the application has."""
+    ready = {sample.labels["queue"]: int(sample.value) for sample in samples if sample.name == READY}
+    declared = {name.removeprefix(RECORDS) for name in ready if name.startswith(RECORDS)}
+    for group in sorted(declared - {service.group for service in services}):
+        own = [name for name in ready if name.rpartition(".")[0] == group]
+        waiting = sum(ready[name] for name in own)
+        yield DiagnosisFinding(
+            "warning",
+            "superfluous queue",
+            PLACE,
+            f"no service of the application has the group {group}, and its queues still get messages; {waiting} wait",
+            f"if no other application has it: rabbitmqctl delete_queue, of {', '.join(sorted(own))} and "
+            f"{RECORDS}{group}",
+        )

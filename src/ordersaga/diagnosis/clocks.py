@@ -1,0 +1,38 @@
+"""The difference between the clock of this machine and that of a server."""
+
+from collections.abc import Callable
+from datetime import datetime
+
+from ordersaga.diagnosis.findings import DiagnosisFinding
+from ordersaga.diagnosis.questions import Answers, AskedDatabase, Terms
+
+NOW = "select clock_timestamp()"
+
+
+def server_clock(asked: AskedDatabase) -> Answers:
+    """The clock of a Postgres server."""
+
+    def ask() -> datetime:
+        [(moment,)] = asked.connection.execute(NOW)
+        assert isinstance(moment, datetime)
+        return moment
+
+    return compare(asked.server, ask, asked.terms)
+
+
+def compare(place: str, ask: Callable[[], datetime], terms: Terms) -> Answers:
+    """A finding when the difference is beyond the limit, whatever part of it the question took."""
+    before = terms.clock()
+    told = ask()
+    after = terms.clock()
+    ahead = max((told - after).total_seconds(), (before - told).total_seconds())
+    if ahead > terms.limits.clock:
+        side = "ahead of" if told > after else "behind"
+        yield DiagnosisFinding(
+            "warning",
+            "clock",
+            place,
+            f"its clock is {ahead:.1f} s {side} the clock of this machine: deadlines, ages and tokens are judged by "
+            "both",
+            "let NTP set both clocks (timedatectl, chronyc tracking)",
+        )

@@ -1,0 +1,10 @@
+"""The variables that a diagnosis reads."""
+
+from ordersaga.relay.settings import RelaySettings
+
+
+class DiagnosisSettings(RelaySettings):
+    """Beside the URLs of the servers."""
+
+    broker_metrics_url: str = ""
+    """Base URL of RabbitMQ's plugin rabbitmq_prometheus."""

@@ -1,0 +1,138 @@
+"""`ordersaga doctor` names what is wrong on the broker: each kind of finding is caused here on a real one."""
+
+import json
+import socket
+import time
+from collections.abc import Iterator
+
+import pytest
+from pika import BasicProperties
+
+from ordersaga.broker import bound_contracts
+from ordersaga.broker.topology import Group, change_of
+from ordersaga.consumer.gate import enter
+from ordersaga.diagnosis.diagnose import DiagnosedServers, diagnose
+from ordersaga.diagnosis.questions import Terms
+from tests.support.broker import TestBroker
+from tests.support.counting import GROUP, reactions, service
+from tests.support.databases import Databases
+from tests.support.doctor import asked, found_on_broker
+from tests.support.ordersaga_command import OrdersagaCommand
+
+NOW = Group(GROUP, tuple(reactions.contracts), 2)
+
+
+@pytest.fixture
+def declared(broker: TestBroker) -> TestBroker:
+    """With the queues and bindings that `ordersaga topology` makes."""
+    declare(broker, NOW)
+    return broker
+
+
+def declare(broker: TestBroker, group: Group) -> None:
+    broker.declare(group)
+    with broker.channel() as channel:
+        bound_contracts.record(channel, group)
+
+
+def test_a_group_without_its_queues_and_its_exchange_is_named(broker: TestBroker) -> None:
+    broker.declare()
+    found = found_on_broker(broker.url)
+    assert [each.what for each in found["missing exchange"]] == [f"the exchange events.{GROUP} is missing"]
+    assert [each.what for each in found["missing queue"]] == [
+        f"the group {GROUP} has no queues, so nothing is kept for it"
+    ]
+    assert {each.remedy for each in (*found["missing exchange"], *found["missing queue"])} == {"ordersaga topology"}
+
+
+def test_queues_and_bindings_that_are_not_those_of_the_services_are_named(declared: TestBroker) -> None:
+    older = Group(GROUP, (*NOW.contracts[1:], "orders.gone.v1"), 2)
+    with declared.channel() as channel:
+        bound_contracts.record(channel, older, forget_others=True)
+        channel.queue_declare(f"{GROUP}.7", durable=True)
+        channel.queue_delete(f"{GROUP}.1")
+        channel.queue_declare(f"{GROUP}.1", durable=True)
+        channel.queue_declare("unrouted")
+        channel.basic_publish("", "unrouted", b"")
+        channel.basic_publish("", NOW.dead_letters, b"", BasicProperties(delivery_mode=2))
+        channel.basic_publish("", f"{GROUP}.0", b"", BasicProperties(delivery_mode=2))
+    try:
+        found = found_on_broker(declared.url)
+        assert {kind: len(findings) for kind, findings in found.items()} == {
+            "superfluous queue": 1,
+            "missing binding": 1,
+            "stale binding": 1,
+            "other arguments": 1,
+            "unrouted messages": 1,
+            "queue without worker": 1,
+            "dead letters": 1,
+        }
+        assert found["superfluous queue"][0].what.startswith(f"the queue {GROUP}.7 is superfluous: the group has 2")
+        assert f"not bound to {NOW.contracts[0]}" in found["missing binding"][0].what
+        assert f"{GROUP} is still bound to orders.gone.v1" in found["stale binding"][0].what
+        assert f"the queue {GROUP}.1 was declared with other arguments" in found["other arguments"][0].what
+        assert found["unrouted messages"][0].what.startswith("1 messages are in the queue unrouted")
+        assert found["queue without worker"][0].what == f"nobody receives from {GROUP}.0, {GROUP}.1; 1 messages wait"
+        assert found["dead letters"][0].what.startswith(f"1 dead letters of {GROUP} wait")
+    finally:
+        with declared.channel() as channel:
+            channel.queue_delete("unrouted")
+            channel.queue_delete(f"{GROUP}.7")
+
+
+def test_a_change_of_the_queues_that_was_interrupted_and_a_lost_dead_letter_queue_are_named(
+    declared: TestBroker,
+) -> None:
+    with declared.channel() as channel:
+        channel.exchange_declare(change_of(GROUP), "fanout", durable=True)
+        found = found_on_broker(declared.url)
+        channel.exchange_delete(change_of(GROUP))
+        channel.queue_delete(NOW.dead_letters)
+    assert f"--group {GROUP}" in found["changing queues"][0].remedy
+    assert f"{NOW.dead_letters} is missing" in found_on_broker(declared.url)["missing queue"][0].what
+
+
+def test_a_worker_that_has_the_database_and_no_queue_is_named(declared: TestBroker, database: Databases) -> None:
+    outbox = database()
+    with outbox.connect() as worker:
+        enter(worker)
+        found = found_on_broker(declared.url, (service,), asked(outbox.owner_url))
+    assert "although 1 workers have a session in counting" in found["queue without worker"][0].what
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Of a server that takes connections and never says anything."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_servers_that_hang_or_are_away_are_findings_and_the_diagnosis_ends_in_time(silent_port: int) -> None:
+    database, broker = f"postgresql://x:x@127.0.0.1:{silent_port}/x", f"amqp://x:x@127.0.0.1:{silent_port}/"
+    began = time.monotonic()
+    found = diagnose(DiagnosedServers([service], {GROUP: database}, broker), Terms(), seconds=0.3)
+    assert time.monotonic() - began < 3
+    hanging = {each.place: each.what for each in found.findings}
+    assert set(hanging) == {GROUP, "rabbitmq"}
+    assert all("not enough when it was asked for a connection" in text for text in hanging.values())
+    nowhere = DiagnosedServers([service], {GROUP: "postgresql://x@127.0.0.1:1/x"}, "amqp://x:x@127.0.0.1:1/")
+    assert [each.kind for each in diagnose(nowhere, Terms()).findings] == ["does not answer", "does not answer"]
+
+
+def test_the_command_prints_findings_with_what_to_do_and_its_exit_code_tells_whether_there_are_any(
+    declared: TestBroker, database: Databases
+) -> None:
+    outbox = database()
+    urls = {"AMQP_URL": declared.url, "COUNTING_DATABASE_URL": outbox.owner_url}
+    run = OrdersagaCommand("tests.support.counting", urls)
+    with outbox.connect(application_name="someone") as idle:
+        idle.execute("begin; select pg_advisory_lock_shared(7236, 844)")
+        printed = run("doctor", "--transaction", 0, "--locks", expect=1)
+        found = json.loads(run("doctor", "--transaction", 0, "--json", expect=1))
+    assert f"critical  {GROUP}: no relay is active\n          do:  start one (ordersaga relay)" in printed
+    assert f"lock      {GROUP}: someone, pid " in printed
+    assert printed.endswith("Findings: 3. Not seen: 1\n")
+    [named] = [each for each in found["findings"] if each["kind"] == "open transaction"]
+    assert (named["places"], named["who"]["application_name"]) == ([GROUP], "someone")
+    assert found["unseen"][0]["remedy"].startswith("set BROKER_METRICS_URL")
+    assert found["clean"] is False
