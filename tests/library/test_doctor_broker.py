@@ -107,6 +107,11 @@ def silent_port() -> Iterator[int]:
         yield server.getsockname()[1]
 
 
+def test_a_node_of_the_cluster_that_is_away_is_named(declared: TestBroker) -> None:
+    [away] = found_on_broker(f"{declared.url},amqp://x:x@127.0.0.1:1/")["does not answer"]
+    assert away.what.startswith("the node 127.0.0.1:1 of RabbitMQ does not answer")
+
+
 def test_servers_that_hang_or_are_away_are_findings_and_the_diagnosis_ends_in_time(silent_port: int) -> None:
     database, broker = f"postgresql://x:x@127.0.0.1:{silent_port}/x", f"amqp://x:x@127.0.0.1:{silent_port}/"
     began = time.monotonic()

@@ -7,7 +7,7 @@ import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from ordersaga.broker.topology import ACCESS_REFUSED
-from ordersaga.diagnosis.broker import arguments, bindings, blocked, exchanges, metrics, queues, unrouted
+from ordersaga.diagnosis.broker import arguments, bindings, blocked, exchanges, metrics, nodes, queues, unrouted
 from ordersaga.diagnosis.broker.asked import PLACE, AskedBroker, BrokerQuestion, parameters
 from ordersaga.diagnosis.findings import DiagnosisFinding, Unseen
 from ordersaga.diagnosis.questions import Answered, Answers, Terms
@@ -20,6 +20,7 @@ QUESTIONS: tuple[BrokerQuestion, ...] = (
     arguments.arguments,
     unrouted.unrouted,
     blocked.blocked_publishers,
+    nodes.nodes,
 )
 
 

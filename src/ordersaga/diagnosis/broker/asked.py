@@ -31,10 +31,11 @@ class AskedBroker:
 BrokerQuestion = Callable[[AskedBroker], Answers]
 
 
-def parameters(amqp_url: str) -> pika.URLParameters:
+def parameters(amqp_url: str) -> list[pika.URLParameters]:
     """Those of the topology, with times after which nobody waits at a terminal."""
-    found = topology.parameters(amqp_url, NAME)
-    found.socket_timeout = CONNECT_SECONDS
-    found.stack_timeout = CONNECT_SECONDS
-    found.blocked_connection_timeout = BLOCKED_SECONDS
-    return found
+    nodes = topology.parameters(amqp_url, NAME)
+    for node in nodes:
+        node.socket_timeout = CONNECT_SECONDS
+        node.stack_timeout = CONNECT_SECONDS
+        node.blocked_connection_timeout = BLOCKED_SECONDS
+    return nodes
