@@ -1,4 +1,4 @@
-"""The order API: place, show and cancel orders, and erase personal data; the price list is mounted beside it."""
+"""The order API: place, list, show and cancel orders; the price list and the erasure of personal data are beside it."""
 
 from datetime import datetime
 from uuid import UUID
@@ -7,17 +7,15 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 from uuid_utils.compat import uuid7
 
-from order_service import commands, contact, product_api
+from order_service import commands, contact, erasure_api, order_list, product_api
 from order_service.commands import MixedCurrencies, UnknownProduct, UnpricedLine, VersionMismatch
 from order_service.order import Order
+from order_service.order_list_views import OrderPage, OrderQuery, OrderSummary
 from order_service.service import order_service
 from order_service.settings import OrderSettings
 from order_service.views import (
     Cancellation,
     CancelOrderHeaders,
-    CustomerPath,
-    EraseRequest,
-    ErasureView,
     NewOrder,
     OrderEventView,
     OrderHistory,
@@ -28,6 +26,7 @@ from order_service.views import (
 from ordersaga.http import app as web
 from ordersaga.http.admission import Admission, Saga
 from ordersaga.http.as_of import AsOf
+from ordersaga.http.cursors import cursor_of
 from ordersaga.http.endpoints import (
     accept,
     answer,
@@ -41,9 +40,9 @@ from ordersaga.http.endpoints import (
 from ordersaga.http.etags import etag, expected_version, precondition_failed
 from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import only, problem
+from ordersaga.http.paging import page_with_link
 from ordersaga.http.parked import mount_parked
 from ordersaga.http.problems import FieldError, invalid
-from ordersaga.privacy.erasure import erase
 from ordersaga.store import history
 from ordersaga.store.transaction import AggregateNotFound, Transaction
 
@@ -58,6 +57,7 @@ def create_app() -> web.Api:
     longest = app.settings_as(OrderSettings).order_deadline_seconds / 4
     app.admission = Admission(order_service.name, order_service.database_url, SAGA, app.settings, longest)
     app.mount(product_api.routes)
+    app.mount(erasure_api.routes)
     mount_parked(app)
     return app
 
@@ -114,6 +114,24 @@ def ended(order_id: UUID) -> Answer | None:
     if order.state == "placed":
         return None
     return answer(200, OrderView.of(order), ETag=etag(order.version), Location=f"/orders/{order_id}")
+
+
+@routes.get("/orders", responses={200: OrderPage}, security=everyone)
+def list_orders(query: OrderQuery) -> Response:
+    """List orders, newest first, a page at a time; a customer sees only their own"""
+    wanted, caller = query.wanted(), web.caller()
+    if caller.role == "customer":
+        if wanted.customer not in (None, caller.subject):
+            return show(OrderPage(orders=[], next=None))
+        wanted = wanted._replace(customer=caller.subject)
+    with read_transaction() as transaction:
+        found = order_list.page(transaction.connection, wanted, query.limit + 1, query.after)
+        listed, following = page_with_link(found, query.limit, cursor_of)
+        orders = order_list.current(transaction, listed, wanted)
+    response = show(OrderPage(orders=[OrderSummary.of(order) for order in orders], next=following))
+    if following:
+        response.headers["Link"] = f'<{following}>; rel="next"'
+    return response
 
 
 @routes.get("/orders/<order_id>", responses={200: OrderView, 404: problem()}, security=everyone)
@@ -181,15 +199,3 @@ def post_cancellation(path: OrderPath, header: CancelOrderHeaders, body: Cancell
         return respond(accept(cancel, request_key(header.idempotency_key, body)))
     except VersionMismatch as error:
         raise precondition_failed(error.current) from None
-
-
-@routes.delete(
-    "/customers/<subject>/personal-data",
-    responses={200: ErasureView},
-    security=only("operator"),
-)
-def erase_personal_data(path: CustomerPath, body: EraseRequest) -> Response:
-    """Make a customer's personal data unreadable forever; later data is sealed under a new key"""
-    with read_transaction() as transaction:
-        erased = erase(transaction.connection, path.subject, web.caller().subject, body.reason, web.api().erasures)
-    return respond(answer(200, ErasureView(subject=path.subject, keys_erased=len(erased.keys))))

@@ -68,7 +68,8 @@ class Service:
             Default: the name.
         group: its consumer group, which names its queues. Default: the name.
         role: the database role of its processes, to which `migrate` grants its rights. Default: the name.
-        tables: its own tables, which `migrate` and `/readyz` check.
+        tables: its own tables, which `migrate` and `/readyz` check, or a function that returns them, so that a worker
+            starts without SQLAlchemy.
         migrations: a folder of alembic migrations that make these tables.
         unsettled: finds the aggregates that wait for a person, which `reconcile` then names.
 
@@ -91,7 +92,7 @@ class Service:
         database: str = "",
         group: str = "",
         role: str = "",
-        tables: "Sequence[MetaData]" = (),
+        tables: "Sequence[MetaData] | Callable[[], Sequence[MetaData]]" = (),
         migrations: Path | None = None,
         unsettled: Callable[[Connection[Any]], Iterable[Unsettled]] = nothing_unsettled,
     ) -> None:
@@ -104,7 +105,7 @@ class Service:
         self.database = checked(database or name)
         self.group = group or name
         self.role = role or name
-        self.tables = tuple(tables)
+        self._tables = tables
         self.migrations = migrations
         self.unsettled = unsettled
         of_all_aggregates()  # now, while the files are still those that were imported
@@ -125,7 +126,8 @@ class Service:
     def schema(self) -> ServiceSchema:
         """The tables, migrations and role that `migrate` sets up in its database."""
         migrations = (Migrations(self.migrations, f"{self.database}_version"),) if self.migrations else ()
-        return ServiceSchema(self.database, self.role, self.announcements.source, self.tables, migrations)
+        tables = self._tables() if callable(self._tables) else self._tables
+        return ServiceSchema(self.database, self.role, self.announcements.source, tuple(tables), migrations)
 
     def consumer_group(self, queues: int) -> Group:
         """Its consumer group with this number of queues."""

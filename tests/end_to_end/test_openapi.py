@@ -25,7 +25,8 @@ headers = {{ Authorization = "Bearer {operator}" }}
 
 # Nor which texts are cursors.
 [[operations]]
-include-path-regex = "^/api/(audit/)?[a-z]+$"
+include-path-regex = "^/(api/(audit/)?[a-z]+|orders)$"
+include-method = "GET"
 checks.positive_data_acceptance.expected-statuses = ["2xx", 401, 403, 404, 409, 422]
 """
 STREAM = "/api/events/stream"

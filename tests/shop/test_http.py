@@ -68,6 +68,47 @@ def test_a_customer_cannot_tell_anothers_order_from_none(api: Api) -> None:
     assert api.call("GET", order, ALICE).json()["state"] == "placed"
 
 
+def test_a_customer_lists_their_own_orders_alone_newest_first_with_the_one_just_placed(api: Api) -> None:
+    carol = token(subject="carol")
+    placed = [place(api, carol).json()["order_id"] for _ in range(5)]
+    cancel(api, f"/orders/{placed[1]}", carol)
+    place(api, BOB)
+    assert listed(api, "/orders?limit=2", carol) == placed[::-1], "pages of 2, 2 and 1"
+    assert listed(api, "/orders?state=cancelled", carol) == [placed[1]]
+    assert listed(api, "/orders?state=placed&limit=1", carol) == [placed[n] for n in (4, 3, 2, 0)]
+    assert listed(api, "/orders?customer=bob", carol) == []
+    since = quote(api.call("GET", f"/orders/{placed[3]}", carol).json()["placed_at"])
+    assert listed(api, f"/orders?since={since}&limit=1", carol) == placed[:2:-1]
+    assert listed(api, f"/orders?until={since}", carol) == placed[2::-1]
+    newest = api.call("GET", "/orders?limit=1", carol)
+    assert newest.headers["Link"] == f'<{newest.json()["next"]}>; rel="next"'
+    shown = api.call("GET", f"/orders/{placed[4]}", carol).json()
+    assert newest.json()["orders"] == [{name: shown[name] for name in newest.json()["orders"][0]}]
+    again = api.call("GET", "/orders?limit=1", carol, {"If-None-Match": newest.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_operator_and_auditor_list_the_orders_of_everybody_or_of_one_customer(api: Api) -> None:
+    dave = token(subject="dave")
+    order = place(api, dave).json()["order_id"]
+    for caller in (OPERATOR, AUDITOR):
+        assert listed(api, "/orders?customer=dave", caller) == [order]
+        newest = api.call("GET", "/orders?limit=1", caller).json()["orders"]
+        assert [found["customer"] for found in newest] == ["dave"]
+    refused = api.call("GET", "/orders?after=nonsense", dave)
+    assert (refused.status_code, refused.json()["errors"][0]["field"]) == (422, "after")
+
+
+def listed(api: Api, page: str | None, caller: str) -> list[str]:
+    """The ids on all pages."""
+    found: list[str] = []
+    while page:
+        answer = api.call("GET", page, caller).json()
+        found += [order["order_id"] for order in answer["orders"]]
+        page = answer["next"]
+    return found
+
+
 def test_operator_and_auditor_see_every_order_and_only_the_operator_cancels(api: Api) -> None:
     order = place(api).headers["Location"]
     for caller in (OPERATOR, AUDITOR):
