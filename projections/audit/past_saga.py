@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 
 from ordersaga.envelope.message import COLUMNS
+from projections.service import projections
 from projections.views import sagas
 
 # The copied messages have another key and positions below zero, so that no live row is read or locked.
@@ -24,10 +25,10 @@ ROW = "select * from saga_view where order_id = %s"
 def saga_as_of(connection: Connection[Any], order: UUID, time: datetime) -> dict[str, Any] | None:
     """The columns of saga_view; None when there was no message of the order. Every change is rolled back."""
     first, copy_id = -randrange(1 << 40, 1 << 60), uuid4()
-    values = {"first": first, "last": first + (1 << 32), "of_orders": sagas.NAMES_OF_ORDERS}
+    values = {"first": first, "of_orders": sagas.NAMES_OF_ORDERS}
     with connection.transaction(force_rollback=True):
         connection.execute(COPY, {**values, "copy_id": str(copy_id), "order": str(order), "time": time})
-        connection.execute(sagas.VIEW.fold, values)
+        projections.fold(connection, first, first + (1 << 32), [sagas.VIEW.table])
         with connection.cursor(row_factory=dict_row) as cursor:
             row = cursor.execute(ROW, (copy_id,)).fetchone()
     return {**row, "order_id": order} if row else None

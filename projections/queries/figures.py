@@ -10,7 +10,7 @@ from ordersaga.readside.rows import Row, select
 from projections.queries import sagas
 from projections.queries.sagas import RECENT, Saga, Waiting
 from projections.views import sagas as sagas_view
-from projections.views.columns import names_of
+from projections.views.columns import received_names_of
 
 RATE_SECONDS = 10
 MAX_MINUTES = 24 * 60
@@ -71,7 +71,8 @@ class Figures(Row):
 
 
 PLACED, CONFIRMED, CANCELLED = (
-    SQL(names_of(sagas_view.COLUMNS[column].contracts)) for column in ("placed_at", "confirmed_at", "cancelled_at")
+    SQL(received_names_of(sagas_view.COLUMNS[column].contracts))
+    for column in ("placed_at", "confirmed_at", "cancelled_at")
 )
 
 COUNTS = SQL("""

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, Union, get_args, get_origin
 
 from contracts.contract import Contract
+from ordersaga.envelope.message import ContractData
+from ordersaga.envelope.versions import versions_of
 
 SQL_TYPES: dict[Any, str] = {int: "bigint", str: "text", datetime: "timestamptz", tuple: "jsonb"}
 """The column type for each type of a contract's field."""
@@ -78,11 +80,16 @@ NUMBER_OF_MESSAGES = ViewColumn("bigint", (), "count(*)", SUM)
 """The number of messages of the view."""
 
 
-def names_of(contracts: Iterable[type[Contract]]) -> str:
+def names_of(contracts: Iterable[type[ContractData]]) -> str:
     """The names as SQL literals, separated by commas."""
     return ", ".join(f"'{contract.NAME}'" for contract in contracts)
 
 
+def received_names_of(contracts: Iterable[type[Contract]]) -> str:
+    """The names of these contracts and of their older versions, for what counts messages as they were received."""
+    return names_of(version for contract in contracts for version in versions_of(contract))
+
+
 def is_one_of(contracts: Iterable[type[Contract]]) -> str:
-    """A condition on the column `contract` of the event log."""
+    """A condition on the column `contract` of the upcast log."""
     return f"contract in ({names_of(contracts)})"

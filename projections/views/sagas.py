@@ -11,6 +11,7 @@ from contracts.payments import (
     RefundFailed,
     RefundPending,
 )
+from ordersaga.envelope.versions import newest
 from projections.views.columns import LAST_TIME, NUMBER_OF_MESSAGES, correlation_of, field_of, time_of
 from projections.views.view import view_of_orders
 
@@ -42,5 +43,5 @@ COLUMNS = {
 }
 OF_ORDERS = [contract for contract in CONTRACTS.values() if contract.KEY == "order_id"]
 """`messages` and `last_at` count every message of an order, also those that no other column is made of."""
-VIEW = view_of_orders("saga_view", COLUMNS, OF_ORDERS)
+VIEW = view_of_orders("saga_view", COLUMNS, newest(OF_ORDERS))
 NAMES_OF_ORDERS = [contract.NAME for contract in OF_ORDERS]

@@ -14,11 +14,11 @@ SHIPPED = (StockShipped,)
 FOLD = f"""
 with changes (sku, name, unit_price, currency, priced_sequence, received, reserved, released, shipped, returned) as (
     select key, body ->> 'name', (body ->> 'unit_price')::bigint, body ->> 'currency', sequence, 0, 0, 0, 0, 0
-    from event_log
+    from upcast_log
     where {RANGE} and {is_one_of(PRICED)}
     union all
     select key, null, null, null, null, (body ->> 'quantity')::bigint, 0, 0, 0, 0
-    from event_log
+    from upcast_log
     where {RANGE} and {is_one_of(RECEIVED)}
     union all
     select sku, null, null, null, null, 0,
@@ -26,7 +26,7 @@ with changes (sku, name, unit_price, currency, priced_sequence, received, reserv
         case when {is_one_of(RELEASED)} and not (body ->> 'returned')::boolean then quantity else 0 end,
         case when {is_one_of(SHIPPED)} then quantity else 0 end,
         case when {is_one_of(RELEASED)} and (body ->> 'returned')::boolean then quantity else 0 end
-    from event_log, jsonb_to_recordset(body -> 'lines') as line (sku text, quantity bigint)
+    from upcast_log, jsonb_to_recordset(body -> 'lines') as line (sku text, quantity bigint)
     where {RANGE} and {is_one_of(RESERVED + RELEASED + SHIPPED)})
 insert into stock_view (sku, name, unit_price, currency, priced_sequence, received, reserved, released, shipped,
     returned)

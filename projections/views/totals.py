@@ -18,10 +18,10 @@ select 'cancelled_after_confirmation', count(*)
 from (
     select min(position) filter (where {is_one_of(CONFIRMED)}) as confirmed,
         min(position) filter (where {is_one_of(CANCELLED)}) as cancelled
-    from event_log
+    from upcast_log
     where {is_one_of(CONFIRMED + CANCELLED)}
         and key = any(array(
-            select key from event_log
+            select key from upcast_log
             where {RANGE} and {is_one_of(CONFIRMED + CANCELLED)}))
     group by key) as ended
 where confirmed is not null and cancelled is not null

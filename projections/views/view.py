@@ -9,7 +9,7 @@ from projections.views.columns import ViewColumn, is_one_of
 Contracts = tuple[type[Contract], ...]
 
 RANGE = "position between %(first)s and %(last)s"
-"""The range of the event log that a fold adds."""
+"""The range of the log that a fold adds."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ def view_of_orders(table: str, columns: Mapping[str, ViewColumn], counted: Itera
 insert into {table} (order_id, {", ".join(columns)})
 select key::uuid,
     {separator.join(column.batch for column in columns.values())}
-from event_log
+from upcast_log
 where {RANGE} and {is_one_of(contracts)}
 group by key
 order by key

@@ -119,7 +119,7 @@ class Service:
 
     @property
     def contracts(self) -> list[str]:
-        """Names of the contracts that its queues are bound to."""
+        """The contracts that its queues are bound to, each in every version, as `<context>.<event>.*`."""
         return self.reactions.contracts
 
     @property

@@ -49,7 +49,7 @@ def call(webhooks: Webhooks, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
         monkeypatch.setenv(name, text)
     monkeypatch.setenv("KEPT_DATABASE_URL", webhooks.database.url)
     app = create_app(read_side, APIBlueprint("nothing", __name__), "Kept", roles=["customer"])
-    mount_webhooks(app, settings(), SOURCE.contracts)
+    mount_webhooks(app, settings(), list(SOURCE.contracts))
 
     def call(method: str, path: str = "", body: Any = None, status: int = 200, caller: str = OPERATOR) -> Any:
         headers = {"Authorization": f"Bearer {caller}"}

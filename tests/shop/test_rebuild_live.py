@@ -193,7 +193,7 @@ def test_webhooks_get_recovered_messages_that_appear_behind_their_position_once(
     monkeypatch.setattr(rebuild, "MAX_RECOVERED_IN_SWAP", 3)
     side.trade()
     lost = side.unheard()
-    feed = Feed("projections", tuple(projections.known_contracts), "", "")
+    feed = Feed("projections", projections.known_contracts, "", "")
     with side.database.connect() as connection:
         wanted = NewSubscription("https://hooks.example/", ["*"], from_start=True)
         guard, someone = Guard(WebhookSettings()), Operator("olga", "for the test")

@@ -36,7 +36,7 @@ create table alarms_told (position bigint generated always as identity, change t
 """
 GRANT = f"grant select on alarms_told to {GROUP}"
 ALARM_CHANGES = "select * from alarms_told where position > %(after)s order by position limit %(limit)s"
-SOURCE = Feed("kept", (CountKept.NAME,), ALARM_CHANGES, "https://ops.example/dashboard")
+SOURCE = Feed("kept", {CountKept.NAME: CountKept}, ALARM_CHANGES, "https://ops.example/dashboard")
 
 
 def settings(**named: Any) -> WebhookSettings:

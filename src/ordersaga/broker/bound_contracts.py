@@ -6,13 +6,14 @@ bindings, and gone with them.
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
 from ordersaga.broker import topology
-from ordersaga.broker.topology import NO_LIMIT, NOT_FOUND, Group, suppress_refusal
+from ordersaga.broker.topology import NO_LIMIT, NOT_FOUND, Group, receives, suppress_refusal
 from ordersaga.envelope.message import PARTITIONS
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2, content_type="application/json")
@@ -41,7 +42,8 @@ def bound_contracts(connection: BlockingConnection, group: str) -> set[str]:
 
 def stale_contracts(connection: BlockingConnection, group: str, contracts: Iterable[str]) -> list[str]:
     """The contracts that its queues are still bound to, beside these, which it receives."""
-    return sorted(bound_contracts(connection, group) - set(contracts))
+    received = set(contracts)
+    return sorted(name for name in bound_contracts(connection, group) if not receives(received, name))
 
 
 def record(channel: BlockingChannel, group: Group, *, forget_others: bool = False) -> None:
@@ -62,6 +64,16 @@ def record(channel: BlockingChannel, group: Group, *, forget_others: bool = Fals
             done = own.basic_nack
         if tag is not None:
             done(tag)
+
+
+def unbind_covered(channel: BlockingChannel, group: Group) -> None:
+    """Unbind what an older version of this library bound to a single version of a contract, once the group is bound to
+    every version: until then a queue gets each message once, however many bindings match."""
+    wanted, recorded = set(group.contracts), bound_contracts(channel.connection, group.name)
+    covered = {name for name in recorded - wanted if receives(wanted, name)}
+    if covered:
+        unbind(channel, group, sorted(covered))
+        record(channel, replace(group, contracts=tuple(sorted(recorded - covered))), forget_others=True)
 
 
 def declared(channel: BlockingChannel, group: str) -> bool:

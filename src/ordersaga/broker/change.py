@@ -159,6 +159,7 @@ class QueueChange:
             bind(channel, group.name, queue, routing_key)
         for queue, routing_key in former_bindings(group):
             unbind(channel, group.name, queue, routing_key)
+        bound_contracts.unbind_covered(channel, group)
         for queue in reversed(queues_of(self.broker, group.name)[group.queues :]):
             pause_locks.keep_alive(self.sessions)
             delete(channel, queue)

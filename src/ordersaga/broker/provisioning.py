@@ -72,6 +72,8 @@ def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, re
         for group in declared:
             bound_contracts.record(channel, group, forget_others=replace_events)
         topology.declare(channel, declared)
+        for group in declared:
+            bound_contracts.unbind_covered(channel, group)
     except ChannelClosedByBroker as error:
         if error.reply_code == topology.PRECONDITION_FAILED and f"for exchange '{topology.EVENTS}'" in error.reply_text:
             raise OtherArguments(error.reply_text) from error

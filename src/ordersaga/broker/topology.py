@@ -10,6 +10,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from pika.exceptions import ChannelClosedByBroker
 
 from ordersaga.envelope.message import PARTITIONS
+from ordersaga.envelope.versions import every_version_of
 from ordersaga.runtime.settings import amqp_urls
 
 EVENTS = "events"
@@ -35,7 +36,7 @@ class Group:
 
     name: str
     contracts: tuple[str, ...]
-    """Contract names, or EVERY_CONTRACT."""
+    """Names of contracts, with `*` in place of the version for all versions, or EVERY_CONTRACT."""
     queues: int
 
     def __post_init__(self) -> None:
@@ -59,7 +60,7 @@ class Group:
 
 def receives(contracts: Iterable[str], contract: str) -> bool:
     """Whether a group with these contracts receives this one."""
-    return contract in contracts or EVERY_CONTRACT in contracts
+    return not {contract, every_version_of(contract), EVERY_CONTRACT}.isdisjoint(contracts)
 
 
 def group_of(queue: str) -> str:

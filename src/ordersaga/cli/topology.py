@@ -14,6 +14,7 @@ from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import json_option
 from ordersaga.cli.stale import stale_text
 from ordersaga.cli.text import to_json
+from ordersaga.envelope.versions import every_version_of
 from ordersaga.runtime.settings import Settings, read_settings
 
 
@@ -81,10 +82,10 @@ def errors_as_failures() -> Iterator[None]:
 
 
 def known_contracts(application: Application) -> list[str]:
-    """Every contract that a service of the application announces or receives by name."""
-    return sorted(
-        {name for service in application.services for name in (*service.announcements.contracts, *service.contracts)}
-    )
+    """Every contract that a service of the application announces or receives by name, alone and in every version."""
+    announced = {name for service in application.services for name in service.announcements.contracts}
+    received = {name for service in application.services for name in service.contracts}
+    return sorted(announced | received | {every_version_of(name) for name in announced})
 
 
 def as_data(

@@ -2,6 +2,7 @@
 
 from ordersaga.envelope.limits import contract_violation, source_violation
 from ordersaga.envelope.message import ContractData
+from ordersaga.envelope.versions import kind_of, predecessor_of
 
 
 def require_contract(contract: type[ContractData]) -> None:
@@ -16,6 +17,25 @@ def require_contract(contract: type[ContractData]) -> None:
     reason = contract_violation(contract.NAME) or source_violation(contract.SOURCE)
     if reason:
         raise ValueError(f"{contract.__qualname__}: {reason}")
+    if before := predecessor_of(contract):
+        require_contract(before)
+        require_successor(contract, before)
+
+
+def require_successor(contract: type[ContractData], before: type[ContractData]) -> None:
+    """Check that a contract is the next version of another. Raises ValueError."""
+    name, number = f"{contract.__qualname__}, after {before.__qualname__},", version_of(before.NAME) + 1
+    if f"{kind_of(before.NAME)}.v{number}" != contract.NAME:
+        raise ValueError(f"{name} must be named {kind_of(before.NAME)}.v{number}, not {contract.NAME}")
+    if contract.SOURCE != before.SOURCE:
+        raise ValueError(f"{name} must be announced by {before.SOURCE} too, not by {contract.SOURCE}")
+    if "upcast" not in vars(contract):
+        raise ValueError(f"{name} must say in a classmethod `upcast` how a message of {before.NAME} is read")
+
+
+def version_of(name: str) -> int:
+    """The number in the name of a contract."""
+    return int(name.rpartition(".v")[2])
 
 
 VARIABLES = {

@@ -111,7 +111,10 @@ def partition_of(key: str) -> int:
 
 
 def message_id(service: str, aggregate_id: UUID, version: int, contract: str) -> UUID:
-    """The id of an announcement: the same whenever it is derived from the event store."""
+    """The id of an announcement: the same whenever it is derived from the event store.
+
+    `contract` is the name of its first version, so that a later version of the code derives the same id.
+    """
     return uuid5(NAMESPACE, f"{service}/{aggregate_id}/{version}/{contract}")
 
 

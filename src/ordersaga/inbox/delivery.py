@@ -9,6 +9,7 @@ from uuid import UUID, uuid5
 
 from ordersaga.envelope.limits import MAX_CONTRACT, MAX_KEY
 from ordersaga.envelope.message import NAMESPACE, ContractData, Message, UnreadableMessage, read_envelope, with_body
+from ordersaga.envelope.versions import read_as
 from ordersaga.inbox.headers import as_json
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Received:
     delivery: Delivery
     message: Message
     data: ContractData
+    """Upcast to the version that the group reacts to; `message` is as it was sent."""
     answer: Any = NO_ANSWER
     failure: Exception | None = None
     """What the outside step raised in place of an answer."""
@@ -145,7 +147,10 @@ FOREIGN = "{} is announced by {} alone, this message says that {} announced it"
 
 
 def read(delivery: Delivery, contracts: Mapping[str, type[ContractData]]) -> Received | Broken:
-    """Read a message and check it against its contract; no message makes it raise."""
+    """Read a message, check it against its contract and upcast it; no message makes it raise.
+
+    `contracts` has, by name, the contract that a message is read as: that of the name or a newer version.
+    """
     try:
         message = read_envelope(delivery.headers)
     except UnreadableMessage as error:
@@ -167,7 +172,7 @@ def read_body(delivery: Delivery, envelope: Message, contract: type[ContractData
     """A body that cannot be read blocks its key, which its own source named."""
     try:
         message = with_body(envelope, delivery.body)
-        data = contract.model_validate_json(message.body)
+        data = read_as(contract, message.contract, message.body)
         key = str(getattr(data, data.KEY))
     except UnreadableMessage as error:
         return Broken(delivery, error, envelope, envelope.key)

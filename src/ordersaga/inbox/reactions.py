@@ -7,6 +7,7 @@ from uuid import UUID
 
 from ordersaga.envelope.declaration import require_contract
 from ordersaga.envelope.message import ContractData
+from ordersaga.envelope.versions import every_version_of, versions_of
 
 Function = TypeVar("Function", bound=Callable[..., None])
 
@@ -80,6 +81,7 @@ class Reactions:
     def __init__(self) -> None:
         self.deadlines: dict[str, Callable[..., None]] = {}
         self.by_contract: dict[str, Reaction] = {}
+        """By name; a reaction is there under the older versions of its contract too."""
 
     def to(
         self,
@@ -96,7 +98,7 @@ class Reactions:
         """Register the decorated function(data, transaction[, answer]) as the reaction to a contract.
 
         Args:
-            contract: its class.
+            contract: its class. Messages of the versions before it (`Contract.PREDECESSOR`) are upcast to it.
             loads: data -> ids of the aggregates that the function asks for, so that a batch loads them in one query.
             locks: (data, transaction) -> ids of aggregates that messages of different keys change. Two reactions that
                 name the same id take effect as if one ran after the other, whatever else they load. They are locked
@@ -126,12 +128,12 @@ class Reactions:
             at_once = {operation: at_once}
 
         def register(function: Function) -> Function:
-            if contract.NAME in self.by_contract:
-                raise ValueError(f"there are two reactions to {contract.NAME}; make them one function")
+            names = [version.NAME for version in versions_of(contract)]
+            if taken := [name for name in names if name in self.by_contract]:
+                raise ValueError(f"there are two reactions to {taken[0]}; make them one function")
             named = resource or getattr(outside, "__name__", "resource")
-            self.by_contract[contract.NAME] = Reaction(
-                contract, function, loads, locks, outside, needs_outside, named, operation, at_once
-            )
+            reaction = Reaction(contract, function, loads, locks, outside, needs_outside, named, operation, at_once)
+            self.by_contract |= dict.fromkeys(names, reaction)
             return function
 
         return register
@@ -147,5 +149,8 @@ class Reactions:
 
     @property
     def contracts(self) -> list[str]:
-        """Names of the contracts that this group's queues are bound to."""
-        return sorted(self.by_contract)
+        """The contracts that this group's queues are bound to, each in every version, as `<context>.<event>.*`.
+
+        A version that is newer than the reaction is parked until a worker runs that knows it; nothing is missed.
+        """
+        return sorted({every_version_of(name) for name in self.by_contract})

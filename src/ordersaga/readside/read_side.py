@@ -10,8 +10,10 @@ from ordersaga.broker.topology import EVERY_CONTRACT
 from ordersaga.database.service_schema import Migrations, ServiceSchema
 from ordersaga.envelope.declaration import require_contract
 from ordersaga.envelope.message import ContractData
+from ordersaga.envelope.versions import with_older_versions
 from ordersaga.inbox.handler import Handler
 from ordersaga.readside.projector import Projector
+from ordersaga.readside.upcast_log import UpcastLog
 from ordersaga.runtime.settings import Settings
 from ordersaga.service import Service
 
@@ -33,13 +35,17 @@ class ReadSide(Service):
         name: its name in commands, logs and documents.
         sources: the services whose messages it logs; a rebuild derives these messages again from their event stores,
             in child processes, so the functions of their announcements must be importable.
-        known_contracts: by name; a message of any other contract is parked.
-        views: table -> SQL statement that adds the messages from position %(first)s to %(last)s of `event_log`. No
+        known_contracts: by name, with the older versions of each; a message of any other contract is parked.
+        views: table -> SQL statement that adds the messages from position %(first)s to %(last)s of `upcast_log`, which
+            has each in the newest version of its contract, or of `event_log`, which has them as they were received. No
             message is folded twice; the rows must not depend on the order of the calls.
         alarm_changes: SQL statement that returns the changes of alarms behind position %(after)s, at most %(limit)s, in
             order, for webhooks: columns position, change (`raised` or `cleared`), at, name, subject, severity, text and
             address (of a page, relative). Positions become visible in order. Default: there are no alarms.
         settings, database, group, role, tables, migrations: the same as for any Service.
+
+    Raises:
+        ValueError: a view names an older version of a contract, or would miss the messages of one.
     """
 
     is_read_side = True
@@ -71,8 +77,12 @@ class ReadSide(Service):
         for contract in known_contracts.values():
             require_contract(contract)
         self.sources = tuple(sources)
-        self.known_contracts = dict(known_contracts)
+        self.known_contracts = with_older_versions(known_contracts.values())
+        """Name -> the newest version that a message of this name is read as."""
         self.views = dict(views)
+        self.upcast_log = UpcastLog(self.known_contracts.values())
+        for view, statement in self.views.items():
+            self.upcast_log.require_newest(view, statement)
         self.alarm_changes = alarm_changes
 
     def handler(self) -> Handler:
@@ -100,4 +110,4 @@ class ReadSide(Service):
         The session's search_path decides which tables these are.
         """
         for view in views or self.views:
-            connection.execute(self.views[view].encode(), {"first": first, "last": last})
+            self.upcast_log.run(connection, self.views[view], first, last)

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
+from ordersaga.broker.topology import receives
+from ordersaga.envelope.versions import every_version
 from ordersaga.readside.read_side import ReadSide
 from ordersaga.reconcile.silent_queues import SilentQueue
 from ordersaga.service import Service
@@ -19,14 +21,14 @@ class Receivers:
         self._groups = {service.name: service.group for service in services}
         read_sides = [service for service in services if isinstance(service, ReadSide)]
         self._sources = {read_side.name: {source.name for source in read_side.sources} for read_side in read_sides}
-        self._reacting = {
-            service.name: service.reactions.by_contract for service in services if service.name not in self._sources
+        self._reacting = {service.name: service.contracts for service in services if service.name not in self._sources}
+        self._without_events = {
+            name for service in services for name in every_version(service.announcements.without_events.values())
         }
-        self._without_events = {contract for service in services for contract in service.announcements.without_events}
 
     def of(self, contract: str, source: str) -> list[str]:
-        """The services that react to this contract, and the read sides of the source that announced it."""
-        reacting = [name for name, contracts in self._reacting.items() if contract in contracts]
+        """The services that react to any version of this contract, and the read sides of its source."""
+        reacting = [name for name, contracts in self._reacting.items() if receives(contracts, contract)]
         return [*reacting, *(name for name, sources in self._sources.items() if source in sources)]
 
     def silent_queue(self, receiver: str, source: str, key: str | None) -> SilentQueue | None:

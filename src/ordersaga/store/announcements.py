@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime
+from functools import cache
 from typing import Any, TypeVar, get_type_hints
 from uuid import UUID
 
@@ -10,6 +11,7 @@ from eventsourcing.domain import CanMutateAggregate
 from ordersaga.envelope.declaration import require_source
 from ordersaga.envelope.limits import require_within_limits
 from ordersaga.envelope.message import Cause, ContractData, Message, message_id
+from ordersaga.envelope.versions import every_version, first_version_of
 
 Event = TypeVar("Event", bound=CanMutateAggregate[UUID])
 
@@ -31,6 +33,7 @@ class Announcements:
         """`source` is the `ce-source` of every message, and a part of its id."""
         self.source = source
         self._makers: dict[type, list[Callable[[Any], ContractData]]] = {}
+        self._firsts: dict[type, set[type[ContractData]]] = {}
         self._contracts: dict[str, type[ContractData]] = {}
         self.without_events: dict[str, type[ContractData]] = {}
         """By name, the contracts that the service announces without an event."""
@@ -40,7 +43,8 @@ class Announcements:
 
         Raises:
             TypeError: the function does not say which contract it returns.
-            ValueError: the contract is another service's, or named as one announced without an event.
+            ValueError: the contract is another service's, or named as one announced without an event; or the event is
+                announced as another version of it: both would have one id, and be one message.
         """
 
         def register(maker: Callable[[Event], ContractData]) -> Callable[[Event], ContractData]:
@@ -48,8 +52,15 @@ class Announcements:
             if not hasattr(contract, "NAME"):
                 raise TypeError(f"{maker.__qualname__} must be annotated with the contract that it returns")
             require_source(contract, self.source)
-            if contract.NAME in self.without_events:
+            if contract.NAME in every_version(self.without_events.values()):
                 raise ValueError(f"{contract.NAME} is named as announced without an event; make it another contract")
+            first = first_version_of(contract)
+            if first in self._firsts.setdefault(event, set()):
+                raise ValueError(
+                    f"{event.__qualname__} is announced as a version of {first.NAME} already; announce the newest "
+                    "alone: whoever reacts to it understands the older ones too"
+                )
+            self._firsts[event].add(first)
             self._makers.setdefault(event, []).append(maker)
             self._contracts[contract.NAME] = contract
             return maker
@@ -64,14 +75,20 @@ class Announcements:
         """
         for contract in contracts:
             require_source(contract, self.source)
-            if contract.NAME in self._contracts:
+            if not every_version(self._contracts.values()).keys().isdisjoint(every_version([contract])):
                 raise ValueError(f"{contract.NAME} is announced by an event; announce another contract by yourself")
             self.without_events[contract.NAME] = contract
 
     @property
-    def contracts(self) -> dict[str, type[ContractData]]:
-        """By name, the contracts of all announcements; no other service announces these."""
+    def newest(self) -> dict[str, type[ContractData]]:
+        """By name, the contracts that this version of the service announces."""
         return {**self._contracts, **self.without_events}
+
+    @property
+    def contracts(self) -> dict[str, type[ContractData]]:
+        """By name, the contracts of all announcements, and the older versions of each, whose messages may still wait in
+        the outbox; no other service announces these."""
+        return every_version(self.newest.values())
 
     def messages(self, event: Any, event_hash: bytes, cause: Cause) -> Iterator[Message]:
         """The messages that announce one recorded event; none if it is private.
@@ -85,7 +102,7 @@ class Announcements:
             if self.source != data.SOURCE:
                 require_source(type(data), self.source)
             message = Message(
-                id=message_id(self.source, event.originator_id, event.originator_version, data.NAME),
+                id=message_id(self.source, event.originator_id, event.originator_version, first_name(type(data))),
                 contract=data.NAME,
                 source=self.source,
                 key=str(getattr(data, data.KEY)),
@@ -97,3 +114,9 @@ class Announcements:
             )
             require_within_limits(message)
             yield message
+
+
+@cache
+def first_name(contract: type[ContractData]) -> str:
+    """The name that the id is computed with."""
+    return first_version_of(contract).NAME

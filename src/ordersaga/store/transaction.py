@@ -12,6 +12,7 @@ from psycopg.errors import NotNullViolation, UniqueViolation
 from ordersaga.database.doorbell import no_ring
 from ordersaga.envelope.declaration import require_source
 from ordersaga.envelope.message import Cause, ContractData, Message
+from ordersaga.envelope.versions import kind_of
 from ordersaga.runtime import telemetry
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken, ParkedMeanwhile
@@ -33,7 +34,7 @@ Result = TypeVar("Result")
 RETRIES = 4
 
 LOCK = "select pg_advisory_xact_lock(id) from unnest('{{{}}}'::bigint[]) as wanted (id)"
-IS_PARKED = "select exists (select from parked_messages where key = %s and contract = %s)"
+IS_PARKED = "select exists (select from parked_messages where key = %s and starts_with(contract, %s))"
 
 
 class AggregateNotFound(LookupError):
@@ -245,16 +246,16 @@ class Transaction:
         self.cause = message.caused_by_this()
 
     def is_parked(self, contract: type[ContractData], key: str) -> bool:
-        """Whether a message of this contract and key is parked in this service, such as behind the one at hand.
+        """Whether a message of this contract in any version and of this key is parked, such as behind the one at hand.
 
         While the outside step of the one at hand is held up, those that wait in hand behind it count as parked.
         """
         if self.message and self.message.key == key:
-            if contract.NAME in self.followers:
+            if any(kind_of(name) == kind_of(contract.NAME) for name in self.followers):
                 return True
             if self.is_key_free:
                 return False
-        row = self._connection.execute(IS_PARKED, (key, contract.NAME)).fetchone()
+        row = self._connection.execute(IS_PARKED, (key, f"{kind_of(contract.NAME)}.v")).fetchone()
         return bool(row and row[0])
 
     def store_answer(self, answer: StoredAnswer) -> None:

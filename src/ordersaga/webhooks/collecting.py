@@ -1,5 +1,6 @@
 """From the event log and the alarms to deliveries: each subscription reads both at its own positions."""
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 from uuid import UUID
@@ -7,6 +8,8 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
+from ordersaga.envelope.message import ContractData
+from ordersaga.envelope.versions import kind_of, read_as
 from ordersaga.readside.events import COLUMNS, LoggedEvent, head
 from ordersaga.readside.rows import select
 from ordersaga.webhooks import deliveries, payload
@@ -23,7 +26,8 @@ class Feed(NamedTuple):
     """What subscriptions choose from."""
 
     name: str
-    contracts: Sequence[str]
+    contracts: Mapping[str, type[ContractData]]
+    """Name -> the newest version that a message of this name is read as."""
     alarm_changes: str
     """The statement of the ReadSide; empty without alarms."""
     dashboard_url: str
@@ -57,13 +61,21 @@ def collect(connection: Connection[Any], subscriptions: Iterable[Subscription], 
         if subscription.state == "active":
             wanted = matching(subscription.events, feed.contracts)
             if wanted and subscription.position < end:
-                collect_messages(connection, subscription, wanted)
+                collect_messages(connection, subscription, wanted, feed.contracts)
             if feed.alarm_changes and ALARMS in subscription.events:
                 collect_alarms(connection, subscription, feed)
 
 
-def collect_messages(connection: Connection[Any], subscription: Subscription, contracts: list[str]) -> None:
+def collect_messages(
+    connection: Connection[Any],
+    subscription: Subscription,
+    wanted: list[str],
+    contracts: Mapping[str, type[ContractData]],
+) -> None:
     """One page of the log; the deliveries and the new position are one transaction.
+
+    Who names one version of a contract gets all: one that is not named in its newest version, so that a receiver misses
+    nothing when its source announces a newer one.
 
     The row of the subscription is locked, so two processes cannot read the same page. Positions become visible in
     order, so whatever is not there yet comes behind `end`.
@@ -73,11 +85,27 @@ def collect_messages(connection: Connection[Any], subscription: Subscription, co
         if place is None or place.pending >= MAX_PENDING:
             return
         end = head(connection)
-        values = {"after": place.position, "head": end, "contracts": contracts, "limit": PAGE}
+        values = {"after": place.position, "head": end, "contracts": of_their_kinds(wanted, contracts), "limit": PAGE}
         found = select(connection, LoggedEvent, EVENTS, values)
-        new = [new_delivery(payload.cloud_event(event), event.key, subscription.format) for event in found]
+        named = (as_named(event, wanted, contracts) for event in found)
+        new = [new_delivery(payload.cloud_event(event), event.key, subscription.format) for event in named]
         deliveries.insert(connection, subscription.id, new)
         connection.execute(MOVE, (found[-1].position if len(found) == PAGE else end, subscription.id))
+
+
+def of_their_kinds(wanted: Iterable[str], contracts: Iterable[str]) -> list[str]:
+    """The names among these contracts that are a version of a wanted one."""
+    kinds = {kind_of(name) for name in wanted}
+    return [name for name in contracts if kind_of(name) in kinds]
+
+
+def as_named(event: LoggedEvent, wanted: Sequence[str], contracts: Mapping[str, type[ContractData]]) -> LoggedEvent:
+    """The event as it was received if the subscription names its version, else in the newest version."""
+    newest = contracts[event.contract]
+    if event.contract in wanted or event.contract == newest.NAME:
+        return event
+    data = read_as(newest, event.contract, json.dumps(event.body))
+    return event.model_copy(update={"contract": newest.NAME, "body": json.loads(data.model_dump_json())})
 
 
 def collect_alarms(connection: Connection[Any], subscription: Subscription, feed: Feed) -> None:

@@ -37,5 +37,4 @@ def serve(url: str, read_side: ReadSide, settings: WebhookSettings) -> int:
 
 
 def feed_of(read_side: ReadSide, settings: WebhookSettings) -> Feed:
-    contracts = tuple(read_side.known_contracts)
-    return Feed(read_side.name, contracts, read_side.alarm_changes, settings.webhook_dashboard_url)
+    return Feed(read_side.name, read_side.known_contracts, read_side.alarm_changes, settings.webhook_dashboard_url)

@@ -1,12 +1,15 @@
 """The comparison of live and rebuilt tables as of one position of the log, row by row."""
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from typing import Any
 
 from psycopg import Connection
 from psycopg.sql import SQL, Composable, Composed, Identifier, Literal
 
+from ordersaga.envelope.message import ContractData
+from ordersaga.envelope.versions import read_as
 from ordersaga.parked.table import ANNOUNCED_ID
 from ordersaga.readside.rebuild.findings import RebuildFinding
 
@@ -77,6 +80,34 @@ def altered(connection: Connection[Any], end: int) -> Iterator[RebuildFinding]:
     """).format(about=ABOUT.format(SQL("s")), live=pairs("l"), shadow=pairs("s"), end=Literal(end), same=same)
     for row, live, true in rows(connection, query):
         yield RebuildFinding("differs", "event_log", row, columns=differences(live, true))
+
+
+OTHER_VERSIONS = """
+select {about}, l.contract, l.body::text, o.contract, o.body
+from rebuild.other_versions o join public.event_log l using (message_id)
+"""
+
+
+def other_versions(
+    connection: Connection[Any], contracts: Mapping[str, type[ContractData]]
+) -> Iterator[RebuildFinding]:
+    """Messages that were received as another version than the one that announces their event today, and differ from it
+    in a field that both versions have. `contracts` has, by name, what a message is read as."""
+    query = SQL(OTHER_VERSIONS).format(about=ABOUT.format(SQL("l")))
+    for row, name, body, name_now, body_now in rows(connection, query):
+        live, true = json.loads(body), json.loads(body_now)
+        try:
+            upcast = [
+                json.loads(read_as(contracts[contract], contract, text).model_dump_json())
+                for contract, text in ((name, body), (name_now, body_now))
+            ]
+        except Exception as error:  # noqa: BLE001 - the validators of a contract may raise anything
+            yield RebuildFinding("differs", "event_log", row, f"it is not a {name}: {error}")
+            continue
+        both = live.keys() & true.keys()
+        old, new = ({field: value for field, value in each.items() if field in both} for each in upcast)
+        if different := differences(old, new):
+            yield RebuildFinding("differs", "event_log", row, columns=different)
 
 
 def pairs(alias: str) -> Composable:

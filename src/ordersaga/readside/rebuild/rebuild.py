@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from ordersaga.envelope.versions import every_version
 from ordersaga.readside import event_log
 from ordersaga.readside.read_side import ReadSide
 from ordersaga.readside.rebuild import comparison, history, session, shadow, shadow_log, stores
@@ -72,7 +73,9 @@ class Rebuild:
         self._tables = (LOG, *self._views)
         self._urls = {source.name: urls[source.name] for source in read_side.sources}
         self._announcements = {source.name: source.announcements for source in read_side.sources}
-        self._without_events = [name for each in self._announcements.values() for name in each.without_events]
+        self._without_events = [
+            name for each in self._announcements.values() for name in every_version(each.without_events.values())
+        ]
         self._target = urls[read_side.name]
         self._report_finding = report
         self._keep = keep
@@ -137,7 +140,7 @@ class Rebuild:
         shadow.add_keys(connection, self._views)
         with self._progress.during("load"):
             connection.execute(f"analyze rebuild.{self._derived}".encode())
-            shadow_log.load(connection, self._derived, self._state.end)
+            shadow_log.load(connection, self._derived, self._state.end, self._read_side.upcast_log.versions)
             shadow_log.keep(connection, self._without_events, 0, self._state.end)
         with session.connect(self._target) as other:
             indexing = RaisingThread(lambda: shadow.finish(other, [LOG]))
@@ -158,6 +161,7 @@ class Rebuild:
             self._report(comparison.view(connection, view))
             self._progress.advance()
         self._report(comparison.altered(connection, self._state.end))
+        self._report(comparison.other_versions(connection, self._read_side.known_contracts))
         self._progress.advance()
         self._leave_out(comparison.unexplained(connection, 0, self._state.end))
         self._progress.advance()

@@ -1,7 +1,9 @@
 """The shadow of the event log: derived messages at the positions that the live log gave them.
 
 `derived` holds the messages of all events that the stores had when the rebuild began. Those that the live log has go
-into the shadow with their live position, so that cursors stay valid; the others are `pending`: in flight, or lost.
+into the shadow with their live position, so that cursors stay valid; the others are `pending`: in flight, or lost. A
+message that was received as another version of its contract than the one that announces its event today keeps contract
+and body; `other_versions` has those of today, to be compared.
 """
 
 from collections.abc import Sequence
@@ -12,21 +14,39 @@ from psycopg import Connection
 from ordersaga.readside.rebuild.derivation import COLUMNS
 
 DERIVED = ", ".join(f"d.{name}" + ("::jsonb" if name == "body" else "") for name in COLUMNS)
+KIND = r"regexp_replace({}, '\.v\d+$', '')"
+IS_OTHER_VERSION = f"({{0}} <> d.contract and {KIND.format('{0}')} = {KIND.format('d.contract')})"
 LIVE = "traceparent, tracestate, received_at, position"
 """Columns that the stores do not have."""
 INTO = f"insert into rebuild.event_log ({', '.join(COLUMNS)}, {LIVE}) overriding system value"
 
 TYPED = ", ".join(f"{name} {type_}" for name, type_ in COLUMNS.items())
 MAKE = f"create unlogged table rebuild.{{table}} ({TYPED})"
+MAKE_OTHER_VERSIONS = "create unlogged table rebuild.other_versions (message_id uuid, contract text, body text)"
 FREEZE = "create unlogged table rebuild.live_{view} as select * from public.{view}"
 COUNT = "select count(*) from public.event_log where position <= %s"
 END = "select coalesce(max(position), 0) from public.event_log"
 
+
+def as_received(contract: str, body: str) -> str:
+    """The derived columns, with the contract and the body in these columns where they are of another version."""
+    other = IS_OTHER_VERSION.format(contract)
+    columns = {name: f"d.{name}" for name in COLUMNS}
+    columns["contract"] = f"case when {other} then {contract} else d.contract end"
+    columns["body"] = f"case when {other} then {body} else d.body::jsonb end"
+    return ", ".join(columns.values())
+
+
 LOAD = f"""
 {INTO}
-select {DERIVED}, l.traceparent, l.tracestate, l.received_at, l.position
+select {as_received("l.contract", "l.body")}, l.traceparent, l.tracestate, l.received_at, l.position
 from rebuild.{{table}} d join public.event_log l using (message_id)
 where l.position <= %(end)s
+"""  # noqa: S608
+OTHER_VERSIONS = f"""
+insert into rebuild.other_versions
+select d.message_id, d.contract, d.body from rebuild.{{table}} d join public.event_log l using (message_id)
+where l.position <= %(end)s and l.contract = any(%(versions)s) and {IS_OTHER_VERSION.format("l.contract")}
 """  # noqa: S608
 # The inbox of a read side holds the messages that a person skipped; they stay skipped.
 KEEP_PENDING = """
@@ -46,9 +66,10 @@ MOVE = f"""
 with d as (
     delete from rebuild.pending p using public.event_log l
     where l.position > %(after)s and l.position <= %(end)s and p.message_id = l.message_id
-    returning p.*, l.traceparent, l.tracestate, l.received_at, l.position)
+    returning p.*, l.contract as live_contract, l.body as live_body, l.traceparent, l.tracestate, l.received_at,
+        l.position)
 {INTO}
-select {DERIVED}, {LIVE} from d
+select {as_received("d.live_contract", "d.live_body")}, {LIVE} from d
 """  # noqa: S608
 KEEP = f"""
 {INTO}
@@ -96,13 +117,19 @@ def freeze(connection: Connection[Any], views: Sequence[str]) -> int:
 
 
 def make_derived(connection: Connection[Any], table: str) -> None:
-    """Make the table that derived messages are copied into."""
+    """Make the tables that derived messages are copied into."""
     connection.execute(MAKE.format(table=table).encode())
+    connection.execute(MAKE_OTHER_VERSIONS)
 
 
-def load(connection: Connection[Any], table: str, end: int) -> None:
-    """Put the derived messages that the live log has up to a position into the shadow."""
+def load(connection: Connection[Any], table: str, end: int, versions: Sequence[str]) -> None:
+    """Put the derived messages that the live log has up to a position into the shadow.
+
+    `versions` has the names of all contracts of which there are several versions.
+    """
     connection.execute(LOAD.format(table=table).encode(), {"end": end})
+    values = {"end": end, "versions": list(versions)}
+    connection.execute(OTHER_VERSIONS.format(table=table).encode(), values)
 
 
 def keep_pending(connection: Connection[Any], table: str) -> None:
