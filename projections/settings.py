@@ -11,7 +11,8 @@ class ProjectionsSettings(WebhookSettings):
     services: str = ""
     """APIs that the dashboard acts through: `order_service=http://host:port payment_service=...`"""
     broker_metrics_url: str = ""
-    """Base URL of RabbitMQ's plugin `rabbitmq_prometheus`; without it the dashboard counts by our own processes."""
+    """Base URL of RabbitMQ's plugin `rabbitmq_prometheus`, of a cluster those of all nodes with spaces between; without
+    it the dashboard counts by our own processes."""
     alarm_relay_lag_seconds: float = Field(default=10.0, gt=0)
     """A relay that is further behind is an alarm."""
     alarm_waiting_messages: int = Field(default=1_000, gt=0)

@@ -39,28 +39,46 @@ class BrokerAnswer:
 
 
 class Broker:
-    """Asks RabbitMQ's plugin `rabbitmq_prometheus`; one request at a time."""
+    """Asks RabbitMQ's plugin `rabbitmq_prometheus`, at every node of a cluster; one request at a time."""
 
-    def __init__(self, url: str) -> None:
-        self._url = url.rstrip("/")
+    def __init__(self, urls: str) -> None:
+        """`urls` has one for each node, with spaces between."""
+        self._urls = [url.rstrip("/") for url in urls.split()]
         self._http = requests.Session()
         self._http.trust_env = False
         self._totals: deque[Reading] = deque()
 
     def ask(self) -> BrokerAnswer:
         """Read the metrics; a problem is part of the answer."""
-        if not self._url:
+        if not self._urls:
             return BrokerAnswer(NOT_SET)
         try:
-            totals = read(self._get("/metrics"), time.monotonic(), WANTED_TOTALS)
-            queues = read(self._get(DETAILED), time.monotonic(), WANTED_OF_QUEUES)
+            totals = read(self._of_all_nodes("/metrics"), time.monotonic(), WANTED_TOTALS)
+            queues = read(self._of_all_nodes(DETAILED), time.monotonic(), WANTED_OF_QUEUES)
         except (requests.RequestException, ValueError) as error:
             reason = "answers what cannot be understood" if isinstance(error, ValueError) else "does not answer"
-            return BrokerAnswer(f"The broker {reason} at BROKER_METRICS_URL ({self._url}).")
+            places = ", ".join(self._urls)
+            return BrokerAnswer(f"The broker {reason} at BROKER_METRICS_URL ({places}).")
         return BrokerAnswer(None, totals, queues)
 
-    def _get(self, path: str) -> str:
-        answer = self._http.get(self._url + path, timeout=TIMEOUTS, allow_redirects=False)
+    def _of_all_nodes(self, path: str) -> str:
+        """The texts of all nodes that answer; a node has the figures of the queues that it leads.
+
+        Raises:
+            requests.RequestException: none answers.
+        """
+        texts, failure = [], None
+        for url in self._urls:
+            try:
+                texts.append(self._get(url + path))
+            except requests.RequestException as error:
+                failure = error
+        if failure and not texts:
+            raise failure
+        return "\n".join(texts)
+
+    def _get(self, url: str) -> str:
+        answer = self._http.get(url, timeout=TIMEOUTS, allow_redirects=False)
         answer.raise_for_status()
         return answer.text
 

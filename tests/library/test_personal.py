@@ -1,15 +1,18 @@
 """Personal data is sealed under a key per person; once the key is erased, nobody reads it again."""
 
+import fcntl
+import os
 import threading
 from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.errors import CheckViolation, InsufficientPrivilege
 
-from ordersaga.privacy.erasure import Erasures, erase, erase_again
+from ordersaga.privacy.erasure import Erasure, Erasures, erase, erase_again
 from ordersaga.privacy.personal import Sealer, Unreadable
 from tests.support.databases import Database, Databases
 from tests.support.wait import until
@@ -193,3 +196,22 @@ def test_an_erasure_that_cannot_be_listed_does_not_happen(store: Database, tmp_p
         with pytest.raises(FileNotFoundError):
             erase(connection, "alice", "olga", "asked for it", Erasures(tmp_path / "nowhere" / "list"))
         assert Sealer().unseal(connection, "alice", "test", text) == NAME
+
+
+def test_an_erasure_waits_until_another_machine_has_listed_its_own(erasures: Erasures) -> None:
+    assert erasures.path
+    with erasures.path.open("w") as other, ThreadPoolExecutor(1) as pool:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        listed = pool.submit(erasures.append, Erasure("alice", [], "olga", "asked for it", datetime.now(UTC)))
+        until(lambda: is_awaited(other.fileno()))
+        assert not listed.done()
+        assert erasures.path.read_text() == ""
+        fcntl.flock(other, fcntl.LOCK_UN)
+        listed.result()
+    assert [erasure.subject for erasure in erasures] == ["alice"]
+
+
+def is_awaited(file: int) -> bool:
+    """Whether somebody waits for the lock of an open file."""
+    inode = f":{os.fstat(file).st_ino} "
+    return any("->" in line and inode in line for line in Path("/proc/locks").read_text().splitlines())

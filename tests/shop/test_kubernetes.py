@@ -217,6 +217,9 @@ def test_the_watched_processes_are_those_of_the_table_and_each_relay_is_watched_
     assert {target.kind for target in targets} == {process.name.rpartition("-")[2] for process in OURS}
     apis = {name: f"http://{process.name}:{PORT}" for process in OURS if process.is_api for name in process.serves}
     assert read_services(given["SERVICES"]) == apis
+    nodes = of_kind("RabbitmqCluster", IN_THE_EXAMPLE)["rabbitmq"]["replicas"]
+    of_nodes = [f"http://rabbitmq-server-{number}.rabbitmq-nodes:15692" for number in range(nodes)]
+    assert given["BROKER_METRICS_URL"].split() == of_nodes
     for process in OURS:
         assert of_kind("Service")[process.name]["selector"] == {"app.kubernetes.io/name": process.name}
 

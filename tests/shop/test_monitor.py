@@ -336,6 +336,31 @@ def listening(node: RabbitMQ) -> "list[Any]":
     return [connection for connection in found if connection.status == psutil.CONN_LISTEN]
 
 
+@contextmanager
+def fake_node(queue: str, received: int) -> Iterator[str]:
+    """A node of a cluster that leads one queue with one message."""
+
+    class Node(Visitors):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            labels = f'{{queue="{queue}",vhost="/"}}'
+            self.wfile.write(f"rabbitmq_global_messages_received_total {received}\n".encode())
+            self.wfile.write(f"rabbitmq_detailed_queue_messages_ready{labels} 1\n".encode())
+
+    with ThreadingHTTPServer((LOOPBACK, 0), Node) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield at(server.server_port)
+        server.shutdown()
+
+
+def test_the_queues_of_a_cluster_are_those_of_all_its_nodes_that_answer() -> None:
+    away = at(choose(set()))
+    with fake_node("a.0", 1) as one, fake_node("b.0", 2) as other, watching(f"{one}/ {away} {other}") as monitor:
+        broker = seen(monitor, lambda snapshot: bool(snapshot.broker.queues)).broker
+    assert ([each.name for each in broker.queues], broker.ready, broker.problem) == (["a.0", "b.0"], 2, None)
+
+
 def test_a_broker_without_metrics_is_told_apart_from_one_without_messages() -> None:
     with watching(at(choose(set())), absent_worker=at(choose(set()))) as monitor:
         broker = seen(monitor, lambda snapshot: True).broker

@@ -1,5 +1,6 @@
 """The erasure of a person's keys, after which nobody can read the data sealed with them, and the list of erasures."""
 
+import fcntl
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -48,6 +49,8 @@ class Erasures:
             return
         line = "\n" + json.dumps(erasure._asdict(), default=str) + "\n"
         with os.fdopen(os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "wb", buffering=0) as file:
+            # Several machines may share the file: over NFS two appends would write over each other.
+            fcntl.flock(file, fcntl.LOCK_EX)
             file.write(line.encode())
             os.fsync(file.fileno())
 
