@@ -1,5 +1,6 @@
 """`python -m devstack`: the command line, which the launcher `ordersaga` runs."""
 
 from devstack.cli import main
+from ordersaga.cli.completion import VARIABLE
 
-main(prog_name=main.name)
+main(prog_name=main.name, complete_var=VARIABLE)

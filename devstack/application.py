@@ -10,7 +10,7 @@ import psycopg
 from devstack.environment import Environments, audit_directory
 from devstack.external_servers import ExternalServers
 from devstack.keys import AUDIT_FILE, audit_key_pem
-from devstack.processes import PROCESSES, READ_SIDE
+from devstack.processes import GROUPS, PROCESSES, READ_SIDE, SERVICES
 from devstack.records import Records
 from devstack.state import State
 from ordersaga.audit.note import Signer
@@ -35,6 +35,10 @@ class StackApplication(Application):
     def __init__(self, state: State) -> None:
         super().__init__(services)
         self.state = state
+
+    @property
+    def known_names(self) -> Mapping[str, Sequence[str]]:
+        return {"service": GROUPS, "publishing service": SERVICES, "group": GROUPS}
 
     @cached_property
     def environments(self) -> Environments:

@@ -2,6 +2,7 @@
 
 import click
 
+from devstack.version import version_option
 from ordersaga.cli.operators_group import OperatorsGroup
 
 COMMANDS = {
@@ -12,15 +13,21 @@ COMMANDS = {
     },
     "Look at it": {
         "status": ("devstack.status:status", "List the processes; exit code 0 when every one is ready"),
-        "logs": ("devstack.logs:logs", "Show what the processes have said"),
+        "logs": ("devstack.logs.command:logs", "Show what the processes have said"),
         "reconcile": ("ordersaga.cli.reconcile:reconcile", "Name every message that is not where it must be"),
         "audit": (
             "projections.commands.audit:audit",
             "Who did what and why; proof that nothing was altered; `audit erase`",
         ),
         "prometheus": ("devstack.prometheus:prometheus", "Print a configuration of Prometheus, with the alert rules"),
-        "token": ("devstack.token:token", "Print a bearer token to call the services with"),
         "doctor": ("devstack.doctor:doctor", "Say what this machine has and lacks, and what stalls a running stack"),
+    },
+    "Use it": {
+        "open": ("devstack.open:open_", "Open the dashboard in the browser, signed in"),
+        "env": ("devstack.env:env", "Print addresses and tokens as variables of a shell"),
+        "token": ("devstack.token:token", "Print a bearer token to call the services with"),
+        "psql": ("devstack.psql:psql", "Open psql on the database of a service, to read"),
+        "completion": ("ordersaga.cli.completion:completion", "Print the script that completes commands in a shell"),
     },
     "Operate it": {
         "parked": (
@@ -98,6 +105,7 @@ ENVIRONMENT = """
 
 
 OWN = "devstack."
+WITHOUT_STACK = ("ordersaga.cli.completion",)
 
 
 class LauncherGroup(OperatorsGroup):
@@ -105,7 +113,7 @@ class LauncherGroup(OperatorsGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
-        if command is None or self.table[cmd_name][0].startswith(OWN):
+        if command is None or self.table[cmd_name][0].startswith((OWN, *WITHOUT_STACK)):
             return command
         from devstack.library_commands import on_stack
 
@@ -118,7 +126,8 @@ class LauncherGroup(OperatorsGroup):
         for heading, text in (("Example", EXAMPLE), ("Environment", ENVIRONMENT)):
             with formatter.section(heading):
                 formatter.write(text.lstrip("\n"))
-        formatter.write("\n`./ordersaga COMMAND --help` says more of each; every command takes --state DIR.\n")
+        formatter.write("\n`./ordersaga COMMAND --help` says more of each; all but completion take --state DIR.\n")
+        formatter.write("`./ordersaga --version` prints the version, of the checkout too.\n")
         formatter.write("Exit codes: 0 done, 1 failed, 2 cannot run here or wrong usage.\n")
 
 
@@ -128,6 +137,7 @@ class LauncherGroup(OperatorsGroup):
     table=ALL,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
+@version_option
 def main() -> None:
     """Three event-sourced services complete one order without a shared database or a coordinator.
 

@@ -6,12 +6,14 @@ from typing import Any
 from uuid import UUID
 
 import click
+from click.shell_completion import CompletionItem
 
 from contracts import CONTRACTS
 from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.ids import KeyId
+from ordersaga.cli.names import completions, meant
 from ordersaga.cli.options import Moment
 from ordersaga.runtime.sessions import OPERATOR
 from projections.audit.sources import connect_available, incomplete_notice
@@ -29,8 +31,11 @@ class KnownType(click.ParamType[str]):
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         known = (*sorted(CONTRACTS), *OPERATIONS)
         if value not in known:
-            self.fail(f"{value!r} is none of: {', '.join(known)}", param, ctx)
+            self.fail(f"{value!r} is none of: {', '.join(known)}. {meant(value, known)}".rstrip(), param, ctx)
         return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        return completions((*sorted(CONTRACTS), *OPERATIONS), incomplete)
 
 
 FILTERS = (

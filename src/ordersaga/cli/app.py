@@ -6,8 +6,6 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
 from ordersaga.audit.settings import SealerSettings
 from ordersaga.diagnosis.settings import DiagnosisSettings
 from ordersaga.runtime.settings import MissingSetting, Settings, database_url, distinct_databases, read_settings
@@ -36,6 +34,11 @@ class Application:
         """`load` imports the services; it is called when a command first asks for one."""
         self._load = load
 
+    @property
+    def known_names(self) -> Mapping[str, Sequence[str]]:
+        """Names of each kind of argument (`service`, `publishing service`, `group`) that need no import."""
+        return {}
+
     @cached_property
     def services(self) -> tuple[Service, ...]:
         return tuple(self._load())
@@ -49,18 +52,6 @@ class Application:
     def read_side(self) -> Service | None:
         """The service that keeps the event log, if there is one."""
         return next((service for service in self.services if service.is_read_side), None)
-
-    def service(self, name: str) -> Service:
-        """Raises click.UsageError: there is none of this name."""
-        found = next((service for service in self.services if service.name == name), None)
-        if found is None:
-            names = ", ".join(service.name for service in self.services)
-            raise click.UsageError(f"There is no service {name!r}. Name one of: {names}.")
-        return found
-
-    def chosen(self, names: Iterable[str]) -> list[Service]:
-        """The services of these names, or all. Raises click.UsageError."""
-        return [self.service(name) for name in names] or list(self.services)
 
     def database_url(self, database: str, role: str) -> str:
         """`<DATABASE>_DATABASE_URL`, whatever the role. Raises MissingSetting."""

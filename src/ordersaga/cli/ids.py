@@ -8,6 +8,7 @@ import click
 from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.databases import connected
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.options import application_of
 from ordersaga.cli.projections.read_side import read_side_of
 from ordersaga.readside import short_ids
 
@@ -65,12 +66,6 @@ class KeyText(click.ParamType[str]):
             return value
         candidates = keys(application, digits)
         return str(only(candidates, digits, "")) if candidates else value
-
-
-def application_of(context: click.Context | None) -> Application:
-    application = context and context.find_object(Application)
-    assert application, "the group of commands makes one"
-    return application
 
 
 def keys(application: Application, digits: str) -> list[UUID]:

@@ -5,8 +5,10 @@ from pkgutil import resolve_name
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
 
 from ordersaga.cli.errors import CannotRunHere
+from ordersaga.cli.names import meant
 from ordersaga.runtime.extras import how_to_install
 
 
@@ -36,6 +38,21 @@ class LazyGroup(click.Group):
                 raise
             raise CannotRunHere(f"`{cmd_name}` needs the package {missing.name}: {install}") from None
         return self.adapt(command)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Raises click.UsageError, with the nearest name, for a command that is not in the table."""
+        name = args[0]
+        if name not in self.table and not name.startswith("-") and not ctx.resilient_parsing:
+            ctx.fail(f"No such command {name!r}. {meant(name, self.table)}".rstrip())
+        return super().resolve_command(ctx, args)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """The commands of the table and the options, without importing a command."""
+        commands = [CompletionItem(name, help=text) for name, (_, text) in self.table.items()]
+        found = [item for item in commands if item.value.startswith(incomplete)]
+        return found + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

@@ -1,5 +1,6 @@
 """The command line of an application: `ordersaga --app MODULE:SERVICES COMMAND`."""
 
+import sys
 from functools import partial
 
 import click
@@ -38,7 +39,9 @@ COMMANDS = {
     "audit": ("ordersaga.cli.audit.command:audit", "Prove that nothing was altered; old states; `audit erase`"),
     "token": ("ordersaga.cli.token:token", "Print a bearer token for trying the endpoints"),
     "worker": ("ordersaga.cli.worker:worker", "Receive the messages of one service, until Ctrl-C"),
+    "completion": ("ordersaga.cli.completion:completion", "Print the script that completes commands in a shell"),
 }
+PYTHON = f"Python {sys.version.split()[0]}"
 
 
 @click.group(
@@ -53,7 +56,7 @@ COMMANDS = {
     metavar="MODULE:ATTRIBUTE",
     help="The services: a Service, or a list of them.  [environment: ORDERSAGA_APP]",
 )
-@click.version_option(__version__)
+@click.version_option(__version__, prog_name="ordersaga", message=f"%(prog)s %(version)s, {PYTHON}")
 @click.pass_context
 def main(context: click.Context, app: str | None) -> None:
     """Run and operate services that announce through an outbox and receive through an inbox.

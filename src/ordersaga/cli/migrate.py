@@ -8,18 +8,20 @@ from sqlalchemy.exc import DBAPIError
 
 from ordersaga.cli.app import OWNER, Application
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.options import OneOfServices
 from ordersaga.database.migrate import UnknownSchema
 from ordersaga.database.migrate import migrate as migrate_database
 from ordersaga.privacy.erasure import Erasure, Erasures, erase_again
 from ordersaga.runtime.reasons import reason_of
 from ordersaga.runtime.sessions import OPERATOR, connect
 from ordersaga.runtime.settings import url_variable
+from ordersaga.service import Service
 
 
 @click.command()
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, type=OneOfServices(), metavar="[SERVICE]...")
 @click.pass_obj
-def migrate(application: Application, services: tuple[str, ...]) -> None:
+def migrate(application: Application, services: tuple[Service, ...]) -> None:
     """Bring the databases of all services, or of those named, up to date, as their owner.
 
     Each database is changed in one transaction and by one process at a time; then the roles that the server has
@@ -28,7 +30,7 @@ def migrate(application: Application, services: tuple[str, ...]) -> None:
     Erasures of personal data on the list ERASURE_LIST are repeated in a database that was restored from a backup.
     """
     erasures = list(Erasures(application.erasure_list()))
-    chosen = application.chosen(services)
+    chosen = services or application.services
     urls = application.urls(chosen, OWNER)
     for service in chosen:
         url = urls[service.database]

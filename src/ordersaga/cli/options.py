@@ -1,10 +1,15 @@
 """Shared options and arguments: times, services and groups by name, actor and reason."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from getpass import getuser
 from typing import TYPE_CHECKING
 
 import click
+from click.shell_completion import CompletionItem
+
+from ordersaga.cli.names import completions, not_one_of
 
 if TYPE_CHECKING:
     from ordersaga.cli.app import Application
@@ -24,10 +29,22 @@ class Moment(click.ParamType[datetime]):
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
+def application_of(context: click.Context | None) -> "Application":
+    """The application that the commands work on; for a shell that completes, when no command has run, a new one."""
+    from ordersaga.cli.app import Application
+    from ordersaga.cli.loading import services_of
+
+    assert context, "commands run in a context"
+    found = context.find_object(Application)
+    return found or Application(partial(services_of, context.find_root().params.get("app")))
+
+
 class OneOfServices(click.ParamType["Service"]):
     """A service of the application, by the name that `name_of` gives it."""
 
     name = "service"
+    also: Sequence[str] = ()
+    """Other words that may stand in the place of a name, for its message."""
 
     def candidates(self, application: "Application") -> list["Service"]:
         return list(application.services)
@@ -36,18 +53,27 @@ class OneOfServices(click.ParamType["Service"]):
         return service.name
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> "Service":
-        from ordersaga.cli.app import Application
-
-        application = ctx and ctx.find_object(Application)
-        assert application, "the group of commands makes one"
-        by_name = {self.name_of(service): service for service in self.candidates(application)}
+        if ctx and ctx.resilient_parsing:
+            self.fail("a shell that completes needs no service, whose import takes a second", param, ctx)
+        by_name = {self.name_of(service): service for service in self.candidates(application_of(ctx))}
         if value not in by_name:
-            self.fail(f"{value!r} is not one of {', '.join(map(repr, by_name))}.", param, ctx)
+            self.fail(not_one_of(value, [*by_name, *self.also]), param, ctx)
         return by_name[value]
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        application = application_of(ctx)
+        known = application.known_names.get(self.name)
+        try:
+            names = known or [self.name_of(service) for service in self.candidates(application)]
+        except click.ClickException:
+            return []
+        return completions(names, incomplete)
 
 
 class OneWithOutbox(OneOfServices):
     """A service that a relay publishes."""
+
+    name = "publishing service"
 
     def candidates(self, application: "Application") -> list["Service"]:
         return application.with_outbox

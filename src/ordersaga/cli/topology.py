@@ -11,11 +11,12 @@ from ordersaga.broker.provisioning import OtherArguments, OtherQueues, command_t
 from ordersaga.broker.topology import Group
 from ordersaga.cli.app import PROVISIONER, Application
 from ordersaga.cli.errors import Failed
-from ordersaga.cli.options import json_option
+from ordersaga.cli.options import OneOfServices, json_option
 from ordersaga.cli.stale import stale_text
 from ordersaga.cli.text import to_json
 from ordersaga.envelope.versions import every_version_of
 from ordersaga.runtime.settings import Settings, read_settings
+from ordersaga.service import Service
 
 
 @click.command()
@@ -31,11 +32,11 @@ from ordersaga.runtime.settings import Settings, read_settings
     help="Unbind queues from contracts that their group has no reaction to any more. Only when no worker of the older "
     "code runs, and no rollback to it is planned: it would miss these messages.",
 )
-@click.argument("services", nargs=-1, metavar="[SERVICE]...")
+@click.argument("services", nargs=-1, type=OneOfServices(), metavar="[SERVICE]...")
 @json_option
 @click.pass_obj
 def topology(
-    application: Application, services: tuple[str, ...], replace_events: bool, prune: bool, as_json: bool
+    application: Application, services: tuple[Service, ...], replace_events: bool, prune: bool, as_json: bool
 ) -> None:
     """Declare the exchanges, and the queues and bindings of all services, or of those named.
 
@@ -46,7 +47,7 @@ def topology(
 
     Bindings of a reaction that was removed stay, and are named: during a rollout, workers of the older code need them.
     """
-    groups = {service.group: service.consumer_group for service in application.chosen(services)}
+    groups = {service.group: service.consumer_group for service in services or application.services}
     if replace_events and services:
         raise click.UsageError("--replace-events is for all services: bindings of those left out would be lost.")
     wanted = read_settings(Settings).queues_per_group

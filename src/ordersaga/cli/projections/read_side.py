@@ -1,9 +1,12 @@
 """The read side that a command is for, and one of its views by name."""
 
 import click
+from click.shell_completion import CompletionItem
 
 from ordersaga.cli.app import Application
 from ordersaga.cli.errors import Failed
+from ordersaga.cli.names import completions, not_one_of
+from ordersaga.cli.options import application_of
 from ordersaga.readside.read_side import ReadSide
 
 
@@ -20,9 +23,10 @@ class ViewName(click.ParamType[str]):
     name = "view"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        application = ctx and ctx.find_object(Application)
-        assert application, "the group of commands makes one"
-        views = read_side_of(application).views
+        views = read_side_of(application_of(ctx)).views
         if value not in views:
-            self.fail(f"{value!r} is not one of {', '.join(map(repr, views))}.", param, ctx)
+            self.fail(not_one_of(value, views), param, ctx)
         return value
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem[str]]:
+        return completions(read_side_of(application_of(ctx)).views, incomplete)

@@ -7,7 +7,7 @@ import click
 
 from ordersaga.cli.app import RELAY, Application
 from ordersaga.cli.errors import CannotRunHere
-from ordersaga.cli.options import json_option, services_argument
+from ordersaga.cli.options import OneWithOutbox, json_option, services_argument
 from ordersaga.cli.relay.republish import republish
 from ordersaga.cli.text import ago, printable, to_json
 from ordersaga.relay import daemon
@@ -19,7 +19,8 @@ class RunByDefault(click.Group):
     """A group whose command `run` may be left out."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        if not args or args[0] not in (*self.commands, *ctx.help_option_names):
+        completes = ctx.resilient_parsing and not args
+        if not completes and (not args or args[0] not in (*self.commands, *ctx.help_option_names)):
             args = ["run", *args]
         return super().parse_args(ctx, args)
 
@@ -35,8 +36,14 @@ def relay() -> None:
 relay.add_command(republish)
 
 
+class ServiceOrCommand(OneWithOutbox):
+    """A service to publish; what is none may be a mistyped command, because `run` may be left out."""
+
+    also = ("run", "status", "republish")
+
+
 @relay.command(short_help="Publish until Ctrl-C.")
-@services_argument
+@click.argument("services", nargs=-1, type=ServiceOrCommand(), metavar="[SERVICE]...")
 @click.option(
     "--unsafe-durability",
     is_flag=True,
