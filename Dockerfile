@@ -1,12 +1,13 @@
 # One image for every process; compose.yaml says which one a container is.
-FROM python:3.11-slim
+ARG PYTHON_VERSION=3.11.15
+FROM python:${PYTHON_VERSION}-slim
 
 ENV PYTHONPATH=/app:/app/src PYTHONUNBUFFERED=1
 
 # Directories that become volumes: a new volume takes over their owner.
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin ordersaga \
     && install -d -o ordersaga -g ordersaga -m 700 /ledger /audit /erasures /keys/signing /keys/verification \
-    /keys/personal /keys/sealing /keys/webhooks
+    /keys/personal /keys/sealing /keys/webhooks /keys/broker
 
 WORKDIR /app
 COPY requirements.lock .

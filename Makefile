@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint format chaos bench bench-quick bench-peers bench-record boards screenshots demo lock clean
+.PHONY: help test unit lint format chaos containers bench bench-quick bench-peers bench-record boards screenshots demo lock clean
 
 help:  ## List these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,8 +20,8 @@ test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test bu
 	# Three files at a time, each with servers of its own (the files that share the whole stack go one after another):
 	# two cores wait for two, and four are no faster.
 	# What fails beside the others is run once more alone.
-	$(BIN)/python -m pytest tests --ignore=tests/chaos -n 3 --dist loadfile --no-loadscope-reorder \
-	  || $(BIN)/python -m pytest tests --ignore=tests/chaos --last-failed --last-failed-no-failures none
+	$(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers -n 3 --dist loadfile --no-loadscope-reorder \
+	  || $(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers --last-failed --last-failed-no-failures none
 
 unit: $(VENV)/dev-stamp  ## Only the tests that need no server
 	$(BIN)/python -m pytest tests/library/unit tests/shop/unit
@@ -38,6 +38,9 @@ format: $(VENV)/dev-stamp  ## Format the code
 
 chaos: $(VENV)/dev-stamp  ## Long torture runs on real servers
 	$(BIN)/python -m pytest tests/chaos --timeout=1800
+
+containers: $(VENV)/dev-stamp  ## compose.yaml on a Docker engine: from nothing to nothing, and a cluster that loses nodes (ten minutes)
+	$(BIN)/python -m pytest tests/containers -rA --timeout=1800
 
 bench: $(VENV)/dev-stamp  ## Every figure beside its reference of the same run (at most ten minutes; docs/BENCHMARKS.md)
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""The shop as an Application: on the running stack of a state directory, or on the servers of the environment."""
+"""The shop as an Application: on the servers of the environment, or on the running stack of a state directory."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -29,11 +29,25 @@ def services() -> Sequence[Service]:
     return shop.services
 
 
-class StackApplication(Application):
+class ShopApplication(Application):
+    """On the servers of the environment, a URL for each."""
+
+    def __init__(self) -> None:
+        super().__init__(services)
+
+    def facts_about(self, subject: str) -> Mapping[str, int | None]:
+        return {"orders": orders_of(self.database_url(READ_SIDE, OWNER), subject)}
+
+    @property
+    def not_erased(self) -> Sequence[str]:
+        return ("what the card processor keeps of the charges: have it redacted there",)
+
+
+class StackApplication(ShopApplication):
     """Raises Failed when it is asked for a server and no stack runs."""
 
     def __init__(self, state: State) -> None:
-        super().__init__(services)
+        super().__init__()
         self.state = state
 
     @property
@@ -77,14 +91,6 @@ class StackApplication(Application):
                 f"No audit key is in {self.state.directory}: no stack has run there. Give the public key with --key."
             )
         return Signer.from_pem(audit_key_pem(self.state))
-
-    def facts_about(self, subject: str) -> Mapping[str, int | None]:
-        url = self.database_url(READ_SIDE, OWNER)
-        return {"orders": orders_of(url, subject)}
-
-    @property
-    def not_erased(self) -> Sequence[str]:
-        return ("what the card processor keeps of the charges: have it redacted there",)
 
 
 def orders_of(url: str, customer: str) -> int | None:

@@ -50,10 +50,12 @@ class DemoProgress:
 class Demo:
     """Places the demo's orders on a running stack; `make_shop` gives each thread its own connection."""
 
-    def __init__(self, make_shop: Callable[[], Shop], urls: Mapping[str, str]) -> None:
+    def __init__(self, make_shop: Callable[[], Shop], urls: Mapping[str, str], name: str = "") -> None:
+        """What two demos of the same `name` do, happens once; without one, each time."""
         self.progress = DemoProgress()
         self._make_shop = make_shop
         self._urls = urls
+        self._name = name
         self._threads = local()
 
     @property
@@ -65,13 +67,16 @@ class Demo:
 
     def stock_products(self) -> None:
         for sku, (name, unit_price) in PRODUCTS.items():
-            self.shop.stock(sku, name, unit_price, SCARCE.get(sku, PLENTY))
+            self.shop.stock(sku, name, unit_price, SCARCE.get(sku, PLENTY), self._key(sku))
+
+    def _key(self, subject: object) -> str:
+        return f"{self._name}-{subject}" if self._name else ""
 
     def run(self, show: Callable[[], None]) -> None:
         """Place every order and wait for its end; `show` is called several times a second."""
         end = time.monotonic() + TIMEOUT_SECONDS
         with ThreadPoolExecutor(THREADS) as executor:
-            placed = {order: executor.submit(self._place, order) for order in self.progress.orders}
+            placed = {order: executor.submit(self.place, order) for order in self.progress.orders}
             while not self._poll_orders(placed) and time.monotonic() < end:
                 show()
                 time.sleep(0.1)
@@ -79,9 +84,10 @@ class Demo:
                 future.result()
         show()
 
-    def _place(self, order: DemoOrder) -> UUID:
-        contact = CONTACTS.get(order.customer)
-        order_id = self.shop.order(order.customer, order.lines, order.scenario.card, contact)
+    def place(self, order: DemoOrder) -> UUID:
+        """Place an order, and cancel it at once if that is its scenario; returns its id."""
+        contact, key = CONTACTS.get(order.customer), self._key(order.number)
+        order_id = self.shop.order(order.customer, order.lines, order.scenario.card, contact, key)
         if order.scenario.cancel == "at once":
             self.shop.cancel(order.customer, order_id)
         return order_id

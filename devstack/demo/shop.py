@@ -49,22 +49,27 @@ class Shop:
         body = {"name": name, "unit_price": unit_price, "currency": currency}
         self._call("PUT", f"{self.addresses.orders}/products/{sku}", self._operator, body)
 
-    def receive(self, sku: str, quantity: int) -> None:
+    def receive(self, sku: str, quantity: int, key: str = "") -> None:
         url = f"{self.addresses.inventory}/stock/{sku}/receipts"
-        self._call("POST", url, self._operator, {"quantity": quantity}, {"Idempotency-Key": str(uuid4())})
+        self._call("POST", url, self._operator, {"quantity": quantity}, {"Idempotency-Key": key or str(uuid4())})
 
-    def stock(self, sku: str, name: str, unit_price: int, quantity: int) -> None:
-        """A product on the price list and on the shelves."""
+    def stock(self, sku: str, name: str, unit_price: int, quantity: int, key: str = "") -> None:
+        """A product on the price list and on the shelves; with the same key the units are received once."""
         self.price(sku, name, unit_price)
-        self.receive(sku, quantity)
+        self.receive(sku, quantity, key)
 
     def order(
-        self, customer: str, lines: Sequence[tuple[str, int]], card: str, contact: Mapping[str, Any] | None = None
+        self,
+        customer: str,
+        lines: Sequence[tuple[str, int]],
+        card: str,
+        contact: Mapping[str, Any] | None = None,
+        key: str = "",
     ) -> UUID:
-        """Place an order; returns its id."""
+        """Place an order, with the same key only once; returns its id."""
         wanted = [{"sku": sku, "quantity": quantity} for sku, quantity in lines]
         body = {"lines": wanted, "card": card, "contact": contact}
-        headers = {"Idempotency-Key": str(uuid4())}
+        headers = {"Idempotency-Key": key or str(uuid4())}
         answer = self._call("POST", f"{self.addresses.orders}/orders", self._customer(customer), body, headers)
         return UUID(answer["order_id"])
 

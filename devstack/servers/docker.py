@@ -1,5 +1,6 @@
 """Postgres 18 and RabbitMQ 4 as containers bound to loopback, for `--docker`."""
 
+import os
 import signal
 import subprocess
 import sys
@@ -16,8 +17,9 @@ from devstack.servers.rabbitmq_users import definitions
 from devstack.state import State
 from ordersaga.cli.errors import CannotRunHere
 
-POSTGRES_IMAGE = "postgres:18"
-RABBITMQ_IMAGE = "rabbitmq:4"
+POSTGRES_IMAGE = f"postgres:{os.environ.get('POSTGRES_VERSION') or '18.6'}"
+RABBITMQ_IMAGE = f"rabbitmq:{os.environ.get('RABBITMQ_VERSION') or '4.2.9'}"
+"""As in compose.yaml, whose variables these are too."""
 ANSWER_SECONDS = 20
 
 

@@ -1,10 +1,11 @@
 """compose.yaml runs what the code is: the same processes, commands, accounts, ports and rights."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -30,18 +31,26 @@ from payment_service.settings import PaymentSettings
 from projections.monitor.targets import read_services, read_targets
 from projections.settings import ProjectionsSettings
 from shop import services
-from tests.shop.support.compose import compose, variables
+from tests.shop.support.compose import compose, required, variables
 
 PORT = 8080
 SECRETS = {name: f"{name.lower()}-secret" for name in variables() if name.endswith("_PASSWORD")}
-COMPOSE = compose(SECRETS)
+COMPOSE = compose({**SECRETS, **{name: value for name, value in os.environ.items() if name.endswith("_VERSION")}})
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 SERVERS = {name for name, service in SERVICES.items() if service["image"] != "ordersaga"}
+DATABASE_SERVERS = {name for name in SERVERS if name.endswith("-database")}
+WATCHERS = {name for name in SERVERS if SERVICES[name].get("profiles") == ["observability"]}
+NODES = {"rabbitmq", "rabbitmq-2", "rabbitmq-3"}
 APIS = {"orders-api", "payments-api", "inventory-api", "projections-api"}
 SETTINGS = (OrderSettings, PaymentSettings, ProjectionsSettings, SealerSettings, RelaySettings, WebhookSettings)
 ACCOUNTS = (DATABASE_SUFFIX, "AMQP_URL")
+READ_BY_CLICK = {"USER"}
+"""Names the operator in the record of an action."""
 READ_BY_OPENTELEMETRY = {"OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG"}
-STEPS = {"migrate", "topology", "keys", "token"}
+STEPS = {"migrate", "topology", "keys"}
+BROKER = "broker"
+"""The name of every node in the network of the broker."""
+COMMANDS = {"token", "ops", "seed", "traffic"}
 IN_CONTAINER = {"{port}": str(PORT), "{ledger}": "/ledger/ledger.sqlite"}
 
 every_process = pytest.mark.parametrize("process", [*PROCESSES, MIGRATE, TOPOLOGY], ids=lambda process: process.name)
@@ -57,7 +66,7 @@ def urls(name: str) -> dict[str, SplitResult]:
 
 
 def test_compose_runs_the_process_table_one_to_one() -> None:
-    assert SERVICES.keys() - SERVERS - STEPS == {process.name for process in PROCESSES}
+    assert SERVICES.keys() - SERVERS - STEPS - COMMANDS == {process.name for process in PROCESSES}
 
 
 @every_process
@@ -81,7 +90,9 @@ def test_every_variable_is_one_that_the_code_reads(name: str) -> None:
     known = {field.upper() for kind in SETTINGS for field in kind.model_fields}
     packages = {process.arguments[-1].partition(".")[0] for process in PROCESSES}
     known |= {package.upper() + DATABASE_SUFFIX for package in packages}
-    assert {variable.removesuffix("_FILE") for variable in environment(name)} <= known | READ_BY_OPENTELEMETRY
+    assert {
+        variable.removesuffix("_FILE") for variable in environment(name)
+    } <= known | READ_BY_OPENTELEMETRY | READ_BY_CLICK
 
 
 @every_process
@@ -105,10 +116,32 @@ def settings_of(process: Process) -> list[type[BaseSettings]]:
     return [service.settings for service in services if service.name in process.serves] or [SealerSettings, Settings]
 
 
-def test_a_token_is_printed_by_a_module_that_exists() -> None:
-    python, option, module, *arguments = SERVICES["token"]["entrypoint"]
-    assert [python, option, arguments[0]] == ["python", "-m", "token"]
-    assert find_spec(f"{module}.__main__") is not None
+@pytest.mark.parametrize("name", sorted(COMMANDS))
+def test_a_command_for_people_begins_with_a_module_that_exists_and_with_no_process(name: str) -> None:
+    entrypoint = SERVICES[name]["entrypoint"]
+    module = entrypoint[entrypoint.index("-m") + 1]
+    assert find_spec(module) is not None
+    assert SERVICES[name]["profiles"]
+
+
+def test_operators_have_the_accounts_of_the_steps_and_the_keys_of_the_processes() -> None:
+    given = environment("ops")
+    steps = {name: value for step in (MIGRATE, TOPOLOGY) for name, value in environment(step.name).items()}
+    assert {name: given.get(name) for name in steps if name.endswith(ACCOUNTS)} == {
+        name: value for name, value in steps.items() if name.endswith(ACCOUNTS)
+    }
+    files = {item for service in SERVICES for item in environment(service).items() if item[1].startswith("/keys/")}
+    assert given.items() >= {item for item in files if item[0] != "TOKEN_PUBLIC_KEY_FILE"}
+    folders = {volume.split(":")[1] for volume in SERVICES["ops"]["volumes"]}
+    paths = [value for name, value in given.items() if name.endswith("_FILE")]
+    assert {value.rpartition("/")[0] for value in paths} <= folders
+    assert {given["AUDIT_CHECKPOINTS"], given["ERASURE_LIST"].rpartition("/")[0]} <= folders
+
+
+def test_the_image_of_a_command_that_is_run_first_is_built() -> None:
+    """`docker compose run` builds the images of the service and of what it waits for, and of no other."""
+    assert {name for name, service in SERVICES.items() if "build" in service} == {"migrate", "keys"}
+    assert "keys" in SERVICES["token"]["depends_on"]
 
 
 @every_process
@@ -131,7 +164,7 @@ def test_every_password_is_the_one_that_its_server_was_given(process: Process) -
 
 def accounts_of(server: str) -> dict[str | None, str]:
     """User -> password, as a server's container is set up."""
-    if server == "rabbitmq":
+    if server == BROKER:
         return {user["name"]: user["password"] for user in definitions()["users"]}
     given = environment(server)
     accounts: dict[str | None, str] = {given["POSTGRES_USER"]: given["POSTGRES_PASSWORD"]}
@@ -186,21 +219,45 @@ def test_a_process_reaches_its_servers_and_waits_until_it_can_use_them(process: 
     own = SERVICES[process.name]
     for url in urls(process.name).values():
         assert url.hostname is not None
-        assert set(own["networks"]) & set(SERVICES[url.hostname]["networks"])
+        for server in servers_at(url.hostname):
+            assert set(own["networks"]) & set(SERVICES[server]["networks"])
     awaited = own["depends_on"]
     if process in (MIGRATE, TOPOLOGY):
-        assert awaited == {url.hostname: {"condition": "service_healthy"} for url in urls(process.name).values()}
+        servers = {server for url in urls(process.name).values() for server in servers_at(str(url.hostname))}
+        assert awaited.keys() == servers
+        assert {server["condition"] for server in awaited.values()} == {"service_healthy"}
+        assert {name for name in awaited if not awaited[name].get("required", True)} == servers & NODES - {"rabbitmq"}
     else:
         assert "migrate" in awaited or not process.databases
         assert "topology" in awaited or not process.amqp_user
 
 
+def servers_at(host: str) -> set[str]:
+    return NODES if host == BROKER else {host}
+
+
+def test_the_nodes_of_a_cluster_have_one_name_and_one_cookie_and_data_of_their_own() -> None:
+    for name in NODES:
+        node = SERVICES[name]
+        assert node["networks"] == {"broker": {"aliases": [BROKER]}}
+        assert node["hostname"] == name
+        joins = [config["source"] for config in node["configs"] if "cluster" in config["target"]]
+        known = re.findall(r"rabbit@(\S+)", "".join(COMPOSE["configs"][source]["content"] for source in joins))
+        assert not known or known == sorted(NODES)[: len(known)]
+        assert len(known) == (0 if name == "rabbitmq" else int(name[-1]))
+        assert node["configs"][: len(node["configs"]) - len(joins)] == SERVICES["rabbitmq"]["configs"]
+        assert "broker_cookie:/keys/broker:ro" in node["volumes"]
+    data = {volume for name in NODES for volume in SERVICES[name]["volumes"] if "/var/lib/rabbitmq" in volume}
+    assert len(data) == len(NODES)
+    assert {name for name in NODES if "profiles" not in SERVICES[name]} == {"rabbitmq"}
+
+
 def test_each_database_is_alone_in_a_network_with_the_processes_of_its_service() -> None:
-    for server in SERVERS - {"rabbitmq"}:
+    for server in DATABASE_SERVERS:
         [network] = SERVICES[server]["networks"]
         inside = {name for name, service in SERVICES.items() if network in service.get("networks", [])}
         assert COMPOSE["networks"][network] == {"internal": True}
-        assert inside - {server, "migrate"} == {
+        assert inside - {server, "migrate", "ops"} == {
             process.name for process in PROCESSES if environment(server)["POSTGRES_DB"] in process.databases
         }
 
@@ -247,8 +304,8 @@ def test_the_watched_processes_are_those_of_the_table_and_their_health_is_open_t
 
 
 def test_servers_have_health_checks_and_the_versions_of_the_private_ones() -> None:
-    for name in SERVERS:
-        assert SERVICES[name]["image"] == (RABBITMQ_IMAGE if name == "rabbitmq" else POSTGRES_IMAGE)
+    for name in DATABASE_SERVERS | NODES:
+        assert SERVICES[name]["image"] == (RABBITMQ_IMAGE if name in NODES else POSTGRES_IMAGE)
         assert SERVICES[name]["healthcheck"]["test"]
 
 
@@ -260,8 +317,36 @@ def test_an_api_is_open_to_its_network_and_has_the_time_that_its_last_requests_m
 
 def test_every_published_port_is_on_loopback_and_no_server_is_published() -> None:
     published = {name: port for name, service in SERVICES.items() for port in service.get("ports", [])}
-    assert published.keys() == APIS
+    assert published.keys() == APIS | {"jaeger", "prometheus", "grafana"}
     assert all(port.startswith("127.0.0.1:") for port in published.values())
+    assert SERVERS == DATABASE_SERVERS | NODES | WATCHERS
+
+
+def test_who_takes_spans_and_metrics_of_every_process_is_in_a_network_of_each() -> None:
+    for name in ("otel-collector", "prometheus"):
+        reached = set(SERVICES[name]["networks"])
+        assert all(reached & set(SERVICES[process.name]["networks"]) for process in PROCESSES)
+        assert reached & set(SERVICES["rabbitmq"]["networks"])
+    assert not any(set(SERVICES[name]["networks"]) & {"orders", "payments", "inventory"} for name in WATCHERS)
+
+
+def test_files_that_containers_read_are_there() -> None:
+    mounted = [volume for service in SERVICES.values() for volume in service.get("volumes", []) if volume[0] == "."]
+    assert len(mounted) == len(DATABASE_SERVERS) + 4
+    assert all((ROOT / volume.split(":")[0]).exists() and volume.endswith(":ro") for volume in mounted)
+
+
+def test_every_image_has_an_exact_version() -> None:
+    images = {service["image"] for service in compose({})["services"].values()} - {"ordersaga"}
+    assert all(re.search(r":v?\d+\.\d+(\.\d+)?$", image) for image in images), images
+
+
+def test_every_container_is_limited_in_memory_processors_and_processes() -> None:
+    for name, service in SERVICES.items():
+        limits = service["deploy"]["resources"]["limits"]
+        assert limits.keys() == {"cpus", "memory", "pids"}, name
+    [watermark] = re.findall(r"watermark.absolute = (\d)GiB", COMPOSE["configs"]["rabbitmq"]["content"])
+    assert SERVICES["rabbitmq"]["deploy"]["resources"]["limits"]["memory"] == f"{int(watermark) + 1}g"
 
 
 @every_own_service
@@ -275,8 +360,30 @@ def test_our_containers_cannot_write_or_gain_rights(name: str) -> None:
 def test_docker_compose_accepts_the_file() -> None:
     if shutil.which("docker") is None or subprocess.run(["docker", "compose", "version"]).returncode:
         pytest.skip("`docker compose` is not installed here")
-    done = subprocess.run(["docker", "compose", "config", "--quiet"], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
+    for profile in ("", "tools", "seed", "traffic", "cluster", "observability"):
+        assert config(profile, {"DEV": "1"}) == ""
+    own = dict.fromkeys(required(), "own")
+    assert config("", own) == ""
+    for neither in ({}, {"DEV": "0"}, {"DEV": ""}):
+        assert 'Write your own passwords into .env (docs/GETTING_STARTED.md, "In containers"), or DEV=1' in config(
+            "", neither
+        )
+    assert "PROVISIONER_PASSWORD" in config("", {**own, "PROVISIONER_PASSWORD": ""})
+
+
+def config(profile: str, variables: Mapping[str, str]) -> str:
+    """What Docker Compose says about the file; empty: it accepts it."""
+    command = ["docker", "compose", "--env-file", "/dev/null", "--profile", profile, "config", "--quiet"]
+    environment = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    done = subprocess.run(command, cwd=ROOT, env={**environment, **variables}, capture_output=True, text=True)
+    return done.stderr if done.returncode else ""
+
+
+def test_no_password_is_left_out_where_they_are_asked_for_or_made() -> None:
+    read = {name for name in variables() if name.endswith("_PASSWORD")}
+    assert set(required()) == read
+    [made] = re.findall(r"for name in ([A-Z_\s\\]+); do", (ROOT / "docs" / "GETTING_STARTED.md").read_text())
+    assert {f"{name}_PASSWORD" for name in made.replace("\\", "").split()} == read
 
 
 def test_no_log_of_a_container_grows_without_end() -> None:

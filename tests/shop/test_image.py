@@ -75,24 +75,27 @@ def entrypoint(files: Mapping[str, Path], *command: str) -> subprocess.Completed
 
 
 def test_the_key_pair_is_made_once_and_split(tmp_path: Path) -> None:
-    folders = _, verification, personal, sealing, webhooks = tuple(
-        tmp_path / name for name in ("signing", "verification", "personal", "sealing", "webhooks")
+    folders = _, verification, personal, sealing, webhooks, broker = tuple(
+        tmp_path / name for name in ("signing", "verification", "personal", "sealing", "webhooks", "broker")
     )
-    for folder in (verification, personal, webhooks):
+    for folder in (verification, personal, webhooks, broker):
         folder.mkdir()
-    made = []
+    made, cookies = [], set()
     for _ in range(2):
         command = [*python(), str(ROOT / "docker" / "keys.py"), *map(str, folders)]
         subprocess.run(command, env={**os.environ, "PYTHONPATH": IMPORT_PATH}, check=True)
         [file] = verification.iterdir()
         [personal_key] = personal.iterdir()
         [webhook_key] = webhooks.iterdir()
+        cookies.add((broker / "erlang_cookie").read_text())
         made.append((file.read_text(), personal_key.read_text(), webhook_key.read_text()))
     assert public_key(made[0][0])
     assert made[0] == made[1]
     assert "PRIVATE" not in made[0][0]
     assert [len(urlsafe_b64decode(key + "=")) for key in made[0][1:]] == [32, 32]
     assert made[0][1] != made[0][2]
+    assert [len(cookie) for cookie in cookies] == [43]
+    assert (broker / "erlang_cookie").stat().st_mode & 0o444 == 0o444
     assert Signer.from_pem((sealing / "audit_private_key.pem").read_text())
     assert not (sealing / "token_private_key.pem").exists()
 

@@ -14,6 +14,7 @@ from psycopg.sql import SQL, Identifier, Literal
 import docker
 from devstack.ports import LOOPBACK, choose
 from devstack.servers.databases import AUDITOR, DATABASES, MAINTENANCE, RELAY, close, connections_of
+from devstack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
 from tests.support.counting import GROUP
 
 PASSWORD = "only-for-tests"
@@ -116,13 +117,13 @@ class ContainerServers:
 
 @contextmanager
 def container_servers() -> Iterator[ContainerServers]:
-    """postgres:18 and rabbitmq:4, ready, for as long as the block lasts."""
+    """The images of compose.yaml, ready, for as long as the block lasts."""
     from testcontainers.core.container import DockerContainer
 
     postgres_port, rabbitmq_port = choose(set()), choose(set())
-    postgres = DockerContainer("postgres:18").with_bind_ports(5432, (LOOPBACK, postgres_port))
+    postgres = DockerContainer(POSTGRES_IMAGE).with_bind_ports(5432, (LOOPBACK, postgres_port))
     postgres.with_env("POSTGRES_USER", USER).with_env("POSTGRES_PASSWORD", PASSWORD)
-    rabbitmq = DockerContainer("rabbitmq:4").with_bind_ports(5672, (LOOPBACK, rabbitmq_port))
+    rabbitmq = DockerContainer(RABBITMQ_IMAGE).with_bind_ports(5672, (LOOPBACK, rabbitmq_port))
     rabbitmq.with_env("RABBITMQ_DEFAULT_USER", USER).with_env("RABBITMQ_DEFAULT_PASS", PASSWORD)
     with postgres, rabbitmq:
         servers = ContainerServers(

@@ -1,0 +1,1 @@
+"""What compose.yaml runs beside the shop: its seed, its traffic, and the operators' commands."""

@@ -1,0 +1,34 @@
+"""Tests of compose.yaml on a real engine, skipped with the reason where none answers.
+
+They build the image and take the versions of the servers from POSTGRES_VERSION and RABBITMQ_VERSION, as compose.yaml
+does; an engine that cannot reach a registry needs images of these tags.
+"""
+
+import subprocess
+from collections.abc import Iterator
+
+import pytest
+
+from devstack.state import ROOT
+from tests.containers.project import Project, problem
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    """The image `ordersaga` of this tree."""
+    if why := problem():
+        pytest.skip(f"no containers here: {why}")
+    command = ["docker", "build", "--quiet", "--network=host", "--tag=ordersaga", "."]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return "ordersaga"
+
+
+@pytest.fixture(scope="module")
+def project(image: str, request: pytest.FixtureRequest) -> Iterator[Project]:
+    """Not started; the test module's `PROFILES` are its profiles."""
+    project = Project(profiles=getattr(request.module, "PROFILES", ()))
+    try:
+        yield project
+    finally:
+        project.down()
