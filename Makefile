@@ -1,12 +1,13 @@
 # Every task a person or CI runs; `make help` lists them.
 PYTHON ?= python3
 PEERS ?= ../shared/peers
+AGAINST ?= HEAD
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint format chaos containers bench bench-quick bench-peers bench-record boards screenshots demo lock clean
+.PHONY: help test unit lint format chaos containers bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
 
 help:  ## List these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,11 +27,12 @@ test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test bu
 unit: $(VENV)/dev-stamp  ## Only the tests that need no server
 	$(BIN)/python -m pytest tests/library/unit tests/shop/unit
 
-lint: $(VENV)/dev-stamp  ## ruff, mypy --strict and the import contracts
+lint: $(VENV)/dev-stamp  ## ruff, mypy --strict, the import contracts, and the messages' contracts against AGAINST=HEAD
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	! git rev-parse -q --verify HEAD >/dev/null 2>&1 || $(BIN)/python -m ordersaga.cli --app shop:services contracts check --against $(AGAINST)
 
 format: $(VENV)/dev-stamp  ## Format the code
 	$(BIN)/ruff check --fix .
@@ -59,6 +61,10 @@ bench-record: $(VENV)/dev-stamp  ## All figures and plots that the documents sho
 	status=0; if test -d $(PEERS); then $(BIN)/python -m benchmarks.peers --peers $(PEERS) --keep $(if $(QUICK),--quick) \
 	  || status=$$?; else echo "There is no $(PEERS): name the peers' harness with PEERS=DIR." >&2; fi; \
 	$(BIN)/python -m benchmarks.report && exit $$status
+
+contracts: $(VENV)/dev-stamp  ## AsyncAPI and JSON Schemas of the contracts in docs/contracts, from the code
+	$(BIN)/python -m ordersaga.cli --app shop:services contracts asyncapi --out docs/contracts
+	$(BIN)/python -m ordersaga.cli --app shop:services contracts schemas --out docs/contracts
 
 boards: $(VENV)/dev-stamp  ## The Grafana boards in observability/grafana/boards, from observability/boards.py
 	$(BIN)/python -m observability.boards

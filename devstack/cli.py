@@ -20,6 +20,10 @@ COMMANDS = {
             "Who did what and why; proof that nothing was altered; `audit erase`",
         ),
         "prometheus": ("devstack.prometheus:prometheus", "Print a configuration of Prometheus, with the alert rules"),
+        "contracts": (
+            "ordersaga.cli.contracts.command:contracts",
+            "Describe the contracts as AsyncAPI and JSON Schemas; `contracts check`",
+        ),
         "doctor": ("devstack.doctor:doctor", "Say what this machine has and lacks, and what stalls a running stack"),
     },
     "Use it": {

@@ -86,6 +86,8 @@ def test_with_the_service_of_the_page_all_unit_tests_pass_and_so_do_those_of_com
     # test_usage.py starts, 13 s of CPU, run in the stack of the copy below.
     unit = ("tests/library/unit/test_boundary.py", "tests/shop/unit", "tests/shop/test_compose.py")
     options = ("-q", "-rp", "-p", "no:cacheprovider", "--ignore", "tests/shop/unit/test_usage.py")
+    for documents in ("asyncapi", "schemas"):
+        run(grown, "ordersaga.cli", "--app", "shop:services", "contracts", documents, "--out", "docs/contracts")
     told = run(grown, "pytest", *options, *unit)
     assert told.count(f"PASSED {UNIT_TEST}::") == 4
 

@@ -26,6 +26,10 @@ COMMANDS = {
         "Compare snapshots of aggregates with their events, or drop them",
     ),
     "queues": ("ordersaga.cli.queues:queues", "Show the queues of each group, or change how many there are"),
+    "contracts": (
+        "ordersaga.cli.contracts.command:contracts",
+        "Describe the contracts as AsyncAPI and JSON Schemas; `contracts check`",
+    ),
     "reconcile": ("ordersaga.cli.reconcile:reconcile", "Name every message that is not where it must be"),
     "doctor": ("ordersaga.cli.doctor:doctor", "Name what stalls a running application, and what to do"),
     "projections": (

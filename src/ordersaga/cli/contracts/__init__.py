@@ -1,0 +1,1 @@
+"""The commands of contracts: their documents, and whether a change breaks whoever reads them."""
