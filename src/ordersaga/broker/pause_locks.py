@@ -1,7 +1,5 @@
 """Advisory locks that pause relays and workers; they end with this process, and relays and workers continue."""
 
-import os
-import socket
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -37,9 +35,8 @@ class ChangeFailed(Exception):
 
 def connect(name: str, url: str) -> Connection[Any]:
     """A session that holds locks. Raises ChangeFailed when the database does not answer."""
-    called = f"{PURPOSE} {socket.gethostname()} {os.getpid()}"
     try:
-        return sessions.connect(url, called, sessions.QUEUE_CHANGE)
+        return sessions.connect(url, sessions.of_this_process(PURPOSE), sessions.QUEUE_CHANGE)
     except psycopg.Error as error:
         raise ChangeFailed(
             f"The database of {name} does not answer: {reason_of(error)}. Nothing was changed."

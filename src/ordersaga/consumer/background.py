@@ -27,9 +27,10 @@ class Background(threading.Thread):
         stopping: threading.Event,
         last: Callable[[Connection[Any]], None] = no_op,
         limits: SessionLimits = WORKER,
+        session: str = "",
     ) -> None:
         super().__init__(name=name)
-        self.link = DatabaseLink(f"database ({name})", url, limits)
+        self.link = DatabaseLink(f"database ({name})", url, limits, session)
         self.step = step
         self.stopping = stopping
         self.last = last

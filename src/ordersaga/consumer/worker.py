@@ -120,7 +120,7 @@ class Worker:
             limits,
             service.limits(settings),
         )
-        self.database = GatedLink("database", url, limits)
+        self.database = GatedLink("database", url, limits, f"{service.name} worker")
         self.doorbell = Doorbell(url, f"{service.name} worker's doorbell", limits)
         ring = self.doorbell.ring
         receiver = Receiver(group, handler, ring)
@@ -128,13 +128,18 @@ class Worker:
         retries = Retries(handler, self.outside, ring)
         housekeeping = Housekeeping(group, timedelta(days=settings.inbox_retention_days))
         chores = in_turn(housekeeping.step, RetryRunner().step)
+        name = service.name
         self.background = [
-            Background("retries", url, retries.step, self.stopping, retries.stop, of_retries),
-            Background("housekeeping", url, chores, self.stopping, limits=limits),
+            Background(
+                "retries", url, retries.step, self.stopping, retries.stop, of_retries, session=f"{name} retries"
+            ),
+            Background("housekeeping", url, chores, self.stopping, limits=limits, session=f"{name} housekeeping"),
         ]
         if service.reactions.deadlines:
             step = Deadlines(service.reactions, service.announcements, ring).step
-            self.background.append(Background("deadlines", url, step, self.stopping, limits=limits))
+            self.background.append(
+                Background("deadlines", url, step, self.stopping, limits=limits, session=f"{name} deadlines")
+            )
 
     def problems(self) -> list[str]:
         """The reasons why this process cannot work now, each a sentence."""

@@ -8,7 +8,7 @@ from threading import Thread
 
 from ordersaga.diagnosis.ask_broker import ask_broker, ask_metrics
 from ordersaga.diagnosis.ask_database import SeenServers, ask_database
-from ordersaga.diagnosis.database import held_locks
+from ordersaga.diagnosis.database import held_locks, lock_waits, transactions
 from ordersaga.diagnosis.findings import PLACES, DiagnosisFinding, Unseen
 from ordersaga.diagnosis.named_lock import NamedLock
 from ordersaga.diagnosis.questions import Answered, Terms
@@ -83,7 +83,13 @@ def collect(services: Iterable[Service], answers: Sequence[Answered]) -> Diagnos
     together = Answered("")
     together.take(workers(groups, by_group, locks, paused))
     unseen = [each for answered in answers for each in answered.unseen]
-    return Diagnosis(sorted(merged(findings + together.findings), key=severity), unseen, locks)
+    return Diagnosis(sorted(merged(once(findings + together.findings)), key=severity), unseen, locks)
+
+
+def once(findings: Sequence[DiagnosisFinding]) -> list[DiagnosisFinding]:
+    """Without the open transactions of sessions that are named for their locks."""
+    named = {finding.who for finding in findings if finding.kind == lock_waits.KIND}
+    return [finding for finding in findings if finding.kind != transactions.KIND or finding.who not in named]
 
 
 def severity(finding: DiagnosisFinding) -> tuple[bool, str]:

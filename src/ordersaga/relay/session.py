@@ -1,7 +1,5 @@
 """The session of a relay in a service database: on a server that is safe to publish from, one leader at a time."""
 
-import os
-import socket
 from typing import Any
 
 from psycopg import Connection
@@ -30,8 +28,7 @@ def connect(url: str, what: str = "relay") -> Connection[Any]:
         psycopg.OperationalError: the server is away or refuses.
         UnusableDatabase: it answers, but cannot be used.
     """
-    name = f"{what} {socket.gethostname()} {os.getpid()}"
-    return sessions.connect(url, name, sessions.RELAY)
+    return sessions.connect(url, sessions.of_this_process(what), sessions.RELAY)
 
 
 def prepare(connection: Connection[Any], unsafe_durability: bool) -> None:

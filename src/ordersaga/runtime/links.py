@@ -14,7 +14,7 @@ from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import Unavailable
 from ordersaga.runtime.logs import log
 from ordersaga.runtime.reasons import reason_of
-from ordersaga.runtime.sessions import WORKER, SessionLimits, connect
+from ordersaga.runtime.sessions import WORKER, SessionLimits, connect, of_this_process
 
 MIN_PAUSE = 0.05
 RECONNECT = Backoff(first=0.2, longest=5.0)
@@ -60,8 +60,10 @@ def in_one_line(error: BaseException) -> str:
 class DatabaseLink(Link):
     """One connection, opened on demand and reopened after a loss."""
 
-    def __init__(self, name: str, url: str, limits: SessionLimits = WORKER) -> None:
+    def __init__(self, name: str, url: str, limits: SessionLimits = WORKER, session: str = "") -> None:
+        """`session` names it in pg_stat_activity, with host and process id; by default it has the name of the link."""
         super().__init__(name)
+        self._session = session or name
         self._url = url
         self._limits = limits
         self._connection: Connection[Any] | None = None
@@ -74,7 +76,7 @@ class DatabaseLink(Link):
             UnusableDatabase: it answers, but cannot be used.
         """
         if self._connection is None or self._connection.closed:
-            self._connection = connect_migrated(self._url, self.name, self._limits)
+            self._connection = connect_migrated(self._url, of_this_process(self._session), self._limits)
         return self._connection
 
     def down(self, error: BaseException) -> None:

@@ -1,5 +1,7 @@
 """Sessions in Postgres: the only place that opens them, each with the time limits of its kind."""
 
+import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
@@ -101,6 +103,11 @@ def open_pool(
         max_size=max_size,
         **options,
     )
+
+
+def of_this_process(name: str) -> str:
+    """The name of a session with its host and process id, by which a person finds the process."""
+    return f"{name} {socket.gethostname()} {os.getpid()}"
 
 
 def conninfo(url: str, name: str, limits: SessionLimits) -> str:

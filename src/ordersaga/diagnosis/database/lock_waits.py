@@ -13,6 +13,7 @@ from ordersaga.diagnosis.party import COLUMNS, WIDTH, Party, cancel, parties, pa
 from ordersaga.diagnosis.questions import Answers, AskedDatabase
 from ordersaga.runtime.errors import Unavailable
 
+KIND = "lock"
 SHOWN = 5
 """Waiting sessions that a finding names; of the others it gives the number."""
 PREPARED = 0
@@ -85,7 +86,7 @@ def finding(place: str, pid: int, holder: Party | None, waits: Sequence[LockWait
     who = f"pid {pid}" if pid != PREPARED else "a prepared transaction"
     return DiagnosisFinding(
         "critical",
-        "lock",
+        KIND,
         place,
         f"{who} keeps {len(waits)} waiting: {'; '.join(map(str, waits[:SHOWN]))}{more}",
         remedy(pid, holder),
@@ -111,7 +112,7 @@ def locked_table(asked: AskedDatabase, error: Exception) -> Answers:
     except Unavailable as named:
         yield DiagnosisFinding(
             "critical",
-            "lock",
+            KIND,
             asked.place,
             f"{named}: every message waits for it",
             "select pid, state, xact_start, query from pg_stat_activity, then end that process with "
