@@ -21,6 +21,9 @@ from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.limits import DiagnosisLimits
 from ordersaga.diagnosis.party import shortened
 from ordersaga.diagnosis.questions import AskedDatabase, Terms, utc_now
+from ordersaga.parked import group_pause
+from ordersaga.parked.operator import Operator
+from ordersaga.relay import detached
 from tests.support.counting import GROUP, service
 from tests.support.databases import Database, Databases
 from tests.support.doctor import asked, found
@@ -271,3 +274,45 @@ def test_an_outbox_that_nothing_publishes_is_named_although_a_relay_leads(databa
     assert named.since
     assert timedelta(minutes=59) < utc_now() - named.since < timedelta(minutes=61)
     assert told.what == "RabbitMQ blocks publishers"
+
+
+CAUSES = """
+insert into parked_messages (message_id, key, routing_key, headers, body, state, parked_at)
+    values (gen_random_uuid(), 'a', '', '{}', '', 'dead', now() - interval '1 hour'),
+        (gen_random_uuid(), 'a', '', '{}', '', 'waiting', now());
+insert into deadlines select name, gen_random_uuid(), now() - interval '1 min', gen_random_uuid(), null, '', ''
+    from (values ('closing'), ('gone')) as of (name);
+insert into inbox values (gen_random_uuid(), 'a.b.v1', 'a', '', now() - interval '31 days');
+insert into relay_cursor (system_identifier, published, problem)
+    select system_identifier, pg_current_snapshot(), null from pg_control_system();
+insert into undeliverable select message_id, position, contract, source, key, sequence, time, event_hash,
+    correlation_id, causation_id, actor, traceparent, tracestate, body, 'returned', '312 NO_ROUTE', 1, null from outbox;
+update outbox set time = now() - interval '26 hours';
+"""
+
+
+def test_what_the_tables_of_the_library_tell_is_named(databases: Databases) -> None:
+    outbox = databases()
+    announce_many(outbox, 1)
+    with owner(outbox) as connection:
+        connection.execute(CAUSES)
+        group_pause.pause(connection, Operator("alice", "the supplier is down"))
+        findings = {finding.kind: finding for finding in asked(outbox.owner_url).findings}
+        purged = [finding.what for finding in found("purge", outbox.owner_url)]
+        late = [finding.what for finding in found("overdue deadlines", outbox.owner_url)]
+        detached.detach(connection, f"{GROUP}.1", [1, 3])
+        silent = only(found("detached queue", outbox.owner_url))
+    assert {kind: finding.what.partition(";")[0] for kind, finding in findings.items() if kind != "purge"} == {
+        "relay": "no relay is active",
+        "paused group": f"the group {GROUP} is paused by alice: the supplier is down",
+        "parked messages": "messages are parked: 1 dead, 1 waiting",
+        "overdue deadlines": "1 deadlines gone are overdue: this code has no reaction to them",
+        "undeliverable messages": "1 messages are undeliverable, the first because of returned: 312 NO_ROUTE",
+    }
+    assert [text.partition(" are ")[0] for text in purged] == ["rows of inbox", "rows of outbox"]
+    assert late[0] == "1 deadlines closing are overdue: no worker reacts to them"
+    assert silent.what.startswith(f"queue {GROUP}.1 gives no answer since ")
+    since = findings["parked messages"].since
+    assert since
+    assert timedelta(minutes=59) < utc_now() - since < timedelta(minutes=61)
+    assert findings["paused group"].remedy == f"ordersaga resume {GROUP}"

@@ -2,8 +2,10 @@
 
 import json
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 from pika import BasicProperties
@@ -11,7 +13,9 @@ from pika import BasicProperties
 from ordersaga.broker import bound_contracts
 from ordersaga.broker.topology import Group, change_of
 from ordersaga.consumer.gate import enter
+from ordersaga.diagnosis.broker.metrics import metrics
 from ordersaga.diagnosis.diagnose import DiagnosedServers, diagnose
+from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.questions import Terms
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, reactions, service
@@ -122,6 +126,42 @@ def test_servers_that_hang_or_are_away_are_findings_and_the_diagnosis_ends_in_ti
     assert all("not enough when it was asked for a connection" in text for text in hanging.values())
     nowhere = DiagnosedServers([service], {GROUP: "postgresql://x@127.0.0.1:1/x"}, "amqp://x:x@127.0.0.1:1/")
     assert [each.kind for each in diagnose(nowhere, Terms()).findings] == ["does not answer", "does not answer"]
+
+
+METRICS = b"""\
+# TYPE rabbitmq_alarms_memory_used_watermark gauge
+rabbitmq_alarms_memory_used_watermark 1
+# TYPE rabbitmq_alarms_free_disk_space_watermark gauge
+rabbitmq_alarms_free_disk_space_watermark 0
+"""
+
+
+class LowOnMemory(BaseHTTPRequestHandler):
+    """Answers as the plugin rabbitmq_prometheus does, with a clock that is a day slow."""
+
+    def do_GET(self) -> None:
+        self.send_response_only(200)
+        self.send_header("Date", self.date_time_string(int(time.time() - 86400)))
+        self.end_headers()
+        self.wfile.write(METRICS)
+
+    def log_message(self, *_: object) -> None:
+        """Nothing is logged."""
+
+
+def test_an_alarm_and_the_clock_of_the_broker_are_read_from_its_metrics() -> None:
+    with HTTPServer(("127.0.0.1", 0), LowOnMemory) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        alarm, clock = metrics(url, [service], Terms())
+        server.shutdown()
+    assert isinstance(alarm, DiagnosisFinding)
+    assert isinstance(clock, DiagnosisFinding)
+    assert alarm.what.startswith("RabbitMQ has an alarm about its memory: it takes no messages")
+    assert "s behind the clock of this machine" in clock.what
+    [away] = metrics(url, [service], Terms())
+    assert isinstance(away, DiagnosisFinding)
+    assert away.what.startswith(f"the broker's metrics do not answer at {url}: ")
 
 
 def test_the_command_prints_findings_with_what_to_do_and_its_exit_code_tells_whether_there_are_any(

@@ -8,9 +8,11 @@ import pytest
 from devstack.ports import choose
 from ordersaga.broker.topology import Group, side_exchange_of
 from ordersaga.relay.status import relay_status
+from ordersaga.service import Service
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database
+from tests.support.doctor import found_on_broker
 from tests.support.refusals import rabbitmqctl
 from tests.support.relays import Relays, all_published, announce, relays_of
 from tests.support.stuck import bound_by, ready, suspended
@@ -71,6 +73,8 @@ def test_an_alarm_of_the_broker_is_told_by_its_name_and_no_queue_is_blamed(
         announce_keys(outbox)
         said = "RabbitMQ blocks publishers: low on disk. It takes no message of counting"
         until(lambda: status(outbox) == said)
+        [named] = found_on_broker(servers.amqp_url("provisioner"))["blocked publishers"]
+        assert named.what.startswith("RabbitMQ takes no message from anybody: low on disk")
         assert ready(port)[0] == [said]
         assert said in relay.log()
     until(lambda: all_published(outbox) and status(outbox) == "")
@@ -88,6 +92,9 @@ def test_a_queue_that_does_not_confirm_is_told_by_its_name_until_it_does(
     with suspended(servers, "listener.1"):
         announce_keys(outbox)
         until(lambda: status(outbox).endswith("No answer from queue listener.1"))
+        listener = Service("listener", database="counting")
+        [named] = found_on_broker(servers.amqp_url("provisioner"), [listener])["silent queue"]
+        assert named.what.startswith("the queue listener.1 gives no answer")
         until(lambda: "unconfirmed: routing keys test.happened.v1.01, " in status(outbox))
         [problem] = ready(port)[0]
         assert problem == status(outbox)

@@ -88,8 +88,12 @@ def collect(services: Iterable[Service], answers: Sequence[Answered]) -> Diagnos
 
 def once(findings: Sequence[DiagnosisFinding]) -> list[DiagnosisFinding]:
     """Without the open transactions of sessions that are named for their locks."""
-    named = {finding.who for finding in findings if finding.kind == lock_waits.KIND}
-    return [finding for finding in findings if finding.kind != transactions.KIND or finding.who not in named]
+    named = {session_of(finding) for finding in findings if finding.kind == lock_waits.KIND}
+    return [finding for finding in findings if finding.kind != transactions.KIND or session_of(finding) not in named]
+
+
+def session_of(finding: DiagnosisFinding) -> tuple[str, int | None]:
+    return finding.place, finding.who.pid if finding.who else None
 
 
 def severity(finding: DiagnosisFinding) -> tuple[bool, str]:

@@ -1,0 +1,51 @@
+"""`./ordersaga doctor` on a running stack: nothing when it is healthy, and what only the broker's metrics tell."""
+
+from typing import Any
+
+import shop
+from devstack.environment import Environments
+from devstack.external_servers import ExternalServers
+from ordersaga.broker import bound_contracts
+from ordersaga.broker.topology import Group
+from ordersaga.diagnosis.broker.metrics import metrics
+from ordersaga.diagnosis.findings import DiagnosisFinding
+from ordersaga.diagnosis.questions import Terms
+from tests.shop.support.whole_stack import WholeStack
+from tests.support.broker import TestBroker
+from tests.support.wait import until
+
+LEFT_BY_OTHER_TESTS = {"parked messages"}
+FORMER = Group("former_service", ("orders.order_placed.v1",), 1)
+
+
+def unexpected(stack: WholeStack) -> list[dict[str, Any]]:
+    answer = stack.command("doctor")
+    assert answer["unseen"] == []
+    assert len(answer["locks"]) >= 7, "three relays and four workers"
+    return [finding for finding in answer["findings"] if finding["kind"] not in LEFT_BY_OTHER_TESTS]
+
+
+def test_nothing_is_found_on_a_healthy_stack(stack: WholeStack) -> None:
+    until(lambda: unexpected(stack) == [], every=1)
+
+
+def superfluous(stack: WholeStack) -> list[DiagnosisFinding]:
+    url = Environments(stack.state, ExternalServers()).broker_metrics_url()
+    return [
+        each
+        for each in metrics(url, shop.services, Terms())
+        if isinstance(each, DiagnosisFinding) and each.kind == "superfluous queue"
+    ]
+
+
+def test_the_queues_of_a_service_that_the_application_has_no_more_are_named(stack: WholeStack) -> None:
+    broker = TestBroker(Environments(stack.state, ExternalServers()).amqp_url("provisioner"))
+    broker.declare(FORMER)
+    try:
+        with broker.channel() as channel:
+            bound_contracts.record(channel, FORMER)
+        [named] = until(lambda: superfluous(stack), every=0.2)
+    finally:
+        broker.clean()
+    assert named.what.startswith("no service of the application has the group former_service")
+    assert "former_service.0, former_service.dead_letters and bindings.former_service" in named.remedy

@@ -1,0 +1,67 @@
+"""`ordersaga doctor` names what is wrong with a Postgres server itself: caused on one that may be made unsafe."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import Connection
+
+from devstack.servers.postgres import Postgres
+from ordersaga.diagnosis.limits import DiagnosisLimits
+from tests.support.doctor import asked
+from tests.support.second_server import second_server
+
+UNSAFE = ("fsync = off", "full_page_writes = off", "autovacuum = off", "max_prepared_transactions = 2")
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
+    """One that loses commits when it crashes."""
+    with second_server(tmp_path_factory.mktemp("unsafe")) as server:
+        with psycopg.connect(server.superuser_url(), autocommit=True) as connection:
+            for setting in UNSAFE:
+                connection.execute(f"alter system set {setting}".encode())
+        server.stop()
+        server.start()
+        yield server
+
+
+@pytest.fixture
+def connection(server: Postgres) -> Iterator[Connection[Any]]:
+    with psycopg.connect(server.superuser_url(), autocommit=True) as connection:
+        yield connection
+
+
+def test_settings_that_lose_commits_or_rows_are_named(server: Postgres) -> None:
+    findings = asked(server.superuser_url()).findings
+    named = [each.what.partition(":")[0] for each in findings if each.kind in ("unsafe durability", "vacuum")]
+    assert named == ["fsync is off", "full_page_writes is off", "autovacuum is off"]
+
+
+def test_a_prepared_transaction_and_a_slot_that_nobody_uses_are_named_with_what_ends_them(
+    server: Postgres, connection: Connection[Any]
+) -> None:
+    connection.execute("create table t ()")
+    connection.execute("begin; lock table t; prepare transaction 'it''s left'")
+    connection.execute("select pg_create_physical_replication_slot('left_behind', true)")
+    findings = {each.kind: each for each in asked(server.superuser_url(), DiagnosisLimits(transaction=0)).findings}
+    prepared, slot = findings["prepared transaction"], findings["replication slot"]
+    assert "'it''s left' of ordersaga is prepared and neither committed nor rolled back" in prepared.what
+    assert prepared.since
+    assert slot.what.startswith("the replication slot left_behind keeps 0 MiB of WAL: nobody uses it")
+    _, rollback, _ = prepared.remedy.replace("in this database: ", ", ").split(", ")
+    connection.execute(rollback.encode())
+    connection.execute(slot.remedy.partition(", or ")[2].encode())
+    left = {each.kind for each in asked(server.superuser_url(), DiagnosisLimits(transaction=0)).findings}
+    assert not left & {"prepared transaction", "replication slot"}
+
+
+def test_a_standby_is_named(server: Postgres, connection: Connection[Any]) -> None:
+    [(directory,)] = connection.execute("select current_setting('data_directory')")
+    server.stop()
+    Path(directory, "standby.signal").touch()
+    server.start()
+    findings = {each.kind: each for each in asked(server.superuser_url()).findings}
+    assert findings["standby"].what == "the server is a standby and accepts no writes"
