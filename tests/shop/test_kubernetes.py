@@ -28,6 +28,8 @@ from tests.shop.test_compose import READ_BY_OPENTELEMETRY, SETTINGS, settings_of
 OLDEST = "1.30.0"
 """The first version of Kubernetes that takes all fields of the manifests without a feature gate."""
 PORT = 8080
+OPS = "ops"
+"""Runs no process, but operators' commands."""
 MANIFESTS = render(BASE)
 PODS = pods_of(MANIFESTS)
 OURS = [process for process in PROCESSES if not process.outside]
@@ -57,7 +59,7 @@ def secrets(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_process_table_runs_one_to_one() -> None:
-    assert PODS.keys() == {process.name for process in (*OURS, MIGRATE, TOPOLOGY)}
+    assert PODS.keys() == {process.name for process in (*OURS, MIGRATE, TOPOLOGY)} | {OPS}
     assert pods_of(IN_THE_EXAMPLE).keys() - PODS.keys() == {process.name for process in PROCESSES if process.outside}
 
 
@@ -232,8 +234,8 @@ def test_the_sealed_log_and_the_list_of_erasures_are_shared_by_those_who_use_the
                 mounted[claim["claimName"], claim.get("readOnly", False)].add(pods.name)
     assert mounted == {
         ("audit-log", False): {"audit-sealer"},
-        ("audit-log", True): {"projections-api"},
-        ("erasures", False): {"orders-api", "migrate"},
+        ("audit-log", True): {"projections-api", OPS},
+        ("erasures", False): {"orders-api", "migrate", OPS},
     }
     claims = of_kind("PersistentVolumeClaim")
     assert {name: claim["accessModes"] for name, claim in claims.items()} == {
@@ -356,3 +358,16 @@ def by_name(manifests: list[Manifest]) -> dict[tuple[str, str], Manifest]:
 
 def test_the_application_is_the_one_of_the_stack() -> None:
     assert all(APP in PODS[step.name].container["args"] for step in (MIGRATE, TOPOLOGY))
+
+
+def test_operators_commands_have_the_accounts_and_keys_of_all_and_run_only_when_they_are_wanted(secrets: Path) -> None:
+    pods = PODS[OPS]
+    assert pods.manifest["spec"]["replicas"] == 0
+    accounts = {name: urlsplit(value) for name, value in pods.environment.items() if "://" in value and "@" in value}
+    owners = {database.upper() + DATABASE_SUFFIX: (role, database) for database, role in MIGRATE.databases.items()}
+    expected = {**owners, "AMQP_URL": (TOPOLOGY.amqp_user, VHOST)}
+    assert {name: (url.username, url.path[1:]) for name, url in accounts.items()} == expected
+    keys = {name for process in OURS for name in PODS[process.name].secrets if not name.endswith("PASSWORD")}
+    assert pods.secrets.keys() >= keys
+    reached = {label for process in (*OURS, MIGRATE) for label in PODS[process.name].labels}
+    assert {label for label in reached if label.startswith("ordersaga/")} - pods.labels.keys() == {"ordersaga/internet"}

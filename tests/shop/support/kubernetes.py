@@ -53,9 +53,11 @@ def generate(found: list[Manifest], kind: str, generated: Manifest, data: dict[s
 
 
 def is_meant(manifest: Manifest, target: Mapping[str, str]) -> bool:
-    label, _, value = target.get("labelSelector", "").partition("=")
-    labels = manifest["metadata"].get("labels", {})
-    return manifest["kind"] == target["kind"] and (not label or labels.get(label) == value)
+    if manifest["kind"] != target["kind"]:
+        return False
+    label, _, value = target.get("labelSelector", "=").partition("=")
+    found = manifest["metadata"].get("labels", {}).get(label.removesuffix("!"))
+    return not label or (found != value if label.endswith("!") else found == value)
 
 
 def patched(manifest: Manifest, change: Manifest) -> Manifest:
