@@ -7,10 +7,10 @@ BIN := $(VENV)/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help test unit lint format chaos containers bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
+.PHONY: help test test-containers unit lint format chaos containers bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
 
 help:  ## List these tasks
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(VENV)/dev-stamp: requirements-dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,6 +23,9 @@ test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test bu
 	# What fails beside the others is run once more alone.
 	$(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers -n 3 --dist loadfile --no-loadscope-reorder \
 	  || $(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers --last-failed --last-failed-no-failures none
+
+test-containers: $(VENV)/dev-stamp  ## The same tests on the images of compose.yaml (needs a Docker engine; docs/GUARANTEES.md)
+	TEST_SERVERS=containers $(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/dev-stamp  ## Only the tests that need no server
 	$(BIN)/python -m pytest tests/library/unit tests/shop/unit

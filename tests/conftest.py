@@ -1,4 +1,4 @@
-"""Real servers for every test that wants them: containers where Docker answers, else the stack's own private ones."""
+"""Real servers for every test that wants them: the stack's own private ones, or containers."""
 
 import os
 import tempfile
@@ -13,7 +13,7 @@ from xdist.scheduler.loadfile import LoadFileScheduling  # type: ignore[import-u
 from devstack.servers.private import Servers, private_servers
 from devstack.state import IMPORT_PATH
 from tests.support.broker import TestBroker
-from tests.support.containers import ContainerServers, container_servers, docker_answers
+from tests.support.containers import ContainerServers, container_servers, in_containers
 from tests.support.counting import GROUP
 from tests.support.databases import Databases, clones
 from tests.support.run import Run
@@ -48,7 +48,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadUnits | 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[AnyServers]:
     """Postgres and RabbitMQ; the databases are made by `database`, the topology by `broker`."""
-    if docker_answers():
+    if in_containers():
         with container_servers() as servers:
             yield servers
         return

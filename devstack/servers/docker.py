@@ -61,7 +61,7 @@ class DockerPostgres(Postgres):
         self.renew_ports()
         secret = {"POSTGRES_USER": OWNER, "POSTGRES_PASSWORD": self.password(OWNER), "POSTGRES_DB": "postgres"}
         volumes = [f"{_name(self._state, self.name)}:/var/lib/postgresql"]
-        image = [POSTGRES_IMAGE, "-c", "max_connections=500"]
+        image = [POSTGRES_IMAGE, "postgres", "-c", "max_connections=500", "-c", "timezone=UTC"]
         self._process = _run(self._state, self.name, [f"{self.port}:5432"], volumes, secret, image)
         self._records.add(self.name, self._process.pid, self.port)
 

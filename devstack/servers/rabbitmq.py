@@ -16,6 +16,7 @@ from devstack.state import State
 START_SECONDS = 120
 METRICS = "rabbitmq metrics"
 ADVANCED = "[{rabbit, [{quorum_tick_interval, 1000}]}].\n"
+"""Milliseconds between two reports of a quorum queue's length; 5 s by default."""
 LIMITS = (
     "vm_memory_high_watermark.absolute = 2GiB\n"
     "disk_free_limit.absolute = 50MB\n"
@@ -23,7 +24,6 @@ LIMITS = (
     "raft.wal_max_size_bytes = 67108864\n"
 )
 """Of a node that shares its machine; compose.yaml has the same."""
-"""Milliseconds between two reports of a quorum queue's length; 5 s by default."""
 
 
 def url(state: State, user: str) -> str:

@@ -1,11 +1,13 @@
-"""The same servers from containers, where a Docker engine answers."""
+"""The same servers from containers, on request or where RabbitMQ is missing and a Docker engine answers."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import docker.errors
 import psycopg
@@ -15,10 +17,25 @@ import docker
 from devstack.ports import LOOPBACK, choose
 from devstack.servers.databases import AUDITOR, DATABASES, MAINTENANCE, RELAY, close, connections_of
 from devstack.servers.docker import POSTGRES_IMAGE, RABBITMQ_IMAGE
+from devstack.servers.rabbitmq import ADVANCED, LIMITS
+from devstack.servers.rabbitmq_install import find_server
+from devstack.servers.rabbitmq_users import VHOST, definitions, password
+from devstack.state import State
 from tests.support.counting import GROUP
 
 PASSWORD = "only-for-tests"
 USER = "ordersaga"
+CHOICE = "TEST_SERVERS"
+"""`containers`, or `private`: the servers that `./ordersaga` starts."""
+POSTGRES = ["postgres", "-c", "max_connections=500", "-c", "timezone=UTC", "-c", "max_wal_size=2GB"]
+
+
+def in_containers() -> bool:
+    """Whether tests use containers."""
+    choice = os.environ.get(CHOICE, "")
+    if choice not in ("", "containers", "private"):
+        raise ValueError(f"{CHOICE} is {choice!r}: set it to containers or private")
+    return choice == "containers" if choice else find_server() is None and docker_answers()
 
 
 def docker_answers() -> bool:
@@ -84,9 +101,14 @@ class PostgresInContainer(Container):
                 close(connection, name)
 
 
+@dataclass
 class RabbitMQInContainer(Container):
-    def amqp_url(self, _: str) -> str:
-        return f"amqp://{USER}:{PASSWORD}@{LOOPBACK}:{self.port}/%2F"
+    """With the users and rights of the private broker."""
+
+    state: State
+
+    def amqp_url(self, user: str) -> str:
+        return f"amqp://{user}:{quote(password(self.state, user), safe='')}@{LOOPBACK}:{self.port}/{VHOST}"
 
     def wait(self) -> None:
         import pika
@@ -118,18 +140,43 @@ class ContainerServers:
 @contextmanager
 def container_servers() -> Iterator[ContainerServers]:
     """The images of compose.yaml, ready, for as long as the block lasts."""
+    state = State(tempfile.mkdtemp(prefix="containers-")).create()
+    postgres, rabbitmq = postgres_in_container(), rabbitmq_in_container(state)
+    with postgres.container, rabbitmq.container:
+        postgres.wait()
+        postgres.create_roles()
+        rabbitmq.wait()
+        yield ContainerServers(postgres, rabbitmq)
+
+
+def postgres_in_container() -> PostgresInContainer:
     from testcontainers.core.container import DockerContainer
 
-    postgres_port, rabbitmq_port = choose(set()), choose(set())
-    postgres = DockerContainer(POSTGRES_IMAGE).with_bind_ports(5432, (LOOPBACK, postgres_port))
-    postgres.with_env("POSTGRES_USER", USER).with_env("POSTGRES_PASSWORD", PASSWORD)
-    rabbitmq = DockerContainer(RABBITMQ_IMAGE).with_bind_ports(5672, (LOOPBACK, rabbitmq_port))
-    rabbitmq.with_env("RABBITMQ_DEFAULT_USER", USER).with_env("RABBITMQ_DEFAULT_PASS", PASSWORD)
-    with postgres, rabbitmq:
-        servers = ContainerServers(
-            PostgresInContainer(postgres, postgres_port), RabbitMQInContainer(rabbitmq, rabbitmq_port)
-        )
-        servers.postgres.wait()
-        servers.postgres.create_roles()
-        servers.rabbitmq.wait()
-        yield servers
+    port = choose(set())
+    container = DockerContainer(POSTGRES_IMAGE).with_command(POSTGRES)
+    publish(container, 5432, port)
+    variables = {"POSTGRES_USER": USER, "POSTGRES_PASSWORD": PASSWORD, "POSTGRES_DB": "postgres"}
+    return PostgresInContainer(container.with_envs(**variables), port)
+
+
+def rabbitmq_in_container(state: State) -> RabbitMQInContainer:
+    from testcontainers.core.container import DockerContainer
+
+    port = choose(set())
+    container = DockerContainer(RABBITMQ_IMAGE, hostname="rabbitmq")
+    publish(container, 5672, port)
+    files = {
+        "rabbitmq.conf": f"listeners.tcp.default = 5672\nload_definitions = /etc/rabbitmq/definitions.json\n{LIMITS}",
+        "advanced.config": ADVANCED,
+        "definitions.json": definitions(state, [GROUP]),
+    }
+    for name, text in files.items():
+        path = state.write_text(name, text)
+        path.chmod(0o644)
+        container.with_volume_mapping(str(path), f"/etc/rabbitmq/{name}")
+    return RabbitMQInContainer(container, port, state)
+
+
+def publish(container: Any, inside: int, port: int) -> None:
+    """On loopback; `with_bind_ports` publishes on every interface."""
+    container.ports[f"{inside}/tcp"] = (LOOPBACK, port)

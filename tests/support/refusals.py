@@ -78,7 +78,8 @@ def set_limit(servers: AnyServers, size: int) -> None:
 def rabbitmqctl(servers: AnyServers, *command: str) -> None:
     """Run an operator's command of the broker."""
     if isinstance(servers, ContainerServers):
-        servers.rabbitmq.container.exec(["rabbitmqctl", *command])
+        done = servers.rabbitmq.container.exec(["rabbitmqctl", *command])
+        assert done.exit_code == 0, done.output
     else:
         environment = servers.rabbitmq._environment()
         program = Path(server_program()).with_name("rabbitmqctl")

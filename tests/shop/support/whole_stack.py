@@ -22,6 +22,7 @@ from devstack.environment import Environments, simulator_key
 from devstack.external_servers import ExternalServers
 from devstack.ports import LOOPBACK
 from devstack.state import ROOT, State
+from tests.support.containers import in_containers
 from tests.support.wait import until
 
 START_SECONDS = 120
@@ -84,6 +85,8 @@ class WholeStack:
 def whole_stack(directory: Path, root: Path = ROOT, **settings: str) -> Iterator[WholeStack]:
     """`ordersaga up` in this directory, ready, for as long as the block lasts."""
     command = [sys.executable, "-m", "devstack", "up", "--state", str(directory)]
+    if in_containers():
+        command.append("--docker")
     with (directory.parent / f"{directory.name}.log").open("w") as log:
         process = subprocess.Popen(command, cwd=root, env=os.environ | settings, stdout=log, stderr=log)
     try:
