@@ -10,6 +10,7 @@ CONTRACTS: dict[str, type[Contract]] = {
         orders.OrderConfirmed,
         orders.OrderCancelled,
         orders.ProductPriced,
+        orders.ProductRetired,
         payments.PaymentCaptured,
         payments.PaymentDeclined,
         payments.PaymentRefunded,
@@ -23,5 +24,6 @@ CONTRACTS: dict[str, type[Contract]] = {
         inventory.StockReleased,
         inventory.StockShipped,
         inventory.StockReceived,
+        inventory.StockCorrected,
     )
 }

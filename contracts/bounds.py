@@ -22,11 +22,24 @@ MAX_SEALED = 20_000
 """Characters of a sealed contact; that of the longest contact has 9,124."""
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
 
+
+def require_change(quantity: int) -> int:
+    if quantity == 0:
+        raise ValueError("is 0, which corrects nothing")
+    return quantity
+
+
 Sku = Annotated[str, Field(min_length=1, max_length=64)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
 Customer = Annotated[str, Field(min_length=1, max_length=200)]
 Ordered = Annotated[int, Field(ge=1, le=MAX_ORDERED)]
 Quantity = Annotated[int, Field(ge=1, le=MAX_QUANTITY)]
+Correction = Annotated[
+    int,
+    Field(ge=-MAX_QUANTITY, le=MAX_QUANTITY, json_schema_extra={"not": {"const": 0}}),
+    AfterValidator(require_change),
+]
+"""Pieces that are added, or with a minus taken off."""
 Price = Annotated[int, Field(ge=1, le=MAX_PRICE)]
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]

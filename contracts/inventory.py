@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import Field
 
-from contracts.bounds import MAX_LINES, Amount, Card, Currency, Quantity, Reason, Sku
+from contracts.bounds import MAX_LINES, Amount, Card, Correction, Currency, Quantity, Reason, Sku
 from contracts.contract import Contract
 
 SOURCE = "inventory_service"
@@ -76,3 +76,16 @@ class StockReceived(Contract):
 
     sku: Sku
     quantity: Quantity
+
+
+class StockCorrected(Contract):
+    """The stock of a product was corrected to what was counted, for a reason."""
+
+    NAME: ClassVar[str] = "inventory.stock_corrected.v1"
+    SOURCE: ClassVar[str] = SOURCE
+    KEY: ClassVar[str] = "sku"
+
+    sku: Sku
+    quantity: Correction
+    reason: Reason
+    """The operator's, such as `broken`."""

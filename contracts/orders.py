@@ -73,7 +73,7 @@ class OrderCancelled(Contract):
 
 
 class ProductPriced(Contract):
-    """A product was listed, or its name or price changed."""
+    """A product was listed, also again after it was retired, or its name or price changed."""
 
     NAME: ClassVar[str] = "orders.product_priced.v1"
     SOURCE: ClassVar[str] = SOURCE
@@ -84,3 +84,15 @@ class ProductPriced(Contract):
     unit_price: Price
     """Minor units."""
     currency: Currency
+
+
+class ProductRetired(Contract):
+    """A product is no longer sold, for a reason; a later `orders.product_priced.v1` lists it again."""
+
+    NAME: ClassVar[str] = "orders.product_retired.v1"
+    SOURCE: ClassVar[str] = SOURCE
+    KEY: ClassVar[str] = "sku"
+
+    sku: Sku
+    reason: Reason
+    """The operator's."""

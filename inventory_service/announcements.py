@@ -1,6 +1,14 @@
 """The events of the inventory service that are announced, each as its contract."""
 
-from contracts.inventory import StockLine, StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
+from contracts.inventory import (
+    StockCorrected,
+    StockLine,
+    StockReceived,
+    StockRejected,
+    StockReleased,
+    StockReserved,
+    StockShipped,
+)
 from inventory_service.reservation import Reservation
 from inventory_service.stock import ReservedLine, StockItem
 from ordersaga.store.announcements import Announcements
@@ -15,6 +23,11 @@ def stock_lines(lines: list[ReservedLine]) -> tuple[StockLine, ...]:
 @announcements.of(StockItem.Received)
 def stock_received(event: StockItem.Received) -> StockReceived:
     return StockReceived(sku=event.sku, quantity=event.quantity)
+
+
+@announcements.of(StockItem.Corrected)
+def stock_corrected(event: StockItem.Corrected) -> StockCorrected:
+    return StockCorrected(sku=event.sku, quantity=event.quantity, reason=event.reason)
 
 
 @announcements.of(Reservation.Reserved)

@@ -1,4 +1,4 @@
-"""The inventory API: receive stock and show it."""
+"""The inventory API: receive, correct and show stock."""
 
 from operator import attrgetter
 
@@ -6,16 +6,26 @@ from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
 from inventory_service import commands
+from inventory_service.commands import StockChanged
 from inventory_service.service import inventory_service
-from inventory_service.stock import StockItem, stock_item_id
-from inventory_service.views import Receipt, StockItemPage, StockItemQuery, StockPath, StockView
+from inventory_service.stock import NotEnoughStock, StockItem, stock_item_id
+from inventory_service.views import (
+    CorrectionHeaders,
+    Receipt,
+    StockCorrection,
+    StockItemPage,
+    StockItemQuery,
+    StockPath,
+    StockView,
+)
 from ordersaga.http import app as web
 from ordersaga.http.endpoints import accept, answer, read_transaction, request_key, respond, show
-from ordersaga.http.etags import etag
+from ordersaga.http.etags import etag, expected_version, precondition_failed
 from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import Keyed, only, problem
 from ordersaga.http.paging import page_with_link
 from ordersaga.http.parked import mount_parked
+from ordersaga.http.problems import Problem
 from ordersaga.store import aggregates
 from ordersaga.store.transaction import Transaction
 
@@ -67,3 +77,30 @@ def receive_stock(path: StockPath, header: Keyed, body: Receipt) -> Response:
         return answer(201, StockView.of(item), ETag=etag(item.version), Location=f"/stock/{item.sku}")
 
     return respond(accept(receive, request_key(header.idempotency_key, body)))
+
+
+@routes.post(
+    "/stock/<sku>/corrections",
+    responses={
+        201: StockView,
+        404: problem("No stock of this product was ever received"),
+        409: problem("Fewer pieces are available, or the first request with this Idempotency-Key is under way"),
+        412: problem("The stock is not at the version that If-Match names"),
+        422: problem("Not acceptable, or the Idempotency-Key came with another request before"),
+    },
+    security=only("operator"),
+)
+def correct_stock(path: StockPath, header: CorrectionHeaders, body: StockCorrection) -> Response:
+    """Correct the stock of a product to what was counted; what is reserved for orders stays"""
+    version = expected_version()
+
+    def correct(transaction: Transaction) -> Answer:
+        item = commands.correct_stock(transaction, path.sku, body.quantity, body.reason, version)
+        return answer(201, StockView.of(item), ETag=etag(item.version), Location=f"/stock/{item.sku}")
+
+    try:
+        return respond(accept(correct, request_key(header.idempotency_key, body)))
+    except StockChanged as error:
+        raise precondition_failed(error.current) from None
+    except NotEnoughStock as error:
+        raise Problem(409, "not-enough-stock", f"{error}.") from None

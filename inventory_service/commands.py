@@ -12,12 +12,40 @@ class NotReserved(Exception):
     """The order is confirmed, but no stock is reserved for it: its reservation has not arrived, or is lost."""
 
 
+class StockChanged(Exception):
+    """The stock is not at the version that the caller has seen."""
+
+    def __init__(self, current: int) -> None:
+        super().__init__(f"it is at version {current}")
+        self.current = current
+
+
 def receive_stock(transaction: Transaction, sku: str, quantity: int) -> StockItem:
     """Add a quantity to the stock of a product, which is created with its first receipt."""
     item_id = stock_item_id(sku)
     transaction.lock([item_id])
     item = transaction.find(StockItem, item_id) or StockItem(id=item_id, sku=sku)
     item.receive(quantity)
+    transaction.save(item)
+    return item
+
+
+def correct_stock(
+    transaction: Transaction, sku: str, quantity: int, reason: str, version: int | None = None
+) -> StockItem:
+    """Add a quantity to the stock of a product, or with a minus take it off.
+
+    Raises:
+        AggregateNotFound: no stock of this product was ever received.
+        StockChanged: `version` is given and the stock is at another version.
+        NotEnoughStock: fewer pieces are available.
+    """
+    item_id = stock_item_id(sku)
+    transaction.lock([item_id])
+    item = transaction.get(StockItem, item_id)
+    if version not in (None, item.version):
+        raise StockChanged(item.version)
+    item.correct(quantity, reason)
     transaction.save(item)
     return item
 

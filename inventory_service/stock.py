@@ -17,7 +17,7 @@ class ReservedLine(TypedDict):
 
 
 class NotEnoughStock(ValueError):
-    """The quantity is larger than what is available; nothing was reserved."""
+    """The quantity is larger than what is available; nothing was recorded."""
 
 
 class ImpossibleQuantity(ValueError):
@@ -56,6 +56,13 @@ class StockItem(BaseAggregate[UUID]):
         sku: str
         quantity: int
 
+    class Corrected(Event):
+        TOPIC = "stock.corrected"
+        sku: str
+        quantity: int
+        """Pieces that were added, or with a minus taken off."""
+        reason: str
+
     class Reserved(Event):
         TOPIC = "stock.reserved"
         order_id: UUID
@@ -91,6 +98,20 @@ class StockItem(BaseAggregate[UUID]):
         require_pieces(quantity)
         self._receive(self.sku, quantity)
 
+    def correct(self, quantity: int, reason: str) -> None:
+        """Add pieces, or with a minus take them off.
+
+        Raises ImpossibleQuantity for 0, NotEnoughStock when fewer pieces are available: what is reserved stays.
+        """
+        if quantity == 0:
+            raise ImpossibleQuantity(f"0 of {self.sku} corrects nothing")
+        if -quantity > self.available:
+            raise NotEnoughStock(
+                f"{-quantity} of {self.sku} cannot be taken off: {self.available} are available, and {self.reserved} "
+                f"of the {self.on_hand} on hand are reserved for orders"
+            )
+        self._correct(self.sku, quantity, reason)
+
     def reserve(self, order_id: UUID, quantity: int) -> None:
         """Raises NotEnoughStock when less is available."""
         require_pieces(quantity)
@@ -120,6 +141,10 @@ class StockItem(BaseAggregate[UUID]):
 
     @event(Received)
     def _receive(self, sku: str, quantity: int) -> None:
+        self.on_hand += quantity
+
+    @event(Corrected)
+    def _correct(self, sku: str, quantity: int, reason: str) -> None:
         self.on_hand += quantity
 
     @event(Reserved)

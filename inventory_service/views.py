@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from contracts.bounds import Quantity
+from contracts.bounds import Correction, Quantity
 from inventory_service.stock import StockItem
-from ordersaga.http.openapi import SEGMENT, Body, Query, View, example
+from ordersaga.http.openapi import SEGMENT, Body, Conditional, Keyed, Query, View, example
 
 Sku = Annotated[str, Field(pattern=SEGMENT)]
 
@@ -28,6 +28,19 @@ class Receipt(Body):
     model_config = example(quantity=500)
 
     quantity: Quantity
+
+
+class CorrectionHeaders(Keyed, Conditional):
+    """Headers of the request that corrects stock."""
+
+
+class StockCorrection(Body):
+    """The difference between what was counted and what is on hand, and the reason in the words of the operator."""
+
+    model_config = example(quantity=-3, reason="broken")
+
+    quantity: Correction = Field(description="Pieces to add, or with a minus to take off.")
+    reason: str = Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")
 
 
 class StockView(View):

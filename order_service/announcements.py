@@ -1,6 +1,6 @@
 """The events of the order service that are announced, each as its contract."""
 
-from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
+from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced, ProductRetired
 from order_service.order import Order
 from order_service.product import Product
 from ordersaga.store.announcements import Announcements
@@ -40,3 +40,8 @@ def product_listed(event: Product.Listed) -> ProductPriced:
 @announcements.of(Product.Changed)
 def product_changed(event: Product.Changed) -> ProductPriced:
     return ProductPriced(sku=event.sku, name=event.name, unit_price=event.unit_price, currency=event.currency)
+
+
+@announcements.of(Product.Retired)
+def product_retired(event: Product.Retired) -> ProductRetired:
+    return ProductRetired(sku=event.sku, reason=event.reason)

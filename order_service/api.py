@@ -8,7 +8,7 @@ from flask_openapi3.blueprint import APIBlueprint
 from uuid_utils.compat import uuid7
 
 from order_service import commands, contact, erasure_api, order_list, product_api
-from order_service.commands import MixedCurrencies, UnknownProduct, UnpricedLine, VersionMismatch
+from order_service.commands import MixedCurrencies, RetiredProduct, UnknownProduct, UnpricedLine, VersionMismatch
 from order_service.order import Order
 from order_service.order_list_views import OrderPage, OrderQuery, OrderSummary
 from order_service.service import order_service
@@ -87,7 +87,7 @@ def post_order(header: PlaceOrderHeaders, body: NewOrder) -> Response:
 
     try:
         accepted = accept(place, request_key(header.idempotency_key, body))
-    except UnknownProduct as error:
+    except (UnknownProduct, RetiredProduct) as error:
         raise invalid(f"{error}.", FieldError(field=f"lines.{error.index}.sku", message=str(error))) from None
     except MixedCurrencies as error:
         raise invalid(f"{error}.", FieldError(field="lines", message=str(error))) from None

@@ -30,6 +30,15 @@ class UnknownProduct(LookupError):
         self.index = index
 
 
+class RetiredProduct(Exception):
+    """The product is no longer sold; `index` is the position of its line in the order, from 0."""
+
+    def __init__(self, sku: str, index: int) -> None:
+        super().__init__(f"product {sku!r} is no longer sold")
+        self.sku = sku
+        self.index = index
+
+
 class MixedCurrencies(ValueError):
     """The lines are priced in more than one currency, so they have no common total."""
 
@@ -45,7 +54,7 @@ class VersionMismatch(Exception):
 def put_product(
     transaction: Transaction, sku: str, name: str, unit_price: int, currency: str, version: int | None = None
 ) -> tuple[Product, bool]:
-    """List a product or change its name and price (`unit_price` in minor units). Also returns whether it is new.
+    """List a product, also again, or change its name and price (`unit_price` in minor units). Also says if it is new.
 
     Raises:
         VersionMismatch: `version` is given and the product is at another version, or is not listed.
@@ -56,6 +65,20 @@ def put_product(
     product.change(name, unit_price, currency)
     transaction.save(product)
     return product, listed is None
+
+
+def retire_product(transaction: Transaction, sku: str, reason: str, version: int | None = None) -> Product:
+    """Have a product sold no more; orders that are placed keep it. Retiring it again changes nothing.
+
+    Raises:
+        AggregateNotFound: the price list has no such SKU.
+        VersionMismatch: `version` is given and the product is at another version.
+    """
+    product = transaction.get(Product, product_id(sku))
+    require_version(version, product)
+    product.retire(reason)
+    transaction.save(product)
+    return product
 
 
 def require_version(version: int | None, found: Product | Order | None) -> None:
@@ -78,7 +101,7 @@ def place_order(
     `contact` is already sealed.
 
     Raises:
-        UnknownProduct, MixedCurrencies: the order cannot be priced; nothing is placed.
+        UnknownProduct, RetiredProduct, MixedCurrencies: the order cannot be priced; nothing is placed.
     """
     products = products_of(transaction, unpriced)
     currencies = {product.currency for product in products}
@@ -95,13 +118,15 @@ def place_order(
 
 
 def products_of(transaction: Transaction, lines: Sequence[UnpricedLine]) -> list[Product]:
-    """The product of each line. Raises UnknownProduct."""
+    """The product of each line. Raises UnknownProduct and RetiredProduct."""
     transaction.load(product_id(sku) for sku, _ in lines)
     products = []
     for index, (sku, _) in enumerate(lines):
         product = transaction.find(Product, product_id(sku))
         if product is None:
             raise UnknownProduct(sku, index)
+        if product.retired:
+            raise RetiredProduct(sku, index)
         products.append(product)
     return products
 

@@ -25,7 +25,7 @@ def require_price(unit_price: int) -> None:
 
 
 class Product(BaseAggregate[UUID]):
-    """A new price is for later orders; orders that are placed keep theirs."""
+    """A new price is for later orders, and so is the end of a product; orders that are placed keep theirs."""
 
     TOPIC = "product"
 
@@ -46,6 +46,11 @@ class Product(BaseAggregate[UUID]):
         unit_price: int
         currency: str
 
+    class Retired(Event):
+        TOPIC = "product.retired"
+        sku: str
+        reason: str
+
     @event(Listed)
     def __init__(self, id: UUID, sku: str, name: str, unit_price: int, currency: str) -> None:
         self._id = id
@@ -53,6 +58,7 @@ class Product(BaseAggregate[UUID]):
         self.name = name
         self.unit_price = unit_price
         self.currency = currency
+        self.retired = False
 
     @classmethod
     def list_new(cls, sku: str, name: str, unit_price: int, currency: str) -> "Product":
@@ -61,13 +67,26 @@ class Product(BaseAggregate[UUID]):
         return cls(id=product_id(sku), sku=sku, name=name, unit_price=unit_price, currency=currency)
 
     def change(self, name: str, unit_price: int, currency: str) -> None:
-        """Change name and price, `unit_price` in minor units; equal values record no event. Raises ImpossiblePrice."""
+        """Change name and price, `unit_price` in minor units, and list the product again if it is retired.
+
+        Equal values of a product that is listed record no event. Raises ImpossiblePrice.
+        """
         require_price(unit_price)
-        if (name, unit_price, currency) != (self.name, self.unit_price, self.currency):
+        if self.retired or (name, unit_price, currency) != (self.name, self.unit_price, self.currency):
             self._change(self.sku, name, unit_price, currency)
+
+    def retire(self, reason: str) -> None:
+        """No later order may have it; retiring it again changes nothing."""
+        if not self.retired:
+            self._retire(self.sku, reason)
 
     @event(Changed)
     def _change(self, sku: str, name: str, unit_price: int, currency: str) -> None:
         self.name = name
         self.unit_price = unit_price
         self.currency = currency
+        self.retired = False
+
+    @event(Retired)
+    def _retire(self, sku: str, reason: str) -> None:
+        self.retired = True

@@ -5,16 +5,22 @@ from operator import attrgetter
 from flask import Response
 from flask_openapi3.blueprint import APIBlueprint
 
-from order_service import commands
+from order_service import commands, product_list
 from order_service.commands import VersionMismatch
 from order_service.product import Product, product_id
-from order_service.product_views import ProductPage, ProductPath, ProductQuery, ProductTerms, ProductView
+from order_service.product_views import (
+    ProductPage,
+    ProductPath,
+    ProductQuery,
+    ProductTerms,
+    ProductView,
+    Retirement,
+)
 from ordersaga.http.endpoints import accept, answer, read_transaction, respond, show
 from ordersaga.http.etags import etag, expected_version, precondition_failed
 from ordersaga.http.idempotency import Answer
 from ordersaga.http.openapi import Conditional, only, problem
 from ordersaga.http.paging import page_with_link
-from ordersaga.store import aggregates
 from ordersaga.store.transaction import Transaction
 
 routes = APIBlueprint("products", __name__, abp_responses={"default": problem()})
@@ -26,7 +32,7 @@ def list_products(query: ProductQuery) -> Response:
     """List the products, a page at a time"""
     with read_transaction() as transaction:
         after = product_id(query.after) if query.after else None
-        ids = aggregates.ids_of_kind(transaction.connection, Product.Listed, query.limit + 1, after)
+        ids = product_list.page(transaction.connection, query.limit + 1, after, query.retired)
         transaction.load(ids)
         products = [ProductView.of(transaction.get(Product, id_)) for id_ in ids]
     page, following = page_with_link(products, query.limit, attrgetter("sku"))
@@ -51,7 +57,7 @@ def show_product(path: ProductPath) -> Response:
     security=only("operator"),
 )
 def put_product(path: ProductPath, header: Conditional, body: ProductTerms) -> Response:
-    """List a product, or change its name and price for later orders"""
+    """List a product, also one that is retired, or change its name and price for later orders"""
     version = expected_version()
 
     def put(transaction: Transaction) -> Answer:
@@ -61,5 +67,28 @@ def put_product(path: ProductPath, header: Conditional, body: ProductTerms) -> R
 
     try:
         return respond(accept(put))
+    except VersionMismatch as error:
+        raise precondition_failed(error.current) from None
+
+
+@routes.post(
+    "/products/<sku>/retirement",
+    responses={
+        200: ProductView,
+        404: problem(),
+        412: problem("The product is not at the version that If-Match names"),
+    },
+    security=only("operator"),
+)
+def retire_product(path: ProductPath, header: Conditional, body: Retirement) -> Response:
+    """Sell a product no more; orders that are placed keep it, and PUT lists it again"""
+    version = expected_version()
+
+    def retire(transaction: Transaction) -> Answer:
+        product = commands.retire_product(transaction, path.sku, body.reason, version)
+        return answer(200, ProductView.of(product), ETag=etag(product.version))
+
+    try:
+        return respond(accept(retire))
     except VersionMismatch as error:
         raise precondition_failed(error.current) from None

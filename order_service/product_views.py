@@ -29,6 +29,7 @@ class ProductQuery(Query):
     """A page of the products, in the order in which they were listed."""
 
     limit: int = Field(default=100, ge=1, le=1000)
+    retired: bool | None = Field(default=None, description="Only those that are no longer sold, or only the others.")
     after: Sku | None = Field(default=None, description="The last SKU of the previous page.")
 
 
@@ -42,13 +43,22 @@ class ProductTerms(Body):
     currency: Currency = Field(description="ISO 4217.")
 
 
+class Retirement(Body):
+    """The reason, in the words of the operator."""
+
+    model_config = example(reason="replaced by the tin of 250 g")
+
+    reason: str = Field(min_length=1, max_length=200, pattern=PRINTABLE)
+
+
 class ProductView(View):
-    """A product of the price list; `unit_price` in minor units."""
+    """A product of the price list; `unit_price` in minor units. `retired`: it is no longer sold."""
 
     sku: str
     name: str
     unit_price: int
     currency: str
+    retired: bool
     version: int
 
     @classmethod

@@ -5,6 +5,7 @@ from typing import Any
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Computed,
     DateTime,
@@ -79,7 +80,9 @@ stock_view = Table(
     Column("unit_price", BigInteger),
     Column("currency", Text),
     Column("priced_sequence", BigInteger),
+    Column("retired_sequence", BigInteger),
     Column("received", BigInteger, nullable=False),
+    Column("corrected", BigInteger, nullable=False, server_default=text("0")),
     Column("reserved", BigInteger, nullable=False),
     Column("released", BigInteger, nullable=False),
     Column("shipped", BigInteger, nullable=False),
@@ -87,8 +90,10 @@ stock_view = Table(
     Column("on_hand", BigInteger, GENERATED, nullable=False),
     Column("set_aside", BigInteger, GENERATED, nullable=False),
     Column("available", BigInteger, GENERATED, nullable=False),
+    Column("retired", Boolean, GENERATED, nullable=False),
 )
-"""Prices in minor units; `priced_sequence` is the version of the product that they are from."""
+"""Prices in minor units; `priced_sequence` is the version of the product that they are from, `retired_sequence` that of
+its last retirement."""
 
 payment_view = Table(
     "payment_view",

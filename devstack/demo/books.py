@@ -32,7 +32,7 @@ class Books:
     reservations: dict[UUID, Reservation] = field(default_factory=dict)
     stock: list[StockItem] = field(default_factory=list)
     received: Counter[str] = field(default_factory=Counter)
-    """Units received, by SKU."""
+    """Units received, and corrected, by SKU."""
     charges: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: defaultdict(list))
     """The processor's successful charges, by order id."""
     stuck: dict[str, int] = field(default_factory=dict)
@@ -72,8 +72,8 @@ def all_of(connection: psycopg.Connection[Any], kind: type[Kind], created: type[
 
 def received(connection: psycopg.Connection[Any]) -> Counter[str]:
     rows = connection.execute(
-        "select originator_id, originator_version, topic, state from stored_events where topic = %s",
-        (StockItem.Received.TOPIC,),
+        "select originator_id, originator_version, topic, state from stored_events where topic = any(%s)",
+        ([StockItem.Received.TOPIC, StockItem.Corrected.TOPIC],),
     )
     units: Counter[str] = Counter()
     for row in rows:

@@ -89,7 +89,7 @@ def state_of(aggregates_by_id: Mapping[UUID, Payment] | Mapping[UUID, Reservatio
 
 
 def of_stock(books: Books) -> Iterator[Violation]:
-    """Per product: received units are on hand or shipped, and reserved units are reserved for an order."""
+    """Per product: units that came in are on hand or shipped, and reserved units are reserved for an order."""
     left: Counter[str] = units(books.reservations.values(), "shipped")
     reserved: Counter[str] = units(books.reservations.values(), "reserved")
     for item in books.stock:

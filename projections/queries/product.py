@@ -1,4 +1,4 @@
-"""One product: its stock, the orders that hold it, and what was received of it."""
+"""One product: its stock, the orders that hold it, and what happened to it."""
 
 import json
 from datetime import datetime
@@ -8,7 +8,6 @@ from uuid import UUID
 from psycopg import Connection
 from psycopg.sql import SQL
 
-from contracts.inventory import StockReceived
 from ordersaga.readside import events
 from ordersaga.readside.events import EventFilter, LoggedEvent
 from ordersaga.readside.rows import Row, select
@@ -30,11 +29,14 @@ class Holding(Row):
 
 
 class Product(Row):
-    """A product; `holdings` are the longest waiting first, `received` the newest first."""
+    """A product; `holdings` are the longest waiting first, `history` the newest first.
+
+    The history has prices and the retirement, what was received and corrected, and nothing of orders.
+    """
 
     stock: Stock
     holdings: list[Holding]
-    received: list[LoggedEvent]
+    history: list[LoggedEvent]
 
 
 HOLDINGS = SQL("""
@@ -57,5 +59,5 @@ def fetch_one(connection: Connection[Any], sku: str, limit: int = 50) -> Product
     found = stock.fetch_one(connection, sku)
     if found is None:
         return None
-    received = events.page(connection, EventFilter(contract=StockReceived.NAME, key=sku), limit)
-    return Product(stock=found, holdings=holdings(connection, sku, limit), received=received)
+    history = events.page(connection, EventFilter(key=sku), limit)
+    return Product(stock=found, holdings=holdings(connection, sku, limit), history=history)

@@ -15,7 +15,9 @@ class Stock(Row):
     name: str | None
     unit_price: int | None
     currency: str | None
+    retired: bool
     received: int
+    corrected: int
     reserved: int
     released: int
     shipped: int

@@ -218,3 +218,43 @@ def test_products_are_listed_page_by_page_and_repriced_in_place(api: Api) -> Non
     assert seen == ["tea", "cup", "pot"]
     assert api.call("GET", "/products?after=unicorn", ALICE).json() == {"products": [], "next": None}
     assert api.call("GET", "/products?limit=3", ALICE).json()["next"] is None, "a full last page has no next one"
+
+
+def test_a_retired_product_is_shown_as_such_and_in_no_later_order_until_it_is_put_again(api: Api) -> None:
+    terms = {"name": "Jug", "unit_price": 700, "currency": "EUR"}
+    api.call("PUT", "/products/jug", OPERATOR, json=terms)
+    lines = [{"sku": "tea", "quantity": 1}, {"sku": "jug", "quantity": 1}]
+
+    def order() -> requests.Response:
+        body = {"lines": lines, "card": "pm_card_visa"}
+        return api.call("POST", "/orders", ALICE, {"Idempotency-Key": str(uuid4())}, json=body)
+
+    def skus(retired: str) -> set[str]:
+        listed = api.call("GET", f"/products?retired={retired}&limit=1000", ALICE).json()["products"]
+        return {product["sku"] for product in listed}
+
+    before = order()
+    retire = {"reason": "nobody wants it"}
+    stale = api.call("POST", "/products/jug/retirement", OPERATOR, {"If-Match": '"7"'}, json=retire)
+    assert stale.status_code == 412
+    for _ in range(2):
+        retired = api.call("POST", "/products/jug/retirement", OPERATOR, json=retire)
+        assert (retired.status_code, retired.json()["retired"], retired.json()["version"]) == (200, True, 2)
+    assert api.call("POST", "/products/unicorn/retirement", OPERATOR, json=retire).status_code == 404
+    refused = order()
+    assert (refused.status_code, refused.json()["errors"]) == (
+        422,
+        [{"field": "lines.1.sku", "message": "product 'jug' is no longer sold"}],
+    )
+    assert skus("true") == {"jug"}
+    assert "jug" not in skus("false")
+    assert {"tea", "cup"} <= skus("false")
+    assert api.call("GET", before.headers["Location"], ALICE).json()["state"] == "placed"
+    assert api.call("PUT", "/products/jug", OPERATOR, json=terms).json()["retired"] is False
+    assert order().status_code == 202
+    said = "select contract, actor from outbox where key = 'jug' order by position"
+    assert api.database.rows(said) == [
+        ("orders.product_priced.v1", "olga"),
+        ("orders.product_retired.v1", "olga"),
+        ("orders.product_priced.v1", "olga"),
+    ]

@@ -142,6 +142,7 @@ def test_who_has_no_valid_token_is_told_how_to_get_in_and_nothing_else(api: Api,
 
 ROLES = {
     ("PUT", "/products/tea"): {"operator"},
+    ("POST", "/products/tea/retirement"): {"operator"},
     ("POST", "/orders"): {"customer"},
     ("POST", "/orders/0f8fad5b-d9cb-469f-a165-70867728950e/cancellation"): {"customer", "operator"},
 }

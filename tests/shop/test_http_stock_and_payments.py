@@ -2,10 +2,15 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
+import requests
 
+from inventory_service.announcements import announcements as stock_announcements
+from inventory_service.commands import reserve_stock
+from inventory_service.stock import ReservedLine
 from ordersaga.envelope.message import Cause
 from ordersaga.store.transaction import decide
 from payment_service.announcements import announcements
@@ -48,6 +53,39 @@ def test_goods_of_one_product_that_come_in_all_at_once_are_all_counted(inventory
     with ThreadPoolExecutor(12) as pool:
         received = list(pool.map(lambda _: receive(inventory, "cup", 1), range(40)))
     assert sorted(received, key=str) == sorted([(201, number) for number in range(1, 41)], key=str)
+
+
+def correct(api: Api, quantity: object, caller: str = OPERATOR, **headers: str) -> requests.Response:
+    body = {"quantity": quantity, "reason": "broken"}
+    return api.call("POST", "/stock/lamp/corrections", caller, {"Idempotency-Key": str(uuid4()), **headers}, json=body)
+
+
+def test_a_correction_takes_off_what_is_available_and_no_more_and_is_recorded_with_its_reason(inventory: Api) -> None:
+    assert correct(inventory, 1).status_code == 404, "never received"
+    receive(inventory, "lamp", 5)
+    line = ReservedLine(sku="lamp", quantity=2)
+    with inventory.database.connect() as connection:
+        reserve = partial(reserve_stock, order_id=uuid4(), lines=[line], amount=1, currency="EUR", card="pm_x")
+        decide(connection, stock_announcements, Cause(uuid4()), reserve)
+    refused = correct(inventory, -4)
+    assert (refused.status_code, refused.json()["type"]) == (409, "urn:problem:not-enough-stock")
+    assert "3 are available, and 2 of the 5 on hand are reserved for orders" in refused.json()["detail"]
+    once = {"Idempotency-Key": "count-of-friday"}
+    corrected = correct(inventory, -3, **once)
+    assert (corrected.status_code, corrected.json()["on_hand"], corrected.json()["available"]) == (201, 2, 0)
+    assert correct(inventory, -3, **once).headers["Idempotency-Replayed"] == "true"
+    assert correct(inventory, 1, **{"If-Match": '"1"'}).status_code == 412
+    assert correct(inventory, 1, **{"If-Match": corrected.headers["ETag"]}).json()["available"] == 1
+    said = "select body::json ->> 'quantity', body::json ->> 'reason', actor from outbox where contract = %s"
+    assert inventory.database.rows(said, ["inventory.stock_corrected.v1"]) == [
+        ("-3", "broken", "olga"),
+        ("1", "broken", "olga"),
+    ]
+    before = inventory.count()
+    refusals = ((CUSTOMER, -1, 403), (AUDITOR, -1, 403), (OPERATOR, 0, 422), (OPERATOR, 1_000_001, 422))
+    for caller, quantity, status in refusals:
+        assert correct(inventory, quantity, caller).status_code == status
+    assert inventory.count() == before
 
 
 def test_stock_is_listed_page_by_page(inventory: Api) -> None:

@@ -266,14 +266,14 @@ def test_products_and_payments_come_page_by_page(connection: Connection[Any]) ->
     assert len({payment.order_id for payment in first + second}) == 10
 
 
-def test_a_product_shows_the_orders_that_hold_it_and_what_was_received(connection: Connection[Any]) -> None:
+def test_a_product_shows_the_orders_that_hold_it_and_its_history(connection: Connection[Any]) -> None:
     found = product.fetch_one(connection, "tea")
     assert found
     held = [saga for saga in sagas.unfinished(connection) if saga.reserved_at]
     assert [holding.order_id for holding in found.holdings] == [saga.order_id for saga in held]
     assert {holding.quantity for holding in found.holdings} == {1}
     assert found.stock.set_aside == len(held)
-    assert found.received == []
+    assert found.history == []
     assert product.fetch_one(connection, "unknown") is None
     assert [row.sku for row in stock.page(connection, first="t")] == ["tea"]
     assert stock.page(connection, first="u") == []

@@ -62,6 +62,11 @@ def trade(saga: Saga) -> Saga:
     refund_in_vain(saga)
     for unit_price in (250, 300):
         saga.price("cup", unit_price)
+        saga.retire("pot")
+        saga.price("pot", unit_price)
+    for quantity in (2, -1):
+        saga.correct_stock("cup", quantity)
+    saga.retire("pot")
     saga.place([UnpricedLine("cup", 2)], CARDS[0])
     return saga
 
@@ -154,7 +159,8 @@ def test_the_views_say_what_the_services_know(saga: Saga, projections: Database)
         newest = "select refund_id, refund_failure from payment_view where refund_requested_at is not null"
         [(refund_id, failure)] = connection.execute(newest)
         assert (refund_id[-2:], failure) == ("_1", "expired_or_canceled_card")
-        assert connection.execute("select unit_price from stock_view where received > 0").fetchall() == [(100,)]
+        sold = connection.execute("select unit_price, retired, corrected from stock_view order by sku").fetchall()
+        assert sold == [(100, False, 1), (300, True, 0)]
         assert set(paid) == {id_ for id_, state in states.items() if state == "confirmed"} | declined_or_refunded(paid)
 
 

@@ -4,8 +4,15 @@ from typing import NamedTuple
 
 from dash import html
 
-from contracts.inventory import StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
-from contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ProductPriced
+from contracts.inventory import (
+    StockCorrected,
+    StockReceived,
+    StockRejected,
+    StockReleased,
+    StockReserved,
+    StockShipped,
+)
+from contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ProductPriced, ProductRetired
 from contracts.payments import (
     LateChargeMade,
     PaymentCaptured,
@@ -33,6 +40,7 @@ KINDS = {
     OrderConfirmed.NAME: Kind("Order confirmed", "good", "check"),
     OrderCancelled.NAME: Kind("Order cancelled", "warn", "back"),
     ProductPriced.NAME: Kind("Product priced", "idle", "tag"),
+    ProductRetired.NAME: Kind("Product retired", "warn", "cross"),
     PaymentCaptured.NAME: Kind("Payment captured", "good", "card"),
     PaymentDeclined.NAME: Kind("Payment declined", "bad", "cross"),
     PaymentRefunded.NAME: Kind("Payment refunded", "warn", "card"),
@@ -46,6 +54,7 @@ KINDS = {
     StockReleased.NAME: Kind("Stock released", "warn", "box"),
     StockShipped.NAME: Kind("Stock shipped", "good", "truck"),
     StockReceived.NAME: Kind("Stock received", "idle", "plus"),
+    StockCorrected.NAME: Kind("Stock corrected", "warn", "tag"),
 }
 
 

@@ -23,6 +23,11 @@ def count(number: int) -> str:
     return f"{number:,}"
 
 
+def signed(number: int) -> str:
+    """+5, -3 with a minus sign, 0."""
+    return f"{number:+,}".replace("-", "\N{MINUS SIGN}") if number else "0"
+
+
 def counted(number: int, what: str) -> str:
     """1 row, 2 rows."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -1,4 +1,4 @@
-"""Products with price and stock, in pages; the address of one shows the orders that hold it and what was received."""
+"""Products with price and stock, in pages; the address of one shows the orders that hold it and its history."""
 
 from typing import Any
 from urllib.parse import unquote

@@ -11,8 +11,9 @@ from uuid import UUID
 from eventsourcing.domain import BaseAggregate
 
 from contracts.payments import RefundCheckDue
-from inventory_service.commands import receive_stock
-from order_service.commands import COMPLETION, UnpricedLine, cancel_order, place_order, put_product
+from inventory_service.commands import correct_stock, receive_stock
+from inventory_service.stock import StockItem, stock_item_id
+from order_service.commands import COMPLETION, UnpricedLine, cancel_order, place_order, put_product, retire_product
 from ordersaga.envelope.message import Message
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
@@ -89,6 +90,22 @@ class Saga:
         sku = self.sku(name)
         self.parties["inventory_service"].decide(partial(receive_stock, sku=sku, quantity=quantity))
         self.received[sku] = self.received.get(sku, 0) + quantity
+        self.route()
+
+    def correct_stock(self, name: str, quantity: int) -> None:
+        """Add pieces, or take off so many of those that are available."""
+        sku = self.sku(name)
+        item = self.parties["inventory_service"].find(StockItem, stock_item_id(sku))
+        if item is None or not (quantity := max(quantity, -item.available)):
+            return
+        correct = partial(correct_stock, sku=sku, quantity=quantity, reason="broken")
+        self.parties["inventory_service"].decide(correct)
+        self.received[sku] += quantity
+        self.route()
+
+    def retire(self, name: str) -> None:
+        retire = partial(retire_product, sku=self.sku(name), reason="nobody wants it")
+        self.parties["order_service"].decide(retire)
         self.route()
 
     def price(self, name: str, unit_price: int) -> None:

@@ -61,6 +61,10 @@ class SagaMachine(RuleBasedStateMachine):
     def receive_stock(self, sku: str, quantity: int) -> None:
         self.saga.receive_stock(sku, quantity)
 
+    @rule(sku=st.sampled_from(SKUS), quantity=st.integers(-3, 3))
+    def correct_stock(self, sku: str, quantity: int) -> None:
+        self.saga.correct_stock(sku, quantity)
+
     @precondition(lambda self: self.fates)
     @rule(number=numbers)
     def cancel(self, number: int) -> None:

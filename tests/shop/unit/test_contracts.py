@@ -10,8 +10,16 @@ from eventsourcing.domain import BaseAggregate
 from pydantic import ValidationError
 
 from contracts import CONTRACTS
-from contracts.inventory import StockLine, StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
-from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
+from contracts.inventory import (
+    StockCorrected,
+    StockLine,
+    StockReceived,
+    StockRejected,
+    StockReleased,
+    StockReserved,
+    StockShipped,
+)
+from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced, ProductRetired
 from contracts.payments import (
     LateChargeMade,
     PaymentCaptured,
@@ -55,6 +63,7 @@ SAID: tuple[Contract, ...] = (
     OrderConfirmed(order_id=ORDER),
     OrderCancelled(order_id=ORDER, reason="changed my mind 🙂"),
     ProductPriced(sku="Tasse, groß", name="Große Tasse", unit_price=300, currency="EUR"),
+    ProductRetired(sku="Tasse, groß", reason="nobody wants it"),
     PaymentCaptured(order_id=ORDER, charge_id="ch_1", **MONEY),
     PaymentDeclined(order_id=ORDER, reason="insufficient_funds"),
     PaymentRefunded(order_id=ORDER, charge_id="ch_1", refund_id="re_1", **MONEY),
@@ -68,6 +77,7 @@ SAID: tuple[Contract, ...] = (
     StockReleased(order_id=ORDER, lines=LINES, returned=True),
     StockShipped(order_id=ORDER, lines=LINES),
     StockReceived(sku="Tasse, groß", quantity=5),
+    StockCorrected(sku="Tasse, groß", quantity=3, reason="broken"),
 )
 
 KEYS = {
@@ -75,6 +85,7 @@ KEYS = {
     "orders.order_confirmed.v1": str(ORDER),
     "orders.order_cancelled.v1": str(ORDER),
     "orders.product_priced.v1": "Tasse, groß",
+    "orders.product_retired.v1": "Tasse, groß",
     "payments.payment_captured.v1": str(ORDER),
     "payments.payment_declined.v1": str(ORDER),
     "payments.payment_refunded.v1": str(ORDER),
@@ -88,6 +99,7 @@ KEYS = {
     "inventory.stock_released.v1": str(ORDER),
     "inventory.stock_shipped.v1": str(ORDER),
     "inventory.stock_received.v1": "Tasse, groß",
+    "inventory.stock_corrected.v1": "Tasse, groß",
 }
 """Names and keys, written out: whoever changes one of these changes what other services and old messages rely on."""
 
@@ -130,12 +142,14 @@ def life_of_an_order() -> list[BaseAggregate[UUID]]:
     """Aggregates that between them have every event that is announced."""
     product = Product(id=ORDER, sku="Tasse, groß", name="Tasse", unit_price=200, currency="EUR")
     product.change("Große Tasse", 300, "EUR")
+    product.retire("nobody wants it")
     line = PricedLine(sku="pot", quantity=1, unit_price=700)
     order = Order(id=ORDER, customer="Zoë", lines=[line], total=700, currency="EUR", card="pm_card_visa")
     order.confirm("ch_1")
     order.cancel("changed my mind")
     item = StockItem(id=ORDER, sku="Tasse, groß")
     item.receive(5)
+    item.correct(-2, "broken")
     served, refused = Reservation(id=ORDER), Reservation(id=ORDER)
     served.reserve([ReservedLine(sku="pot", quantity=1)], 700, "EUR", "pm_card_visa")
     served.ship()

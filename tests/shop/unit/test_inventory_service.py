@@ -5,14 +5,23 @@ from uuid import UUID
 
 import pytest
 
-from contracts.inventory import StockLine, StockReceived, StockRejected, StockReleased, StockReserved, StockShipped
+from contracts.inventory import (
+    StockCorrected,
+    StockLine,
+    StockReceived,
+    StockRejected,
+    StockReleased,
+    StockReserved,
+    StockShipped,
+)
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced
 from contracts.payments import PaymentDeclined
 from inventory_service.announcements import announcements
-from inventory_service.commands import NotReserved, receive_stock
+from inventory_service.commands import NotReserved, StockChanged, correct_stock, receive_stock
 from inventory_service.reactions import reactions
 from inventory_service.reservation import Reservation
 from inventory_service.stock import NotEnoughStock, ReservedLine, StockItem, stock_item_id
+from ordersaga.store.transaction import AggregateNotFound
 from tests.support.given import Command, Service
 from tests.support.scenario import Heard, Scenario, Step, happened, heard
 
@@ -31,6 +40,10 @@ def inventory() -> Service:
 
 def receive(sku: str, quantity: int) -> Command[StockItem]:
     return partial(receive_stock, sku=sku, quantity=quantity)
+
+
+def correct(sku: str, quantity: int, version: int | None = None) -> Command[StockItem]:
+    return partial(correct_stock, sku=sku, quantity=quantity, reason="broken", version=version)
 
 
 def placed(*lines: tuple[str, int], order_id: UUID = ORDER) -> Heard:
@@ -80,6 +93,27 @@ def test_every_receipt_counts(inventory: Service) -> None:
         happened(StockItem.Received, sku="cup", quantity=5), StockReceived(sku="cup", quantity=5)
     )
     assert figures(inventory, "cup") == (10, 0)
+
+
+@pytest.mark.parametrize(("quantity", "on_hand"), [(-3, 2), (4, 9)])
+def test_stock_is_corrected_downwards_and_upwards_with_a_reason(
+    inventory: Service, quantity: int, on_hand: int
+) -> None:
+    Scenario(inventory).given(*STOCKED, PLACED).when(correct("cup", quantity)).then(
+        happened(StockItem.Corrected, sku="cup", quantity=quantity, reason="broken"),
+        StockCorrected(sku="cup", quantity=quantity, reason="broken"),
+    )
+    assert figures(inventory, "cup") == (on_hand, 2)
+
+
+def test_a_correction_never_takes_what_is_reserved(inventory: Service) -> None:
+    said = "4 of cup cannot be taken off: 3 are available, and 2 of the 5 on hand are reserved"
+    Scenario(inventory).given(*STOCKED, PLACED).when(correct("cup", -4)).refused(NotEnoughStock, said)
+
+
+def test_stock_that_was_never_received_or_has_changed_is_not_corrected(inventory: Service) -> None:
+    Scenario(inventory).when(correct("cup", 1)).refused(AggregateNotFound, "no StockItem")
+    Scenario(inventory).given(*STOCKED).when(correct("cup", -1, version=1)).refused(StockChanged, "at version 2")
 
 
 def test_an_order_has_all_its_lines_set_aside(inventory: Service) -> None:

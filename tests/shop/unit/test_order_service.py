@@ -9,18 +9,20 @@ from uuid import UUID
 import pytest
 
 from contracts.inventory import StockRejected
-from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced
+from contracts.orders import OrderCancelled, OrderConfirmed, OrderLine, OrderPlaced, ProductPriced, ProductRetired
 from contracts.payments import PaymentCaptured, PaymentDeclined
 from order_service.announcements import announcements
 from order_service.commands import (
     COMPLETION,
     MixedCurrencies,
+    RetiredProduct,
     UnknownProduct,
     UnpricedLine,
     VersionMismatch,
     cancel_order,
     place_order,
     put_product,
+    retire_product,
 )
 from order_service.order import Order, PricedLine
 from order_service.product import Product
@@ -31,6 +33,7 @@ from tests.support.given import Command, Service
 from tests.support.scenario import Happened, Passed, Scenario, Step, happened, heard
 
 ORDER = UUID("01890000-0000-7000-8000-000000000001")
+OTHER = UUID("01890000-0000-7000-8000-000000000002")
 DEADLINE = timedelta(minutes=15)
 CAPTURED = heard(PaymentCaptured(order_id=ORDER, charge_id="ch_1", amount=700, currency="EUR"))
 DECLINED = heard(PaymentDeclined(order_id=ORDER, reason="insufficient_funds"))
@@ -48,9 +51,9 @@ def product(sku: str, price: int, currency: str = "EUR", name: str = "A thing") 
     return partial(put_product, sku=sku, name=name, unit_price=price, currency=currency)
 
 
-def order(lines: Sequence[UnpricedLine]) -> Command[Order]:
+def order(lines: Sequence[UnpricedLine], order_id: UUID = ORDER) -> Command[Order]:
     return partial(
-        place_order, order_id=ORDER, customer="alice", unpriced=lines, card="pm_card_visa", deadline=DEADLINE
+        place_order, order_id=order_id, customer="alice", unpriced=lines, card="pm_card_visa", deadline=DEADLINE
     )
 
 
@@ -129,6 +132,35 @@ def test_an_order_of_an_unknown_product_names_its_line(orders: Service) -> None:
     with pytest.raises(UnknownProduct) as unknown:
         orders.decide(order(lines))
     assert (unknown.value.sku, unknown.value.index) == ("jug", 1)
+
+
+def retire(sku: str, version: int | None = None) -> Command[Product]:
+    return partial(retire_product, sku=sku, reason="nobody wants it", version=version)
+
+
+def test_a_retired_product_is_sold_no_more_and_placed_orders_keep_it(orders: Service) -> None:
+    says = {"sku": "pot", "reason": "nobody wants it"}
+    Scenario(orders).given(*PLACED).when(retire("pot")).then(happened(Product.Retired, **says), ProductRetired(**says))
+    Scenario(orders).when(retire("pot")).then()
+    later = order([UnpricedLine("cup", 2), UnpricedLine("pot", 1)], OTHER)
+    Scenario(orders).when(later).refused(RetiredProduct, "product 'pot' is no longer sold")
+    with pytest.raises(RetiredProduct) as retired:
+        orders.decide(later)
+    assert (retired.value.sku, retired.value.index) == ("pot", 1)
+    Scenario(orders).when(CAPTURED).then(*CONFIRMED)
+
+
+def test_a_retired_product_that_is_put_again_is_sold_again(orders: Service) -> None:
+    says: dict[str, Any] = {"sku": "pot", "name": "A thing", "unit_price": 100, "currency": "EUR"}
+    Scenario(orders).given(*PRICES, retire("pot")).when(product("pot", 100)).then(
+        happened(Product.Changed, **says), ProductPriced(**says)
+    )
+    Scenario(orders).given(PLACED[-1])
+
+
+def test_a_product_that_is_unknown_or_has_changed_is_not_retired(orders: Service) -> None:
+    Scenario(orders).when(retire("pot")).refused(AggregateNotFound, "no Product")
+    Scenario(orders).given(*PRICES, product("pot", 99)).when(retire("pot", 1)).refused(VersionMismatch, "at version 2")
 
 
 def test_an_order_in_two_currencies_is_refused(orders: Service) -> None:
