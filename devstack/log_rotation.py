@@ -1,5 +1,6 @@
 """Rotation of the logs of a stack: a log over its size is copied to `<name>.log.1` and emptied."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from shutil import copyfile
 
@@ -20,3 +21,10 @@ def rotate(log: Path, most: int = MAX_BYTES) -> bool:
     with log.open("r+b") as current:
         current.truncate(0)
     return True
+
+
+def rotate_all(directories: Iterable[Path], most: int = MAX_BYTES) -> None:
+    """Rotate every log in these directories, also those of steps and of the supervisor."""
+    for directory in directories:
+        for log in directory.glob("*.log"):
+            rotate(log, most)

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
-from devstack.log_rotation import rotate
+from devstack.log_rotation import rotate_all
 from devstack.managed import Managed, did_not_start
 from ordersaga.cli.errors import Failed
 from ordersaga.runtime.backoff import Backoff
@@ -187,8 +187,7 @@ class Supervisor(threading.Thread):
     def _rotate_logs(self) -> None:
         if time.monotonic() >= self._next_rotation:
             self._next_rotation = time.monotonic() + ROTATION_SECONDS
-            for managed in (*self._servers, *self._processes):
-                rotate(managed.log)
+            rotate_all({managed.log.parent for managed in (*self._servers, *self._processes)})
 
     def _take_down(self) -> None:
         for group in (self._processes, self._servers):

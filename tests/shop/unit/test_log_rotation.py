@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from devstack.log_rotation import rotate
+from devstack.log_rotation import rotate, rotate_all
 
 
 def test_a_large_log_begins_anew_while_its_process_goes_on_writing(tmp_path: Path) -> None:
@@ -20,3 +20,12 @@ def test_a_large_log_begins_anew_while_its_process_goes_on_writing(tmp_path: Pat
 
 def test_a_process_without_a_log_yet_has_none_to_rotate(tmp_path: Path) -> None:
     assert not rotate(tmp_path / "none.log")
+
+
+def test_every_log_of_a_stack_is_rotated_whoever_writes_it(tmp_path: Path) -> None:
+    names = ("orders-api", "postgres", "rabbitmq", "supervisor", "topology")
+    for name in names:
+        (tmp_path / f"{name}.log").write_text("said before\n")
+    rotate_all([tmp_path], most=5)
+    assert {path.name for path in tmp_path.glob("*.log.1")} == {f"{name}.log.1" for name in names}
+    assert all(path.stat().st_size == 0 for path in tmp_path.glob("*.log"))
