@@ -1,7 +1,7 @@
 """Tests of compose.yaml on a real engine, skipped with the reason where none answers.
 
-They build the image and take the versions of the servers from POSTGRES_VERSION and RABBITMQ_VERSION, as compose.yaml
-does; an engine that cannot reach a registry needs images of these tags.
+They build the image; POSTGRES_VERSION, RABBITMQ_VERSION and PYTHON_VERSION choose other tags, as in compose.yaml, for
+an engine that has images of its own in place of those of the Docker Hub.
 """
 
 import subprocess
@@ -18,7 +18,7 @@ def image() -> str:
     """The image `ordersaga` of this tree."""
     if why := problem():
         pytest.skip(f"no containers here: {why}")
-    command = ["docker", "build", "--quiet", "--network=host", "--tag=ordersaga", "."]
+    command = ["docker", "build", "--quiet", "--network=host", "--build-arg=PYTHON_VERSION", "--tag=ordersaga", "."]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     return "ordersaga"
