@@ -129,7 +129,7 @@ def test_what_a_role_may_not_see_is_said_with_the_right_that_it_lacks(database: 
         idle.execute("rollback")
     hidden, *others = answered.unseen
     assert (hidden.what, hidden.remedy) == (
-        f"the transactions, ages, addresses and statements of 1 sessions of {GROUP}",
+        f"transactions, ages, addresses and statements of the sessions of {GROUP} (1)",
         'grant pg_read_all_stats to "relay"',
     )
     assert {unseen.remedy for unseen in others} >= {"grant select on ordersaga_version to relay"}
@@ -270,7 +270,7 @@ def test_an_outbox_that_nothing_publishes_is_named_although_a_relay_leads(databa
         told = only(found("relay", database.owner_url))
         connection.execute("delete from relay_cursor")
         connection.execute("delete from outbox")
-    assert named.what == "3 announcements wait, and nothing is published"
+    assert named.what == "announcements wait (3), and nothing is published"
     assert named.since
     assert timedelta(minutes=59) < utc_now() - named.since < timedelta(minutes=61)
     assert told.what == "RabbitMQ blocks publishers"
@@ -306,11 +306,11 @@ def test_what_the_tables_of_the_library_tell_is_named(databases: Databases) -> N
         "relay": "no relay is active",
         "paused group": f"the group {GROUP} is paused by alice: the supplier is down",
         "parked messages": "messages are parked: 1 dead, 1 waiting",
-        "overdue deadlines": "1 deadlines gone are overdue: this code has no reaction to them",
-        "undeliverable messages": "1 messages are undeliverable, the first because of returned: 312 NO_ROUTE",
+        "overdue deadlines": "deadlines of the name gone are overdue (1): this code has no reaction to them",
+        "undeliverable messages": "messages are undeliverable (1), the first because of returned: 312 NO_ROUTE",
     }
     assert [text.partition(" are ")[0] for text in purged] == ["rows of inbox", "rows of outbox"]
-    assert late[0] == "1 deadlines closing are overdue: no worker reacts to them"
+    assert late[0] == "deadlines of the name closing are overdue (1): no worker reacts to them"
     assert silent.what.startswith(f"queue {GROUP}.1 gives no answer since ")
     since = findings["parked messages"].since
     assert since

@@ -13,11 +13,14 @@ from pika import BasicProperties
 from ordersaga.broker import bound_contracts
 from ordersaga.broker.topology import Group, change_of
 from ordersaga.consumer.gate import enter
+from ordersaga.diagnosis.ask_broker import ask_broker
 from ordersaga.diagnosis.broker.metrics import metrics
 from ordersaga.diagnosis.diagnose import DiagnosedServers, diagnose
 from ordersaga.diagnosis.findings import DiagnosisFinding
-from ordersaga.diagnosis.questions import Terms
+from ordersaga.diagnosis.questions import Answered, Terms
+from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
+from tests.support.containers import ContainerServers
 from tests.support.counting import GROUP, reactions, service
 from tests.support.databases import Databases
 from tests.support.doctor import asked, found_on_broker
@@ -75,9 +78,10 @@ def test_queues_and_bindings_that_are_not_those_of_the_services_are_named(declar
         assert f"not bound to {NOW.contracts[0]}" in found["missing binding"][0].what
         assert f"{GROUP} is still bound to orders.gone.v1" in found["stale binding"][0].what
         assert f"the queue {GROUP}.1 was declared with other arguments" in found["other arguments"][0].what
-        assert found["unrouted messages"][0].what.startswith("1 messages are in the queue unrouted")
-        assert found["queue without worker"][0].what == f"nobody receives from {GROUP}.0, {GROUP}.1; 1 messages wait"
-        assert found["dead letters"][0].what.startswith(f"1 dead letters of {GROUP} wait")
+        assert found["unrouted messages"][0].what.startswith("messages are in the queue unrouted (1)")
+        waits = f"nobody receives from {GROUP}.0, {GROUP}.1; messages that wait: 1"
+        assert found["queue without worker"][0].what == waits
+        assert found["dead letters"][0].what.startswith(f"dead letters of {GROUP} wait (1)")
     finally:
         with declared.channel() as channel:
             channel.queue_delete("unrouted")
@@ -96,12 +100,25 @@ def test_a_change_of_the_queues_that_was_interrupted_and_a_lost_dead_letter_queu
     assert f"{NOW.dead_letters} is missing" in found_on_broker(declared.url)["missing queue"][0].what
 
 
+def test_what_the_user_may_not_ask_is_said_and_everything_else_is_asked(
+    declared: TestBroker, servers: AnyServers
+) -> None:
+    if isinstance(servers, ContainerServers):
+        pytest.skip("the containers of the tests have one user, who may do everything")
+    answered = Answered("rabbitmq")
+    ask_broker([service], servers.amqp_url(GROUP), Terms(), answered)
+    topics = [unseen.what.partition(" (")[0] for unseen in answered.unseen]
+    assert topics == ["bindings", "arguments", "blocked publishers"]
+    assert {unseen.remedy for unseen in answered.unseen} == {"ask as the user who declares the topology (AMQP_URL)"}
+    assert [group.group for group in answered.groups] == [GROUP]
+
+
 def test_a_worker_that_has_the_database_and_no_queue_is_named(declared: TestBroker, database: Databases) -> None:
     outbox = database()
     with outbox.connect() as worker:
         enter(worker)
         found = found_on_broker(declared.url, (service,), asked(outbox.owner_url))
-    assert "although 1 workers have a session in counting" in found["queue without worker"][0].what
+    assert "Workers have sessions in counting all the same (pid " in found["queue without worker"][0].what
 
 
 @pytest.fixture

@@ -14,6 +14,6 @@ def unrouted(asked: AskedBroker) -> Answers:
     with suppress_refusal(asked.connection, NOT_FOUND) as channel:
         number = queue_status(channel, UNROUTED).ready
         if number:
-            what = f"{number} messages are in the queue {UNROUTED}, which no process reads"
+            what = f"messages are in the queue {UNROUTED} ({number}), which no process reads"
             remedy = "look at them, publish them again (ordersaga relay republish), and delete the queue"
             yield DiagnosisFinding("warning", "unrouted messages", PLACE, what, remedy)

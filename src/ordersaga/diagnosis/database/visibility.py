@@ -19,6 +19,6 @@ def visibility(asked: AskedDatabase) -> Answers:
         user = Identifier(asked.connection.info.user).as_string(asked.connection)
         yield Unseen(
             asked.place,
-            f"the transactions, ages, addresses and statements of {row[0]} sessions of {row[1]}",
+            f"transactions, ages, addresses and statements of the sessions of {row[1]} ({row[0]})",
             f"grant pg_read_all_stats to {user}",
         )

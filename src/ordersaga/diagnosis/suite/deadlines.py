@@ -20,7 +20,7 @@ def deadlines(asked: AskedDatabase) -> Answers:
             "critical",
             "overdue deadlines",
             asked.place,
-            f"{number} deadlines {name} are overdue: {why}",
+            f"deadlines of the name {name} are overdue ({number}): {why}",
             f"{remedy}; its log says why it cannot",
             oldest,
         )

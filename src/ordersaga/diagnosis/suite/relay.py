@@ -20,7 +20,7 @@ def relay(asked: AskedDatabase) -> Answers:
     elif status.problem:
         yield stalled(status, status.problem, "relay status and its log say more; end the cause")
     elif status.lag_seconds > asked.terms.limits.lag and stands_still(asked):
-        what = f"{status.lag_rows} announcements wait, and nothing is published"
+        what = f"announcements wait ({status.lag_rows}), and nothing is published"
         yield stalled(status, what, "the log of the active relay says what it waits for; restart it if it hangs")
 
 
@@ -29,7 +29,7 @@ def stands_still(asked: AskedDatabase) -> bool:
 
 
 def no_relay(status: RelayStatus) -> DiagnosisFinding:
-    waiting = f"; {status.lag_rows} announcements wait" if status.lag_rows else ""
+    waiting = f"; announcements that wait: {status.lag_rows}" if status.lag_rows else ""
     what = f"no relay is active{waiting}"
     remedy = "start one (ordersaga relay); one that runs does not reach RabbitMQ, and its log says why"
     return DiagnosisFinding("critical", "relay", status.database, what, remedy, status.oldest_time)
@@ -45,7 +45,7 @@ def undeliverable(status: RelayStatus) -> Answers:
             "warning",
             "undeliverable messages",
             status.database,
-            f"{status.undeliverable} messages are undeliverable, the first because of {status.undeliverable_reason}",
+            f"messages are undeliverable ({status.undeliverable}), the first because of {status.undeliverable_reason}",
             "ordersaga parked list, then mend the cause or skip them",
             status.undeliverable_since,
         )
@@ -57,7 +57,7 @@ def detached(status: RelayStatus) -> Answers:
             "critical",
             "detached queue",
             status.database,
-            f"{queue.state}; {queue.kept_rows} rows of the outbox are kept for it",
+            f"{queue.state}; rows of the outbox that are kept for it: {queue.kept_rows}",
             "bring back the nodes of RabbitMQ that have the queue; the relay then catches it up by itself",
             queue.since,
         )

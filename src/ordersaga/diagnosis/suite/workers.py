@@ -33,11 +33,11 @@ def not_held(status: GroupStatus, service: Service, connected: Sequence[NamedLoc
     if not free:
         return
     waiting = sum(queue.ready for queue in free)
-    what = f"nobody receives from {', '.join(queue.name for queue in free)}; {waiting} messages wait"
+    what = f"nobody receives from {', '.join(queue.name for queue in free)}; messages that wait: {waiting}"
     remedy = f"start a worker of {service.name}"
     if connected:
         pids = ", ".join(str(lock.who.pid) for lock in connected)
-        what += f", although {len(connected)} workers have a session in {service.database} (pid {pids})"
+        what += f". Workers have sessions in {service.database} all the same (pid {pids})"
         remedy = "restart them: their logs and /readyz say why they do not hold the queues"
     yield DiagnosisFinding("critical", "queue without worker", PLACE, what, remedy)
 
@@ -49,6 +49,6 @@ def dead_letters(status: GroupStatus) -> Answers:
             "warning",
             "dead letters",
             PLACE,
-            f"{status.dead_letters} dead letters of {status.group} wait, and {status.workers} workers take them",
+            f"dead letters of {status.group} wait ({status.dead_letters}); workers that take them: {status.workers}",
             "start or restart a worker of the group; it parks them, and then ordersaga parked list shows them",
         )
