@@ -54,6 +54,7 @@ COMMANDS = {
             "Compare snapshots of aggregates with their events, or drop them",
         ),
         "queues": ("ordersaga.cli.queues:queues", "Show the queues of each group, or change how many there are"),
+        "seed": ("ordersaga.cli.seed:seed", "Give a consumer group that was added later the history of its contracts"),
         "topology": ("ordersaga.cli.topology:topology", "Declare exchanges and queues on the broker"),
         "relay": (
             "ordersaga.cli.relay.command:relay",
@@ -77,6 +78,7 @@ ENVIRONMENT = """
   PROJECTIONS_DATABASE_URL  use your own Postgres: set all four
   AMQP_URL                  use your own RabbitMQ; of a cluster, the URLs of its nodes with commas between them
   QUEUES_PER_GROUP          queues of each new group: 1, 2, 4, 8 or 16 (default 2); then `queues set`
+  GROUPS_TO_SEED            new groups that hear nothing before `seed` has given them history
   BROKER_METRICS_URL        of your own RabbitMQ's plugin rabbitmq_prometheus, for the dashboard
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
   SAGA_LATENCY_LIMIT_SECONDS    orders are refused while those under way take longer (default 3)

@@ -170,7 +170,7 @@ TOPOLOGY = Process(
     "topology",
     ("-m", "ordersaga.cli", "--app", APP, "topology"),
     amqp_user="provisioner",
-    passed_on=("QUEUES_PER_GROUP",),
+    passed_on=("QUEUES_PER_GROUP", "GROUPS_TO_SEED"),
 )
 RELAY = Process(
     "relay",

@@ -38,7 +38,7 @@ class Listener(Service):
     contracts = ["test.happened.v1"]
 groups = [Listener("counting", group=group) for group in ("stuck", "free")]
 for service in groups:
-    service.announcements._contracts["test.happened.v1"] = object
+    service.announcements._contracts["test.happened.v1"] = type("Happened", (), {"NAME": "test.happened.v1"})
 silence.STRANGER_SECONDS = 2.0
 daemon.main(["counting"], groups)
 """

@@ -11,7 +11,7 @@ import pytest
 from pika import BasicProperties
 
 from ordersaga.broker import bound_contracts
-from ordersaga.broker.topology import Group, change_of
+from ordersaga.broker.topology import Group, change_of, seeding_of
 from ordersaga.consumer.gate import enter
 from ordersaga.diagnosis.ask_broker import ask_broker
 from ordersaga.diagnosis.broker.metrics import metrics
@@ -88,15 +88,19 @@ def test_queues_and_bindings_that_are_not_those_of_the_services_are_named(declar
             channel.queue_delete(f"{GROUP}.7")
 
 
-def test_a_change_of_the_queues_that_was_interrupted_and_a_lost_dead_letter_queue_are_named(
+def test_a_change_of_the_queues_that_was_interrupted_a_seeding_and_a_lost_dead_letter_queue_are_named(
     declared: TestBroker,
 ) -> None:
     with declared.channel() as channel:
         channel.exchange_declare(change_of(GROUP), "fanout", durable=True)
         found = found_on_broker(declared.url)
         channel.exchange_delete(change_of(GROUP))
+        channel.exchange_declare(seeding_of(GROUP), "fanout", durable=True)
+        seeding = found_on_broker(declared.url)
+        channel.exchange_delete(seeding_of(GROUP))
         channel.queue_delete(NOW.dead_letters)
     assert f"--group {GROUP}" in found["changing queues"][0].remedy
+    assert f"seed {GROUP}" in seeding["unfinished seeding"][0].remedy
     assert f"{NOW.dead_letters} is missing" in found_on_broker(declared.url)["missing queue"][0].what
 
 

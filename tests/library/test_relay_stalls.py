@@ -28,7 +28,7 @@ class Listener(Service):
     contracts = ["test.happened.v1"]
 stall.UNCONFIRMED_SECONDS = 1.0
 service = Listener("counting", group="listener")
-service.announcements._contracts["test.happened.v1"] = object
+service.announcements._contracts["test.happened.v1"] = type("Happened", (), {"NAME": "test.happened.v1"})
 __main__.main(["counting"], [service])
 """
 

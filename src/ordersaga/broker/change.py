@@ -24,6 +24,7 @@ from ordersaga.broker.topology import (
     change_of,
     declare_dead_letters,
     declare_queue,
+    is_being_seeded,
     parameters,
     queues_of,
     side_exchange_of,
@@ -89,6 +90,8 @@ class QueueChange:
     def require_declared(self) -> None:
         """Raises ChangeFailed: a group has no queues, or one that cannot say how many messages it has."""
         for group in self.groups:
+            if is_being_seeded(self.broker, group.name):
+                raise ChangeFailed(f"{group.name} is being seeded: complete that first, with `seed`. {UNCHANGED}")
             if not (queues := queues_of(self.broker, group.name)):
                 raise ChangeFailed(f"{group.name} is not declared: run `ordersaga topology`. {UNCHANGED}")
             for queue in queues:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from pika.adapters.blocking_connection import BlockingChannel, BlockingConnection
 
-from ordersaga.broker.topology import dead_letters_of, is_changing, queues_of
+from ordersaga.broker.topology import dead_letters_of, is_being_seeded, is_changing, queues_of
 
 
 @dataclass(frozen=True)
@@ -18,13 +18,15 @@ class QueueStatus:
 
 @dataclass(frozen=True)
 class GroupStatus:
-    """`queues` is empty when the group is not declared; `changing` says that their number is not final."""
+    """`queues` is empty when the group is not declared; `changing` says that their number is not final, `seeding` that
+    the group hears nothing new yet."""
 
     group: str
     queues: list[QueueStatus]
     workers: int
     dead_letters: int
     changing: bool = False
+    seeding: bool = False
 
     @property
     def ready(self) -> int:
@@ -50,7 +52,8 @@ def group_status(connection: BlockingConnection, group: str) -> GroupStatus:
     try:
         dead = queue_status(channel, dead_letters_of(group))
         queues = [queue_status(channel, name) for name in names]
-        return GroupStatus(group, queues, dead.consumers, dead.ready, is_changing(connection, group))
+        marks = is_changing(connection, group), is_being_seeded(connection, group)
+        return GroupStatus(group, queues, dead.consumers, dead.ready, *marks)
     finally:
         if channel.is_open:
             channel.close()

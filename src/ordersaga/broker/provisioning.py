@@ -1,13 +1,13 @@
 """Provisioning: declares the exchanges, queues and bindings before anything is published."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import closing
 from typing import NamedTuple
 
 import pika
 from pika.exceptions import ChannelClosedByBroker
 
-from ordersaga.broker import bound_contracts, topology
+from ordersaga.broker import bound_contracts, seeding, topology
 
 
 class OtherArguments(Exception):
@@ -19,7 +19,8 @@ class OtherQueues(ValueError):
 
 
 class Declared(NamedTuple):
-    """The declared groups; `interrupted` names those that were skipped, because a change of their queues is pending."""
+    """The declared groups; `interrupted` names those that were skipped, because a change of their queues or their
+    seeding is not complete."""
 
     groups: list[topology.Group]
     interrupted: list[str]
@@ -39,8 +40,14 @@ def queues_to_declare(found: int, wanted: int | None, group: str) -> int:
     return found or wanted or topology.DEFAULT_QUEUES
 
 
-def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, replace_events: bool = False) -> Declared:
-    """Declare the topology of all groups but those whose queues are being changed.
+def declare(
+    amqp_url: str,
+    groups: Mapping[str, GroupOf],
+    wanted: int | None,
+    replace_events: bool = False,
+    to_seed: Collection[str] = (),
+) -> Declared:
+    """Declare the topology of all groups but those whose queues are being changed, or that are being seeded.
 
     A change that is not complete leaves every partition bound, so it works and keeps order. Another binding, before the
     queues are drained, would let a message overtake messages of its key that are still in another queue.
@@ -48,6 +55,7 @@ def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, re
     Args:
         amqp_url: of a user who may declare.
         replace_events: delete the exchange `events`, and those of the groups, first.
+        to_seed: names of groups that hear nothing before they are seeded, if they have no queues yet.
 
     Raises:
         OtherQueues: a group exists with another number of queues, or is being changed and would lose its bindings;
@@ -57,6 +65,8 @@ def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, re
     connection = pika.BlockingConnection(topology.parameters(amqp_url, "topology"))
     try:
         found = {name: len(topology.queues_of(connection, name)) for name in groups}
+        for name in (name for name in groups if name in to_seed and not found[name]):
+            seeding.declare(connection, groups[name](queues_to_declare(0, wanted, name)))
         interrupted = [name for name in groups if is_interrupted(connection, name, found[name])]
         declared = [
             group_of(queues_to_declare(found[name], wanted, name))
@@ -66,7 +76,10 @@ def declare(amqp_url: str, groups: Mapping[str, GroupOf], wanted: int | None, re
         channel = connection.channel()
         if replace_events:
             if interrupted:
-                raise OtherQueues(f"first complete a change: {', '.join(map(command_to_complete, interrupted))}")
+                commands = [
+                    command_to_complete(name, topology.is_being_seeded(connection, name)) for name in interrupted
+                ]
+                raise OtherQueues(f"first complete a change: {', '.join(commands)}")
             for exchange in (topology.EVENTS, *(topology.side_exchange_of(group.name) for group in declared)):
                 channel.exchange_delete(exchange)
         for group in declared:
@@ -114,9 +127,18 @@ def prune(amqp_url: str, groups: Iterable[topology.Group], known: Iterable[str])
 
 
 def is_interrupted(connection: pika.BlockingConnection, group: str, found: int) -> bool:
-    return topology.is_changing(connection, group) or (found > 0 and found not in topology.QUEUE_COUNTS)
+    is_changing = topology.is_changing(connection, group) or (found > 0 and found not in topology.QUEUE_COUNTS)
+    return is_changing or topology.is_being_seeded(connection, group)
 
 
-def command_to_complete(group: str) -> str:
-    """The command that completes an interrupted change of the group's queues."""
+def being_seeded(amqp_url: str, groups: Iterable[str]) -> list[str]:
+    """Those of these groups that are being seeded. Raises AMQPError."""
+    with closing(pika.BlockingConnection(topology.parameters(amqp_url, "topology"))) as connection:
+        return [group for group in groups if topology.is_being_seeded(connection, group)]
+
+
+def command_to_complete(group: str, is_seeding: bool = False) -> str:
+    """The command that completes an interrupted change of the group's queues, or its seeding."""
+    if is_seeding:
+        return f"`ordersaga seed {group}`"
     return f"`ordersaga queues set N --group {group}`, with N one of {', '.join(map(str, topology.QUEUE_COUNTS))}"

@@ -10,6 +10,7 @@ from pika.exceptions import ChannelClosedByBroker
 from ordersaga.broker.topology import (
     ACCESS_REFUSED,
     NOT_FOUND,
+    is_being_seeded,
     parameters,
     side_exchange_of,
     suppress_refusal,
@@ -24,7 +25,7 @@ class NoSideExchange(Exception):
 
 
 def reachable(amqp_url: str, name: str, groups: Iterable[str], contract: str | None) -> set[str]:
-    """The groups that can be reached alone; a group without queues is none of them.
+    """The groups that can be reached alone; a group without queues, or that is being seeded, is none of them.
 
     Args:
         contract: one that the user may publish; without any, permissions are not checked.
@@ -41,7 +42,12 @@ def reachable(amqp_url: str, name: str, groups: Iterable[str], contract: str | N
 
 
 def exists(connection: BlockingConnection, group: str) -> bool:
-    """Whether the group has an exchange. Raises NoSideExchange when it has only queues."""
+    """Whether the group has an exchange for relays. Raises NoSideExchange when it has only queues.
+
+    The exchange of a group that is being seeded gets history alone: a newer message would overtake it.
+    """
+    if is_being_seeded(connection, group):
+        return False
     with suppress_refusal(connection, NOT_FOUND) as channel:
         channel.exchange_declare(side_exchange_of(group), passive=True)
         return True

@@ -68,7 +68,10 @@ class SilentQueues:
         self.rounds += 1
 
     def _ask_group(self, connection: BlockingConnection, group: str) -> None:
-        """Ask `<group>.0` and so on, up to the first that is missing."""
+        """Ask `<group>.0` and so on, up to the first that is missing; a group that is being seeded keeps no relay
+        waiting."""
+        if topology.is_being_seeded(connection, group):
+            return
         with topology.suppress_refusal(connection, topology.NOT_FOUND) as channel:
             for number in range(max(topology.QUEUE_COUNTS)):
                 queue, began = f"{group}.{number}", time.monotonic()

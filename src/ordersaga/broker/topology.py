@@ -73,7 +73,8 @@ def dead_letters_of(group: str) -> str:
 
 
 def side_exchange_of(group: str) -> str:
-    """The exchange that reaches this group alone: a relay uses it while a queue of another group does not answer."""
+    """The exchange that reaches this group alone: a relay uses it while a queue of another group does not answer, and
+    a seeding publishes history to it."""
     return f"{EVENTS}.{group}"
 
 
@@ -101,6 +102,19 @@ def is_changing(connection: BlockingConnection, group: str) -> bool:
     """Whether a change of the group's queues is under way or was interrupted."""
     with suppress_refusal(connection, NOT_FOUND) as channel:
         channel.exchange_declare(change_of(group), passive=True)
+        return True
+    return False
+
+
+def seeding_of(group: str) -> str:
+    """Name of an exchange that marks the seeding of the group: it exists until the group hears `events`."""
+    return f"seeding.{group}"
+
+
+def is_being_seeded(connection: BlockingConnection, group: str) -> bool:
+    """Whether the group's seeding is under way or was interrupted: only the seeding publishes to its queues."""
+    with suppress_refusal(connection, NOT_FOUND) as channel:
+        channel.exchange_declare(seeding_of(group), passive=True)
         return True
     return False
 

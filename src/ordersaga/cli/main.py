@@ -30,6 +30,7 @@ COMMANDS = {
         "ordersaga.cli.contracts.command:contracts",
         "Describe the contracts as AsyncAPI and JSON Schemas; `contracts check`",
     ),
+    "seed": ("ordersaga.cli.seed:seed", "Give a consumer group that was added later the history of its contracts"),
     "reconcile": ("ordersaga.cli.reconcile:reconcile", "Name every message that is not where it must be"),
     "doctor": ("ordersaga.cli.doctor:doctor", "Name what stalls a running application, and what to do"),
     "projections": (

@@ -63,7 +63,8 @@ def show(application: Application, chosen: tuple[Service, ...], as_json: bool) -
     """Say how many queues each group has, what is ready in them, and how many workers are subscribed.
 
     READY does not count the messages that workers hold. A group that is still bound to contracts without a reaction is
-    named with them, and a paused group with who paused it. Exit code 1 when a group is not declared.
+    named with them, a group that is being seeded too, and a paused group with who paused it. Exit code 1 when a group
+    is not declared.
     """
     services = chosen or application.services
     found = statuses(application, services)
@@ -96,6 +97,7 @@ def as_data(status: GroupStatus, stale: list[str]) -> dict[str, object]:
         "workers": status.workers,
         "dead_letters": status.dead_letters,
         "changing": status.changing,
+        "seeding": status.seeding,
         "stale_contracts": stale,
         "each": [asdict(queue) for queue in status.queues],
     }
@@ -111,6 +113,9 @@ def table(found: list[GroupAndStale]) -> list[str]:
         if status.changing:
             advice = f"run {full_command('queues set N')}"
             lines.append(f"{'':20}  a change of their number is under way, or interrupted: {advice}")
+        if status.seeding:
+            advice = f"{full_command(f'seed {status.group}')} completes it"
+            lines.append(f"{'':20}  is to be seeded, or is being seeded: {advice}")
         if stale:
             lines.append(f"{'':20}  {stale_text(stale)}")
     return lines

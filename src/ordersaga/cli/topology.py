@@ -1,6 +1,6 @@
 """`ordersaga topology`: declare exchanges, queues and bindings before anything publishes."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 import click
@@ -43,18 +43,24 @@ def topology(
     Needs a user who may declare. Declaring again changes nothing. QUEUES_PER_GROUP (1, 2, 4, 8 or 16; default 2) is
     the number of queues over which a new group is spread. A group that exists keeps what it has; if QUEUES_PER_GROUP
     is set and says otherwise, nothing is declared: `queues set` changes the number without breaking the order of
-    messages. A group whose change was interrupted is left as it is, which works.
+    messages. A group whose change or seeding was interrupted is left as it is, which works.
+
+    GROUPS_TO_SEED names new groups that hear nothing before `seed` has given them the history of their contracts.
 
     Bindings of a reaction that was removed stay, and are named: during a rollout, workers of the older code need them.
     """
     groups = {service.group: service.consumer_group for service in services or application.services}
     if replace_events and services:
         raise click.UsageError("--replace-events is for all services: bindings of those left out would be lost.")
-    wanted = read_settings(Settings).queues_per_group
+    settings = read_settings(Settings)
+    wanted, to_seed = settings.queues_per_group, settings.groups_to_seed.split()
+    if unknown := {*to_seed} - {service.group for service in application.services}:
+        raise click.UsageError(f"GROUPS_TO_SEED names {', '.join(sorted(unknown))}, which no service has as its group.")
     url = application.amqp_url(PROVISIONER)
     with errors_as_failures():
-        declared, interrupted = declare(url, groups, wanted, replace_events)
+        declared, interrupted = declare(url, groups, wanted, replace_events, to_seed)
         stale = stale_bindings(url, declared) if not prune else {}
+        seeding = provisioning.being_seeded(url, interrupted) if interrupted else []
         pruned = provisioning.prune(url, declared, known_contracts(application)) if prune else {}
     if as_json:
         click.echo(to_json(as_data(declared, interrupted, stale, pruned)))
@@ -62,7 +68,7 @@ def topology(
         click.echo(f"declared {sum(len(group.queue_names) + 1 for group in declared)} queues")
         for name, contracts in pruned.items():
             click.echo(f"unbound {name} from {', '.join(contracts)}")
-    for line in warnings(interrupted, stale):
+    for line in warnings(interrupted, seeding, stale):
         click.echo(f"topology: {line}", err=True)
 
 
@@ -96,8 +102,13 @@ def as_data(
     return {"queues": queues, "interrupted": interrupted, "stale_contracts": stale, "pruned": pruned}
 
 
-def warnings(interrupted: Iterable[str], stale: dict[str, list[str]]) -> Iterator[str]:
-    for name in interrupted:
+def warnings(interrupted: Iterable[str], seeding: Collection[str], stale: dict[str, list[str]]) -> Iterator[str]:
+    for name in seeding:
+        yield (
+            f"{name} is to be seeded, is being seeded, or its seeding was interrupted: the group hears nothing new "
+            f"until {command_to_complete(name, is_seeding=True)} has completed it"
+        )
+    for name in (name for name in interrupted if name not in seeding):
         yield (
             f"the number of queues of {name} is being changed, or a change was interrupted: the group is "
             f"left as it is and works. To complete the change: {command_to_complete(name)}"

@@ -27,6 +27,8 @@ RETRY_RUNNER = (SPACE, 849)
 """Held by the worker that advances the runs of retries, for one step."""
 WEBHOOK_LEAD = (SPACE, 850)
 """Held by the active webhook process of a read side."""
+SEEDING = (SPACE, 851)
+"""Held in the database of a group by the command that seeds it, from its beginning to its end."""
 MIGRATION = 7_236_843_021
 """A single 64-bit key. Two processes that start at the same time migrate one after the other."""
 

@@ -31,6 +31,7 @@ SERVICE_GRANTS = SQL("""
     grant select, delete, update (attempts, next_attempt_at, held) on undeliverable to {role};
     grant select, insert, update on failure_notes, retry_runs to {role};
     grant select, insert on operator_actions to {role};
+    grant select, update on group_history to {role};
     grant select, insert, delete on retry_run_messages to {role};
     grant select, insert, update (key, erased_at, erased_by, reason) on personal_keys to {role};
     grant update (request_hash) on idempotency_keys to {role};

@@ -323,7 +323,8 @@ operator_actions = Table(
         "action",
         Text,
         CheckConstraint(
-            "action in ('annotate', 'hold', 'release', 'skip group', 'start run', 'stop run', 'pause', 'resume')"
+            "action in ('annotate', 'hold', 'release', 'skip group', 'start run', 'stop run', 'pause', 'resume', "
+            "'begin seeding', 'complete seeding')"
         ),
         nullable=False,
     ),
@@ -337,6 +338,15 @@ operator_actions = Table(
     Index("operator_actions_pause", "position", postgresql_where=text("action in ('pause', 'resume')")),
 )
 """What people did to failure groups, runs of retries and the consumer group, append-only."""
+
+group_history = Table(
+    "group_history",
+    metadata,
+    Column("single", Boolean, CheckConstraint("single"), primary_key=True, server_default=text("true")),
+    Column("received_from", DateTime(timezone=True), comment="since when it gets every message; null: always"),
+    Column("being_seeded", Boolean, nullable=False, server_default=text("false"), comment="history is on its way"),
+)
+"""One row: since when the consumer group of the service is to have received every message of its contracts."""
 
 retry_runs = Table(
     "retry_runs",

@@ -1,11 +1,13 @@
 """The receivers of a message, and whether an event announces it, as the services of an application declare."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 
 from ordersaga.broker.topology import receives
 from ordersaga.envelope.versions import every_version
 from ordersaga.readside.read_side import ReadSide
+from ordersaga.reconcile.reach import Reach
 from ordersaga.reconcile.silent_queues import SilentQueue
 from ordersaga.service import Service
 
@@ -14,9 +16,14 @@ class Receivers:
     """The receivers of each contract among the services of an application."""
 
     def __init__(
-        self, services: Sequence[Service], silent: Mapping[str, Sequence[SilentQueue]] = MappingProxyType({})
+        self,
+        services: Sequence[Service],
+        silent: Mapping[str, Sequence[SilentQueue]] = MappingProxyType({}),
+        reach: Mapping[str, Reach] = MappingProxyType({}),
     ) -> None:
-        """`silent` has the queues that give no answer, by the service whose messages they lack."""
+        """`silent` has the queues that give no answer, by the service whose messages they lack; `reach` says by
+        service what its group is to have, everything if it says nothing."""
+        self._reach = reach
         self._silent = silent
         self._groups = {service.name: service.group for service in services}
         read_sides = [service for service in services if isinstance(service, ReadSide)]
@@ -30,6 +37,10 @@ class Receivers:
         """The services that react to any version of this contract, and the read sides of its source."""
         reacting = [name for name, contracts in self._reacting.items() if receives(contracts, contract)]
         return [*reacting, *(name for name, sources in self._sources.items() if source in sources)]
+
+    def expects(self, receiver: str, announced_at: datetime) -> bool:
+        """Whether the receiver is to have a message that was announced then; a read side is to have all of them."""
+        return self.is_read_side(receiver) or self._reach.get(receiver, Reach()).includes(announced_at)
 
     def silent_queue(self, receiver: str, source: str, key: str | None) -> SilentQueue | None:
         """The queue of the receiver that gives no answer, and therefore lacks messages of this key."""

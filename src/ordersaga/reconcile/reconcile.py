@@ -13,6 +13,7 @@ from uuid import UUID
 from ordersaga.reconcile import places, rules
 from ordersaga.reconcile.findings import ReconcileFinding
 from ordersaga.reconcile.message_row import MessageRow
+from ordersaga.reconcile.reach import reach_of
 from ordersaga.reconcile.receivers import Receivers
 from ordersaga.reconcile.replay import compare_snapshots
 from ordersaga.reconcile.settle import Settling
@@ -90,7 +91,8 @@ class Reconciliation:
         with ExitStack() as stack:
             snapshots = stack.enter_context(take_snapshots([*self.services.values()], self.urls))
             silent = {name: [*silent_queues(connection)] for name, connection in snapshots.announced.items()}
-            receivers = Receivers([*self.services.values()], silent)
+            reach = {name: reach_of(connection) for name, connection in snapshots.received.items()}
+            receivers = Receivers([*self.services.values()], silent, reach)
             settling = stack.enter_context(Settling(self.urls, receivers, self.patience, self._report))
             stored = stack.enter_context(SortedRuns(self._announced(snapshots)))
             for rows in self._messages(snapshots, stored):

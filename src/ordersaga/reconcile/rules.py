@@ -58,6 +58,8 @@ def at_the_receivers(
         place = f"{receiver}.{receivers.inbox(receiver)}"
         if receiver in present or (not receivers.is_read_side(receiver) and announced.moment < inbox_purged):
             continue
+        if not receivers.expects(receiver, announced.moment):
+            continue
         if receiver in effects:
             detail = f"it took effect ({effects[receiver]}); delivered again it would do so twice"
             yield about(announced, "missing", place, detail)

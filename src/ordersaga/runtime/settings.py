@@ -83,6 +83,8 @@ class Settings(BaseSettings):
     """Concurrent live streams of an API; each holds a thread beside those for requests."""
     queues_per_group: int | None = Field(default=None)
     """Queues of a new group, 2 if unset; `ordersaga queues set` changes an existing group."""
+    groups_to_seed: str = ""
+    """New groups, separated by spaces, that hear nothing before `ordersaga seed` has given them history."""
     inbox_retention_days: float = Field(default=30, gt=0)
     """A worker purges older inbox rows and idempotency keys; a later repeat takes effect again."""
     lock_timeout_seconds: float | None = Field(default=None, gt=0)

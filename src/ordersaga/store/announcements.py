@@ -35,6 +35,7 @@ class Announcements:
         self._makers: dict[type, list[Callable[[Any], ContractData]]] = {}
         self._firsts: dict[type, set[type[ContractData]]] = {}
         self._contracts: dict[str, type[ContractData]] = {}
+        self._by_event: dict[type, set[str]] = {}
         self.without_events: dict[str, type[ContractData]] = {}
         """By name, the contracts that the service announces without an event."""
 
@@ -63,6 +64,7 @@ class Announcements:
             self._firsts[event].add(first)
             self._makers.setdefault(event, []).append(maker)
             self._contracts[contract.NAME] = contract
+            self._by_event.setdefault(event, set()).add(contract.NAME)
             return maker
 
         return register
@@ -89,6 +91,10 @@ class Announcements:
         """By name, the contracts of all announcements, and the older versions of each, whose messages may still wait in
         the outbox; no other service announces these."""
         return every_version(self.newest.values())
+
+    def announcing(self, event: type) -> frozenset[str]:
+        """Names of the contracts that announce events of this class; none if they are private."""
+        return frozenset(self._by_event.get(event, ()))
 
     def messages(self, event: Any, event_hash: bytes, cause: Cause) -> Iterator[Message]:
         """The messages that announce one recorded event; none if it is private.

@@ -47,8 +47,14 @@ def require_topic(topic: str) -> None:
 
     It reads the topic cache of eventsourcing, because `resolve_topic` imports the module that an unknown topic names.
     """
-    if getattr(_topic_cache.get(topic), "TOPIC", None) != topic:
+    if registered(topic) is None:
         raise UnknownTopic(f"a stored event names topic {topic!r}, which no aggregate here has registered")
+
+
+def registered(topic: str) -> type | None:
+    """The class that has registered the topic as its TOPIC; None when none has."""
+    found = _topic_cache.get(topic)
+    return found if isinstance(found, type) and getattr(found, "TOPIC", None) == topic else None
 
 
 def make_mapper() -> TopicMapper:

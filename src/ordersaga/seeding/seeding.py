@@ -1,0 +1,301 @@
+"""The seeding of one group: declare its queues, publish window after window, pause the relays for the last, and bind.
+
+Killed at any moment it harms nobody: its locks end with it, the group hears nothing new and keeps what it has, and the
+next seeding begins from the beginning, whose repeats the inbox drops. A message comes first by the seeding or by its
+relay, and in both cases behind what came before it: the relays stand still until the group has everything that they
+may have published, so what they publish again is a repeat, and what is new is newer.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+import pika
+from psycopg import Connection
+
+from ordersaga.broker import pause_locks
+from ordersaga.broker import seeding as bindings
+from ordersaga.broker.pause_locks import SEED, ChangeFailed
+from ordersaga.broker.provisioning import queues_to_declare
+from ordersaga.broker.topology import QUEUE_COUNTS, Group, is_changing, parameters, queues_of
+from ordersaga.database.locks import SEEDING, try_lock
+from ordersaga.parked.operator import Operator
+from ordersaga.runtime.sessions import OPERATOR, REPORT, connect
+from ordersaga.seeding import record, refusals
+from ordersaga.seeding.history import MessageHistory, histories
+from ordersaga.seeding.merge import SKEW, CausalMerge
+from ordersaga.seeding.progress import SeedingProgress, SeedingResult
+from ordersaga.seeding.refusals import SeedingRefused
+from ordersaga.seeding.sender import Sender
+from ordersaga.seeding.sources import sources_of, without_source
+from ordersaga.service import Service
+
+NAME = "ordersaga seed"
+INBOX_RETENTION = timedelta(days=30)
+MAX_READY = 20_000
+"""Messages that may wait in the queues of the group."""
+SMALL_WINDOW = 2000
+"""A window of fewer messages is followed by the last one, for which the relays stand still."""
+MAX_WINDOWS = 50
+MAX_PAUSE_SECONDS = 10.0
+"""The last window is given up after this time, and tried again behind another one."""
+TICK_SECONDS = 0.5
+
+
+class PauseTooLong(Exception):
+    """The last window took too long; the relays continue, and so does the seeding."""
+
+
+@dataclass(frozen=True)
+class SeedingAccess:
+    """The servers of a seeding; the URLs are by name of the service."""
+
+    amqp_url: str
+    """Of a user who may declare and publish."""
+    stores: Mapping[str, str]
+    """Of roles that may read events, outbox and detached queues."""
+    leads: Mapping[str, str]
+    """Of roles that may end the session of the relay."""
+    group: str
+    """Of the group's own role."""
+    queues: int | None = None
+    """Queues of a group that has none yet."""
+
+
+class Seeding:
+    """One seeding of one group.
+
+    Args:
+        group: the service whose group gets the history.
+        services: all services of the application.
+        access: the servers.
+        operator: who seeds, and why.
+        since: publish only what was recorded at or after this time, as if the group had been added then.
+        skip_unreadable: leave out events that cannot be announced, in place of raising SeedingRefused.
+        max_ready: the most messages that wait in the queues of the group before more are published.
+        inbox_retention: how long the inbox remembers what an interrupted seeding brought.
+        progress: updated meanwhile.
+    """
+
+    def __init__(
+        self,
+        group: Service,
+        services: list[Service],
+        access: SeedingAccess,
+        operator: Operator,
+        *,
+        since: datetime | None = None,
+        skip_unreadable: bool = False,
+        max_ready: int = MAX_READY,
+        inbox_retention: timedelta = INBOX_RETENTION,
+        progress: SeedingProgress | None = None,
+    ) -> None:
+        self._service = group
+        self._sources = sources_of(group, services)
+        self._access = access
+        self._operator = operator
+        self._since = since
+        self._skip_unreadable = skip_unreadable
+        self._max_ready = max_ready
+        self._inbox_retention = inbox_retention
+        self._progress = progress or SeedingProgress()
+        self._histories: list[MessageHistory] = []
+        self._alive: list[Callable[[], object]] = []
+        self._tick_at = 0.0
+        self._read_before = 0
+        self.result = SeedingResult(group.group, False, since)
+        self.result.without_source = without_source(group, self._sources)
+        self.result.without_events = sorted({name for source in self._sources for name in source.without_events})
+
+    def count(self) -> SeedingResult:
+        """Derive all messages that the group would get, and publish none. Raises SeedingRefused, psycopg.Error."""
+        refusals.require_group(self._service, self._sources)
+        self.result.dry_run = self._skip_unreadable = True
+        with self._timed(), self._open_stores():
+            self._progress.begin("count")
+            merge = self._merge()
+            self._open_window()
+            for dated in merge.until(None):
+                self.result.count(dated.message.contract, dated.message.time)
+        return self.result
+
+    def run(self) -> SeedingResult:
+        """Seed the group.
+
+        Raises:
+            SeedingRefused: it cannot be seeded; nothing was changed, or the text says what.
+            ChangeFailed: relays or workers could not be paused.
+            NotTaken, BrokerUnavailable, AMQPError: the broker is away or refuses.
+            psycopg.Error: a database is away or not migrated.
+        """
+        refusals.require_group(self._service, self._sources)
+        with ExitStack() as opened:
+            opened.enter_context(self._timed())
+            self._group_database = opened.enter_context(connect(self._access.group, NAME, OPERATOR))
+            self._take_lock()
+            self._broker = opened.enter_context(
+                closing(pika.BlockingConnection(parameters(self._access.amqp_url, NAME)))
+            )
+            self._group = self._prepare()
+            opened.enter_context(self._open_stores())
+            self._publish(opened)
+        return self.result
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        began = time.monotonic()
+        yield
+        self.result.seconds = time.monotonic() - began
+        self.result.events = self._progress.events
+        self.result.windows = self._progress.windows
+
+    def _take_lock(self) -> None:
+        if not try_lock(self._group_database, SEEDING):
+            raise SeedingRefused(f"Another command seeds {self._service.group}. Wait until it has ended.")
+
+    def _prepare(self) -> Group:
+        """Declare the group, bound to its own exchange alone; take what it hears away if it hears already."""
+        self._progress.begin("declare")
+        name, found = self._service.group, queues_of(self._broker, self._service.group)
+        if is_changing(self._broker, name) or (found and len(found) not in QUEUE_COUNTS):
+            raise SeedingRefused(f"The number of queues of {name} is being changed: complete that with `queues set`.")
+        group = self._service.consumer_group(queues_to_declare(len(found), self._access.queues, name))
+        refusals.require_attached(name, self._sources, dict(self._access.stores))
+        with self._workers_paused(), self._relays_paused() if found else ExitStack():
+            if record.is_being_seeded(self._group_database):
+                refusals.require_recent(name, record.begun(self._group_database), self._inbox_retention)
+            else:
+                refusals.require_new(name, record.received(self._group_database))
+            record.begin(self._group_database, self._operator, self._since)
+            if found:
+                bindings.take_away(self._broker, group, found)
+        bindings.declare(self._broker, group)
+        return group
+
+    @contextmanager
+    def _workers_paused(self) -> Iterator[None]:
+        name = self._service.name
+        with closing(pause_locks.connect(name, self._access.group, SEED)) as gate:
+            if pause_locks.close_gates({name: gate}):
+                raise ChangeFailed(f"The workers of {name} do not let go of what they have in hand. Try again.")
+            yield
+
+    @contextmanager
+    def _relays_paused(self) -> Iterator[None]:
+        with ExitStack() as opened:
+            leads: dict[str, Connection[Any]] = {}
+            for source in self._sources:
+                session = pause_locks.connect(source.name, self._access.leads[source.name], SEED)
+                leads[source.name] = opened.enter_context(closing(session))
+                pause_locks.take_lead(source.name, session)
+            keep_alive = partial(pause_locks.keep_alive, leads)
+            self._alive.append(keep_alive)
+            try:
+                yield
+                keep_alive()
+            finally:
+                self._alive.remove(keep_alive)
+
+    @contextmanager
+    def _open_stores(self) -> Iterator[None]:
+        with ExitStack() as opened:
+            for source in self._sources:
+                store = opened.enter_context(connect(self._access.stores[source.name], NAME, REPORT))
+                self._histories += histories(source, store, self._since, self._unreadable)
+            yield
+
+    def _unreadable(self, event: str) -> None:
+        if not self._skip_unreadable:
+            raise SeedingRefused(
+                f"This version cannot announce an event: {event}\n"
+                "Run the command again in a version that can, or with --skip-unreadable, which leaves such events out. "
+                f"Until then {self._service.group} hears nothing new; everything else goes on."
+            )
+        self.result.unreadable.append(event)
+        self._progress.unreadable += 1
+
+    def _merge(self) -> CausalMerge:
+        return CausalMerge(self._histories, self._tick)
+
+    def _publish(self, opened: ExitStack) -> None:
+        self._sender = Sender(self._access.amqp_url, self._group, self._broker, self._max_ready)
+        opened.enter_context(closing(self._sender))
+        self._sender.connect()
+        self._alive += [self._sender.keep_alive, lambda: self._group_database.execute("")]
+        merge = self._merge()
+        while not (self._is_small(self._window(merge)) and self._last_window(merge)):
+            pass
+
+    def _is_small(self, messages: int) -> bool:
+        return messages < SMALL_WINDOW or self._progress.windows >= MAX_WINDOWS
+
+    def _window(self, merge: CausalMerge) -> int:
+        """Publish what the stores have now, but for the last second, in which clocks decide nothing."""
+        self._progress.begin("publish")
+        clock, before = self._open_window(), self.result.messages
+        for dated in merge.until(clock - SKEW):
+            self._sender.await_room(self._wait)
+            self._send(dated.message)
+        self._sender.flush()
+        return self.result.messages - before
+
+    def _last_window(self, merge: CausalMerge) -> bool:
+        """Publish the rest while the relays stand still, and let the group hear. Returns False if that took too long.
+
+        No message that is recorded meanwhile has caused another one: it is not published yet.
+        """
+        self._progress.begin("bind")
+        began = time.monotonic()
+        try:
+            with self._relays_paused():
+                self._open_window()
+                for dated in merge.until(None):
+                    self._send(dated.message)
+                    self._check_pause(began)
+                self._sender.flush()
+                self._check_pause(began)
+                bindings.hear(self._broker, self._group)
+                bindings.unmark(self._broker, self._group.name)
+                record.complete(self._group_database, self._operator, self._since, self.result.messages)
+        except PauseTooLong:
+            return False
+        self.result.paused_seconds = time.monotonic() - began
+        return True
+
+    def _check_pause(self, began: float) -> None:
+        if time.monotonic() - began > MAX_PAUSE_SECONDS:
+            self._sender.flush()
+            raise PauseTooLong
+
+    def _open_window(self) -> datetime:
+        """Begin the next window of every history. Returns the earliest of the servers' clocks."""
+        self._progress.windows += 1
+        return min(history.open_window() for history in self._histories)
+
+    def _send(self, message: Any) -> None:
+        self._sender.send(message)
+        self.result.count(message.contract, message.time)
+
+    def _wait(self, ready: int) -> None:
+        """While too many messages wait in the group's queues."""
+        self._progress.ready = ready
+        self._tick()
+        self._progress.ready = 0
+
+    def _tick(self) -> None:
+        """Keep every session, and show how far it is."""
+        if time.monotonic() < self._tick_at:
+            return
+        self._tick_at = time.monotonic() + TICK_SECONDS
+        for keep_alive in self._alive:
+            keep_alive()
+        progress = self._progress
+        progress.events = sum(history.rows for history in self._histories)
+        progress.done = sum(history.position for history in self._histories)
+        progress.total = sum(history.last for history in self._histories)
+        progress.messages = self.result.messages
+        progress.show(progress)

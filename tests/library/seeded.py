@@ -1,0 +1,392 @@
+"""Two services that announce, one because of the other, and two groups with the same reactions: early and late."""
+
+import json
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from itertools import islice
+from typing import Any, ClassVar
+from unittest.mock import patch
+from uuid import UUID, uuid4
+
+import psycopg
+from click.testing import CliRunner, Result
+from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
+
+from ordersaga.broker import seeding as bindings
+from ordersaga.broker.topology import seeding_of
+from ordersaga.cli.main import main
+from ordersaga.envelope.contract import Contract
+from ordersaga.envelope.message import Message, read_envelope, with_body
+from ordersaga.inbox.reactions import Reactions
+from ordersaga.parked.operator import Operator
+from ordersaga.reconcile.findings import ReconcileFinding
+from ordersaga.reconcile.reconcile import Reconciliation
+from ordersaga.relay.relay import Relay
+from ordersaga.seeding.seeding import Seeding, SeedingAccess
+from ordersaga.service import Service
+from ordersaga.store.announcements import Announcements
+from ordersaga.store.transaction import Transaction
+from tests.support.broker import TestBroker
+from tests.support.counting import GROUP
+from tests.support.databases import SCHEMAS, Database, Databases
+from tests.support.party import DatabaseParty
+from tests.support.relays import EVERYTHING, all_published
+from tests.support.wait import until
+from tests.support.workers import ROOT
+
+ASKING, ANSWERING, EARLY, LATE, CAREFUL = "asking", "answering", "early", "late", "careful"
+MAX_PREFETCH = 1000
+"""A quorum queue delivers no more before they are acknowledged."""
+OPERATOR = Operator("alice", "parcels of old orders")
+
+
+class QuestionAsked(Contract):
+    """The first service announces it."""
+
+    NAME: ClassVar[str] = "asking.question_asked.v1"
+    SOURCE: ClassVar[str] = ASKING
+    KEY: ClassVar[str] = "thread_id"
+    thread_id: UUID
+    number: int
+
+
+class QuestionClosed(QuestionAsked):
+    """No group receives it."""
+
+    NAME: ClassVar[str] = "asking.question_closed.v1"
+
+
+class QuestionWithdrawn(QuestionAsked):
+    """It is announced without an event."""
+
+    NAME: ClassVar[str] = "asking.question_withdrawn.v1"
+
+
+class AnswerGiven(QuestionAsked):
+    """The second service announces it because of a question."""
+
+    NAME: ClassVar[str] = "answering.answer_given.v1"
+    SOURCE: ClassVar[str] = ANSWERING
+
+
+class Numbers(BaseAggregate[UUID]):
+    """Numbers of one thread, in order."""
+
+    class Event(AggregateEvent):
+        """Something that happened in a thread."""
+
+    def __init__(self, id: UUID) -> None:
+        self._id = id
+        self.numbers: list[str] = []
+
+
+class Questions(Numbers):
+    TOPIC = "questions"
+
+    class Opened(Numbers.Event, AggregateCreated):
+        TOPIC = "questions.opened"
+
+    class Asked(Numbers.Event):
+        TOPIC = "questions.asked"
+        number: int
+
+    class Closed(Numbers.Event):
+        TOPIC = "questions.closed"
+        number: int
+
+    @event(Opened)
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+
+    @event(Asked)
+    def ask(self, number: int) -> None:
+        self.numbers.append(f"asked {number}")
+
+    @event(Closed)
+    def close(self, number: int) -> None:
+        self.numbers.append(f"closed {number}")
+
+
+class Answers(Numbers):
+    TOPIC = "answers"
+
+    class Opened(Numbers.Event, AggregateCreated):
+        TOPIC = "answers.opened"
+
+    class Given(Numbers.Event):
+        TOPIC = "answers.given"
+        number: int
+
+    @event(Opened)
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+
+    @event(Given)
+    def give(self, number: int) -> None:
+        self.numbers.append(f"given {number}")
+
+
+class Thread(Numbers):
+    """What a group has heard of a thread."""
+
+    TOPIC = "heard"
+
+    class Opened(Numbers.Event, AggregateCreated):
+        TOPIC = "heard.opened"
+
+    class Heard(Numbers.Event):
+        TOPIC = "heard.heard"
+        text: str
+
+    @event(Opened)
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+
+    @event(Heard)
+    def hear(self, text: str) -> None:
+        self.numbers.append(text)
+
+
+asking_announcements, answering_announcements = Announcements(ASKING), Announcements(ANSWERING)
+asking_announcements.without_event(QuestionWithdrawn)
+answering_reactions, hearing = Reactions(), Reactions()
+
+
+@asking_announcements.of(Questions.Asked)
+def announce_asked(asked: Questions.Asked) -> QuestionAsked:
+    return QuestionAsked(thread_id=asked.originator_id, number=asked.number)
+
+
+@asking_announcements.of(Questions.Closed)
+def announce_closed(closed: Questions.Closed) -> QuestionClosed:
+    return QuestionClosed(thread_id=closed.originator_id, number=closed.number)
+
+
+@answering_announcements.of(Answers.Given)
+def announce_given(given: Answers.Given) -> AnswerGiven:
+    return AnswerGiven(thread_id=uuid_of(given.originator_id), number=given.number)
+
+
+@answering_reactions.to(QuestionAsked)
+def when_asked_answer(message: QuestionAsked, transaction: Transaction) -> None:
+    id_ = uuid_of(message.thread_id)
+    found = transaction.find(Answers, id_) or Answers(id=id_)
+    found.give(message.number)
+    transaction.save(found)
+
+
+def uuid_of(id_: UUID) -> UUID:
+    """Of the answers of a thread, and of the thread of answers."""
+    return UUID(int=id_.int ^ 1)
+
+
+def hear(message: QuestionAsked, transaction: Transaction) -> None:
+    thread = transaction.find(Thread, message.thread_id) or Thread(id=message.thread_id)
+    thread.hear(f"{message.NAME} {message.number}")
+    transaction.save(thread)
+
+
+def mail(message: QuestionAsked, transaction: Transaction, resources: Any) -> None:
+    """An outside step."""
+
+
+def when_asked_mail(message: QuestionAsked, transaction: Transaction, answer: Any) -> None:
+    """Nothing is recorded."""
+
+
+mailing = Reactions()
+mailing.to(QuestionAsked, outside=mail, resource="mail server")(when_asked_mail)
+hearing.to(QuestionAsked)(hear)
+hearing.to(QuestionWithdrawn)(hear)
+hearing.to(AnswerGiven)(hear)
+
+asking = Service(ASKING, asking_announcements, role=GROUP)
+answering = Service(ANSWERING, answering_announcements, answering_reactions, role=GROUP)
+early = Service(EARLY, reactions=hearing, role=GROUP)
+late = Service(LATE, reactions=hearing, role=GROUP)
+careful = Service(CAREFUL, reactions=mailing, role=GROUP)
+services = [asking, answering, early, late, careful]
+"""The application, for `ordersaga --app tests.library.seeded`."""
+SCHEMAS.update({service.name: service.schema for service in services})
+
+
+@dataclass
+class Seeded:
+    """The databases, the relays of both sources in this process, and the queues of both groups."""
+
+    databases: dict[str, Database]
+    broker: TestBroker
+    relay_url: str
+    asking: DatabaseParty
+    answering: DatabaseParty
+    threads: list[UUID] = field(default_factory=lambda: [uuid4() for _ in range(4)])
+    asked: int = 0
+    answered: int = 0
+
+    @property
+    def access(self) -> SeedingAccess:
+        stores = {name: self.databases[name].owner_url for name in (ASKING, ANSWERING)}
+        leads = {name: self.databases[name].relay_url for name in (ASKING, ANSWERING)}
+        return SeedingAccess(self.broker.url, stores, leads, self.databases[LATE].url, 2)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        urls = {f"{name.upper()}_DATABASE_URL": database.owner_url for name, database in self.databases.items()}
+        urls[f"{CAREFUL.upper()}_DATABASE_URL"] = f"{self.databases[LATE].owner_url}x"
+        return {**urls, "AMQP_URL": self.broker.url, "QUEUES_PER_GROUP": "2"}
+
+    def seeding(self, **options: Any) -> Seeding:
+        return Seeding(late, services, self.access, OPERATOR, **options)
+
+    def grow_old(self) -> None:
+        """Everything was recorded a minute earlier."""
+        for name in (ASKING, ANSWERING):
+            with psycopg.connect(self.databases[name].owner_url) as connection:
+                connection.execute("set session_replication_role = replica")
+                connection.execute("update stored_events set recorded_at = recorded_at - interval '1 minute'")
+
+    def kill_seeding(self, kill: str, call: int) -> None:
+        """Begin to seed in another process, which kills itself before the call with this number of a function."""
+        task = {"kill": kill, "call": call, "access": asdict(self.access)}
+        command = [sys.executable, "-m", "tests.library.killed_seeding", json.dumps(task)]
+        done = subprocess.run(command, cwd=ROOT, timeout=60, capture_output=True)
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+
+    def interrupt_seeding(self) -> None:
+        """Seed, but for the binding to `events`."""
+        with patch.object(bindings, "hear", side_effect=KeyboardInterrupt), suppress(KeyboardInterrupt):
+            self.seeding().run()
+
+    def ask(self, rounds: int = 1) -> None:
+        """A question in each thread, answered as soon as it is announced, and one that nobody hears of."""
+        for _ in range(rounds):
+            self.asked += 1
+            for thread in self.threads:
+                self.asking.decide(partial(ask, thread=thread, number=self.asked))
+            for message in self.asking.said_after(self.answered):
+                self.answered += 1
+                if message.contract == QuestionAsked.NAME:
+                    self.answering.react(message)
+
+    @contextmanager
+    def traffic(self, pause: float = 0.05) -> Iterator[None]:
+        """Questions in every thread, one after the other, for the length of the block."""
+        over = threading.Event()
+        failed: list[BaseException] = []
+
+        def go_on() -> None:
+            try:
+                while not over.wait(pause):
+                    self.ask()
+            except BaseException as error:
+                failed.append(error)
+                raise
+
+        sender = threading.Thread(target=go_on)
+        sender.start()
+        try:
+            yield
+        finally:
+            over.set()
+            sender.join()
+        assert not failed
+
+    @contextmanager
+    def relays(self) -> Iterator[None]:
+        """A relay of each source, in threads of this process."""
+        stop = threading.Event()
+        groups = {service.group: service.contracts for service in services}
+        relays = [
+            Relay(name, self.databases[name].relay_url, self.relay_url, stop, False, 3600, 2**24, groups, None)
+            for name in (ASKING, ANSWERING)
+        ]
+        threads = [threading.Thread(target=relay.run, daemon=True) for relay in relays]
+        for thread in threads:
+            thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+
+    def await_published(self) -> None:
+        until(lambda: all_published(self.databases[ASKING]) and all_published(self.databases[ANSWERING]), seconds=60)
+
+    def heard_by(self, group: Service) -> list[Message]:
+        """Take everything out of the queues of a group, in order per key."""
+        return [message for queue in group.consumer_group(2).queue_names for message in self.heard_in(queue)]
+
+    def heard_in(self, queue: str) -> list[Message]:
+        """Take out of a queue what is in it now, and nothing that arrives meanwhile."""
+        heard: list[Message] = []
+        left = self.broker.depth(queue)
+        while left:
+            count = min(left, MAX_PREFETCH)
+            with self.broker.channel() as channel:
+                channel.basic_qos(prefetch_count=count)
+                for method, properties, body in islice(channel.consume(queue, inactivity_timeout=10), count):
+                    assert method is not None, f"{left} messages did not come"
+                    heard.append(with_body(read_envelope(properties.headers), body))
+                channel.cancel()
+                channel.basic_ack(0, multiple=True)
+            left -= count
+        return heard
+
+    def react(self, group: Service, heard: Sequence[Message]) -> dict[UUID, list[str]]:
+        """Let the messages take effect. Returns what every thread has heard, sorted by contract and number."""
+        with closing(DatabaseParty(self.databases[group.name], group.reactions, group.announcements)) as party:
+            for message in heard:
+                party.react(message)
+            found = {id_: party.find(Thread, id_) for id_ in self.threads}
+            return {id_: sorted(thread.numbers) if thread else [] for id_, thread in found.items()}
+
+    def command(self, *arguments: str, **environment: str) -> Result:
+        """`ordersaga --app tests.library.seeded` with these arguments."""
+        return CliRunner(env=environment or self.environment).invoke(
+            main, ["--app", "tests.library.seeded", *arguments]
+        )
+
+    def missing(self, among: Sequence[Service]) -> int:
+        """How many messages reconcile misses in the inbox of the late group."""
+        found: list[ReconcileFinding] = []
+        urls = {service.name: self.databases[service.name].owner_url for service in among}
+        Reconciliation(among, urls, found.append, patience=0).run()
+        return sum(finding.place == f"{LATE}.inbox" for finding in found)
+
+    def is_marked(self) -> bool:
+        """Whether the late group is marked as being seeded, on the broker or in its database."""
+        rows = self.databases[LATE].rows("select being_seeded from group_history")
+        with self.broker.channel() as channel:
+            try:
+                channel.exchange_declare(seeding_of(LATE), passive=True)
+            except Exception:  # noqa: BLE001 - pika closes the channel
+                return rows == [(True,)]
+        return True
+
+
+def ask(transaction: Transaction, thread: UUID, number: int) -> None:
+    found = transaction.find(Questions, thread) or Questions(id=thread)
+    found.ask(number)
+    found.close(number)
+    transaction.save(found)
+
+
+@contextmanager
+def seeded(database: Databases, broker: TestBroker, relay_url: str) -> Iterator[Seeded]:
+    """The early group is declared; all databases have the counting service's role."""
+    databases = {name: replace(database(name), role=GROUP) for name in (ASKING, ANSWERING, EARLY, LATE)}
+    broker.declare(early.consumer_group(2), EVERYTHING)
+    broker.remember(late.consumer_group(2))
+    with ExitStack() as stack:
+        first = DatabaseParty(databases[ASKING], asking.reactions, asking_announcements)
+        second = DatabaseParty(databases[ANSWERING], answering_reactions, answering_announcements)
+        for party in (first, second):
+            stack.enter_context(closing(party))
+        yield Seeded(databases, broker, relay_url, first, second)
