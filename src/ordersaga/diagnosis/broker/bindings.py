@@ -1,6 +1,7 @@
 """Which bindings are missing or superfluous, as the broker's record of them says?"""
 
 from ordersaga.broker.bound_contracts import bound_contracts
+from ordersaga.broker.topology import receives
 from ordersaga.diagnosis.broker.asked import PLACE, TOPOLOGY, AskedBroker
 from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.questions import Answers
@@ -20,7 +21,7 @@ def bindings(asked: AskedBroker) -> Answers:
                 "these messages",
                 f"{TOPOLOGY}, then ordersaga reconcile: it names what was missed",
             )
-        if stale := sorted(bound - wanted):
+        if stale := sorted(name for name in bound if not receives(wanted, name)):
             yield DiagnosisFinding(
                 "warning",
                 "stale binding",
