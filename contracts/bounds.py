@@ -18,6 +18,8 @@ MAX_PRICE = 100_000_000
 """Minor units, of one piece."""
 MAX_AMOUNT = MAX_LINES * MAX_ORDERED * MAX_PRICE
 """Minor units, of one order."""
+MAX_PARTS = 100
+"""Refunds of parts of one payment."""
 MAX_SEALED = 20_000
 """Characters of a sealed contact; that of the longest contact has 9,124."""
 ISO_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)", re.ASCII)
@@ -42,6 +44,9 @@ Correction = Annotated[
 """Pieces that are added, or with a minus taken off."""
 Price = Annotated[int, Field(ge=1, le=MAX_PRICE)]
 Amount = Annotated[int, Field(ge=1, le=MAX_AMOUNT)]
+Left = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
+Part = Annotated[int, Field(ge=1, le=MAX_PARTS)]
+PartOrNone = Annotated[int | None, Field(ge=1, le=MAX_PARTS)]
 Currency = Annotated[str, Field(pattern=r"^[A-Z]{3}$")]
 Card = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z]+_[A-Za-z0-9_]+$")]
 """The card processor's name of a payment method, such as pm_card_visa; a card number does not match."""

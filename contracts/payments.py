@@ -1,9 +1,9 @@
 """The contracts that the payment service announces."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
-from contracts.bounds import Amount, Currency, Reason, Reference, ReferenceOrNone
+from contracts.bounds import Amount, Currency, Left, Part, PartOrNone, Reason, Reference, ReferenceOrNone
 from contracts.contract import Contract
 
 SOURCE = "payment_service"
@@ -46,6 +46,29 @@ class PaymentRefunded(Contract):
     currency: Currency
 
 
+class PaymentRefundedV2(Contract):
+    """The customer has money back: the rest of the charge, or a part of it. The rest is all that the parts leave."""
+
+    NAME: ClassVar[str] = "payments.payment_refunded.v2"
+    SOURCE: ClassVar[str] = SOURCE
+    PREDECESSOR: ClassVar[type[Any] | None] = PaymentRefunded
+
+    order_id: UUID
+    charge_id: Reference
+    refund_id: Reference
+    amount: Amount
+    """Of this refund, in minor units."""
+    currency: Currency
+    left: Left
+    """Minor units that are captured and not refunded; 0 once the customer has everything back."""
+    part: PartOrNone = None
+    """The number of the part; none for the rest, which a cancellation refunds."""
+
+    @classmethod
+    def upcast(cls, old: PaymentRefunded) -> "PaymentRefundedV2":
+        return cls(**dict(old), left=0)
+
+
 class RefundPending(Contract):
     """The card processor has accepted the refund and tells its end later; payments asks until it does."""
 
@@ -58,6 +81,8 @@ class RefundPending(Contract):
     amount: Amount
     """Minor units."""
     currency: Currency
+    part: PartOrNone = None
+    """The number of the part; none for the rest, and in messages older than this field."""
 
 
 class RefundFailed(Contract):
@@ -75,15 +100,32 @@ class RefundFailed(Contract):
     amount: Amount
     """Minor units."""
     currency: Currency
+    part: PartOrNone = None
+    """The number of the part; none for the rest, and in messages older than this field."""
 
 
 class RefundRequested(Contract):
-    """An operator has a failed refund tried again; payments itself reacts."""
+    """An operator has the failed refund of a cancelled order tried again; payments itself reacts."""
 
     NAME: ClassVar[str] = "payments.refund_requested.v1"
     SOURCE: ClassVar[str] = SOURCE
 
     order_id: UUID
+    reason: Reason
+    """The operator's."""
+
+
+class PartRefundRequested(Contract):
+    """An operator has a part of the charge refunded, or a failed one tried again; payments itself reacts."""
+
+    NAME: ClassVar[str] = "payments.part_refund_requested.v1"
+    SOURCE: ClassVar[str] = SOURCE
+
+    order_id: UUID
+    part: Part
+    amount: Amount
+    """Minor units."""
+    currency: Currency
     reason: Reason
     """The operator's."""
 

@@ -2,9 +2,10 @@
 
 from contracts.payments import (
     LateChargeMade,
+    PartRefundRequested,
     PaymentCaptured,
     PaymentDeclined,
-    PaymentRefunded,
+    PaymentRefundedV2,
     RefundCheckDue,
     RefundFailed,
     RefundPending,
@@ -37,13 +38,14 @@ def late_charge_made(event: Payment.ChargedLate) -> LateChargeMade:
 
 
 @announcements.of(Payment.Refunded)
-def payment_refunded(event: Payment.Refunded) -> PaymentRefunded:
-    return PaymentRefunded(
+def payment_refunded(event: Payment.Refunded) -> PaymentRefundedV2:
+    return PaymentRefundedV2(
         order_id=event.originator_id,
         charge_id=event.charge_id,
         refund_id=event.refund_id,
         amount=event.amount,
         currency=event.currency,
+        left=event.left,
     )
 
 
@@ -73,3 +75,52 @@ def refund_failed(event: Payment.RefundFailed) -> RefundFailed:
 @announcements.of(Payment.RefundRequested)
 def refund_requested(event: Payment.RefundRequested) -> RefundRequested:
     return RefundRequested(order_id=event.originator_id, reason=event.reason)
+
+
+@announcements.of(Payment.PartRequested)
+def part_refund_requested(event: Payment.PartRequested) -> PartRefundRequested:
+    return PartRefundRequested(
+        order_id=event.originator_id,
+        part=event.part,
+        amount=event.amount,
+        currency=event.currency,
+        reason=event.reason,
+    )
+
+
+@announcements.of(Payment.PartRefunded)
+def part_refunded(event: Payment.PartRefunded) -> PaymentRefundedV2:
+    return PaymentRefundedV2(
+        order_id=event.originator_id,
+        charge_id=event.charge_id,
+        refund_id=event.refund_id,
+        amount=event.amount,
+        currency=event.currency,
+        left=event.left,
+        part=event.part,
+    )
+
+
+@announcements.of(Payment.PartPending)
+def part_pending(event: Payment.PartPending) -> RefundPending:
+    return RefundPending(
+        order_id=event.originator_id,
+        charge_id=event.charge_id,
+        refund_id=event.refund_id,
+        amount=event.amount,
+        currency=event.currency,
+        part=event.part,
+    )
+
+
+@announcements.of(Payment.PartFailed)
+def part_failed(event: Payment.PartFailed) -> RefundFailed:
+    return RefundFailed(
+        order_id=event.originator_id,
+        charge_id=event.charge_id,
+        refund_id=event.refund_id,
+        reason=event.reason,
+        amount=event.amount,
+        currency=event.currency,
+        part=event.part,
+    )

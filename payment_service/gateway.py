@@ -99,8 +99,15 @@ class Gateway(Protocol):
     def withdraw(self, request: ChargeRequest) -> ChargeAnswer:
         """Find out how the charge of an order ended; if the card was not charged, make sure that it never is."""
 
-    def refund(self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0) -> RefundAnswer:
-        """Refund a charge, once. After a failure, the number of failures makes it another refund."""
+    def refund(
+        self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0, part: int | None = None
+    ) -> RefundAnswer:
+        """Refund a charge, or a part of it, once. After a failure, the number of failures makes it another refund.
+
+        Args:
+            amount: in minor units; without a part, all that the parts leave of the charge.
+            part: the number of the part.
+        """
 
     def find_refund(self, refund_id: str) -> RefundAnswer:
         """The state of a refund now."""

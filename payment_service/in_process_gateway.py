@@ -31,8 +31,10 @@ class OrderAtProcessor:
     requested: tuple[int, str, str]
     failures_left: int
     answer: ChargeAnswer | None = None
-    refunds: dict[int, str] = field(default_factory=dict)
-    """Number of failures before the refund -> id of the refund."""
+    refunds: dict[tuple[int | None, int], str] = field(default_factory=dict)
+    """Part (None: the rest) and number of failures before the refund -> id of the refund."""
+    disputed_by: tuple[int | None, int] | None = None
+    """The refund that was refused because the charge is disputed."""
 
 
 @dataclass
@@ -70,17 +72,21 @@ class InProcessGateway:
             order.failures_left = 0
             return order.answer
 
-    def refund(self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0) -> RefundAnswer:
+    def refund(
+        self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0, part: int | None = None
+    ) -> RefundAnswer:
         with self._lock:
             order = self._orders.get(order_id)
             charge = order.answer if order else None
             if order is None or not isinstance(charge, Captured) or charge.charge_id != charge_id:
                 raise CardProcessorRefused(f"Order {order_id} has no charge {charge_id}.")
-            if failed_before not in order.refunds:
-                return self._add_refund(order, charge, amount, failed_before)
-            if (before := self._refunds[order.refunds[failed_before]].amount) != amount:
+            key = (part, failed_before)
+            if key not in order.refunds:
+                return self._add_refund(order, charge, amount, key)
+            refund_id = order.refunds[key]
+            if (before := self._refunds[refund_id].amount) != amount:
                 raise CardProcessorRefused(f"Order {order_id} was refunded before with {before}, not {amount}.")
-            return self._look(order.refunds[failed_before])
+            return self._look(refund_id)
 
     def find_refund(self, refund_id: str) -> RefundAnswer:
         with self._lock:
@@ -96,16 +102,28 @@ class InProcessGateway:
             )
         return order
 
-    def _add_refund(self, order: OrderAtProcessor, charge: Captured, amount: int, failed_before: int) -> RefundAnswer:
-        statuses = (card_named(order.requested[2]) or TestCard()).refund if failed_before == 0 else SUCCEEDED
+    def _add_refund(
+        self, order: OrderAtProcessor, charge: Captured, amount: int, key: tuple[int | None, int]
+    ) -> RefundAnswer:
+        statuses = SUCCEEDED if order.refunds else (card_named(order.requested[2]) or TestCard()).refund
         if statuses == ("disputed",):
-            return RefundFailed("", "charge_disputed")
-        if amount > charge.amount:
+            order.disputed_by = order.disputed_by or key
+            if order.disputed_by == key:
+                return RefundFailed("", "charge_disputed")
+            statuses = SUCCEEDED
+        if amount > charge.amount - self._holding(order):
             return RefundFailed("", "invalid_amount")
-        refund_id = charge.charge_id.replace("ch_", "re_") + (f"_{failed_before}" if failed_before else "")
-        order.refunds[failed_before] = refund_id
+        part, failed_before = key
+        refund_id = charge.charge_id.replace("ch_", "re_") + (f"_part_{part}" if part else "")
+        refund_id += f"_{failed_before}" if failed_before else ""
+        order.refunds[key] = refund_id
         self._refunds[refund_id] = RefundAtProcessor(amount, statuses)
         return _refund_answer(refund_id, self._refunds[refund_id])
+
+    def _holding(self, order: OrderAtProcessor) -> int:
+        """Minor units of the refunds of a charge that have not failed."""
+        refunds = [self._refunds[refund_id] for refund_id in order.refunds.values()]
+        return sum(refund.amount for refund in refunds if refund.statuses[0] != "failed")
 
     def _look(self, refund_id: str) -> RefundAnswer:
         refund = self._refunds[refund_id]

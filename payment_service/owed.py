@@ -1,4 +1,4 @@
-"""The payments that keep money of a cancelled order: their refund has failed, or is pending for days."""
+"""The payments that keep money that is to go back: a refund of them has failed, or is pending for days."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -18,7 +18,8 @@ EVER_OWED = "select distinct originator_id from stored_events where topic = any(
 
 def owed(connection: Connection[Any]) -> Iterator[Unsettled]:
     """Every payment that needs a person."""
-    topics = [Payment.RefundFailed.TOPIC, Payment.RefundPending.TOPIC]
+    kinds = (Payment.RefundFailed, Payment.RefundPending, Payment.PartFailed, Payment.PartPending)
+    topics = [kind.TOPIC for kind in kinds]
     ids = [row[0] for row in connection.execute(EVER_OWED, (topics,))]
     for start in range(0, len(ids), PAGE):
         for history in aggregates.load(connection, ids[start : start + PAGE]).values():
@@ -28,9 +29,31 @@ def owed(connection: Connection[Any]) -> Iterator[Unsettled]:
 
 
 def why_owed(payment: Payment) -> str:
-    money = f"{payment.amount} {payment.currency} (minor units) of charge {payment.charge_id}"
+    """Each refund that needs a person, in one line; empty if there is none."""
+    is_old = datetime.now(UTC) - payment.modified_on > PENDING
+    found = []
     if payment.state == "refund_failed":
-        return f"the refund of {money} has failed ({payment.reason}): POST /payments/{payment.id}/refund tries it again"
-    if payment.state == "refund_pending" and datetime.now(UTC) - payment.modified_on > PENDING:
-        return f"refund {payment.refund_id} of {money} is pending since {payment.modified_on:%Y-%m-%d}"
-    return ""
+        found.append(failed(f"the refund of {money(payment, payment.refund_amount)}", payment.reason))
+    elif payment.state == "refund_pending" and is_old:
+        found.append(pending(payment, payment.refund_id, payment.refund_amount))
+    for part in payment.parts:
+        if part["state"] == "failed":
+            found.append(failed(f"refund {part['number']}, of {money(payment, part['amount'])},", part["failure"]))
+        elif part["state"] == "pending" and is_old:
+            found.append(pending(payment, part["refund_id"], part["amount"]))
+    again = (
+        f": POST /payments/{payment.id}/refund tries it again" if any("has failed" in line for line in found) else ""
+    )
+    return "; ".join(found) + again
+
+
+def money(payment: Payment, amount: int) -> str:
+    return f"{amount} {payment.currency} (minor units) of charge {payment.charge_id}"
+
+
+def failed(subject: str, reason: str) -> str:
+    return f"{subject} has failed ({reason})"
+
+
+def pending(payment: Payment, refund_id: str, amount: int) -> str:
+    return f"refund {refund_id} of {money(payment, amount)} is pending since {payment.modified_on:%Y-%m-%d}"

@@ -4,7 +4,7 @@ from uuid import UUID
 
 from contracts.inventory import StockReserved
 from contracts.orders import OrderCancelled
-from contracts.payments import LateChargeMade, RefundCheckDue, RefundRequested
+from contracts.payments import LateChargeMade, PartRefundRequested, RefundCheckDue, RefundRequested
 from ordersaga.inbox.limits import Limits, ResourceLimits
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
@@ -14,6 +14,7 @@ from payment_service.commands import (
     check_refund,
     record_cancellation,
     record_charge,
+    record_part,
     record_refund_check,
 )
 from payment_service.gateway import ChargeAnswer, ChargeRequest, Gateway, RefundAnswer
@@ -31,7 +32,7 @@ def limits_from(settings: PaymentSettings) -> Limits:
     return {CARD_PROCESSOR: ResourceLimits(settings.card_processor_calls_per_second, at_once)}
 
 
-def the_payment(message: StockReserved | RefundCheckDue | ToRefund) -> tuple[UUID]:
+def the_payment(message: StockReserved | RefundCheckDue | PartRefundRequested | ToRefund) -> tuple[UUID]:
     return (message.order_id,)
 
 
@@ -42,7 +43,12 @@ def may_be_charged(message: StockReserved, transaction: Transaction) -> bool:
 
 def is_refundable(message: ToRefund, transaction: Transaction) -> bool:
     payment = transaction.find(Payment, message.order_id)
-    return payment is not None and payment.is_refundable
+    return payment is not None and payment.is_refundable and payment.rest > 0
+
+
+def is_part_requested(message: PartRefundRequested, transaction: Transaction) -> bool:
+    payment = transaction.find(Payment, message.order_id)
+    return payment is not None and payment.part(message.part)["state"] == "requested"
 
 
 def is_watched(message: RefundCheckDue, transaction: Transaction) -> bool:
@@ -78,11 +84,23 @@ def charge(message: StockReserved, transaction: Transaction, gateway: Gateway) -
 
 
 def refund_charge(message: ToRefund, transaction: Transaction, gateway: Gateway) -> RefundAnswer | None:
-    """Outside step: refund the charge of the order, once."""
+    """Outside step: refund what is left of the charge of the order, once.
+
+    The messages of an order are handled one after the other, so no part is made or fails between two attempts, and both
+    ask for the same amount.
+    """
     payment = transaction.find(Payment, message.order_id)
-    if payment is None or not payment.is_refundable:
+    if payment is None or not payment.is_refundable or not payment.rest:
         return None
-    return gateway.refund(message.order_id, payment.charge_id, payment.amount, payment.failed_refunds)
+    return gateway.refund(message.order_id, payment.charge_id, payment.rest, payment.failed_refunds)
+
+
+def refund_part(message: PartRefundRequested, transaction: Transaction, gateway: Gateway) -> RefundAnswer | None:
+    """Outside step: refund a part of the charge, once."""
+    payment = transaction.find(Payment, message.order_id)
+    if payment is None or (part := payment.part(message.part))["state"] != "requested":
+        return None
+    return gateway.refund(message.order_id, payment.charge_id, part["amount"], part["failed_refunds"], part["number"])
 
 
 def find_refund(message: RefundCheckDue, transaction: Transaction, gateway: Gateway) -> RefundAnswer | None:
@@ -151,6 +169,21 @@ def when_refund_requested_refund_again(
 
 
 @reactions.to(
+    PartRefundRequested,
+    loads=the_payment,
+    outside=refund_part,
+    needs_outside=is_part_requested,
+    resource=CARD_PROCESSOR,
+    operation="refund",
+    at_once=4,
+)
+def when_part_refund_requested_refund_it(
+    message: PartRefundRequested, transaction: Transaction, answer: RefundAnswer | None
+) -> None:
+    record_part(transaction, message.order_id, message.part, answer)
+
+
+@reactions.to(
     RefundCheckDue,
     loads=the_payment,
     outside=find_refund,
@@ -162,7 +195,7 @@ def when_refund_requested_refund_again(
 def when_refund_check_due_record_how_it_stands(
     message: RefundCheckDue, transaction: Transaction, answer: RefundAnswer | None
 ) -> None:
-    record_refund_check(transaction, message.order_id, answer)
+    record_refund_check(transaction, message.order_id, message.refund_id, answer)
 
 
 @reactions.to_deadline(REFUND_CHECK)

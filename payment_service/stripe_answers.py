@@ -67,6 +67,12 @@ def refund_answer(refund: stripe.Refund) -> RefundAnswer:
     return RefundPending(refund.id)
 
 
+def part_of(refund: stripe.Refund) -> int | None:
+    """The number of the part of the payment that it refunds."""
+    metadata = refund.metadata
+    return int(metadata["part"]) if metadata and "part" in metadata else None
+
+
 def refunded_before(refunds: Sequence[stripe.Refund], amount: int) -> RefundAnswer | None:
     """The newest refund that holds, with the sum of all that hold; None while that is less than `amount`."""
     holding = [refund for refund in refunds if refund.status not in NO_MONEY_BACK]

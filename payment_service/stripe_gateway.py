@@ -22,7 +22,15 @@ from payment_service.gateway import (
     RefundAnswer,
     RefundFailed,
 )
-from payment_service.stripe_answers import best_of, captured, is_replayed, refund_answer, refunded_before, settled
+from payment_service.stripe_answers import (
+    best_of,
+    captured,
+    is_replayed,
+    part_of,
+    refund_answer,
+    refunded_before,
+    settled,
+)
 
 Answer = TypeVar("Answer")
 Options = dict[str, Any]
@@ -125,36 +133,58 @@ class StripeGateway:
             raise
         return NotCharged()
 
-    def refund(self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0) -> RefundAnswer:
-        def create(options: Options) -> stripe.Refund:
-            asked: Any = {"charge": charge_id, "amount": amount, "metadata": {"order_id": str(order_id)}}
-            return self._refunds.create(asked, options)  # type: ignore[arg-type]
+    def refund(
+        self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0, part: int | None = None
+    ) -> RefundAnswer:
+        name = {"order_id": str(order_id)} | ({"part": str(part)} if part else {})
 
-        with self._translating(f"refund charge {charge_id} of order {order_id}"):
+        def create(options: Options) -> RefundAnswer:
+            asked: Any = {"charge": charge_id, "amount": amount, "metadata": name}
+            refund = self._refunds.create(asked, options)  # type: ignore[arg-type]
+            return refund_answer(self._refunds.retrieve(refund.id) if is_replayed(refund) else refund)
+
+        def made_before() -> RefundAnswer | None:
+            return self._refunded_before(charge_id, amount, part)
+
+        key = f"refund:{order_id}:" + (f"part:{part}:" if part else "") + str(failed_before)
+        with self._translating(f"refund {f'part {part} of ' if part else ''}charge {charge_id} of order {order_id}"):
             try:
-                refund = self._first_free_key(f"refund:{order_id}:{failed_before}", create)
+                return self._first_free_key(key, create, made_before)
             except stripe.InvalidRequestError as error:
                 if error.code != "charge_already_refunded":
                     return RefundFailed("", error.code or f"invalid_{error.param}")
-                if answer := self._refunded_before(charge_id, amount):
+                if answer := made_before():
                     return answer
+                if part:
+                    return RefundFailed("", error.code)
                 raise
             except stripe.APIError:
-                if answer := self._refunded_before(charge_id, amount):
+                if answer := made_before():
                     return answer
                 raise
-            return refund_answer(self._refunds.retrieve(refund.id) if is_replayed(refund) else refund)
 
     def find_refund(self, refund_id: str) -> RefundAnswer:
         with self._translating(f"find refund {refund_id}"):
             return refund_answer(self._refunds.retrieve(refund_id))
 
-    def _refunded_before(self, charge_id: str, amount: int) -> RefundAnswer | None:
-        """What became of the charge's refunds, also of those made by hand; None if they are less than `amount`."""
-        return refunded_before(self._refunds.list({"charge": charge_id, "limit": 100}).data, amount)
+    def _refunded_before(self, charge_id: str, amount: int, part: int | None) -> RefundAnswer | None:
+        """What became of the refund of this part, or without one of all that are of no part, also those made by hand.
 
-    def _first_free_key(self, name: str, call: Callable[[Options], Answer]) -> Answer:
+        None if they are less than `amount`.
+        """
+        refunds = self._refunds.list({"charge": charge_id, "limit": 100}).data
+        return refunded_before([refund for refund in refunds if part_of(refund) == part], amount)
+
+    def _first_free_key(
+        self,
+        name: str,
+        call: Callable[[Options], Answer],
+        made_before: Callable[[], Answer | None] = lambda: None,
+    ) -> Answer:
         """Make a request under the first of its idempotency keys for which Stripe has not stored a 500.
+
+        `made_before` looks, after such a 500, whether the request has taken effect all the same: a second part of the
+        same amount would be accepted.
 
         A 500 that is stored is replayed for as long as the key is kept, so it must not be the end of the request; a
         500 that was answered just now is raised, so that the caller looks up what came of it.
@@ -165,6 +195,8 @@ class StripeGateway:
             except stripe.APIError as error:
                 if not is_replayed(error):
                     raise
+                if (answer := made_before()) is not None:
+                    return answer
         raise CardProcessorUnavailable(f"{self._base} has answered {MAX_KEYS} requests {name} with a 500.")
 
     @contextmanager

@@ -22,7 +22,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import TypeEngine
 
-from projections.views import payments, sagas
+from projections.views import payments, refunds, sagas
 from projections.views.columns import ViewColumn
 
 metadata = MetaData()
@@ -108,6 +108,18 @@ payment_view = Table(
 )
 """Amounts in minor units; `state` is captured, declined, charged_late, refund_pending, refund_failed, refund_requested
 or refunded."""
+
+refund_view = Table(
+    "refund_view",
+    metadata,
+    Column("order_id", Uuid, primary_key=True),
+    Column("part", BigInteger, primary_key=True),
+    *columns_of(refunds.COLUMNS),
+    Column("state", Text, GENERATED, nullable=False),
+    Index("refund_view_failed", "order_id", postgresql_where=text("state = 'failed'")),
+    Index("refund_view_refund", "refund_id", postgresql_where=text("refund_id is not null")),
+)
+"""Amounts in minor units; `state` is requested, pending, refunded or failed."""
 
 order_notes = Table(
     "order_notes",

@@ -101,6 +101,8 @@ class Demo:
 
     def _update(self, order: DemoOrder, order_id: UUID) -> None:
         found = self.shop.order_of(order.customer, order_id)
+        if found["state"] == "confirmed" and order.scenario.refund:
+            self.shop.refund_part(order_id, order.scenario.refund, "one piece was broken")
         if found["state"] == "confirmed" and order.scenario.cancel == "when confirmed":
             self.shop.cancel(order.customer, order_id)
             return

@@ -41,10 +41,13 @@ class Scenario:
     """Empty: one of the ordinary baskets in turn."""
     cancel: str = ""
     """`at once`, `when confirmed`, or never."""
+    refund: int = 0
+    """Minor units that an operator refunds once it is confirmed, before it is cancelled."""
 
 
 SCENARIOS = [
-    Scenario("paid", 26),
+    Scenario("paid", 24),
+    Scenario("paid, a part refunded", 2, refund=150),
     Scenario("paid, slow card", 4, card="pm_sim_delay_300"),
     Scenario("declined", 6, card="pm_card_chargeDeclined"),
     Scenario("insufficient funds", 4, card="pm_card_chargeDeclinedInsufficientFunds"),
@@ -52,7 +55,8 @@ SCENARIOS = [
     Scenario("race for the last lamps", 6, basket=(("lamp", 1), ("tea", 1))),
     Scenario("out of stock", 2, basket=(("cup", 1), ("kettle", 9_999))),
     Scenario("cancelled in flight", 6, card="pm_sim_delay_300", cancel="at once"),
-    Scenario("cancelled after confirmation", 4, cancel="when confirmed"),
+    Scenario("cancelled after confirmation", 2, cancel="when confirmed"),
+    Scenario("refunded in part, then cancelled", 2, cancel="when confirmed", refund=150),
     Scenario("deadline passed", 3, card="pm_sim_error_500_9"),
 ]
 """65 orders. The last card fails nine times before it works, which takes longer than the demo's deadline."""

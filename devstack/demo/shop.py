@@ -85,6 +85,11 @@ class Shop:
         url = f"{self.addresses.payments}/payments/{order_id}/refund"
         self._call("POST", url, self._operator, {"reason": reason})
 
+    def refund_part(self, order_id: UUID, amount: int, reason: str) -> None:
+        """Have a part of the payment refunded, once for each order."""
+        url, key = f"{self.addresses.payments}/payments/{order_id}/refunds", {"Idempotency-Key": f"part-of-{order_id}"}
+        self._call("POST", url, self._operator, {"amount": amount, "reason": reason}, key)
+
     def order_of(self, customer: str, order_id: UUID) -> dict[str, Any]:
         return self._call("GET", f"{self.addresses.orders}/orders/{order_id}", self._customer(customer))
 

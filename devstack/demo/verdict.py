@@ -43,6 +43,7 @@ def of_order(books: Books, order: Order) -> Iterator[Violation]:
     rules: dict[str, Callable[[Books, Order], str | None]] = {
         "every order ends": not_ended,
         "one charge per confirmed order": charged_otherwise_than_once,
+        "every part that is requested goes back": unfinished_part,
         "nothing is kept of a cancelled order": kept_money,
         "stock follows the order": wrong_stock,
     }
@@ -60,9 +61,17 @@ def charged_otherwise_than_once(books: Books, order: Order) -> str | None:
     if order.state != "confirmed":
         return None
     charges = [(charge["amount"], charge["amount_refunded"]) for charge in books.charges.get(str(order.id), [])]
-    if charges != [(order.total, 0)]:
-        return f"total {order.total}, but the processor's charges and refunds are {charges}"
+    payment = books.payments.get(order.id)
+    back = payment.made_in_parts if payment else 0
+    if charges != [(order.total, back)]:
+        return f"total {order.total}, {back} back in parts, but the processor's charges and refunds are {charges}"
     return None
+
+
+def unfinished_part(books: Books, order: Order) -> str | None:
+    payment = books.payments.get(order.id)
+    open_parts = [part["number"] for part in payment.parts if part["state"] == "requested"] if payment else []
+    return f"refunds {open_parts} are requested and not made" if open_parts else None
 
 
 def kept_money(books: Books, order: Order) -> str | None:

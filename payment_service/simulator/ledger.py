@@ -49,7 +49,8 @@ create table if not exists refunds (
     created integer not null,
     first_status text not null default 'succeeded',
     later_status text not null default 'succeeded',
-    changes_at integer not null default 0
+    changes_at integer not null default 0,
+    part text  -- of the payment, as the caller names it
 ) strict;
 create table if not exists disputes (charge text primary key references charges) strict;
 create index if not exists intents_of_order on payment_intents (order_id);
@@ -62,6 +63,7 @@ ADDED = {
         "first_status text not null default 'succeeded'",
         "later_status text not null default 'succeeded'",
         "changes_at integer not null default 0",
+        "part text",
     ),
 }
 """Columns that a ledger of an older simulator lacks."""

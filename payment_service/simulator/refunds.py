@@ -30,7 +30,7 @@ class Refunds:
                 return refusal(RefusedRequest(f"Charge {charge['id']} is disputed.", code="charge_disputed"))
             is_error = statuses == ("error",)
             made = SUCCEEDED if is_error or statuses == ("disputed",) else statuses
-            refund = transaction.add_refund(key, charge["id"], amount, made)
+            refund = transaction.add_refund(key, asked, amount, made)
             if is_error:
                 return failure()
             return SimulatedAnswer(200, json.dumps(shapes.refund(fetch(transaction, refund))))

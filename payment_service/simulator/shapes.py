@@ -14,7 +14,7 @@ PAYMENT_PARAMETERS = re.compile(
 )
 CONFIRM_PARAMETERS = re.compile("error_on_requires_action")
 CANCEL_PARAMETERS = re.compile("cancellation_reason")
-REFUND_PARAMETERS = re.compile(r"charge|amount|metadata\[order_id\]")
+REFUND_PARAMETERS = re.compile(r"charge|amount|metadata\[(order_id|part)\]")
 CURRENCIES = """
     aed afn all amd ang aoa ars aud awg azn bam bbd bdt bgn bhd bif bmd bnd bob brl bsd bwp byn bzd cad cdf chf clp
     cny cop crc cve czk djf dkk dop dzd egp etb eur fjd fkp gbp gel gip gmd gnf gtq gyd hkd hnl htg huf idr ils inr
@@ -65,9 +65,10 @@ def is_confirmed(form: Mapping[str, str]) -> bool:
 
 
 def refund_asked(form: Mapping[str, str]) -> Row:
-    """The charge and the amount; None refunds the whole rest."""
+    """The charge, the amount (None refunds the whole rest), and the part that the caller names."""
     refuse_unknown(form, REFUND_PARAMETERS)
-    return {"charge": _required(form, "charge"), "amount": _amount(form) if "amount" in form else None}
+    amount = _amount(form) if "amount" in form else None
+    return {"charge": _required(form, "charge"), "amount": amount, "part": form.get("metadata[part]")}
 
 
 def refuse_unknown(form: Mapping[str, str], known: re.Pattern[str]) -> None:
@@ -158,7 +159,7 @@ def refund(row: Row) -> Row:
         "charge": row["charge"],
         "created": row["created"],
         "currency": row["currency"],
-        "metadata": {"order_id": row["order_id"]} if row["order_id"] else {},
+        "metadata": {name: row[name] for name in ("order_id", "part") if row[name]},
         "payment_intent": row["payment_intent"],
         "status": row["status"],
     }

@@ -20,8 +20,8 @@ from charges join requests using (idempotency_key) left join refunds on refunds.
 where {{condition}} group by charges.id order by charges.rowid
 """  # noqa: S608 - constants
 REFUNDS = f"""
-select refunds.id, refunds.charge, refunds.idempotency_key, refunds.amount, refunds.created, {REFUND_STATUS} as status,
-    requests.attempts, charges.order_id, charges.currency, charges.payment_intent
+select refunds.id, refunds.charge, refunds.idempotency_key, refunds.amount, refunds.created, refunds.part,
+    {REFUND_STATUS} as status, requests.attempts, charges.order_id, charges.currency, charges.payment_intent
 from refunds join requests using (idempotency_key) join charges on charges.id = refunds.charge
 where {{condition}} order by refunds.rowid
 """  # noqa: S608 - constants
@@ -122,12 +122,13 @@ class LedgerTransaction:
         )
         self.set_status(intent["id"], "requires_payment_method" if decline_code else "succeeded")
 
-    def add_refund(self, key: str, charge: str, amount: int, statuses: tuple[str, ...]) -> str:
+    def add_refund(self, key: str, asked: Row, amount: int, statuses: tuple[str, ...]) -> str:
         refund = f"re_sim_{token_hex(12)}"
         self._rows(
-            "insert into refunds values (:id, :charge, :key, :amount, :now, :first, :later, :changes_at)",
+            "insert into refunds values (:id, :charge, :key, :amount, :now, :first, :later, :changes_at, :part)",
             id=refund,
-            charge=charge,
+            charge=asked["charge"],
+            part=asked["part"],
             key=key,
             amount=amount,
             first=statuses[0],

@@ -16,8 +16,16 @@ class Commands:
         self._post("order_service", f"/orders/{order_id}/cancellation", token, reason)
 
     def refund(self, token: str, order_id: UUID, reason: str) -> None:
-        """Have a failed refund tried again."""
+        """Have failed refunds tried again."""
         self._post("payment_service", f"/payments/{order_id}/refund", token, reason)
+
+    def refund_part(self, token: str, order_id: UUID, amount: int, reason: str, key: str) -> None:
+        """Have a part of the payment refunded; `amount` in minor units, and the same `key` is the same refund."""
+        body = {"amount": amount, "reason": reason}
+        path, headers = f"/payments/{order_id}/refunds", {"Idempotency-Key": key}
+        self._services.request(
+            "POST", "payment_service", path, token, ACTION_TIMEOUT_SECONDS, json=body, headers=headers
+        )
 
     def _post(self, service: str, path: str, token: str, reason: str) -> None:
         self._services.request("POST", service, path, token, ACTION_TIMEOUT_SECONDS, json={"reason": reason})

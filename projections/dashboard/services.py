@@ -163,7 +163,7 @@ class Services:
         """The response to one request. Raises ServiceRefused, also for a redirect, which is not followed."""
         if service not in self.urls:
             raise ServiceRefused(f"No service is called {service} here: SERVICES names those that are.", 404)
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {**more.pop("headers", {}), "Authorization": f"Bearer {token}"}
         try:
             response = self._session.request(
                 method, self.urls[service] + path, headers=headers, timeout=seconds, allow_redirects=False, **more

@@ -70,6 +70,9 @@ from payment_view where charge_id = %(name)s limit 10)
 union all
 (select 'refund', refund_id, 'payment ' || replace(state, '_', ' '), order_id
 from payment_view where refund_id = %(name)s limit 10)
+union all
+(select 'refund', refund_id, 'part ' || part || ' ' || state, order_id
+from refund_view where refund_id = %(name)s limit 10)
 """)
 
 

@@ -100,7 +100,7 @@ def reserved(saga: Saga) -> SagaStep:
 def charged(saga: Saga) -> SagaStep:
     charged_at = saga.captured_at or saga.late_charge_at
     if charged_at:
-        refunded_at = saga.refunded_at if saga.refund == "succeeded" else None
+        refunded_at = saga.refunded_at if saga.cancelled_at and saga.refund == "succeeded" else None
         return done_or_compensated("charged", charged_at, refunded_at, saga.cancelled_at is not None)
     if saga.declined_at:
         return SagaStep(name="charged", state="failed", at=saga.declined_at, reason=saga.decline)

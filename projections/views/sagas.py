@@ -7,12 +7,12 @@ from contracts.payments import (
     LateChargeMade,
     PaymentCaptured,
     PaymentDeclined,
-    PaymentRefunded,
+    PaymentRefundedV2,
     RefundFailed,
     RefundPending,
 )
 from ordersaga.envelope.versions import newest
-from projections.views.columns import LAST_TIME, NUMBER_OF_MESSAGES, correlation_of, field_of, time_of
+from projections.views.columns import ALL_BACK, LAST_TIME, NUMBER_OF_MESSAGES, correlation_of, field_of, time_of
 from projections.views.view import view_of_orders
 
 COLUMNS = {
@@ -30,7 +30,7 @@ COLUMNS = {
     "late_charge_at": time_of(LateChargeMade),
     "declined_at": time_of(PaymentDeclined),
     "decline": field_of("reason", PaymentDeclined),
-    "refunded_at": time_of(PaymentRefunded),
+    "refunded_at": time_of(PaymentRefundedV2, where=ALL_BACK),
     "refund_pending_at": time_of(RefundPending),
     "refund_failed_at": time_of(RefundFailed),
     "confirmed_at": time_of(OrderConfirmed),

@@ -27,18 +27,29 @@ def view_of_orders(table: str, columns: Mapping[str, ViewColumn], counted: Itera
 
     LAST_TIME and NUMBER_OF_MESSAGES include the messages of the contracts of all columns, and of those `counted`.
     """
+    return view_of({"order_id": "key::uuid"}, table, columns, counted)
+
+
+def view_of(
+    keys: Mapping[str, str],
+    table: str,
+    columns: Mapping[str, ViewColumn],
+    counted: Iterable[type[Contract]] = (),
+    where: str = "true",
+) -> FoldedView:
+    """A view with one row for each value of these key columns, given with the expression of each; `where` is a
+    condition on the messages."""
     facts = {name: column.contracts for name, column in columns.items() if column.contracts}
     contracts = dict.fromkeys([*counted, *(contract for read in facts.values() for contract in read)])
     separator = ",\n    "
     fold = f"""
-insert into {table} (order_id, {", ".join(columns)})
-select key::uuid,
-    {separator.join(column.batch for column in columns.values())}
+insert into {table} ({", ".join([*keys, *columns])})
+select {separator.join([*keys.values(), *(column.batch for column in columns.values())])}
 from upcast_log
-where {RANGE} and {is_one_of(contracts)}
-group by key
-order by key
-on conflict (order_id) do update set
+where {RANGE} and {is_one_of(contracts)} and {where}
+group by {", ".join(keys.values())}
+order by {", ".join(keys.values())}
+on conflict ({", ".join(keys)}) do update set
     {separator.join(f"{name} = {column.merge.format(table=table, column=name)}" for name, column in columns.items())}
 """  # noqa: S608 - names of ours
     return FoldedView(table, fold, facts)

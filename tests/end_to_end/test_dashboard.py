@@ -11,6 +11,7 @@ import pytest
 import requests
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from contracts.payments import PartRefundRequested
 from tests.shop.support.browser import CHROMIUM, TIMEOUT_MS, WITHOUT_CHROMIUM, Scheme, Visit, chromium, visit
 from tests.shop.support.whole_stack import WholeStack
 from tests.support.wait import until
@@ -234,6 +235,7 @@ def test_an_operator_acts_from_the_page_of_an_order_and_reads_its_messages_in_pl
             )
             page.locator(".timeline summary", has_text="Order placed").press("Enter")
             expect(page.locator(".timeline details[open] pre")).to_contain_text('"customer": "alice"')
+            refund_a_part(page)
             page.get_by_label("Reason").fill("wrong address")
             page.get_by_role("button", name="Cancel order").click()
             page.get_by_role("button", name="Yes, cancel the order").click(timeout=TIMEOUT_MS)
@@ -243,6 +245,28 @@ def test_an_operator_acts_from_the_page_of_an_order_and_reads_its_messages_in_pl
             ("the shelves are mended",)
         ]
         assert stack.shop().order_of("alice", UUID(order))["reason"] == "wrong address"
+        asked = "select actor from outbox where key = %s and contract = %s"
+        assert stack.rows("payment_service", asked, order, PartRefundRequested.NAME) == [("olivia",)]
+        until(lambda: stack.shop().payment_of(UUID(order))["state"] == "refunded")
+        paid = stack.shop().payment_of(UUID(order))
+        assert (paid["refunded"], [part["amount"] for part in paid["refunds"]]) == (paid["amount"], [150])
+
+
+def refund_a_part(page: Page) -> None:
+    """After what is not possible was said; a button that is pressed twice refunds once."""
+    result, part = page.locator("#order-result"), page.get_by_role("button", name="Refund a part")
+    page.get_by_label("Reason").fill("one cup was broken")
+    for amount, said in (("a cup", "Enter the amount to refund first"), ("9999", "is more than the")):
+        page.get_by_label("Amount of a part").fill(amount)
+        part.click()
+        expect(result).to_contain_text(said, timeout=TIMEOUT_MS)
+    page.get_by_label("Amount of a part").fill("1.50")
+    part.click()
+    page.get_by_role("button", name="Yes, refund €1.50").dblclick(timeout=TIMEOUT_MS)
+    expect(result).to_contain_text("The refund is requested", timeout=TIMEOUT_MS)
+    made = page.locator("dl.pairs", has_text="Part 1")
+    expect(made).to_contain_text("€1.50 Refunded", timeout=TIMEOUT_MS)
+    expect(made).to_contain_text("one cup was broken")
 
 
 def test_a_dry_run_of_an_order_of_many_lines_is_shown_and_the_page_goes_on(stack: WholeStack, browser: Browser) -> None:

@@ -271,6 +271,45 @@ def test_the_status_of_a_refund_is_read_and_a_failed_one_can_be_made_again(
         assert again.refund_id != answer.refund_id
 
 
+def test_each_part_is_one_refund_and_all_are_within_the_charge(gateway: Gateway, order_id: UUID) -> None:
+    charge = captured(gateway.charge(asked(order_id, 900, "EUR", "pm_card_visa"))).charge_id
+    first = refunded(gateway.refund(order_id, charge, 300, part=1))
+    assert gateway.refund(order_id, charge, 300, part=1) == first
+    second = refunded(gateway.refund(order_id, charge, 300, part=2))
+    assert (first.amount, second.amount, first.refund_id != second.refund_id) == (300, 300, True)
+    assert isinstance(gateway.refund(order_id, charge, 301, part=3), RefundFailed)
+    rest = refunded(gateway.refund(order_id, charge, 300))
+    assert rest.amount == 300
+    assert gateway.refund(order_id, charge, 300) == rest
+    assert isinstance(gateway.refund(order_id, charge, 1, part=4), RefundFailed)
+
+
+@pytest.mark.parametrize("card", ["pm_sim_refund_failed", "pm_sim_disputed"])
+def test_the_card_says_how_the_first_refund_goes_also_that_of_a_part(
+    gateway: Gateway, order_id: UUID, card: str
+) -> None:
+    charge = captured(gateway.charge(asked(order_id, 900, "EUR", card))).charge_id
+    assert isinstance(gateway.refund(order_id, charge, 300, part=1), RefundFailed)
+    assert isinstance(gateway.refund(order_id, charge, 300, part=1), RefundFailed)
+    assert refunded(gateway.refund(order_id, charge, 300, 0, part=2)).amount == 300
+    assert refunded(gateway.refund(order_id, charge, 300, 1, part=1)).amount == 300
+    assert refunded(gateway.refund(order_id, charge, 300)).amount == 300
+
+
+def test_the_rest_is_not_taken_for_refunded_because_parts_of_its_amount_are(
+    simulator: Simulator, order_id: UUID
+) -> None:
+    """A 500 that the processor has stored makes the gateway look for the refund, and there is a part of its amount."""
+    gateway = simulator.gateway()
+    charge = captured(gateway.charge(asked(order_id, 900, "EUR", "pm_sim_refund_500"))).charge_id
+    part = refunded(gateway.refund(order_id, charge, 450, part=1))
+    assert gateway.refund(order_id, charge, 450, part=1) == part
+    rest = refunded(gateway.refund(order_id, charge, 450))
+    assert rest.refund_id != part.refund_id
+    assert [each["amount"] for each in simulator.ledger(order_id)["refunds"]] == [450, 450]
+    assert gateway.refund(order_id, charge, 450, part=2) == RefundFailed("", "charge_already_refunded")
+
+
 def test_a_disputed_charge_is_not_refunded_until_the_dispute_is_over(gateway: Gateway, order_id: UUID) -> None:
     charge = captured(gateway.charge(asked(order_id, 900, "EUR", "pm_sim_disputed")))
     for _ in range(2):

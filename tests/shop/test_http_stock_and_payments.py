@@ -15,7 +15,7 @@ from ordersaga.envelope.message import Cause
 from ordersaga.store.transaction import decide
 from payment_service.announcements import announcements
 from payment_service.commands import record_cancellation, record_charge
-from payment_service.gateway import Captured, RefundFailed
+from payment_service.gateway import Captured, Refunded, RefundFailed
 from tests.conftest import AnyServers
 from tests.support.api import Api, serving, token
 
@@ -161,3 +161,54 @@ def test_an_operator_has_a_failed_refund_tried_again(payments: Api) -> None:
         assert (accepted.status_code, accepted.json()["state"]) == (202, "refund_requested")
         versions.add(accepted.json()["version"])
     assert len(versions) == 1
+
+
+def refund_part(
+    api: Api, order_id: UUID, body: dict[str, object], caller: str | None = OPERATOR, key: str | None = None
+) -> requests.Response:
+    headers = {"Idempotency-Key": key or str(uuid4())}
+    return api.call("POST", f"/payments/{order_id}/refunds", caller, headers, json=body)
+
+
+def test_an_operator_refunds_parts_until_nothing_is_left(payments: Api) -> None:
+    order_id, wanted = uuid4(), {"amount": 1980, "reason": "one cup was broken"}
+    charge(payments, order_id)
+    for _ in range(2):
+        accepted = refund_part(payments, order_id, wanted, key=f"cup-{order_id}")
+        assert accepted.status_code == 202
+        assert (accepted.json()["state"], accepted.json()["refundable"]) == ("captured", 1000)
+    assert accepted.headers["Idempotency-Replayed"] == "true"
+    [part] = payments.call("GET", f"/payments/{order_id}", AUDITOR).json()["refunds"]
+    assert part.items() >= {"number": 1, "amount": 1980, "state": "requested", "reason": "one cup was broken"}.items()
+    beyond = refund_part(payments, order_id, {**wanted, "amount": 1001})
+    assert (beyond.status_code, beyond.json()["type"]) == (409, "urn:problem:more-than-is-left")
+    assert "1000 EUR (minor units)" in beyond.json()["detail"]
+    assert refund_part(payments, order_id, {**wanted, "amount": 1000}).json()["refundable"] == 0
+
+
+def test_a_part_is_refused_to_whom_and_of_what_it_is_not_for(payments: Api) -> None:
+    order_id, wanted = uuid4(), {"amount": 1, "reason": "a discount"}
+    charge(payments, order_id)
+    before = payments.count("stored_events", "outbox")
+    for caller, status in ((CUSTOMER, 403), (AUDITOR, 403), (None, 401)):
+        assert refund_part(payments, order_id, wanted, caller).status_code == status
+    for wrong in ({"amount": 0}, {"amount": "1"}, {"amount": 1.5}, {"reason": ""}, {"currency": "EUR"}):
+        assert refund_part(payments, order_id, {**wanted, **wrong}).status_code == 422
+    assert payments.call("POST", f"/payments/{order_id}/refunds", OPERATOR, json=wanted).status_code == 400
+    assert refund_part(payments, uuid4(), wanted).status_code == 404
+    assert payments.count("stored_events", "outbox") == before
+    with payments.database.connect() as connection:
+        refunded = Refunded("re_1", 2980)
+        decide(connection, announcements, Cause(uuid4()), lambda it: record_cancellation(it, order_id, refunded))
+    late = refund_part(payments, order_id, wanted)
+    assert (late.status_code, late.json()["type"]) == (409, "urn:problem:not-captured")
+    assert "is refunded" in late.json()["detail"]
+
+
+def test_parts_that_are_requested_all_at_once_are_never_more_than_was_captured(payments: Api) -> None:
+    order_id = uuid4()
+    charge(payments, order_id)
+    with ThreadPoolExecutor(8) as pool:
+        wanted = {"amount": 1000, "reason": "a discount"}
+        answers = list(pool.map(lambda _: refund_part(payments, order_id, wanted).status_code, range(8)))
+    assert sorted(answers) == [202, 202, *[409] * 6]

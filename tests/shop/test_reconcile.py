@@ -53,12 +53,16 @@ def test_the_command_of_the_launcher_names_what_one_order_lacks(shop: Shop) -> N
     assert "Nothing is known of key" in run(shop, "--key", str(uuid4()), expect=1).stderr
 
 
-def test_a_refund_that_failed_is_named_until_it_is_made(empty_shop: Shop) -> None:
+@pytest.mark.parametrize("part", [0, 30], ids=["of a cancelled order", "of a part"])
+def test_a_refund_that_failed_is_named_until_it_is_made(empty_shop: Shop, part: int) -> None:
     shop = empty_shop
     shop.saga.receive_stock("cup", 1)
     order_id = shop.saga.place([UnpricedLine("cup", 1)], "pm_sim_disputed")
     shop.saga.settle()
-    shop.saga.cancel(order_id)
+    if part:
+        shop.saga.refund_part(order_id, part)
+    else:
+        shop.saga.cancel(order_id)
     shop.saga.settle()
     shop.log_all()
     [finding] = shop.findings()

@@ -83,6 +83,28 @@ def test_one_order_ends_right_in_every_interleaving(
     assert ends > 1
 
 
+@pytest.mark.parametrize(
+    ("card", "allowed"),
+    [
+        ("pm_card_visa", Allowance(cancellations=1, deadlines=0, copies=0, parts=2)),
+        ("pm_sim_refund_pending_failed", Allowance(cancellations=1, deadlines=0, copies=0, parts=1)),
+        ("pm_sim_disputed", Allowance(cancellations=1, deadlines=0, copies=1, parts=1)),
+    ],
+    ids=["refunded", "pending, then failed", "disputed"],
+)
+def test_parts_of_a_confirmed_order_and_its_cancellation_meet_in_every_interleaving(
+    card: str, allowed: Allowance
+) -> None:
+    saga = new_saga()
+    saga.receive_stock("cup", 2)
+    saga.place([UnpricedLine("cup", 2)], card)
+    saga.settle()
+    saga.past.clear()
+    states, ends = explore(saga, allowed)
+    assert states > 200, "the moves reach fewer states than they did: has a way been closed?"
+    assert ends > 1
+
+
 @pytest.fixture
 def charge_and_cancellation() -> Saga:
     """Stock is reserved and the customer cancels: payments can hear of both, in either order."""
@@ -161,6 +183,63 @@ def test_a_failed_refund_is_owed_until_an_operator_has_it_made_again() -> None:
     saga.settle()
     check_end(saga)
     assert (saga.owed(), saga.till.kept(order_id)) == ([], 0)
+
+
+@pytest.mark.parametrize(
+    ("card", "parts", "end"),
+    [
+        ("pm_card_visa", [200], ["refunded"]),
+        ("pm_card_visa", [50, 60], ["refunded", "refunded"]),
+        ("pm_sim_refund_pending", [50, 60], ["refunded", "refunded"]),
+        ("pm_sim_refund_failed", [50, 60], ["taken_over", "refunded"]),
+        ("pm_sim_disputed", [50], ["taken_over"]),
+        ("pm_sim_refund_failed_late", [50], ["taken_over"]),
+    ],
+)
+def test_a_cancellation_after_parts_gives_back_exactly_the_rest(card: str, parts: list[int], end: list[str]) -> None:
+    saga = new_saga()
+    saga.receive_stock("cup", 2)
+    order_id = saga.place([UnpricedLine("cup", 2)], card)
+    saga.settle()
+    for amount in parts:
+        saga.refund_part(order_id, amount)
+        saga.settle()
+    check_end(saga)
+    saga.cancel(order_id)
+    saga.settle()
+    check_end(saga)
+    assert (saga.till.kept(order_id), payment_of(saga).state) == (0, "refunded")
+    assert [part["state"] for part in payment_of(saga).parts] == end
+
+
+def test_a_part_that_fails_after_the_cancellation_is_owed_until_it_is_made_again() -> None:
+    saga = new_saga()
+    saga.receive_stock("cup", 2)
+    order_id = saga.place([UnpricedLine("cup", 2)], "pm_sim_refund_pending_failed")
+    saga.settle()
+    saga.refund_part(order_id, 50)
+    while saga.pipes or saga.lines:
+        move_all(saga)
+    saga.cancel(order_id)
+    while saga.pipes or saga.lines:
+        move_all(saga)
+    assert (payment_of(saga).state, payment_of(saga).refund_amount) == ("refunded", 150)
+    saga.check_refund(order_id)
+    saga.settle()
+    check_end(saga)
+    assert (saga.owed(), saga.till.kept(order_id)) == ([order_id], 50)
+    saga.retry_refund(order_id)
+    saga.settle()
+    check_end(saga)
+    assert (saga.owed(), saga.till.kept(order_id)) == ([], 0)
+
+
+def move_all(saga: Saga) -> None:
+    """What is on its way arrives and is handled; no refund is looked at."""
+    for pipe in list(saga.pipes):
+        saga.arrive(pipe)
+    for line in list(saga.lines):
+        saga.react(line)
 
 
 def payment_of(saga: Saga) -> Payment:

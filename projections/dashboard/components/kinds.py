@@ -15,9 +15,11 @@ from contracts.inventory import (
 from contracts.orders import OrderCancelled, OrderConfirmed, OrderPlaced, ProductPriced, ProductRetired
 from contracts.payments import (
     LateChargeMade,
+    PartRefundRequested,
     PaymentCaptured,
     PaymentDeclined,
     PaymentRefunded,
+    PaymentRefundedV2,
     RefundCheckDue,
     RefundFailed,
     RefundPending,
@@ -43,7 +45,9 @@ KINDS = {
     ProductRetired.NAME: Kind("Product retired", "warn", "cross"),
     PaymentCaptured.NAME: Kind("Payment captured", "good", "card"),
     PaymentDeclined.NAME: Kind("Payment declined", "bad", "cross"),
-    PaymentRefunded.NAME: Kind("Payment refunded", "warn", "card"),
+    PaymentRefunded.NAME: Kind("Charge refunded", "warn", "card"),
+    PaymentRefundedV2.NAME: Kind("Payment refunded", "warn", "card"),
+    PartRefundRequested.NAME: Kind("Refund of a part requested", "info", "card"),
     RefundPending.NAME: Kind("Refund pending", "info", "clock"),
     RefundFailed.NAME: Kind("Refund failed", "bad", "warning"),
     RefundRequested.NAME: Kind("Refund requested", "info", "card"),

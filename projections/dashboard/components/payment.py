@@ -1,11 +1,12 @@
-"""The payment of one order: captured, declined or refunded."""
+"""The payment of one order: captured, declined, or refunded, whole or in parts."""
 
+from dash import html
 from dash.development.base_component import Component
 
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import Content, Tone, empty, mark, pairs
 from projections.dashboard.components.event import identifier
-from projections.queries.payments import PaymentRow, State
+from projections.queries.payments import PartRow, PartState, PaymentRow, State
 
 
 def payment(found: PaymentRow | None) -> Component:
@@ -27,8 +28,8 @@ def payment(found: PaymentRow | None) -> Component:
         rows.append(("Charge", identifier(found.charge_id, "charge id")))
     if found.declined_at:
         rows.append(("Declined", [words.moment(found.declined_at), f", {words.plainly(found.decline or '').lower()}"]))
-    if found.refunded_at:
-        rows.append(("Refunded", [words.money(found.refunded, found.currency), ", ", words.moment(found.refunded_at)]))
+    if found.back:
+        rows.append(("Refunded", back(found)))
     if found.refund_failed_at:
         reason = words.plainly(found.refund_failure or "").lower()
         rows.append(("Refund failed", [words.moment(found.refund_failed_at), f", {reason}"]))
@@ -38,7 +39,24 @@ def payment(found: PaymentRow | None) -> Component:
         rows.append(("Refund requested", words.moment(found.refund_requested_at)))
     if found.refund_id:
         rows.append(("Refund", identifier(found.refund_id, "refund id")))
-    return pairs(*rows)
+    return pairs(*rows, *((f"Part {each.part}", part(each, found.currency)) for each in found.refunds))
+
+
+def back(found: PaymentRow) -> Content:
+    """What the customer has back, and of how much."""
+    amount = words.money(found.back, found.currency)
+    if found.back != found.amount:
+        return f"{amount} of {words.money(found.amount, found.currency)}"
+    return [amount, ", ", words.moment(found.refunded_at)] if found.refunded_at else amount
+
+
+def part(found: PartRow, currency: str | None) -> Content:
+    """A refund of a part: its amount, state and reason, and the failure that is still owed."""
+    owed = f": {words.plainly(found.failure).lower()}" if found.state == "failed" and found.failure else ""
+    return [
+        html.Div([f"{words.money(found.amount, currency)} ", mark(*PART_MARKS[found.state])]),
+        html.Div([words.moment(found.last_at), f", {found.reason}{owed}"], className="muted"),
+    ]
 
 
 MARKS: dict[State, tuple[str, Tone, str]] = {
@@ -49,6 +67,15 @@ MARKS: dict[State, tuple[str, Tone, str]] = {
     "refund_failed": ("Refund failed, still owed", "bad", "warning"),
     "refund_requested": ("Refund requested", "info", "clock"),
     "refunded": ("Refunded", "warn", "back"),
+}
+
+
+PART_MARKS: dict[PartState, tuple[str, Tone, str]] = {
+    "requested": ("Requested", "info", "clock"),
+    "pending": ("Pending", "info", "clock"),
+    "refunded": ("Refunded", "warn", "back"),
+    "failed": ("Failed, still owed", "bad", "warning"),
+    "taken_over": ("In the refund of the order", "idle", "back"),
 }
 
 

@@ -21,6 +21,7 @@ def payments(rows: Sequence[PaymentRow]) -> Component:
         Column("State", payment_mark),
         Column("Order", lambda row: dcc.Link(words.short(row.order_id), href=addresses.order(row.order_id))),
         Column("Amount", lambda row: words.money(row.amount, row.currency), "number"),
+        Column("Refunded", lambda row: words.money(row.back, row.currency) if row.back else "", "number"),
         Column("Charge", lambda row: copyable(row.charge_id, "charge id") if row.charge_id else words.NOTHING),
         Column("Why", why, "muted wide-only"),
         Column("Changed", changed, "number"),
@@ -30,7 +31,8 @@ def payments(rows: Sequence[PaymentRow]) -> Component:
 
 def why(row: PaymentRow) -> str:
     """The reason of a decline or of a failed refund."""
-    reason = row.refund_failure if row.state == "refund_failed" else row.decline
+    failed = next((part.failure for part in row.refunds if part.state == "failed"), row.refund_failure)
+    reason = failed if row.state == "refund_failed" else row.decline
     return words.plainly(reason) if reason else ""
 
 

@@ -16,6 +16,8 @@ DECIMALS = {currency: decimals for decimals, currencies in MINOR_UNITS.items() f
 """ISO 4217 minor units (list of 2026-01-01) where they are not two."""
 SIGNS = {"EUR": "€", "USD": "$", "GBP": "£", "JPY": "¥"}
 SERVICES = {"order_service": "Orders", "payment_service": "Payments", "inventory_service": "Inventory"}
+MAX_DIGITS = 15
+"""Of an amount that a person types."""
 NOTHING = "\N{EN DASH}"
 
 
@@ -45,6 +47,15 @@ def money(amount: int | None, currency: str | None) -> str:
     decimals = DECIMALS.get(currency, 2)
     figure = f"{abs(amount) / 10**decimals:,.{decimals}f}"
     return f"{'-' if amount < 0 else ''}{SIGNS.get(currency, f'{currency} ')}{figure}"
+
+
+def minor_units(text: str, currency: str | None) -> int | None:
+    """The amount that a person has typed, such as 5, 5.00 or 5,00; None if it is none of this currency."""
+    decimals = DECIMALS.get(currency or "", 2)
+    whole, point, fraction = text.strip().replace(",", ".").partition(".")
+    digits = whole + fraction.ljust(decimals, "0")
+    fits = len(fraction) <= decimals and bool(whole) and bool(fraction) == bool(point)
+    return int(digits) if fits and digits.isascii() and digits.isdigit() and len(digits) <= MAX_DIGITS else None
 
 
 def percent(share: float) -> str:

@@ -1,17 +1,17 @@
-"""The actions on one order: cancel, refund again, retry its parked message, add a note."""
+"""The actions on one order: cancel, refund a part, refund again, retry its parked message, add a note."""
 
 from collections.abc import Callable
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import dash_mantine_components as dmc  # type: ignore[import-untyped]
 from dash import Dash, Input, Output, State, dcc, html, no_update
 from dash.development.base_component import Component
 
-from projections.dashboard.components import order_actions
+from projections.dashboard.components import order_actions, words
 from projections.dashboard.components.acting import REASON_MISSING
 from projections.dashboard.components.basic import card, notice
-from projections.dashboard.components.order_actions import NOTE_MISSING, STORE, WHY_NOT
+from projections.dashboard.components.order_actions import AMOUNT_WRONG, NOTE_MISSING, STORE, WHY_NOT
 from projections.dashboard.components.parked_actions import OUTCOMES
 from projections.dashboard.components.unchanged import fingerprint
 from projections.dashboard.reading import Reader
@@ -31,7 +31,13 @@ def actions_card() -> Component:
         "Act on this order",
         [
             html.Div(id="order-parked"),
-            dmc.TextInput(id="order-reason", label="Reason, or text of the note"),
+            html.Div(
+                [
+                    dmc.TextInput(id="order-reason", label="Reason, or text of the note"),
+                    dmc.TextInput(id="order-amount", label="Amount of a part", placeholder="5.00"),
+                ],
+                className="order-fields",
+            ),
             html.Div(id="order-buttons", className="buttons"),
             html.Div(id="order-result", role="status"),
             dcc.Store(id=STORE),
@@ -64,20 +70,23 @@ def callbacks(app: Dash, reader: Reader) -> None:
     @app.callback(
         Output("order-result", "children"),
         Output("order-reason", "value"),
+        Output("order-amount", "value"),
         Output("order-changes", "data"),
         Input(STORE, "data"),
         State("order-order", "data"),
         State("order-reason", "value"),
+        State("order-amount", "value"),
         State("order-changes", "data"),
         prevent_initial_call=True,
         running=[(Output("order-buttons", "className"), "buttons working", "buttons")],
     )
-    def act(pressed: str | None, order: str, text: str | None, changes: int) -> tuple[Any, Any, int]:
+    def act(pressed: str | None, order: str, text: str | None, amount: str | None, changes: int) -> tuple[Any, ...]:
         order_id = whole(reader, order)
         if not pressed or order_id is None:
-            return no_update, no_update, changes
-        said, is_done = perform(reader, pressed, order_id, (text or "").strip())
-        return said, "" if is_done else no_update, changes + 1
+            return no_update, no_update, no_update, changes
+        said, is_done = perform(reader, pressed, order_id, (text or "").strip(), amount or "")
+        kept = "" if is_done else no_update
+        return said, kept, kept, changes + 1
 
 
 def whole(reader: Reader, order: str) -> UUID | None:
@@ -87,7 +96,7 @@ def whole(reader: Reader, order: str) -> UUID | None:
         return None
 
 
-def perform(reader: Reader, pressed: str, order_id: UUID, text: str) -> tuple[Component | None, bool]:
+def perform(reader: Reader, pressed: str, order_id: UUID, text: str, amount: str = "") -> tuple[Component | None, bool]:
     """Perform the action, and describe the outcome; also whether it was done."""
     verb, _, place = pressed.partition(" ")
     if verb == "keep":
@@ -100,9 +109,12 @@ def perform(reader: Reader, pressed: str, order_id: UUID, text: str) -> tuple[Co
         return notice(TOO_LONG, "warn", "warning"), False
     if verb == "cancel":
         return order_actions.confirmation(reader.state_of(order_id)), False
+    if verb == "part":
+        return ask_for_part(reader, order_id, amount), False
     acts: dict[str, Callable[[], Component]] = {
         "cancel-sure": lambda: cancel(reader, order_id, text),
         "refund": lambda: refund(reader, order_id, text),
+        "part-sure": lambda: refund_part(reader, order_id, place, text),
         "note": lambda: note(reader, order_id, text),
         "retry": lambda: retry(reader, place, text),
     }
@@ -115,6 +127,20 @@ def perform(reader: Reader, pressed: str, order_id: UUID, text: str) -> tuple[Co
 def cancel(reader: Reader, order_id: UUID, reason: str) -> Component:
     reader.commands.cancel(viewer().token, order_id, reason)
     return notice("The order is cancelled. Its compensation appears in the steps.", "good", "check")
+
+
+def ask_for_part(reader: Reader, order_id: UUID, amount: str) -> Component:
+    found = reader.payment(str(order_id))
+    units = words.minor_units(amount, found.currency if found else None)
+    if not units:
+        return notice(AMOUNT_WRONG, "warn", "warning")
+    return order_actions.part_confirmation(found, units, uuid4())
+
+
+def refund_part(reader: Reader, order_id: UUID, place: str, reason: str) -> Component:
+    amount, key = place.split(" ")
+    reader.commands.refund_part(viewer().token, order_id, int(amount), reason, key)
+    return notice("The refund is requested. Its outcome appears in the payment.", "good", "check")
 
 
 def refund(reader: Reader, order_id: UUID, reason: str) -> Component:

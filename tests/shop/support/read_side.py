@@ -38,7 +38,8 @@ from (select n, n %% 10 as kind, 'customer-' || n %% 100 as customer,
         (6, 0, 'orders.order_cancelled.v1', 'order_service', kind = 0, '{"reason": "changed_my_mind"}'),
         (7, 6, 'inventory.stock_released.v1', 'inventory_service', kind = 0,
             jsonb_build_object('returned', true, 'lines', line)),
-        (8, 6, 'payments.payment_refunded.v1', 'payment_service', kind = 0, charge || '{"refund_id": "re_1"}')
+        (8, 6, 'payments.payment_refunded.v2', 'payment_service', kind = 0,
+            charge || '{"refund_id": "re_1", "left": 0}')
     ) as said (step, before, contract, source, of_this_kind, body)
 where of_this_kind and (kind > 0 or n <= %(orders)s - 100 or step < 2 + n / 10 %% 4)
 order by n, step

@@ -17,7 +17,7 @@ from order_service.commands import COMPLETION, UnpricedLine, cancel_order, place
 from ordersaga.envelope.message import Message
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.store.transaction import Transaction
-from payment_service.commands import REFUND_CHECK, request_refund
+from payment_service.commands import REFUND_CHECK, request_part, request_refund
 from payment_service.gateway import CardProcessorUnavailable
 from payment_service.payment import Payment
 from tests.shop.support.till import Till
@@ -141,9 +141,9 @@ class Saga:
     def has_news(self, order_id: UUID) -> bool:
         """Whether a refund goes on at the card processor, and payments will look and does not yet."""
         payment = self.payment(order_id)
-        if payment is None or not payment.is_watched(payment.refund_id) or self.is_being_checked(order_id):
+        if payment is None or self.is_being_checked(order_id):
             return False
-        return self.till.has_news(payment.refund_id)
+        return any(map(self.till.has_news, payment.watched()))
 
     def is_being_checked(self, order_id: UUID) -> bool:
         key = str(order_id)
@@ -152,9 +152,20 @@ class Saga:
         return any(message.contract == RefundCheckDue.NAME for message in under_way)
 
     def owed(self) -> list[UUID]:
-        """The orders whose refund has failed."""
+        """The orders of which a refund has failed."""
         payments = [self.payment(order_id) for order_id in self.orders]
-        return [payment.id for payment in payments if payment and payment.state == "refund_failed"]
+        return [p.id for p in payments if p and (p.state == "refund_failed" or p.failed_parts())]
+
+    def may_refund(self, order_id: UUID) -> int:
+        """Minor units of which a part may be refunded; none with `asks_early`, as for copies and crashes."""
+        payment = self.payment(order_id)
+        return payment.refundable if payment and not self.asks_early else 0
+
+    def refund_part(self, order_id: UUID, amount: int) -> None:
+        self.parties["payment_service"].decide(
+            partial(request_part, order_id=order_id, amount=amount, reason="one was broken")
+        )
+        self.route()
 
     def check_refund(self, order_id: UUID) -> None:
         self.parties["payment_service"].pass_deadline(REFUND_CHECK, order_id)

@@ -51,13 +51,21 @@ def check_end(saga: Saga) -> None:
         assert order is not None
         ended = (order.state, kept[order_id].state, payment and payment.state)
         if order.state == "confirmed":
+            assert payment is not None
             assert ended == ("confirmed", "shipped", "captured")
             assert saga.till.charges(order_id) == {order.charge_id: order.total}, "not charged exactly once"
-            assert saga.till.kept(order_id) == order.total, "a confirmed order was given money back"
+            assert saga.till.kept(order_id) == order.total - payment.refunded, "a confirmed order was given money back"
+            assert {part["state"] for part in payment.parts} <= {"refunded", "failed"}, "a part was forgotten"
         else:
             assert ended in CANCELLED_ENDS, f"order, stock and payment ended as {ended}"
-            owed = order.total if ended[2] == "refund_failed" else 0
+            owed = owed_of(payment) if payment else 0
             assert saga.till.kept(order_id) == owed, "money of a cancelled order was kept, and nobody says so"
             assert ended[2] in ("refunded", "refund_failed") or not saga.till.charges(order_id), "charged without trace"
     late = {message.key for message in saga.parties["payment_service"].said_after(0) if message.contract == LATE}
     assert saga.asks_early or late.isdisjoint(map(str, saga.orders)), "a cancelled order was charged"
+
+
+def owed_of(payment: Payment) -> int:
+    """Minor units of the refunds that have failed: the payment says that they are owed."""
+    rest = payment.refund_amount if payment.state == "refund_failed" else 0
+    return rest + sum(part["amount"] for part in payment.failed_parts())

@@ -25,6 +25,8 @@ class Allowance:
     cancellations: int
     deadlines: int
     copies: int
+    parts: int = 0
+    """Refunds of a part, each of half of what is left."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,10 @@ def neighbours(state: State) -> Iterator[State]:
     if allowed.deadlines:
         left = replace(allowed, deadlines=allowed.deadlines - 1)
         yield state.after(("the deadline passes", methodcaller("pass_deadline", order_id)), left)
+    if allowed.parts and (refundable := state.saga.may_refund(order_id)):
+        left = replace(allowed, parts=allowed.parts - 1)
+        part = methodcaller("refund_part", order_id, (refundable + 1) // 2)
+        yield state.after(("an operator refunds a part", part), left)
     if allowed.copies:
         left = replace(allowed, copies=allowed.copies - 1)
         for group, message in state.saga.past:
@@ -112,6 +118,7 @@ def fingerprint(state: State) -> tuple[Any, ...]:
     return (
         state.allowed,
         tuple(aggregate and aggregate.state for aggregate in (order, payment, reservation)),
+        payment and tuple((*part.values(),) for part in payment.parts),
         tuple(frozenset(cast(Service, party).received) for party in saga.parties.values()),
         frozenset((pipe, tuple(message.id for message in messages)) for pipe, messages in saga.pipes.items()),
         frozenset(

@@ -114,6 +114,12 @@ class SagaMachine(RuleBasedStateMachine):
     def retry_refund(self, number: int) -> None:
         self.saga.retry_refund(pick(self.saga.owed(), number))
 
+    @precondition(lambda self: any(map(self.saga.may_refund, self.saga.orders)))
+    @rule(number=numbers, share=st.integers(1, 3))
+    def refund_part(self, number: int, share: int) -> None:
+        order_id = pick(list(filter(self.saga.may_refund, self.saga.orders)), number)
+        self.saga.refund_part(order_id, -(-self.saga.may_refund(order_id) // share))
+
     @rule()
     def settle(self) -> None:
         self.saga.settle()

@@ -30,7 +30,7 @@ class Till(InProcessGateway):
         """Equal for orders that the processor treats alike from here on."""
         order = self._orders.get(order_id)
         refunds = [self._refunds[id_].statuses for id_ in order.refunds.values()] if order else []
-        return (order and (order.failures_left, order.answer), *refunds)
+        return (order and (order.failures_left, order.answer, order.disputed_by), *refunds)
 
     def kept(self, order_id: UUID) -> int:
         """What was charged and has not reached the customer again."""

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from contracts import bounds
 from contracts.inventory import StockCorrected, StockLine, StockRejected, StockReserved
 from contracts.orders import OrderLine, OrderPlaced
-from contracts.payments import RefundFailed
+from contracts.payments import PaymentRefundedV2, RefundFailed
 from inventory_service.reservation import ImpossibleAmount, Reservation
 from inventory_service.stock import ImpossibleQuantity, NotEnoughStock, ReservedLine, StockItem
 from order_service.order import ImpossibleOrder, Order, PricedLine
@@ -53,6 +53,10 @@ def test_a_contract_refuses_every_part_that_is_out_of_bounds(contract: Contract)
             continue  # the card processor refused to make a refund, so it has no id
         if isinstance(contract, StockCorrected) and isinstance(body, dict) and body["quantity"] == -1:
             continue  # a piece is taken off
+        if isinstance(contract, PaymentRefundedV2) and isinstance(body, dict) and body["left"] == 0:
+            continue  # the customer has everything back
+        if isinstance(body, dict) and "part" in body and body["part"] is None:
+            continue  # it is about the rest
         with pytest.raises(ValidationError):
             raise_unless_refused(type(contract), json.dumps(body))
 

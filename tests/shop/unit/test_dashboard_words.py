@@ -27,6 +27,23 @@ def test_amounts_have_the_decimals_of_their_currency(amount: int | None, currenc
     assert words.money(amount, currency) == written
 
 
+@pytest.mark.parametrize(
+    ("typed", "currency", "amount"),
+    [
+        ("5", "EUR", 500),
+        (" 5.00 ", "EUR", 500),
+        ("5,5", "EUR", 550),
+        ("0.05", "EUR", 5),
+        ("500", "JPY", 500),
+        ("1.234", "KWD", 1234),
+        *((typed, "EUR", None) for typed in ("", "five", "-5", "5.", ".5", "5.001", "1,000.00", "\u0665", "9" * 20)),
+        ("5.0", "JPY", None),
+    ],
+)
+def test_an_amount_is_read_as_people_type_it_or_not_at_all(typed: str, currency: str, amount: int | None) -> None:
+    assert words.minor_units(typed, currency) == amount
+
+
 def test_every_currency_of_the_price_list_has_the_decimals_of_iso_4217() -> None:
     """The list of 2026-01-01, narrowed to what products may be priced in; all others have two."""
     written = {currency: words.money(1, currency) for currency in sorted(CURRENCIES)}

@@ -14,7 +14,7 @@ from contracts.payments import (
     LateChargeMade,
     PaymentCaptured,
     PaymentDeclined,
-    PaymentRefunded,
+    PaymentRefundedV2,
     RefundCheckDue,
     RefundFailed,
     RefundPending,
@@ -64,8 +64,8 @@ def late(*answer: object) -> Heard:
 
 DECLINED = reserved(card="pm_card_chargeDeclinedInsufficientFunds")
 REFUNDED = (
-    happened(Payment.Refunded, charge_id=CHARGE, refund_id=REFUND, **MONEY),
-    PaymentRefunded(order_id=ORDER, charge_id=CHARGE, refund_id=REFUND, **MONEY),
+    happened(Payment.Refunded, charge_id=CHARGE, refund_id=REFUND, **MONEY, left=0),
+    PaymentRefundedV2(order_id=ORDER, charge_id=CHARGE, refund_id=REFUND, **MONEY, left=0),
 )
 CHARGED_LATE = (
     happened(Payment.ChargedLate, charge_id=CHARGE, **MONEY),

@@ -17,6 +17,7 @@ from ordersaga.envelope.message import Cause
 from ordersaga.store.aggregates import record
 from ordersaga.store.hash_chain import GENESIS
 from ordersaga.store.topics import mapper
+from payment_service.announcements import announcements
 from payment_service.payment import Payment
 
 ID = UUID("01890000-0000-7000-8000-000000000001")
@@ -73,3 +74,21 @@ def test_an_order_placed_before_orders_had_a_contact_is_still_read() -> None:
     placed = mapper.to_domain_event(replace(row.stored, state=json.dumps(old).encode()))
     assert isinstance(placed, Order.Placed)
     assert (placed.complete_by, placed.contact) == (complete_by, None)
+
+
+def test_a_refund_of_before_there_were_parts_left_nothing() -> None:
+    payment = Payment(ID)
+    payment.capture("ch_1", 700, "EUR")
+    payment.refund("re_1")
+    rows = [*record(payment.collect_events(), GENESIS, CAUSE)]
+    old = json.loads(rows[-1].stored.state)
+    for later in ("class_version", "left"):
+        del old[later]
+    stored = [row.stored for row in rows[:-1]] + [replace(rows[-1].stored, state=json.dumps(old).encode())]
+    found = None
+    for each in stored:
+        found = mapper.to_domain_event(each).mutate(found)
+    assert isinstance(found, Payment)
+    assert (found.state, found.refund_id, found.refunded, found.parts) == ("refunded", "re_1", 700, [])
+    [announced] = announcements.messages(mapper.to_domain_event(stored[-1]), GENESIS, CAUSE)
+    assert json.loads(announced.body)["left"] == 0
