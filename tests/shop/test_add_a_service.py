@@ -29,6 +29,7 @@ NAMED_ALONE = {
     "tests/shop/test_saga_races.py",
     "inventory_service/reactions.py",
     "inventory_service/api.py",
+    "order_service/service.py",
     "payment_service/service.py",
     "projections/dashboard/components/words.py",
 }

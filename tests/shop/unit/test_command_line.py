@@ -9,13 +9,14 @@ import pytest
 from click.shell_completion import BashComplete
 from click.testing import CliRunner
 
+from devstack import processes
 from devstack.cli import main as launcher
 from devstack.state import IMPORT_PATH, ROOT
 from ordersaga import __version__
 from ordersaga.cli.completion import BASH, FISH, VARIABLE, ZSH
 from ordersaga.cli.main import main as library
 
-SERVICES = ["order_service", "payment_service", "inventory_service"]
+SERVICES = list(processes.SERVICES)
 
 
 @pytest.mark.parametrize("program", [launcher, library], ids=["./ordersaga", "ordersaga"])
@@ -101,7 +102,7 @@ print(len(found), "shop" in sys.modules, "order_service" in sys.modules)
     done = subprocess.run(
         [sys.executable, "-c", code], env={"PYTHONPATH": IMPORT_PATH}, capture_output=True, text=True, check=True
     )
-    assert done.stdout.split() == ["4", "False", "False"]
+    assert done.stdout.split() == [str(len(SERVICES) + 1), "False", "False"]
 
 
 def test_an_application_that_cannot_be_imported_completes_nothing_and_says_nothing() -> None:
