@@ -16,6 +16,8 @@ from devstack.state import ROOT
 from tests.support.wait import until
 
 PORTS = ("ORDERS_PORT", "PAYMENTS_PORT", "INVENTORY_PORT", "READ_SIDE_PORT")
+READY = ("healthy", "")
+"""The second is that of a container without a health check, such as the traffic."""
 PROFILES = ("seed", "traffic", "cluster", "tools")
 
 
@@ -74,7 +76,8 @@ class Project:
         lines = self.run("ps", "--all", "--format", "json").splitlines()
         containers = [json.loads(line) for line in lines]
         done = [each for each in containers if each["State"] == "exited" and each["ExitCode"] == 0]
-        return [each["Service"] for each in containers if each not in done and each["Health"] != "healthy"]
+        ready = [each for each in containers if each["State"] == "running" and each["Health"] in READY]
+        return [each["Service"] for each in containers if each not in (*done, *ready)]
 
     def down(self) -> None:
         self.profiles = PROFILES
