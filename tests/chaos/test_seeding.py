@@ -2,6 +2,8 @@
 
 import pytest
 
+from ordersaga.seeding import seeding as library
+from ordersaga.seeding.progress import SeedingProgress
 from tests.library import test_seeding as seeding
 from tests.library.seeded import Seeded, late
 from tests.library.test_seeding import shop
@@ -35,6 +37,24 @@ def test_a_group_that_hears_already_is_seeded_although_the_seeding_was_killed(
     shop.ask(5)
     shop.broker.declare(late.consumer_group(2))
     seeding.check_killed(shop, [kill, *KILLS[3:5]])
+
+
+def test_a_last_window_that_takes_too_long_lets_the_relays_go_on_and_is_tried_again(
+    shop: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def show(progress: SeedingProgress) -> None:
+        tried.append(progress.step)
+        monkeypatch.setattr(library, "MAX_PAUSE_SECONDS", 60 if tried.count("bind") > 2 else 0)
+
+    shop.ask(5)
+    with shop.relays():
+        shop.seeding(progress=SeedingProgress(show=show)).run()
+        shop.ask()
+        shop.await_published()
+    assert tried.count("bind") >= 3
+    seeding.assert_late_equals_early(shop)
 
 
 @pytest.mark.parametrize("number", range(5))

@@ -17,6 +17,7 @@ from uuid import UUID, uuid4
 import psycopg
 from click.testing import CliRunner, Result
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
+from pika.exceptions import ChannelClosedByBroker
 
 from ordersaga.broker import seeding as bindings
 from ordersaga.broker.topology import seeding_of
@@ -27,6 +28,7 @@ from ordersaga.inbox.reactions import Reactions
 from ordersaga.parked.operator import Operator
 from ordersaga.reconcile.findings import ReconcileFinding
 from ordersaga.reconcile.reconcile import Reconciliation
+from ordersaga.relay import detached
 from ordersaga.relay.relay import Relay
 from ordersaga.seeding.seeding import Seeding, SeedingAccess
 from ordersaga.service import Service
@@ -251,6 +253,14 @@ class Seeded:
                 connection.execute("set session_replication_role = replica")
                 connection.execute("update stored_events set recorded_at = recorded_at - interval '1 minute'")
 
+    @contextmanager
+    def detached(self, queue: str) -> Iterator[None]:
+        """The first service's relay publishes around a queue, as far as its database says."""
+        with psycopg.connect(self.databases[ASKING].owner_url, autocommit=True) as connection:
+            detached.detach(connection, queue, [0])
+            yield
+            connection.execute("delete from detached_queues")
+
     def kill_seeding(self, kill: str, call: int) -> None:
         """Begin to seed in another process, which kills itself before the call with this number of a function."""
         task = {"kill": kill, "call": call, "access": asdict(self.access)}
@@ -324,9 +334,12 @@ class Seeded:
         return [message for queue in group.consumer_group(2).queue_names for message in self.heard_in(queue)]
 
     def heard_in(self, queue: str) -> list[Message]:
-        """Take out of a queue what is in it now, and nothing that arrives meanwhile."""
+        """Take out of a queue what is in it now, and nothing that arrives meanwhile; a missing one is empty."""
         heard: list[Message] = []
-        left = self.broker.depth(queue)
+        try:
+            left = self.broker.depth(queue)
+        except ChannelClosedByBroker:
+            return heard
         while left:
             count = min(left, MAX_PREFETCH)
             with self.broker.channel() as channel:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from uuid import UUID
 
 import pytest
@@ -12,9 +12,9 @@ from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.provisioning import declare
 from ordersaga.broker.side_exchanges import reachable
 from ordersaga.envelope.message import PARTITIONS, Message
-from ordersaga.seeding.progress import SeedingProgress
+from ordersaga.seeding import sender
+from ordersaga.seeding.progress import SeedingProgress, SeedingResult
 from ordersaga.seeding.refusals import SeedingRefused
-from ordersaga.seeding.sender import BATCH
 from tests.conftest import AnyServers
 from tests.library.seeded import (
     ASKING,
@@ -88,8 +88,11 @@ def test_a_late_group_seeded_while_all_goes_on_equals_one_that_was_there_from_th
     assert_late_equals_early(shop)
 
 
-def test_history_comes_to_the_late_group_alone_in_causal_order_and_waits_for_its_workers(shop: Seeded) -> None:
-    shop.ask(30)
+def test_history_comes_to_the_late_group_alone_in_causal_order_and_waits_for_its_workers(
+    shop: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sender, "BATCH", 10)
+    shop.ask(6)
     shop.grow_old()
     with shop.relays():
         shop.await_published()
@@ -98,12 +101,12 @@ def test_history_comes_to_the_late_group_alone_in_causal_order_and_waits_for_its
     progress = SeedingProgress(show=lambda progress: waiting.append(progress.ready))
     heard: list[Message] = []
     with ThreadPoolExecutor(1) as other:
-        running = other.submit(shop.seeding(max_ready=100, progress=progress).run)
+        running = other.submit(shop.seeding(max_ready=20, progress=progress).run)
         until(lambda: any(waiting))
-        assert max(waiting) <= 100 + BATCH
-        while not running.done():
+        assert max(waiting) <= 20 + 10
+        for _ in until_done(running):
             heard += shop.heard_by(late)
-        assert running.result().messages == sum(depths) == 240
+        assert running.result().messages == sum(depths) == 48
     assert [shop.broker.depth(queue) for queue in early.consumer_group(2).queue_names] == depths
     heard += shop.heard_by(late)
     assert_causes_come_first(heard, {message.id for message in heard})
@@ -112,6 +115,13 @@ def test_history_comes_to_the_late_group_alone_in_causal_order_and_waits_for_its
         (*OPERATOR, "begin seeding"),
         (*OPERATOR, "complete seeding"),
     ]
+
+
+def until_done(running: "Future[SeedingResult]") -> Iterator[None]:
+    """Yields ten times a second until it is done."""
+    while not running.done():
+        yield
+        wait([running], timeout=0.1)
 
 
 def check_killed(shop: Seeded, kills: Sequence[tuple[str, int]]) -> None:
@@ -142,6 +152,10 @@ def test_a_group_that_hears_already_is_seeded_from_the_beginning_unless_it_has_r
         shop.broker.declare(late.consumer_group(2))
         shop.ask()
         shop.await_published()
+        refused = pytest.raises(SeedingRefused, match="The relay of asking says: queue late")
+        with shop.detached("late.0"), refused:
+            shop.seeding().run()
+        assert not shop.is_marked()
         shop.seeding().run()
         shop.ask()
         shop.await_published()
