@@ -1,15 +1,23 @@
 """A seeding is killed at every step, one after the other, of a group that is new and of one that hears already."""
 
-import pytest
+from unittest.mock import patch
 
+import psycopg
+import pytest
+from pika.adapters.blocking_connection import BlockingConnection
+
+from ordersaga.broker import seeding as bindings
+from ordersaga.broker.pause_locks import ChangeFailed
+from ordersaga.broker.topology import Group
 from ordersaga.seeding import seeding as library
 from ordersaga.seeding.progress import SeedingProgress
 from tests.library import test_seeding as seeding
-from tests.library.seeded import Seeded, late
+from tests.library.seeded import ASKING, Seeded, late
 from tests.library.test_seeding import shop
 
 __all__ = ["shop"]
 
+LOSE = "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'seed %'"
 BINDINGS = 3 * 16
 """To one exchange: three contracts, 16 partitions."""
 KILLS = [
@@ -55,6 +63,29 @@ def test_a_last_window_that_takes_too_long_lets_the_relays_go_on_and_is_tried_ag
         shop.await_published()
     assert tried.count("bind") >= 3
     seeding.assert_late_equals_early(shop)
+
+
+def test_a_seeding_that_was_frozen_until_its_locks_were_lost_fails_and_is_completed_by_the_next(shop: Seeded) -> None:
+    """Relays have published meanwhile what the group did not hear."""
+    hear = bindings.hear
+
+    def freeze(broker: BlockingConnection, group: Group) -> None:
+        with psycopg.connect(shop.databases[ASKING].owner_url) as connection:
+            connection.execute(LOSE)
+        shop.ask()
+        shop.await_published()
+        hear(broker, group)
+
+    shop.ask(5)
+    with shop.relays():
+        with patch.object(bindings, "hear", freeze), pytest.raises(ChangeFailed, match="session in the database of"):
+            shop.seeding().run()
+        assert shop.is_marked()
+        before = shop.heard_by(late)
+        shop.seeding().run()
+        shop.ask()
+        shop.await_published()
+    seeding.assert_late_equals_early(shop, before)
 
 
 @pytest.mark.parametrize("number", range(5))

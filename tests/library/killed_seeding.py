@@ -8,7 +8,8 @@ from pika.adapters.blocking_connection import BlockingChannel
 
 from ordersaga.broker import seeding as bindings
 from ordersaga.seeding import record
-from ordersaga.seeding.seeding import Seeding, SeedingAccess
+from ordersaga.seeding.access import SeedingAccess
+from ordersaga.seeding.seeding import Seeding
 from ordersaga.seeding.sender import Sender
 from tests.library.seeded import OPERATOR, late, services
 from tests.support.killed_change import killing

@@ -30,7 +30,8 @@ from ordersaga.reconcile.findings import ReconcileFinding
 from ordersaga.reconcile.reconcile import Reconciliation
 from ordersaga.relay import detached
 from ordersaga.relay.relay import Relay
-from ordersaga.seeding.seeding import Seeding, SeedingAccess
+from ordersaga.seeding.access import SeedingAccess
+from ordersaga.seeding.seeding import Seeding
 from ordersaga.service import Service
 from ordersaga.store.announcements import Announcements
 from ordersaga.store.transaction import Transaction

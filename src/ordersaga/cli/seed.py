@@ -20,9 +20,10 @@ from ordersaga.relay.publisher import BrokerUnavailable
 from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.settings import Settings, read_settings
 from ordersaga.runtime.signals import interrupt_by_signal
+from ordersaga.seeding.access import SeedingAccess
 from ordersaga.seeding.progress import SeedingProgress, SeedingResult
 from ordersaga.seeding.refusals import SeedingRefused, require_harmless
-from ordersaga.seeding.seeding import MAX_READY, Seeding, SeedingAccess
+from ordersaga.seeding.seeding import MAX_READY, Seeding
 from ordersaga.seeding.sender import NotTaken
 from ordersaga.service import Service
 

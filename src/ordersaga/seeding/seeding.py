@@ -7,27 +7,24 @@ may have published, so what they publish again is a repeat, and what is new is n
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import partial
-from typing import Any
 
 import pika
-from psycopg import Connection
 
-from ordersaga.broker import pause_locks
 from ordersaga.broker import seeding as bindings
-from ordersaga.broker.pause_locks import SEED, ChangeFailed
 from ordersaga.broker.provisioning import queues_to_declare
 from ordersaga.broker.topology import QUEUE_COUNTS, Group, is_changing, parameters, queues_of
 from ordersaga.database.locks import SEEDING, try_lock
+from ordersaga.envelope.message import Message
 from ordersaga.parked.operator import Operator
 from ordersaga.runtime.sessions import OPERATOR, REPORT, connect
 from ordersaga.seeding import record, refusals
+from ordersaga.seeding.access import SeedingAccess
 from ordersaga.seeding.history import MessageHistory, histories
 from ordersaga.seeding.merge import SKEW, CausalMerge
+from ordersaga.seeding.pausing import relays_paused, workers_paused
 from ordersaga.seeding.progress import SeedingProgress, SeedingResult
 from ordersaga.seeding.refusals import SeedingRefused
 from ordersaga.seeding.sender import Sender
@@ -48,22 +45,6 @@ TICK_SECONDS = 0.5
 
 class PauseTooLong(Exception):
     """The last window took too long; the relays continue, and so does the seeding."""
-
-
-@dataclass(frozen=True)
-class SeedingAccess:
-    """The servers of a seeding; the URLs are by name of the service."""
-
-    amqp_url: str
-    """Of a user who may declare and publish."""
-    stores: Mapping[str, str]
-    """Of roles that may read events, outbox and detached queues."""
-    leads: Mapping[str, str]
-    """Of roles that may end the session of the relay."""
-    group: str
-    """Of the group's own role."""
-    queues: int | None = None
-    """Queues of a group that has none yet."""
 
 
 class Seeding:
@@ -106,7 +87,6 @@ class Seeding:
         self._histories: list[MessageHistory] = []
         self._alive: list[Callable[[], object]] = []
         self._tick_at = 0.0
-        self._read_before = 0
         self.result = SeedingResult(group.group, False, since)
         self.result.without_source = without_source(group, self._sources)
         self.result.without_events = sorted({name for source in self._sources for name in source.without_events})
@@ -150,7 +130,7 @@ class Seeding:
         began = time.monotonic()
         yield
         self.result.seconds = time.monotonic() - began
-        self.result.events = self._progress.events
+        self.result.events = sum(history.rows for history in self._histories)
         self.result.windows = self._progress.windows
 
     def _take_lock(self) -> None:
@@ -165,7 +145,8 @@ class Seeding:
             raise SeedingRefused(f"The number of queues of {name} is being changed: complete that with `queues set`.")
         group = self._service.consumer_group(queues_to_declare(len(found), self._access.queues, name))
         refusals.require_attached(name, self._sources, dict(self._access.stores))
-        with self._workers_paused(), self._relays_paused() if found else ExitStack():
+        paused = workers_paused(self._service.name, self._access.group)
+        with paused, self._relays_paused() if found else ExitStack():
             if record.is_being_seeded(self._group_database):
                 refusals.require_recent(name, record.begun(self._group_database), self._inbox_retention)
             else:
@@ -177,28 +158,13 @@ class Seeding:
         return group
 
     @contextmanager
-    def _workers_paused(self) -> Iterator[None]:
-        name = self._service.name
-        with closing(pause_locks.connect(name, self._access.group, SEED)) as gate:
-            if pause_locks.close_gates({name: gate}):
-                raise ChangeFailed(f"The workers of {name} do not let go of what they have in hand. Try again.")
-            yield
-
-    @contextmanager
-    def _relays_paused(self) -> Iterator[None]:
-        with ExitStack() as opened:
-            leads: dict[str, Connection[Any]] = {}
-            for source in self._sources:
-                session = pause_locks.connect(source.name, self._access.leads[source.name], SEED)
-                leads[source.name] = opened.enter_context(closing(session))
-                pause_locks.take_lead(source.name, session)
-            keep_alive = partial(pause_locks.keep_alive, leads)
-            self._alive.append(keep_alive)
+    def _relays_paused(self) -> Iterator[Callable[[], None]]:
+        with relays_paused((source.name for source in self._sources), self._access.leads) as keep_locks:
+            self._alive.append(keep_locks)
             try:
-                yield
-                keep_alive()
+                yield keep_locks
             finally:
-                self._alive.remove(keep_alive)
+                self._alive.remove(keep_locks)
 
     @contextmanager
     def _open_stores(self) -> Iterator[None]:
@@ -251,7 +217,7 @@ class Seeding:
         self._progress.begin("bind")
         began = time.monotonic()
         try:
-            with self._relays_paused():
+            with self._relays_paused() as keep_locks:
                 self._open_window()
                 for dated in merge.until(None):
                     self._send(dated.message)
@@ -259,6 +225,7 @@ class Seeding:
                 self._sender.flush()
                 self._check_pause(began)
                 bindings.hear(self._broker, self._group)
+                keep_locks()
                 bindings.unmark(self._broker, self._group.name)
                 record.complete(self._group_database, self._operator, self._since, self.result.messages)
         except PauseTooLong:
@@ -276,7 +243,7 @@ class Seeding:
         self._progress.windows += 1
         return min(history.open_window() for history in self._histories)
 
-    def _send(self, message: Any) -> None:
+    def _send(self, message: Message) -> None:
         self._sender.send(message)
         self.result.count(message.contract, message.time)
 
