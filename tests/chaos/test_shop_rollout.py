@@ -3,17 +3,22 @@
 import subprocess
 import sys
 import threading
+import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
-from uuid import UUID
+from typing import Any, TypeVar
+from uuid import UUID, uuid4
 
 import psutil
 import pytest
+import requests
 
 from contracts import CONTRACTS
+from devstack.demo.shop import ServiceRefused
 from devstack.environment import Environments
 from devstack.external_servers import ExternalServers
 from devstack.processes import MIGRATE, PROCESSES, TOPOLOGY, Process
@@ -22,6 +27,7 @@ from devstack.state import ROOT, State
 from tests.shop.support.whole_stack import WholeStack, whole_stack
 from tests.support.wait import until
 
+Result = TypeVar("Result")
 KIND = "payments.payment_refunded"
 V1, V2 = f"{KIND}.v1", f"{KIND}.v2"
 SCHEMA = f"docs/contracts/schemas/{V2}.json"
@@ -64,11 +70,24 @@ class Traffic:
         shop = self.stack.shop()
         try:
             while not self.stop.wait(0.2):
-                self.orders.append(shop.order("alice", [("book", 1)], "pm_card_visa"))
+                key = str(uuid4())
+                self.orders.append(patiently(partial(shop.order, "alice", [("book", 1)], "pm_card_visa", key=key)))
                 if len(self.orders) > 10 and len(self.orders) % 2:
-                    shop.cancel("alice", self.orders[-10])
+                    with suppress(requests.RequestException, ServiceRefused):
+                        shop.cancel("alice", self.orders[-10])
         except Exception as error:  # noqa: BLE001 - the test raises it
             self.failed.append(error)
+
+
+def patiently(request: Callable[[], Result]) -> Result:
+    """Repeat a request, which takes effect once, until the API that is being replaced answers."""
+    end = time.monotonic() + 60
+    while True:
+        try:
+            return request()
+        except requests.RequestException:
+            if time.monotonic() > end:
+                raise
 
 
 @dataclass
