@@ -32,7 +32,8 @@ class Listener(Service):
         return {GROUPS!r}[self.group]
 groups = [Listener("counting", group=group) for group in {GROUPS!r}]
 for service in groups:
-    service.announcements._contracts.update(dict.fromkeys({GROUPS["free"]!r}, object))
+    for name in {GROUPS["free"]!r}:
+        service.announcements._contracts[name] = type("Happened", (), {{"NAME": name}})
 silence.STRANGER_SECONDS = 2.0
 daemon.main(["counting"], groups)
 """

@@ -72,7 +72,9 @@ def broker_takes_at_most(servers: AnyServers, size: int) -> Iterator[None]:
 
 
 def set_limit(servers: AnyServers, size: int) -> None:
-    rabbitmqctl(servers, "eval", f"application:set_env(rabbit, max_message_size, {size}).")
+    """RabbitMQ 3.10 reads the setting, RabbitMQ 4 what it has made of it at its start."""
+    read = f"application:set_env(rabbit, max_message_size, {size}), persistent_term:put(max_message_size, {size})."
+    rabbitmqctl(servers, "eval", read)
 
 
 def rabbitmqctl(servers: AnyServers, *command: str) -> None:
