@@ -16,7 +16,8 @@ from devstack.records import Records
 from devstack.servers import docker, postgres, rabbitmq_install
 from devstack.servers.account import Account
 from devstack.state import State
-from ordersaga.cli.doctor import as_data, ask_servers, exit_code, limit_options, lines, locks_option
+from ordersaga.cli.diagnosis_text import as_data, exit_code, lines
+from ordersaga.cli.doctor import ask_servers, limit_options, locks_option
 from ordersaga.cli.errors import CannotRunHere
 from ordersaga.cli.options import json_option
 from ordersaga.cli.text import to_json

@@ -123,11 +123,14 @@ def test_a_table_that_the_questions_need_and_cannot_read_is_named_with_who_has_l
 
 
 def test_what_a_role_may_not_see_is_said_with_the_right_that_it_lacks(database: Database) -> None:
-    with database.connect() as idle:
-        idle.execute("begin")
+    with database.connect(application_name="somebody") as idle:
+        idle.execute("begin; select pg_advisory_lock_shared(7236, 844)")
         answered = asked(database.relay_url, DiagnosisLimits(transaction=0))
         idle.execute("rollback")
     hidden, *others = answered.unseen
+    assert [(lock.name, lock.who.application_name, lock.who.statement) for lock in answered.locks] == [
+        ("gate of the workers", "somebody", None)
+    ]
     assert (hidden.what, hidden.remedy) == (
         f"transactions, ages, addresses and statements of the sessions of {GROUP} (1)",
         'grant pg_read_all_stats to "relay"',

@@ -175,6 +175,7 @@ def test_an_alarm_and_the_clock_of_the_broker_are_read_from_its_metrics() -> Non
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
         alarm, clock = metrics(url, [service], Terms())
+        assert len(list(metrics(f"{url}  {url}/", [service], Terms()))) == 4
         server.shutdown()
     assert isinstance(alarm, DiagnosisFinding)
     assert isinstance(clock, DiagnosisFinding)

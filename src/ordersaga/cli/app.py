@@ -81,7 +81,7 @@ class Application:
         return read_settings(Settings).broker_url
 
     def broker_metrics_url(self) -> str:
-        """Base URL of RabbitMQ's metrics: BROKER_METRICS_URL; empty without them."""
+        """Base URLs of RabbitMQ's metrics, with spaces between: BROKER_METRICS_URL; empty without them."""
         return read_settings(DiagnosisSettings).broker_metrics_url
 
     def worker_settings(self, service: Service) -> Settings:

@@ -48,7 +48,7 @@ def answers_of(question: BrokerQuestion, asked: AskedBroker) -> Answers:
         yield Unseen(PLACE, f"{question.__name__.replace('_', ' ')} ({error.reply_text})", remedy)
 
 
-def ask_metrics(services: Sequence[Service], url: str, terms: Terms, answered: Answered) -> None:
+def ask_metrics(services: Sequence[Service], urls: str, terms: Terms, answered: Answered) -> None:
     """Ask the broker's metrics."""
     answered.asking = "for its metrics"
-    answered.take(metrics.metrics(url, services, terms))
+    answered.take(metrics.metrics(urls, services, terms))

@@ -30,8 +30,8 @@ class DiagnosedServers:
     database_urls: Mapping[str, str]
     """By database."""
     amqp_url: str
-    metrics_url: str = ""
-    """Base URL of the broker's metrics; empty without them."""
+    metrics_urls: str = ""
+    """Base URLs of the broker's metrics, with spaces between; empty without them."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def diagnose(servers: DiagnosedServers, terms: Terms, seconds: float = SECONDS) 
     ]
     tasks += [
         (Answered("rabbitmq"), partial(ask_broker, servers.services, servers.amqp_url, terms)),
-        (Answered("rabbitmq metrics"), partial(ask_metrics, servers.services, servers.metrics_url, terms)),
+        (Answered("rabbitmq metrics"), partial(ask_metrics, servers.services, servers.metrics_urls, terms)),
     ]
     # Daemons: a server that hangs does not keep the process from ending.
     threads = [Thread(target=ask, args=(answered,), daemon=True) for answered, ask in tasks]

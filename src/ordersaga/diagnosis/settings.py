@@ -7,4 +7,4 @@ class DiagnosisSettings(RelaySettings):
     """Beside the URLs of the servers."""
 
     broker_metrics_url: str = ""
-    """Base URL of RabbitMQ's plugin rabbitmq_prometheus."""
+    """Base URLs of RabbitMQ's plugin rabbitmq_prometheus, one for each node, with spaces between."""

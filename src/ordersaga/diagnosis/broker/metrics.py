@@ -1,6 +1,6 @@
 """What the broker's own metrics tell: its alarms, the queues of groups that nobody has, and its clock."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 from functools import partial
@@ -39,20 +39,22 @@ class Page(NamedTuple):
     date: datetime
 
 
-def metrics(url: str, services: Sequence[Service], terms: Terms) -> Answers:
-    """Nothing of it can be had by AMQP."""
-    if not url:
+def metrics(urls: str, services: Sequence[Service], terms: Terms) -> Answers:
+    """Nothing of it can be had by AMQP. `urls` has one for each node, with spaces between."""
+    if not urls.strip():
         yield NOT_SET
-        return
-    get = partial(page, terms.limits.metrics)
-    try:
-        yield from alarms(get(f"{url.rstrip('/')}/metrics").samples)
-        yield from former_groups(get(url.rstrip("/") + QUEUES).samples, services)
-        yield from clocks.compare(PLACE, lambda: get(f"{url.rstrip('/')}{QUEUES}").date, terms)
-    except (OSError, ValueError, HTTPException) as error:
-        what = f"the broker's metrics do not answer at {url}: {error}"
-        remedy = "enable its plugin rabbitmq_prometheus, or correct BROKER_METRICS_URL"
-        yield DiagnosisFinding("warning", "does not answer", PLACE, what, remedy)
+    queues: list[Sample] = []
+    for url in (each.rstrip("/") for each in urls.split()):
+        get = partial(page, terms.limits.metrics)
+        try:
+            yield from alarms(url, get(f"{url}/metrics").samples)
+            queues += get(url + QUEUES).samples
+            yield from clocks.compare(f"{PLACE} {url}", partial(date_of, get, url + QUEUES), terms)
+        except (OSError, ValueError, HTTPException) as error:
+            what = f"the broker's metrics do not answer at {url}: {error}"
+            remedy = "enable its plugin rabbitmq_prometheus, or correct BROKER_METRICS_URL"
+            yield DiagnosisFinding("warning", "does not answer", PLACE, what, remedy)
+    yield from former_groups(queues, services)
 
 
 def page(seconds: float, url: str) -> Page:
@@ -70,25 +72,32 @@ def page(seconds: float, url: str) -> Page:
         return Page(samples, parsedate_to_datetime(answer.headers["Date"]))
 
 
+def date_of(get: Callable[[str], Page], url: str) -> datetime:
+    return get(url).date
+
+
 def samples_of(text: str) -> Iterator[Sample]:
     for family in text_string_to_metric_families(text):
         yield from family.samples
 
 
-def alarms(samples: Iterable[Sample]) -> Answers:
+def alarms(url: str, samples: Iterable[Sample]) -> Answers:
     standing = sorted({ALARMS[sample.name] for sample in samples if sample.name in ALARMS and sample.value})
     if standing:
         yield DiagnosisFinding(
             "critical",
             "alarm",
-            PLACE,
+            f"{PLACE} {url}",
             f"RabbitMQ has an alarm about its {' and '.join(standing)}: it takes no messages from publishers",
             "free it, or empty a queue that nobody reads (rabbitmq-diagnostics alarms)",
         )
 
 
 def former_groups(samples: Iterable[Sample], services: Sequence[Service]) -> Answers:
-    """Groups that `ordersaga topology` has declared, and no service of the application has."""
+    """Groups that `ordersaga topology` has declared, and no service of the application has.
+
+    Each node tells of the queues that it leads.
+    """
     ready = {sample.labels["queue"]: int(sample.value) for sample in samples if sample.name == READY}
     declared = {name.removeprefix(RECORDS) for name in ready if name.startswith(RECORDS)}
     for group in sorted(declared - {service.group for service in services}):
