@@ -13,11 +13,13 @@ from pika import BasicProperties
 from ordersaga.broker import bound_contracts
 from ordersaga.broker.topology import Group, change_of, seeding_of
 from ordersaga.consumer.gate import enter
+from ordersaga.database.service_schema import ServiceSchema
 from ordersaga.diagnosis.ask_broker import ask_broker
 from ordersaga.diagnosis.broker.metrics import metrics
 from ordersaga.diagnosis.diagnose import DiagnosedServers, diagnose
 from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.questions import Answered, Terms
+from ordersaga.service import Service
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.containers import ContainerServers
@@ -147,6 +149,22 @@ def test_servers_that_hang_or_are_away_are_findings_and_the_diagnosis_ends_in_ti
     assert all("not enough when it was asked for a connection" in text for text in hanging.values())
     nowhere = DiagnosedServers([service], {GROUP: "postgresql://x@127.0.0.1:1/x"}, "amqp://x:x@127.0.0.1:1/")
     assert [each.kind for each in diagnose(nowhere, Terms()).findings] == ["does not answer", "does not answer"]
+
+
+class Faulty(Service):
+    """Its tables cannot be told."""
+
+    @property
+    def schema(self) -> ServiceSchema:
+        raise RuntimeError("no such luck")
+
+
+def test_a_fault_of_the_doctor_itself_does_not_look_like_a_healthy_server(database: Databases) -> None:
+    servers = DiagnosedServers([Faulty(GROUP)], {GROUP: database().owner_url}, "amqp://x:x@127.0.0.1:1/")
+    [fault, _] = diagnose(servers, Terms()).unseen
+    assert fault.what == (
+        "everything from the question about migrations on, because of a fault of doctor: RuntimeError('no such luck')"
+    )
 
 
 METRICS = b"""\

@@ -1,7 +1,7 @@
 """The diagnosis: asks every server at the same time, and ends in time whether they answer or not."""
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from threading import Thread
@@ -55,7 +55,7 @@ def diagnose(servers: DiagnosedServers, terms: Terms, seconds: float = SECONDS) 
         (Answered("rabbitmq metrics"), partial(ask_metrics, servers.services, servers.metrics_urls, terms)),
     ]
     # Daemons: a server that hangs does not keep the process from ending.
-    threads = [Thread(target=ask, args=(answered,), daemon=True) for answered, ask in tasks]
+    threads = [Thread(target=guarded, args=(ask, answered), daemon=True) for answered, ask in tasks]
     for thread in threads:
         thread.start()
     end = time.monotonic() + seconds
@@ -64,6 +64,15 @@ def diagnose(servers: DiagnosedServers, terms: Terms, seconds: float = SECONDS) 
         if thread.is_alive():
             answered.findings.append(no_answer(answered, seconds))
     return collect(servers.services, [answered for answered, _ in tasks])
+
+
+def guarded(ask: Callable[[Answered], None], answered: Answered) -> None:
+    """Ask, and say of a fault of the diagnosis itself what was not asked."""
+    try:
+        ask(answered)
+    except Exception as error:  # noqa: BLE001 - a thread that ends without a word would look like a healthy server
+        what = f"everything from the question {answered.asking} on, because of a fault of doctor: {error!r}"
+        answered.unseen.append(Unseen(answered.place, what, "report it"))
 
 
 def no_answer(answered: Answered, seconds: float) -> DiagnosisFinding:

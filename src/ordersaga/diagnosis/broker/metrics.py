@@ -69,7 +69,7 @@ def page(seconds: float, url: str) -> Page:
         if answer.status != 200:
             raise ValueError(f"status {answer.status}")
         samples = list(samples_of(answer.read().decode()))
-        return Page(samples, parsedate_to_datetime(answer.headers["Date"]))
+        return Page(samples, parsedate_to_datetime(answer.headers["Date"] or ""))
 
 
 def date_of(get: Callable[[str], Page], url: str) -> datetime:
