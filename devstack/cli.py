@@ -10,6 +10,7 @@ COMMANDS = {
         "demo": ("devstack.demo.command:demo", "Start everything, place 65 orders, watch them end, check the books"),
         "up": ("devstack.up:up", "Start everything and keep it running until Ctrl-C"),
         "down": ("devstack.down:down", "Stop it from another terminal"),
+        "break": ("devstack.breaking.command:break_", "Break something on purpose, and watch how it heals"),
     },
     "Look at it": {
         "status": ("devstack.status:status", "List the processes; exit code 0 when every one is ready"),

@@ -21,7 +21,7 @@ SOME_ID = re.compile(r"[0-9a-f-]{4,36}", re.IGNORECASE)
 READ_SIDE_API = "projections-api"
 
 
-class Page(click.ParamType[str]):
+class PagePath(click.ParamType[str]):
     """The path of a page, from its name, from an order's id or some of its digits, or as it is in the address."""
 
     name = "page"
@@ -40,7 +40,7 @@ class Page(click.ParamType[str]):
 @click.command("open")
 @state_option
 @click.option("--print", "only_print", is_flag=True, help="Only print the address; it is the one line on stdout.")
-@click.argument("page", type=Page(), default="/", metavar="[PAGE]")
+@click.argument("page", type=PagePath(), default="/", metavar="[PAGE]")
 def open_(state: State, only_print: bool, page: str) -> None:
     """Open the dashboard in the browser, signed in as an operator for a day, and print the address.
 

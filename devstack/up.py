@@ -34,6 +34,12 @@ def up(state: State, fresh: bool, docker: bool, traffic: float, workers: int) ->
 
     A process that dies is started again. Data survives a restart; --fresh deletes it. A shop without products
     gets the demo's eight. Several workers of a group share its queues: see `./ordersaga queues`.
+
+    \b
+    Example: ./ordersaga up --traffic 5
+             ./ordersaga up --workers 4 --state /tmp/two
+
+    Exit codes: 0 after Ctrl-C, 1 something did not start, 2 this machine lacks something.
     """
     console = Console(stderr=True)
     interrupt_by_signal()

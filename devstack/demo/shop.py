@@ -17,6 +17,10 @@ ATTEMPTS = Retry(total=5, backoff_factor=0.2, status_forcelist=[409, 502, 503, 5
 class ServiceRefused(RuntimeError):
     """A service answered with a problem document; the text is what it said."""
 
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
+
 
 @dataclass(frozen=True)
 class Addresses:
@@ -52,6 +56,15 @@ class Shop:
     def receive(self, sku: str, quantity: int, key: str = "") -> None:
         url = f"{self.addresses.inventory}/stock/{sku}/receipts"
         self._call("POST", url, self._operator, {"quantity": quantity}, {"Idempotency-Key": key or str(uuid4())})
+
+    def available(self, sku: str) -> int:
+        """Pieces that are on hand and not reserved; 0 of a product that inventory does not know."""
+        try:
+            return int(self._call("GET", f"{self.addresses.inventory}/stock/{sku}", self._operator)["available"])
+        except ServiceRefused as refused:
+            if refused.status == 404:
+                return 0
+            raise
 
     def stock(self, sku: str, name: str, unit_price: int, quantity: int, key: str = "") -> None:
         """A product on the price list and on the shelves; with the same key the units are received once."""
@@ -112,6 +125,8 @@ class Shop:
             method, url, json=body, headers={"Authorization": f"Bearer {token}", **(headers or {})}, timeout=SECONDS
         )
         if not response.ok:
-            raise ServiceRefused(f"{method} {url} answered {response.status_code}: {response.text}")
+            raise ServiceRefused(
+                f"{method} {url} answered {response.status_code}: {response.text}", response.status_code
+            )
         answer: dict[str, Any] = response.json()
         return answer

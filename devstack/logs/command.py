@@ -1,9 +1,8 @@
 """`./ordersaga logs`: what the processes of a stack have said."""
 
-import re
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain, cycle, islice, takewhile
 from pathlib import Path
 
@@ -23,20 +22,7 @@ from ordersaga.cli.text import printable
 LAST = 20
 POLL = 0.2
 COLOURS = ("cyan", "yellow", "green", "magenta", "blue", "bright_red")
-UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
-AGE = re.compile(r"(\d+)([smhd])")
 EARLIEST = datetime.min.replace(tzinfo=UTC)
-
-
-class Since(click.ParamType[datetime]):
-    """A time, or how long ago it was."""
-
-    name = "time"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        if age := AGE.fullmatch(value):
-            return datetime.now(UTC) - timedelta(seconds=int(age[1]) * UNITS[age[2]])
-        return Moment().convert(value, param, ctx)
 
 
 class ProcessName(click.ParamType[str]):
@@ -57,7 +43,7 @@ class ProcessName(click.ParamType[str]):
 @click.option(
     "-n", "--lines", type=click.IntRange(0), help=f"The last N of each log.  [default: {LAST}; with --since all]"
 )
-@click.option("--since", type=Since(), help="Only from this time on: 30s, 5m, 2h, 1d ago, or ISO 8601.")
+@click.option("--since", type=Moment(), help="Only from this time on: 30s, 5m, 2h, 1d ago, or ISO 8601.")
 @click.option("--level", type=OneOf(LEVELS), default=LEVELS[0], help="Only of this level and above.")
 @click.option("--grep", "wanted", default="", metavar="TEXT", help="Only with this text, such as a correlation id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line: process, time, level, text.")

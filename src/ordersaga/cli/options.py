@@ -1,7 +1,8 @@
 """Shared options and arguments: times, services and groups by name, actor and reason."""
 
+import re
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from getpass import getuser
 from typing import TYPE_CHECKING
@@ -16,16 +17,22 @@ if TYPE_CHECKING:
     from ordersaga.service import Service
 
 
+UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+AGE = re.compile(r"(\d{1,9})([smhd])")
+
+
 class Moment(click.ParamType[datetime]):
-    """An ISO 8601 time; without an offset it is UTC."""
+    """An ISO 8601 time, without an offset in UTC; or an age, such as 30s, 5m, 2h or 1d."""
 
     name = "time"
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
         try:
+            if age := AGE.fullmatch(value):
+                return datetime.now(UTC) - timedelta(seconds=int(age[1]) * UNITS[age[2]])
             moment = datetime.fromisoformat(value)
-        except ValueError:
-            self.fail(f"{value!r} is not a time such as 2026-03-01T12:00:00+00:00", param, ctx)
+        except (ValueError, OverflowError):
+            self.fail(f"{value!r} is not a time such as 2026-03-01T12:00:00+00:00, or an age such as 5m", param, ctx)
         return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 

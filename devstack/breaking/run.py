@@ -1,0 +1,139 @@
+"""The run of a scenario, from the cause to the verdict, as text or JSON."""
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+
+import click
+
+from devstack.breaking.scenario import BreakScenario
+from devstack.breaking.scene import Scene
+from devstack.demo.shop import ServiceRefused
+from devstack.options import state_option
+from devstack.state import State
+from ordersaga.cli.errors import Failed
+from ordersaga.cli.options import json_option
+from ordersaga.runtime.signals import interrupt_by_signal
+
+POLL = 0.5
+INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What was done or seen, so many seconds after the beginning."""
+
+    at: float
+    text: str
+
+
+@dataclass
+class ScenarioRun:
+    """`steps` in order; `healed_after` counts from the end of the cause, in seconds."""
+
+    say: Callable[[str], None]
+    began: float = field(default_factory=time.monotonic)
+    steps: list[Observation] = field(default_factory=list)
+    healed: bool = False
+    healed_after: float | None = None
+    advice: str = ""
+
+    def note(self, text: str) -> None:
+        self.steps.append(Observation(round(time.monotonic() - self.began, 1), text))
+        self.say(f"{self.steps[-1].at:7.1f} s  {text}")
+
+    def perform(self, scenario: BreakScenario) -> None:
+        """Raises KeyboardInterrupt, after the end of the cause, when it is interrupted."""
+        try:
+            with scenario.broken():
+                self.note(scenario.begin())
+                self._watch(scenario, time.monotonic() + scenario.lasts, lambda: False)
+                self._watch(scenario, time.monotonic() + scenario.limit, scenario.has_struck)
+        except KeyboardInterrupt:
+            self.note(f"Interrupted: the cause is gone. {scenario.heals}")
+            raise
+        ended = time.monotonic()
+        if scenario.lasts:
+            self.note(f"The cause is gone. {scenario.heals}")
+        self.healed = self._watch(scenario, ended + scenario.limit, scenario.is_healed)
+        wrong = scenario.verdict() if self.healed else f"Not healed within {scenario.limit:.0f} s."
+        if wrong:
+            self.healed, self.advice = False, scenario.advice()
+            self.note(f"{wrong} {self.advice}")
+        else:
+            self.healed_after = round(time.monotonic() - ended, 1)
+            since = f", {self.healed_after} s after the end of the cause" if scenario.lasts else ""
+            self.note(f"Healed{since}: every order has ended as it must.")
+
+    def _watch(self, scenario: BreakScenario, end: float, is_over: Callable[[], bool]) -> bool:
+        """Note what is seen whenever it changes. True when it is over in time."""
+        while True:
+            seen = seen_of(scenario)
+            if not self.steps or seen not in (step.text for step in self.steps[-2:]):
+                self.note(seen)
+            if is_over():
+                return True
+            if (left := end - time.monotonic()) <= 0:
+                return False
+            time.sleep(min(POLL, left))
+
+
+def seen_of(scenario: BreakScenario) -> str:
+    try:
+        return scenario.seen()
+    except (ServiceRefused, OSError) as error:
+        return f"Nobody answers just now: {error}"
+
+
+def introduction(scenario: BreakScenario) -> str:
+    """What is done, where to look, and what to expect."""
+    pages = [f"{scenario.scene.page(path)}   (./ordersaga open {path})" for path in scenario.pages]
+    commands = [f"./ordersaga {command}" for command in scenario.commands]
+    lasts = f" It lasts {scenario.lasts:g} s; Ctrl-C ends it at once." if scenario.lasts else ""
+    look = "\n            ".join([*pages, *commands])
+    return f"\n{scenario.does}{lasts}\n\n  Look at   {look}\n  Expect    {wrapped(scenario.expect)}\n"
+
+
+def wrapped(text: str) -> str:
+    return click.wrap_text(text, 112, " " * 12, " " * 12).lstrip()
+
+
+def command_of(kind: type[BreakScenario]) -> click.Command:
+    """The command that runs a scenario."""
+
+    @click.command(help=f"{kind.does}\n\nTo be seen: {kind.expect}\n\nIt ends by itself: {kind.heals}")
+    @state_option
+    @click.option(
+        "--seconds",
+        type=click.FloatRange(0, 300),
+        default=kind.seconds,
+        show_default=True,
+        help="How long the cause lasts.",
+    )
+    @json_option
+    def command(state: State, seconds: float, as_json: bool) -> None:
+        scenario = kind(Scene(state), seconds)
+        scenario.check()
+        interrupt_by_signal()
+        run = ScenarioRun(lambda text: click.echo(text, err=as_json))
+        run.say(introduction(scenario))
+        try:
+            run.perform(scenario)
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
+        except (ServiceRefused, OSError) as error:
+            raise Failed(f"No orders could be placed, the cause is gone: {error}") from None
+        finally:
+            if as_json:
+                click.echo(as_object(run, scenario))
+        raise SystemExit(0 if run.healed else 1)
+
+    return command
+
+
+def as_object(run: ScenarioRun, scenario: BreakScenario) -> str:
+    orders = {str(order): state for order, state in scenario.scene.orders.items()}
+    steps = [asdict(step) for step in run.steps]
+    found = {"healed": run.healed, "healed_after": run.healed_after, "advice": run.advice}
+    return json.dumps({**found, "orders": orders, "steps": steps})

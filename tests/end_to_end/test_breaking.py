@@ -1,0 +1,63 @@
+"""`./ordersaga break` on a running stack: what it breaks, it mends, and it says so."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import psutil
+from click.testing import CliRunner
+
+from devstack.breaking.command import SCENARIOS, break_
+from devstack.records import Records
+from devstack.state import IMPORT_PATH, ROOT
+from tests.shop.support.whole_stack import WholeStack
+from tests.support.wait import until
+
+TRIGGERS = "select count(*) from pg_trigger where tgname = 'break_refuses'"
+
+
+def test_a_poisonous_message_is_parked_and_heals_when_its_cause_is_removed(stack: WholeStack) -> None:
+    said = CliRunner().invoke(
+        break_, ["poison", "--seconds", "0.1", "--json", "--state", str(stack.state.directory)], catch_exceptions=False
+    )
+    assert said.exit_code == 0, said.output
+    found = json.loads(said.stdout)
+    assert (found["healed"], list(found["orders"].values())) == (True, ["confirmed", "confirmed"])
+    assert any("orders.order_placed" in step["text"] and "Parked: " in step["text"] for step in found["steps"])
+    assert stack.rows("inventory_service", TRIGGERS) == [(0,)]
+    assert "./ordersaga open parked" in said.stderr
+
+
+def test_an_interrupted_scenario_mends_what_it_broke(stack: WholeStack) -> None:
+    worker = Records(stack.state).find("inventory-worker")
+    assert worker
+    command = [sys.executable, "-m", "devstack", "break", "stop-worker", "--seconds", "200"]
+    process = subprocess.Popen(
+        [*command, "--state", str(stack.state.directory)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": IMPORT_PATH},
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    until(lambda: psutil.Process(worker.pid).status() == psutil.STATUS_STOPPED, seconds=30, every=0.05)
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "Interrupted: the cause is gone." in said
+    assert psutil.Process(worker.pid).status() != psutil.STATUS_STOPPED
+
+
+def test_every_scenario_has_a_command_that_says_what_it_does() -> None:
+    for name in SCENARIOS:
+        said = CliRunner().invoke(break_, [name, "--help"])
+        assert said.exit_code == 0
+        assert "To be seen: " in said.stdout
+        assert "--seconds" in said.stdout
+
+
+def test_without_a_stack_nothing_is_broken(tmp_path: object) -> None:
+    said = CliRunner().invoke(break_, ["oversell", "--state", str(tmp_path)])
+    assert said.exit_code == 1
+    assert "No stack is running" in said.stderr
