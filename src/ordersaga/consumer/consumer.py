@@ -61,6 +61,7 @@ class Consumer:
         self.stopping = stopping
         self.gate_is_wanted = False
         self.pausing = Pausing(group)
+        self.releases = sharing.Releases()
         self.next_check = self.next_look = 0.0
 
     def run(self) -> None:
@@ -149,10 +150,11 @@ class Consumer:
     def check_share(self, intake: Intake) -> None:
         """Start to drain a queue when this worker holds too many."""
         sharing.HELD.labels(self.group).set(len(intake.held))
-        queue = None
+        queue, workers = None, 1
         if not intake.is_draining:
-            queue = sharing.surplus_queue(intake.held, len(intake.queues), intake.workers())
-        if queue:
+            workers = intake.workers()
+            queue = sharing.surplus_queue(intake.held, len(intake.queues), workers)
+        if queue and self.releases.may_release(queue, workers, time.monotonic()):
             intake.drain(queue)
         pause = sharing.NEXT_CHECK_SECONDS if intake.is_draining else sharing.CHECK_SECONDS
         self.next_check = time.monotonic() + pause * random.uniform(0.5, 1.5)

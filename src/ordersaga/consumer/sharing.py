@@ -9,6 +9,8 @@ RELEASED = prometheus_client.Counter("ordersaga_queues_released_total", "Queues 
 
 CHECK_SECONDS = 1.0
 """Between two checks of how many workers there are, on average."""
+MAX_PAUSE_SECONDS = 300.0
+"""Between two releases of one queue that came back each time."""
 NEXT_CHECK_SECONDS = 0.1
 """Until the next check while more than one queue may have to be released."""
 
@@ -26,3 +28,27 @@ def surplus_queue(held: Sequence[str], queues: int, workers: int) -> str | None:
     before it reaches one below its share, and stays there.
     """
     return held[-1] if len(held) > fair_share(queues, workers) else None
+
+
+class Releases:
+    """Whether to release a queue that came back: each time in vain, the next try waits twice as long.
+
+    While a node of a cluster is away, the broker counts consumers that were connected to it among those that wait, so
+    that a worker alone seems to be one of two. Once the count changes, it tries again at once.
+    """
+
+    def __init__(self) -> None:
+        self._last: tuple[str, int] | None = None
+        self._in_vain = 0
+        self._not_before = 0.0
+
+    def may_release(self, queue: str, workers: int, now: float) -> bool:
+        """Args: `now` in seconds of any steady clock."""
+        if (queue, workers) != self._last:
+            self._last, self._in_vain = (queue, workers), 0
+        elif now < self._not_before:
+            return False
+        else:
+            self._in_vain += 1
+        self._not_before = now + min(MAX_PAUSE_SECONDS, CHECK_SECONDS * 2 ** (self._in_vain + 1))
+        return True

@@ -1,13 +1,14 @@
 """Who gives which queue back, and that it comes to rest."""
 
 from collections import deque
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ordersaga.broker.topology import QUEUE_COUNTS
-from ordersaga.consumer.sharing import fair_share, surplus_queue
+from ordersaga.consumer.sharing import MAX_PAUSE_SECONDS, Releases, fair_share, surplus_queue
 
 
 class Line:
@@ -92,3 +93,19 @@ def test_however_workers_come_and_go_each_surplus_queue_moves_a_bounded_number_o
         assert moves <= queues * len(group.held)
     assert max(map(len, group.held.values())) <= fair_share(queues, len(group.held))
     assert sum(map(len, group.held.values())) == queues
+
+
+def test_a_queue_that_comes_back_each_time_is_released_ever_more_rarely() -> None:
+    releases = Releases()
+    times = [now for now in range(4000) if releases.may_release("orders.1", 2, now)]
+    assert times[:5] == [0, 2, 6, 14, 30]
+    pauses = [later - earlier for earlier, later in pairwise(times)]
+    assert max(pauses) == MAX_PAUSE_SECONDS
+
+
+def test_once_workers_come_or_go_or_another_queue_is_too_many_it_is_released_at_once() -> None:
+    releases = Releases()
+    assert releases.may_release("orders.1", 2, 0)
+    assert not releases.may_release("orders.1", 2, 1)
+    assert releases.may_release("orders.1", 3, 1)
+    assert releases.may_release("orders.0", 3, 1)
