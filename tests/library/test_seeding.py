@@ -199,6 +199,8 @@ def test_the_command_counts_refuses_names_what_is_wrong_and_seeds(shop: Seeded) 
     assert (counted["dry_run"], counted["messages"], counted["by_contract"]) == (True, 9, by_contract)
     assert "would get 0 messages" in shop.command("seed", LATE, "--dry-run", "--since", "2100-01-01").stdout
     assert shop.command("seed", LATE).exit_code == 2
+    unknown = shop.command("topology", **{**shop.environment, "GROUPS_TO_SEED": "nobody"})
+    assert (unknown.exit_code, "nobody, which no service has as its group" in unknown.stderr) == (2, True)
     refused = shop.command("seed", CAREFUL, "--reason", "new")
     assert (refused.exit_code, "calls mail server for asking.question_asked.v1" in refused.stderr) == (1, True)
     shop.databases[ASKING].rows(UNREADABLE)
