@@ -1,10 +1,12 @@
 """The payment of one order: captured once or never, refunded in parts, and whole when the order is cancelled."""
 
 from collections.abc import Iterator
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal
 from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
+
+from payment_service.part import AT_PROCESSOR, Part, new_part
 
 State = Literal[
     "open",
@@ -17,24 +19,6 @@ State = Literal[
     "refund_requested",
     "refunded",
 ]
-PartState = Literal["requested", "pending", "refunded", "failed", "taken_over"]
-AT_PROCESSOR = ("pending", "refunded")
-"""States of a refund that the card processor has made."""
-
-
-class Part(TypedDict):
-    """A refund of a part of the charge, in minor units; one that is `taken_over` goes back with the cancellation."""
-
-    number: int
-    """From 1."""
-    amount: int
-    reason: str
-    """The operator's."""
-    state: PartState
-    refund_id: str
-    failure: str
-    """The card processor's reason of the last failure."""
-    failed_refunds: int
 
 
 class ImpossibleAmount(ValueError):
@@ -354,10 +338,7 @@ class Payment(BaseAggregate[UUID]):
         if part <= len(self.parts):
             self.part(part)["state"] = "requested"
         else:
-            new = Part(
-                number=part, amount=amount, reason=reason, state="requested", refund_id="", failure="", failed_refunds=0
-            )
-            self.parts.append(new)
+            self.parts.append(new_part(part, amount, reason))
 
     @event(PartRefunded)
     def _refund_part(self, part: int, charge_id: str, refund_id: str, amount: int, currency: str, left: int) -> None:

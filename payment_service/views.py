@@ -6,7 +6,8 @@ from pydantic import BaseModel, Field
 
 from contracts.bounds import Amount
 from ordersaga.http.openapi import Body, View, example
-from payment_service.payment import Part, PartState, Payment, State
+from payment_service.part import Part, PartState
+from payment_service.payment import Payment, State
 
 PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
 

@@ -47,7 +47,7 @@ KINDS = {
     PaymentDeclined.NAME: Kind("Payment declined", "bad", "cross"),
     PaymentRefunded.NAME: Kind("Charge refunded", "warn", "card"),
     PaymentRefundedV2.NAME: Kind("Payment refunded", "warn", "card"),
-    PartRefundRequested.NAME: Kind("Refund of a part requested", "info", "card"),
+    PartRefundRequested.NAME: Kind("Part requested", "info", "card"),
     RefundPending.NAME: Kind("Refund pending", "info", "clock"),
     RefundFailed.NAME: Kind("Refund failed", "bad", "warning"),
     RefundRequested.NAME: Kind("Refund requested", "info", "card"),

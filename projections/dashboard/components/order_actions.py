@@ -63,7 +63,7 @@ def part_confirmation(found: PaymentRow | None, amount: int, key: UUID) -> Compo
                     button(
                         f"Yes, refund {shown}", press(STORE, f"part-sure {amount} {key}"), "back", look="danger-button"
                     ),
-                    button("Keep it", press(STORE, "keep"), "cross"),
+                    button("No, refund nothing", press(STORE, "keep"), "cross"),
                 ],
                 className="buttons",
             ),
