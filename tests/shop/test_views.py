@@ -27,7 +27,8 @@ from payment_service.payment import Payment
 from projections.dashboard.components.orders import shown_state
 from projections.dashboard.components.payment import payment
 from projections.dashboard.components.steps import compensation
-from projections.queries import payments, sagas, timeline
+from projections.dashboard.components.stock import change, one, products
+from projections.queries import payments, product, sagas, timeline
 from projections.service import projections as read_side
 from projections.views import VIEWS
 from tests.shop.support.saga import Saga
@@ -216,6 +217,22 @@ def test_a_refund_that_was_told_in_the_first_version_is_one_of_everything(saga: 
 
 COUNTS: dict[str, list[Any]] = {"minute_view": [], "total_view": []}
 """These count messages by the contract that they were received as."""
+
+
+def test_a_product_shows_what_happened_to_it_with_reasons_and_nothing_of_orders(
+    saga: Saga, projections: Database
+) -> None:
+    with connected(projections) as connection:
+        project(connection, [announced(saga)])
+        cup, pot = (product.fetch_one(connection, saga.sku(name)) for name in ("cup", "pot"))
+    assert cup
+    assert pot
+    changes = [change(event) for event in cup.history]
+    assert [text for text in changes if "broken" in text] == ["\N{MINUS SIGN}1: broken", "+2: broken"]
+    assert [change(event) for event in pot.history][:4] == ["nobody wants it", "€3.00", "nobody wants it", "€2.50"]
+    shown = str(one(pot)), str(products([pot.stock, cup.stock]))
+    assert "Retired: no later order can have it" in shown[0]
+    assert [text.count("'Retired'") for text in shown] == [0, 1]
 
 
 def test_a_refund_that_failed_is_shown_as_owed_at_its_order(saga: Saga, projections: Database) -> None:

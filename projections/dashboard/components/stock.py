@@ -36,17 +36,13 @@ def products(rows: Sequence[Stock]) -> Component:
 
 def sku(row: Stock) -> Content:
     link = dcc.Link(row.sku, href=addresses.product(row.sku), className="mono")
-    return [link, " ", retired_mark()] if row.retired else link
-
-
-def retired_mark() -> html.Span:
-    return mark("Retired", "warn", "cross")
+    return html.Span([link, mark("Retired", "warn", "cross")], className="with-mark") if row.retired else link
 
 
 def one(found: Product) -> Component:
     row = found.stock
     figures = tiles(
-        tile("Available", words.count(row.available), note="can be ordered"),
+        tile("Available", words.count(row.available), note="no longer sold" if row.retired else "can be ordered"),
         tile("Reserved", words.count(row.set_aside), note="held by orders under way"),
         tile("On hand", words.count(row.on_hand), note="available and reserved"),
         tile("Shipped", words.count(row.shipped), note=f"{words.count(row.returned)} of them returned"),
@@ -55,8 +51,8 @@ def one(found: Product) -> Component:
     )
     grid = html.Div(
         [
-            card("Orders that hold it", holdings(found.holdings), note="The longest waiting first", wide=7, flush=True),
-            card("History", history(found.history), note="The newest first", wide=5, flush=True),
+            card("Orders that hold it", holdings(found.holdings), note="The longest waiting first", wide=5, flush=True),
+            card("History", history(found.history), note="The newest first", wide=7, flush=True),
         ],
         className="grid",
     )
@@ -81,11 +77,19 @@ def history(rows: Sequence[LoggedEvent]) -> Component:
         return empty("Nothing happened to it yet")
     columns: list[Column[LoggedEvent]] = [
         Column("What", lambda row: kind_mark(row.contract)),
-        Column("Change", change),
-        Column("By", lambda row: row.actor),
-        Column("When", lambda row: dcc.Link(words.moment(row.time), href=addresses.message(row.message_id)), "number"),
+        Column("Change", change, "wraps"),
+        Column("By, when", by, "wraps"),
     ]
     return table("History of this product", columns, rows)
+
+
+def by(event: LoggedEvent) -> Content:
+    """Who and when, one below the other on a telephone."""
+    return [
+        html.Span(event.actor),
+        " ",
+        dcc.Link(words.moment(event.time), href=addresses.message(event.message_id)),
+    ]
 
 
 CHANGES: Mapping[str, Callable[[Mapping[str, Any]], str]] = {

@@ -18,7 +18,8 @@ class Column(Generic[Row]):
     heading: str
     show: Callable[[Row], Content]
     look: str = ""
-    """CSS classes: `number` is right-aligned, `wide-only` is hidden on a telephone, `shrink` is shortened first."""
+    """CSS classes: `number` is right-aligned, `wide-only` is hidden on a telephone, `wraps` takes several lines there,
+    `shrink` is shortened first."""
 
 
 def table(caption: str, columns: list[Column[Row]], rows: Iterable[Row]) -> html.Div:
