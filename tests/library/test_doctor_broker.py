@@ -60,7 +60,7 @@ def test_queues_and_bindings_that_are_not_those_of_the_services_are_named(declar
         channel.queue_declare(f"{GROUP}.7", durable=True)
         channel.queue_delete(f"{GROUP}.1")
         channel.queue_declare(f"{GROUP}.1", durable=True)
-        channel.queue_declare("unrouted")
+        channel.queue_declare("unrouted", durable=True)
         channel.basic_publish("", "unrouted", b"")
         channel.basic_publish("", NOW.dead_letters, b"", BasicProperties(delivery_mode=2))
         channel.basic_publish("", f"{GROUP}.0", b"", BasicProperties(delivery_mode=2))
