@@ -15,6 +15,8 @@ from psycopg.sql import SQL, Identifier
 
 from devstack.servers.databases import connections_of
 from ordersaga.broker import pause_locks
+from ordersaga.cli.diagnosis_text import lock_lines
+from ordersaga.database import locks
 from ordersaga.database.locks import RELAY_LEAD, try_lock
 from ordersaga.diagnosis.database.migrations import migrations
 from ordersaga.diagnosis.findings import DiagnosisFinding
@@ -140,15 +142,23 @@ def test_what_a_role_may_not_see_is_said_with_the_right_that_it_lacks(database: 
     assert asked(database.owner_url).unseen == []
 
 
-def test_a_command_that_has_paused_the_relays_is_named_and_no_relay_is_called_missing(database: Database) -> None:
+@pytest.mark.parametrize("command", [pause_locks.QUEUES_SET, pause_locks.SEED])
+def test_a_command_that_has_paused_the_relays_is_named_and_no_relay_is_called_missing(
+    database: Database, command: str
+) -> None:
     assert only(found("relay", database.owner_url)).what == "no relay is active"
-    with pause_locks.connect("counting", database.owner_url) as session:
+    with pause_locks.connect("counting", database.owner_url, command) as session:
         pause_locks.take_lead("counting", session)
         answered = asked(database.owner_url)
     assert "held lock" in {finding.kind for finding in answered.findings}
     assert "relay" not in {finding.kind for finding in answered.findings}
     [lock] = [lock for lock in answered.locks if lock.name == "lead of the relays"]
-    assert lock.who.application_name.startswith("queues set ")
+    assert lock.who.application_name.startswith(f"{command} ")
+    assert lock_lines(lock)[0].endswith(f"pid {lock.who.pid}, has the lead of the relays")
+
+
+def test_every_lock_of_the_library_has_a_name() -> None:
+    assert locks.NAMES.keys() == {lock for lock in vars(locks).values() if isinstance(lock, tuple)}
 
 
 def test_a_role_and_a_server_that_are_near_their_most_connections_are_named(database: Database) -> None:

@@ -14,9 +14,8 @@ from ordersaga.runtime.reasons import reason_of
 
 LEAVE_SECONDS = sessions.QUEUE_CHANGE.lock
 """Time for workers to finish what they hold; they allow themselves ten seconds."""
-PURPOSE = "queues set"
-SEED = "seed"
-"""The other command that takes these locks."""
+QUEUES_SET, SEED = "queues set", "seed"
+"""The commands that take these locks; the names of their sessions begin with it."""
 
 LEADER = """
 select pid, application_name from pg_locks join pg_stat_activity using (pid)
@@ -35,10 +34,10 @@ class ChangeFailed(Exception):
     """The bindings of groups could not be changed; the message says why and what to do."""
 
 
-def connect(name: str, url: str, purpose: str = PURPOSE) -> Connection[Any]:
+def connect(name: str, url: str, command: str = QUEUES_SET) -> Connection[Any]:
     """A session that holds locks. Raises ChangeFailed when the database does not answer."""
     try:
-        return sessions.connect(url, sessions.of_this_process(purpose), sessions.QUEUE_CHANGE)
+        return sessions.connect(url, sessions.of_this_process(command), sessions.QUEUE_CHANGE)
     except psycopg.Error as error:
         raise ChangeFailed(
             f"The database of {name} does not answer: {reason_of(error)}. Nothing was changed."
@@ -54,7 +53,7 @@ def take_lead(name: str, connection: Connection[Any]) -> None:
     end = time.monotonic() + LEAVE_SECONDS
     while not try_lock(connection, RELAY_LEAD):
         for pid, who in connection.execute(LEADER, RELAY_LEAD).fetchall():
-            if str(who).startswith((PURPOSE, SEED)):
+            if str(who).startswith((QUEUES_SET, SEED)):
                 raise ChangeFailed(f"Another command has stopped the relays of {name}: {who}. Wait until it has ended.")
             end_session(name, connection, pid)
         if time.monotonic() > end:

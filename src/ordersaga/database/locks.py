@@ -41,8 +41,9 @@ NAMES = {
     RETRY_RUNS: "start of a run of retries",
     RETRY_RUNNER: "step of the runs of retries",
     WEBHOOK_LEAD: "lead of the webhooks",
+    SEEDING: "seeding of the group",
 }
-"""As people are told them."""
+"""The names of the locks in texts for people."""
 
 
 BRIEFLY = "set local lock_timeout = '1s'"

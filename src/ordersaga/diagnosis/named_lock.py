@@ -37,8 +37,8 @@ class NamedLock(NamedTuple):
 def lock_name(classid: int, objid: int, objsubid: int) -> str:
     """The name of an advisory lock."""
     if objsubid == 1:
-        return MIGRATION_NAME if (classid << 32 | objid) == MIGRATION else "the lock of an aggregate"
-    return NAMES.get((classid, objid), "the lock of a key")
+        return MIGRATION_NAME if (classid << 32 | objid) == MIGRATION else "lock of an aggregate"
+    return NAMES.get((classid, objid), "lock of a key")
 
 
 def named_locks(connection: Connection[Any], place: str) -> list[NamedLock]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from ordersaga.broker.pause_locks import PURPOSE
 from ordersaga.database.locks import GROUP_GATE, NAMES, RELAY_LEAD
 from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.named_lock import MIGRATION_NAME, NamedLock
@@ -42,7 +41,5 @@ def in_the_way(asked: AskedDatabase) -> Iterator[NamedLock]:
 
 
 def is_paused_by_command(asked: AskedDatabase) -> bool:
-    """Whether a change of the queues has the lead of the relays."""
-    return any(
-        lock.name == NAMES[RELAY_LEAD] and lock.who.application_name.startswith(PURPOSE) for lock in in_the_way(asked)
-    )
+    """Whether a command has the lead of the relays, which is a finding of its own."""
+    return any(lock.name == NAMES[RELAY_LEAD] for lock in in_the_way(asked))

@@ -63,7 +63,7 @@ def all_waits(asked: AskedDatabase) -> Iterator[LockWait]:
             "relation": f"the table {table}",
             "transactionid": "a row that it changed",
             "tuple": "a row that others wait for too",
-            "advisory": lock_name(classid or 0, objid or 0, objsubid or 0),
+            "advisory": f"the {lock_name(classid or 0, objid or 0, objsubid or 0)}",
         }.get(kind, f"a lock of the kind {kind}")
         seconds = max(0.0, (now - since).total_seconds())
         yield LockWait(party_of(row), sorted(set(pids)), lock, since, seconds)
