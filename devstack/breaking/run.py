@@ -49,7 +49,8 @@ class ScenarioRun:
             with scenario.broken():
                 self.note(scenario.begin())
                 self._watch(scenario, time.monotonic() + scenario.lasts, lambda: False)
-                self._watch(scenario, time.monotonic() + scenario.limit, scenario.has_struck)
+                if not scenario.has_struck():
+                    self._watch(scenario, time.monotonic() + scenario.limit, scenario.has_struck)
         except KeyboardInterrupt:
             self.note(f"Interrupted: the cause is gone. {scenario.heals}")
             raise

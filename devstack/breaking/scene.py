@@ -67,11 +67,11 @@ class Scene:
     def said_by(self, process: str) -> str:
         """What a process says that it lacks, or that it does not answer; empty when it lacks nothing."""
         try:
-            answer = requests.get(f"{self.url(process)}/readyz", timeout=2, proxies={"http": ""})
+            answer = requests.get(f"{self.url(process)}/readyz", timeout=0.5, proxies={"http": ""})
             found = answer.json()
         except (OSError, ValueError):
             return f"{process} does not answer."
-        lacks = [*found["problems"], *found.get("warnings", [])]
+        lacks = [text.partition(": ")[0] for text in (*found["problems"], *found.get("warnings", []))]
         return f"{process}: {'; '.join(lacks)}." if lacks else ""
 
     def stock(self, sku: str, available: int) -> None:

@@ -18,14 +18,14 @@ ORDERS = 8
 class SlowCard(BreakScenario):
     does = "The card processor's simulator is stopped (SIGSTOP): it takes calls and answers none."
     expect = (
-        "The orders stay placed with their stock reserved. After STRIPE_TIMEOUT_SECONDS (5) the calls fail, the "
+        "The orders stay placed with their stock reserved. After about three times STRIPE_TIMEOUT_SECONDS (5) the "
         "circuit breaker of `charge` opens, and the messages are parked without calls; an alarm says so."
     )
     heals = "The simulator answers again; the call that is tried every five seconds closes the circuit breaker."
     pages = ("alarms", "parked")
     commands = ("parked list", "logs -f payments-worker --level warning")
     watched = WORKER
-    seconds = 15
+    seconds = 30
 
     def check(self) -> None:
         self.scene.process(SIMULATOR)
