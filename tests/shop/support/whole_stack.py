@@ -21,6 +21,7 @@ from devstack.demo.verdict import Violation, violations
 from devstack.environment import Environments, simulator_key
 from devstack.external_servers import ExternalServers
 from devstack.ports import LOOPBACK
+from devstack.servers import docker
 from devstack.state import ROOT, State
 from tests.support.containers import in_containers
 from tests.support.wait import until
@@ -98,4 +99,6 @@ def whole_stack(directory: Path, root: Path = ROOT, **settings: str) -> Iterator
     finally:
         process.send_signal(signal.SIGINT)
         psutil.wait_procs([psutil.Process(process.pid)], timeout=60)
+        if in_containers():
+            docker.remove_data(State(directory))
         assert process.wait(60) == 0
