@@ -21,7 +21,10 @@ FORMER = Group("former_service", ("orders.order_placed.v1",), 1)
 def unexpected(stack: WholeStack) -> list[dict[str, Any]]:
     answer = stack.command("doctor")
     assert answer["unseen"] == []
-    assert len(answer["locks"]) >= 7, "three relays and four workers"
+    who = {(lock["place"], " ".join(lock["who"]["application_name"].split()[:-2])) for lock in answer["locks"]}
+    assert who >= {(each.database, f"{each.name} worker") for each in shop.services} | {
+        (each.database, "relay") for each in shop.services if not each.is_read_side
+    }
     return [finding for finding in answer["findings"] if finding["kind"] not in LEFT_BY_OTHER_TESTS]
 
 
