@@ -24,6 +24,8 @@ CHROMIUM = shutil.which("chromium")
 WITHOUT_CHROMIUM = "there is no chromium on this machine; apt-get install chromium"
 TIMEOUT_MS = 30_000
 """Milliseconds; a machine that runs a whole stack and a browser may be slow."""
+LEFT_GRAPH = "Cannot read properties of null (reading 'notify')"
+"""Cytoscape ends a batch of changes without a look whether the page that shows the graph was left meanwhile."""
 Scheme = Literal["light", "dark"]
 CONTEXTS: dict[tuple[Browser, str, str, Scheme], BrowserContext] = {}
 """(browser, address, token, colour scheme) -> the browser profile of its visits, so that scripts are compiled once."""
@@ -37,6 +39,10 @@ class Visit:
     dashboard: str
     complaints: list[str] = field(default_factory=list)
     elsewhere: list[str] = field(default_factory=list)
+
+    def complain(self, text: str) -> None:
+        if LEFT_GRAPH not in text:
+            self.complaints.append(text)
 
     def open(self, path: str) -> Page:
         """Returns when the page shows something else than what holds its place."""
@@ -93,8 +99,8 @@ def visit_at(browser: Browser, home: str, token: str, scheme: Scheme = "light", 
     page = context.new_page()
     page.set_viewport_size({"width": width, "height": 900})
     made = Visit(page, f"{home}/dashboard/")
-    page.on("console", lambda said: made.complaints.append(said.text) if said.type == "error" else None)
-    page.on("pageerror", lambda error: made.complaints.append(str(error)))
+    page.on("console", lambda said: made.complain(said.text) if said.type == "error" else None)
+    page.on("pageerror", lambda error: made.complain(str(error)))
     page.on("request", lambda request: None if here(request.url, home) else made.elsewhere.append(request.url))
     if not context.cookies():
         sign_in(page, made.dashboard, token)
