@@ -79,7 +79,7 @@ ENVIRONMENT = """
   PROJECTIONS_DATABASE_URL  use your own Postgres: set all four
   AMQP_URL                  use your own RabbitMQ; of a cluster, the URLs of its nodes with commas between them
   QUEUES_PER_GROUP          queues of each new group: 1, 2, 4, 8 or 16 (default 2); then `queues set`
-  GROUPS_TO_SEED            new groups that hear nothing before `seed` has given them history
+  GROUPS_TO_SEED            new groups that receive nothing before `seed` has given them history
   BROKER_METRICS_URL        of your own RabbitMQ's plugin rabbitmq_prometheus, for the dashboard
   ORDER_DEADLINE_SECONDS    after which an unfinished order is cancelled (default 900)
   SAGA_LATENCY_LIMIT_SECONDS    orders are refused while those under way take longer (default 3)

@@ -1,4 +1,4 @@
-"""A seeding is killed at every step, one after the other, of a group that is new and of one that hears already."""
+"""A seeding is killed at every step, one after the other, of a group that is new and of one that is bound already."""
 
 from unittest.mock import patch
 
@@ -26,7 +26,7 @@ KILLS = [
     ("queue_bind", BINDINGS - 5),
     ("_write", 1),
     ("_write", 2),
-    ("hear", 1),
+    ("bind_to_events", 1),
     ("queue_bind", BINDINGS + 1),
     ("queue_bind", 2 * BINDINGS - 1),
     ("unmark", 1),
@@ -38,8 +38,8 @@ def test_a_seeding_killed_at_every_step_is_completed_by_the_next(shop: Seeded) -
     seeding.check_killed(shop, KILLS)
 
 
-@pytest.mark.parametrize("kill", [("take_away", 1), ("queue_unbind", 1), ("queue_unbind", 20)])
-def test_a_group_that_hears_already_is_seeded_although_the_seeding_was_killed(
+@pytest.mark.parametrize("kill", [("unbind_and_empty", 1), ("queue_unbind", 1), ("queue_unbind", 20)])
+def test_a_group_that_is_bound_already_is_seeded_although_the_seeding_was_killed(
     shop: Seeded, kill: tuple[str, int]
 ) -> None:
     shop.ask(5)
@@ -66,19 +66,22 @@ def test_a_last_window_that_takes_too_long_lets_the_relays_go_on_and_is_tried_ag
 
 
 def test_a_seeding_that_was_frozen_until_its_locks_were_lost_fails_and_is_completed_by_the_next(shop: Seeded) -> None:
-    """Relays have published meanwhile what the group did not hear."""
-    hear = bindings.hear
+    """Relays have published meanwhile what the group did not receive."""
+    bind_to_events = bindings.bind_to_events
 
     def freeze(broker: BlockingConnection, group: Group) -> None:
         with psycopg.connect(shop.databases[ASKING].owner_url) as connection:
             connection.execute(LOSE)
         shop.ask()
         shop.await_published()
-        hear(broker, group)
+        bind_to_events(broker, group)
 
     shop.ask(5)
     with shop.relays():
-        with patch.object(bindings, "hear", freeze), pytest.raises(ChangeFailed, match="session in the database of"):
+        with (
+            patch.object(bindings, "bind_to_events", freeze),
+            pytest.raises(ChangeFailed, match="session in the database of"),
+        ):
             shop.seeding().run()
         assert shop.is_marked()
         before = shop.heard_by(late)

@@ -1,4 +1,4 @@
-"""`python -m tests.library.killed_seeding`: seeds the late group and kills itself amid it."""
+"""`python -m tests.library.killed_seeding`: seeds the late group, and kills itself in the middle."""
 
 import json
 import sys
@@ -16,11 +16,11 @@ from tests.support.killed_change import killing
 
 PLACES: dict[str, Any] = {
     "begin": record,
-    "take_away": bindings,
+    "unbind_and_empty": bindings,
     "queue_bind": BlockingChannel,
     "queue_unbind": BlockingChannel,
     "_write": Sender,
-    "hear": bindings,
+    "bind_to_events": bindings,
     "unmark": bindings,
     "complete": record,
 }

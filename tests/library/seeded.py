@@ -271,7 +271,7 @@ class Seeded:
 
     def interrupt_seeding(self) -> None:
         """Seed, but for the binding to `events`."""
-        with patch.object(bindings, "hear", side_effect=KeyboardInterrupt), suppress(KeyboardInterrupt):
+        with patch.object(bindings, "bind_to_events", side_effect=KeyboardInterrupt), suppress(KeyboardInterrupt):
             self.seeding().run()
 
     def ask(self, rounds: int = 1) -> None:

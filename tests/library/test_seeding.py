@@ -144,7 +144,9 @@ def test_killed_while_it_binds_it_is_completed_by_the_next_and_nobody_else_notic
     check_killed(shop, [("queue_bind", 3 * PARTITIONS + 20)])
 
 
-def test_a_group_that_hears_already_is_seeded_from_the_beginning_unless_it_has_received_something(shop: Seeded) -> None:
+def test_a_bound_group_is_seeded_from_the_beginning_unless_it_has_received_something(
+    shop: Seeded,
+) -> None:
     """Its queues are emptied: what was in them comes again, behind what came before."""
     shop.ask(2)
     with shop.relays():

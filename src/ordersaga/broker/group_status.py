@@ -19,7 +19,7 @@ class QueueStatus:
 @dataclass(frozen=True)
 class GroupStatus:
     """`queues` is empty when the group is not declared; `changing` says that their number is not final, `seeding` that
-    the group hears nothing new yet."""
+    it receives nothing new yet."""
 
     group: str
     queues: list[QueueStatus]

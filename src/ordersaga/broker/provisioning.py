@@ -55,7 +55,7 @@ def declare(
     Args:
         amqp_url: of a user who may declare.
         replace_events: delete the exchange `events`, and those of the groups, first.
-        to_seed: names of groups that hear nothing before they are seeded, if they have no queues yet.
+        to_seed: names of groups that receive nothing before they are seeded, if they have no queues yet.
 
     Raises:
         OtherQueues: a group exists with another number of queues, or is being changed and would lose its bindings;

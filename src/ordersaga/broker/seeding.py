@@ -23,8 +23,8 @@ SETTLE_SECONDS = 3.0
 POLL = 0.05
 
 
-def take_away(broker: BlockingConnection, group: Group, queues: list[str]) -> None:
-    """Unbind the queues of a group from `events` and empty them: what is in them comes again, behind what came before.
+def unbind_and_empty(broker: BlockingConnection, group: Group, queues: list[str]) -> None:
+    """Unbind the queues of a group from `events` and empty them: the seeding publishes these messages again in order.
 
     Nothing may be published, and no worker may run. Raises ChangeFailed when a worker still holds messages.
     """
@@ -45,7 +45,9 @@ def await_abandoned(broker: BlockingConnection, group: str) -> None:
     end = time.monotonic() + SETTLE_SECONDS
     while (status := group_status(broker, group)).workers or any(queue.consumers for queue in status.queues):
         if time.monotonic() > end:
-            raise ChangeFailed(f"A worker of {group} does not leave its queues. Stop it and run the command again.")
+            raise ChangeFailed(
+                f"A worker of {group} still receives from its queues. Stop it and run the command again."
+            )
         time.sleep(POLL)
 
 
@@ -65,7 +67,7 @@ def declare(broker: BlockingConnection, group: Group) -> None:
     channel.close()
 
 
-def hear(broker: BlockingConnection, group: Group) -> None:
+def bind_to_events(broker: BlockingConnection, group: Group) -> None:
     """Bind the queues of the group to `events`."""
     channel = broker.channel()
     for queue, routing_key in group.bindings():

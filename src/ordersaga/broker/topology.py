@@ -107,7 +107,7 @@ def is_changing(connection: BlockingConnection, group: str) -> bool:
 
 
 def seeding_of(group: str) -> str:
-    """Name of an exchange that marks the seeding of the group: it exists until the group hears `events`."""
+    """Name of an exchange that marks the seeding of the group: it exists until the group is bound to `events`."""
     return f"seeding.{group}"
 
 

@@ -31,22 +31,24 @@ from ordersaga.service import Service
 @click.command(short_help="Give a consumer group that was added later the history of its contracts.")
 @click.argument("group", type=OneOfGroups(), metavar="GROUP")
 @actor_option
-@click.option("--reason", default="", help="Why, for the record; needed but for a dry run.")
+@click.option("--reason", default="", help="Why, for the record; required without --dry-run.")
 @click.option("--since", type=Moment(), metavar="TIME", help="Only what was recorded at or after this time (ISO 8601).")
 @click.option("--dry-run", is_flag=True, help="Only count what the group would get; change nothing.")
 @click.option(
     "--act-on-history",
     is_flag=True,
-    help="Also if reactions of the group call other systems or set deadlines: they do so for history too.",
+    help="Seed although reactions of the group call other systems or set deadlines: they do so for history too.",
 )
-@click.option("--skip-unreadable", is_flag=True, help="Name events that this version cannot announce, and go on.")
+@click.option(
+    "--skip-unreadable", is_flag=True, help="Leave out events that this version cannot announce, and name them."
+)
 @click.option(
     "--max-ready",
     type=click.IntRange(1, 10_000_000),
     default=MAX_READY,
     show_default=True,
     metavar="N",
-    help="Publish no more while so many messages wait in the queues of the group.",
+    help="Wait while so many messages are ready in the queues of the group.",
 )
 @json_option
 @click.pass_obj
@@ -62,16 +64,16 @@ def seed(
     max_ready: int,
     as_json: bool,
 ) -> None:
-    """Publish to GROUP alone every message of its contracts from the beginning, while everything runs.
+    """Publish every message of its contracts, from the beginning, to GROUP alone, while everything runs.
 
     For a group that has received nothing: run it once its database is migrated and before `topology`, or let
-    GROUPS_TO_SEED name the group when `topology` runs, which then binds it to nothing. The messages are derived from
-    the event stores, with the ids, causes and times that they had, in order per key and none before the one that
-    caused it. The group hears nothing new until it has all of it; then the relays stand still for a moment, and it
-    hears `events` from there on, without a gap. Its workers may run meanwhile.
+    GROUPS_TO_SEED name the group when `topology` runs, which then binds it to its own exchange alone. The messages are
+    derived from the event stores, with the ids, causes and times that they had; they come in order per key, each after
+    the one that caused it. The group receives nothing new until it has all of them; then the relays pause for a moment,
+    and it receives what they publish from there on, without a gap. Its workers may run meanwhile.
 
-    If it is killed, nothing else is harmed; run it again, from the beginning: the inbox drops repeats. Exit code 0 when
-    the group has everything, 1 when it has not or events were left out, 2 for a wrong usage.
+    If it is killed, nothing else is harmed; run it again: it begins from the beginning, and the inbox drops repeats.
+    Exit code 0 when the group has everything, 1 when it has not or events were left out, 2 for a wrong usage.
     """
     interrupt_by_signal()
     if not dry_run and not reason.strip():
@@ -93,7 +95,7 @@ def seed(
             require_harmless(group)
         result = seeding.count() if dry_run else seeding.run()
     display.clear()
-    say(result, as_json)
+    print_result(result, as_json)
     raise SystemExit(1 if result.unreadable else 0)
 
 
@@ -109,7 +111,7 @@ def access_of(application: Application, group: Service) -> SeedingAccess:
     )
 
 
-def say(result: SeedingResult, as_json: bool) -> None:
+def print_result(result: SeedingResult, as_json: bool) -> None:
     if as_json:
         click.echo(to_json(result.as_data()))
         return
@@ -122,16 +124,13 @@ def say(result: SeedingResult, as_json: bool) -> None:
 @contextmanager
 def errors_as_failures(group: str) -> Iterator[None]:
     """Raises Failed for the errors and interruptions of a seeding."""
-    again = (
-        f"Until {full_command(f'seed {group}')} has completed it, {group} hears nothing new; everything else goes on."
-    )
+    command = full_command(f"seed {group}")
+    again = f"Until {command} has completed it, {group} receives nothing new; everything else goes on."
     try:
         yield
     except (SeedingRefused, OtherQueues) as error:
         raise Failed(str(error)) from None
-    except ChangeFailed as error:
-        raise Failed(f"{error} {again}") from None
-    except NotTaken as error:
+    except (ChangeFailed, NotTaken) as error:
         raise Failed(f"{error} {again}") from None
     except psycopg.Error as error:
         raise Failed(f"A database failed: {reason_of(error)}. {remedy_of(error, otherwise=again)}") from error

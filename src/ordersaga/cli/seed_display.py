@@ -10,10 +10,10 @@ from ordersaga.cli.live_line import CLEAR, PRINT_INTERVAL_SECONDS
 from ordersaga.seeding.progress import SeedingProgress, SeedingResult
 
 STEPS = {
-    "declare": "declaring the queues of the group, bound to nothing but history",
+    "declare": "declaring the queues of the group, bound to its own exchange alone",
     "count": "counting",
     "publish": "publishing history",
-    "bind": "the relays stand still for the rest",
+    "bind": "publishing the rest while the relays are paused",
 }
 
 
@@ -57,10 +57,10 @@ def lines(result: SeedingResult) -> Iterator[str]:
     yield f"{result.group} {what} {result.messages:,} messages{span}."
     if result.without_events:
         named = ", ".join(result.without_events)
-        yield f"Of {named}, which no event announces, only what the outboxes still have."
+        yield f"No event announces {named}: only what the outboxes still have of it was found."
     if result.without_source:
         yield f"No service of the application announces {', '.join(result.without_source)}."
     if not result.dry_run:
         rate = result.messages / max(result.seconds, 0.001)
-        yield f"{result.seconds:.1f} s ({rate:,.0f}/s); the relays stood still for {result.paused_seconds:.2f} s."
-        yield f"{result.group} hears what is new from here on."
+        yield f"{result.seconds:.1f} s ({rate:,.0f}/s); the relays were paused for {result.paused_seconds:.2f} s."
+        yield f"{result.group} receives new messages from here on."

@@ -45,7 +45,7 @@ def topology(
     is set and says otherwise, nothing is declared: `queues set` changes the number without breaking the order of
     messages. A group whose change or seeding was interrupted is left as it is, which works.
 
-    GROUPS_TO_SEED names new groups that hear nothing before `seed` has given them the history of their contracts.
+    GROUPS_TO_SEED names new groups that receive nothing before `seed` has given them the history of their contracts.
 
     Bindings of a reaction that was removed stay, and are named: during a rollout, workers of the older code need them.
     """
@@ -105,7 +105,7 @@ def as_data(
 def warnings(interrupted: Iterable[str], seeding: Collection[str], stale: dict[str, list[str]]) -> Iterator[str]:
     for name in seeding:
         yield (
-            f"{name} is to be seeded, is being seeded, or its seeding was interrupted: the group hears nothing new "
+            f"{name} is to be seeded, is being seeded, or its seeding was interrupted: the group receives nothing new "
             f"until {command_to_complete(name, is_seeding=True)} has completed it"
         )
     for name in (name for name in interrupted if name not in seeding):

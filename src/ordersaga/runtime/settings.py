@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     queues_per_group: int | None = Field(default=None)
     """Queues of a new group, 2 if unset; `ordersaga queues set` changes an existing group."""
     groups_to_seed: str = ""
-    """New groups, separated by spaces, that hear nothing before `ordersaga seed` has given them history."""
+    """New groups, separated by spaces, that receive nothing before `ordersaga seed` has given them their history."""
     inbox_retention_days: float = Field(default=30, gt=0)
     """A worker purges older inbox rows and idempotency keys; a later repeat takes effect again."""
     lock_timeout_seconds: float | None = Field(default=None, gt=0)

@@ -1,4 +1,4 @@
-"""Seeding: gives a consumer group that is added later the history of its contracts, for it alone, while all goes on.
+"""Seeding: gives a consumer group that is added later, and it alone, the history of its contracts.
 
 `sources` says which services announce what the group receives. `history` reads the messages of one of them from its
 event store, `merge` brings them into causal order, `sender` publishes them to the exchange of the group.

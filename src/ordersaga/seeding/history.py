@@ -1,7 +1,7 @@
 """MessageHistory: the messages of one service, in the order in which it announced them, read window by window.
 
-No transaction stays open over pages: events are append-only, and a row that a page did not see yet, because it was
-committed late, comes in the next window, as rows come that a relay's snapshot did not see.
+Each page is a transaction of its own. That misses nothing, because events are append-only: the next window begins with
+the rows that the pages before could not see, because they were committed late.
 """
 
 from collections.abc import Callable, Iterable
@@ -19,7 +19,7 @@ from ordersaga.store.republish import messages
 from ordersaga.store.topics import UNREADABLE, registered
 
 ROWS = 500
-"""Of one page: a fraction of a second, so that locks are kept and progress is shown meanwhile."""
+"""Of one page; reading it takes a fraction of a second, after which locks are kept and progress is shown."""
 LONG_AGO = datetime(1, 1, 3, tzinfo=UTC)
 
 CLOCK = "select pg_current_snapshot()::text, coalesce(max(position), 0), clock_timestamp() from {table}"
@@ -112,7 +112,7 @@ class MessageHistory:
         return clock  # type: ignore[no-any-return]
 
     def page(self) -> list[Dated]:
-        """The messages of the next rows of the window; none of many rows may be for the group."""
+        """The messages of the next rows of the window; empty when none of these rows is for the group."""
         late, self._before = self._before, None
         rows = self._late(late) if late else self._page()
         self.rows += len(rows)
@@ -124,7 +124,7 @@ class MessageHistory:
         return found
 
     def _late(self, since: str) -> list[tuple[Any, ...]]:
-        """The rows behind which the window before has read, and that it did not see."""
+        """The rows that the window before did not see, at positions that it has passed."""
         early, self._early = self._early, []
         return self._fetch(self._queries.late, since=since, early=early)
 

@@ -8,20 +8,20 @@ from uuid import UUID
 from ordersaga.seeding.history import Dated, MessageHistory
 
 SKEW = timedelta(seconds=1)
-"""How far the clocks of the databases may differ. A cause is recorded before its effect; by clocks that differ it may
-seem the other way round, so causes are looked for so far ahead."""
+"""How far the clocks of the databases may differ. A cause is recorded before its effect, but may have the later time
+when clocks differ; so the cause of a message is looked for among messages that are later by up to this time."""
 MAX_AHEAD = 20_000
 """Messages of one service that are held, however many were recorded within SKEW."""
 
 
-def nothing() -> None:
-    """Between two pages there is nothing to do."""
+def do_nothing() -> None:
+    """What happens between two pages by default."""
 
 
 class CausalMerge:
     """Each service's messages stay in its own order; among services the time decides, unless a cause comes later."""
 
-    def __init__(self, histories: Sequence[MessageHistory], between_pages: Callable[[], None] = nothing) -> None:
+    def __init__(self, histories: Sequence[MessageHistory], between_pages: Callable[[], None] = do_nothing) -> None:
         self._histories = histories
         self._between_pages = between_pages
         self._buffers: list[deque[Dated]] = [deque() for _ in histories]

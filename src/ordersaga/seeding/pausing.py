@@ -31,5 +31,5 @@ def workers_paused(name: str, url: str) -> Iterator[None]:
     """Keep the workers of a group from receiving for the block. Raises ChangeFailed when they do not leave in time."""
     with closing(pause_locks.connect(name, url, SEED)) as gate:
         if pause_locks.close_gates({name: gate}):
-            raise ChangeFailed(f"The workers of {name} do not let go of what they have in hand. Try again.")
+            raise ChangeFailed(f"The workers of {name} still handle messages. Run the command again.")
         yield

@@ -49,7 +49,7 @@ class SeedingResult:
     """Contracts of which only what the outboxes still have could be published."""
     seconds: float = 0.0
     paused_seconds: float = 0.0
-    """How long relays stood still for the last window."""
+    """How long the relays were paused for the last window."""
 
     def count(self, contract: str, time: datetime) -> None:
         """Count a message."""

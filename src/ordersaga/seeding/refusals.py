@@ -1,10 +1,7 @@
 """What makes a seeding impossible or dangerous, each as a sentence with what to do."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Any
-
-import psycopg
 
 from ordersaga.relay import detached
 from ordersaga.runtime.sessions import REPORT, connect
@@ -12,11 +9,11 @@ from ordersaga.seeding.sources import SeedingSource
 from ordersaga.service import Service
 
 MARGIN = timedelta(hours=12)
-"""In which a seeding that begins again brings what it brought first."""
+"""Longest time in which a seeding that begins again repeats what the first one published."""
 
 
 class SeedingRefused(Exception):
-    """The group cannot be seeded as it is; the text says why and what to do. Nothing was changed."""
+    """The group cannot be seeded as it is; the text says why and what to do."""
 
 
 def require_group(group: Service, sources: Iterable[SeedingSource]) -> None:
@@ -61,7 +58,7 @@ def require_new(group: str, received: int) -> None:
 
 
 def require_recent(group: str, begun: datetime, inbox_retention: timedelta) -> None:
-    """Raises SeedingRefused when the inbox may not know any more what the interrupted seeding brought."""
+    """Raises SeedingRefused when the inbox may have purged what the interrupted seeding published."""
     if datetime.now(UTC) - begun > inbox_retention - MARGIN:
         raise SeedingRefused(
             f"The seeding of {group} began at {begun:%Y-%m-%d %H:%M} and was not completed. Its inbox remembers "
@@ -70,15 +67,10 @@ def require_recent(group: str, begun: datetime, inbox_retention: timedelta) -> N
         )
 
 
-def require_attached(group: str, sources: Iterable[SeedingSource], urls: dict[str, str]) -> None:
+def require_attached(group: str, sources: Iterable[SeedingSource], urls: Mapping[str, str]) -> None:
     """Raises SeedingRefused while a relay publishes around a queue of the group."""
     for source in sources:
         with connect(urls[source.name], "ordersaga seed", REPORT) as store:
-            for row in detached_from(store):
+            for row in detached.load(store):
                 if row.group == group:
                     raise SeedingRefused(f"The relay of {source.name} says: {row}. Wait until it has all of them.")
-
-
-def detached_from(store: psycopg.Connection[Any]) -> list[detached.Detached]:
-    """The queues that the relay of this database publishes around."""
-    return detached.load(store)

@@ -1,9 +1,9 @@
 """The seeding of one group: declare its queues, publish window after window, pause the relays for the last, and bind.
 
-Killed at any moment it harms nobody: its locks end with it, the group hears nothing new and keeps what it has, and the
-next seeding begins from the beginning, whose repeats the inbox drops. A message comes first by the seeding or by its
-relay, and in both cases behind what came before it: the relays stand still until the group has everything that they
-may have published, so what they publish again is a repeat, and what is new is newer.
+A seeding that is killed harms nobody: its locks end with it, the group keeps what it has and receives nothing new, and
+the next seeding begins from the beginning; the inbox drops its repeats. The first copy of a message comes from the
+seeding or from the relay, in both cases in order: the relays are paused until the group has everything that they may
+have published, so what they publish again is a repeat, and what is new is newer.
 """
 
 import time
@@ -36,10 +36,11 @@ INBOX_RETENTION = timedelta(days=30)
 MAX_READY = 20_000
 """Messages that may wait in the queues of the group."""
 SMALL_WINDOW = 2000
-"""A window of fewer messages is followed by the last one, for which the relays stand still."""
+"""A window of fewer messages is followed by the last one, for which the relays are paused."""
 MAX_WINDOWS = 50
+"""After so many the last window follows, however large it is."""
 MAX_PAUSE_SECONDS = 10.0
-"""The last window is given up after this time, and tried again behind another one."""
+"""The last window is given up after this time, and tried again after another one."""
 TICK_SECONDS = 0.5
 
 
@@ -58,7 +59,7 @@ class Seeding:
         since: publish only what was recorded at or after this time, as if the group had been added then.
         skip_unreadable: leave out events that cannot be announced, in place of raising SeedingRefused.
         max_ready: the most messages that wait in the queues of the group before more are published.
-        inbox_retention: how long the inbox remembers what an interrupted seeding brought.
+        inbox_retention: how long the inbox remembers what an interrupted seeding published.
         progress: updated meanwhile.
     """
 
@@ -138,13 +139,13 @@ class Seeding:
             raise SeedingRefused(f"Another command seeds {self._service.group}. Wait until it has ended.")
 
     def _prepare(self) -> Group:
-        """Declare the group, bound to its own exchange alone; take what it hears away if it hears already."""
+        """Declare the group, bound to its own exchange alone; unbind and empty its queues if it has some."""
         self._progress.begin("declare")
         name, found = self._service.group, queues_of(self._broker, self._service.group)
         if is_changing(self._broker, name) or (found and len(found) not in QUEUE_COUNTS):
             raise SeedingRefused(f"The number of queues of {name} is being changed: complete that with `queues set`.")
         group = self._service.consumer_group(queues_to_declare(len(found), self._access.queues, name))
-        refusals.require_attached(name, self._sources, dict(self._access.stores))
+        refusals.require_attached(name, self._sources, self._access.stores)
         paused = workers_paused(self._service.name, self._access.group)
         with paused, self._relays_paused() if found else ExitStack():
             if record.is_being_seeded(self._group_database):
@@ -153,7 +154,7 @@ class Seeding:
                 refusals.require_new(name, record.received(self._group_database))
             record.begin(self._group_database, self._operator, self._since)
             if found:
-                bindings.take_away(self._broker, group, found)
+                bindings.unbind_and_empty(self._broker, group, found)
         bindings.declare(self._broker, group)
         return group
 
@@ -179,7 +180,7 @@ class Seeding:
             raise SeedingRefused(
                 f"This version cannot announce an event: {event}\n"
                 "Run the command again in a version that can, or with --skip-unreadable, which leaves such events out. "
-                f"Until then {self._service.group} hears nothing new; everything else goes on."
+                f"Until then {self._service.group} receives nothing new; everything else goes on."
             )
         self.result.unreadable.append(event)
         self._progress.unreadable += 1
@@ -193,10 +194,13 @@ class Seeding:
         self._sender.connect()
         self._alive += [self._sender.keep_alive, lambda: self._group_database.execute("")]
         merge = self._merge()
-        while not (self._is_small(self._window(merge)) and self._last_window(merge)):
-            pass
+        while True:
+            messages = self._window(merge)
+            if self._is_last(messages) and self._last_window(merge):
+                return
 
-    def _is_small(self, messages: int) -> bool:
+    def _is_last(self, messages: int) -> bool:
+        """Whether the last window follows one of so many messages."""
         return messages < SMALL_WINDOW or self._progress.windows >= MAX_WINDOWS
 
     def _window(self, merge: CausalMerge) -> int:
@@ -210,7 +214,7 @@ class Seeding:
         return self.result.messages - before
 
     def _last_window(self, merge: CausalMerge) -> bool:
-        """Publish the rest while the relays stand still, and let the group hear. Returns False if that took too long.
+        """Publish the rest while the relays are paused, and bind the group. Returns False if that took too long.
 
         No message that is recorded meanwhile has caused another one: it is not published yet.
         """
@@ -224,7 +228,7 @@ class Seeding:
                     self._check_pause(began)
                 self._sender.flush()
                 self._check_pause(began)
-                bindings.hear(self._broker, self._group)
+                bindings.bind_to_events(self._broker, self._group)
                 keep_locks()
                 bindings.unmark(self._broker, self._group.name)
                 record.complete(self._group_database, self._operator, self._since, self.result.messages)
@@ -254,7 +258,7 @@ class Seeding:
         self._progress.ready = 0
 
     def _tick(self) -> None:
-        """Keep every session, and show how far it is."""
+        """Twice a second at most: keep every session alive, and show the progress."""
         if time.monotonic() < self._tick_at:
             return
         self._tick_at = time.monotonic() + TICK_SECONDS

@@ -28,13 +28,13 @@ class SeedingSource(NamedTuple):
 
 
 def sources_of(group: Service, services: Iterable[Service]) -> list[SeedingSource]:
-    """The services, the group's own perhaps among them, that announce a contract of the group."""
+    """The services that announce a contract of the group; its own service may be one of them."""
     found = [source_of(group, each) for each in services if not each.is_read_side]
     return [source for source in found if source.of_events or source.without_events]
 
 
 def source_of(group: Service, service: Service) -> SeedingSource:
-    """What the service announces of what the group receives: nothing, perhaps."""
+    """What the service announces of what the group receives; it may be nothing."""
     announcements = service.announcements
     without_events = every_version(announcements.without_events.values())
     wanted = {name for name in (*announcements.newest, *without_events) if receives(group.contracts, name)}

@@ -46,7 +46,7 @@ def blocked(amqp_url: str) -> str:
 
 
 def leave(connection: BlockingConnection, is_blocked: object) -> None:
-    """Close the connection; a blocked one hears nothing, so it ends by itself."""
+    """Close the connection; the broker reads nothing from a blocked one, so that one ends by its timeout."""
     with suppress(AMQPError):
         if is_blocked and connection.is_open:
             connection.process_data_events(2 * BLOCKED_SECONDS)
