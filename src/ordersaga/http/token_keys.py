@@ -16,7 +16,7 @@ from ordersaga.runtime.settings import MissingSetting, Settings, pem_bytes
 
 PEM = re.compile(r"-----BEGIN [^-]+-----.*?-----END [^-]+-----", re.DOTALL)
 TRIED = 4
-"""Most keys that a token without a key id is tried with; each costs 0.1 ms of CPU."""
+"""Most keys with which a token without a key id is tried; each costs 0.1 ms of CPU."""
 SHOWN = re.compile(r"[\w.:-]{1,64}", re.ASCII)
 NEEDED = (
     "must be Ed25519 public keys: in PEM, one after the other, or a JWKS document; bearer tokens are verified by it"
@@ -24,11 +24,11 @@ NEEDED = (
 
 
 class UnknownKey(Exception):
-    """No key here is the one that signed the token; the text is the reason."""
+    """None of the keys has signed the token; the text is the reason."""
 
 
 class KeySet:
-    """Public keys by their ids; never changes, so two with the same keys are still different."""
+    """Public keys by their ids; it is immutable and compared by identity, so that results can be cached by key set."""
 
     def __init__(self, keys: Mapping[str, Ed25519PublicKey]) -> None:
         self.keys = dict(keys)
@@ -39,7 +39,7 @@ class KeySet:
             return [key_id]
         if key_id is not None:
             name = f" ({key_id})" if SHOWN.fullmatch(key_id) else ""
-            raise UnknownKey(f"The token names a key that is not accepted, or is not any more{name}; get a new token")
+            raise UnknownKey(f"The token names a key that is not accepted{name}; get a new token")
         if len(self.keys) > TRIED:
             raise UnknownKey(f"The token does not name its key (kid), and {len(self.keys)} keys are accepted")
         return list(self.keys)
@@ -55,14 +55,14 @@ class TokenKeys:
         self._keys = self._read() if self._file else key_set(settings.token_public_key)
 
     def current(self) -> KeySet:
-        """The same object until the file changes; a file without usable keys changes nothing, and is logged."""
+        """The same object until the file changes; a file without usable keys is logged and changes nothing."""
         if self._file is None or (stamp := self._stamp()) == self._seen:
             return self._keys
         self._seen = stamp
         try:
             self._keys = self._read()
         except MissingSetting as error:
-            log.error("the token keys of before stay", problem=str(error))
+            log.error("the new token keys cannot be used, those read before stay in use", problem=str(error))
         else:
             log.info("token keys changed", keys=list(self._keys.keys))
         return self._keys

@@ -1,4 +1,4 @@
-"""The reach of a consumer group: which messages it is to have received, those of before it was added not."""
+"""The reach of a consumer group: since when it is to have received every message."""
 
 from datetime import datetime
 from typing import Any, NamedTuple

@@ -13,7 +13,7 @@ from ordersaga.service import Service
 
 VERSION = "3.0.0"
 BINDING = "0.3.0"
-"""Of the AMQP 0-9-1 binding."""
+"""Version of the AMQP 0-9-1 binding."""
 SCHEMAS = "#/components/schemas/"
 ENVELOPE = "#/components/messageTraits/envelope"
 TEXT = {"type": "string"}

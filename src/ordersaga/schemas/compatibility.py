@@ -9,9 +9,8 @@ Verdict = Literal["breaking", "readers first", "compatible"]
 LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
 UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 WORDS = ("title", "description", "examples", "deprecated", "$schema", "$id", "$defs", "x-receivers")
-"""What no reader checks."""
+"""Keywords that no reader checks."""
 SIDES = ("anyOf", "oneOf")
-NOBODY = "nobody"
 NEW_VERSION = "make it a new version, which upcasts this one"
 
 
@@ -20,8 +19,8 @@ class Change(NamedTuple):
 
     contract: str
     verdict: Verdict
-    """`breaking`: code of today cannot read what was sent, or code of before not what is needed. `readers first`: it
-    can, but code of before makes dead what only today's may send."""
+    """`breaking`: new code cannot read a message of old code, or old code does not find what it needs in a new one.
+    `readers first`: new code reads everything, but old code refuses some new messages."""
     path: str
     """The field, such as `lines[].quantity`; empty for the contract itself."""
     what: str
@@ -53,13 +52,13 @@ Found = tuple[Verdict, str, str, str]
 def of_contract(before: Schema, now: Schema) -> Iterator[Found]:
     """Source, key and predecessor, then the body."""
     for name, advice in (
-        ("x-source", "make it another contract, of the other service"),
-        ("x-key", "make it another contract: messages of one key come in order, those of another key do not"),
-        ("x-predecessor", "keep it: the ids of messages are computed with the first version"),
+        ("x-source", "make a contract of another name, which the other service announces"),
+        ("x-key", "make a contract of another name: only messages of the same key come in order"),
+        ("x-predecessor", "keep it: the ids of messages are computed with the name of the first version"),
     ):
         if before.get(name) != now.get(name):
-            was, is_ = before.get(name) or NOBODY, now.get(name) or NOBODY
-            yield "breaking", "", f"{name[2:]} was {was}, is {is_}", advice
+            detail = f"{name[2:]} was {shown(before.get(name))}, is {shown(now.get(name))}"
+            yield "breaking", "", detail, advice
     yield from Comparison(before, now).differences(before, now, "")
 
 
@@ -76,7 +75,7 @@ class Comparison:
         return {**found, **{name: value for name, value in schema.items() if name != "$ref"}}
 
     def alternatives(self, schema: Schema, side: int) -> dict[str, Schema]:
-        """By type, the schemas of which a value satisfies one."""
+        """By type, the schemas of which a value must satisfy one."""
         schema = self.resolved(schema, side)
         sides = next((schema[name] for name in SIDES if name in schema), None)
         if sides is None:

@@ -1,6 +1,6 @@
 """The contracts of an application: each with the service that announces it and those that react to it."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from ordersaga.envelope.message import ContractData
@@ -42,8 +42,3 @@ def named(services: Iterable[Service]) -> Iterator[type[ContractData]]:
         yield from (reaction.contract for reaction in service.reactions.by_contract.values())
         if isinstance(service, ReadSide):
             yield from service.known_contracts.values()
-
-
-def receivers(found: Mapping[str, DescribedContract]) -> dict[str, list[str]]:
-    """Contract -> the services that receive it."""
-    return {name: sorted(each.reactions) for name, each in found.items()}

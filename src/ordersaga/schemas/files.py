@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ordersaga.schemas.asyncapi import asyncapi
-from ordersaga.schemas.described import contracts_of, receivers
+from ordersaga.schemas.described import contracts_of
 from ordersaga.schemas.payload import schema_of
 from ordersaga.service import Service
 
@@ -25,8 +25,7 @@ class NoSchemas(Exception):
 def schemas_of(services: Sequence[Service]) -> dict[str, dict[str, Any]]:
     """The schema of every contract of an application, by name."""
     found = contracts_of(services)
-    heard = receivers(found)
-    return {name: schema_of(each.contract, heard[name]) for name, each in found.items()}
+    return {name: schema_of(each.contract, each.reactions) for name, each in found.items()}
 
 
 def files_of(services: Sequence[Service], title: str = TITLE, version: str = VERSION) -> dict[str, str]:
@@ -81,11 +80,11 @@ def require_revision(revision: str) -> None:
     try:
         git("rev-parse", "--verify", "--end-of-options", f"{revision}^{{tree}}")
     except FileNotFoundError:
-        raise NoSchemas("git is not installed. Name a directory with the schemas of before.") from None
+        raise NoSchemas("git is not installed: name a directory with the older schemas.") from None
     except subprocess.CalledProcessError:
         raise NoSchemas(
-            f"{revision!r} is neither a directory nor a revision that git knows here. A shallow clone has no revisions "
-            "of before: `git fetch --depth 1 origin BRANCH`, then name FETCH_HEAD."
+            f"{revision!r} is neither a directory nor a revision that git knows here. A shallow clone lacks older "
+            "revisions: `git fetch --depth 1 origin BRANCH`, then name FETCH_HEAD."
         ) from None
 
 

@@ -88,7 +88,7 @@ def test_what_cannot_be_read_any_more_is_breaking(before: Any, now: Any, path: s
         ((tuple[Line, ...], ...), (tuple[LongLine, ...], ...), "it[].number", "maximum was 10, is 100"),
     ],
 )
-def test_what_only_readers_of_before_refuse_needs_them_rolled_out_first(
+def test_what_only_older_readers_refuse_needs_the_readers_rolled_out_first(
     before: Any, now: Any, path: str, what: str
 ) -> None:
     assert changes(before, now) == [("readers first", path, what)]
@@ -104,7 +104,7 @@ def test_a_new_optional_field_needs_nothing() -> None:
     [
         ({"SOURCE": "other"}, "source was test, is other"),
         ({"KEY": "it"}, "key was id, is it"),
-        ({"PREDECESSOR": CountedV2}, "predecessor was nobody, is test.counted.v2"),
+        ({"PREDECESSOR": CountedV2}, "predecessor was none, is test.counted.v2"),
     ],
 )
 def test_another_source_key_or_predecessor_is_breaking(variables: dict[str, Any], what: str) -> None:

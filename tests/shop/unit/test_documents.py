@@ -14,6 +14,8 @@ import pytest
 from devstack.cli import ALL, ENVIRONMENT, main
 from devstack.processes import PROCESSES, RELAY, TOPOLOGY
 from devstack.state import ROOT
+from ordersaga.runtime import sessions
+from ordersaga.runtime.sessions import SessionLimits
 
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 LINK = re.compile(r"!?\[(?P<text>[^\]]*)\]\((?P<target>[^)\s]+)\)")
@@ -22,6 +24,7 @@ SHELL = re.compile(r"```sh\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 NAME = re.compile(r"`(\w+)`")
 COMMAND = re.compile(r"\./ordersaga ([a-z][^#\n|)]*)")
+SESSION = re.compile(r"^\|[^|\n]+" + 4 * r"\| (\d+) " + r"\|$", re.MULTILINE)
 TASK = re.compile(r"^make ([a-z]+)", re.MULTILINE)
 
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -94,6 +97,13 @@ def test_the_help_names_every_variable_that_reaches_a_process() -> None:
     passed_on = {name for process in (*PROCESSES, RELAY, TOPOLOGY) for name in process.passed_on}
     told = set(re.findall(r"\b[A-Z_]{4,}\b", ENVIRONMENT))
     assert passed_on | {"BROKER_METRICS_URL", "ERASURE_LIST"} <= told
+
+
+def test_the_table_of_sessions_has_the_limits_of_every_kind_of_session() -> None:
+    rows = SESSION.findall((ROOT / "docs/SCALING.md").read_text())
+    kinds = [limits for limits in vars(sessions).values() if isinstance(limits, SessionLimits)]
+    wanted = {(each.lock, each.statement, each.idle_in_transaction, each.idle) for each in kinds}
+    assert wanted <= {tuple(map(float, row)) for row in rows}
 
 
 def test_the_code_in_the_readme_stands_in_the_services_or_on_a_page_that_a_test_runs() -> None:

@@ -1,4 +1,4 @@
-"""`ordersaga contracts check`: what a change of the contracts breaks."""
+"""`ordersaga contracts check`: name the changes of contracts, and fail when one is breaking."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from ordersaga.schemas.compatibility import Change, compared
 DIRECTORY = Path("docs/contracts")
 
 
-@click.command(short_help="Fail if a contract has changed so that somebody cannot read it.")
+@click.command(short_help="Fail if a contract has changed so that a reader cannot read it.")
 @click.option("--against", required=True, metavar="REF", help="A revision of git, or a directory with schemas.")
 @click.option(
     "--dir",
@@ -22,7 +22,7 @@ DIRECTORY = Path("docs/contracts")
     type=click.Path(file_okay=False, path_type=Path),
     default=DIRECTORY,
     show_default=True,
-    help="Where a revision has the files of `contracts schemas --out`, from here.",
+    help="Directory of the files that `contracts schemas --out` wrote, in the revision; relative to the current one.",
 )
 @json_option
 @click.pass_obj
@@ -30,11 +30,11 @@ def check(application: Application, against: str, directory: Path, as_json: bool
     """Compare the contracts of this code with their schemas in REF.
 
     \b
-    breaking        this code cannot read a message of before, or a reader of before lacks what it needs: a field that
-                    is removed or renamed, a new required field, a narrower type or bound, another default, another
-                    source, key or predecessor, a contract that is removed and was received. Make a new version.
-    readers first   a value that a reader of before refuses, such as one beyond a bound that is wider now. Roll out
-                    the readers before the service that announces it.
+    breaking        new code cannot read an old message, or old code does not find what it needs in a new one: a field
+                    is removed or renamed, a field is new and required, a type or bound is narrower, a default,
+                    source, key or predecessor is another, a contract is removed that was received. Make a new version.
+    readers first   old code refuses some new messages: a bound is wider, an enum has one more value. Roll out the
+                    readers before the service that announces it.
     compatible      a new optional field, a new contract.
 
     Exit code 1 when something is breaking, else 0.
