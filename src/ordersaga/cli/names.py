@@ -9,7 +9,7 @@ from click.shell_completion import CompletionItem
 
 
 def not_one_of(name: str, known: Iterable[str]) -> str:
-    """That the name is not one of those known, which are they, and which was meant."""
+    """A sentence that the name is not known, which names are, and which one was probably meant."""
     names = list(known)
     return f"{name!r} is not one of {', '.join(map(repr, names))}. {meant(name, names)}".rstrip()
 

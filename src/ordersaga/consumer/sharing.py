@@ -10,7 +10,7 @@ RELEASED = prometheus_client.Counter("ordersaga_queues_released_total", "Queues 
 CHECK_SECONDS = 1.0
 """Between two checks of how many workers there are, on average."""
 MAX_PAUSE_SECONDS = 300.0
-"""Between two releases of one queue that came back each time."""
+"""Longest time between two releases of a queue that comes back each time."""
 NEXT_CHECK_SECONDS = 0.1
 """Until the next check while more than one queue may have to be released."""
 
@@ -31,7 +31,7 @@ def surplus_queue(held: Sequence[str], queues: int, workers: int) -> str | None:
 
 
 class Releases:
-    """Whether to release a queue that came back: each time in vain, the next try waits twice as long.
+    """Decides whether to release a surplus queue: each time it has come back, the next release waits twice as long.
 
     While a node of a cluster is away, the broker counts consumers that were connected to it among those that wait, so
     that a worker alone seems to be one of two. Once the count changes, it tries again at once.

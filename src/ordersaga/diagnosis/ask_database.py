@@ -9,6 +9,7 @@ from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable, QueryCanceled, UndefinedColumn, UndefinedTable
 
 from ordersaga.diagnosis import clocks
+from ordersaga.diagnosis.application import deadlines, housekeeping, parked, pauses, relay
 from ordersaga.diagnosis.database import (
     held_locks,
     indexes,
@@ -24,7 +25,6 @@ from ordersaga.diagnosis.findings import DiagnosisFinding, Unseen
 from ordersaga.diagnosis.named_lock import named_locks
 from ordersaga.diagnosis.questions import Answered, Answers, AskedDatabase, DatabaseQuestion, Terms
 from ordersaga.diagnosis.server import connections, durability, slots, wraparound
-from ordersaga.diagnosis.suite import deadlines, housekeeping, parked, pauses, relay
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.sessions import DIAGNOSIS, connect
@@ -56,7 +56,7 @@ OF_DATABASE: tuple[DatabaseQuestion, ...] = (
     deadlines.deadlines,
     housekeeping.housekeeping,
 )
-"""First those that need no table, which may be locked."""
+"""Questions that read no table come first: a table may be locked."""
 WITH_OUTBOX: tuple[DatabaseQuestion, ...] = (relay.relay,)
 
 
@@ -103,7 +103,7 @@ def questions(service: Service, is_new_server: bool) -> Sequence[DatabaseQuestio
 
 
 def answers_of(question: DatabaseQuestion, asked: AskedDatabase) -> Answers:
-    """The answers, and in place of those that cannot be had why not. Raises psycopg.Error when the session is lost."""
+    """The answers; in place of one that cannot be had, the reason. Raises psycopg.Error when the session is lost."""
     topic = question.__name__.replace("_", " ")
     try:
         yield from question(asked)

@@ -21,7 +21,7 @@ def server_clock(asked: AskedDatabase) -> Answers:
 
 
 def compare(place: str, ask: Callable[[], datetime], terms: Terms) -> Answers:
-    """A finding when the difference is beyond the limit, whatever part of it the question took."""
+    """A finding when the difference is beyond the limit, even without the time that the question took."""
     before = terms.clock()
     told = ask()
     after = terms.clock()

@@ -6,18 +6,18 @@ from dataclasses import dataclass, replace
 from functools import partial
 from threading import Thread
 
+from ordersaga.diagnosis.application import pauses
+from ordersaga.diagnosis.application.workers import workers
 from ordersaga.diagnosis.ask_broker import ask_broker, ask_metrics
 from ordersaga.diagnosis.ask_database import SeenServers, ask_database
 from ordersaga.diagnosis.database import held_locks, lock_waits, transactions
 from ordersaga.diagnosis.findings import PLACES, DiagnosisFinding, Unseen
 from ordersaga.diagnosis.named_lock import NamedLock
 from ordersaga.diagnosis.questions import Answered, Terms
-from ordersaga.diagnosis.suite import pauses
-from ordersaga.diagnosis.suite.workers import workers
 from ordersaga.service import Service
 
 SECONDS = 10.0
-"""After which a server does not answer."""
+"""After this time a server counts as one that does not answer."""
 STAND_STILL = {pauses.KIND, held_locks.KIND}
 """Findings that explain why nobody receives."""
 
@@ -92,11 +92,11 @@ def collect(services: Iterable[Service], answers: Sequence[Answered]) -> Diagnos
     together = Answered("")
     together.take(workers(groups, by_group, locks, paused))
     unseen = [each for answered in answers for each in answered.unseen]
-    return Diagnosis(sorted(merged(once(findings + together.findings)), key=severity), unseen, locks)
+    return Diagnosis(sorted(merged(without_repeats(findings + together.findings)), key=severity), unseen, locks)
 
 
-def once(findings: Sequence[DiagnosisFinding]) -> list[DiagnosisFinding]:
-    """Without the open transactions of sessions that are named for their locks."""
+def without_repeats(findings: Sequence[DiagnosisFinding]) -> list[DiagnosisFinding]:
+    """Without the open transactions of sessions whose locks are findings already."""
     named = {session_of(finding) for finding in findings if finding.kind == lock_waits.KIND}
     return [finding for finding in findings if finding.kind != transactions.KIND or session_of(finding) not in named]
 

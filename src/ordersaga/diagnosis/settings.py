@@ -4,7 +4,7 @@ from ordersaga.relay.settings import RelaySettings
 
 
 class DiagnosisSettings(RelaySettings):
-    """Beside the URLs of the servers."""
+    """Those of relays, whose retention is checked, and the address of the broker's metrics."""
 
     broker_metrics_url: str = ""
     """Base URLs of RabbitMQ's plugin rabbitmq_prometheus, one for each node, with spaces between."""

@@ -135,7 +135,7 @@ def start(
 ) -> RetryRun:
     """Start a run over the messages that have failed until now; a worker of the service advances it.
 
-    It leaves out what a person put on hold by itself; a failure on hold is retried, as its start says so.
+    It leaves out messages that a person has put on hold one by one; a failure group on hold is retried all the same.
 
     Args:
         first: so many are retried at once; only when enough of them have succeeded are others.

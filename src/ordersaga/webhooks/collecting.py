@@ -74,8 +74,8 @@ def collect_messages(
 ) -> None:
     """One page of the log; the deliveries and the new position are one transaction.
 
-    Who names one version of a contract gets all: one that is not named in its newest version, so that a receiver misses
-    nothing when its source announces a newer one.
+    A subscription that names one version of a contract gets all: those that it names as they were received, the others
+    upcast to the newest, so that it misses nothing when the source announces a newer one.
 
     The row of the subscription is locked, so two processes cannot read the same page. Positions become visible in
     order, so whatever is not there yet comes behind `end`.

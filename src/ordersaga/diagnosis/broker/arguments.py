@@ -10,7 +10,7 @@ from ordersaga.diagnosis.questions import Answers
 
 
 def arguments(asked: AskedBroker) -> Answers:
-    """Queues that are no quorum queue, have no delivery limit, and so on."""
+    """Queues that are no quorum queues, that have no delivery limit, and so on."""
     for status in filter(is_final, asked.answered.groups):
         service = next(each for each in asked.services if each.group == status.group)
         for queue in status.queues:
@@ -18,7 +18,7 @@ def arguments(asked: AskedBroker) -> Answers:
 
 
 def compare(asked: AskedBroker, group: Group, name: str) -> Answers:
-    """Declare a queue that exists again: the broker compares its arguments and changes nothing."""
+    """Declare an existing queue again: the broker compares its arguments and changes nothing."""
     channel = asked.connection.channel()
     try:
         declare_queue(channel, group, name)
@@ -30,7 +30,7 @@ def compare(asked: AskedBroker, group: Group, name: str) -> Answers:
             "other arguments",
             PLACE,
             f"the queue {name} was declared with other arguments: {error.reply_text}",
-            "pause the group once the queue is empty, delete the queue, ordersaga topology, and resume",
+            "once the queue is empty: ordersaga pause, delete the queue, ordersaga topology, ordersaga resume",
         )
     else:
         channel.close()

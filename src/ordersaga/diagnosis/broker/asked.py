@@ -32,7 +32,7 @@ BrokerQuestion = Callable[[AskedBroker], Answers]
 
 
 def parameters(amqp_url: str) -> list[pika.URLParameters]:
-    """Those of the topology, with times after which nobody waits at a terminal."""
+    """Connection parameters with short time limits, because a person waits at a terminal."""
     nodes = topology.parameters(amqp_url, NAME)
     for node in nodes:
         node.socket_timeout = CONNECT_SECONDS

@@ -27,7 +27,7 @@ QUEUES = "/metrics/detailed?family=queue_coarse_metrics"
 READY = "rabbitmq_detailed_queue_messages_ready"
 NOT_SET = Unseen(
     PLACE,
-    "which alarm stands, its clock, and the queues of services that the application has no more",
+    "its alarms, its clock, and queues of groups that no service of the application has",
     "set BROKER_METRICS_URL to the address of its plugin rabbitmq_prometheus, such as http://host:15692",
 )
 
@@ -40,7 +40,7 @@ class Page(NamedTuple):
 
 
 def metrics(urls: str, services: Sequence[Service], terms: Terms) -> Answers:
-    """Nothing of it can be had by AMQP. `urls` has one for each node, with spaces between."""
+    """What AMQP does not tell. `urls` has one address for each node, with spaces between."""
     if not urls.strip():
         yield NOT_SET
     queues: list[Sample] = []
@@ -89,7 +89,7 @@ def alarms(url: str, samples: Iterable[Sample]) -> Answers:
             "alarm",
             f"{PLACE} {url}",
             f"RabbitMQ has an alarm about its {' and '.join(standing)}: it takes no messages from publishers",
-            "free it, or empty a queue that nobody reads (rabbitmq-diagnostics alarms)",
+            "free some, or empty a queue that nobody reads (rabbitmq-diagnostics alarms)",
         )
 
 

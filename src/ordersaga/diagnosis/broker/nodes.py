@@ -9,7 +9,7 @@ from ordersaga.diagnosis.questions import Answers
 
 
 def nodes(asked: AskedBroker) -> Answers:
-    """Of several nodes in AMQP_URL, those that take no connection; of one, the questions themselves tell."""
+    """Those of several nodes in AMQP_URL that take no connection; a single node is asked by the other questions."""
     found = parameters(asked.amqp_url)
     for node in found if len(found) > 1 else ():
         try:

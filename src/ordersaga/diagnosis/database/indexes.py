@@ -10,7 +10,7 @@ where not i.indisvalid and not exists (select from pg_stat_progress_create_index
 
 
 def indexes(asked: AskedDatabase) -> Answers:
-    """Those that a failed `create index concurrently` has left; one that is being made is none of them."""
+    """Those that a failed `create index concurrently` has left, but none that is being created now."""
     for index, table in asked.connection.execute(INVALID):
         yield DiagnosisFinding(
             "warning",

@@ -31,7 +31,7 @@ class LockWait(NamedTuple):
 
     who: Party
     behind: Sequence[int]
-    """Process ids of the sessions that have the lock, or are before it."""
+    """Process ids of the sessions that have the lock, or wait for it before this one."""
     lock: str
     since: datetime
     seconds: float

@@ -14,7 +14,7 @@ where database = current_database() and prepared < clock_timestamp() - %s order 
 
 
 def prepared_transactions(asked: AskedDatabase) -> Answers:
-    """Those beyond the limit: no session has them, so none is ended with its session."""
+    """Those beyond the limit; they belong to no session, so they do not end with one."""
     for gid, since, owner in asked.connection.execute(PREPARED, (timedelta(seconds=asked.terms.limits.transaction),)):
         name = Literal(gid).as_string(asked.connection)
         yield DiagnosisFinding(

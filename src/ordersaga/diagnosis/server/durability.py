@@ -1,4 +1,4 @@
-"""Can a crash of the server take back what was committed, or is it no primary?"""
+"""Can a crash of the server lose committed transactions, and is it a primary?"""
 
 from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.questions import Answers, AskedDatabase

@@ -4,7 +4,7 @@ from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.questions import Answers, AskedDatabase
 
 CRITICAL = 1.6
-"""Times the limit."""
+"""The multiple of the limit beyond which the finding is critical."""
 AGES = "select datname::text, greatest(age(datfrozenxid), mxid_age(datminmxid)) from pg_database order by 2 desc"
 
 

@@ -1,4 +1,4 @@
-"""Since when a group gets every message: messages of before a database was made are no missing ones."""
+"""Since when a group gets every message: what was announced before its database was made is not missing."""
 
 from alembic import op
 

@@ -6,7 +6,7 @@ from ordersaga.diagnosis.questions import Answers, AskedDatabase
 from ordersaga.relay.status import NO_RELAY, RelayStatus, measure
 
 MEASURED_SECONDS = 0.5
-"""In which a relay that publishes has confirmed something."""
+"""Time in which a relay that publishes gets at least one confirm."""
 
 
 def relay(asked: AskedDatabase) -> Answers:

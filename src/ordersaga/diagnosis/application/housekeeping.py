@@ -20,7 +20,7 @@ RECEIVED = {
 
 
 def housekeeping(asked: AskedDatabase) -> Answers:
-    """Tables whose oldest row should have been purged, by more than the limit."""
+    """Tables whose oldest row should have been purged longer ago than the limit."""
     settings, late = asked.terms.settings, timedelta(seconds=asked.terms.limits.purge)
     for table, oldest in oldest_rows(asked, timedelta(days=settings.inbox_retention_days) + late):
         who = f"start a worker of {asked.service.name}"
