@@ -100,13 +100,20 @@ class Gateway(Protocol):
         """Find out how the charge of an order ended; if the card was not charged, make sure that it never is."""
 
     def refund(
-        self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0, part: int | None = None
+        self,
+        order_id: UUID,
+        charge_id: str,
+        amount: int,
+        failed_before: int = 0,
+        part: int | None = None,
+        since: datetime | None = None,
     ) -> RefundAnswer:
         """Refund a charge, or a part of it, once. After a failure, the number of failures makes it another refund.
 
         Args:
             amount: in minor units; without a part, all that the parts leave of the charge.
             part: the number of the part.
+            since: when this refund was first asked for; None if that is now.
         """
 
     def find_refund(self, refund_id: str) -> RefundAnswer:

@@ -1,6 +1,7 @@
 """A card processor inside the process, for benchmarks and tests: it answers as Stripe does, without a network."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from threading import Lock
 from uuid import UUID
 
@@ -73,7 +74,13 @@ class InProcessGateway:
             return order.answer
 
     def refund(
-        self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0, part: int | None = None
+        self,
+        order_id: UUID,
+        charge_id: str,
+        amount: int,
+        failed_before: int = 0,
+        part: int | None = None,
+        since: datetime | None = None,
     ) -> RefundAnswer:
         with self._lock:
             order = self._orders.get(order_id)

@@ -92,7 +92,9 @@ def refund_charge(message: ToRefund, transaction: Transaction, gateway: Gateway)
     payment = transaction.find(Payment, message.order_id)
     if payment is None or not payment.is_refundable or not payment.rest:
         return None
-    return gateway.refund(message.order_id, payment.charge_id, payment.rest, payment.failed_refunds)
+    assert transaction.message
+    since = transaction.message.time
+    return gateway.refund(message.order_id, payment.charge_id, payment.rest, payment.failed_refunds, since=since)
 
 
 def refund_part(message: PartRefundRequested, transaction: Transaction, gateway: Gateway) -> RefundAnswer | None:
@@ -100,7 +102,9 @@ def refund_part(message: PartRefundRequested, transaction: Transaction, gateway:
     payment = transaction.find(Payment, message.order_id)
     if payment is None or (part := payment.part(message.part))["state"] != "requested":
         return None
-    return gateway.refund(message.order_id, payment.charge_id, part["amount"], part["failed_refunds"], part["number"])
+    assert transaction.message
+    asked = part["amount"], part["failed_refunds"], part["number"], transaction.message.time
+    return gateway.refund(message.order_id, payment.charge_id, *asked)
 
 
 def find_refund(message: RefundCheckDue, transaction: Transaction, gateway: Gateway) -> RefundAnswer | None:

@@ -86,7 +86,7 @@ class StripeGateway:
 
     def _intent(self, request: ChargeRequest) -> tuple[stripe.PaymentIntent, bool]:
         """The order's payment intent, and whether it was made just now."""
-        if datetime.now(UTC) - request.since > KEYS_ARE_KEPT:
+        if may_be_forgotten(request.since):
             query = f"metadata['order_id']:'{request.order_id}'"
             found = self._intents.search({"query": query, "limit": 100}).data
             if found:
@@ -134,7 +134,13 @@ class StripeGateway:
         return NotCharged()
 
     def refund(
-        self, order_id: UUID, charge_id: str, amount: int, failed_before: int = 0, part: int | None = None
+        self,
+        order_id: UUID,
+        charge_id: str,
+        amount: int,
+        failed_before: int = 0,
+        part: int | None = None,
+        since: datetime | None = None,
     ) -> RefundAnswer:
         name = {"order_id": str(order_id)} | ({"part": str(part)} if part else {})
 
@@ -149,6 +155,8 @@ class StripeGateway:
         key = f"refund:{order_id}:" + (f"part:{part}:" if part else "") + str(failed_before)
         with self._translating(f"refund {f'part {part} of ' if part else ''}charge {charge_id} of order {order_id}"):
             try:
+                if since and may_be_forgotten(since) and (answer := made_before()):
+                    return answer
                 return self._first_free_key(key, create, made_before)
             except stripe.InvalidRequestError as error:
                 if error.code != "charge_already_refunded":
@@ -224,6 +232,11 @@ class StripeGateway:
                 f"Could not {doing}: {self._base} refuses ({error}). Look the order up in the processor's "
                 "records before doing it again by hand."
             ) from error
+
+
+def may_be_forgotten(since: datetime) -> bool:
+    """Whether Stripe may no longer know the idempotency keys of what was first asked for at this time."""
+    return datetime.now(UTC) - since > KEYS_ARE_KEPT
 
 
 def pause_named_by(error: stripe.StripeError) -> float | None:

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -282,6 +282,18 @@ def test_each_part_is_one_refund_and_all_are_within_the_charge(gateway: Gateway,
     assert rest.amount == 300
     assert gateway.refund(order_id, charge, 300) == rest
     assert isinstance(gateway.refund(order_id, charge, 1, part=4), RefundFailed)
+
+
+def test_a_part_is_found_when_its_keys_are_forgotten(simulator: Simulator, order_id: UUID) -> None:
+    """Another part of its amount would be accepted: more is left of the charge."""
+    gateway = simulator.gateway()
+    charge = captured(gateway.charge(asked(order_id, 900, "EUR", "pm_card_visa"))).charge_id
+    first = refunded(gateway.refund(order_id, charge, 300, part=1))
+    simulator.advance(timedelta(hours=25))
+    long_ago = datetime.now(UTC) - timedelta(hours=25)
+    assert gateway.refund(order_id, charge, 300, part=1, since=long_ago) == first
+    assert refunded(gateway.refund(order_id, charge, 300, part=2, since=long_ago)) != first
+    assert [each["amount"] for each in simulator.ledger(order_id)["refunds"]] == [300, 300]
 
 
 @pytest.mark.parametrize("card", ["pm_sim_refund_failed", "pm_sim_disputed"])

@@ -2,8 +2,10 @@
 
 from collections.abc import Callable
 from functools import partial
+from inspect import signature
 from operator import methodcaller
 from typing import Any
+from unittest.mock import patch
 from uuid import UUID
 
 import pytest
@@ -15,6 +17,7 @@ from contracts.inventory import StockLine, StockReserved
 from contracts.orders import OrderCancelled
 from contracts.payments import PartRefundRequested, PaymentRefundedV2, RefundCheckDue, RefundFailed, RefundPending
 from order_service.commands import UnpricedLine
+from ordersaga.envelope.message import Message
 from ordersaga.store.deadline import Deadline
 from payment_service.announcements import announcements
 from payment_service.commands import (
@@ -35,7 +38,7 @@ from tests.shop.support.saga_explorer import moves
 from tests.shop.support.till import Till
 from tests.shop.test_saga_races import new_saga
 from tests.support.given import Service
-from tests.support.scenario import Heard, Passed, Scenario, Step, happened, heard
+from tests.support.scenario import Heard, Passed, Scenario, Step, happened, heard, message_of
 
 ORDER = UUID("01890000-0000-7000-8000-000000000001")
 CHARGE = f"ch_{ORDER.hex}"
@@ -144,6 +147,16 @@ def test_a_cancellation_that_is_repeated_after_a_crash_asks_for_the_same_amount_
     Scenario(payments).given(part(500), CANCELLED)
     assert payment_of(payments).refunded == 700
     assert payments.world.kept(ORDER) == 0
+
+
+@pytest.mark.parametrize("message", [message_of(requested(1, 500)), message_of(CANCELLED.data)])
+def test_the_processor_is_told_since_when_a_refund_is_asked_for(payments: Service, message: Message) -> None:
+    """It may have forgotten the idempotency key of an old request, which it has made all the same."""
+    Scenario(payments).given(paid(), part(500))
+    with patch.object(payments.world, "refund") as refund:
+        payments.ask(message)
+    told = signature(Till().refund).bind(*refund.call_args.args, **refund.call_args.kwargs)
+    assert told.arguments["since"] == message.time
 
 
 def test_nothing_is_asked_for_when_the_parts_are_all_that_was_captured(payments: Service) -> None:
