@@ -76,19 +76,22 @@ class TokenKeys:
         return key_set(text, f"TOKEN_PUBLIC_KEY_FILE {self._file}")
 
     def _stamp(self) -> tuple[int, ...] | None:
-        """Changes with the file; reading it costs 2 µs."""
+        """Changes with the file, and with its rights; reading it costs 2 µs."""
         try:
             found = self._file.stat() if self._file else None
         except OSError:
             return None
-        return (found.st_ino, found.st_mtime_ns, found.st_size) if found else None
+        return (found.st_ino, found.st_mtime_ns, found.st_ctime_ns, found.st_size) if found else None
 
 
 def key_set(text: str, source: str = "TOKEN_PUBLIC_KEY") -> KeySet:
     """The keys of PEM blocks or of a JWKS document (RFC 7517). Raises MissingSetting, which names the source."""
+    found: dict[str, Ed25519PublicKey] = {}
     try:
-        found = dict(keys_of_jwks(text) if text.lstrip().startswith("{") else keys_of_pem(text))
-    except (ValueError, jwt.PyJWTError):
+        for key_id, key in keys_of_jwks(text) if text.lstrip().startswith("{") else keys_of_pem(text):
+            if found.setdefault(key_id, key) != key:
+                raise MissingSetting(f"{source} has two keys with the id (kid) {key_id!r}")
+    except (ValueError, jwt.PyJWTError, RecursionError):
         found = {}
     if not found:
         raise MissingSetting(f"{source} {NEEDED}")
@@ -109,7 +112,7 @@ def keys_of_jwks(text: str) -> Iterator[tuple[str, Ed25519PublicKey]]:
     for jwk in jwt.PyJWKSet.from_json(text):
         if jwk.algorithm_name == "EdDSA":
             key_id, key = named(jwk.key)
-            yield jwk.key_id or key_id, key
+            yield jwk.key_id if isinstance(jwk.key_id, str) and jwk.key_id else key_id, key
 
 
 def named(key: object) -> tuple[str, Ed25519PublicKey]:

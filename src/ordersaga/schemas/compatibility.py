@@ -1,17 +1,21 @@
 """Compatibility: what has changed between two schemas of a contract, and who can no longer read whom."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
+
+from ordersaga.schemas.conditions import NEW_VERSION, Found, Verdict, of_keyword, shown, wider
 
 Schema = Mapping[str, Any]
-Verdict = Literal["breaking", "readers first", "compatible"]
 
-LOWER = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
-UPPER = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
 WORDS = ("title", "description", "examples", "deprecated", "$schema", "$id", "$defs", "x-receivers")
 """Keywords that no reader checks."""
 SIDES = ("anyOf", "oneOf")
-NEW_VERSION = "make it a new version, which upcasts this one"
+INNER = ("properties", "items", "prefixItems", "additionalProperties", "propertyNames", "patternProperties")
+"""Where schemas are in a schema."""
+SELF = ("default", "required", "type", "x-source", "x-key", "x-predecessor", "properties", "items", "prefixItems")
+"""Keywords that are no condition on a value, or are compared by themselves."""
+IMPLIED = {"minimum": "exclusiveMinimum", "maximum": "exclusiveMaximum"}
+"""A bound that another one sets too."""
 
 
 class Change(NamedTuple):
@@ -46,9 +50,6 @@ def removed(name: str, before: Schema) -> Change:
     return Change(name, "breaking", "", f"is removed; {', '.join(receivers)} received it", advice)
 
 
-Found = tuple[Verdict, str, str, str]
-
-
 def of_contract(before: Schema, now: Schema) -> Iterator[Found]:
     """Source, key and predecessor, then the body."""
     for name, advice in (
@@ -67,12 +68,16 @@ class Comparison:
 
     def __init__(self, before: Schema, now: Schema) -> None:
         self._definitions = before.get("$defs", {}), now.get("$defs", {})
+        self._compared: set[tuple[int, ...]] = set()
+        """Pairs of schemas that are being compared: a type may contain itself."""
 
     def resolved(self, schema: Schema, side: int) -> Schema:
+        if "const" in schema:
+            return {"enum": [schema["const"]], **{name: value for name, value in schema.items() if name != "const"}}
         if "$ref" not in schema:
             return schema
         found = self._definitions[side][schema["$ref"].rpartition("/")[2]]
-        return {**found, **{name: value for name, value in schema.items() if name != "$ref"}}
+        return self.resolved({**found, **{name: value for name, value in schema.items() if name != "$ref"}}, side)
 
     def alternatives(self, schema: Schema, side: int) -> dict[str, Schema]:
         """By type, the schemas of which a value must satisfy one."""
@@ -89,24 +94,45 @@ class Comparison:
 
     def differences(self, before: Schema, now: Schema, path: str) -> Iterator[Found]:
         was, is_ = self.alternatives(before, 0), self.alternatives(now, 1)
-        gone, more = [each for each in was if each not in is_], [each for each in is_ if each not in was]
-        if gone:
+        same = {each: kind for each in was if (kind := accepting(each, is_))}
+        if len(same) < len(was):
             yield "breaking", path, f"was {' or '.join(was)}, is {' or '.join(is_)}", NEW_VERSION
-        elif more:
+        elif more := [each for each in is_ if each not in was]:
             yield wider(path, f"may also be {' or '.join(more)}")
-        if before.get("default") != now.get("default"):
+        if repr(before.get("default")) != repr(now.get("default")):
             detail = f"default was {before.get('default')!r}, is {now.get('default')!r}"
             yield "breaking", path, detail, f"{NEW_VERSION}: what was sent without it would mean something else"
-        for kind in was.keys() & is_.keys():
-            yield from self.of_one_type(was[kind], is_[kind], path)
+        for each, kind in same.items():
+            pair = tuple(id(schema.get(name)) for schema in (was[each], is_[kind]) for name in INNER)
+            if pair not in self._compared:
+                self._compared.add(pair)
+                yield from self.of_one_type(was[each], is_[kind], path)
+                self._compared.remove(pair)
 
     def of_one_type(self, before: Schema, now: Schema, path: str) -> Iterator[Found]:
-        checks = {*before, *now} - {*WORDS, *SIDES, "type", "default", "required", "properties", "items", "x-source"}
-        for name in sorted(checks - {"x-key", "x-predecessor"}):
-            yield from of_keyword(name, before.get(name), now.get(name), path)
+        for name in sorted({*before, *now} - {*WORDS, *SIDES, *SELF}):
+            was, is_ = before.get(name, before.get(IMPLIED.get(name, name))), now.get(name)
+            if name in ("additionalProperties", "propertyNames") and False not in (was, is_):
+                place = f"{path} (key)" if name == "propertyNames" else f"{path}.*"
+                yield from self.differences(of_any(was), of_any(is_), place)
+            elif name == "patternProperties" and was and is_ and was.keys() == is_.keys():
+                for pattern in was:
+                    yield from self.differences(was[pattern], is_[pattern], f"{path}.*")
+            else:
+                yield from of_keyword(name, was, is_, path)
+        yield from self.of_items(before, now, path)
+        yield from self.of_properties(before, now, path)
+
+    def of_items(self, before: Schema, now: Schema, path: str) -> Iterator[Found]:
         if "items" in before and "items" in now:
             yield from self.differences(before["items"], now["items"], f"{path}[]")
-        yield from self.of_properties(before, now, path)
+        was, is_ = before.get("prefixItems", []), now.get("prefixItems", [])
+        for number in range(max(len(was), len(is_))):
+            first, second = (
+                each[number] if number < len(each) else schema.get("items", {})
+                for each, schema in ((was, before), (is_, now))
+            )
+            yield from self.differences(first, second, f"{path}[{number}]")
 
     def of_properties(self, before: Schema, now: Schema, path: str) -> Iterator[Found]:
         was, is_ = before.get("properties", {}), now.get("properties", {})
@@ -128,35 +154,12 @@ class Comparison:
                 yield from self.differences(was[name], is_[name], place)
 
 
-def of_keyword(name: str, before: Any, now: Any, path: str) -> Iterator[Found]:
-    """A bound, a set of values, or any other condition on a value."""
-    if before == now:
-        return
-    detail = f"{name} was {shown(before)}, is {shown(now)}"
-    if is_narrower(name, before, now):
-        yield "breaking", path, detail, NEW_VERSION
-    else:
-        yield wider(path, detail)
+def accepting(kind: str, kinds: Mapping[str, Schema]) -> str | None:
+    """The type among these whose values one of this type is."""
+    wider_ones = (kind, "number", "anything") if kind == "integer" else (kind, "anything")
+    return next((each for each in wider_ones if each in kinds), None)
 
 
-def is_narrower(name: str, before: Any, now: Any) -> bool:
-    """Whether a value that satisfied the condition may not satisfy it now."""
-    if now is None:
-        return False
-    if before is None:
-        return True
-    if name in LOWER:
-        return bool(now > before)
-    if name in UPPER:
-        return bool(now < before)
-    if name == "enum":
-        return not {*map(repr, before)} <= {*map(repr, now)}
-    return True
-
-
-def wider(path: str, what: str) -> Found:
-    return "readers first", path, what, "roll out every reader before the service that announces it"
-
-
-def shown(value: Any) -> str:
-    return "none" if value is None else str(value)
+def of_any(schema: Schema | bool | None) -> Schema:
+    """The schema of everything, if there is none."""
+    return schema if isinstance(schema, Mapping) else {}

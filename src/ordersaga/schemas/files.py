@@ -52,26 +52,41 @@ def read(reference: str, directory: Path) -> dict[str, dict[str, Any]]:
     """The schemas in a directory of schemas, or those that `directory` has in a revision of git, by name.
 
     Raises:
-        NoSchemas: there are none, or it is neither.
+        NoSchemas: there are none, one cannot be read, or it is neither.
     """
     place = Path(reference)
-    texts = of_directory(place) if place.is_dir() else of_revision(reference, directory)
+    try:
+        texts = of_directory(place) if place.is_dir() else of_revision(reference, directory)
+    except (OSError, UnicodeDecodeError) as error:
+        raise NoSchemas(f"A schema in {reference} cannot be read: {error}") from None
     if not texts:
         where = reference if place.is_dir() else f"{directory / SCHEMAS} of revision {reference}"
         raise NoSchemas(f"There are no schemas in {where}. Write them with `contracts schemas --out {directory}`.")
-    return {(schema := json.loads(text))["$id"].rpartition(":")[2]: schema for text in texts}
+    return dict(map(named, texts))
+
+
+def named(text: str) -> tuple[str, dict[str, Any]]:
+    """The name of a contract and its schema. Raises NoSchemas."""
+    try:
+        schema = json.loads(text)
+        return schema["$id"].rpartition(":")[2], schema
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        raise NoSchemas(f"This is no schema that `contracts schemas` wrote: {text[:60]!r}") from None
 
 
 def of_directory(place: Path) -> list[str]:
     inner = place / SCHEMAS
-    return [file.read_text() for file in sorted((inner if inner.is_dir() else place).glob("*.v*.json"))]
+    return [file.read_text(encoding="utf-8") for file in sorted((inner if inner.is_dir() else place).glob("*.v*.json"))]
 
 
 def of_revision(revision: str, directory: Path) -> list[str]:
     """Raises NoSchemas: git does not know the revision here."""
     require_revision(revision)
     folder = directory / SCHEMAS
-    names = git("ls-tree", "--name-only", revision, f"./{folder.as_posix()}/").split()
+    try:
+        names = git("ls-tree", "--name-only", revision, f"./{folder.as_posix()}/").split()
+    except subprocess.CalledProcessError as error:
+        raise NoSchemas(f"git finds no {folder} in {revision}: {error.stderr.strip()}") from None
     return [git("show", f"{revision}:./{name}") for name in names if name.endswith(".json")]
 
 
@@ -90,4 +105,4 @@ def require_revision(revision: str) -> None:
 
 def git(*arguments: str) -> str:
     """Raises CalledProcessError, or FileNotFoundError without git."""
-    return subprocess.run(["git", *arguments], capture_output=True, text=True, check=True).stdout
+    return subprocess.run(["git", *arguments], capture_output=True, encoding="utf-8", check=True).stdout

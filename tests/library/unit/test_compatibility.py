@@ -4,7 +4,7 @@ import json
 import subprocess
 from pathlib import Path
 from types import new_class
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import pytest
 from click.testing import CliRunner
@@ -23,6 +23,8 @@ from tests.support.counted_versions import CountedV2, service
 Few = Annotated[int, Field(ge=1, le=10)]
 Many = Annotated[int, Field(ge=1, le=100)]
 Short = Annotated[str, Field(max_length=5)]
+Letter = Literal["a", "b"]
+NotNegative = Annotated[int, Field(ge=0)]
 Code = Annotated[str, Field(pattern="^[A-Z]+$")]
 
 
@@ -32,6 +34,16 @@ class Line(Contract):
 
 class LongLine(Contract):
     number: Many
+
+
+class Tree(Contract):
+    number: Many
+    inner: "tuple[Tree, ...]" = ()
+
+
+class SmallTree(Contract):
+    number: Few
+    inner: "tuple[SmallTree, ...]" = ()
 
 
 def contract(fields: dict[str, tuple[Any, Any]], **variables: Any) -> type[Contract]:
@@ -72,6 +84,20 @@ ID = {"id": (int, ...)}
         ((str, ...), (Short, ...), "it", "maxLength was none, is 5"),
         ((str, ...), (Code, ...), "it", "pattern was none, is ^[A-Z]+$"),
         ((tuple[LongLine, ...], ...), (tuple[Line, ...], ...), "it[].number", "maximum was 100, is 10"),
+        ((dict[str, LongLine], ...), (dict[str, Line], ...), "it.*.number", "maximum was 100, is 10"),
+        ((dict[Code, LongLine], ...), (dict[Code, Line], ...), "it.*.number", "maximum was 100, is 10"),
+        (
+            (dict[Literal["a", "b"], int], ...),
+            (dict[Literal["a"], int], ...),
+            "it (key)",
+            "enum was ['a', 'b'], is ['a']",
+        ),
+        ((tuple[int, LongLine], ...), (tuple[int, Line], ...), "it[1].number", "maximum was 100, is 10"),
+        ((tuple[int, int], ...), (tuple[str, ...], ...), "it[0]", "was integer, is string"),
+        ((Tree, ...), (SmallTree, ...), "it.number", "maximum was 100, is 10"),
+        ((float, ...), (int, ...), "it", "was number, is integer"),
+        ((int | bool, 1), (int | bool, True), "it", "default was 1, is True"),
+        ((Literal["a", "b"], ...), (Literal["a"], ...), "it", "enum was ['a', 'b'], is ['a']"),
     ],
 )
 def test_what_cannot_be_read_any_more_is_breaking(before: Any, now: Any, path: str, what: str) -> None:
@@ -86,6 +112,10 @@ def test_what_cannot_be_read_any_more_is_breaking(before: Any, now: Any, path: s
         ((int, ...), (int | None, ...), "it", "may also be null"),
         ((int, ...), (int, 1), "it", "was required, is optional"),
         ((tuple[Line, ...], ...), (tuple[LongLine, ...], ...), "it[].number", "maximum was 10, is 100"),
+        ((Literal["a"], ...), (Literal["a", "b"], ...), "it", "enum was ['a'], is ['a', 'b']"),
+        ((int, ...), (float, ...), "it", "may also be number"),
+        ((dict[str, int], ...), (dict[str, Any], ...), "it.*", "may also be anything"),
+        ((Annotated[int, Field(gt=0)], ...), (NotNegative, ...), "it", "exclusiveMinimum was 0, is none"),
     ],
 )
 def test_what_only_older_readers_refuse_needs_the_readers_rolled_out_first(
@@ -97,6 +127,7 @@ def test_what_only_older_readers_refuse_needs_the_readers_rolled_out_first(
 def test_a_new_optional_field_needs_nothing() -> None:
     assert changes(ID, ID | {"it": (int, 0)}) == [("compatible", "it", "is new and optional")]
     assert changes((int, 0), (int, 0)) == []
+    assert changes((Literal["a", "b"], ...), (Literal["b", "a"], ...)) == []
 
 
 @pytest.mark.parametrize(
@@ -147,3 +178,13 @@ def test_a_reference_without_schemas_says_what_to_do(repository: Path) -> None:
     unknown = run(service, "--against", "nowhere")
     assert unknown.exit_code == 2
     assert "'nowhere' is neither a directory nor a revision that git knows here" in unknown.output
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", b"\xff"])
+def test_a_file_that_is_no_schema_is_no_breaking_change(repository: Path, text: str | bytes) -> None:
+    (repository / "other").mkdir()
+    (repository / "other" / "test.broken.v1.json").write_bytes(text if isinstance(text, bytes) else text.encode())
+    broken = run(service, "--against", "other")
+    assert (broken.exit_code, "schema" in broken.output) == (2, True)
+    outside = run(service, "--against", "HEAD", "--dir", "../outside")
+    assert (outside.exit_code, "is outside repository" in outside.output) == (2, True)

@@ -1,6 +1,7 @@
 """Bearer tokens: what is accepted, and everything that is not."""
 
 import json
+import os
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -219,3 +220,26 @@ def test_a_file_without_usable_keys_leaves_those_that_were_read_before(tmp_path:
 def test_a_file_that_cannot_be_read_at_the_start_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingSetting, match="TOKEN_PUBLIC_KEY_FILE"):
         Tokens(Settings(token_public_key_file=str(tmp_path / "nowhere")))
+
+
+def test_two_keys_with_one_id_are_refused_and_an_id_that_is_no_text_is_ignored() -> None:
+    """The tokens of the first of two keys with one id would all be refused."""
+    two = json.dumps({"keys": [jwk(KEY, kid="same"), jwk(OTHER, kid="same")]})
+    for text, reason in ((two, "two keys with the id"), ('{"a":' * 6000, "must be Ed25519 public keys")):
+        with pytest.raises(MissingSetting, match=reason):
+            Tokens(Settings(token_public_key=text))
+    number = json.dumps({"keys": [{**jwk(KEY), "kid": 5}]})
+    tokens = Tokens(Settings(token_public_key=number), ["customer"])
+    assert tokens.verify(issue(private_pem(KEY), "customer", "alice", MINUTE)).key == thumbprint(KEY.public_key())
+
+
+def test_a_file_of_the_same_size_and_time_is_read_again(tmp_path: Path) -> None:
+    """All files of one key have one size, and a copy may keep the time of its original."""
+    file = tmp_path / "keys.pem"
+    file.write_text(public_pem(KEY))
+    before = file.stat()
+    tokens = Tokens(Settings(token_public_key_file=str(file)), ["customer"])
+    assert tokens.verify(signed())
+    file.write_text(public_pem(OTHER))
+    os.utime(file, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert tokens.verify(signed(OTHER))
