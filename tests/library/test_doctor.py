@@ -329,3 +329,17 @@ def test_what_the_tables_of_the_library_tell_is_named(databases: Databases) -> N
     assert since
     assert timedelta(minutes=59) < utc_now() - since < timedelta(minutes=61)
     assert findings["paused group"].remedy == f"ordersaga resume {GROUP}"
+
+
+def test_a_seeding_is_named_while_it_runs_and_when_it_was_interrupted_at_its_very_end(database: Database) -> None:
+    """Then the broker has no mark of it any more, and `reconcile` would be silent about the group for ever."""
+    with owner(database) as connection:
+        connection.execute("update group_history set being_seeded = true")
+        interrupted = only(found("unfinished seeding", database.owner_url))
+        assert ("was interrupted" in interrupted.what, interrupted.remedy) == (True, f"`ordersaga seed {GROUP}`")
+        assert try_lock(connection, locks.SEEDING)
+        running = only(found("unfinished seeding", database.owner_url))
+        assert running.who
+        assert (running.who.pid, "is being seeded" in running.what) == (connection.info.backend_pid, True)
+        connection.execute("update group_history set being_seeded = false")
+    assert found("unfinished seeding", database.owner_url) == []

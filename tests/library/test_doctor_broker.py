@@ -101,7 +101,8 @@ def test_a_change_of_the_queues_that_was_interrupted_a_seeding_and_a_lost_dead_l
         channel.exchange_delete(seeding_of(GROUP))
         channel.queue_delete(NOW.dead_letters)
     assert f"--group {GROUP}" in found["changing queues"][0].remedy
-    assert f"seed {GROUP}" in seeding["unfinished seeding"][0].remedy
+    [to_be_seeded] = seeding["unfinished seeding"]
+    assert f"seed {GROUP}" in to_be_seeded.remedy
     assert f"{NOW.dead_letters} is missing" in found_on_broker(declared.url)["missing queue"][0].what
 
 

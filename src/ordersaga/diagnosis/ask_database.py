@@ -9,7 +9,7 @@ from psycopg import Connection
 from psycopg.errors import InsufficientPrivilege, LockNotAvailable, QueryCanceled, UndefinedColumn, UndefinedTable
 
 from ordersaga.diagnosis import clocks
-from ordersaga.diagnosis.application import deadlines, housekeeping, parked, pauses, relay
+from ordersaga.diagnosis.application import deadlines, housekeeping, parked, pauses, relay, seeding
 from ordersaga.diagnosis.database import (
     held_locks,
     indexes,
@@ -52,6 +52,7 @@ OF_DATABASE: tuple[DatabaseQuestion, ...] = (
     vacuum.vacuum,
     statistics.statistics,
     pauses.pauses,
+    seeding.seeding,
     parked.parked,
     deadlines.deadlines,
     housekeeping.housekeeping,

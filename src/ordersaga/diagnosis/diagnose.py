@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from threading import Thread
 
-from ordersaga.diagnosis.application import pauses
+from ordersaga.diagnosis.application import pauses, seeding
 from ordersaga.diagnosis.application.workers import workers
 from ordersaga.diagnosis.ask_broker import ask_broker, ask_metrics
 from ordersaga.diagnosis.ask_database import SeenServers, ask_database
@@ -91,6 +91,8 @@ def collect(services: Iterable[Service], answers: Sequence[Answered]) -> Diagnos
     groups = [status for answered in answers for status in answered.groups]
     together = Answered("")
     together.take(workers(groups, by_group, locks, paused))
+    begun = {finding.place for finding in findings if finding.kind == seeding.KIND}
+    together.take(seeding.not_begun(groups, by_group, begun))
     unseen = [each for answered in answers for each in answered.unseen]
     return Diagnosis(sorted(merged(without_repeats(findings + together.findings)), key=severity), unseen, locks)
 

@@ -38,15 +38,10 @@ def queues(asked: AskedBroker) -> Answers:
 
 
 def unfinished(status: GroupStatus) -> Answers:
-    """Whether the number of queues is final, and the group receives what is new."""
+    """Whether the number of queues is final."""
     if not is_final(status):
         why = f"the number of queues of {status.group} is being changed, or a change was interrupted"
         yield DiagnosisFinding("warning", "changing queues", PLACE, why, command_to_complete(status.group))
-    if status.seeding:
-        why = f"the group {status.group} is to be seeded, or its seeding was interrupted: it receives nothing new"
-        yield DiagnosisFinding(
-            "warning", "unfinished seeding", PLACE, why, command_to_complete(status.group, is_seeding=True)
-        )
 
 
 def is_final(status: GroupStatus) -> bool:
