@@ -1,14 +1,20 @@
 """AMQP_URL may name each node of a cluster: while one is away, a process connects to another."""
 
+import socket
+
 import pytest
+from pika.exceptions import AMQPError
 
 from devstack.ports import LOOPBACK, choose
+from ordersaga.broker import topology
 from ordersaga.broker.topology import Group, parameters
 from ordersaga.consumer.intake import Intake
+from ordersaga.diagnosis.broker import asked as broker_questions
 from ordersaga.relay.publisher import BrokerUnavailable, Publisher
 from ordersaga.runtime import telemetry
-from ordersaga.runtime.settings import MissingSetting, Settings
+from ordersaga.runtime.settings import MissingSetting, Settings, amqp_urls
 from tests.support.broker import TestBroker
+from tests.support.doctor import found_on_broker
 from tests.support.wait import until
 
 LISTENER = Group("listener", ("test.happened.v1",), 2)
@@ -52,6 +58,24 @@ def test_connections_spread_over_the_nodes() -> None:
 def test_each_of_the_urls_must_be_one_of_a_broker() -> None:
     with pytest.raises(MissingSetting, match="AMQP_URL is no URL of a broker"):
         _ = Settings(amqp_url="amqp://one/,amqp://user@two/").broker_url
+
+
+@pytest.mark.parametrize("text", ["amqp://one/shop,", " ,amqp://one/shop , ", "amqp://one/shop,,"])
+def test_a_comma_too_many_names_no_other_node(text: str) -> None:
+    assert amqp_urls(text) == ["amqp://one/shop"]
+    assert len(amqp_urls(f"{text},{text}")) == 2
+
+
+def test_a_node_that_hangs_is_away_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its kernel takes the connection: pika's error for that is none of its AMQP errors."""
+    monkeypatch.setattr(topology, "STACK_SECONDS", 0.2)
+    monkeypatch.setattr(broker_questions, "CONNECT_SECONDS", 0.2)
+    with socket.create_server((LOOPBACK, 0)) as hanging:
+        url = f"amqp://nobody:secret@{LOOPBACK}:{hanging.getsockname()[1]}/"
+        with pytest.raises(AMQPError, match="Timeout"):
+            Intake(LISTENER.name, url)
+        [found] = found_on_broker(url)["does not answer"]
+        assert "Timeout" in found.what
 
 
 def test_spans_name_a_single_broker_and_no_node_of_several(monkeypatch: pytest.MonkeyPatch) -> None:

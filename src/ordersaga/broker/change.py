@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 
-import pika
 from pika.adapters.blocking_connection import BlockingChannel
 
 from ordersaga.broker import bound_contracts, pause_locks
+from ordersaga.broker.connecting import connect as connect_broker
 from ordersaga.broker.group_status import GroupStatus, group_status
 from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.silent_queues import answers
@@ -73,9 +73,7 @@ class QueueChange:
     def run(self) -> None:
         """Raises ChangeFailed when the queues do not drain in time or a database is away; AMQPError."""
         with ExitStack() as opened:
-            self.broker = opened.enter_context(
-                closing(pika.BlockingConnection(parameters(self.amqp_url, "queues set")))
-            )
+            self.broker = opened.enter_context(closing(connect_broker(parameters(self.amqp_url, "queues set"))))
             self.require_declared()
             self.sessions = {
                 name: opened.enter_context(closing(pause_locks.connect(name, url))) for name, url in self.leads.items()

@@ -8,6 +8,7 @@ import pika
 from pika.exceptions import ChannelClosedByBroker
 
 from ordersaga.broker import bound_contracts, seeding, topology
+from ordersaga.broker.connecting import connect
 
 
 class OtherArguments(Exception):
@@ -62,7 +63,7 @@ def declare(
             nothing was declared.
         OtherArguments: the exchange exists with other arguments.
     """
-    connection = pika.BlockingConnection(topology.parameters(amqp_url, "topology"))
+    connection = connect(topology.parameters(amqp_url, "topology"))
     try:
         found = {name: len(topology.queues_of(connection, name)) for name in groups}
         for name in (name for name in groups if name in to_seed and not found[name]):
@@ -100,7 +101,7 @@ def declare(
 def stale_bindings(amqp_url: str, groups: Iterable[topology.Group]) -> dict[str, list[str]]:
     """Group -> contracts that its queues are bound to, though the group does not receive them; without groups that
     have none. Raises AMQPError."""
-    with closing(pika.BlockingConnection(topology.parameters(amqp_url, "topology"))) as connection:
+    with closing(connect(topology.parameters(amqp_url, "topology"))) as connection:
         found = {
             group.name: bound_contracts.stale_contracts(connection, group.name, group.contracts) for group in groups
         }
@@ -117,7 +118,7 @@ def prune(amqp_url: str, groups: Iterable[topology.Group], known: Iterable[str])
     """
     groups = list(groups)
     found = stale_bindings(amqp_url, groups)
-    with closing(pika.BlockingConnection(topology.parameters(amqp_url, "topology"))) as connection:
+    with closing(connect(topology.parameters(amqp_url, "topology"))) as connection:
         channel = connection.channel()
         for group in groups:
             others = {*known, *found.get(group.name, ())} - {*group.contracts}
@@ -133,7 +134,7 @@ def is_interrupted(connection: pika.BlockingConnection, group: str, found: int) 
 
 def being_seeded(amqp_url: str, groups: Iterable[str]) -> list[str]:
     """Those of these groups that are being seeded. Raises AMQPError."""
-    with closing(pika.BlockingConnection(topology.parameters(amqp_url, "topology"))) as connection:
+    with closing(connect(topology.parameters(amqp_url, "topology"))) as connection:
         return [group for group in groups if topology.is_being_seeded(connection, group)]
 
 

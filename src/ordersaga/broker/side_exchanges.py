@@ -3,10 +3,10 @@
 from collections.abc import Iterable
 from contextlib import closing
 
-import pika
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import ChannelClosedByBroker
 
+from ordersaga.broker.connecting import connect
 from ordersaga.broker.topology import (
     ACCESS_REFUSED,
     NOT_FOUND,
@@ -34,7 +34,7 @@ def reachable(amqp_url: str, name: str, groups: Iterable[str], contract: str | N
         NoSideExchange: the exchange of a group is missing, or the user may not publish to it.
         AMQPError: the broker is away.
     """
-    with closing(pika.BlockingConnection(parameters(amqp_url, f"{name} asks"))) as connection:
+    with closing(connect(parameters(amqp_url, f"{name} asks"))) as connection:
         found = {group for group in groups if exists(connection, group)}
         for group in found if contract else ():
             require_permission(connection, group, f"{contract}.{NO_PARTITION}")

@@ -5,11 +5,11 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 
-import pika
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPError
 
 from ordersaga.broker import topology
+from ordersaga.broker.connecting import connect
 
 SLOW_SECONDS = 0.2
 """RabbitMQ waits a quarter of a second for the leader of a quorum queue, and answers without it then."""
@@ -60,7 +60,7 @@ class SilentQueues:
 
     def _run(self) -> None:
         with suppress(AMQPError, OSError):
-            connection = pika.BlockingConnection(topology.parameters(self._amqp_url, f"{self._name} asks"))
+            connection = connect(topology.parameters(self._amqp_url, f"{self._name} asks"))
             for group in self._groups:
                 self._ask_group(connection, group)
             connection.close()

@@ -132,6 +132,10 @@ def suppress_refusal(connection: BlockingConnection, code: int) -> Iterator[Bloc
         channel.close()
 
 
+STACK_SECONDS = 15.0
+"""In which a node must have answered all of the handshake."""
+
+
 def parameters(amqp_url: str, name: str) -> list[pika.URLParameters]:
     """Connection parameters, to be tried in turn; the broker's own tools show the connection as `name`.
 
@@ -142,7 +146,7 @@ def parameters(amqp_url: str, name: str) -> list[pika.URLParameters]:
         node.heartbeat = 30
         node.blocked_connection_timeout = 60
         node.socket_timeout = 10
-        node.stack_timeout = 15
+        node.stack_timeout = STACK_SECONDS
         node.client_properties = {"connection_name": name}
     random.shuffle(nodes)
     return nodes

@@ -6,11 +6,11 @@ from contextlib import closing, contextmanager
 from dataclasses import asdict
 
 import click
-import pika
 from pika.exceptions import AMQPError
 
 from ordersaga.broker.bound_contracts import stale_contracts
 from ordersaga.broker.change import QueueChange
+from ordersaga.broker.connecting import connect
 from ordersaga.broker.group_status import GroupStatus, group_status
 from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import QUEUE_COUNTS, parameters
@@ -81,7 +81,7 @@ def show(application: Application, chosen: tuple[Service, ...], as_json: bool) -
 
 def statuses(application: Application, services: Sequence[Service]) -> list[GroupAndStale]:
     with errors_as_failures("Check AMQP_URL."):
-        connection = pika.BlockingConnection(parameters(application.amqp_url(PROVISIONER), "queues show"))
+        connection = connect(parameters(application.amqp_url(PROVISIONER), "queues show"))
         with closing(connection):
             return [
                 (group_status(connection, each.group), stale_contracts(connection, each.group, each.contracts))

@@ -6,11 +6,11 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-import pika
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ConnectionWrongStateError, ConsumerCancelled
 from pika.spec import Basic, BasicProperties
 
+from ordersaga.broker.connecting import connect
 from ordersaga.broker.topology import dead_letters_of, parameters, queues_of
 from ordersaga.consumer.properties import readable_headers, tolerate_all_properties
 from ordersaga.consumer.reading import Reading
@@ -38,7 +38,7 @@ class Intake:
         """Bytes of handled bodies since the last collection. Reference cycles keep a message alive, and Python collects
         by the number of objects (`tune_gc`): 1,000 messages of 4 MB made 3.3 GB before it did."""
         self._asking: BlockingChannel | None = None
-        self._connection = pika.BlockingConnection(parameters(amqp_url, f"{group} worker"))
+        self._connection = connect(parameters(amqp_url, f"{group} worker"))
         self._reading = Reading(self._connection)
         try:
             self._subscribe(group)
@@ -82,7 +82,7 @@ class Intake:
             with contextlib.suppress(AMQPError, OSError):
                 return self._ask(self._asking)
         # There is none yet, or the broker ended it because nothing had been asked for a minute.
-        self._asking = pika.BlockingConnection(parameters(self._amqp_url, f"asks for {self._dead_letters}")).channel()
+        self._asking = connect(parameters(self._amqp_url, f"asks for {self._dead_letters}")).channel()
         return self._ask(self._asking)
 
     def _ask(self, channel: BlockingChannel) -> int:

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from contextlib import closing
 
-import pika
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
+from ordersaga.broker.connecting import connect
 from ordersaga.broker.topology import ACCESS_REFUSED
 from ordersaga.diagnosis.broker import arguments, bindings, blocked, exchanges, metrics, nodes, queues, unrouted
 from ordersaga.diagnosis.broker.asked import PLACE, AskedBroker, BrokerQuestion, parameters
@@ -27,7 +27,7 @@ QUESTIONS: tuple[BrokerQuestion, ...] = (
 def ask_broker(services: Sequence[Service], amqp_url: str, terms: Terms, answered: Answered) -> None:
     """Ask everything that AMQP can tell."""
     try:
-        with closing(pika.BlockingConnection(parameters(amqp_url))) as connection:
+        with closing(connect(parameters(amqp_url))) as connection:
             asked = AskedBroker(connection, services, amqp_url, terms, answered)
             for question in QUESTIONS:
                 answered.asking = f"about {question.__name__.replace('_', ' ')}"

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
-import pika
 import psycopg
 from pika.exceptions import AMQPError
 from psycopg import Connection
 
 from ordersaga.broker import topology
+from ordersaga.broker.connecting import connect
 from ordersaga.broker.silent_queues import answers
 from ordersaga.envelope.message import Message
 from ordersaga.relay import detached, session, window
@@ -114,7 +114,7 @@ class CatchUp(threading.Thread):
     def _await_answer(self) -> bool:
         """Wait until the queue answers. Returns False if this thread is to end first."""
         parameters = topology.parameters(self._access.amqp_url, f"catch up {self.row.queue} asks")
-        with closing(pika.BlockingConnection(parameters)) as connection:
+        with closing(connect(parameters)) as connection:
             while not self._end.is_set():
                 if answers(connection, self.row.queue):
                     return True

@@ -14,7 +14,7 @@ LogLevel = Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"], B
 
 def amqp_urls(text: str) -> list[str]:
     """The URLs of AMQP_URL: one, or one for each node of a cluster, with commas between them."""
-    return re.split(r"\s*,\s*(?=amqps?://)", text.strip())
+    return re.split(r"[\s,]*,\s*(?=amqps?://)", text.strip(" \t\r\n,"))
 
 
 def is_amqp_url(text: str) -> bool:

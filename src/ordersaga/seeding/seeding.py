@@ -11,9 +11,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing, contextmanager
 from datetime import datetime, timedelta
 
-import pika
-
 from ordersaga.broker import seeding as bindings
+from ordersaga.broker.connecting import connect as connect_broker
 from ordersaga.broker.provisioning import queues_to_declare
 from ordersaga.broker.topology import QUEUE_COUNTS, Group, is_changing, parameters, queues_of
 from ordersaga.database.locks import SEEDING, try_lock
@@ -118,9 +117,7 @@ class Seeding:
             opened.enter_context(self._timed())
             self._group_database = opened.enter_context(connect(self._access.group, NAME, OPERATOR))
             self._take_lock()
-            self._broker = opened.enter_context(
-                closing(pika.BlockingConnection(parameters(self._access.amqp_url, NAME)))
-            )
+            self._broker = opened.enter_context(closing(connect_broker(parameters(self._access.amqp_url, NAME))))
             self._group = self._prepare()
             opened.enter_context(self._open_stores())
             self._publish(opened)

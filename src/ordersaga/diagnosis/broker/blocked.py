@@ -6,6 +6,7 @@ import pika
 from pika.adapters.blocking_connection import BlockingConnection
 from pika.exceptions import AMQPError
 
+from ordersaga.broker.connecting import connect
 from ordersaga.diagnosis.broker.asked import BLOCKED_SECONDS, PLACE, AskedBroker, parameters
 from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.questions import Answers
@@ -31,7 +32,7 @@ def blocked_publishers(asked: AskedBroker) -> Answers:
 def blocked(amqp_url: str) -> str:
     """The reason why the broker blocks a new connection; empty while it does not."""
     found: list[str] = []
-    connection = pika.BlockingConnection(parameters(amqp_url))
+    connection = connect(parameters(amqp_url))
     connection.add_on_connection_blocked_callback(lambda _, method: found.append(str(method.method.reason)))
     try:
         channel = connection.channel()

@@ -1,8 +1,8 @@
 """Which nodes of a cluster do not answer?"""
 
-import pika
 from pika.exceptions import AMQPError
 
+from ordersaga.broker.connecting import connect
 from ordersaga.diagnosis.broker.asked import PLACE, AskedBroker, parameters
 from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.questions import Answers
@@ -13,7 +13,7 @@ def nodes(asked: AskedBroker) -> Answers:
     found = parameters(asked.amqp_url)
     for node in found if len(found) > 1 else ():
         try:
-            pika.BlockingConnection(node).close()
+            connect(node).close()
         except (AMQPError, OSError) as error:
             what = f"the node {node.host}:{node.port} of RabbitMQ does not answer: {error!r}"
             remedy = "start it: while a majority of the nodes is away, quorum queues take no messages"
