@@ -10,7 +10,7 @@ COMMANDS = {
         "demo": ("devstack.demo.command:demo", "Start everything, place 65 orders, watch them end, check the books"),
         "up": ("devstack.up:up", "Start everything and keep it running until Ctrl-C"),
         "down": ("devstack.down:down", "Stop it from another terminal"),
-        "break": ("devstack.breaking.command:break_", "Break something on purpose, and watch how it heals"),
+        "break": ("devstack.breaking.command:break_", "Cause a failure on purpose, and watch how it heals"),
     },
     "Look at it": {
         "status": ("devstack.status:status", "List the processes; exit code 0 when every one is ready"),
@@ -31,7 +31,7 @@ COMMANDS = {
         "open": ("devstack.open:open_", "Open the dashboard in the browser, signed in"),
         "env": ("devstack.env:env", "Print addresses and tokens as variables of a shell"),
         "token": ("devstack.token:token", "Print a bearer token to call the services with"),
-        "psql": ("devstack.psql:psql", "Open psql on the database of a service, to read"),
+        "psql": ("devstack.psql:psql", "Open psql on the database of a service, read-only"),
         "completion": ("ordersaga.cli.completion:completion", "Print the script that completes commands in a shell"),
     },
     "Operate it": {

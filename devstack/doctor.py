@@ -43,7 +43,7 @@ class Check:
 @locks_option
 @json_option
 def doctor(state: State, transaction: float, wait: float, timeout: float, locks: bool, as_json: bool) -> None:
-    """Look at what the stack needs here and, if it runs, name what stalls it, since when, who, and what to do.
+    """Check what this machine lacks; name what stalls a running stack, since when, who causes it, and what to do.
 
     A running stack, or the servers that AMQP_URL and the four *_DATABASE_URL name, are asked at the same time and
     nothing is changed: transactions, locks, migrations, queues, bindings, relays, workers and more. It ends within the

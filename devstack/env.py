@@ -41,7 +41,9 @@ EXPORT = {"sh": "export {name}={value}", "fish": "set -gx {name} {value}"}
 @click.option(
     "--shell", type=click.Choice(list(EXPORT)), default="sh", show_default=True, help="sh is for bash and zsh too."
 )
-@click.option("--customer", default="alice", show_default=True, metavar="NAME", help="Whom CUSTOMER stands for.")
+@click.option(
+    "--customer", default="alice", show_default=True, metavar="NAME", help="Subject of the token in CUSTOMER."
+)
 @click.option(
     "--hours",
     type=click.FloatRange(min=0, min_open=True),
@@ -49,14 +51,15 @@ EXPORT = {"sh": "export {name}={value}", "fish": "set -gx {name} {value}"}
     show_default=True,
     help="Lifetime of the tokens.",
 )
-@click.option("--secrets", is_flag=True, help="The URLs of the databases and of the broker too; they have passwords.")
+@click.option("--secrets", is_flag=True, help="Also print the URLs of databases and broker, with passwords.")
 @json_option
 def env(state: State, shell: str, customer: str, hours: float, secrets: bool, as_json: bool) -> None:
     """Print addresses and tokens as variables, for the examples of the documents.
 
     ORDERS, PAYMENTS, INVENTORY and READ are the addresses of the APIs. CUSTOMER, OPERATOR and AUDITOR are headers with
-    a token, and JSON is one more. With --secrets also the broker, AMQP, as the user who declares; and ORDERS_DATABASE,
-    PAYMENTS_DATABASE, INVENTORY_DATABASE and READ_DATABASE, whose sessions only read.
+    a token, and JSON is the header of a JSON body. With --secrets also AMQP, the URL of the broker for the user who may
+    declare queues, and ORDERS_DATABASE, PAYMENTS_DATABASE, INVENTORY_DATABASE and READ_DATABASE, whose sessions are
+    read-only.
 
     \b
     Example: eval "$(./ordersaga env)"

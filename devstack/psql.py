@@ -17,16 +17,18 @@ from devstack.state import State
 from ordersaga.cli.errors import CannotRunHere
 from ordersaga.cli.names import OneOf
 
-WARNING = "You are the owner of {}: nothing asks before you change or delete, and no service learns of it."
+WARNING = "You are the owner of {}: changes and deletions take effect unasked, and no service is told."
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
 @state_option
-@click.option("--owner", is_flag=True, help="As the owner of the database, who may change and delete everything.")
+@click.option(
+    "--owner", is_flag=True, help="Sign in as the owner of the database, who may change and delete everything."
+)
 @click.argument("service", type=OneOf(GROUPS), metavar="SERVICE")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED, metavar="[ARGUMENT OF PSQL]...")
 def psql(state: State, owner: bool, service: str, arguments: tuple[str, ...]) -> None:
-    """Open psql on the database of SERVICE, as the role of the service, in a session that only reads.
+    """Open psql on the database of SERVICE, as the role of the service, in a read-only session.
 
     With your own servers it signs in as their URL says. psql comes with the packages of .venv. What follows SERVICE
     goes to psql, and the exit code is psql's.
@@ -51,7 +53,7 @@ def psql(state: State, owner: bool, service: str, arguments: tuple[str, ...]) ->
 
 
 def find_psql() -> str:
-    """Of the packages, else of this machine. Raises CannotRunHere."""
+    """The psql of the Python packages, else of this machine. Raises CannotRunHere."""
     own = postgres.binaries() / "psql"
     found = str(own) if own.exists() else which("psql")
     if found is None:

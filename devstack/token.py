@@ -19,10 +19,10 @@ COPY = click.Path(dir_okay=False, path_type=Path)
 
 @click.group(invoke_without_command=True, subcommand_metavar="[rotate [--list | --drop-old]]")
 @state_option
-@click.option("--role", type=click.Choice(ROLES), help="What it may do.  [required]")
-@click.option("--subject", help="Who it stands for; a customer sees the orders of this name only.  [required]")
+@click.option("--role", type=click.Choice(ROLES), help="Role of the subject.  [required]")
+@click.option("--subject", help="Name of the caller; a customer sees only the orders of this name.  [required]")
 @click.option("--hours", type=click.FloatRange(min=0, min_open=True), default=12, show_default=True, help="Lifetime.")
-@click.option("--public-keys", type=COPY, metavar="FILE", help="Where `rotate` writes the public keys too.")
+@click.option("--public-keys", type=COPY, metavar="FILE", help="Where `rotate` also writes the public keys.")
 @click.pass_context
 def token(
     ctx: click.Context, state: State, role: str | None, subject: str | None, hours: float, public_keys: Path | None
@@ -63,7 +63,7 @@ def rotate(
     """Sign tokens with a new key from now on. Tokens of earlier keys stay valid until `--drop-old`.
 
     A running stack takes note at once, without a restart. Drop the earlier keys once the tokens that they signed have
-    expired: `--list` says since when a key signs no more.
+    expired: `--list` says when each key was replaced.
     """
     if only_list and drop_old:
         raise click.UsageError("Give --list or --drop-old, not both.")

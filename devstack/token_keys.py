@@ -1,4 +1,4 @@
-"""The keys of a stack's bearer tokens: the one that signs, and the public ones of before until they are dropped."""
+"""The keys of a stack's bearer tokens: the one that signs, and the earlier public keys until they are dropped."""
 
 import fcntl
 import os
@@ -21,7 +21,7 @@ LOCK_FILE = "token_keys.lock"
 
 @dataclass(frozen=True)
 class OldKey:
-    """A key that signs no more tokens, and verifies those that it has signed."""
+    """A key that was replaced: it signs no token, and verifies those that it has signed."""
 
     kid: str
     public_pem: str
@@ -37,7 +37,7 @@ def current_id(state: State) -> str:
 def old_keys(state: State) -> list[OldKey]:
     """The latest first."""
     now = current_id(state)
-    # A rotation that was killed before its end has listed the key that still signs.
+    # A rotation that was killed has already listed the key that still signs.
     return [key for key in (OldKey(**kept) for kept in state.read(OLD_FILE).get("keys", [])) if key.kid != now]
 
 
@@ -52,7 +52,7 @@ def public_keys_file(state: State) -> Path:
 
 
 def rotate(state: State, copies: Sequence[Path] = ()) -> str:
-    """Make a new key, and return its id. Those who verify know it before the first token is signed with it.
+    """Make a new key, and return its id. The public keys are published before the first token is signed with it.
 
     Args:
         copies: further files of the public keys.
@@ -96,7 +96,7 @@ def kept_file(state: State, text: str) -> Path:
 
 
 def write_copy(file: Path, text: str) -> None:
-    """For the services to read, where they run as another user; they see the file of before or the whole new one."""
+    """For services that run as another user: they see the old file or the whole new one."""
     if content(file) != text:
         new = file.with_name(file.name + ".new")
         new.write_text(text)

@@ -54,7 +54,9 @@ class VersionMismatch(Exception):
 def put_product(
     transaction: Transaction, sku: str, name: str, unit_price: int, currency: str, version: int | None = None
 ) -> tuple[Product, bool]:
-    """List a product, also again, or change its name and price (`unit_price` in minor units). Also says if it is new.
+    """List a product, or a retired one again, or change its name and price (`unit_price` in minor units).
+
+    Also returns whether it is new.
 
     Raises:
         VersionMismatch: `version` is given and the product is at another version, or is not listed.
@@ -68,7 +70,7 @@ def put_product(
 
 
 def retire_product(transaction: Transaction, sku: str, reason: str, version: int | None = None) -> Product:
-    """Have a product sold no more; orders that are placed keep it. Retiring it again changes nothing.
+    """Retire a product: no later order can have it, and placed orders keep it. Retiring it again changes nothing.
 
     Raises:
         AggregateNotFound: the price list has no such SKU.

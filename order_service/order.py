@@ -1,10 +1,12 @@
 """An order: placed, then confirmed or cancelled."""
 
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 from uuid import UUID
 
 from eventsourcing.domain import AggregateCreated, AggregateEvent, BaseAggregate, event
+
+State = Literal["placed", "confirmed", "cancelled"]
 
 
 class PricedLine(TypedDict):
@@ -20,7 +22,7 @@ class ImpossibleOrder(ValueError):
 
 
 class Order(BaseAggregate[UUID]):
-    """States: placed, confirmed, cancelled. A command that was carried out before changes nothing."""
+    """A command that was carried out before changes nothing."""
 
     TOPIC = "order"
 
@@ -77,7 +79,7 @@ class Order(BaseAggregate[UUID]):
         self.card = card
         self.complete_by = complete_by
         self.contact = contact
-        self.state = "placed"
+        self.state: State = "placed"
         self.charge_id = ""
         self.reason = ""
 

@@ -2,18 +2,16 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, NamedTuple, get_args
 from uuid import UUID
 
 from psycopg import Connection
 from psycopg.rows import class_row
 from psycopg.sql import SQL
 
-from order_service.order import Order
+from order_service.order import Order, State
 from ordersaga.readside.rows import Statement, applicable, where
 from ordersaga.store.transaction import Transaction
-
-State = Literal["placed", "confirmed", "cancelled"]
 
 
 class ListedOrder(NamedTuple):

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from pydantic import Field
 
-from order_service.order import Order
-from order_service.order_list import ListedOrder, OrderFilter, State
+from order_service.order import Order, State
+from order_service.order_list import ListedOrder, OrderFilter
 from order_service.views import OrderLineView
 from ordersaga.http.as_of import Time
 from ordersaga.http.cursors import SCHEMA, cursor_validator

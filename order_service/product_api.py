@@ -57,7 +57,7 @@ def show_product(path: ProductPath) -> Response:
     security=only("operator"),
 )
 def put_product(path: ProductPath, header: Conditional, body: ProductTerms) -> Response:
-    """List a product, also one that is retired, or change its name and price for later orders"""
+    """List a product, or a retired one again, or change its name and price for later orders"""
     version = expected_version()
 
     def put(transaction: Transaction) -> Answer:
@@ -81,7 +81,7 @@ def put_product(path: ProductPath, header: Conditional, body: ProductTerms) -> R
     security=only("operator"),
 )
 def retire_product(path: ProductPath, header: Conditional, body: Retirement) -> Response:
-    """Sell a product no more; orders that are placed keep it, and PUT lists it again"""
+    """Retire a product: no later order can have it, placed orders keep it, and PUT lists it again"""
     version = expected_version()
 
     def retire(transaction: Transaction) -> Answer:

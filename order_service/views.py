@@ -1,14 +1,14 @@
 """The bodies, headers and answers of the order API."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from pydantic import BaseModel, Field
 
 from contracts.bounds import MAX_LINES, Card, Ordered
 from order_service.contact import PRINTABLE, Contact, ContactView
-from order_service.order import Order
+from order_service.order import Order, State
 from order_service.product_views import Sku
 from ordersaga.http.openapi import KEY_PATTERN, KEY_TEXT, Body, Conditional, Keyed, View, example
 
@@ -98,7 +98,7 @@ class OrderView(View):
 
     order_id: UUID
     customer: str
-    state: Literal["placed", "confirmed", "cancelled"]
+    state: State
     reason: str | None
     lines: list[OrderLineView]
     total: int

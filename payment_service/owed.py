@@ -1,4 +1,4 @@
-"""The payments that keep money that is to go back: a refund of them has failed, or is pending for days."""
+"""The payments of which money is owed: a refund has failed, or is pending for days."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -8,7 +8,7 @@ AT_PROCESSOR = ("pending", "refunded")
 
 
 class Part(TypedDict):
-    """A refund of a part of the charge, in minor units; one that is `taken_over` goes back with the cancellation."""
+    """A refund of a part of the charge, in minor units; one that is `taken_over` is refunded with the rest."""
 
     number: int
     """From 1."""

@@ -36,8 +36,8 @@ class PartRefund(Body):
 class PartView(View):
     """The refund of a part of the charge; `amount` in minor units, `reason` is the operator's.
 
-    `failure` is the card processor's reason of the last failure. A part that is `taken_over` goes back with the refund
-    of the cancelled order.
+    `failure` is the card processor's reason of the last failure. A part that is `taken_over` is refunded with the
+    rest, by the cancellation of the order.
     """
 
     number: int
@@ -62,8 +62,8 @@ class PartView(View):
 class PaymentView(View):
     """The payment of one order; `amount` is what was charged, in minor units.
 
-    `reason` is of the decline or of the last refund that failed. `refunded` is what the customer has back, and
-    `refundable` what parts may still be requested of; `refunds` are these parts.
+    `reason` is of the decline or of the last refund that failed. `refunded` is the amount that the
+    customer has back, and `refundable` the amount of which parts may still be requested; `refunds` are the parts.
     """
 
     order_id: UUID

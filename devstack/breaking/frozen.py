@@ -1,4 +1,4 @@
-"""A process that is stopped for a while, and goes on whatever happens to the one who stopped it."""
+"""A process that is stopped for a while, and that continues even if the process that stopped it is killed."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ NOTHING = subprocess.DEVNULL
 def frozen(identity: Identity, seconds: float) -> Iterator[None]:
     """The process is stopped (SIGSTOP) for as long as the block lasts.
 
-    A guard continues it a little after so many seconds, for a caller that is killed with SIGKILL.
+    A guard process continues it MARGIN_SECONDS after `seconds`, for a caller that is killed with SIGKILL.
     """
     wait = f"sleep {seconds + MARGIN_SECONDS}; kill -CONT {identity.pid}"
     guard = subprocess.Popen(["sh", "-c", wait], stdin=NOTHING, stdout=NOTHING, stderr=NOTHING, start_new_session=True)

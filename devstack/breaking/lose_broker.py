@@ -22,10 +22,10 @@ RESTART_SECONDS = 60
 
 
 class LoseBroker(BreakScenario):
-    does = "RabbitMQ is killed (SIGKILL), and its next start is held up."
+    does = "RabbitMQ is killed (SIGKILL), and its next start is delayed."
     expect = (
         "Orders are accepted as before: they wait in the outbox with their messages. Relays and workers say that the "
-        "broker is away, and try again; nobody else fails."
+        "broker is away, and try again; no other process fails."
     )
     heals = "RabbitMQ starts with its queues; the relays publish what waits, and everything is ready again."
     pages = ("alarms", "infrastructure")
@@ -43,7 +43,7 @@ class LoseBroker(BreakScenario):
         self.scene.stock(SKU, ORDERS)
         lost = self.scene.identity(BROKER)
         lost.signal(signal.SIGKILL)
-        # The supervisor starts it at once: held up before it listens, it is away for as long as is asked for.
+        # The supervisor starts it again at once: stopped before it listens, it stays away for `lasts` seconds.
         with frozen(self.started_after(lost), self.lasts):
             yield
 
@@ -55,7 +55,7 @@ class LoseBroker(BreakScenario):
             if record and record.identity != lost and record.identity.is_running():
                 return record.identity
             time.sleep(0.02)
-        raise Failed(f"RabbitMQ was not started again within {RESTART_SECONDS} s. Is the supervisor well?")
+        raise Failed(f"RabbitMQ was not started again within {RESTART_SECONDS} s. Look at ./ordersaga logs supervisor.")
 
     def begin(self) -> str:
         for _ in range(ORDERS):

@@ -1,4 +1,4 @@
-"""`break oversell`: two hundred buyers for ten pieces."""
+"""`break oversell`: 200 buyers order the last 10 pieces at once."""
 
 from contextlib import AbstractContextManager, nullcontext
 
@@ -12,10 +12,10 @@ PIECES, BUYERS = 10, 200
 class Oversell(BreakScenario):
     does = f"{BUYERS} buyers order the last {PIECES} pieces of a product at the same time."
     expect = (
-        f"{PIECES} orders are confirmed, all others cancelled with `out_of_stock`, and no piece is left. Nobody is "
-        "charged for what is not there."
+        f"{PIECES} orders are confirmed, all others cancelled with `out_of_stock`, and no piece is left. No "
+        "cancelled order is charged."
     )
-    heals = "Nothing needs to: it is over when every order has ended."
+    heals = "There is no cause to remove: it is over when every order has ended."
     pages = (f"stock/{SKU}", "orders")
     commands = ("audit trail --since 2m --actor alice",)
     seconds = 0
@@ -30,7 +30,7 @@ class Oversell(BreakScenario):
 
     def begin(self) -> str:
         self.refused = self.scene.place_many(SKU, BUYERS)
-        shed = f"; {self.refused} were told to come again, because of overload" if self.refused else ""
+        shed = f"; {self.refused} were shed, because of overload" if self.refused else ""
         return f"{BUYERS - self.refused} orders for {self.stock} pieces are placed{shed}."
 
     def verdict(self) -> str:

@@ -1,4 +1,4 @@
-"""`break poison`: a message that its reaction refuses."""
+"""`break poison`: a reaction refuses a message, which is parked."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -21,25 +21,26 @@ from ordersaga.runtime.sessions import MIGRATION, connect
 
 DATABASE = "inventory_service"
 REFUSED, FINE = "break-refused", "break-fine"
-REFUSES = SQL("""
+CREATE_TRIGGER = SQL("""
 create or replace function break_refuses() returns trigger language plpgsql as $$
 begin raise exception 'the shelf of break-refused is locked for stocktaking'; end $$;
 create or replace trigger break_refuses before insert on stored_events
     for each row when (new.originator_id = {item}) execute function break_refuses()
 """)
-REFUSES_NO_MORE = """
+DROP_TRIGGER = """
 drop trigger if exists break_refuses on stored_events;
 drop function if exists break_refuses()
 """
 
 
 class Poison(BreakScenario):
-    does = "A rule in the database of inventory refuses every reservation of the product break-refused."
+    does = "A trigger in the database of inventory refuses every reservation of the product break-refused."
     expect = (
-        "The order of break-refused stays placed: inventory parks its message and tries it again, ever later. "
+        "The order of break-refused stays placed: inventory parks its message and retries it with a growing "
+        "backoff. "
         "The order of break-fine is confirmed, because a parked message keeps only its own key waiting."
     )
-    heals = "The rule is removed; the next attempt succeeds."
+    heals = "The trigger is removed; the next attempt succeeds."
     pages = ("parked",)
     commands = ("parked list --messages", "logs -f inventory-worker")
     seconds = 15
@@ -57,11 +58,11 @@ class Poison(BreakScenario):
         item = Literal(str(stock_item_id(REFUSED)))
         try:
             with self.owner() as connection, connection.transaction():
-                connection.execute(REFUSES.format(item=item))
+                connection.execute(CREATE_TRIGGER.format(item=item))
             yield
         finally:
             with self.owner() as connection, connection.transaction():
-                connection.execute(REFUSES_NO_MORE)
+                connection.execute(DROP_TRIGGER)
 
     @contextmanager
     def owner(self) -> Iterator[Connection[tuple[object, ...]]]:
@@ -93,8 +94,8 @@ class Poison(BreakScenario):
 
     def advice(self) -> str:
         return (
-            "The rule is gone, the next attempt is still to come. To try at once: "
-            f"./ordersaga parked retry --key {self.refused} --reason 'the rule is removed'"
+            "The trigger is removed, and the next attempt is not due yet. To retry at once: "
+            f"./ordersaga parked retry --key {self.refused} --reason 'the trigger is removed'"
         )
 
 

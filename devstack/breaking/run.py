@@ -22,7 +22,7 @@ INTERRUPTED = 130
 
 @dataclass(frozen=True)
 class Observation:
-    """What was done or seen, so many seconds after the beginning."""
+    """What was done or seen; `at` counts from the beginning, in seconds."""
 
     at: float
     text: str
@@ -52,11 +52,11 @@ class ScenarioRun:
                 if not scenario.has_struck():
                     self._watch(scenario, time.monotonic() + scenario.limit, scenario.has_struck)
         except KeyboardInterrupt:
-            self.note(f"Interrupted: the cause is gone. {scenario.heals}")
+            self.note(f"Interrupted: the cause is removed. {scenario.heals}")
             raise
         ended = time.monotonic()
         if scenario.lasts:
-            self.note(f"The cause is gone. {scenario.heals}")
+            self.note(f"The cause is removed. {scenario.heals}")
         self.healed = self._watch(scenario, ended + scenario.limit, scenario.is_healed)
         wrong = scenario.verdict() if self.healed else f"Not healed within {scenario.limit:.0f} s."
         if wrong:
@@ -84,7 +84,7 @@ def seen_of(scenario: BreakScenario) -> str:
     try:
         return scenario.seen()
     except (ServiceRefused, OSError) as error:
-        return f"Nobody answers just now: {error}"
+        return f"No answer at the moment: {error}"
 
 
 def introduction(scenario: BreakScenario) -> str:
@@ -103,7 +103,7 @@ def wrapped(text: str) -> str:
 def command_of(kind: type[BreakScenario]) -> click.Command:
     """The command that runs a scenario."""
 
-    @click.command(help=f"{kind.does}\n\nTo be seen: {kind.expect}\n\nIt ends by itself: {kind.heals}")
+    @click.command(help=f"{kind.does}\n\nWhat to expect: {kind.expect}\n\nHow it heals: {kind.heals}")
     @state_option
     @click.option(
         "--seconds",
@@ -124,7 +124,7 @@ def command_of(kind: type[BreakScenario]) -> click.Command:
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
         except (ServiceRefused, OSError) as error:
-            raise Failed(f"No orders could be placed, the cause is gone: {error}") from None
+            raise Failed(f"The orders could not be placed, and the cause is removed: {error}") from None
         finally:
             if as_json:
                 click.echo(as_object(run, scenario))

@@ -1,4 +1,4 @@
-"""BreakScenario: something that breaks, what one sees of it, and how it heals."""
+"""BreakScenario: the cause of a failure, its visible effects, and how it heals."""
 
 from contextlib import AbstractContextManager
 from typing import ClassVar
@@ -20,9 +20,9 @@ class BreakScenario:
     commands: ClassVar[tuple[str, ...]]
     """That show it, without `./ordersaga`."""
     watched: ClassVar[str] = ""
-    """The process whose /readyz is told."""
+    """The process whose /readyz is shown."""
     seconds: ClassVar[float]
-    """How long the cause stays, unless the person says otherwise."""
+    """How long the cause lasts, unless --seconds says otherwise."""
     limit: ClassVar[float] = 120
     """Seconds after the end of the cause in which it must have healed."""
 
@@ -31,7 +31,7 @@ class BreakScenario:
         self.lasts = seconds
 
     def check(self) -> None:
-        """Raises CannotRunHere when it would touch what this stack has not started."""
+        """Raises CannotRunHere when the scenario would touch anything that this stack has not started."""
 
     def broken(self) -> AbstractContextManager[None]:
         """The cause exists for as long as the block lasts, however the block ends."""
@@ -42,7 +42,7 @@ class BreakScenario:
         raise NotImplementedError
 
     def seen(self) -> str:
-        """What stands now, as a sentence; it is printed when it changes."""
+        """The states of the orders, as a sentence; it is printed when it changes."""
         states = self.scene.ask()
         orders = f"Orders: {', '.join(f'{number} {state}' for state, number in sorted(states.items()))}."
         return f"{orders} {self.scene.said_by(self.watched) if self.watched else ''}".rstrip()

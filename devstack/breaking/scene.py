@@ -27,7 +27,7 @@ THREADS = 16
 
 
 class Scene:
-    """Raises Failed where no stack runs; a stack on its user's own servers is no reason."""
+    """The running stack of a state directory. Raises Failed when none runs; its servers may be the user's own."""
 
     def __init__(self, state: State) -> None:
         self.state = state
@@ -65,7 +65,7 @@ class Scene:
         return self.process(name).identity
 
     def said_by(self, process: str) -> str:
-        """What a process says that it lacks, or that it does not answer; empty when it lacks nothing."""
+        """What is not ready in a process, from its /readyz, or that it does not answer; empty when it is ready."""
         try:
             answer = requests.get(f"{self.url(process)}/readyz", timeout=0.5, proxies={"http": ""})
             found = answer.json()

@@ -1,4 +1,4 @@
-"""`break slow-card`: a card processor that does not answer."""
+"""`break slow-card`: the card processor does not answer."""
 
 from contextlib import AbstractContextManager
 
@@ -16,10 +16,10 @@ ORDERS = 8
 
 
 class SlowCard(BreakScenario):
-    does = "The card processor's simulator is stopped (SIGSTOP): it takes calls and answers none."
+    does = "The card processor's simulator is stopped (SIGSTOP): it accepts connections and answers no call."
     expect = (
         "The orders stay placed with their stock reserved. After about three times STRIPE_TIMEOUT_SECONDS (5) the "
-        "circuit breaker of `charge` opens, and the messages are parked without calls; an alarm says so."
+        "circuit breaker of `charge` opens, and the messages are parked without calls; an alarm is raised."
     )
     heals = "The simulator answers again; the call that is tried every five seconds closes the circuit breaker."
     pages = ("alarms", "parked")

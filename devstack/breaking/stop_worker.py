@@ -1,4 +1,4 @@
-"""`break stop-worker`: a worker that is alive and does nothing."""
+"""`break stop-worker`: a worker runs and handles nothing."""
 
 from contextlib import AbstractContextManager
 
@@ -15,9 +15,9 @@ class StopWorker(BreakScenario):
     does = "The worker of inventory is stopped (SIGSTOP), as on a machine that hangs."
     expect = (
         "The orders are accepted and stay placed; their messages wait in the queue of inventory_service. Of several "
-        "workers (up --workers 2) the others go on with their queues. Soon an alarm names inventory-worker."
+        "workers (up --workers 2) the others continue with their queues. Soon an alarm names inventory-worker."
     )
-    heals = "The worker goes on (SIGCONT) and handles what waits, in order."
+    heals = "The worker continues (SIGCONT) and handles the waiting messages in order."
     pages = ("alarms", "infrastructure")
     commands = ("status", "queues show --group inventory_service")
     watched = WORKER

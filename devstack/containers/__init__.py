@@ -1,1 +1,1 @@
-"""What compose.yaml runs beside the shop: its seed, its traffic, and the operators' commands."""
+"""The commands that compose.yaml runs beside the shop: seed, traffic, and the operators' commands."""

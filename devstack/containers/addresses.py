@@ -1,4 +1,4 @@
-"""The options of a command that is a customer and an operator of the shop: addresses, and the key of tokens."""
+"""The options of a command that calls the shop as customer and operator: addresses, and the key that signs tokens."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,8 +15,8 @@ SERVICES = ("orders", "payments", "inventory")
 def shop_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the options whose values `clients` takes."""
     for name in reversed(SERVICES):
-        command = click.option(f"--{name}", required=True, metavar="URL", help=f"Of the API of {name}.")(command)
-    return click.option("--keys", required=True, metavar="DIR", help="Has the key that signs tokens.")(command)
+        command = click.option(f"--{name}", required=True, metavar="URL", help=f"URL of the API of {name}.")(command)
+    return click.option("--keys", required=True, metavar="DIR", help="Directory of the key that signs tokens.")(command)
 
 
 def clients(keys: str, orders: str, payments: str, inventory: str) -> Callable[[], Shop]:

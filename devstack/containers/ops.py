@@ -6,8 +6,9 @@ from devstack.application import ShopApplication
 from ordersaga.cli.main import COMMANDS
 from ordersaga.cli.operators_group import OperatorsGroup
 
-NEED_KEYS_OR_STAY = ("token", "worker")
-TABLE = {name: command for name, command in COMMANDS.items() if name not in NEED_KEYS_OR_STAY} | {
+LEFT_OUT = ("token", "worker")
+"""compose.yaml has services of their own for these."""
+TABLE = {name: command for name, command in COMMANDS.items() if name not in LEFT_OUT} | {
     "audit": (
         "projections.commands.audit:audit",
         "Who did what and why; proof that nothing was altered; `audit erase`",
@@ -24,13 +25,13 @@ TABLE = {name: command for name, command in COMMANDS.items() if name not in NEED
 )
 @click.pass_context
 def ops(context: click.Context) -> None:
-    """Look at the shop in the containers, and act on it.
+    """Inspect and operate the shop in the containers.
 
     \b
     docker compose run --rm ops parked list
     docker compose run --rm ops reconcile
 
-    Exit codes: 0 done, 1 failed, 2 something must be set first, or wrong usage.
+    Exit codes: 0 done, 1 failed, 2 a setting is missing, or wrong usage.
     """
     context.obj = ShopApplication()
 

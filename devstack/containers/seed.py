@@ -1,4 +1,4 @@
-"""`python -m devstack.containers.seed`: fills an empty shop, so that there is something to see."""
+"""`python -m devstack.containers.seed`: fills an empty shop with products and orders."""
 
 from collections import Counter
 
@@ -14,8 +14,8 @@ from devstack.demo.scenarios import LONGEST, PRODUCTS
 def seed(**shop: str) -> None:
     """Price and stock eight products, place 65 orders of ten kinds, and wait for those that end soon.
 
-    What a seed before has done, also one that was interrupted, is not done again for as long as the services keep
-    idempotency keys (30 days). A shop with products of its own stays as it is.
+    A second run places nothing twice, also after an interrupted one, for as long as the services keep idempotency keys
+    (30 days). A shop with products of its own is not changed.
     """
     demo = Demo(clients(**shop), {}, name="seed")
     strangers = {product["sku"] for product in demo.shop.products()} - PRODUCTS.keys()
@@ -32,7 +32,7 @@ def seed(**shop: str) -> None:
     states = Counter(demo.progress.states.values())
     click.echo(
         f"{len(PRODUCTS)} products and {len(orders)} orders: {states['confirmed']} confirmed, "
-        f"{states['cancelled']} cancelled. The cards of {len(late)} fail for a while."
+        f"{states['cancelled']} cancelled. The cards of {len(late)} more fail at first."
     )
     if unfinished := len(demo.progress.orders) - states["confirmed"] - states["cancelled"]:
         raise SystemExit(f"{unfinished} more have not ended in time: see the dashboard.")

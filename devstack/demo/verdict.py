@@ -43,7 +43,7 @@ def of_order(books: Books, order: Order) -> Iterator[Violation]:
     rules: dict[str, Callable[[Books, Order], str | None]] = {
         "every order ends": not_ended,
         "one charge per confirmed order": charged_otherwise_than_once,
-        "every part that is requested goes back": unfinished_part,
+        "every requested part is refunded": unfinished_part,
         "nothing is kept of a cancelled order": kept_money,
         "stock follows the order": wrong_stock,
     }
@@ -64,7 +64,7 @@ def charged_otherwise_than_once(books: Books, order: Order) -> str | None:
     payment = books.payments.get(order.id)
     back = payment.made_in_parts if payment else 0
     if charges != [(order.total, back)]:
-        return f"total {order.total}, {back} back in parts, but the processor's charges and refunds are {charges}"
+        return f"total {order.total}, {back} refunded in parts, but the processor's charges and refunds are {charges}"
     return None
 
 

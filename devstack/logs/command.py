@@ -1,4 +1,4 @@
-"""`./ordersaga logs`: what the processes of a stack have said."""
+"""`./ordersaga logs`: the entries of the logs of a stack."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ EARLIEST = datetime.min.replace(tzinfo=UTC)
 
 
 class ProcessName(click.ParamType[str]):
-    """The name of a log; whether it is there is seen later."""
+    """The name of a log; `logs_of` checks that there is one."""
 
     name = "name"
 
@@ -39,9 +39,12 @@ class ProcessName(click.ParamType[str]):
 @click.command()
 @state_option
 @click.argument("names", nargs=-1, type=ProcessName(), metavar="[NAME]...")
-@click.option("-f", "--follow", is_flag=True, help="Go on showing what is added, until Ctrl-C.")
+@click.option("-f", "--follow", is_flag=True, help="Also show new entries, until Ctrl-C.")
 @click.option(
-    "-n", "--lines", type=click.IntRange(0), help=f"The last N of each log.  [default: {LAST}; with --since all]"
+    "-n",
+    "--lines",
+    type=click.IntRange(0),
+    help=f"The last N entries of each log.  [default: {LAST}; with --since all]",
 )
 @click.option("--since", type=Moment(), help="Only from this time on: 30s, 5m, 2h, 1d ago, or ISO 8601.")
 @click.option("--level", type=OneOf(LEVELS), default=LEVELS[0], help="Only of this level and above.")

@@ -1,4 +1,4 @@
-"""The files of a log, which is rotated to `<name>.log.1`: read from the end, or as it grows."""
+"""The files of a log, which is rotated to `<name>.log.1`: read from the end, or while it grows."""
 
 import os
 from collections.abc import Iterator

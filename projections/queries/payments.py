@@ -18,7 +18,7 @@ PartState = Literal["requested", "pending", "refunded", "failed", "taken_over"]
 
 
 class PartRow(Row):
-    """A part of a payment that an operator refunds; one that is taken over goes back with the cancellation."""
+    """A part of a payment that an operator refunds; one that is taken over is refunded with the rest."""
 
     part: int
     amount: int

@@ -1,4 +1,4 @@
-"""One row for each order whose card was charged or declined; `refunds` has the parts that go back."""
+"""One row for each order whose card was charged or declined; `refunds` has its parts."""
 
 from contracts.payments import (
     LateChargeMade,

@@ -30,7 +30,7 @@ def test_a_poisonous_message_is_parked_and_heals_when_its_cause_is_removed(stack
     assert "./ordersaga open parked" in said.stderr
 
 
-def test_an_interrupted_scenario_mends_what_it_broke(stack: WholeStack) -> None:
+def test_an_interrupted_scenario_removes_its_cause(stack: WholeStack) -> None:
     worker = Records(stack.state).find("inventory-worker")
     assert worker
     command = [sys.executable, "-m", "devstack", "break", "stop-worker", "--seconds", "200"]
@@ -45,7 +45,7 @@ def test_an_interrupted_scenario_mends_what_it_broke(stack: WholeStack) -> None:
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=30)
     assert process.returncode == 130
-    assert "Interrupted: the cause is gone." in said
+    assert "Interrupted: the cause is removed." in said
     assert psutil.Process(worker.pid).status() != psutil.STATUS_STOPPED
 
 
@@ -53,7 +53,7 @@ def test_every_scenario_has_a_command_that_says_what_it_does() -> None:
     for name in SCENARIOS:
         said = CliRunner().invoke(break_, [name, "--help"])
         assert said.exit_code == 0
-        assert "To be seen: " in said.stdout
+        assert "What to expect: " in said.stdout
         assert "--seconds" in said.stdout
 
 

@@ -56,7 +56,7 @@ def one(found: Product) -> Component:
         ],
         className="grid",
     )
-    retired = notice("Retired: no later order can have it. PUT of the product lists it again.", "warn", "cross")
+    retired = notice("Retired: no later order can have it. PUT /products/<sku> lists it again.", "warn", "cross")
     return html.Div([retired, figures, grid] if row.retired else [figures, grid], className="page")
 
 

@@ -1,4 +1,4 @@
-"""Parts of a payment that go back."""
+"""Refunds of parts of a payment."""
 
 from alembic import op
 
