@@ -77,10 +77,13 @@ SCRIPTS = {"bash": BASH, "zsh": ZSH, "fish": FISH}
 
 PLACES = """\b
 Where to put it:
-  bash  {program} completion bash > ~/.local/share/bash-completion/completions/ordersaga
+  bash  mkdir -p ~/.local/share/bash-completion/completions
+        {program} completion bash > ~/.local/share/bash-completion/completions/ordersaga
         without the package bash-completion, a line in ~/.bashrc:  eval "$({program} completion bash)"
   zsh   a line in ~/.zshrc, after compinit:  eval "$({program} completion zsh)"
-  fish  {program} completion fish > ~/.config/fish/completions/ordersaga.fish"""
+  fish  mkdir -p ~/.config/fish/completions
+        {program} completion fish > ~/.config/fish/completions/ordersaga.fish
+A line in a shell's own file needs the whole path of the program, unless it is in $PATH."""
 
 
 class NamingItself(click.Command):

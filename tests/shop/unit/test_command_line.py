@@ -1,5 +1,6 @@
 """The command line as a person and a shell meet it: versions, mistyped names, completion."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -135,6 +136,15 @@ def test_each_shell_gets_its_script_and_the_help_says_where_to_put_it(
     assert f"{shell}_complete" in script
     help_page = CliRunner().invoke(program, ["completion", "--help"], prog_name=program.name).stdout
     assert f"{program.name} completion {shell}" in help_page
+
+
+@pytest.mark.parametrize("shell", ["bash", "fish"])
+def test_the_help_puts_the_script_there_also_for_who_has_no_completions_yet(shell: str, tmp_path: Path) -> None:
+    page = CliRunner().invoke(launcher, ["completion", "--help"], prog_name="echo").stdout
+    made, put = [line.strip() for line in page.split(f"{shell}  mkdir")[1].splitlines()[:2]]
+    subprocess.run(["sh", "-euc", f"mkdir {made}; {put}"], env={"HOME": str(tmp_path), "PATH": os.defpath}, check=True)
+    (written,) = (path for path in tmp_path.rglob("ordersaga*") if path.is_file())
+    assert written.read_text() == f"completion {shell}\n"
 
 
 def test_while_a_shell_completes_the_launcher_installs_nothing(tmp_path: Path) -> None:
