@@ -12,7 +12,8 @@ from ordersaga.broker.topology import Group
 from ordersaga.seeding import seeding as library
 from ordersaga.seeding.progress import SeedingProgress
 from tests.library import test_seeding as seeding
-from tests.library.seeded import ASKING, Seeded, late
+from tests.library.seeded import Seeded
+from tests.library.seeded_services import ASKING, late
 from tests.library.test_seeding import shop
 
 __all__ = ["shop"]

@@ -11,7 +11,8 @@ from ordersaga.seeding import record
 from ordersaga.seeding.access import SeedingAccess
 from ordersaga.seeding.seeding import Seeding
 from ordersaga.seeding.sender import Sender
-from tests.library.seeded import OPERATOR, late, services
+from tests.library.seeded import OPERATOR
+from tests.library.seeded_services import late, services
 from tests.support.killed_change import killing
 
 PLACES: dict[str, Any] = {

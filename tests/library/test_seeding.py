@@ -16,21 +16,19 @@ from ordersaga.seeding import sender
 from ordersaga.seeding.progress import SeedingProgress, SeedingResult
 from ordersaga.seeding.refusals import SeedingRefused
 from tests.conftest import AnyServers
-from tests.library.seeded import (
+from tests.library.seeded import OPERATOR, Seeded, seeded
+from tests.library.seeded_services import (
     ASKING,
     CAREFUL,
     EARLY,
     LATE,
-    OPERATOR,
     AnswerGiven,
     QuestionAsked,
     QuestionWithdrawn,
-    Seeded,
     answering,
     asking,
     early,
     late,
-    seeded,
     services,
 )
 from tests.support.broker import TestBroker

@@ -76,11 +76,7 @@ def declare(
         ]
         channel = connection.channel()
         if replace_events:
-            if interrupted:
-                commands = [
-                    command_to_complete(name, topology.is_being_seeded(connection, name)) for name in interrupted
-                ]
-                raise OtherQueues(f"first complete a change: {', '.join(commands)}")
+            require_complete(connection, interrupted)
             for exchange in (topology.EVENTS, *(topology.side_exchange_of(group.name) for group in declared)):
                 channel.exchange_delete(exchange)
         for group in declared:
@@ -96,6 +92,13 @@ def declare(
         if connection.is_open:
             connection.close()
     return Declared(declared, interrupted)
+
+
+def require_complete(connection: pika.BlockingConnection, interrupted: Iterable[str]) -> None:
+    """Raises OtherQueues when a group would lose the bindings of a change or a seeding that is not complete."""
+    commands = [command_to_complete(name, topology.is_being_seeded(connection, name)) for name in interrupted]
+    if commands:
+        raise OtherQueues(f"first complete a change or a seeding: {', '.join(commands)}")
 
 
 def stale_bindings(amqp_url: str, groups: Iterable[topology.Group]) -> dict[str, list[str]]:

@@ -22,9 +22,9 @@ SECONDS_OF = click.FloatRange(min=0)
 def limit_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options `transaction`, `wait` and `timeout`, in seconds."""
     for name, default, text in (
-        ("timeout", SECONDS, "When a server has not answered by then, that is a finding."),
-        ("wait", LIMITS.wait, "How long a session may wait for a lock."),
-        ("transaction", LIMITS.transaction, "How long a transaction may be open."),
+        ("timeout", SECONDS, "Time for all answers; a server that has not answered by then is a finding."),
+        ("wait", LIMITS.wait, "A session that waits longer for a lock is a finding."),
+        ("transaction", LIMITS.transaction, "A transaction that is open for longer is a finding."),
     ):
         command = click.option(
             f"--{name}", type=SECONDS_OF, default=default, show_default=True, metavar="SECONDS", help=text

@@ -32,7 +32,7 @@ from ordersaga.service import Service
 @click.argument("group", type=OneOfGroups(), metavar="GROUP")
 @actor_option
 @click.option("--reason", default="", help="Why, for the record; required without --dry-run.")
-@click.option("--since", type=Moment(), metavar="TIME", help="Only what was recorded at or after this time (ISO 8601).")
+@click.option("--since", type=Moment(), metavar="TIME", help="Only what was recorded since: ISO 8601, or an age.")
 @click.option("--dry-run", is_flag=True, help="Only count what the group would get; change nothing.")
 @click.option(
     "--act-on-history",
@@ -48,7 +48,7 @@ from ordersaga.service import Service
     default=MAX_READY,
     show_default=True,
     metavar="N",
-    help="Wait while so many messages are ready in the queues of the group.",
+    help="Wait while so many messages or more are ready in the queues of the group.",
 )
 @json_option
 @click.pass_obj
@@ -64,7 +64,7 @@ def seed(
     max_ready: int,
     as_json: bool,
 ) -> None:
-    """Publish every message of its contracts, from the beginning, to GROUP alone, while everything runs.
+    """Give GROUP, and no other group, every message of its contracts from the beginning, while everything runs.
 
     For a group that has received nothing: run it once its database is migrated and before `topology`, or let
     GROUPS_TO_SEED name the group when `topology` runs, which then binds it to its own exchange alone. The messages are

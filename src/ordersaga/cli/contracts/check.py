@@ -30,11 +30,14 @@ def check(application: Application, against: str, directory: Path, as_json: bool
     """Compare the contracts of this code with their schemas in REF.
 
     \b
-    breaking        new code cannot read an old message, or old code does not find what it needs in a new one: a field
-                    is removed or renamed, a field is new and required, a type or bound is narrower, a default,
-                    source, key or predecessor is another, a contract is removed that was received. Make a new version.
-    readers first   old code refuses some new messages: a bound is wider, an enum has one more value. Roll out the
-                    readers before the service that announces it.
+    breaking        new code cannot read an old message, or old code lacks
+                    something in a new one: a field is removed, renamed, or new
+                    and required; a type or bound is narrower; a default, source,
+                    key or predecessor is another; a contract is removed that
+                    was received. Make a new version.
+    readers first   old code refuses some new messages: a bound is wider, an
+                    enum has one more value. Roll out the readers before the
+                    service that announces it.
     compatible      a new optional field, a new contract.
 
     Exit code 1 when something is breaking, else 0.
