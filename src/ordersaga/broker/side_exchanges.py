@@ -9,11 +9,11 @@ from pika.exceptions import ChannelClosedByBroker
 from ordersaga.broker.connecting import connect
 from ordersaga.broker.topology import (
     ACCESS_REFUSED,
-    NOT_FOUND,
+    exchange_exists,
     is_being_seeded,
     parameters,
+    queue_exists,
     side_exchange_of,
-    suppress_refusal,
 )
 
 NO_PARTITION = "checked"
@@ -48,11 +48,9 @@ def exists(connection: BlockingConnection, group: str) -> bool:
     """
     if is_being_seeded(connection, group):
         return False
-    with suppress_refusal(connection, NOT_FOUND) as channel:
-        channel.exchange_declare(side_exchange_of(group), passive=True)
+    if exchange_exists(connection, side_exchange_of(group)):
         return True
-    with suppress_refusal(connection, NOT_FOUND) as channel:
-        channel.queue_declare(f"{group}.0", passive=True)
+    if queue_exists(connection, f"{group}.0"):
         raise NoSideExchange(f"The exchange {side_exchange_of(group)} is missing: run `ordersaga topology`")
     return False
 

@@ -100,10 +100,7 @@ def change_of(group: str) -> str:
 
 def is_changing(connection: BlockingConnection, group: str) -> bool:
     """Whether a change of the group's queues is under way or was interrupted."""
-    with suppress_refusal(connection, NOT_FOUND) as channel:
-        channel.exchange_declare(change_of(group), passive=True)
-        return True
-    return False
+    return exchange_exists(connection, change_of(group))
 
 
 def seeding_of(group: str) -> str:
@@ -113,8 +110,21 @@ def seeding_of(group: str) -> str:
 
 def is_being_seeded(connection: BlockingConnection, group: str) -> bool:
     """Whether the group's seeding is under way or was interrupted: only the seeding publishes to its queues."""
+    return exchange_exists(connection, seeding_of(group))
+
+
+def exchange_exists(connection: BlockingConnection, name: str) -> bool:
+    """Whether the broker has an exchange of this name."""
     with suppress_refusal(connection, NOT_FOUND) as channel:
-        channel.exchange_declare(seeding_of(group), passive=True)
+        channel.exchange_declare(name, passive=True)
+        return True
+    return False
+
+
+def queue_exists(connection: BlockingConnection, name: str) -> bool:
+    """Whether the broker has a queue of this name."""
+    with suppress_refusal(connection, NOT_FOUND) as channel:
+        channel.queue_declare(name, passive=True)
         return True
     return False
 

@@ -5,13 +5,7 @@ from collections.abc import Sequence
 from ordersaga.broker.group_status import GroupStatus, group_status
 from ordersaga.broker.provisioning import command_to_complete
 from ordersaga.broker.silent_queues import answers
-from ordersaga.broker.topology import (
-    NOT_FOUND,
-    QUEUE_COUNTS,
-    dead_letters_of,
-    queues_of,
-    suppress_refusal,
-)
+from ordersaga.broker.topology import QUEUE_COUNTS, dead_letters_of, queue_exists, queues_of
 from ordersaga.diagnosis.broker.asked import PLACE, TOPOLOGY, AskedBroker
 from ordersaga.diagnosis.findings import DiagnosisFinding
 from ordersaga.diagnosis.questions import Answers
@@ -28,7 +22,7 @@ def queues(asked: AskedBroker) -> Answers:
             yield missing(f"the group {service.group} has no queues, so nothing is kept for it")
             continue
         yield from superfluous(asked, service.group, len(names))
-        if not exists(asked, dead_letters_of(service.group)):
+        if not queue_exists(asked.connection, dead_letters_of(service.group)):
             yield missing(f"the queue {dead_letters_of(service.group)} is missing: a dead letter would be lost")
             continue
         yield from silent(asked, names)
@@ -55,17 +49,10 @@ def missing(what: str) -> DiagnosisFinding:
 def superfluous(asked: AskedBroker, group: str, number: int) -> Answers:
     """Queues of the group behind a gap: no worker counts as far as that."""
     for name in (f"{group}.{each}" for each in range(number + 1, max(QUEUE_COUNTS))):
-        if exists(asked, name):
+        if queue_exists(asked.connection, name):
             what = f"the queue {name} is superfluous: the group has {number}, and no worker receives from this one"
             remedy = f"move what is in it, then rabbitmqctl delete_queue {name}"
             yield DiagnosisFinding("warning", "superfluous queue", PLACE, what, remedy)
-
-
-def exists(asked: AskedBroker, queue: str) -> bool:
-    with suppress_refusal(asked.connection, NOT_FOUND) as channel:
-        channel.queue_declare(queue, passive=True)
-        return True
-    return False
 
 
 def silent(asked: AskedBroker, names: Sequence[str]) -> Answers:
