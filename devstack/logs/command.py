@@ -46,7 +46,7 @@ class ProcessName(click.ParamType[str]):
     type=click.IntRange(0),
     help=f"The last N entries of each log.  [default: {LAST}; with --since all]",
 )
-@click.option("--since", type=Moment(), help="Only from this time on: 30s, 5m, 2h, 1d ago, or ISO 8601.")
+@click.option("--since", type=Moment(), help="Only entries at or after this time (ISO 8601, or an age such as 5m).")
 @click.option("--level", type=OneOf(LEVELS), default=LEVELS[0], help="Only of this level and above.")
 @click.option("--grep", "wanted", default="", metavar="TEXT", help="Only with this text, such as a correlation id.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object a line: process, time, level, text.")

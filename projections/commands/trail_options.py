@@ -45,7 +45,7 @@ FILTERS = (
     click.option(
         "--type", "type_", type=KnownType(), help="Only this contract, or an operator's action such as operator.skip."
     ),
-    click.option("--since", type=Moment(), help="Only entries at or after this time (ISO 8601, UTC)."),
+    click.option("--since", type=Moment(), help="Only entries at or after this time (ISO 8601, or an age such as 5m)."),
     click.option("--until", type=Moment(), help="Only entries before this time."),
 )
 

@@ -19,7 +19,6 @@ from ordersaga.http.parked_views import (
     ParkedRow,
     ParkedView,
 )
-from ordersaga.parked.refused_by import REFUSED_BY
 
 Answer = TypeVar("Answer", bound=View)
 Result = TypeVar("Result")
@@ -93,18 +92,6 @@ class Services:
         except ServiceRefused as problem:
             return ParkedAt(service, None, str(problem))
         return ParkedAt(service, found)
-
-    def places_of(self, token: str, message_id: UUID) -> Sequence[ParkedPlace]:
-        """The places at which a message is parked, of the services that answer."""
-        wanted = [ParkedPlace(service, message_id, by) for service in self.urls for by in REFUSED_BY]
-        return [place for place in self._pool.map(lambda place: self._known(token, place), wanted) if place]
-
-    def _known(self, token: str, place: ParkedPlace) -> ParkedPlace | None:
-        try:
-            self.show(token, place)
-        except ServiceRefused:
-            return None
-        return place
 
     def show(self, token: str, place: ParkedPlace) -> ParkedView:
         path, query = f"/parked/{place.message_id}", {"refused_by": place.refused_by}

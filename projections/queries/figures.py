@@ -13,7 +13,6 @@ from projections.views import sagas as sagas_view
 from projections.views.columns import received_names_of
 
 RATE_SECONDS = 10
-MAX_MINUTES = 24 * 60
 
 
 class Counts(Row):

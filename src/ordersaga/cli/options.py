@@ -96,7 +96,6 @@ class OneOfGroups(OneOfServices):
 
 
 services_argument = click.argument("services", nargs=-1, type=OneWithOutbox(), metavar="[SERVICE]...")
-service_option = click.option("--service", type=OneWithOutbox(), metavar="SERVICE", help="Of this service only.")
 group_option = click.option("--group", type=OneOfGroups(), metavar="GROUP", help="Of this consumer group only.")
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 

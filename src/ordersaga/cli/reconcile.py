@@ -23,7 +23,12 @@ from ordersaga.runtime.settings import read_settings
 
 @click.command()
 @json_option
-@click.option("--since", type=Moment(), metavar="TIME", help="Report only what happened since then (ISO 8601, UTC).")
+@click.option(
+    "--since",
+    type=Moment(),
+    metavar="TIME",
+    help="Report only what happened since then (ISO 8601, or an age such as 5m).",
+)
 @click.option("--key", type=KeyId(), help="Compare only the messages of this key, and the events of its aggregate.")
 @click.option(
     "--patience",

@@ -32,7 +32,12 @@ from ordersaga.service import Service
 @click.argument("group", type=OneOfGroups(), metavar="GROUP")
 @actor_option
 @click.option("--reason", default="", help="Why, for the record; required without --dry-run.")
-@click.option("--since", type=Moment(), metavar="TIME", help="Only what was recorded since: ISO 8601, or an age.")
+@click.option(
+    "--since",
+    type=Moment(),
+    metavar="TIME",
+    help="Only what was recorded at or after this time (ISO 8601, or an age such as 5m).",
+)
 @click.option("--dry-run", is_flag=True, help="Only count what the group would get; change nothing.")
 @click.option(
     "--act-on-history",

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -16,6 +17,7 @@ from devstack.state import IMPORT_PATH, ROOT
 from ordersaga import __version__
 from ordersaga.cli.completion import BASH, FISH, VARIABLE, ZSH
 from ordersaga.cli.main import main as library
+from ordersaga.cli.options import Moment
 
 SERVICES = list(processes.SERVICES)
 
@@ -61,6 +63,24 @@ def test_a_mistyped_name_is_told_which_was_meant_with_exit_code_2(
     [sentence] = [line for line in said.stderr.splitlines() if line.startswith("Error: ")]
     assert "Did you mean" in sentence
     assert meant in sentence.partition("Did you mean")[2]
+
+
+def options_of(command: click.Command, context: click.Context) -> Iterator[click.Parameter]:
+    """The options of a command, or of all commands of a group."""
+    yield from command.params
+    if isinstance(command, click.Group):
+        for name in command.list_commands(context):
+            if found := command.get_command(context, name):
+                yield from options_of(found, click.Context(found, parent=context))
+
+
+def test_every_since_says_that_it_takes_a_time_or_an_age() -> None:
+    found = [option for option in options_of(launcher, click.Context(launcher)) if option.name == "since"]
+    assert len(found) >= 5
+    for option in found:
+        assert isinstance(option, click.Option)
+        assert isinstance(option.type, Moment)
+        assert "(ISO 8601, or an age such as 5m)" in (option.help or "")
 
 
 def completed(program: click.Command, line: str) -> list[str]:

@@ -24,7 +24,12 @@ MARGIN = timedelta(hours=1)
 
 @click.command(short_help="Refill a broker that lost messages, from the event stores.")
 @services_argument
-@click.option("--since", type=Moment(), help="Only what was recorded at or after this time (ISO 8601, UTC).")
+@click.option(
+    "--since",
+    type=Moment(),
+    metavar="TIME",
+    help="Only what was recorded at or after this time (ISO 8601, or an age such as 5m).",
+)
 @click.option("--key", help="Only the messages of this key.")
 @json_option
 @click.pass_obj
