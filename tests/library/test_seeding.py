@@ -3,6 +3,7 @@
 import json
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import ExitStack
 from uuid import UUID
 
 import pytest
@@ -12,7 +13,9 @@ from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.provisioning import declare
 from ordersaga.broker.side_exchanges import reachable
 from ordersaga.envelope.message import PARTITIONS, Message
+from ordersaga.seeding import seeding as library
 from ordersaga.seeding import sender
+from ordersaga.seeding.pausing import relays_paused
 from ordersaga.seeding.progress import SeedingProgress, SeedingResult
 from ordersaga.seeding.refusals import SeedingRefused
 from tests.conftest import AnyServers
@@ -166,6 +169,27 @@ def test_a_bound_group_is_seeded_from_the_beginning_unless_it_has_received_somet
         shop.ask()
         shop.await_published()
     assert len(shop.heard_by(late)) == 8
+
+
+def test_a_seeding_waits_for_another_command_that_has_paused_the_relays(
+    shop: Seeded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a second seeding has for its last window: the first would have had to begin again."""
+    monkeypatch.setattr(library, "TICK_SECONDS", 0.05)
+    other = ExitStack()
+    steps: list[str] = []
+
+    def show(progress: SeedingProgress) -> None:
+        steps.append(progress.step)
+        if progress.step == "bind" and steps.count("bind") == 1:
+            other.enter_context(relays_paused([ASKING], shop.access.leads))
+        elif steps.count("bind") == 3:
+            other.close()
+
+    shop.ask()
+    shop.seeding(progress=SeedingProgress(show=show)).run()
+    assert steps.count("bind") >= 3
+    assert not shop.is_marked()
 
 
 def test_while_a_group_is_being_seeded_nothing_else_reaches_it_and_every_command_says_so(shop: Seeded) -> None:

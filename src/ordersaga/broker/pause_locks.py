@@ -34,6 +34,10 @@ class ChangeFailed(Exception):
     """The bindings of groups could not be changed; the message says why and what to do."""
 
 
+class RelaysTaken(ChangeFailed):
+    """Another command has paused the relays."""
+
+
 def connect(name: str, url: str, command: str = QUEUES_SET) -> Connection[Any]:
     """A session that holds locks. Raises ChangeFailed when the database does not answer."""
     try:
@@ -48,13 +52,14 @@ def take_lead(name: str, connection: Connection[Any]) -> None:
     """Take the lead of a database's relays; the active relay loses its session and becomes a standby.
 
     Raises:
-        ChangeFailed: the role may not end the relay's session, or another command has the lead.
+        ChangeFailed: the role may not end the relay's session.
+        RelaysTaken: another command has the lead.
     """
     end = time.monotonic() + LEAVE_SECONDS
     while not try_lock(connection, RELAY_LEAD):
         for pid, who in connection.execute(LEADER, RELAY_LEAD).fetchall():
             if str(who).startswith((QUEUES_SET, SEED)):
-                raise ChangeFailed(f"Another command has stopped the relays of {name}: {who}. Wait until it has ended.")
+                raise RelaysTaken(f"Another command has stopped the relays of {name}: {who}. Wait until it has ended.")
             end_session(name, connection, pid)
         if time.monotonic() > end:
             raise ChangeFailed(f"The relays of {name} do not stop. Stop them and run the command again.")

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 
 from ordersaga.broker import seeding as bindings
 from ordersaga.broker.connecting import connect as connect_broker
+from ordersaga.broker.pause_locks import RelaysTaken
 from ordersaga.broker.provisioning import queues_to_declare
 from ordersaga.broker.topology import QUEUE_COUNTS, Group, is_changing, parameters, queues_of
 from ordersaga.database.locks import SEEDING, try_lock
@@ -40,6 +41,8 @@ MAX_WINDOWS = 50
 """After so many the last window follows, however large it is."""
 MAX_PAUSE_SECONDS = 10.0
 """The last window is given up after this time, and tried again after another one."""
+MAX_TAKEN_SECONDS = 60.0
+"""How long the last window is put off while another command, such as a second seeding, has paused the relays."""
 TICK_SECONDS = 0.5
 
 
@@ -87,6 +90,8 @@ class Seeding:
         self._histories: list[MessageHistory] = []
         self._alive: list[Callable[[], object]] = []
         self._tick_at = 0.0
+        self._taken_since = 0.0
+        """When another command had paused the relays that are to be paused for the last window."""
         self.result = SeedingResult(group.group, False, since)
         self.result.without_source = without_source(group, self._sources)
         self.result.without_events = sorted({name for source in self._sources for name in source.without_events})
@@ -230,6 +235,12 @@ class Seeding:
                 bindings.unmark(self._broker, self._group.name)
                 record.complete(self._group_database, self._operator, self._since, self.result.messages)
         except PauseTooLong:
+            return False
+        except RelaysTaken:
+            self._taken_since = self._taken_since or began
+            if began - self._taken_since > MAX_TAKEN_SECONDS:
+                raise
+            time.sleep(TICK_SECONDS)
             return False
         self.result.paused_seconds = time.monotonic() - began
         return True
