@@ -31,13 +31,18 @@ def shell(stack: WholeStack, directory: Path, script: str) -> subprocess.Complet
 
 def test_the_examples_of_getting_started_run_as_they_stand(stack: WholeStack, tmp_path: Path) -> None:
     _, _, section = (ROOT / "docs" / "GETTING_STARTED.md").read_text().partition("\n## Place an order\n")
-    placing, looking, reading, *_ = EXAMPLES.findall(section.partition("\n| card |")[0])
+    placing, looking, reading, changing, *_ = EXAMPLES.findall(section.partition("\n| card |")[0])
+    part, *_ = EXAMPLES.findall(section.partition("\n**A part of a payment**")[2])
     endless = [line for line in reading.splitlines() if line.startswith("curl -N ")]
     assert len(endless) == 1
-    done = shell(stack, tmp_path, script(f"{placing}{looking}\necho ; echo $ORDER"))
+    done = shell(
+        stack, tmp_path, script(f"{placing}{looking}\nCANCELLED=$ORDER\n{changing}{part}\necho ; echo $CANCELLED")
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert '"state":"confirmed"' in done.stderr
     assert '"state":"cancelled"' in done.stdout
+    assert '"retired":true' in done.stdout
+    assert '"amount":500,"state":"requested","reason":"one tin was open"' in done.stdout
     order = done.stdout.splitlines()[-1]
     ask = script(f'eval "$(./ordersaga env)"\nORDER={order}\n{reading.replace(endless[0], "")}')
     until(lambda: shell(stack, tmp_path, ask).returncode == 0, seconds=30, every=0.5)
