@@ -97,8 +97,5 @@ class NamingItself(click.Command):
 @click.command(cls=NamingItself)
 @click.argument("shell", type=OneOf(list(SCRIPTS)))
 def completion(shell: str) -> None:
-    """Print a script that completes commands, options, and the names of services, groups and processes.
-
-    SHELL is bash, zsh or fish.
-    """
+    """Print a script that completes commands, options, and the names of services, groups and processes."""
     click.echo(SCRIPTS[shell], nl=False)
