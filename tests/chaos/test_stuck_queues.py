@@ -12,7 +12,9 @@ import pytest
 from ordersaga.broker.topology import Group
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
+from tests.support.counting import GROUP, reactions
 from tests.support.databases import Database, Databases
+from tests.support.doctor import found_on_broker
 from tests.support.refusals import FULL, fill_up, make_room, undeliverable
 from tests.support.relays import all_published, announce, assert_in_order_per_key, first_copies, listen, relays_of
 from tests.support.stuck import bound_by, suspended
@@ -98,3 +100,10 @@ def test_whatever_stops_every_queue_gets_all_of_its_messages_in_order(
     assert stuck == {id_ for id_, contract in announced.items() if contract in GROUPS["stuck"]}
     for queue in ("free.0", "stranger"):
         assert {message.id for message in heard[queue]} == {*announced}
+
+
+def test_doctor_names_a_queue_that_gives_no_answer(broker: TestBroker, servers: AnyServers) -> None:
+    broker.declare(Group(GROUP, tuple(reactions.contracts), 2))
+    with suspended(servers, f"{GROUP}.1"):
+        [silent] = found_on_broker(broker.url)["silent queue"]
+    assert silent.what.startswith(f"the queue {GROUP}.1 gives no answer")
