@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -23,10 +24,14 @@ DATABASE = "inventory_service"
 REFUSED, FINE = "break-refused", "break-fine"
 CREATE_TRIGGER = SQL("""
 create or replace function break_refuses() returns trigger language plpgsql as $$
-begin raise exception 'the shelf of break-refused is locked for stocktaking'; end $$;
+begin
+    if clock_timestamp() < {end} then raise exception 'the shelf of break-refused is locked for stocktaking'; end if;
+    return new;
+end $$;
 create or replace trigger break_refuses before insert on stored_events
     for each row when (new.originator_id = {item}) execute function break_refuses()
 """)
+"""Until `end`, also when the command is killed with SIGKILL and cannot remove the trigger."""
 DROP_TRIGGER = """
 drop trigger if exists break_refuses on stored_events;
 drop function if exists break_refuses()
@@ -56,9 +61,10 @@ class Poison(BreakScenario):
         for sku in (REFUSED, FINE):
             self.scene.stock(sku, 5)
         item = Literal(str(stock_item_id(REFUSED)))
+        end = Literal(datetime.now(UTC) + timedelta(seconds=self.lasts + self.limit))
         try:
             with self.owner() as connection, connection.transaction():
-                connection.execute(CREATE_TRIGGER.format(item=item))
+                connection.execute(CREATE_TRIGGER.format(item=item, end=end))
             yield
         finally:
             with self.owner() as connection, connection.transaction():

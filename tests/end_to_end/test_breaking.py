@@ -10,6 +10,8 @@ import psutil
 from click.testing import CliRunner
 
 from devstack.breaking.command import SCENARIOS, break_
+from devstack.breaking.poison import REFUSED, Poison
+from devstack.breaking.scene import Scene
 from devstack.records import Records
 from devstack.state import IMPORT_PATH, ROOT
 from tests.shop.support.whole_stack import WholeStack
@@ -28,6 +30,14 @@ def test_a_poisonous_message_is_parked_and_heals_when_its_cause_is_removed(stack
     assert any("orders.order_placed" in step["text"] and "Parked: " in step["text"] for step in found["steps"])
     assert stack.rows("inventory_service", TRIGGERS) == [(0,)]
     assert "./ordersaga open parked" in said.stderr
+
+
+def test_the_trigger_of_a_poison_that_was_killed_refuses_nothing_after_its_time(stack: WholeStack) -> None:
+    poison = Poison(Scene(stack.state), -Poison.limit)
+    with poison.broken():
+        poison.scene.place(REFUSED)
+        until(lambda: poison.scene.ask() == {"confirmed": 1}, seconds=30)
+        assert stack.rows("inventory_service", TRIGGERS) == [(1,)]
 
 
 def test_an_interrupted_scenario_removes_its_cause(stack: WholeStack) -> None:
