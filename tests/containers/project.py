@@ -19,7 +19,6 @@ from tests.support.wait import until
 PORTS = ("ORDERS_PORT", "PAYMENTS_PORT", "INVENTORY_PORT", "READ_SIDE_PORT")
 READY = ("healthy", "")
 """The second is that of a container without a health check, such as the traffic."""
-PROFILES = ("seed", "traffic", "cluster", "tools")
 
 
 def problem() -> str:
@@ -48,10 +47,14 @@ class Project:
     def compose(self, *arguments: str, seconds: float = 600) -> subprocess.CompletedProcess[str]:
         """The output of one command of Compose, whatever its exit code."""
         kept = {name: value for name, value in os.environ.items() if not name.endswith("_PASSWORD") and name != "DEV"}
-        options = ["--project-name", self.name, "--env-file", os.devnull]
+        options = ["--env-file", os.devnull]
         options += [f"--profile={profile}" for profile in self.profiles]
         command = ["docker", "compose", "--ansi=never", "--progress=quiet", *options, *arguments]
-        environment = {**kept, **self.variables}
+        environment = {
+            **kept,
+            **self.variables,
+            "COMPOSE_PROJECT_NAME": self.name,
+        }  # with --project-name, `down` differs
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds)
 
     def run(self, *arguments: str, seconds: float = 600) -> str:
@@ -81,8 +84,17 @@ class Project:
         return [each["Service"] for each in containers if each not in (*done, *ready)]
 
     def down(self) -> None:
-        self.profiles = PROFILES
+        """Remove everything, as docs/GETTING_STARTED.md says."""
+        self.profiles = ("*",)
         self.run("down", "--volumes", "--timeout", "5")
+        assert not self.left()
+
+    def left(self) -> list[str]:
+        """Ids and names of its containers, networks and volumes."""
+        mine = f"--filter=label=com.docker.compose.project={self.name}"
+        kinds = (["ps", "--all"], ["network", "ls"], ["volume", "ls"])
+        asked = [["docker", *kind, "--quiet", mine] for kind in kinds]
+        return [line for each in asked for line in subprocess.check_output(each, text=True).splitlines()]
 
     def url(self, port: str) -> str:
         return f"http://{LOOPBACK}:{self.variables[port]}"
