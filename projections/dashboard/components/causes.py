@@ -35,8 +35,9 @@ def graph(id_: str, height: int) -> html.Div:
 
 
 def elements(events: Sequence[LoggedEvent], edges: Iterable[Edge]) -> list[dict[str, Any]]:
-    """Nodes with their positions, and arrows."""
-    pairs = [(each.cause, each.effect) for each in edges]
+    """Nodes with their positions, and the arrows between them."""
+    ids = {event.message_id for event in events}
+    pairs = [(each.cause, each.effect) for each in edges if each.cause in ids and each.effect in ids]
     positions = arrange([event.message_id for event in events], {effect: cause for cause, effect in pairs})
     nodes = [
         {

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from datetime import datetime
 from operator import itemgetter
+from uuid import UUID
 
-from dash import html
+from dash import dcc, html
 from dash.development.base_component import Component
 
+from projections.dashboard import addresses
 from projections.dashboard.components import words
 from projections.dashboard.components.basic import aria, mark
 from projections.dashboard.components.event import event_detail
@@ -14,14 +16,30 @@ from projections.dashboard.components.kinds import kind_mark, kind_of
 from projections.queries.notes import OrderNote
 from projections.queries.timeline import TimelineEntry
 
+OLDEST, NEWEST = 12, 48
+"""Messages of an order that are drawn, of one that has more than these together; a browser is slow with hundreds."""
 
-def timeline(entries: Sequence[TimelineEntry], notes: Sequence[OrderNote] = ()) -> Component:
+
+def drawn(entries: Sequence[TimelineEntry]) -> list[TimelineEntry]:
+    """The messages that the page of an order draws."""
+    return [*entries] if len(entries) <= OLDEST + NEWEST else [*entries[:OLDEST], *entries[-NEWEST:]]
+
+
+def timeline(order_id: UUID, entries: Sequence[TimelineEntry], notes: Sequence[OrderNote] = ()) -> Component:
     """Oldest first, with the notes among the messages."""
     first, last = entries[0].time, max(each.time for each in entries)
-    lines = [(each.time, line(each, first, last)) for each in entries]
+    shown_entries = drawn(entries)
+    lines = [(each.time, line(each, first, last)) for each in shown_entries]
     lines += [(each.noted_at, note(each)) for each in notes]
+    if left_out := len(entries) - len(shown_entries):
+        lines.append((entries[OLDEST].time, gap(order_id, left_out)))
     shown = [made for _, made in sorted(lines, key=itemgetter(0))]
     return html.Ol(shown, className="timeline", **aria(label="Messages and notes by time"))
+
+
+def gap(order_id: UUID, number: int) -> html.Li:
+    trail = dcc.Link("audit trail of this order", href=addresses.audit(order=str(order_id)))
+    return html.Li([f"{number:,} messages are not drawn; the ", trail, " has them."], className="timeline-gap muted")
 
 
 def note(found: OrderNote) -> html.Li:

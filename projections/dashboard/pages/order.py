@@ -12,7 +12,7 @@ from projections.dashboard.components import order_actions as order_buttons
 from projections.dashboard.components.basic import card, empty, skeleton
 from projections.dashboard.components.found import ambiguous
 from projections.dashboard.components.payment import payment
-from projections.dashboard.components.timeline import timeline
+from projections.dashboard.components.timeline import drawn, timeline
 from projections.dashboard.page import in_browser
 from projections.dashboard.pages import order_actions
 from projections.dashboard.reading import Reader
@@ -78,8 +78,8 @@ def callbacks(app: Dash, reader: Reader) -> None:
             return top, no_update, no_update, no_update, no_update, waits
         return (
             head(found, reader.trace_url),
-            timeline(found.entries, found.notes),
-            causes.elements(found.entries, found.edges),
+            timeline(found.saga.order_id, found.entries, found.notes),
+            causes.elements(drawn(found.entries), found.edges),
             number,
             order_buttons.buttons(found, viewer().may_act),
             waits,
