@@ -4,7 +4,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import click
 
@@ -12,6 +12,7 @@ from devstack.application import StackApplication
 from devstack.external_servers import ExternalServers
 from devstack.options import state_option
 from devstack.ports import CANDIDATES, is_free
+from devstack.process_findings import process_findings
 from devstack.records import Records
 from devstack.servers import docker, postgres, rabbitmq_install
 from devstack.servers.account import Account
@@ -46,8 +47,8 @@ def doctor(state: State, transaction: float, wait: float, timeout: float, locks:
     """Check what this machine lacks; name what stalls a running stack, since when, who causes it, and what to do.
 
     A running stack, or the servers that AMQP_URL and the four *_DATABASE_URL name, are asked at the same time and
-    nothing is changed: transactions, locks, migrations, queues, bindings, relays, workers and more. It ends within the
-    timeout also when a server hangs.
+    nothing is changed: processes, transactions, locks, migrations, queues, bindings, relays, workers and more. It ends
+    within the timeout also when a server hangs.
 
     Exit code 0 when the stack can run here and nothing was found, 1 when something was, 2 when something is missing
     here, or could not be seen.
@@ -68,9 +69,12 @@ def doctor(state: State, transaction: float, wait: float, timeout: float, locks:
 def diagnosis_of(state: State, limits: DiagnosisLimits, seconds: float) -> Diagnosis | None:
     """What stalls the running stack; None when none runs and the environment names no servers."""
     external = ExternalServers.from_environment(os.environ)
-    if Records(state).supervisor() or (external.databases and external.amqp):
-        return ask_servers(StackApplication(state), limits, seconds)
-    return None
+    runs = Records(state).supervisor() is not None
+    if not runs and not (external.databases and external.amqp):
+        return None
+    of_processes = process_findings(state) if runs else []
+    found = ask_servers(StackApplication(state), limits, seconds)
+    return replace(found, findings=[*of_processes, *found.findings])
 
 
 def examine(state: State) -> Iterator[Check]:

@@ -1,10 +1,13 @@
 """`./ordersaga doctor` on a running stack: nothing when it is healthy, and what only the broker's metrics tell."""
 
+import os
+import signal
 from typing import Any
 
 import shop
 from devstack.environment import Environments
 from devstack.external_servers import ExternalServers
+from devstack.process_findings import process_findings
 from ordersaga.broker import bound_contracts
 from ordersaga.broker.topology import Group
 from ordersaga.diagnosis.broker.metrics import metrics
@@ -30,6 +33,19 @@ def unexpected(stack: WholeStack) -> list[dict[str, Any]]:
 
 def test_nothing_is_found_on_a_healthy_stack(stack: WholeStack) -> None:
     until(lambda: unexpected(stack) == [], every=1)
+
+
+def test_a_process_that_a_signal_stopped_is_named_though_the_broker_and_postgres_take_it_for_one_that_works(
+    stack: WholeStack,
+) -> None:
+    [pid] = [line["pid"] for line in stack.status()["processes"] if line["name"] == "webhooks"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        [found] = until(lambda: process_findings(stack.state))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert (found.kind, found.place, found.remedy) == ("stopped process", "webhooks", f"kill -CONT {pid}")
+    until(lambda: not process_findings(stack.state))
 
 
 def superfluous(stack: WholeStack) -> list[DiagnosisFinding]:
