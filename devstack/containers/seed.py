@@ -12,7 +12,7 @@ from devstack.demo.scenarios import LONGEST, PRODUCTS
 @click.command()
 @shop_options
 def seed(**shop: str) -> None:
-    """Price and stock eight products, place 65 orders of ten kinds, and wait for those that end soon.
+    """Price and stock eight products, place 65 orders of twelve kinds, and wait for those that end soon.
 
     A second run places nothing twice, also after an interrupted one, for as long as the services keep idempotency keys
     (30 days). A shop with products of its own is not changed.

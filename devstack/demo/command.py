@@ -28,7 +28,7 @@ SETTINGS = {"ORDER_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "STRIPE_TIMEOUT_SEC
 @click.option("--docker", is_flag=True, help="Run Postgres and RabbitMQ as containers.")
 @click.option("--json", "as_object", is_flag=True, help="Print one JSON object on stdout, and progress on stderr.")
 def demo(state: State, fresh: bool, docker: bool, as_object: bool) -> None:
-    """Start everything, place 65 orders of ten kinds, watch them end, and check the books.
+    """Start everything, place 65 orders of twelve kinds, watch them end, and check the books.
 
     Paid, declined, out of stock, cancelled in flight, cancelled after confirmation, timed out: at the end every
     order has ended, every confirmed one was charged once, nothing is kept of a cancelled one, and no unit of stock

@@ -12,6 +12,9 @@ import click
 import pytest
 
 from devstack.cli import ALL, ENVIRONMENT, main
+from devstack.containers.seed import seed
+from devstack.demo.command import demo
+from devstack.demo.scenarios import SCENARIOS
 from devstack.processes import PROCESSES, RELAY, TOPOLOGY
 from devstack.state import ROOT
 from ordersaga.runtime import sessions
@@ -111,6 +114,12 @@ def test_the_code_in_the_readme_stands_in_the_services_or_on_a_page_that_a_test_
     code = "\n".join(file.read_text() for file in [*sorted(ROOT.glob("*_service/*.py")), *pages])
     for block in PYTHON.findall((ROOT / "README.md").read_text()):
         assert block in code
+
+
+def test_the_demo_has_as_many_kinds_of_orders_as_its_help_and_the_page_say() -> None:
+    assert len(SCENARIOS) == 12
+    told = [demo.help, seed.help, (ROOT / "docs" / "GETTING_STARTED.md").read_text()]
+    assert all(f"{sum(each.orders for each in SCENARIOS)} orders of twelve kinds" in (text or "") for text in told)
 
 
 def test_the_figures_in_the_readme_are_those_of_the_committed_baseline() -> None:
