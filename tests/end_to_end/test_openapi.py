@@ -71,7 +71,7 @@ def schemathesis(api: Api, caller: str, directory: Path, *options: str) -> subpr
     settings.write_text(SETTINGS.format(operator=OPERATOR))
     program = [str(Path(sys.executable).with_name("schemathesis")), "--config-file", str(settings)]
     what = ["run", f"{api.url}/openapi.json", "--header", f"Authorization: Bearer {caller}", "--checks", "all"]
-    bounds = ["--max-examples", "5", "--seed", "1", "--no-color", "--continue-on-failure"]
+    bounds = ["--max-examples", "3", "--seed", "1", "--no-color", "--continue-on-failure"]
     return subprocess.run(
         [*program, *what, *bounds, *options], cwd=directory, capture_output=True, text=True, timeout=100, check=False
     )

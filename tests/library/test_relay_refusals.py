@@ -36,7 +36,8 @@ OF_A_VERSION = """
 from ordersaga.relay import daemon as __main__
 from ordersaga.service import Service
 service = Service("counting")
-service.announcements._contracts.update(dict.fromkeys({contracts}, object))
+for name in {contracts}:
+    service.announcements._contracts[name] = type("Announced", (), {{"NAME": name}})
 __main__.main(["counting"], [service])
 """
 ROW = {
