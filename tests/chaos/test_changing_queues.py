@@ -20,3 +20,9 @@ def test_a_change_that_is_killed_at_every_step_loses_nothing(
     road: Road, before: int, after: int, kills: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     changing.check_killed_changes(road, before, after, kills, monkeypatch)
+
+
+def test_the_topology_step_after_a_change_that_was_interrupted_while_it_bound_lets_nothing_overtake(
+    road: Road, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    changing.check_topology_step(road, "queue_bind", 10, monkeypatch)

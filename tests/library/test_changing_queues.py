@@ -154,14 +154,10 @@ def check_changes_under_load(road: Road, numbers: tuple[int, ...]) -> None:
     assert road.all_arrived_once_and_in_order(sent)
 
 
-@pytest.mark.parametrize(("before", "after", "kills"), [
-    (2, 4, [("queue_bind", 30), ("queue_unbind", 11)]),
-    (4, 2, [("queue_delete", 1)]),
-])  # fmt: skip
 def test_a_change_that_is_killed_at_any_step_loses_nothing_and_is_completed_by_the_next(
-    road: Road, before: int, after: int, kills: list[tuple[str, int]], monkeypatch: pytest.MonkeyPatch
+    road: Road, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    check_killed_changes(road, before, after, kills, monkeypatch)
+    check_killed_changes(road, 2, 4, [("queue_bind", 30), ("queue_unbind", 11)], monkeypatch)
 
 
 def check_killed_changes(
@@ -185,10 +181,14 @@ def check_killed_changes(
     assert road.all_arrived_once_and_in_order(sent)
 
 
-@pytest.mark.parametrize(("kill", "call"), [("queue_declare", 6), ("queue_bind", 10), ("queue_unbind", 1)])
+@pytest.mark.parametrize(("kill", "call"), [("queue_declare", 6), ("queue_unbind", 1)])
 def test_the_topology_step_after_an_interrupted_change_lets_nothing_overtake(
     road: Road, kill: str, call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    check_topology_step(road, kill, call, monkeypatch)
+
+
+def check_topology_step(road: Road, kill: str, call: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The step adds no binding while the queue that has the partition now is not empty."""
     road.kill_change(8, kill, call)
     counter = next(id_ for id_ in iter(uuid4, None) if partition_of(str(id_)) == 2)

@@ -22,6 +22,7 @@ PAGE = ROOT / "docs" / "ADD_A_SERVICE.md"
 FILE = re.compile(r"```python\n# (?P<path>\S+)\n(?P<code>.*?)```", re.DOTALL)
 CHANGE = re.compile(r"```diff\n# (?P<path>\S+)\n(?P<hunks>.*?)```", re.DOTALL)
 UNIT_TEST = "tests/shop/unit/test_delivery_service.py"
+OF_THE_TREE = re.compile(r"devstack|(from|import) shop\b|compose|services\b|CONTRACTS|ROOT")
 LINK = re.compile(r"\]\(\.\./(?P<path>[^)#]+)\)")
 NAMED_ALONE = {
     "order_service/api.py",
@@ -81,12 +82,21 @@ def test_the_page_changes_every_file_that_it_links_to_in_the_copy() -> None:
     assert {path["path"] for path in LINK.finditer(PAGE.read_text())} - changed == NAMED_ALONE
 
 
+def unit_tests_of_the_tree(grown: Path) -> list[str]:
+    """That of the new service, and those that look at all services or at files of the tree.
+
+    The programs that test_usage.py starts, 13 s of CPU, run in the stack of the copy below.
+    """
+    files = (grown / "tests/shop/unit").glob("test_*.py")
+    looking = [str(path.relative_to(grown)) for path in files if OF_THE_TREE.search(path.read_text())]
+    return [UNIT_TEST, *(name for name in looking if name not in (UNIT_TEST, "tests/shop/unit/test_usage.py"))]
+
+
 @pytest.mark.timeout(600)
 def test_with_the_service_of_the_page_all_unit_tests_pass_and_so_do_those_of_compose(grown: Path) -> None:
-    # Of the library's unit tests only this one reads a file that the page changes or adds. The programs that
-    # test_usage.py starts, 13 s of CPU, run in the stack of the copy below.
-    unit = ("tests/library/unit/test_boundary.py", "tests/shop/unit", "tests/shop/test_compose.py")
-    options = ("-q", "-rp", "-p", "no:cacheprovider", "--ignore", "tests/shop/unit/test_usage.py")
+    # Of the library's unit tests only this one reads a file that the page changes or adds.
+    unit = ("tests/library/unit/test_boundary.py", "tests/shop/test_compose.py", *unit_tests_of_the_tree(grown))
+    options = ("-q", "-rp", "-p", "no:cacheprovider")
     for documents in ("asyncapi", "schemas"):
         run(grown, "ordersaga.cli", "--app", "shop:services", "contracts", documents, "--out", "docs/contracts")
     told = run(grown, "pytest", *options, *unit)

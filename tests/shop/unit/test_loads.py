@@ -41,7 +41,8 @@ def test_the_cpu_of_a_process_has_that_of_children_and_grandchildren_that_have_e
     _, _, used = os.wait4(family.pid, 0)
     family.returncode = 0
     family.stdout.close()
-    assert 0.4 <= counted <= used.ru_utime + used.ru_stime + 0.05
+    # Each of the two burns 0.2 s; /proc counts whole hundredths, of user and system time apart.
+    assert 0.35 <= counted <= used.ru_utime + used.ru_stime + 0.05
     assert memory > 2
 
 
