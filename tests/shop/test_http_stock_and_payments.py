@@ -77,7 +77,8 @@ def test_a_correction_takes_off_what_is_available_and_no_more_and_is_recorded_wi
     assert correct(inventory, 1, **{"If-Match": '"1"'}).status_code == 412
     assert correct(inventory, 1, **{"If-Match": corrected.headers["ETag"]}).json()["available"] == 1
     said = """
-        select body::json ->> 'quantity', body::json ->> 'reason', actor from outbox where contract = %s order by position
+        select body::json ->> 'quantity', body::json ->> 'reason', actor from outbox
+        where contract = %s order by position
     """
     assert inventory.database.rows(said, ["inventory.stock_corrected.v1"]) == [
         ("-3", "broken", "olga"),
