@@ -17,7 +17,7 @@ from devstack.state import State
 from ordersaga.cli.errors import CannotRunHere
 from ordersaga.cli.names import OneOf
 
-WARNING = "You are the owner of {}: changes and deletions take effect unasked, and no service is told."
+WARNING = "You are the owner of {}: a change or deletion takes effect at once, and no service learns of it."
 
 
 @click.command(context_settings={"ignore_unknown_options": True})

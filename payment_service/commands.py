@@ -180,7 +180,7 @@ def request_part(transaction: Transaction, order_id: UUID, amount: int, reason: 
     if amount > payment.refundable:
         raise MoreThanIsLeft(f"{payment.refundable} {payment.currency} (minor units) of it are left to refund")
     if len(payment.parts) >= MAX_PARTS:
-        raise TooManyParts(f"The payment of order {order_id} has {MAX_PARTS} parts, and no more are possible")
+        raise TooManyParts(f"The payment of order {order_id} already has {MAX_PARTS} parts, and no more are possible")
     payment.request_part(amount, reason)
     transaction.save(payment)
     return payment

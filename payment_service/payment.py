@@ -293,7 +293,7 @@ class Payment(BaseAggregate[UUID]):
         self.state = "refund_requested"
 
     def _take_over(self, amount: int) -> None:
-        """From the first answer to it on, the refund of the rest has an amount, and the parts within it are no more."""
+        """At its first answer, fix the amount of the refund of the rest; it takes over the parts that were not made."""
         if self.state in ("captured", "charged_late"):
             self.refund_amount = amount
             for part in self.parts:

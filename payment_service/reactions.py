@@ -1,5 +1,6 @@
 """How the payment service reacts to messages about stock, orders and its own charges and refunds, and to deadlines."""
 
+from datetime import datetime
 from uuid import UUID
 
 from contracts.inventory import StockReserved
@@ -71,13 +72,17 @@ def charge_or_withdraw(message: StockReserved, transaction: Transaction) -> str:
     return "withdraw" if is_cancelled_meanwhile(message, transaction) else "charge"
 
 
+def asked_at(transaction: Transaction) -> datetime:
+    """Since when the card processor may have been asked: the time of the message, at its first attempt or a later."""
+    assert transaction.message
+    return transaction.message.time
+
+
 def charge(message: StockReserved, transaction: Transaction, gateway: Gateway) -> ChargeAnswer | None:
     """Outside step: charge the card, once per order; if the order was cancelled meanwhile, withdraw the charge."""
     if not may_be_charged(message, transaction):
         return None
-    assert transaction.message
-    since = transaction.message.time
-    request = ChargeRequest(message.order_id, message.amount, message.currency, message.card, since)
+    request = ChargeRequest(message.order_id, message.amount, message.currency, message.card, asked_at(transaction))
     if charge_or_withdraw(message, transaction) == "withdraw":
         return gateway.withdraw(request)
     return gateway.charge(request)
@@ -89,21 +94,19 @@ def refund_charge(message: ToRefund, transaction: Transaction, gateway: Gateway)
     The messages of an order are handled one after the other, so no part is made or fails between two attempts, and both
     ask for the same amount.
     """
-    payment = transaction.find(Payment, message.order_id)
-    if payment is None or not payment.is_refundable or not payment.rest:
+    if not is_refundable(message, transaction):
         return None
-    assert transaction.message
-    since = transaction.message.time
+    payment, since = transaction.get(Payment, message.order_id), asked_at(transaction)
     return gateway.refund(message.order_id, payment.charge_id, payment.rest, payment.failed_refunds, since=since)
 
 
 def refund_part(message: PartRefundRequested, transaction: Transaction, gateway: Gateway) -> RefundAnswer | None:
     """Outside step: refund a part of the charge, once."""
-    payment = transaction.find(Payment, message.order_id)
-    if payment is None or (part := payment.part(message.part))["state"] != "requested":
+    if not is_part_requested(message, transaction):
         return None
-    assert transaction.message
-    asked = part["amount"], part["failed_refunds"], part["number"], transaction.message.time
+    payment = transaction.get(Payment, message.order_id)
+    part = payment.part(message.part)
+    asked = part["amount"], part["failed_refunds"], part["number"], asked_at(transaction)
     return gateway.refund(message.order_id, payment.charge_id, *asked)
 
 

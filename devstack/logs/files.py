@@ -8,7 +8,7 @@ BLOCK = 64 * 1024
 
 
 def lines_backwards(path: Path, end: int | None = None) -> Iterator[str]:
-    """The lines before the byte `end`, or all, from the last to the first; it reads no more than is asked for."""
+    """The lines before byte `end` (None: all), the last one first; reads the file only as far as the caller does."""
     with path.open("rb") as file:
         place = file.seek(0, os.SEEK_END) if end is None else end
         rest = b""

@@ -66,7 +66,7 @@ $$
 
 
 def upgrade() -> None:
-    """Make the trigger after the long statement: from then on whoever records an event waits for the end of this."""
+    """Fill the table before the trigger is made: creating it locks `stored_events` until the migration commits."""
     started = op.get_bind().exec_driver_sql("select pg_snapshot_xmin(pg_current_snapshot())").scalar()
     for statement in (ORDER_LIST, EARLIER_ORDERS, LIST_ORDER, EARLIER_ORDERS + MEANWHILE.format(started), GRANTS):
         op.execute(statement)

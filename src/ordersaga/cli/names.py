@@ -28,7 +28,7 @@ def completions(names: Iterable[str], incomplete: str) -> list[CompletionItem[st
 
 
 class OneOf(click.Choice[str]):
-    """One of these names; a mistyped one is told which was meant."""
+    """A parameter that is one of these names; the error for another value suggests the nearest name."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
         return not_one_of(str(value), self.choices)

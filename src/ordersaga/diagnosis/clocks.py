@@ -1,6 +1,5 @@
 """The difference between the clock of this machine and that of a server."""
 
-from collections.abc import Callable
 from datetime import datetime
 
 from ordersaga.diagnosis.findings import DiagnosisFinding
@@ -11,19 +10,18 @@ NOW = "select clock_timestamp()"
 
 def server_clock(asked: AskedDatabase) -> Answers:
     """The clock of a Postgres server."""
-
-    def ask() -> datetime:
-        [(moment,)] = asked.connection.execute(NOW)
-        assert isinstance(moment, datetime)
-        return moment
-
-    return compare(asked.server, ask, asked.terms)
+    before = asked.terms.clock()
+    [(told,)] = asked.connection.execute(NOW)
+    return compare(asked.server, before, told, asked.terms)
 
 
-def compare(place: str, ask: Callable[[], datetime], terms: Terms) -> Answers:
-    """A finding when the difference is beyond the limit, even without the time that the question took."""
-    before = terms.clock()
-    told = ask()
+def compare(place: str, before: datetime, told: datetime, terms: Terms) -> Answers:
+    """A finding when the difference is beyond the limit, even without the time that the question took.
+
+    Args:
+        before: the time of this machine when the server was asked.
+        told: what the server has just answered.
+    """
     after = terms.clock()
     ahead = max((told - after).total_seconds(), (before - told).total_seconds())
     if ahead > terms.limits.clock:

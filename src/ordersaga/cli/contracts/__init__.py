@@ -1,1 +1,1 @@
-"""The commands of contracts: their documents, and whether a change breaks whoever reads them."""
+"""`ordersaga contracts`: print the documents of the contracts, and check whether readers can read a change."""

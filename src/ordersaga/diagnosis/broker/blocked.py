@@ -18,7 +18,7 @@ NOBODY = "ordersaga.nobody"
 
 
 def blocked_publishers(asked: AskedBroker) -> Answers:
-    """Publish a message that no queue gets: only a connection that publishes is told that it is blocked."""
+    """Publish a message to no queue, because RabbitMQ tells a connection that it is blocked only after it publishes."""
     if reason := blocked(asked.amqp_url):
         yield DiagnosisFinding(
             "critical",

@@ -1,9 +1,8 @@
 """What the broker's own metrics tell: its alarms, the queues of groups that nobody has, and its clock."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from email.utils import parsedate_to_datetime
-from functools import partial
 from http.client import HTTPException
 from typing import Any, NamedTuple
 from urllib.request import HTTPHandler, HTTPSHandler, OpenerDirector
@@ -45,11 +44,12 @@ def metrics(urls: str, services: Sequence[Service], terms: Terms) -> Answers:
         yield NOT_SET
     queues: list[Sample] = []
     for url in (each.rstrip("/") for each in urls.split()):
-        get = partial(page, terms.limits.metrics)
         try:
-            yield from alarms(url, get(f"{url}/metrics").samples)
-            queues += get(url + QUEUES).samples
-            yield from clocks.compare(f"{PLACE} {url}", partial(date_of, get, url + QUEUES), terms)
+            yield from alarms(url, page(f"{url}/metrics", terms.limits.metrics).samples)
+            before = terms.clock()
+            found = page(url + QUEUES, terms.limits.metrics)
+            queues += found.samples
+            yield from clocks.compare(f"{PLACE} {url}", before, found.date, terms)
         except (OSError, ValueError, HTTPException) as error:
             what = f"the broker's metrics do not answer at {url}: {error}"
             remedy = "enable its plugin rabbitmq_prometheus, or correct BROKER_METRICS_URL"
@@ -57,7 +57,7 @@ def metrics(urls: str, services: Sequence[Service], terms: Terms) -> Answers:
     yield from former_groups(queues, services)
 
 
-def page(seconds: float, url: str) -> Page:
+def page(url: str, seconds: float) -> Page:
     """Raises OSError, ValueError or HTTPException."""
     opener = OpenerDirector()  # without proxies, redirects and files
     opener.add_handler(HTTPHandler())
@@ -70,10 +70,6 @@ def page(seconds: float, url: str) -> Page:
             raise ValueError(f"status {answer.status}")
         samples = list(samples_of(answer.read().decode()))
         return Page(samples, parsedate_to_datetime(answer.headers["Date"] or ""))
-
-
-def date_of(get: Callable[[str], Page], url: str) -> datetime:
-    return get(url).date
 
 
 def samples_of(text: str) -> Iterator[Sample]:
