@@ -11,6 +11,7 @@ COMMANDS = {
         "up": ("devstack.up:up", "Start everything and keep it running until Ctrl-C"),
         "down": ("devstack.down:down", "Stop it from another terminal"),
         "break": ("devstack.breaking.command:break_", "Cause a failure on purpose, and watch how it heals"),
+        "chaos": ("devstack.chaos.command:chaos", "Harm a stack of its own under load, heal it, and check what it did"),
     },
     "Look at it": {
         "status": ("devstack.status:status", "List the processes; exit code 0 when every one is ready"),

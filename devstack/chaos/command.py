@@ -1,0 +1,17 @@
+"""`./ordersaga chaos`: what can be done to a stack on purpose."""
+
+import click
+
+from ordersaga.cli.lazy_group import LazyGroup
+
+TABLE: dict[str, tuple[str, str]] = {}
+
+
+@click.group("chaos", cls=LazyGroup, table=TABLE)
+def chaos() -> None:
+    """Start a stack of its own, do it harm under load, heal it, and check what it did.
+
+    Every command starts private servers in a directory of its own, and ends with the verdicts of the checker.
+
+    Exit codes: 0 every verdict is good, 1 one is not, 2 cannot run here, 130 interrupted.
+    """
