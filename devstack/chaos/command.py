@@ -4,7 +4,9 @@ import click
 
 from ordersaga.cli.lazy_group import LazyGroup
 
-TABLE: dict[str, tuple[str, str]] = {}
+TABLE: dict[str, tuple[str, str]] = {
+    "list": ("devstack.chaos.list:list_", "List the commands with what they do"),
+}
 
 
 @click.group("chaos", cls=LazyGroup, table=TABLE)
