@@ -1,7 +1,7 @@
 """The environment of each process: its own databases, its own broker user, and the settings that it needs."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from devstack.external_servers import ExternalServers
@@ -21,13 +21,28 @@ REAL_CARDS = ("STRIPE_API_BASE", "STRIPE_API_KEY")
 """Both must be set to use a real card processor: a key that is in the shell by chance must not charge a card."""
 
 
+Change = Callable[[Process, dict[str, str]], dict[str, str]]
+"""From a process and its environment, each time that it is started, to the environment that it gets."""
+
+
+def unchanged(_process: Process, environment: dict[str, str]) -> dict[str, str]:
+    return environment
+
+
 class Environments:
     """Makes the environment of any process of one stack."""
 
-    def __init__(self, state: State, external: ExternalServers, caller: Mapping[str, str] = os.environ) -> None:
+    def __init__(
+        self,
+        state: State,
+        external: ExternalServers,
+        caller: Mapping[str, str] = os.environ,
+        change: Change = unchanged,
+    ) -> None:
         self._state = state
         self._external = external
         self._caller = caller
+        self._change = change
 
     def database_url(self, database: str, role: str) -> str:
         return self._external.databases.get(database) or postgres.url(self._state, role, database)
@@ -62,7 +77,8 @@ class Environments:
             environment[url_variable(database)] = self.database_url(database, role)
         if process.amqp_user:
             environment["AMQP_URL"] = self.amqp_url(process.amqp_user)
-        return environment | {name: self.fill_in(text, process) for name, text in process.settings.items()}
+        environment |= {name: self.fill_in(text, process) for name, text in process.settings.items()}
+        return self._change(process, environment)
 
     def arguments(self, process: Process) -> list[str]:
         return [self.fill_in(argument, process) for argument in process.arguments]

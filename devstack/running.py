@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console
 
 from devstack.display import say_and_log, show_start
-from devstack.environment import Environments
+from devstack.environment import Change, Environments, unchanged
 from devstack.external_servers import ExternalServers
 from devstack.managed import Managed
 from devstack.ports import LOOPBACK
@@ -46,8 +46,11 @@ def running_stack(
     in_docker: bool = False,
     table: Sequence[Process] = PROCESSES,
     caller: Mapping[str, str] = os.environ,
+    change: Change = unchanged,
 ) -> Iterator[Stack]:
-    """Start everything, and stop it when the block ends, however it ends. `caller` is the caller's environment.
+    """Start everything, and stop it when the block ends, however it ends.
+
+    `caller` is the caller's environment; `change` has the last word on that of each process.
 
     Raises:
         Failed: something did not start; the text has the end of its log.
@@ -64,7 +67,7 @@ def running_stack(
             clear_state(state, in_docker)
         say(f"Starting the stack of {state.directory}")
         servers = make_servers(state, records, external, in_docker, console)
-        stack = assemble(state, records, external, Environments(state, external, caller), servers, table, say)
+        stack = assemble(state, records, external, Environments(state, external, caller, change), servers, table, say)
         records.begin(external, [managed.name for managed in (*servers, *stack.processes)])
         try:
             stack.supervisor.start()

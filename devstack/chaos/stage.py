@@ -1,10 +1,22 @@
 """Stage: the running stack that faults are injected into."""
 
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from rich.console import Console
+
 from devstack.breaking.scene import Scene
-from devstack.running import Stack
+from devstack.chaos.wiring import Wiring
+from devstack.environment import REAL_CARDS
+from devstack.processes import GROUPS, PROCESSES, Process
+from devstack.running import Stack, running_stack
+from devstack.state import State
+from ordersaga.runtime.settings import url_variable
+
+NEVER = (*map(url_variable, GROUPS), "AMQP_URL", "BROKER_METRICS_URL", *REAL_CARDS)
+"""Variables of the caller that name servers and card processors which are not the stage's own, and must not be harmed."""
 
 
 @dataclass(frozen=True)
@@ -15,3 +27,30 @@ class Stage:
     scene: Scene
     directory: Path
     """For what the run keeps: history, timeline, report."""
+    wiring: Wiring = field(default_factory=Wiring)
+    """Of the running stack only where it was given to it, as `staged` does."""
+
+
+@contextmanager
+def staged(
+    directory: Path,
+    console: Console,
+    caller: Mapping[str, str],
+    *,
+    prepare: Callable[[State, Wiring], None] = lambda _state, _wiring: None,
+    table: Sequence[Process] = PROCESSES,
+) -> Iterator[Stage]:
+    """A stack with data of its own below `directory`, ready, for as long as the block lasts.
+
+    `caller` is the environment whose settings the processes get, but for servers of the caller's own; `prepare` runs
+    before anything is started.
+
+    Raises:
+        Failed: something did not start; the text has the end of its log.
+        CannotRunHere: the machine lacks something.
+    """
+    state, wiring = State(directory / "state").create(), Wiring()
+    prepare(state, wiring)
+    settings = {name: value for name, value in caller.items() if name not in NEVER}
+    with running_stack(state, console, table=table, caller=settings, change=wiring) as stack:
+        yield Stage(stack, Scene(state), directory, wiring)
