@@ -88,6 +88,7 @@ class Supervisor(threading.Thread):
         self._stop_now = threading.Event()
         self._next_rotation = 0.0
         self._restarts = {managed.name: Restarts() for managed in (*servers, *processes)}
+        self._held: set[str] = set()
         names = [*(s.name for s in servers), *(s.name for s in steps), *(p.name for p in processes)]
         self.progress = {name: StartProgress() for name in names}
         self.ready = threading.Event()
@@ -114,6 +115,18 @@ class Supervisor(threading.Thread):
         self._stop_now.set()
         if self.ident is not None:
             self.join()
+
+    def hold(self, name: str) -> None:
+        """Once it has died, do not start it again before `release`; from any thread."""
+        self._held.add(name)
+
+    def release(self, name: str) -> None:
+        """Start it at once if it has died meanwhile, however often it has died before."""
+        self._held.discard(name)
+        restarts = self._restarts[name]
+        restarts.deaths = 0
+        if restarts.next_launch is not None:
+            restarts.next_launch = time.monotonic()
 
     def _bring_up(self) -> None:
         for server in self._servers:
@@ -174,12 +187,13 @@ class Supervisor(threading.Thread):
         for managed in (*self._servers, *self._processes):
             restarts, progress = self._restarts[managed.name], self.progress[managed.name]
             if restarts.next_launch is not None:
-                if time.monotonic() >= restarts.next_launch:
+                if managed.name not in self._held and time.monotonic() >= restarts.next_launch:
                     self._launch(managed)
             elif managed.pid is None:
                 wait = restarts.died()
                 progress.begin("died")
-                self._say(f"{managed.name} died; restarting it in {wait:.1f} s. Its log: {managed.log}")
+                when = "when it may" if managed.name in self._held else f"in {wait:.1f} s"
+                self._say(f"{managed.name} died; restarting it {when}. Its log: {managed.log}")
             elif progress.state != "ready" and managed.is_ready():
                 progress.done("ready")
                 self._say(f"{managed.name} is ready again")

@@ -22,6 +22,9 @@ class Fault:
     """Seconds between `inject` and `heal` that a schedule may choose."""
     alone: ClassVar[bool] = False
     """Whether no other fault may overlap it."""
+    server: ClassVar[str] = ""
+    """`postgres` or `rabbitmq` when it does not work meanwhile: a schedule seldom harms both at a time, and one never
+    twice."""
     parks: ClassVar[bool] = False
     """Whether messages may still be parked, or work be left for a person, after it has healed; see `expected`."""
 

@@ -16,7 +16,7 @@ from devstack.state import State
 from ordersaga.runtime.settings import url_variable
 
 NEVER = (*map(url_variable, GROUPS), "AMQP_URL", "BROKER_METRICS_URL", *REAL_CARDS)
-"""Variables of the caller that name servers and card processors which are not the stage's own, and must not be harmed."""
+"""Variables of the caller that name servers which are not the stage's own, so that they must not be harmed."""
 
 
 @dataclass(frozen=True)
