@@ -8,6 +8,7 @@ from ordersaga.audit.note import Signer
 from ordersaga.audit.sealed_log import LogFiles
 from ordersaga.audit.sealing import SealingLoop
 from ordersaga.audit.settings import SealerSettings
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
@@ -32,6 +33,7 @@ def serve(urls: Mapping[str, str], directory: Path, signer: Signer) -> int:
         for name, url in urls.items()
     ]
     configure_logging(settings, "audit sealer")
+    failpoints.begin()
     serve_health(
         settings.health_port, settings.health_host, lambda: [text for each in loops for text in each.problems()]
     )

@@ -13,6 +13,7 @@ from ordersaga.audit.leaf import Leaf
 from ordersaga.audit.note import Signer
 from ordersaga.audit.positions import PositionSet
 from ordersaga.audit.sealed_log import RESTORE, LogDamaged, LogFiles, SealedLog, read_leaves
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.logs import log
 
 HEARTBEAT = timedelta(minutes=10)
@@ -59,12 +60,15 @@ class StoreSealer:
             before = self._log.frontier.size
             for start in range(0, len(positions), store.PAGE):
                 page = store.events_at(self._connection, positions[start : start + store.PAGE])
+                failpoints.reach("seal.before-append")
                 self._log.append([event.leaf.line() for event in page])
+                failpoints.reach("seal.appended")
                 for event in page:
                     self._sealed.add(event.position)
             sealed = self._log.frontier.size - before
         if sealed or began - self._last.time > HEARTBEAT or self._last.server != now.server:
             self._sign(began, now.server, snapshot)
+            failpoints.reach("seal.signed")
         return sealed
 
     @property

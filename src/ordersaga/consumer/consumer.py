@@ -17,6 +17,7 @@ from ordersaga.consumer.pausing import Pausing
 from ordersaga.consumer.receiver import MAX_BATCH, MAX_BATCH_BYTES, Receiver, runs
 from ordersaga.inbox.delivery import Broken, Received
 from ordersaga.inbox.outside import OutsideSteps
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.errors import ErrorKind, classify
 from ordersaga.runtime.links import DatabaseLink, Link
 from ordersaga.runtime.logs import log
@@ -175,6 +176,7 @@ class Consumer:
     def receive(self, intake: Intake, messages: Iterable[Received | Broken]) -> None:
         for run in runs(messages):
             self.in_database(intake, partial(self.receiver.receive, run=run))
+            failpoints.reach("receive.before-ack")
             intake.acknowledge(message.delivery for message in run)
 
     def in_database(self, intake: Intake, work: Callable[[Connection[Any]], None]) -> None:

@@ -13,7 +13,7 @@ from ordersaga.database.doorbell import no_ring
 from ordersaga.database.locks import refuse_locked_tables
 from ordersaga.envelope.message import Cause
 from ordersaga.inbox.reactions import Reactions
-from ordersaga.runtime import telemetry
+from ordersaga.runtime import failpoints, telemetry
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, classify, session_ended
 from ordersaga.runtime.logs import log
@@ -115,11 +115,13 @@ class Deadlines:
         with LazyTransaction(connection, self.ring) as lazy:
             lazy.begin()
             due[:] = take(connection, list(self.functions), limit)
-            self.react(lazy, due)
+            if due:
+                failpoints.reach("deadline.taken")
+                self.react(lazy, due)
+                failpoints.reach("deadline.before-commit")
+        failpoints.reach("deadline.after-commit")
 
     def react(self, lazy: LazyTransaction, due: list[Due]) -> None:
-        if not due:
-            return
         transaction = Transaction(lazy.connection, self.announcements, due[0].cause, lazy)
         transaction.load(deadline.aggregate_id for deadline in due)
         for deadline in due:

@@ -8,6 +8,7 @@ import prometheus_client
 from psycopg import Connection
 
 from ordersaga.parked.metrics import ParkedGauge
+from ordersaga.runtime import failpoints
 
 BATCH = 1000
 BETWEEN_ROUNDS = 60.0
@@ -75,7 +76,9 @@ class Housekeeping:
         if time.monotonic() < self._due_at:
             return IDLE_SECONDS
         for table, after in list(self._round.items()):
+            failpoints.reach("housekeeping.before-purge")
             purged = purge(connection, table, self._retention, after)
+            failpoints.reach("housekeeping.purged")
             PURGED.labels(self._group, table).inc(purged.deleted)
             if purged.last and purged.found == BATCH:
                 self._round[table] = purged.last

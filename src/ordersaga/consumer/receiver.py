@@ -19,6 +19,7 @@ from ordersaga.inbox.delivery import Broken, Delivery, Received, read
 from ordersaga.inbox.handler import Handler
 from ordersaga.parked import failure_notes, table
 from ordersaga.parked.table import NewlyParked
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.backoff import CONFLICT_RETRIES, retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, Failure, NotCalled, classify, describe, session_ended
 from ordersaga.runtime.logs import log, working_on
@@ -145,12 +146,15 @@ class Receiver:
         with LazyTransaction(connection, self.ring) as lazy:
             if brief:
                 lazy.begin_with(WAIT_BRIEFLY)
+            failpoints.reach("receive.before-look")
             look = self.handler.look(connection, messages, self.cache)
             new = handled = [message for message in messages if forks.is_new(message, look.known)]
             if any(message.key in look.parked for message in new):
                 handled = self.without_waiting(lazy, new, look.parked)
             if handled:
                 self.handler.handle(lazy, handled, look)
+            failpoints.reach("receive.before-commit")
+        failpoints.reach("receive.after-commit")
         DUPLICATES.labels(self.group).inc(len(messages) - len(new))
         if began:
             spans.end(messages, new, handled, began)
@@ -192,6 +196,7 @@ class Receiver:
         if isinstance(message, Received):
             wanted = wanted._replace(delivery=spans.remembered(message))
         parked = retry_on_conflict(partial(self.park_at_once, connection, message, wanted))
+        failpoints.reach("park.after-commit")
         if isinstance(parked, forks.ForkedHistory) and isinstance(message, Received):
             forks.report(self.group, message, parked)
         elif parked:
@@ -220,6 +225,7 @@ class Receiver:
                 table.let_first_decide(connection, [message.key])
                 return False
             table.append(connection, [wanted])
+            failpoints.reach("park.before-commit")
             return True
 
     def quarantine(self, connection: Connection[Any], message: Received, fork: forks.ForkedHistory) -> bool:

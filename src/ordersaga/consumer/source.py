@@ -7,6 +7,7 @@ from pika.adapters.blocking_connection import BlockingChannel, BlockingConnectio
 from pika.spec import Basic, BasicProperties
 
 from ordersaga.inbox.delivery import Delivery
+from ordersaga.runtime import failpoints
 
 Maker = Callable[[str, Basic.Deliver, BasicProperties, bytes], Delivery]
 
@@ -88,12 +89,14 @@ class Source:
     def acknowledge_handled(self) -> None:
         """Acknowledge all up to the first unhandled message with one frame, and those beyond it one by one, because
         they would use up the prefetch."""
+        failpoints.reach("ack.before-send")
         first_unhandled = next(iter(self._unhandled), None)
         up_to = [tag for tag in self._handled if first_unhandled is None or tag < first_unhandled]
         if up_to:
             self.channel.basic_ack(max(up_to), multiple=True)
         for tag in set(self._handled).difference(up_to):
             self.channel.basic_ack(tag)
+        failpoints.reach("ack.after-send")
         self._handled.clear()
 
     def drain(self) -> None:

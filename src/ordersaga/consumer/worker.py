@@ -21,7 +21,7 @@ from ordersaga.database.doorbell import Doorbell
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked.retries import Retries
 from ordersaga.parked.retry_runner import RetryRunner
-from ordersaga.runtime import telemetry
+from ordersaga.runtime import failpoints, telemetry
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
@@ -70,6 +70,7 @@ def serve(service: Service) -> int:
         settings = read_settings(service.settings)
         configure_logging(settings, f"{service.name} worker")
         telemetry.begin(f"{service.name}-worker", settings.amqp_url, service.group)
+        failpoints.begin()
         worker = Worker(settings, service)
         serve_health(settings.health_port, settings.health_host, worker.problems, worker.warnings)
     except (MissingSetting, ValueError, OSError) as wrong:

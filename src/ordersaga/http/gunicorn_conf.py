@@ -12,7 +12,7 @@ from typing import Any
 from ordersaga.http.app import THREADS
 from ordersaga.http.request_worker import MAX_WAITING
 from ordersaga.http.waiting import LONGEST_SECONDS, MAX_SUSPENDED
-from ordersaga.runtime import telemetry
+from ordersaga.runtime import failpoints, telemetry
 from ordersaga.runtime.logs import configure_logging
 from ordersaga.runtime.settings import MissingSetting, Settings, read_settings
 from ordersaga.runtime.signals import handler_that_sets
@@ -38,6 +38,7 @@ def post_worker_init(worker: Any) -> None:
     gunicorn's own handler of the latter two shuts the thread pool down, and waits for ever when the signal comes while
     the main thread holds the lock of the pool.
     """
+    failpoints.begin()
     # What lives as long as the worker need not be looked at for garbage again and again.
     gc.collect()
     gc.freeze()

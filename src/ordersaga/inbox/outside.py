@@ -16,6 +16,7 @@ from ordersaga.inbox.look import look
 from ordersaga.inbox.operation import Operation, Step
 from ordersaga.inbox.pace import Pace
 from ordersaga.inbox.reactions import Reaction, Reactions
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.errors import (
     OUR_DATABASE,
     CircuitOpen,
@@ -227,7 +228,9 @@ class OutsideSteps:
             with operation.call(), spans.outside(message, operation.name):
                 message.called = True
                 try:
+                    failpoints.reach("outside.before-call")
                     answer = outside(message.data, transaction, self.resources)
+                    failpoints.reach("outside.after-call")
                 except Unavailable as error:
                     raise ResourceUnavailable(str(error)) from error
         except RateLimited:

@@ -13,6 +13,7 @@ from ordersaga.envelope.message import Cause
 from ordersaga.inbox.delivery import Received
 from ordersaga.inbox.look import Look, look
 from ordersaga.inbox.reactions import Reaction, Reactions
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.errors import Conflict, TooManyLocks
 from ordersaga.store.aggregates import History
 from ordersaga.store.announcements import Announcements
@@ -102,6 +103,7 @@ class Reactor:
                 reaction.function(message.data, transaction, message.require_answer())
             else:
                 reaction.function(message.data, transaction)
+        failpoints.reach("react.before-flush")
         transaction.flush()
 
     def pairs(self, messages: Sequence[Received]) -> list[Pair]:

@@ -13,6 +13,7 @@ from ordersaga.parked.operator import ActionRefused, Changed, Operator, UnknownM
 from ordersaga.parked.refused_by import RefusedBy, statement
 from ordersaga.parked.refused_by_broker import RefusedByBroker
 from ordersaga.parked.refused_by_reaction import RefusedByReaction
+from ordersaga.runtime import failpoints
 
 Refused = RefusedByReaction | RefusedByBroker
 
@@ -83,6 +84,8 @@ def acting(
         refused = lock(connection, message_id, seen, refused_by)
         record(connection, action, refused, operator)
         yield refused
+        failpoints.reach("operator.before-commit")
+    failpoints.reach("operator.after-commit")
 
 
 def retry(

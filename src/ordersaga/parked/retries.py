@@ -17,6 +17,7 @@ from ordersaga.inbox.operation import Step
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.parked import attempts, failure_notes, table
 from ordersaga.parked.attempts import ParkedMessage
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import ErrorKind, NotCalled, RateLimited, classify, describe, session_ended
 from ordersaga.runtime.logs import is_worth_a_line, log, working_on
@@ -67,6 +68,7 @@ class Retries:
             self.finish_outside(connection, self._outside.pop(ended), ended)
         row = self.claim(connection)
         if row:
+            failpoints.reach("retry.claimed")
             self.begin(connection, row)
         return 0 if row or ended else self.pause(connection)
 
@@ -178,6 +180,8 @@ class Retries:
                 self.handler.handle(lazy, new, look, are_parked=True)
             attempts.remove(connection, rows)
             attempts.release_first(connection, rows[0].key)
+            failpoints.reach("retry.before-commit")
+        failpoints.reach("retry.after-commit")
         if began:
             spans.end([attempt.message for attempt in tried], new, new, began)
 
@@ -190,6 +194,7 @@ class Retries:
         """Postpone the next attempt, or declare the message dead; one whose outside step was not called does not
         count. Raises the error if a server is away."""
         row, message = attempt
+        failpoints.reach("retry.failed")
         kind = classify(error)
         if kind is ErrorKind.UNAVAILABLE:
             raise error

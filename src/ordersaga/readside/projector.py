@@ -11,6 +11,7 @@ from ordersaga.inbox.delivery import Received
 from ordersaga.inbox.look import Look
 from ordersaga.parked import table
 from ordersaga.readside import event_log
+from ordersaga.runtime import failpoints
 from ordersaga.store.cache import NO_CACHE, AggregateCache
 from ordersaga.store.lazy_transaction import LazyTransaction
 
@@ -45,5 +46,6 @@ class Projector:
         """Log new messages and fold them."""
         lazy.begin_with(event_log.LOCK)
         positions = event_log.append(lazy.connection, [received.message for received in messages])
+        failpoints.reach("project.logged")
         if positions:
             self._fold(lazy.connection, min(positions), max(positions))

@@ -22,6 +22,7 @@ from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publisher import BrokerUnavailable, Publisher
 from ordersaga.relay.undeliverable import never_sent
 from ordersaga.relay.window import PAGE, Cursor, Outgoing, PageLimits
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.backoff import Backoff
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.logs import log
@@ -108,6 +109,7 @@ class CatchUp(threading.Thread):
         with session.connect(self._access.url, "catch-up") as connection:
             connection.execute(session.SETTINGS)
             cursor = detached.cursor_of(connection, self.row)
+            failpoints.reach("catch-up.begun")
             while cursor and not self._end.is_set():
                 cursor = self._follow(connection, cursor)
 
@@ -148,11 +150,13 @@ class CatchUp(threading.Thread):
             wanted = positions[read : read + (PAGE if self._has_confirmed else 1)]
             rows = window.fetch_page(connection, wanted, self._limits)
             self._publish(connection, rows)
+            failpoints.reach("catch-up.confirmed")
             read = bisect_right(positions, rows[-1].position) if rows else read + len(wanted)
             self._move(connection, Cursor(cursor.published, cursor.target, positions[read - 1]))
 
     def _move(self, connection: Connection[Any], cursor: Cursor) -> Cursor:
         detached.move(connection, self.row, cursor)
+        failpoints.reach("catch-up.moved")
         return cursor
 
     def _publish(self, connection: Connection[Any], rows: Sequence[Outgoing]) -> None:

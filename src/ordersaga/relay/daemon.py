@@ -13,7 +13,7 @@ from ordersaga.relay.dispatch import DRAIN_SECONDS
 from ordersaga.relay.relay import Relay
 from ordersaga.relay.session import UnsafeServer
 from ordersaga.relay.settings import RelaySettings
-from ordersaga.runtime import telemetry
+from ordersaga.runtime import failpoints, telemetry
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
@@ -109,6 +109,7 @@ def serve(
     ]
     configure_logging(settings, " ".join(("relay", *urls)))
     telemetry.begin("-".join((*urls, "relay")), amqp_url)
+    failpoints.begin()
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     serve_health(
         settings.health_port,

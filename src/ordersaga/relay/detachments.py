@@ -20,6 +20,7 @@ from ordersaga.relay.publisher import BrokerUnavailable
 from ordersaga.relay.routes import Routes
 from ordersaga.relay.silence import Silence
 from ordersaga.relay.window import Cursor, Outgoing
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.logs import log
 
 MEET_SECONDS = 0.3
@@ -87,6 +88,8 @@ class Detachments:
         with self._connection.transaction():
             for queue, partitions in queues.items():
                 detached.detach(self._connection, queue, partitions)
+            failpoints.reach("relay.before-detach")
+        failpoints.reach("relay.detached")
         for row in detached.load(self._connection):
             if row.queue in queues:
                 self._log.warning(f"{row}; everything else goes on", queue=row.queue)
@@ -116,7 +119,9 @@ class Detachments:
             if catch_up.is_near and catch_up.reaches(published, max(0.0, end - time.monotonic())):
                 catch_up.end()
                 del self._catch_ups[place]
+                failpoints.reach("relay.before-attach")
                 detached.attach(self._connection, catch_up.row)
+                failpoints.reach("relay.attached")
                 self._meet_at = 0.0
                 done = "the queue has all of its messages" if catch_up.row.group else "published to `events` again"
                 self._log.info(done, queue=catch_up.row.queue)

@@ -20,6 +20,7 @@ from ordersaga.relay.spans import SendSpans
 from ordersaga.relay.stall import Stall
 from ordersaga.relay.undeliverable import RefusedRow, Undeliverable
 from ordersaga.relay.window import Outgoing
+from ordersaga.runtime import failpoints
 
 CHUNK = 100
 """Messages in one write to the socket, some 100 KB."""
@@ -202,7 +203,9 @@ class Dispatch:
             # Sending may raise because of one of these rows: `record_refused` looks for it among the sent ones.
             self.in_flight.mark_sent(chunk)
             self._spans.sent(chunk)
+            failpoints.reach("relay.before-publish")
             self._publisher.send([row.message for row in chunk], routes.of if routes else None)
+            failpoints.reach("relay.published")
             self._keep_alive()
 
     def _refusal(self, row: Outgoing) -> RefusedRow | None:
@@ -216,6 +219,7 @@ class Dispatch:
     def _apply(self, outcome: Outcome) -> None:
         if not outcome.settled:
             return
+        failpoints.reach("relay.confirmed")
         self._confirmed_at = time.monotonic()
         rows = self.in_flight.pop_settled(outcome.settled)
         refused = {each.index: RefusedRow(rows[each.index], each.kind, each.reason) for each in outcome.refusals}
@@ -232,6 +236,7 @@ class Dispatch:
         retried = [row for row in rows if in_flight.finish(row)]
         due = [after for row in rows if (after := in_flight.next_of(row.message.key))]
         if retried:
+            failpoints.reach("relay.retry-confirmed")
             self.undeliverable.delivered(retried)
             due += self._due_retries()
         return due
@@ -257,7 +262,9 @@ class Dispatch:
     def _record(self, refused: Sequence[RefusedRow]) -> None:
         """Commit the rows to the table before the cursor can move past them."""
         if refused:
+            failpoints.reach("relay.before-record")
             self.undeliverable.record(refused)
+            failpoints.reach("relay.recorded")
             self.in_flight.mark_settled(each.row for each in refused)
 
 

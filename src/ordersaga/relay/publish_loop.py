@@ -27,6 +27,7 @@ from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publish
 from ordersaga.relay.purge import Purger
 from ordersaga.relay.silence import QueueSilent
 from ordersaga.relay.window import PAGE, Outgoing, PageLimits, Window
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.logs import log
 
 BACKSTOP_SECONDS = 0.050
@@ -145,9 +146,14 @@ class PublishLoop:
         progress, unsaved = self._progress, self._progress.unsaved()
         self._bell.reset()
         self._look_at = now + BACKSTOP_SECONDS
+        if unsaved:
+            failpoints.reach("relay.before-cursor")
         opened = window.open_window(self._connection, progress.next, self._limits, unsaved)
         if unsaved:
+            failpoints.reach("relay.cursor-moved")
             progress.saved(unsaved)
+        if opened.positions:
+            failpoints.reach("relay.window-opened")
         if opened.positions or progress.next.target:
             progress.open(opened.target, now)
         elif progress.is_settled:
@@ -190,7 +196,9 @@ class PublishLoop:
     def _save_progress(self) -> None:
         """Store the cursor, if it has moved."""
         if unsaved := self._progress.unsaved():
+            failpoints.reach("relay.before-cursor")
             window.save_cursor(self._connection, unsaved)
+            failpoints.reach("relay.cursor-moved")
             self._progress.saved(unsaved)
 
     def _wait(self) -> None:

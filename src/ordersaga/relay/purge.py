@@ -6,6 +6,8 @@ from typing import Any
 from prometheus_client import Counter
 from psycopg import Connection
 
+from ordersaga.runtime import failpoints
+
 BATCH = 1000
 """Rows of one statement, oldest first; deleting them takes some 5 ms."""
 BETWEEN_ROUNDS = 60.0
@@ -65,7 +67,9 @@ class Purger:
 
     def _purge_batch(self) -> int:
         """Delete the next batch of the round. Returns the number of rows deleted."""
+        failpoints.reach("relay.before-purge")
         deleted, found, last = purge(self._connection, self._retention_seconds, self._after)
+        failpoints.reach("relay.purged")
         self._purged.inc(deleted)
         if deleted and found == BATCH:
             self._after = last

@@ -20,6 +20,7 @@ from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publish
 from ordersaga.relay.purge import Purger
 from ordersaga.relay.rebase import rebase_if_foreign
 from ordersaga.relay.silence import QueueSilent
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.links import Link
 from ordersaga.runtime.logs import log
 
@@ -131,6 +132,7 @@ class Relay:
         return True
 
     def _lead(self, connection: Connection[Any]) -> None:
+        failpoints.reach("relay.leads")
         rebase_if_foreign(connection, self.database)
         log.info("active", database=self.database)
         purger = Purger(self.database, connection, self._access.retention_seconds)

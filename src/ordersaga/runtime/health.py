@@ -14,7 +14,7 @@ from wsgiref.types import StartResponse, WSGIEnvironment
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, generate_latest
 from prometheus_client.exposition import choose_encoder
 
-from ordersaga.runtime import telemetry
+from ordersaga.runtime import failpoints, telemetry
 
 MAX_CONNECTIONS = 64
 SILENCE_SECONDS = 10
@@ -87,7 +87,8 @@ def respond(
             return "200 OK", "application/json", b'{"alive": true}'
         case "/readyz":
             found = problems()
-            body = json.dumps({"ready": not found, "problems": found, "warnings": warnings()}).encode()
+            said = [*warnings(), *failpoints.warnings()]
+            body = json.dumps({"ready": not found, "problems": found, "warnings": said}).encode()
             return "503 Service Unavailable" if found else "200 OK", "application/json", body
         case "/metrics":
             return "200 OK", *metrics(accept)

@@ -13,7 +13,7 @@ from ordersaga.database.doorbell import no_ring
 from ordersaga.envelope.declaration import require_source
 from ordersaga.envelope.message import Cause, ContractData, Message
 from ordersaga.envelope.versions import kind_of
-from ordersaga.runtime import telemetry
+from ordersaga.runtime import failpoints, telemetry
 from ordersaga.runtime.backoff import retry_on_conflict
 from ordersaga.runtime.errors import AlreadyReceived, Conflict, KeyTaken, ParkedMeanwhile
 from ordersaga.store import aggregates, flush, spans
@@ -353,7 +353,10 @@ def decide(
         with LazyTransaction(connection, ring) as lazy:
             transaction = Transaction(connection, announcements, cause, lazy)
             result = command(transaction)
+            failpoints.reach("command.before-commit")
             transaction.flush()
+            failpoints.reach("command.flushed")
+        failpoints.reach("command.after-commit")
         return result
 
     return retry_on_conflict(attempt, RETRIES)

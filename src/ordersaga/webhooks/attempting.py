@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.logs import log
 from ordersaga.webhooks.deliveries import DeliveryAttempt, DeliveryResult, DeliveryState, DeliveryToSend
 from ordersaga.webhooks.destination import DestinationRefused, Guard
@@ -44,7 +45,9 @@ class Attempting:
         at, began = datetime.now(UTC), time.monotonic()
         answer, error = None, ""
         try:
+            failpoints.reach("webhook.before-send")
             answer = self._post(recipient, delivery, at)
+            failpoints.reach("webhook.sent")
         except (DestinationRefused, SecretUnreadable, EndpointSilent) as refused:
             error = str(refused)
         except OSError as unresolved:

@@ -12,6 +12,7 @@ from ordersaga.envelope.message import ContractData
 from ordersaga.envelope.versions import kind_of, read_as
 from ordersaga.readside.events import COLUMNS, LoggedEvent, head
 from ordersaga.readside.rows import select
+from ordersaga.runtime import failpoints
 from ordersaga.webhooks import deliveries, payload
 from ordersaga.webhooks.deliveries import NewDelivery
 from ordersaga.webhooks.payload import AlarmChange
@@ -91,6 +92,8 @@ def collect_messages(
         new = [new_delivery(payload.cloud_event(event), event.key, subscription.format) for event in named]
         deliveries.insert(connection, subscription.id, new)
         connection.execute(MOVE, (found[-1].position if len(found) == PAGE else end, subscription.id))
+        failpoints.reach("webhook.before-commit")
+    failpoints.reach("webhook.collected")
 
 
 def of_their_kinds(wanted: Iterable[str], contracts: Iterable[str]) -> list[str]:

@@ -3,6 +3,7 @@
 import threading
 
 from ordersaga.readside.read_side import ReadSide
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.health import serve_health
 from ordersaga.runtime.logs import configure_logging, log
@@ -27,6 +28,7 @@ def serve(url: str, read_side: ReadSide, settings: WebhookSettings) -> int:
     except ValueError as error:
         raise MissingSetting(f"{error}.") from None
     configure_logging(settings, "webhooks")
+    failpoints.begin()
     serve_health(settings.health_port, settings.health_host, sender.problems, sender.warnings)
     try:
         sender.run()

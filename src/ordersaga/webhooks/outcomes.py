@@ -6,6 +6,7 @@ from uuid import UUID
 
 from psycopg import Connection
 
+from ordersaga.runtime import failpoints
 from ordersaga.webhooks.attempting import GONE
 from ordersaga.webhooks.deliveries import DeliveryResult, record_results
 from ordersaga.webhooks.payload import TEST
@@ -41,6 +42,8 @@ def record(connection: Connection[Any], results: Sequence[DeliveryResult]) -> li
     with connection.transaction():
         record_results(connection, results)
         found = [record_for(connection, id_, each) for id_, each in by_subscription.items()]
+        failpoints.reach("webhook.before-record")
+    failpoints.reach("webhook.recorded")
     return [disabled for disabled in found if disabled]
 
 

@@ -20,6 +20,7 @@ from ordersaga.readside.rebuild.progress import RebuildProgress
 from ordersaga.readside.rebuild.rebuild import PATIENCE, Rebuild
 from ordersaga.readside.rebuild.result import RebuildResult
 from ordersaga.readside.rebuild.session import RebuildRefused
+from ordersaga.runtime import failpoints
 from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.signals import interrupt_by_signal
 
@@ -59,6 +60,7 @@ def rebuild(
     unchanged, and the next run starts from the beginning. Exit code 0 when it is done, 1 when a dry run has findings.
     """
     interrupt_by_signal()
+    failpoints.begin()
     read_side = read_side_of(application)
     output = FindingsOutput(as_json, max_lines=MAX_LINES)
     options: dict[str, Any] = {

@@ -22,6 +22,7 @@ from ordersaga.readside.rebuild.progress import RebuildProgress
 from ordersaga.readside.rebuild.raising_thread import RaisingThread
 from ordersaga.readside.rebuild.result import RebuildResult
 from ordersaga.readside.rebuild.swap import drop_replaced, refuse_dependent_views, swap
+from ordersaga.runtime import failpoints
 
 LOG = "event_log"
 PATIENCE = 10.0
@@ -113,12 +114,17 @@ class Rebuild:
         with ExitStack() as opened:
             for source, url in self._urls.items():
                 self._stores[source] = opened.enter_context(stores.open_store(url))
+            failpoints.reach("rebuild.frozen")
             self._derive(connection)
+            failpoints.reach("rebuild.derived")
             self._load(connection)
+            failpoints.reach("rebuild.loaded")
             self._compare(connection)
+            failpoints.reach("rebuild.compared")
             self._await_in_flight(connection)
             if not self.result.dry_run:
                 self._catch_up(connection)
+                failpoints.reach("rebuild.caught-up")
                 self._swap(connection)
             self._complete(connection)
             if not (self.result.dry_run or self._keep or self.result.left_out):
@@ -228,6 +234,7 @@ class Rebuild:
 
     def _swap(self, connection: Connection[Any]) -> None:
         def prepare() -> tuple[list[RebuildFinding], int]:
+            failpoints.reach("rebuild.locked")
             *_, unexplained = self._catch_up_once(connection)
             *_, recovered = self._recover(connection)
             shadow_log.continue_positions(connection)
@@ -244,7 +251,9 @@ class Rebuild:
     def _complete(self, connection: Connection[Any]) -> None:
         self.result.events, self.result.messages = self._progress.events, self._progress.messages
         self.result.seconds = time.monotonic() - self._started
+        failpoints.reach("rebuild.swapped")
         history.add(connection, self.result)
+        failpoints.reach("rebuild.recorded")
 
     def _report(self, findings: Iterable[RebuildFinding]) -> int:
         number = 0

@@ -11,6 +11,7 @@ from psycopg.sql import SQL, Identifier
 
 from ordersaga.readside.rebuild import shadow
 from ordersaga.readside.rebuild.session import RebuildRefused
+from ordersaga.runtime import failpoints
 
 Returned = TypeVar("Returned")
 LOG = "event_log"
@@ -66,6 +67,7 @@ def swap(
         connection.execute(SQL("lock table {} in access exclusive mode").format(names))
         returned = prepare()
         shadow.move_into_place(connection, tables)
+        failpoints.reach("rebuild.before-commit")
         return returned
 
     try:
