@@ -9,8 +9,11 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self
+from uuid import UUID, uuid5
 
 Outcome = Literal["ok", "fail", "indeterminate"]
+
+CORRELATIONS = UUID("4f6d2f1e-6a59-5d0c-9d0e-0b1b5f1c7a13")
 
 
 @dataclass
@@ -35,6 +38,14 @@ class Operation:
     answer: Mapping[str, Any] = field(default_factory=dict)
     """What was acknowledged, such as `{"order_id": ...}`."""
     error: str = ""
+    """Why it was refused, or what the last attempt met."""
+    resolved: float | None = None
+    """When it was asked for again, after everything had healed."""
+
+    @property
+    def correlation_id(self) -> UUID:
+        """Sent with every attempt, so that the checker finds its events whatever was answered."""
+        return uuid5(CORRELATIONS, self.subject)
 
     def succeed(self, **answer: Any) -> None:
         self.outcome, self.answer = "ok", answer
@@ -80,6 +91,11 @@ class History:
             operation.ended = self._seconds()
             self._write(operation)
 
+    def resolve(self, operation: Operation) -> None:
+        """Write an operation again that had ended without an answer; the last line of an operation is the true one."""
+        operation.resolved = self._seconds()
+        self._append(operation)
+
     def close(self) -> None:
         for operation in list(self._open.values()):
             self._write(operation)
@@ -89,12 +105,16 @@ class History:
         return round(time.monotonic() - self.began, 4)
 
     def _write(self, operation: Operation) -> None:
+        if self._open.pop(operation.number, None):
+            self._append(operation)
+
+    def _append(self, operation: Operation) -> None:
         with self._lock:
-            if self._open.pop(operation.number, None):
-                self._file.write(json.dumps(asdict(operation)) + "\n")
-                self._file.flush()
+            self._file.write(json.dumps(asdict(operation)) + "\n")
+            self._file.flush()
 
 
 def read(path: Path) -> list[Operation]:
     """The operations of a history in the order in which they began."""
-    return sorted((Operation(**json.loads(line)) for line in path.open()), key=lambda operation: operation.number)
+    operations = {operation.number: operation for operation in (Operation(**json.loads(line)) for line in path.open())}
+    return [operations[number] for number in sorted(operations)]

@@ -1,0 +1,31 @@
+"""The check: every verdict over one run, when nothing is under way any more."""
+
+from collections.abc import Callable, Collection, Sequence
+
+from devstack.chaos.checker.commands import commands
+from devstack.chaos.checker.drained import drained
+from devstack.chaos.checker.effects import effects
+from devstack.chaos.checker.evidence import Evidence
+from devstack.chaos.checker.money import money
+from devstack.chaos.checker.stock import stock
+from devstack.chaos.checker.terminal import terminal
+from devstack.chaos.history import Operation
+from devstack.chaos.stage import Stage
+from devstack.chaos.verdict import Verdict
+
+VERDICTS: tuple[Callable[[Evidence], Verdict], ...] = (money, stock, commands, effects, terminal, drained)
+
+
+def check(stage: Stage, operations: Sequence[Operation], expected_parked: Collection[str] = ()) -> list[Verdict]:
+    """Give every verdict. Call `settle` first: what is under way is not yet there.
+
+    Args:
+        stage: a stack on which everything has healed.
+        operations: the history of everything that was asked of it, with what `Load.resolve` found out.
+        expected_parked: ids of the messages that faults have made somebody park or refuse, and of the orders that
+            therefore wait for a person.
+
+    Raises psycopg.Error, requests.RequestException: a server does not answer.
+    """
+    with Evidence.of(stage, operations, expected_parked) as evidence:
+        return [verdict(evidence) for verdict in VERDICTS]

@@ -1,0 +1,78 @@
+"""Evidence: what the checker judges: the history, the databases, and the card processor's ledger."""
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from typing import Any, Self
+
+import psycopg
+from psycopg.rows import namedtuple_row
+
+from devstack.chaos.history import Operation
+from devstack.chaos.stage import Stage
+from devstack.demo.books import Books, read_books
+from ordersaga.cli.app import Application
+
+
+class Evidence:
+    """Read once, when nothing is under way any more; use it as a context.
+
+    Args:
+        application: the shop with its servers.
+        operations: the history; of requests that it lacks nothing is known.
+        ledger: all charges and refunds of the card processor.
+        expected: ids of messages that faults have made somebody park or refuse, and of orders that wait for a person.
+    """
+
+    def __init__(
+        self,
+        application: Application,
+        operations: Sequence[Operation],
+        ledger: Mapping[str, Any],
+        expected: Collection[str] = (),
+    ) -> None:
+        self.application = application
+        self.operations = operations
+        self.ledger = ledger
+        self.expected = frozenset(map(str, expected))
+        self._open = ExitStack()
+        self._connections: dict[str, psycopg.Connection[Any]] = {}
+
+    @classmethod
+    def of(cls, stage: Stage, operations: Sequence[Operation], expected: Collection[str] = ()) -> Self:
+        return cls(stage.scene.application, operations, stage.scene.make_shop().ledger(), expected)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    @cached_property
+    def urls(self) -> Mapping[str, str]:
+        """By name of the service, the URL of the owner of its database."""
+        return self.application.owner_urls()
+
+    @cached_property
+    def books(self) -> Books:
+        return read_books(self.urls, self.ledger)
+
+    @cached_property
+    def callers(self) -> list[str]:
+        """Whose commands the history has: everything that they caused is in it."""
+        return sorted({operation.request["caller"] for operation in self.operations if "caller" in operation.request})
+
+    @property
+    def publishing(self) -> list[str]:
+        """The databases with an outbox."""
+        return [service.name for service in self.application.with_outbox]
+
+    def rows(self, database: str, query: str, **parameters: object) -> list[Any]:
+        """The rows as named tuples."""
+        if database not in self._connections:
+            connection = psycopg.connect(self.urls[database], autocommit=True, row_factory=namedtuple_row)
+            self._connections[database] = self._open.enter_context(connection)
+        return self._connections[database].execute(query.encode(), parameters or None).fetchall()
+
+    def is_expected(self, id_: object) -> bool:
+        return str(id_) in self.expected

@@ -1,0 +1,94 @@
+"""The checker over commands: what was acknowledged is there once, what was refused is not there."""
+
+from typing import Any
+from uuid import UUID, uuid4
+
+from devstack.chaos.checker.commands import DirectEvent, judge
+from devstack.chaos.history import Operation
+from devstack.chaos.verdict import Verdict
+from inventory_service.stock import StockItem, stock_item_id
+
+RECEIPT = StockItem.Received.TOPIC
+TEA = stock_item_id("tea")
+
+
+class Received:
+    """The content of a receipt."""
+
+    def __init__(self, quantity: int) -> None:
+        self.quantity = quantity
+
+
+def receipt(key: str, outcome: Any = "ok", quantity: int = 5, resolved: float | None = None) -> Operation:
+    request = {"caller": "ann", "facts": {"sku": "tea", "quantity": quantity}, "body": {"quantity": quantity}}
+    return Operation(1, "t", "receive_stock", key, request, 0, outcome=outcome, resolved=resolved)
+
+
+def recorded(key: str, quantity: int = 5, item: UUID = TEA) -> DirectEvent:
+    return DirectEvent(item, RECEIPT, receipt(key).correlation_id, "ann", Received(quantity))
+
+
+def verdict(operations: list[Operation], events: list[DirectEvent], keys: tuple[str, ...] = ("k",)) -> Verdict:
+    return judge(operations, events, keys, ())
+
+
+def offending(found: Verdict) -> list[str]:
+    return [offence.subject for offence in found.offences]
+
+
+def test_an_acknowledged_command_with_its_event_is_ok() -> None:
+    found = verdict([receipt("k")], [recorded("k")])
+    assert (found.is_good, found.counts["ok"]) == (True, 1)
+
+
+def test_an_acknowledged_command_without_its_event_is_lost() -> None:
+    found = verdict([receipt("k")], [])
+    assert (offending(found), found.counts["lost"]) == (["receive_stock k"], 1)
+
+
+def test_a_command_that_took_effect_twice_is_duplicated() -> None:
+    found = verdict([receipt("k")], [recorded("k"), recorded("k")])
+    assert (offending(found), found.counts["duplicated"]) == (["receive_stock k"], 1)
+
+
+def test_an_acknowledgement_that_is_not_stored_would_be_duplicated() -> None:
+    found = verdict([receipt("k")], [recorded("k")], keys=())
+    assert offending(found) == ["receive_stock k"]
+
+
+def test_a_refused_command_with_an_event_is_unexpected() -> None:
+    found = verdict([receipt("k", "fail")], [recorded("k")], keys=())
+    assert (offending(found), found.counts["unexpected"]) == (["receive_stock k"], 1)
+
+
+def test_a_refused_command_whose_answer_is_stored_as_done_is_unexpected() -> None:
+    assert offending(verdict([receipt("k", "fail")], [])) == ["receive_stock k"]
+
+
+def test_an_event_that_no_command_has_asked_for_is_unexpected() -> None:
+    item = uuid4()
+    found = verdict([receipt("k")], [recorded("k"), recorded("other", item=item)])
+    assert (offending(found), found.counts["unexpected"]) == ([f"{RECEIPT} of {item}"], 1)
+
+
+def test_an_event_that_says_otherwise_than_its_command_is_unexpected() -> None:
+    assert offending(verdict([receipt("k")], [recorded("k", quantity=6)])) == ["receive_stock k"]
+
+
+def test_two_different_requests_acknowledged_under_one_key_are_unexpected() -> None:
+    assert offending(verdict([receipt("k"), receipt("k", quantity=6)], [recorded("k")])) == ["receive_stock k"]
+
+
+def test_a_repeat_with_another_body_that_was_refused_leaves_the_first_ok() -> None:
+    found = verdict([receipt("k"), receipt("k", "fail", quantity=6)], [recorded("k")])
+    assert (found.is_good, found.counts["ok"]) == (True, 1)
+
+
+def test_a_command_without_an_answer_is_recovered_when_it_is_there_and_else_indeterminate() -> None:
+    there = verdict([receipt("k", "indeterminate")], [recorded("k")])
+    absent = verdict([receipt("k", "indeterminate")], [], keys=())
+    asked_again = verdict([receipt("k", resolved=9.0)], [recorded("k")])
+    assert (there.counts["recovered"], absent.counts["indeterminate"], asked_again.counts["recovered"]) == (1, 1, 1)
+    assert there.is_good
+    assert absent.is_good
+    assert asked_again.is_good
