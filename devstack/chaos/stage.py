@@ -8,6 +8,8 @@ from pathlib import Path
 from rich.console import Console
 
 from devstack.breaking.scene import Scene
+from devstack.chaos.network.network import Network, network
+from devstack.chaos.network.routes import routes
 from devstack.chaos.wiring import Wiring
 from devstack.environment import REAL_CARDS
 from devstack.processes import GROUPS, PROCESSES, Process
@@ -29,6 +31,8 @@ class Stage:
     """For what the run keeps: history, timeline, report."""
     wiring: Wiring = field(default_factory=Wiring)
     """Of the running stack only where it was given to it, as `staged` does."""
+    network: Network | None = None
+    """The proxy between its processes and its servers, where `staged` has made one."""
 
 
 @contextmanager
@@ -40,7 +44,8 @@ def staged(
     prepare: Callable[[State, Wiring], None] = lambda _state, _wiring: None,
     table: Sequence[Process] = PROCESSES,
 ) -> Iterator[Stage]:
-    """A stack with data of its own below `directory`, ready, for as long as the block lasts.
+    """A stack with data of its own below `directory`, ready, for as long as the block lasts; a proxy stands before
+    its servers.
 
     `caller` is the environment whose settings the processes get, but for servers of the caller's own; `prepare` runs
     before anything is started.
@@ -52,5 +57,7 @@ def staged(
     state, wiring = State(directory / "state").create(), Wiring()
     prepare(state, wiring)
     settings = {name: value for name, value in caller.items() if name not in NEVER}
-    with running_stack(state, console, table=table, caller=settings, change=wiring) as stack:
-        yield Stage(stack, Scene(state), directory, wiring)
+    with network(state, table) as proxy:
+        wiring.set("network", routes(proxy))
+        with running_stack(state, console, table=table, caller=settings, change=wiring) as stack:
+            yield Stage(stack, Scene(state), directory, wiring, proxy)
