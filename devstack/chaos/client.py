@@ -117,6 +117,7 @@ class RecordedClient:
 
     def ask_again(self, operation: Operation) -> None:
         """Ask for the outcome of an indeterminate operation once everything has healed and nothing is under way."""
+        operation.attempts += 1
         self._repeat(operation, ATTEMPTS)
         self.history.resolve(operation)
 

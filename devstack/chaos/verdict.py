@@ -24,7 +24,7 @@ class Verdict:
 
     name: str
     question: str
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, float] = field(default_factory=dict)
     """Word of `COUNTED`, or a figure of this verdict's own such as `seconds to recover` -> number."""
     offences: Sequence[Offence] = ()
 

@@ -2,18 +2,39 @@
 
 from collections.abc import Callable, Collection, Sequence
 
+from devstack.chaos.checker.audit import audit
 from devstack.chaos.checker.commands import commands
 from devstack.chaos.checker.drained import drained
 from devstack.chaos.checker.effects import effects
 from devstack.chaos.checker.evidence import Evidence
+from devstack.chaos.checker.memory import memory
 from devstack.chaos.checker.money import money
+from devstack.chaos.checker.operators import operators
+from devstack.chaos.checker.order_per_key import order_per_key
+from devstack.chaos.checker.parked import parked
+from devstack.chaos.checker.read_model import read_model
+from devstack.chaos.checker.recovery import recovery
 from devstack.chaos.checker.stock import stock
 from devstack.chaos.checker.terminal import terminal
 from devstack.chaos.history import Operation
 from devstack.chaos.stage import Stage
 from devstack.chaos.verdict import Verdict
 
-VERDICTS: tuple[Callable[[Evidence], Verdict], ...] = (money, stock, commands, effects, terminal, drained)
+VERDICTS: tuple[Callable[[Evidence], Verdict], ...] = (
+    money,
+    stock,
+    commands,
+    effects,
+    order_per_key,
+    terminal,
+    read_model,
+    audit,
+    drained,
+    parked,
+    operators,
+    memory,
+    recovery,
+)
 
 
 def check(stage: Stage, operations: Sequence[Operation], expected_parked: Collection[str] = ()) -> list[Verdict]:

@@ -16,7 +16,7 @@ WORDS = {"missing": LOST, "undeliverable": LOST, "parked": LOST, "unexpected": U
 def effects(evidence: Evidence) -> Verdict:
     found: list[ReconcileFinding] = []
     totals = Reconciliation(evidence.application.services, evidence.urls, found.append, patience=PATIENCE).run()
-    return judge(found, totals.messages, evidence.expected)
+    return judge(found, totals.messages, evidence.excused)
 
 
 def judge(findings: Iterable[ReconcileFinding], messages: int, expected: frozenset[str] = frozenset()) -> Verdict:

@@ -3,11 +3,13 @@
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 import psycopg
 from psycopg.rows import namedtuple_row
 
+from devstack.chaos.checker.refused import PARKED, UNDELIVERABLE, Refused, keys_of
 from devstack.chaos.history import Operation
 from devstack.chaos.stage import Stage
 from devstack.demo.books import Books, read_books
@@ -22,6 +24,7 @@ class Evidence:
         operations: the history; of requests that it lacks nothing is known.
         ledger: all charges and refunds of the card processor.
         expected: ids of messages that faults have made somebody park or refuse, and of orders that wait for a person.
+        directory: what the run has kept there: samples of memory, the recovery.
     """
 
     def __init__(
@@ -30,17 +33,19 @@ class Evidence:
         operations: Sequence[Operation],
         ledger: Mapping[str, Any],
         expected: Collection[str] = (),
+        directory: Path | None = None,
     ) -> None:
         self.application = application
         self.operations = operations
         self.ledger = ledger
         self.expected = frozenset(map(str, expected))
+        self.directory = directory
         self._open = ExitStack()
         self._connections: dict[str, psycopg.Connection[Any]] = {}
 
     @classmethod
     def of(cls, stage: Stage, operations: Sequence[Operation], expected: Collection[str] = ()) -> Self:
-        return cls(stage.scene.application, operations, stage.scene.make_shop().ledger(), expected)
+        return cls(stage.scene.application, operations, stage.scene.make_shop().ledger(), expected, stage.directory)
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +67,24 @@ class Evidence:
         """Whose commands the history has: everything that they caused is in it."""
         return sorted({operation.request["caller"] for operation in self.operations if "caller" in operation.request})
 
+    @cached_property
+    def refused(self) -> dict[str, list[Refused]]:
+        """By database, what is parked or undeliverable there."""
+        found = {name: [Refused(*row) for row in self.rows(name, PARKED)] for name in self.urls}
+        for name in self.publishing:
+            found[name] += [Refused(*row) for row in self.rows(name, UNDELIVERABLE)]
+        return found
+
+    @cached_property
+    def injected(self) -> frozenset[str]:
+        """Ids of messages that are to be parked or undeliverable."""
+        return self.expected - {str(order.id) for order in self.books.orders}
+
+    @cached_property
+    def excused(self) -> frozenset[str]:
+        """What is expected, and the keys that wait because of it: these sagas have not ended, on purpose."""
+        return self.expected | {key for messages in self.refused.values() for key in keys_of(messages, self.expected)}
+
     @property
     def publishing(self) -> list[str]:
         """The databases with an outbox."""
@@ -73,6 +96,3 @@ class Evidence:
             connection = psycopg.connect(self.urls[database], autocommit=True, row_factory=namedtuple_row)
             self._connections[database] = self._open.enter_context(connection)
         return self._connections[database].execute(query.encode(), parameters or None).fetchall()
-
-    def is_expected(self, id_: object) -> bool:
-        return str(id_) in self.expected

@@ -18,7 +18,7 @@ BACK = ("refunded", "refund_pending")
 
 
 def money(evidence: Evidence) -> Verdict:
-    return judge(evidence.books, evidence.expected)
+    return judge(evidence.books, evidence.excused)
 
 
 def judge(books: Books, expected: frozenset[str] = frozenset()) -> Verdict:

@@ -60,12 +60,9 @@ def not_drained(evidence: Evidence) -> Iterator[str]:
         yield f"{offence.subject}: {offence.detail}."
 
 
-PARKED = "select message_id, state, coalesce(key, '') as key from parked_messages"
-
-
 def not_parked(evidence: Evidence) -> Iterator[str]:
     """Parked messages that will be tried again by themselves."""
-    for name in evidence.urls:
-        for row in evidence.rows(name, PARKED):
-            if not (evidence.is_expected(row.message_id) or evidence.is_expected(row.key)):
-                yield f"Message {row.message_id} is parked in {name} ({row.state})."
+    for name, messages in evidence.refused.items():
+        for message in messages:
+            if not (message.is_one_of(evidence.expected) or message.key in evidence.excused):
+                yield f"Message {message.announced_id} is {message.state} in {name}: {message.reason}"

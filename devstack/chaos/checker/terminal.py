@@ -21,7 +21,7 @@ DEADLINES = "select name, aggregate_id, due_at from deadlines where name <> all(
 def terminal(evidence: Evidence) -> Verdict:
     watches = [REFUND_CHECK, REFUND_RECHECK]
     deadlines = [row for name in evidence.publishing for row in evidence.rows(name, DEADLINES, watches=watches)]
-    return judge(evidence.books, deadlines, evidence.expected)
+    return judge(evidence.books, deadlines, evidence.excused)
 
 
 def judge(books: Books, deadlines: Iterable[Any], expected: frozenset[str] = frozenset()) -> Verdict:
