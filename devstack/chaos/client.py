@@ -64,11 +64,13 @@ class RecordedClient:
 
     def price(self, sku: str, unit_price: int, currency: str = "EUR") -> Operation:
         body = {"name": sku, "unit_price": unit_price, "currency": currency}
-        return self.send("price", Command("orders", "PUT", f"/products/{sku}", "operator", OPERATOR, body))
+        facts = {"sku": sku, "retired": False}
+        return self.send("price", Command("orders", "PUT", f"/products/{sku}", "operator", OPERATOR, body, facts))
 
     def retire(self, sku: str) -> Operation:
-        path = f"/products/{sku}/retirement"
-        return self.send("retire", Command("orders", "POST", path, "operator", OPERATOR, {"reason": "sold out"}))
+        path, facts = f"/products/{sku}/retirement", {"sku": sku, "retired": True}
+        command = Command("orders", "POST", path, "operator", OPERATOR, {"reason": "sold out"}, facts)
+        return self.send("retire", command)
 
     def receive(self, sku: str, quantity: int, key: str = "") -> Operation:
         path, facts = f"/stock/{sku}/receipts", {"sku": sku, "quantity": quantity}
@@ -105,7 +107,7 @@ class RecordedClient:
         command = Command("payments", "POST", f"/payments/{order_id}/refunds", "operator", OPERATOR, body, facts)
         return self.send("refund_part", command, key)
 
-    def send(self, kind: str, command: Command, key: str = "", subject: str = "") -> Operation:
+    def send(self, kind: str, command: Command, key: str = "") -> Operation:
         """Send a command until there is an answer or the attempts are used up; it never raises an error of the way.
 
         A command of the price list takes no key: repeated, it changes nothing.

@@ -116,5 +116,6 @@ class History:
 
 def read(path: Path) -> list[Operation]:
     """The operations of a history in the order in which they began."""
-    operations = {operation.number: operation for operation in (Operation(**json.loads(line)) for line in path.open())}
+    lines = path.read_text().splitlines()
+    operations = {operation.number: operation for operation in (Operation(**json.loads(line)) for line in lines)}
     return [operations[number] for number in sorted(operations)]

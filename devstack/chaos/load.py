@@ -3,6 +3,7 @@
 import threading
 import time
 from collections import deque
+from dataclasses import dataclass
 from random import Random
 from secrets import token_hex
 
@@ -15,6 +16,7 @@ CUSTOMERS = ("chaos-ann", "chaos-ben", "chaos-cleo", "chaos-dan")
 CONTACT = CONTACTS["alice"]
 PRICES = {"chaos-tea": 890, "chaos-cup": 1200, "chaos-pot": 6900, "chaos-lamp": 4990}
 """SKU -> unit price in euro cents."""
+OWN_PRICE = 300
 SCARCE = "chaos-lamp"
 PLENTY, FEW = 1000, 3
 BASKETS = (
@@ -58,9 +60,8 @@ class Load:
             load = Load(stage, history, rate=10, seed=1)
             load.open()
             load.start()
-            ...                 # faults, healing
-            load.stop()
-            load.resolve()
+            ...                 # faults
+            verdicts = conclude(stage, history, load)
 
     A thread has one command under way at a time: while nobody answers, fewer commands are sent.
     """
@@ -70,26 +71,28 @@ class Load:
         self._stage = stage
         self._history = history
         self._interval = threads / rate
-        self._seed = seed
         self._name = f"load-{seed}-{token_hex(3)}"
         self._stop = threading.Event()
-        self._shoppers = [Shopper(self, number) for number in range(threads)]
+        self._shoppers = [Shopper(seed, number, self._name, self.operations) for number in range(threads)]
         self._threads = [
-            threading.Thread(target=shopper.run, name=f"load-{shopper.number}", daemon=True)
+            threading.Thread(target=self._run, args=(shopper,), name=f"load-{shopper.number}", daemon=True)
             for shopper in self._shoppers
         ]
 
     def open(self) -> None:
         """List and stock the products. Raises RuntimeError when the stack refuses."""
         client = RecordedClient.of(self._stage, self._history)
-        done = [client.price(sku, price) for sku, price in PRICES.items()]
-        done += [client.receive(sku, FEW if sku == SCARCE else PLENTY, f"{self._name}-{sku}") for sku in PRICES]
-        for shopper in self._shoppers:
-            done += [client.price(shopper.own, 300), client.receive(shopper.own, PLENTY, f"{self._name}-{shopper.own}")]
+        stocked = {sku: FEW if sku == SCARCE else PLENTY for sku in PRICES} | dict.fromkeys(self._own, PLENTY)
+        done = [client.price(sku, price) for sku, price in (PRICES | dict.fromkeys(self._own, OWN_PRICE)).items()]
+        done += [client.receive(sku, number, f"{self._name}-{sku}") for sku, number in stocked.items()]
         self.operations += done
         for operation in done:
             if operation.outcome != "ok":
                 raise RuntimeError(f"The load cannot begin: {operation.kind}: {operation.error}")
+
+    @property
+    def _own(self) -> list[str]:
+        return [shopper.own for shopper in self._shoppers]
 
     def start(self) -> None:
         for thread in self._threads:
@@ -101,6 +104,13 @@ class Load:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join()
+
+    def _run(self, shopper: "Shopper") -> None:
+        client = RecordedClient.of(self._stage, self._history, self._stop)
+        due = time.monotonic() + self._interval * shopper.number / len(self._shoppers)
+        while not self._stop.wait(max(0.0, due - time.monotonic())):
+            due = max(due + self._interval, time.monotonic() - 1)
+            shopper.step(client)
 
     def resolve(self, limit: float = 60) -> list[Operation]:
         """Ask again for each indeterminate operation, for at most `limit` seconds. Returns those that remain so.
@@ -119,73 +129,90 @@ class Load:
 
 
 class Shopper:
-    """One thread of a load."""
+    """What one thread of a load does, step by step; `operations` gets what it has done."""
 
-    def __init__(self, load: Load, number: int) -> None:
+    def __init__(self, seed: int, number: int, name: str, operations: list[Operation]) -> None:
+        """`name` begins its idempotency keys."""
         self.number = number
         self.own = f"chaos-own-{number}"
         """The SKU of a product that this thread alone lists and retires."""
-        self._load = load
-        self._chance = Random(f"{load._seed}-{number}")
+        self._name = name
+        self._operations = operations
+        self._chance = Random(f"{seed}-{number}")
         self._orders: deque[Operation] = deque(maxlen=REMEMBERED)
         self._sent = 0
         self._retired = False
 
-    def run(self) -> None:
-        load = self._load
-        client = RecordedClient.of(load._stage, load._history, load._stop)
-        due = time.monotonic() + load._interval * self.number / len(load._shoppers)
-        while not load._stop.wait(max(0.0, due - time.monotonic())):
-            due = max(due + load._interval, time.monotonic() - 1)
-            self._step(client)
-
-    def _step(self, client: RecordedClient) -> None:
+    def step(self, client: RecordedClient) -> None:
         """One order and what follows. All choices are made first: they do not depend on what is answered."""
-        chosen = {name: self._chance.random() < share for name, share in SHARES.items()}
-        customer, card = self._chance.choice(CUSTOMERS), self._chance.choice(CARDS)
-        basket, pick = self._chance.choice(BASKETS), self._chance.random()
-        sku, quantity = self._chance.choice(list(PRICES)), self._chance.choice((-3, -2, -1, 1, 2, 3))
-        if chosen["scarce"]:
-            basket = [(SCARCE, 1), *basket]
-        if chosen["own"]:
-            basket = [(self.own, 1)]
-        contact = CONTACT if chosen["contact"] else None
-        order = self._note(client.place(customer, basket, card, contact, self._key()))
-        self._repeat(client, order, chosen["repeat"], chosen["other_body"])
-        if order.outcome == "ok" and chosen["cancel_at_once"]:
-            self._note(client.cancel(customer, order.answer["order_id"], self._key()))
-        earlier = self._orders[int(pick * len(self._orders))] if self._orders else None
-        if earlier and chosen["cancel_later"]:
+        wish = Wish.of(self._chance)
+        basket = [(self.own, 1)] if "own" in wish.follow else wish.basket
+        contact = CONTACT if "contact" in wish.follow else None
+        order = self._note(client.place(wish.customer, basket, wish.card, contact, self._key()))
+        if order.outcome == "ok":
+            self._follow_up(client, order, wish)
+        earlier = self._orders[int(wish.pick * len(self._orders))] if self._orders else None
+        if earlier and "cancel_later" in wish.follow:
             self._note(client.cancel(earlier.request["caller"], earlier.answer["order_id"], self._key()))
-        if earlier and chosen["refund_part"]:
-            self._note(client.refund_part(earlier.answer["order_id"], 50 + int(pick * 200), self._key()))
+        if earlier and "refund_part" in wish.follow:
+            self._note(client.refund_part(earlier.answer["order_id"], 50 + int(wish.pick * 200), self._key()))
         if order.outcome == "ok":
             self._orders.append(order)
-        if chosen["receive"]:
-            self._note(client.receive(sku, FEW if sku == SCARCE else 20, self._key()))
-        if chosen["correct"]:
-            self._note(client.correct(sku, quantity, self._key()))
-        if chosen["retire"]:
-            self._retired = not self._retired
-            self._note(client.retire(self.own) if self._retired else client.price(self.own, 300))
+        self._keep_shop(client, wish)
 
-    def _repeat(self, client: RecordedClient, order: Operation, same: bool, other: bool) -> None:
-        """The request once more, as a customer sends it who presses twice; and another one under its key."""
-        if order.outcome != "ok":
-            return
+    def _follow_up(self, client: RecordedClient, order: Operation, wish: "Wish") -> None:
+        """The request once more, as after a double click; another one under its key; a cancellation."""
         asked = order.request
         lines = [(line["sku"], line["quantity"]) for line in asked["body"]["lines"]]
-        arguments = asked["caller"], lines, asked["body"]["card"], asked["body"]["contact"], order.subject
-        if same:
-            self._note(client.place(*arguments))
-        if other:
-            more = [(sku, quantity + 1) for sku, quantity in lines]
-            self._note(client.place(arguments[0], more, *arguments[2:]))
+        rest = asked["body"]["card"], asked["body"]["contact"], order.subject
+        if "repeat" in wish.follow:
+            self._note(client.place(asked["caller"], lines, *rest))
+        if "other_body" in wish.follow:
+            self._note(client.place(asked["caller"], [(sku, quantity + 1) for sku, quantity in lines], *rest))
+        if "cancel_at_once" in wish.follow:
+            self._note(client.cancel(asked["caller"], order.answer["order_id"], self._key()))
+
+    def _keep_shop(self, client: RecordedClient, wish: "Wish") -> None:
+        """What operators do: receive and correct stock, retire a product and list it again."""
+        if "receive" in wish.follow:
+            self._note(client.receive(wish.sku, FEW if wish.sku == SCARCE else 20, self._key()))
+        if "correct" in wish.follow:
+            self._note(client.correct(wish.sku, wish.correction, self._key()))
+        if "retire" in wish.follow:
+            self._retired = not self._retired
+            self._note(client.retire(self.own) if self._retired else client.price(self.own, OWN_PRICE))
 
     def _key(self) -> str:
         self._sent += 1
-        return f"{self._load._name}-{self.number}-{self._sent}"
+        return f"{self._name}-{self.number}-{self._sent}"
 
     def _note(self, operation: Operation) -> Operation:
-        self._load.operations.append(operation)
+        self._operations.append(operation)
         return operation
+
+
+@dataclass(frozen=True)
+class Wish:
+    """The choices of one step; `follow` has keys of SHARES, and `pick`, from 0 to 1, chooses an earlier order."""
+
+    customer: str
+    card: str
+    basket: list[tuple[str, int]]
+    follow: frozenset[str]
+    pick: float
+    sku: str
+    correction: int
+
+    @classmethod
+    def of(cls, chance: Random) -> "Wish":
+        follow = frozenset(name for name, share in SHARES.items() if chance.random() < share)
+        basket = chance.choice(BASKETS)
+        return cls(
+            chance.choice(CUSTOMERS),
+            chance.choice(CARDS),
+            [(SCARCE, 1), *basket] if "scarce" in follow else list(basket),
+            follow,
+            chance.random(),
+            chance.choice(list(PRICES)),
+            chance.choice((-3, -2, -1, 1, 2, 3)),
+        )

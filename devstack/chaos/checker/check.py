@@ -12,7 +12,7 @@ from devstack.chaos.checker.money import money
 from devstack.chaos.checker.operators import operators
 from devstack.chaos.checker.order_per_key import order_per_key
 from devstack.chaos.checker.parked import parked
-from devstack.chaos.checker.read_model import read_model
+from devstack.chaos.checker.read_side import read_side
 from devstack.chaos.checker.recovery import recovery
 from devstack.chaos.checker.stock import stock
 from devstack.chaos.checker.terminal import terminal
@@ -27,7 +27,7 @@ VERDICTS: tuple[Callable[[Evidence], Verdict], ...] = (
     effects,
     order_per_key,
     terminal,
-    read_model,
+    read_side,
     audit,
     drained,
     parked,

@@ -1,9 +1,10 @@
 """Commands: each acknowledged one has its events once, and no refused one has any."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 from uuid import UUID
 
 from eventsourcing.persistence import StoredEvent
@@ -13,9 +14,12 @@ from devstack.chaos.history import Operation
 from devstack.chaos.verdict import COUNTED, DUPLICATED, INDETERMINATE, LOST, OK, RECOVERED, UNEXPECTED, Offence, Verdict
 from inventory_service.stock import StockItem
 from order_service.order import Order
+from order_service.product import Product
 from ordersaga.store.topics import mapper
 from payment_service.payment import Payment
 
+Thing = TypeVar("Thing")
+Key = TypeVar("Key", bound=Hashable)
 QUESTION = "Has every acknowledged command its events, no refused one any, and no idempotency key two effects?"
 RECORDS = {
     "place_order": ("order_service", Order.Placed.TOPIC),
@@ -24,7 +28,10 @@ RECORDS = {
     "correct_stock": ("inventory_service", StockItem.Corrected.TOPIC),
     "refund_part": ("payment_service", Payment.PartRequested.TOPIC),
 }
-"""Kind of command -> the database and the event that it records. Other kinds may record nothing when repeated."""
+"""Kind of command -> the database and the event that it records."""
+PRICE_LIST = ("price", "retire")
+"""Kinds of commands that record nothing when it is so already."""
+STATES = {None: "not there", True: "retired", False: "sold"}
 
 DIRECT_EVENTS = """
 select originator_id, originator_version, topic, state, correlation_id, actor from stored_events
@@ -55,46 +62,65 @@ def commands(evidence: Evidence) -> Verdict:
         topics = [topic for place, topic in RECORDS.values() if place == database]
         rows = evidence.rows(database, DIRECT_EVENTS, topics=topics, callers=evidence.callers)
         events += map(DirectEvent.of, rows)
-    cancelled = {str(order.id) for order in evidence.books.orders if order.state == "cancelled"}
     keys = {row.key for name in evidence.publishing for row in evidence.rows(name, KEYS, callers=evidence.callers)}
-    return judge(evidence.operations, events, keys, cancelled)
+    cancelled = {str(order.id) for order in evidence.books.orders if order.state == "cancelled"}
+    retired = {product.sku: product.retired for product in evidence.all_of("order_service", Product, Product.Listed)}
+    return judge(evidence.operations, events, keys, cancelled, retired)
 
 
 def judge(
-    operations: Sequence[Operation], events: Iterable[DirectEvent], keys: Iterable[str], cancelled: Iterable[str]
+    operations: Sequence[Operation],
+    events: Iterable[DirectEvent],
+    keys: Collection[str],
+    cancelled: Collection[str] = (),
+    retired: Mapping[str, bool] = MappingProxyType({}),
 ) -> Verdict:
-    """`keys` are those under which an answer is stored, `cancelled` the ids of cancelled orders."""
-    counts = dict.fromkeys(COUNTED, 0)
-    offences: list[Offence] = []
-    found: Mapping[tuple[str, UUID], list[DirectEvent]] = group_by(events, lambda e: (e.topic, e.correlation_id))
-    stored, ended = set(keys), set(cancelled)
-    known = set()
-    for (kind, subject), same in group_by(operations, lambda o: (o.kind, o.subject)).items():
-        if kind not in RECORDS:
-            counts[same[-1].outcome if same[-1].outcome in counts else OK] += same[-1].outcome != "fail"
-            continue
-        known.add((RECORDS[kind][1], same[0].correlation_id))
-        word, detail = one(same, found.get((RECORDS[kind][1], same[0].correlation_id), []), stored, ended)
+    """`keys` are those under which an answer is stored, `cancelled` the ids of cancelled orders, `retired` says of each
+    product of the price list whether it is no longer sold."""
+    counts, offences = dict.fromkeys(COUNTED, 0), []
+    found = group_by(events, lambda event: (event.topic, event.correlation_id))
+    of_record = [operation for operation in operations if operation.kind in RECORDS]
+    for (kind, subject), same in group_by(of_record, lambda each: (each.kind, each.subject)).items():
+        word, detail = one(same, found.pop((RECORDS[kind][1], same[0].correlation_id), []), keys, cancelled)
         if word:
             counts[word] += 1
         if detail:
             offences.append(Offence(f"{kind} {subject}", detail))
-    for key, group in found.items():
-        if key not in known:
-            counts[UNEXPECTED] += len(group)
-            offences += [
-                Offence(f"{event.topic} of {event.aggregate_id}", "no command has asked for it") for event in group
-            ]
+    for event in (event for group in found.values() for event in group):
+        counts[UNEXPECTED] += 1
+        offences.append(Offence(f"{event.topic} of {event.aggregate_id}", "no command has asked for it"))
+    for word, offence in of_price_list(operations, retired):
+        counts[word] += 1
+        offences += [offence] if word == LOST else []
     return Verdict("commands", QUESTION, counts, offences)
 
 
+def of_price_list(operations: Sequence[Operation], retired: Mapping[str, bool]) -> Iterator[tuple[str, Offence]]:
+    """The last command about each product decides whether it is sold.
+
+    These commands have no idempotency key: an attempt without an answer may take effect after a later command, so that
+    a product with such an attempt is not judged.
+    """
+    for sku, same in group_by((each for each in operations if each.kind in PRICE_LIST), product_of).items():
+        done = [operation for operation in same if operation.outcome == "ok"]
+        if not done or any(operation.attempts > 1 or operation.outcome == "indeterminate" for operation in same):
+            continue
+        wanted, is_so = done[-1].request["facts"]["retired"], retired.get(sku)
+        detail = f"{done[-1].kind} was acknowledged last; on the price list: {STATES[is_so]}"
+        yield OK if is_so == wanted else LOST, Offence(f"product {sku}", detail)
+
+
+def product_of(operation: Operation) -> str:
+    return str(operation.request["facts"]["sku"])
+
+
 def one(
-    same: Sequence[Operation], events: Sequence[DirectEvent], keys: set[str], cancelled: set[str]
+    same: Sequence[Operation], events: Sequence[DirectEvent], keys: Collection[str], cancelled: Collection[str]
 ) -> tuple[str, str]:
     """The word for the commands of one key, and what is wrong with them; no word when all were refused."""
     done = [operation for operation in same if operation.outcome == "ok"]
     asked = done[0] if done else same[0]
-    of = f"{', '.join(str(event.aggregate_id) for event in events)}"
+    of = ", ".join(str(event.aggregate_id) for event in events)
     if len(events) > 1:
         return DUPLICATED, f"took effect {len(events)} times: {of}"
     if len({operation.answer.get("order_id") for operation in done}) > 1:
@@ -117,27 +143,29 @@ def one(
 
 def contradiction(asked: Operation, event: DirectEvent) -> str:
     """What the event says otherwise than the command; empty when it says the same."""
-    content, facts = event.content, asked.request["facts"]
-    if asked.kind == "place_order":
-        wanted = {line["sku"]: line["quantity"] for line in asked.request["body"]["lines"]}
-        got = {line["sku"]: line["quantity"] for line in content.lines}
-        named = asked.answer.get("order_id", str(event.aggregate_id))
-        return (
-            ""
-            if (wanted, named) == (got, str(event.aggregate_id))
-            else f"{wanted} asked, {event.aggregate_id} has {got}"
-        )
-    if asked.kind == "cancel":
-        return (
-            "" if facts["order_id"] == str(event.aggregate_id) else f"order {event.aggregate_id} was cancelled instead"
-        )
-    name = "amount" if asked.kind == "refund_part" else "quantity"
-    found = getattr(content, name)
-    return "" if found == facts[name] else f"{facts[name]} asked, {found} recorded"
+    wanted, got = CONTENTS[asked.kind](asked, event)
+    return "" if wanted == got else f"{wanted} was asked for, {got} is recorded"
 
 
-def group_by(things: Iterable[Any], key: Any) -> dict[Any, list[Any]]:
-    groups: dict[Any, list[Any]] = defaultdict(list)
+def order(asked: Operation, event: DirectEvent) -> tuple[object, object]:
+    wanted = {line["sku"]: line["quantity"] for line in asked.request["body"]["lines"]}
+    got = {line["sku"]: line["quantity"] for line in event.content.lines}
+    placed = str(event.aggregate_id)
+    return (asked.answer.get("order_id", placed), wanted), (placed, got)
+
+
+CONTENTS: Mapping[str, Callable[[Operation, DirectEvent], tuple[object, object]]] = {
+    "place_order": order,
+    "cancel": lambda asked, event: (asked.request["facts"]["order_id"], str(event.aggregate_id)),
+    "receive_stock": lambda asked, event: (asked.request["facts"]["quantity"], event.content.quantity),
+    "correct_stock": lambda asked, event: (asked.request["facts"]["quantity"], event.content.quantity),
+    "refund_part": lambda asked, event: (asked.request["facts"]["amount"], event.content.amount),
+}
+"""Kind of command -> the same thing as the command and as the event has it."""
+
+
+def group_by(things: Iterable[Thing], key: Callable[[Thing], Key]) -> dict[Key, list[Thing]]:
+    groups: dict[Key, list[Thing]] = defaultdict(list)
     for thing in things:
         groups[key(thing)].append(thing)
     return groups

@@ -12,7 +12,7 @@ from psycopg.rows import namedtuple_row
 from devstack.chaos.checker.refused import PARKED, UNDELIVERABLE, Refused, keys_of
 from devstack.chaos.history import Operation
 from devstack.chaos.stage import Stage
-from devstack.demo.books import Books, read_books
+from devstack.demo.books import Books, Kind, all_of, read_books
 from ordersaga.cli.app import Application
 
 
@@ -89,6 +89,11 @@ class Evidence:
     def publishing(self) -> list[str]:
         """The databases with an outbox."""
         return [service.name for service in self.application.with_outbox]
+
+    def all_of(self, database: str, kind: type[Kind], created: type[Any]) -> list[Kind]:
+        """Every aggregate of a kind; `created` is its first event."""
+        with psycopg.connect(self.urls[database], autocommit=True) as connection:
+            return list(all_of(connection, kind, created))
 
     def rows(self, database: str, query: str, **parameters: object) -> list[Any]:
         """The rows as named tuples."""

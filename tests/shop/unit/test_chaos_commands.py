@@ -92,3 +92,18 @@ def test_a_command_without_an_answer_is_recovered_when_it_is_there_and_else_inde
     assert there.is_good
     assert absent.is_good
     assert asked_again.is_good
+
+
+def priced(number: int, kind: str, attempts: int = 1) -> Operation:
+    request = {"caller": "ann", "facts": {"sku": "tea", "retired": kind == "retire"}}
+    return Operation(number, "t", kind, f"p{number}", request, 0, attempts=attempts, outcome="ok")
+
+
+def test_an_acknowledged_retirement_that_is_not_on_the_price_list_is_lost() -> None:
+    found = judge([priced(1, "price"), priced(2, "retire")], [], (), (), {"tea": False})
+    assert (offending(found), found.counts["lost"]) == (["product tea"], 1)
+    assert judge([priced(1, "price"), priced(2, "retire")], [], (), (), {"tea": True}).is_good
+
+
+def test_a_product_with_an_attempt_that_may_take_effect_later_is_not_judged() -> None:
+    assert judge([priced(1, "price", attempts=2), priced(2, "retire")], [], (), (), {"tea": False}).is_good

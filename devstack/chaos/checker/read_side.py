@@ -1,4 +1,4 @@
-"""Read model: it is equal to the fold of the stores; what `projections rebuild --dry-run` finds."""
+"""Read side: it is equal to the fold of the stores; what `projections rebuild --dry-run` finds."""
 
 from collections.abc import Iterable
 
@@ -8,21 +8,21 @@ from ordersaga.readside.read_side import ReadSide
 from ordersaga.readside.rebuild.findings import RebuildFinding
 from ordersaga.readside.rebuild.rebuild import Rebuild
 
-QUESTION = "Is the read model equal to the fold of the event stores?"
+QUESTION = "Is the read side equal to the fold of the event stores?"
 PATIENCE = 5.0
 WORDS = {"missing": LOST, "unexpected": UNEXPECTED, "differs": UNEXPECTED}
 
 
-def read_model(evidence: Evidence) -> Verdict:
+def read_side(evidence: Evidence) -> Verdict:
     found: list[RebuildFinding] = []
-    read_side = evidence.application.read_side
-    assert isinstance(read_side, ReadSide)
-    result = Rebuild(read_side, evidence.urls, found.append, dry_run=True, patience=PATIENCE).run()
+    service = evidence.application.read_side
+    assert isinstance(service, ReadSide)
+    result = Rebuild(service, evidence.urls, found.append, dry_run=True, patience=PATIENCE).run()
     return judge(found, result.messages, evidence.excused)
 
 
 def judge(findings: Iterable[RebuildFinding], messages: int, expected: frozenset[str] = frozenset()) -> Verdict:
-    """Messages in `expected` are parked on purpose, so the read model lacks them."""
+    """Messages in `expected` are parked on purpose, so the read side lacks them."""
     counts = {OK: messages, LOST: 0, UNEXPECTED: 0}
     offences = []
     for finding in findings:
@@ -30,4 +30,4 @@ def judge(findings: Iterable[RebuildFinding], messages: int, expected: frozenset
             counts[WORDS[finding.kind]] += 1
             row = " ".join(str(value) for value in finding.row.values())
             offences.append(Offence(f"{finding.table} {row}", str(finding)))
-    return Verdict("read model", QUESTION, counts, offences)
+    return Verdict("read side", QUESTION, counts, offences)
