@@ -3,6 +3,7 @@
 import signal
 import subprocess
 from collections.abc import Sequence
+from pathlib import Path
 from urllib.parse import quote
 
 from devstack import children, ports
@@ -12,8 +13,10 @@ from devstack.records import Records
 from devstack.servers.rabbitmq_install import epmd_program, server_program
 from devstack.servers.rabbitmq_users import VHOST, definitions, password
 from devstack.state import State
+from ordersaga.cli.errors import Failed
 
 START_SECONDS = 120
+CONTROL_SECONDS = 60
 METRICS = "rabbitmq metrics"
 ADVANCED = "[{rabbit, [{quorum_tick_interval, 1000}]}].\n"
 """Milliseconds between two reports of a quorum queue's length; 5 s by default."""
@@ -191,6 +194,18 @@ class RabbitMQ:
         if ports.answers(port):
             command = [epmd_program(), "-port", str(port), "-kill"]
             subprocess.run(command, capture_output=True, check=False, timeout=10)
+
+    def control(self, *command: str) -> str:
+        """Run a command of `rabbitmqctl` on the node. Returns what it prints. Raises Failed."""
+        environment = self._environment()
+        program = Path(server_program()).with_name("rabbitmqctl")
+        full = [str(program), "-n", environment["RABBITMQ_NODENAME"], *command]
+        done = subprocess.run(
+            full, env=environment, capture_output=True, text=True, check=False, timeout=CONTROL_SECONDS
+        )
+        if done.returncode:
+            raise Failed(f"rabbitmqctl {' '.join(command)}: {(done.stderr or done.stdout).strip()}")
+        return done.stdout
 
     def kill(self) -> None:
         """SIGKILL to the node, as a crash would."""

@@ -1,0 +1,125 @@
+"""Exploration: arms one failpoint after the other under the orders of its entry, heals, judges, and reports."""
+
+import json
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from traceback import format_exception_only
+
+from devstack.chaos.checker.check import check
+from devstack.chaos.checker.settle import settle
+from devstack.chaos.explorer.mix import Mix
+from devstack.chaos.explorer.places import REBUILD
+from devstack.chaos.explorer.product import Entry
+from devstack.chaos.explorer.provocations import PROVOCATIONS
+from devstack.chaos.explorer.quiet import await_quiet, judge
+from devstack.chaos.explorer.stage import ExplorerStage
+from devstack.chaos.history import read
+from devstack.chaos.verdict import Verdict
+
+REACHED_SECONDS = 40
+QUIET_SECONDS = 90
+"""An attempt at a parked message that was killed may be made again after 60 s."""
+SETTLE_SECONDS = 120
+REPORT = "entries.jsonl"
+
+
+@dataclass
+class Explored:
+    """What came of one entry; it is good when its failpoint was reached and nothing is wrong afterwards."""
+
+    entry: Entry
+    reached: bool = False
+    wrong: list[str] = field(default_factory=list)
+    orders: list[str] = field(default_factory=list)
+    seconds: float = 0
+
+    @property
+    def is_good(self) -> bool:
+        return self.reached and not self.wrong
+
+    def __str__(self) -> str:
+        said = [] if self.reached else ["the failpoint was not reached"]
+        return f"{self.entry}: {'; '.join([*said, *self.wrong]) or 'good'}, {self.seconds:.1f} s"
+
+
+class Exploration:
+    """Runs entries on one stage; the report has a line for each as soon as it is over."""
+
+    def __init__(self, explorer: ExplorerStage, report: Path) -> None:
+        self._explorer = explorer
+        self._report = report
+
+    def run(self, entries: Sequence[Entry], say: Callable[[Explored], None]) -> list[Explored]:
+        done = []
+        for entry in entries:
+            explored = self.explore(entry)
+            done.append(explored)
+            append(self._report, explored)
+            say(explored)
+        return done
+
+    def explore(self, entry: Entry) -> Explored:
+        explored, began = Explored(entry), time.monotonic()
+        mix = Mix(self._explorer)
+        try:
+            self._break(entry, mix, explored)
+        except Exception as error:  # noqa: BLE001 - the other entries go on
+            explored.wrong.append("".join(format_exception_only(error)).strip())
+        finally:
+            self._explorer.arming.disarm(entry)
+        try:
+            self._check(mix, explored)
+        except Exception as error:  # noqa: BLE001
+            explored.wrong.append("".join(format_exception_only(error)).strip())
+        explored.seconds = round(time.monotonic() - began, 1)
+        return explored
+
+    def _break(self, entry: Entry, mix: Mix, explored: Explored) -> None:
+        """The orders and the provocation, until both are over and the failpoint was reached."""
+        explorer = self._explorer
+        explorer.refuse(0.5)
+        explorer.arming.arm(entry)
+        with ThreadPoolExecutor(1, "provocation") as thread:
+            provoking = thread.submit(PROVOCATIONS[entry.provocation], explorer, entry)
+            mix.begin()
+            explored.reached = explorer.arming.await_reached(entry, REACHED_SECONDS)
+            self._start_again(entry)
+            mix.wait()
+            self._start_again(entry)
+            provoking.result()
+
+    def _start_again(self, entry: Entry) -> None:
+        """Without the pause that grows with each death of a process."""
+        if entry.process != REBUILD:
+            self._explorer.stage.stack.supervisor.release(entry.process)
+
+    def _check(self, mix: Mix, explored: Explored) -> None:
+        explored.wrong += await_quiet(self._explorer, mix.orders, QUIET_SECONDS)
+        mix.resolve()
+        explored.wrong += await_quiet(self._explorer, mix.orders, QUIET_SECONDS)
+        explored.orders = mix.orders
+        explored.wrong += [f"{offence.subject}: {offence.detail}" for offence in judge(self._explorer, mix.orders)]
+        left = [operation for operation in mix.operations if operation.outcome == "indeterminate"]
+        explored.wrong += [f"{each.kind} {each.subject} has no answer to the end: {each.error}" for each in left]
+
+    def verdicts(self, say: Callable[[str], None]) -> list[Verdict]:
+        """The whole check, over everything that this stage has seen."""
+        say("Checking everything.")
+        settle(self._explorer.stage, SETTLE_SECONDS, say=say)
+        return check(self._explorer.stage, read(self._explorer.history.path))
+
+
+def append(report: Path, explored: Explored) -> None:
+    with report.open("a") as file:
+        file.write(json.dumps({**asdict(explored), "good": explored.is_good}) + "\n")
+
+
+def explored_before(report: Path) -> dict[Entry, bool]:
+    """Entry -> whether it was good when it was explored last."""
+    if not report.exists():
+        return {}
+    lines: list[Mapping[str, object]] = [json.loads(line) for line in report.open()]
+    return {Entry(**line["entry"]): bool(line["good"]) for line in lines}  # type: ignore[arg-type]

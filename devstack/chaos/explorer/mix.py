@@ -1,0 +1,114 @@
+"""Mix: the orders of one entry, one for each way in which a saga goes, all at the same time."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from uuid import UUID
+
+from devstack.chaos.client import RecordedClient
+from devstack.chaos.explorer.stage import CUP, REFUSED, TEA, ExplorerStage
+from devstack.chaos.history import Operation
+from devstack.demo.shop import ServiceRefused
+
+CUSTOMER = "explorer-ann"
+SLOW = "pm_sim_delay_800"
+"""Charged at once and answered late: the order can be cancelled, or its deadline pass, meanwhile."""
+CONFIRMED_SECONDS = 30
+POLL_SECONDS = 0.1
+PASS = "update deadlines set due_at = now() where aggregate_id = %s"
+
+
+class Mix:
+    """`begin` it, `wait` for its end; then `orders` has the ids of those that were placed."""
+
+    def __init__(self, explorer: ExplorerStage) -> None:
+        self._explorer = explorer
+        self.operations: list[Operation] = []
+        scenarios: tuple[Callable[[RecordedClient], None], ...] = (
+            self.paid,
+            self.declined,
+            self.out_of_stock,
+            self.cancelled_at_once,
+            self.timed_out,
+            self.refunded_in_part,
+            self.cancelled_later,
+            self.parked,
+            self.restocked,
+        )
+        self._scenarios = scenarios
+        self._threads = ThreadPoolExecutor(len(scenarios), "mix")
+        self._running: list[Future[None]] = []
+
+    def begin(self) -> None:
+        self._running = [self._threads.submit(each, self._client()) for each in self._scenarios]
+
+    def wait(self) -> None:
+        """Raises what a scenario raised."""
+        self._threads.shutdown()
+        for each in self._running:
+            each.result()
+
+    @property
+    def orders(self) -> list[str]:
+        placed = [each for each in self.operations if each.kind == "place_order" and each.outcome == "ok"]
+        return [each.answer["order_id"] for each in placed]
+
+    def resolve(self) -> None:
+        """Ask again for what had no answer: is it done after all?"""
+        client = self._client()
+        for operation in self.operations:
+            if operation.outcome == "indeterminate":
+                client.ask_again(operation)
+
+    def _client(self) -> RecordedClient:
+        return RecordedClient.of(self._explorer.stage, self._explorer.history)
+
+    def _place(self, client: RecordedClient, *lines: tuple[str, int], card: str = "pm_card_visa") -> str:
+        """The id of the order; empty without an answer."""
+        operation = client.place(CUSTOMER, lines, card)
+        self.operations.append(operation)
+        return str(operation.answer.get("order_id", ""))
+
+    def paid(self, client: RecordedClient) -> None:
+        self._place(client, (TEA, 1), (CUP, 2))
+
+    def declined(self, client: RecordedClient) -> None:
+        self._place(client, (CUP, 1), card="pm_card_chargeDeclined")
+
+    def out_of_stock(self, client: RecordedClient) -> None:
+        self._place(client, (TEA, 1), (CUP, 9_999))
+
+    def cancelled_at_once(self, client: RecordedClient) -> None:
+        if order := self._place(client, (TEA, 2), card=SLOW):
+            self.operations.append(client.cancel(CUSTOMER, order))
+
+    def timed_out(self, client: RecordedClient) -> None:
+        if order := self._place(client, (TEA, 1), card=SLOW):
+            self._explorer.execute("order_service", PASS, order)
+
+    def refunded_in_part(self, client: RecordedClient) -> None:
+        if (order := self._place(client, (CUP, 3))) and self._await_confirmed(order):
+            self.operations.append(client.refund_part(order, 100))
+
+    def cancelled_later(self, client: RecordedClient) -> None:
+        if (order := self._place(client, (TEA, 1))) and self._await_confirmed(order):
+            self.operations.append(client.cancel(CUSTOMER, order))
+
+    def parked(self, client: RecordedClient) -> None:
+        self._place(client, (REFUSED, 1))
+
+    def restocked(self, client: RecordedClient) -> None:
+        self.operations.append(client.receive(TEA, 3))
+
+    def _await_confirmed(self, order: str) -> bool:
+        """False when it does not end in time, or otherwise: the stack may be the worse for its failpoint."""
+        shop, end = self._explorer.stage.scene.make_shop(), time.monotonic() + CONFIRMED_SECONDS
+        while time.monotonic() < end:
+            try:
+                state = shop.order_of(CUSTOMER, UUID(order))["state"]
+            except (ServiceRefused, OSError):
+                state = "placed"
+            if state != "placed":
+                return bool(state == "confirmed")
+            time.sleep(POLL_SECONDS)
+        return False

@@ -1,0 +1,177 @@
+"""Provocations: what is done beside the orders of an entry, so that its failpoint is passed; each heals what it did."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
+from typing import TypeVar
+
+import pika
+import requests
+
+from devstack.chaos.explorer.product import Entry
+from devstack.chaos.explorer.stage import ExplorerStage
+from devstack.chaos.faults.target import send
+from devstack.processes import PROCESSES
+from devstack.servers.rabbitmq import RabbitMQ
+from devstack.state import IMPORT_PATH, ROOT
+from ordersaga.broker.topology import EVENTS
+from ordersaga.cli.app import PROVISIONER
+from ordersaga.runtime.failpoints import VARIABLE
+from ordersaga.runtime.settings import url_variable
+
+Found = TypeVar("Found")
+POLL_SECONDS = 0.1
+LIMIT_SECONDS = 40
+REBUILD_SECONDS = 90
+FULL = "explorer-full"
+REFUSED_CONTRACT = "orders.order_placed.*"
+SILENT = "inventory_service.0"
+ACTIONS = ("hold", "release", "retry")
+
+
+def nothing(explorer: ExplorerStage, entry: Entry) -> None:
+    """The orders are enough."""
+
+
+def refuse_longer(explorer: ExplorerStage, entry: Entry) -> None:
+    """The first retries of the parked message fail too."""
+    explorer.refuse(2.5)
+
+
+def restart(explorer: ExplorerStage, entry: Entry) -> None:
+    """Told to stop, the process is started again."""
+    send(explorer.stage, entry.process, signal.SIGTERM)
+    until(lambda: explorer.stage.scene.records.find(entry.process) is not None)
+    explorer.stage.stack.supervisor.release(entry.process)
+
+
+AGE_OUTBOX = """
+update outbox set time = time - interval '2 days' where position in (select position from outbox, relay_cursor
+    where pg_visible_in_snapshot(outbox.xid, published) and time < now() - interval '30 seconds'
+    order by position limit 300) returning 1
+"""
+OLD_KEYS = """
+insert into idempotency_keys (caller, key, request_hash, status, headers, body, created_at)
+select 'explorer', gen_random_uuid(), ''::bytea, 200, '{}', '', now() - interval '60 days'
+from generate_series(1, 5) returning 1
+"""
+
+
+def old_rows(explorer: ExplorerStage, entry: Entry) -> None:
+    """There are rows beyond their retention; a process looks for them when it starts."""
+    [database] = next(process for process in PROCESSES if process.name == entry.process).databases
+    explorer.execute(database, AGE_OUTBOX if entry.process.endswith("-relay") else OLD_KEYS)
+    restart(explorer, entry)
+
+
+def full_queue(explorer: ExplorerStage, entry: Entry) -> None:
+    """A queue that takes nothing is bound for the placed orders, until one was refused."""
+    with full(explorer):
+        until(lambda: refused(explorer) or explorer.arming.is_reached(entry))
+
+
+def refused(explorer: ExplorerStage) -> bool:
+    return bool(explorer.execute("order_service", "select 1 from undeliverable limit 1"))
+
+
+@contextmanager
+def full(explorer: ExplorerStage) -> Iterator[None]:
+    url = explorer.stage.stack.environments.amqp_url(PROVISIONER)
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare(FULL, durable=True, arguments={"x-max-length": 0, "x-overflow": "reject-publish"})
+        channel.queue_bind(FULL, EVENTS, routing_key=f"{REFUSED_CONTRACT}.*")
+        try:
+            yield
+        finally:
+            channel.queue_delete(FULL)
+
+
+def silent_queue(explorer: ExplorerStage, entry: Entry) -> None:
+    """A quorum queue gives no answer until the relay publishes around it; then it has to catch up."""
+    with suspended(explorer):
+        until(lambda: detached(explorer) or explorer.arming.is_reached(entry))
+    until(lambda: not detached(explorer))
+
+
+def detached(explorer: ExplorerStage) -> bool:
+    return bool(explorer.execute("order_service", "select 1 from detached_queues limit 1"))
+
+
+@contextmanager
+def suspended(explorer: ExplorerStage) -> Iterator[None]:
+    broker = RabbitMQ(explorer.stage.scene.state, explorer.stage.scene.records)
+    process = f'whereis(list_to_atom("ordersaga_{SILENT}"))'
+    broker.control("eval", f"sys:suspend({process}).")
+    try:
+        yield
+    finally:
+        broker.control("eval", f"sys:resume({process}).")
+
+
+def operate(explorer: ExplorerStage, entry: Entry) -> None:
+    """An operator holds the parked message, releases and retries it; what has no answer is done again."""
+    explorer.refuse(3)
+    message = until(lambda: explorer.execute("inventory_service", "select message_id from parked_messages limit 1"))
+    for action in ACTIONS:
+        until(partial(acted, explorer, f"/parked/{message[0][0]}/{action}"))
+
+
+def acted(explorer: ExplorerStage, path: str) -> bool:
+    """Whether there is an answer that is not 5xx: the message may have gone meanwhile (404)."""
+    try:
+        return explorer.post("inventory-api", path, {"reason": "exploration"}).status_code < 500
+    except requests.RequestException:
+        return False
+
+
+def rebuild(explorer: ExplorerStage, entry: Entry) -> None:
+    """The read side is rebuilt while orders come; if that failed, once more, and that must do.
+
+    Raises RuntimeError when the second rebuild fails.
+    """
+    armed = {VARIABLE: str(explorer.arming.file(entry.process))}
+    first = run_rebuild(explorer, armed)
+    if first.returncode and (second := run_rebuild(explorer, {})).returncode:
+        raise RuntimeError(f"The rebuild after one that failed fails too: {second.stdout}{second.stderr}")
+
+
+def run_rebuild(explorer: ExplorerStage, more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    urls = explorer.stage.stack.environments.owner_urls()
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PYTHONPATH": IMPORT_PATH,
+        **{url_variable(name): url for name, url in urls.items()},
+        **more,
+    }
+    command = [sys.executable, "-P", "-m", "ordersaga.cli", "--app", "shop:services", "projections", "rebuild"]
+    return subprocess.run(
+        command, env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=REBUILD_SECONDS
+    )
+
+
+PROVOCATIONS: Mapping[str, Callable[[ExplorerStage, Entry], None]] = {
+    "": nothing,
+    "refuse longer": refuse_longer,
+    "restart": restart,
+    "old rows": old_rows,
+    "full queue": full_queue,
+    "silent queue": silent_queue,
+    "operate": operate,
+    "rebuild": rebuild,
+}
+
+
+def until(ask: Callable[[], Found], seconds: float = LIMIT_SECONDS) -> Found:
+    """What `ask` returns once that is true. Raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while not (found := ask()):
+        if time.monotonic() > end:
+            raise TimeoutError(f"not within {seconds:.0f} s: {ask}")
+        time.sleep(POLL_SECONDS)
+    return found
