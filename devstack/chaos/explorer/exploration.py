@@ -121,5 +121,5 @@ def explored_before(report: Path) -> dict[Entry, bool]:
     """Entry -> whether it was good when it was explored last."""
     if not report.exists():
         return {}
-    lines: list[Mapping[str, object]] = [json.loads(line) for line in report.open()]
+    lines: list[Mapping[str, object]] = [json.loads(line) for line in report.read_text().splitlines()]
     return {Entry(**line["entry"]): bool(line["good"]) for line in lines}  # type: ignore[arg-type]

@@ -22,7 +22,8 @@ class Entry:
 
     @property
     def armed(self) -> Armed:
-        return Armed(self.point, self.action, seconds=STALL_SECONDS)
+        stalls = self.action == "stall"
+        return Armed(self.point, self.action, seconds=STALL_SECONDS) if stalls else Armed(self.point, self.action)
 
     @property
     def provocation(self) -> str:
@@ -39,8 +40,9 @@ def product(every_process: bool = False) -> list[Entry]:
 
 
 def entries(every_process: bool) -> Iterator[Entry]:
-    for number, (point, place) in enumerate(PLACES.items()):
-        for turn, action in enumerate(ACTIONS):
+    """Action by action, so that a shard has as many of each."""
+    for turn, action in enumerate(ACTIONS):
+        for number, (point, place) in enumerate(PLACES.items()):
             one = place.processes[(number + turn) % len(place.processes)]
             for process in place.processes if every_process else (one,):
                 yield Entry(point, action, process)
