@@ -9,6 +9,7 @@ from pathlib import Path
 from traceback import format_exception_only
 
 from devstack.chaos.checker.check import check
+from devstack.chaos.checker.recovery import recover
 from devstack.chaos.checker.settle import settle
 from devstack.chaos.explorer.mix import Mix
 from devstack.chaos.explorer.places import REBUILD
@@ -108,6 +109,7 @@ class Exploration:
     def verdicts(self, say: Callable[[str], None]) -> list[Verdict]:
         """The whole check, over everything that this stage has seen."""
         say("Checking everything.")
+        recover(self._explorer.stage, self._explorer.history, SETTLE_SECONDS)
         settle(self._explorer.stage, SETTLE_SECONDS, say=say)
         return check(self._explorer.stage, read(self._explorer.history.path))
 
