@@ -84,7 +84,7 @@ class Exploration:
         explorer.refuse(0.5)
         explorer.arming.arm(entry)
         with ThreadPoolExecutor(1, "provocation") as thread:
-            provoking = thread.submit(PROVOCATIONS[entry.provocation], explorer, entry)
+            provoking = thread.submit(PROVOCATIONS[entry.provocation], explorer, entry, mix)
             mix.begin()
             explored.reached = explorer.arming.await_reached(entry, REACHED_SECONDS)
             self._start_again(entry)

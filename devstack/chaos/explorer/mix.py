@@ -53,6 +53,15 @@ class Mix:
         placed = [each for each in self.operations if each.kind == "place_order" and each.outcome == "ok"]
         return [each.answer["order_id"] for each in placed]
 
+    def order_until(self, enough: Callable[[], bool], seconds: float) -> None:
+        """Place ordinary orders, one after the other, beside all else. Raises TimeoutError."""
+        client, end = self._client(), time.monotonic() + seconds
+        while not enough():
+            if time.monotonic() > end:
+                raise TimeoutError(f"orders had no effect within {seconds:.0f} s")
+            self.paid(client)
+            time.sleep(POLL_SECONDS)
+
     def resolve(self) -> None:
         """Ask again for what had no answer: is it done after all?"""
         client = self._client()

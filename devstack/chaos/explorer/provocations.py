@@ -13,6 +13,7 @@ from typing import TypeVar
 import pika
 import requests
 
+from devstack.chaos.explorer.mix import Mix
 from devstack.chaos.explorer.product import Entry
 from devstack.chaos.explorer.stage import ExplorerStage
 from devstack.chaos.faults.target import send
@@ -34,16 +35,16 @@ SILENT = "inventory_service.0"
 ACTIONS = ("hold", "release", "retry")
 
 
-def nothing(explorer: ExplorerStage, entry: Entry) -> None:
+def nothing(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """The orders are enough."""
 
 
-def refuse_longer(explorer: ExplorerStage, entry: Entry) -> None:
+def refuse_longer(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """The first retries of the parked message fail too."""
     explorer.refuse(2.5)
 
 
-def restart(explorer: ExplorerStage, entry: Entry) -> None:
+def restart(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """Told to stop, the process is started again."""
     send(explorer.stage, entry.process, signal.SIGTERM)
     until(lambda: explorer.stage.scene.records.find(entry.process) is not None)
@@ -62,17 +63,17 @@ from generate_series(1, 5) returning 1
 """
 
 
-def old_rows(explorer: ExplorerStage, entry: Entry) -> None:
+def old_rows(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """There are rows beyond their retention; a process looks for them when it starts."""
     [database] = next(process for process in PROCESSES if process.name == entry.process).databases
     explorer.execute(database, AGE_OUTBOX if entry.process.endswith("-relay") else OLD_KEYS)
-    restart(explorer, entry)
+    restart(explorer, entry, mix)
 
 
-def full_queue(explorer: ExplorerStage, entry: Entry) -> None:
+def full_queue(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """A queue that takes nothing is bound for the placed orders, until one was refused."""
     with full(explorer):
-        until(lambda: refused(explorer) or explorer.arming.is_reached(entry))
+        mix.order_until(lambda: refused(explorer) or explorer.arming.is_reached(entry), LIMIT_SECONDS)
 
 
 def refused(explorer: ExplorerStage) -> bool:
@@ -92,10 +93,10 @@ def full(explorer: ExplorerStage) -> Iterator[None]:
             channel.queue_delete(FULL)
 
 
-def silent_queue(explorer: ExplorerStage, entry: Entry) -> None:
+def silent_queue(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """A quorum queue gives no answer until the relay publishes around it; then it has to catch up."""
     with suspended(explorer):
-        until(lambda: detached(explorer) or explorer.arming.is_reached(entry))
+        mix.order_until(lambda: detached(explorer) or explorer.arming.is_reached(entry), LIMIT_SECONDS)
     until(lambda: not detached(explorer))
 
 
@@ -114,7 +115,7 @@ def suspended(explorer: ExplorerStage) -> Iterator[None]:
         broker.control("eval", f"sys:resume({process}).")
 
 
-def operate(explorer: ExplorerStage, entry: Entry) -> None:
+def operate(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """An operator holds the parked message, releases and retries it; what has no answer is done again."""
     explorer.refuse(3)
     message = until(lambda: explorer.execute("inventory_service", "select message_id from parked_messages limit 1"))
@@ -130,7 +131,7 @@ def acted(explorer: ExplorerStage, path: str) -> bool:
         return False
 
 
-def rebuild(explorer: ExplorerStage, entry: Entry) -> None:
+def rebuild(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """The read side is rebuilt while orders come; if that failed, once more, and that must do.
 
     Raises RuntimeError when the second rebuild fails.
@@ -155,7 +156,7 @@ def run_rebuild(explorer: ExplorerStage, more: Mapping[str, str]) -> subprocess.
     )
 
 
-PROVOCATIONS: Mapping[str, Callable[[ExplorerStage, Entry], None]] = {
+PROVOCATIONS: Mapping[str, Callable[[ExplorerStage, Entry, Mix], None]] = {
     "": nothing,
     "refuse longer": refuse_longer,
     "restart": restart,
