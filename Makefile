@@ -2,12 +2,14 @@
 PYTHON ?= python3
 PEERS ?= ../shared/peers
 AGAINST ?= HEAD
+SEED ?= 0
+COUNT ?= 10000
 VENV := .venv
 BIN := $(VENV)/bin
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-containers unit lint format chaos containers bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
+.PHONY: help test test-containers unit lint format chaos containers simulate bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
 
 help:  ## List these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +48,9 @@ chaos: $(VENV)/dev-stamp  ## Long torture runs on real servers
 
 containers: $(VENV)/dev-stamp  ## compose.yaml on a Docker engine: from nothing to nothing, and a cluster that loses nodes (ten minutes)
 	$(BIN)/python -m pytest tests/containers -rA --timeout=1800
+
+simulate: $(VENV)/dev-stamp  ## COUNT=10000 schedules from SEED=0 on, in a simulation of the servers (docs/SIMULATION.md)
+	$(BIN)/python -m tests.simulation --seed $(SEED) --count $(COUNT)
 
 bench: $(VENV)/dev-stamp  ## Every figure beside its reference of the same run (at most ten minutes; docs/BENCHMARKS.md)
 	$(BIN)/python -m benchmarks

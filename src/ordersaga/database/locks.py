@@ -50,12 +50,13 @@ BRIEFLY = "set local lock_timeout = '1s'"
 """Until the transaction ends, its statements wait for any lock no longer than this."""
 UNTIL_COMMIT = "select pg_advisory_xact_lock(%s, %s)"
 """Takes a lock, after waiting for it, until the transaction ends."""
+TRY_LOCK = "select pg_try_advisory_lock(%s, %s)"
 UNLOCK = "select pg_advisory_unlock(%s, %s)"
 
 
 def try_lock(connection: Connection[Any], lock: tuple[int, int]) -> bool:
     """Take a lock until the session ends. Returns False when another session holds it."""
-    row = connection.execute("select pg_try_advisory_lock(%s, %s)", lock).fetchone()
+    row = connection.execute(TRY_LOCK, lock).fetchone()
     assert row is not None
     return bool(row[0])
 

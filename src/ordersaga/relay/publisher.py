@@ -29,6 +29,8 @@ ROUTING_KEY_REASON = re.compile(r"access to topic '(.*)' in exchange '.*' refuse
 
 
 ExchangesOf = Callable[[Message], Sequence[str]]
+Copy = tuple[Message, str]
+"""A message and one of its exchanges."""
 
 
 def to_events(_: Message) -> Sequence[str]:
@@ -150,18 +152,20 @@ class Publisher:
             BrokerUnavailable: the connection was lost; messages in flight may or may not have been stored.
         """
         self._check()
-        channel, max_body_bytes = self._channel.channel_number, self._connection.max_body_bytes
         if exchanges_of or self._copies:
             copies = self._copied(messages, exchanges_of or to_events)
-            frames = (published(message, channel, max_body_bytes, exchange) for message, exchange in copies)
-            messages = [message for message, _ in copies]
         else:
-            frames = (published(message, channel, max_body_bytes) for message in messages)
-        self._connection.write(b"".join(frames))
-        self._confirms.sent(messages)
+            copies = [(message, broker.EVENTS) for message in messages]
+        self._write(copies)
+        self._confirms.sent([message for message, _ in copies])
         self._run(0, until=never)
 
-    def _copied(self, messages: Sequence[Message], exchanges_of: ExchangesOf) -> list[tuple[Message, str]]:
+    def _write(self, copies: Sequence[Copy]) -> None:
+        channel, max_body_bytes = self._channel.channel_number, self._connection.max_body_bytes
+        frames = (published(message, channel, max_body_bytes, exchange) for message, exchange in copies)
+        self._connection.write(b"".join(frames))
+
+    def _copied(self, messages: Sequence[Message], exchanges_of: ExchangesOf) -> list[Copy]:
         """Each message with each of its exchanges."""
         routed = [(message, exchanges_of(message)) for message in messages]
         self._copies.sent(len(exchanges) for _, exchanges in routed)

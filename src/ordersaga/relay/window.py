@@ -61,14 +61,15 @@ class PageLimits(NamedTuple):
     """Of all bodies together, but for a single one."""
 
 
+BEGIN = """insert into relay_cursor (system_identifier, published)
+    select system_identifier, %s from pg_control_system() on conflict do nothing"""
+LOAD = "select published::text, target::text, confirmed_position from relay_cursor"
+
+
 def load_cursor(connection: Connection[Any]) -> Cursor:
     """The cursor; inserts it on first use."""
-    connection.execute(
-        """insert into relay_cursor (system_identifier, published)
-           select system_identifier, %s from pg_control_system() on conflict do nothing""",
-        (EMPTY_SNAPSHOT,),
-    )
-    row = connection.execute("select published::text, target::text, confirmed_position from relay_cursor").fetchone()
+    connection.execute(BEGIN, (EMPTY_SNAPSHOT,))
+    row = connection.execute(LOAD).fetchone()
     assert row is not None
     return Cursor(*row)
 

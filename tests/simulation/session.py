@@ -1,0 +1,91 @@
+"""Session: a connection of psycopg to the model, as far as the product uses one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Self
+
+import psycopg
+
+from tests.simulation.postgres import Backend, Blocked, Postgres
+from tests.simulation.relay_statements import STATEMENTS
+from tests.simulation.world import current
+
+
+class Answer(list[tuple[Any, ...]]):
+    """The rows of a statement."""
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        return self
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        return self[0] if self else None
+
+
+class Session:
+    """One connection; the thread that uses it waits before each statement, so that all else may happen there."""
+
+    def __init__(self, postgres: Postgres, flushes: bool = False) -> None:
+        self.backend = Backend(postgres, flushes, current().host)
+        self.pgconn = self
+        self._handlers: list[Callable[[Any], None]] = []
+
+    @property
+    def closed(self) -> bool:
+        return self.backend.is_lost
+
+    def execute(self, query: str | bytes, parameters: Any = None, **_: bool) -> Answer:
+        world = current()
+        statement = STATEMENTS[query]
+        while True:
+            world.pause()
+            self._require()
+            try:
+                rows = statement(self.backend, parameters)
+            except Blocked as blocked:
+                while not blocked.is_over():
+                    world.pause(60.0, blocked.is_over)
+                continue
+            self.backend.end_statement()
+            return Answer(rows)
+
+    def _require(self) -> None:
+        if self.backend.is_lost:
+            raise psycopg.OperationalError("the session is lost")
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        self._require()
+        self.backend.begin()
+        try:
+            yield
+        except BaseException:
+            self.backend.end(commits=False)
+            raise
+        current().pause()
+        self._require()
+        self.backend.end(commits=True)
+
+    def close(self) -> None:
+        if not self.backend.is_lost:
+            self.backend.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # What a bell asks of it.
+
+    def fileno(self) -> int:
+        return id(self)
+
+    def add_notify_handler(self, handler: Callable[[Any], None]) -> None:
+        self._handlers.append(handler)
+
+    def consume_input(self) -> None:
+        self._require()
+
+    def notifies(self) -> bool:
+        heard, self.backend.heard = self.backend.heard, self.backend.postgres.rung
+        return heard < self.backend.heard
