@@ -7,6 +7,10 @@ from ordersaga.cli.lazy_group import LazyGroup
 TABLE: dict[str, tuple[str, str]] = {
     "list": ("devstack.chaos.list:list_", "List the commands with what they do"),
     "explore": ("devstack.chaos.explorer.command:explore", "A process dies, fails or stalls at every failpoint"),
+    "broken-builds": (
+        "devstack.chaos.builds.command:command",
+        "Break lines of the code on purpose: the checker has to see it",
+    ),
 }
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Collection, Sequence
 
 from devstack.chaos.checker.audit import audit
 from devstack.chaos.checker.commands import commands
+from devstack.chaos.checker.deadlines import deadlines
 from devstack.chaos.checker.drained import drained
 from devstack.chaos.checker.effects import effects
 from devstack.chaos.checker.evidence import Evidence
@@ -27,6 +28,7 @@ VERDICTS: tuple[Callable[[Evidence], Verdict], ...] = (
     effects,
     order_per_key,
     terminal,
+    deadlines,
     read_side,
     audit,
     drained,

@@ -1,0 +1,116 @@
+"""`./ordersaga chaos broken-builds`: does the checker see?"""
+
+import json
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from devstack.chaos.builds.build import Build
+from devstack.chaos.builds.catalogue import BUILDS
+from devstack.chaos.builds.proof import Proof, control, prove
+from ordersaga.cli.options import json_option
+from ordersaga.runtime.signals import interrupt_by_signal
+
+NAMES = [build.name for build in BUILDS]
+
+
+@click.command("broken-builds")
+@click.argument("names", nargs=-1, type=click.Choice(NAMES), metavar="[NAME]...")
+@click.option("--list", "only_list", is_flag=True, help="List the builds with the lines that they exchange.")
+@click.option("--control", "with_control", is_flag=True, help="Run the unbroken code under each harm too.")
+@click.option(
+    "--directory", type=click.Path(path_type=Path, file_okay=False), help="Keep what the runs leave in this directory."
+)
+@json_option
+def command(names: tuple[str, ...], only_list: bool, with_control: bool, directory: Path | None, as_json: bool) -> None:
+    """Break a line of the code on purpose, run that, and require that the checker finds it.
+
+    Each build is a copy of the source in which a few lines are exchanged: a cursor that moves before the confirm, a
+    refund that is forgotten, a hash that is not compared. It runs on a stack of its own under a small load, and under
+    the harm that shows the mistake, which takes about a minute; without names all of them run.
+
+    \b
+    Example: ./ordersaga chaos broken-builds refund-forgotten --control
+
+    Exit codes: 0 each is caught by the verdict that has to, 1 one is not, or a control is not clean, 2 cannot run
+    here, 130 interrupted.
+    """
+    builds = [build for build in BUILDS if build.name in (names or NAMES)]
+    if only_list:
+        return show_list(builds, as_json)
+    interrupt_by_signal()
+    try:
+        found = list(proofs(builds, with_control, directory, as_json))
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    if as_json:
+        click.echo(json.dumps({"proofs": [proof.as_object() for proof in found]}))
+    raise SystemExit(0 if all(is_as_expected(proof) for proof in found) else 1)
+
+
+def show_list(builds: Sequence[Build], as_json: bool) -> None:
+    if as_json:
+        listed = [
+            {"name": b.name, "breaks": b.breaks, "harm": b.harm.does, "caught_by": b.caught_by, "diff": diff(b)}
+            for b in builds
+        ]
+        return click.echo(json.dumps({"builds": listed}))
+    for build in builds:
+        click.echo(f"{build.name}\n    {build.breaks}\n    {build.harm.does} To be caught by: {build.caught_by}.")
+        click.echo("\n".join(f"    {line}" for line in diff(build)) + "\n")
+    return None
+
+
+def diff(build: Build) -> list[str]:
+    return [text for line in build.lines for text in (f"--- {line.file}", *line.as_diff())]
+
+
+def proofs(builds: Sequence[Build], with_control: bool, directory: Path | None, as_json: bool) -> Iterator[Proof]:
+    """One after the other; each is said as soon as it is known."""
+    console = Console(stderr=True, quiet=True)
+    if with_control:
+        for number, harm in enumerate(dict.fromkeys(build.harm for build in builds)):
+            with place(directory, f"control-{number}") as chosen:
+                yield say(control(harm, chosen, console), as_json)
+    for build in builds:
+        with place(directory, build.name) as chosen:
+            yield say(prove(build, chosen, console), as_json)
+
+
+@contextmanager
+def place(directory: Path | None, name: str) -> Iterator[Path]:
+    """A directory for one run, which goes with it unless it is to be kept."""
+    if directory:
+        yield directory / name
+        return
+    with tempfile.TemporaryDirectory(prefix="ordersaga-build-") as chosen:
+        Path(chosen).chmod(0o711)
+        yield Path(chosen)
+
+
+def say(proof: Proof, as_json: bool) -> Proof:
+    click.echo(line_of(proof), err=as_json)
+    return proof
+
+
+def line_of(proof: Proof) -> str:
+    """What became of one run, in a line, and what was found."""
+    verdict = "as expected" if is_as_expected(proof) else "NOT AS EXPECTED"
+    bad = ", ".join(proof.bad) or "nothing"
+    lines = [f"{proof.build or 'unbroken':32}{verdict:18}{proof.seconds:5.1f} s  bad: {bad}"]
+    for found in proof.verdicts:
+        lines += [f"    {found.name}: {offence.subject}: {offence.detail}" for offence in found.offences[:2]]
+    return "\n".join(lines)
+
+
+def is_as_expected(proof: Proof) -> bool:
+    """Whether a build is caught by its verdict, and the unbroken code is clean."""
+    return caught_by(proof.build) in proof.bad if proof.build else not proof.bad
+
+
+def caught_by(name: str) -> str:
+    return next(build.caught_by for build in BUILDS if build.name == name)
