@@ -17,6 +17,7 @@ from tests.support.containers import ContainerServers, container_servers, in_con
 from tests.support.counting import GROUP
 from tests.support.databases import Databases, clones
 from tests.support.run import Run
+from tests.support.running_servers import running_servers
 from tests.support.workers import Counting
 
 os.environ["PYTHONPATH"] = IMPORT_PATH
@@ -48,6 +49,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadUnits | 
 @pytest.fixture(scope="session")
 def servers() -> Iterator[AnyServers]:
     """Postgres and RabbitMQ; the databases are made by `database`, the topology by `broker`."""
+    if running := running_servers():
+        yield running
+        return
     if in_containers():
         with container_servers() as servers:
             yield servers

@@ -1,5 +1,6 @@
 """Confirms that come early, late, for many at once or not at all are told in the order of sending."""
 
+from collections.abc import Sized
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
@@ -82,3 +83,34 @@ def test_in_whatever_order_confirms_come_each_message_is_settled_once(order: lis
         told += [refusal.message.id for refusal in outcome.refusals]
     assert settled == 8
     assert told == [messages[tag - 1].id for tag in sorted(refused)]
+
+
+def test_what_is_not_confirmed_is_named_also_between_confirms() -> None:
+    confirms, messages = sent(4)
+    confirms.acked(1, multiple=False)
+    confirms.acked(3, multiple=False)
+    assert confirms.unconfirmed == [messages[1], messages[3]]
+
+
+def test_a_refusal_is_told_once_and_counted_from_the_outcome_before() -> None:
+    confirms, messages = sent(5)
+    confirms.acked(2, multiple=True)
+    assert confirms.outcome() == Outcome(2, ())
+    confirms.nacked(4, multiple=False)
+    confirms.acked(3, multiple=False)
+    assert [(refusal.index, refusal.message) for refusal in confirms.outcome().refusals] == [(1, messages[3])]
+    confirms.acked(5, multiple=False)
+    assert confirms.outcome() == Outcome(1, ())
+
+
+def test_of_what_is_settled_nothing_is_kept_however_it_was_confirmed() -> None:
+    confirms, _ = sent(9)
+    confirms.acked(2, multiple=True)
+    confirms.nacked(2, multiple=True)
+    confirms.acked(2, multiple=True)
+    confirms.nacked(4, multiple=True)
+    confirms.acked(6, multiple=False)
+    confirms.acked(6, multiple=True)
+    confirms.nacked(9, multiple=True)
+    confirms.outcome()
+    assert {name: kept for name, kept in vars(confirms).items() if isinstance(kept, Sized) and kept} == {}
