@@ -5,6 +5,7 @@ from random import Random
 
 from devstack.chaos.fault import Fault
 from devstack.chaos.faults.target import NAMES, Freeze, find, send
+from devstack.chaos.network.rule import PASS, Rule
 from devstack.chaos.stage import Stage
 
 HOSTS = {
@@ -67,23 +68,35 @@ class StopProcess(Fault):
 
 class LoseHost(Fault):
     name = "lose-host"
-    does = "All processes of one service freeze at once and are killed while they are frozen, as with their machine."
+    does = "All processes of one service vanish at once, as with their machine: no server sees a connection end."
     shortest, longest = 3, 12
 
     def __init__(self, stage: Stage, chance: Random) -> None:
         super().__init__(stage, chance)
-        self.host = chance.choice(tuple(HOSTS))
-        self._freeze = Freeze()
+        self.names = HOSTS[chance.choice(tuple(HOSTS))]
+        self._lost = False
 
     def inject(self) -> str:
-        names = HOSTS[self.host]
-        for name in names:
+        """The network holds back that their connections end."""
+        self._lost = True
+        for name in self.names:
             self.stage.stack.supervisor.hold(name)
-        self._freeze.stop(filter(None, (find(self.stage, name) for name in names)))
-        return f"The host of {', '.join(names)} is frozen."
+        self._impose(Rule("hold"))
+        there = [each for each in (find(self.stage, name) for name in self.names) if each]
+        for number in (signal.SIGSTOP, signal.SIGKILL):
+            for each in there:
+                each.signal(number)
+        return f"The host of {', '.join(self.names)} is gone."
 
     def heal(self) -> str:
-        was_frozen = self._freeze.thaw(signal.SIGKILL)
-        for name in HOSTS[self.host]:
+        if not self._lost:
+            return ""
+        self._lost = False
+        self._impose(PASS)
+        for name in self.names:
             self.stage.stack.supervisor.release(name)
-        return f"{', '.join(HOSTS[self.host])} are killed, and may start again." if was_frozen else ""
+        return f"{', '.join(self.names)} may start again."
+
+    def _impose(self, rule: Rule) -> None:
+        if network := self.stage.network:
+            network.impose(network.links(*self.names), rule)

@@ -1,0 +1,111 @@
+"""`./ordersaga chaos run`: faults by a seeded schedule under load, the check, and a report."""
+
+import json
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from random import SystemRandom
+
+import click
+from rich.console import Console
+
+from devstack.chaos.faults.catalogue import FAULTS
+from devstack.chaos.progress import ChaosProgress
+from devstack.chaos.report.summary import summary
+from devstack.chaos.report.write import write
+from devstack.chaos.run import ChaosRun, Plan, keep_logs, remove_state
+from devstack.chaos.schedule import as_text
+from ordersaga.cli.errors import CannotRunHere
+from ordersaga.cli.options import json_option
+from ordersaga.runtime.signals import interrupt_by_signal
+
+INTERRUPTED = 130
+LARGEST_SEED = 2**31 - 1
+fault_name = click.Choice(sorted(FAULTS))
+
+
+@click.command("run")
+@click.option("--seed", type=click.IntRange(0, LARGEST_SEED), help="Decides the schedule and the load (default: any).")
+@click.option(
+    "--minutes", type=click.FloatRange(0.1, 600), default=3, show_default=True, help="How long the load lasts."
+)
+@click.option("--rate", type=click.FloatRange(0.1, 500), default=5, show_default=True, help="Orders a second.")
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Of the report, and of the stack while it runs; empty or new (default: a new one here).",
+)
+@click.option(
+    "--fault", "only", type=fault_name, multiple=True, metavar="NAME", help="Only this fault; may be repeated."
+)
+@click.option("--without", type=fault_name, multiple=True, metavar="NAME", help="Not this fault (repeatable).")
+@click.option("--schedule", "only_schedule", is_flag=True, help="Print the schedule, and run nothing.")
+@click.option("--keep", is_flag=True, help="Keep the stack's data, also when every verdict is good.")
+@json_option
+def run(
+    seed: int | None,
+    minutes: float,
+    rate: float,
+    directory: Path | None,
+    only: tuple[str, ...],
+    without: tuple[str, ...],
+    only_schedule: bool,
+    keep: bool,
+    as_json: bool,
+) -> None:
+    """Harm a stack of its own by a schedule that follows from a seed, under load; heal it, drain it, and check it.
+
+    Faults come singly and in pairs that overlap, with quiet gaps in which recovery can be seen. The same seed, minutes
+    and faults make the same schedule. At the end all is healed, what was under way ends, and the checker gives its
+    verdicts over the history of every command. The directory then has report.html, report.json, history.jsonl,
+    timeline.jsonl and samples.jsonl; when a verdict is bad, the logs and the stack's data too.
+
+    Ctrl-C heals everything, drains, checks what there is, and writes the report.
+
+    \b
+    Example: ./ordersaga chaos run --seed 7 --minutes 10 --rate 5
+             ./ordersaga chaos run --fault kill-postgres --fault stop-rabbitmq
+             ./ordersaga chaos run --seed 7 --minutes 10 --schedule
+
+    Exit codes: 0 every verdict is good, 1 one is not, 2 cannot run here, 130 interrupted.
+    """
+    kinds = {name: kind for name, kind in FAULTS.items() if (not only or name in only) and name not in without}
+    if not kinds:
+        raise click.UsageError("No fault is left: --without names every one.")
+    seed = SystemRandom().randrange(LARGEST_SEED) if seed is None else seed
+    directory = directory or Path(f"chaos-{datetime.now():%Y%m%d-%H%M%S}-seed-{seed}")
+    plan = Plan(seed, minutes, rate, kinds, directory.resolve())
+    if only_schedule:
+        scheduled = plan.schedule()
+        click.echo(json.dumps([each.as_object() for each in scheduled]) if as_json else as_text(scheduled))
+        return
+    raise SystemExit(perform(plan, keep, as_json))
+
+
+def perform(plan: Plan, keep: bool, as_json: bool) -> int:
+    """Returns the exit code."""
+    if plan.directory.exists() and any(plan.directory.iterdir()):
+        raise CannotRunHere(f"{plan.directory} is not empty. Choose another directory with --directory.")
+    console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 120)
+    progress = ChaosProgress(console)
+    interrupt_by_signal()
+    chaos = ChaosRun(plan, console, os.environ, progress.note)
+    console.print(f"Seed {plan.seed}: {len(chaos.scheduled)} faults in {plan.seconds:.0f} s. Ctrl-C heals and reports.")
+    try:
+        chaos.perform(progress.show)
+    finally:
+        progress.stop()
+    report = chaos.report()
+    write(report, plan.directory)
+    if not report.is_good:
+        keep_logs(plan.directory)
+    elif not keep:
+        remove_state(plan.directory)
+    if as_json:
+        click.echo(json.dumps(report.as_object()))
+    else:
+        console.print(summary(report, plan.directory), markup=False, highlight=False, soft_wrap=True)
+    if chaos.interrupted:
+        return INTERRUPTED
+    return 0 if report.is_good else 1

@@ -1,0 +1,75 @@
+"""Torturer: one thread that injects the faults of a schedule and heals them."""
+
+import threading
+from collections.abc import Iterator, Sequence
+from random import Random
+
+from devstack.chaos.fault import Fault
+from devstack.chaos.schedule import Kind, Scheduled
+from devstack.chaos.stage import Stage
+from devstack.chaos.timeline import Timeline
+
+
+class Torturer(threading.Thread):
+    """Start it with the load. `finish` ends it early; it always heals what it has injected before it ends."""
+
+    def __init__(
+        self, stage: Stage, scheduled: Sequence[Scheduled], kinds: dict[str, Kind], timeline: Timeline
+    ) -> None:
+        super().__init__(name="torturer")
+        self.faults: dict[int, Fault] = {each.number: kinds[each.name](stage, Random(each.seed)) for each in scheduled}
+        """By number of the schedule."""
+        self.active: dict[int, Scheduled] = {}
+        """Injected and not healed yet, in the order of their injection."""
+        self._scheduled = scheduled
+        self._timeline = timeline
+        self._finish = threading.Event()
+
+    def finish(self) -> None:
+        """Heal now; returns when everything is healed."""
+        self._finish.set()
+        if self.ident is not None:
+            self.join()
+
+    def run(self) -> None:
+        try:
+            for at, is_begin, each in self._agenda():
+                if self._finish.wait(max(0.0, at - self._timeline.now())):
+                    break
+                if is_begin:
+                    self._inject(each)
+                else:
+                    self._heal(each)
+        finally:
+            for each in reversed(list(self.active.values())):
+                self._heal(each)
+
+    def _agenda(self) -> Iterator[tuple[float, bool, Scheduled]]:
+        steps = [(each.at, True, each) for each in self._scheduled]
+        steps += [(each.until, False, each) for each in self._scheduled]
+        return iter(sorted(steps, key=lambda step: (step[0], step[2].number)))
+
+    def _inject(self, each: Scheduled) -> None:
+        fault = self.faults[each.number]
+        try:
+            if lacks := fault.cannot_run():
+                self._timeline.note("skipped", lacks, each.name, each.number)
+                return
+            # Before the injection: one that fails halfway is healed too.
+            self.active[each.number] = each
+            self._timeline.note("inject", fault.inject(), each.name, each.number)
+        except Exception as error:  # noqa: BLE001
+            self._timeline.note("not injected", repr(error), each.name, each.number)
+
+    def _heal(self, each: Scheduled) -> None:
+        if each.number not in self.active:
+            return
+        try:
+            self._timeline.note("heal", self.faults[each.number].heal(), each.name, each.number)
+        except Exception as error:  # noqa: BLE001
+            self._timeline.note("not healed", repr(error), each.name, each.number)
+        del self.active[each.number]
+
+    def expected(self) -> list[str]:
+        """Ids of messages that the faults have made somebody park or refuse."""
+        return [id_ for fault in self.faults.values() for id_ in fault.expected()]

@@ -1,0 +1,44 @@
+"""The verdicts of the run itself: were the faults injected and healed, and how soon was everything ready again."""
+
+from collections.abc import Sequence
+from statistics import median
+
+from devstack.chaos.schedule import Scheduled
+from devstack.chaos.timeline import Moment, seconds_to_ready
+from devstack.chaos.verdict import Offence, Verdict
+
+RECOVERY_SECONDS = 60.0
+"""A stack that needs longer, with nothing harmed, does not recover by itself."""
+
+
+def injected(scheduled: Sequence[Scheduled], moments: Sequence[Moment], interrupted: bool = False) -> Verdict:
+    """Interrupted, faults that were still to come are not missed."""
+    by_number = {(moment.number, moment.event): moment for moment in moments if moment.number}
+    offences, counts = [], {"injected": 0, "healed": 0, "skipped": 0}
+    for each in scheduled:
+        subject = f"{each.name} (number {each.number})"
+        begun = by_number.get((each.number, "inject"))
+        counts["injected"] += begun is not None
+        counts["healed"] += (each.number, "heal") in by_number
+        counts["skipped"] += (each.number, "skipped") in by_number
+        for event in ("not injected", "not healed"):
+            if wrong := by_number.get((each.number, event)):
+                offences.append(Offence(subject, f"{event}: {wrong.text}"))
+        known = any(number == each.number for number, _ in by_number)
+        if not known and not interrupted:
+            offences.append(Offence(subject, "never began"))
+    return Verdict("faults", "Was every fault of the schedule injected, and healed?", counts, offences)
+
+
+def recovered(moments: Sequence[Moment]) -> Verdict:
+    """Over the quiet gaps between groups of faults; the one after the last fault has a verdict of its own."""
+    seen = seconds_to_ready(list(moments))
+    slow = [(at, seconds) for at, seconds in seen if seconds > RECOVERY_SECONDS]
+    seconds = [seconds for _, seconds in seen]
+    counts = {
+        "seen": len(seconds),
+        "median seconds": round(median(seconds), 1) if seconds else 0,
+        "most seconds": round(max(seconds, default=0), 1),
+    }
+    offences = [Offence(f"healed at {at:.0f} s", f"ready after {seconds:.0f} s") for at, seconds in slow]
+    return Verdict("recoveries", "Was everything ready again soon after each group of faults?", counts, offences)

@@ -1,0 +1,214 @@
+"""The timeline and the report of a chaos run, without a run."""
+
+import json
+import re
+from pathlib import Path
+from random import Random
+
+import pytest
+from click.testing import CliRunner
+
+from devstack.chaos.fault import Fault
+from devstack.chaos.memory_samples import Sample
+from devstack.chaos.report.facts import Facts
+from devstack.chaos.report.latency import Ended, percentile
+from devstack.chaos.report.report import Report
+from devstack.chaos.report.summary import summary
+from devstack.chaos.report.write import write
+from devstack.chaos.run_command import run
+from devstack.chaos.schedule import Scheduled
+from devstack.chaos.stage import Stage
+from devstack.chaos.timeline import Moment, Timeline, seconds_to_ready, spans
+from devstack.chaos.torturer import Torturer
+from devstack.chaos.verdict import Offence, Verdict
+from devstack.chaos.watch import WatchSample
+from devstack.chaos.watched import injected, recovered
+
+ID = "01a21f3e-1111-7000-8000-000000000001"
+FACTS = Facts(
+    7, 2, 5, "./ordersaga chaos run --seed 7", "2026-11-28T00:00:00+00:00", {"Python": "3.11"}, {"cores": "2"}
+)
+MOMENTS = [
+    Moment(8.0, "inject", "worker <got> SIGKILL.", "kill-process", 1),
+    Moment(9.0, "unready", "Not ready: orders-worker."),
+    Moment(12.0, "heal", "worker may start again.", "kill-process", 1),
+    Moment(14.5, "ready", "Everything is ready again."),
+]
+GOOD = Verdict("money", "Is each order charged once?", {"ok": 12})
+BAD = Verdict("stock", "Is no unit lost?", {"lost": 1}, [Offence(f"order {ID}", "one unit <is> lost")])
+
+
+def report(*verdicts: Verdict, trouble: str = "", interrupted: bool = False) -> Report:
+    scheduled = [Scheduled(1, "kill-process", 8.0, 4.0, "7-1")]
+    ended = [Ended(ID, 3.0, 0.2, "confirmed"), Ended(ID, 9.0, 6.0, "timed_out"), Ended(ID, 9.5, 1.0, "out_of_stock")]
+    samples = [WatchSample(1.0, 5, 0, 0, 2, 1, []), WatchSample(2.0, 9, 1, 0, None, None, ["postgres"])]
+    memory = [Sample(0.0, "orders-api", 7, 50_000_000)]
+    commands = [("place_order", "ok"), ("place_order", "ok"), ("cancel", "fail")]
+    return Report(FACTS, scheduled, MOMENTS, verdicts, samples, ended, memory, commands, trouble, interrupted)
+
+
+class Odd(Fault):
+    """Does what it is told to, and keeps what was called."""
+
+    name, does = "odd", "It does what a test wants."
+
+    def __init__(self, stage: Stage, chance: Random) -> None:
+        super().__init__(stage, chance)
+        self.healed = 0
+
+    def inject(self) -> str:
+        raise OSError("there is nothing to harm")
+
+    def heal(self) -> str:
+        self.healed += 1
+        return "Healed."
+
+
+class Missing(Odd):
+    name = "missing"
+
+    def cannot_run(self) -> str:
+        return "This machine has no such thing."
+
+
+def tortured(directory: Path, *scheduled: Scheduled) -> tuple[Torturer, Timeline]:
+    timeline = Timeline(directory / "timeline.jsonl")
+    stage = Stage(None, None, directory)  # type: ignore[arg-type]
+    torturer = Torturer(stage, scheduled, {"odd": Odd, "missing": Missing}, timeline)
+    torturer.start()
+    torturer.join()
+    timeline.close()
+    return torturer, timeline
+
+
+def test_a_fault_that_fails_halfway_is_healed_all_the_same_and_is_an_offence(tmp_path: Path) -> None:
+    scheduled = [Scheduled(1, "odd", 0.0, 0.0, "1")]
+    torturer, timeline = tortured(tmp_path, *scheduled)
+    fault = torturer.faults[1]
+    assert isinstance(fault, Odd)
+    assert fault.healed == 1
+    assert [moment.event for moment in timeline.moments] == ["not injected", "heal"]
+    verdict = injected(scheduled, timeline.moments)
+    assert [(each.subject, "nothing to harm" in each.detail) for each in verdict.offences] == [("odd (number 1)", True)]
+
+
+def test_a_fault_that_this_machine_cannot_have_is_skipped_and_said_so(tmp_path: Path) -> None:
+    scheduled = [Scheduled(1, "missing", 0.0, 0.0, "1")]
+    _, timeline = tortured(tmp_path, *scheduled)
+    assert [(moment.event, moment.text) for moment in timeline.moments] == [
+        ("skipped", "This machine has no such thing.")
+    ]
+    verdict = injected(scheduled, timeline.moments)
+    assert verdict.is_good
+    assert verdict.counts["skipped"] == 1
+
+
+def test_a_fault_that_never_began_is_an_offence_unless_somebody_interrupted() -> None:
+    scheduled = [Scheduled(1, "kill-process", 8.0, 4.0, "7-1"), Scheduled(2, "odd", 20.0, 1.0, "7-2")]
+    assert [each.subject for each in injected(scheduled, MOMENTS).offences] == ["odd (number 2)"]
+    assert injected(scheduled, MOMENTS, interrupted=True).is_good
+
+
+def test_the_timeline_is_a_file_that_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
+    timeline = Timeline(tmp_path / "timeline.jsonl")
+    timeline.note("inject", "It is down.", "kill-postgres", 3)
+    [line] = (tmp_path / "timeline.jsonl").read_text().splitlines()
+    found = json.loads(line)
+    assert (found["event"], found["fault"], found["number"]) == ("inject", "kill-postgres", 3)
+    timeline.close()
+    timeline.note("phase", "After the end.")
+
+
+def test_a_span_is_as_long_as_the_fault_was_and_not_as_it_was_planned() -> None:
+    [span] = spans(MOMENTS)
+    assert (span.fault, span.began, span.ended, span.healed) == ("kill-process", 8.0, 12.0, "worker may start again.")
+
+
+def test_a_fault_that_was_never_healed_lasts_until_the_last_moment() -> None:
+    assert [span.ended for span in spans(MOMENTS[:2])] == [9.0]
+
+
+def test_recovery_is_measured_from_the_last_heal_of_a_group_until_all_is_ready() -> None:
+    assert seconds_to_ready(MOMENTS) == [(12.0, 2.5)]
+
+
+def test_the_first_heal_of_a_pair_is_no_recovery() -> None:
+    pair = [
+        Moment(1.0, "inject", "", "a", 1),
+        Moment(2.0, "inject", "", "b", 2),
+        Moment(3.0, "unready", ""),
+        Moment(4.0, "heal", "", "a", 1),
+        Moment(5.0, "ready", ""),
+        Moment(6.0, "heal", "", "b", 2),
+    ]
+    assert seconds_to_ready(pair) == [(6.0, 0.0)]
+
+
+def test_a_recovery_that_takes_longer_than_a_minute_is_an_offence() -> None:
+    late = [*MOMENTS[:3], Moment(80.0, "ready", "Everything is ready again.")]
+    assert recovered(MOMENTS).is_good
+    assert [each.detail for each in recovered(late).offences] == ["ready after 68 s"]
+
+
+def test_the_report_is_one_file_that_loads_nothing_from_anywhere(tmp_path: Path) -> None:
+    write(report(GOOD, BAD), tmp_path)
+    page = (tmp_path / "report.html").read_text()
+    assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=", page)
+    assert ID in page
+    assert "one unit &lt;is&gt; lost" in page
+    assert "./ordersaga chaos run --seed 7" in page
+
+
+def test_the_json_has_the_seed_the_command_every_verdict_and_every_fault(tmp_path: Path) -> None:
+    write(report(GOOD, BAD), tmp_path)
+    found = json.loads((tmp_path / "report.json").read_text())
+    assert (found["seed"], found["command"], found["good"]) == (7, "./ordersaga chaos run --seed 7", False)
+    assert [(each["name"], each["good"]) for each in found["verdicts"]] == [("money", True), ("stock", False)]
+    assert [each["fault"] for each in found["faults"]] == ["kill-process"]
+    assert found["ends"] == {"confirmed": 1, "timed_out": 1, "out_of_stock": 1}
+    assert found["commands"] == {"cancel": {"fail": 1}, "place_order": {"ok": 2}}
+
+
+def test_a_run_is_good_only_when_it_came_to_its_end_and_every_verdict_is() -> None:
+    assert report(GOOD).is_good
+    assert not report(GOOD, BAD).is_good
+    assert not report(GOOD, trouble="Traceback").is_good
+    assert not report().is_good
+
+
+def test_a_run_that_broke_before_its_check_has_a_report_too(tmp_path: Path) -> None:
+    write(Report(FACTS, [], [], [], trouble="Traceback: no stack"), tmp_path)
+    assert "Traceback: no stack" in (tmp_path / "report.html").read_text()
+
+
+def test_the_summary_names_what_is_bad_the_report_and_how_to_repeat_it(tmp_path: Path) -> None:
+    text = summary(report(GOOD, BAD), tmp_path)
+    assert "1 of 2 verdicts are bad: stock." in text
+    assert str(tmp_path / "report.html") in text
+    assert "./ordersaga chaos run --seed 7" in text
+    assert ID in text
+
+
+@pytest.mark.parametrize(("percent", "expected"), [(0, 1.0), (50, 3.0), (99, 4.0)])
+def test_a_percentile_is_one_of_the_values(percent: float, expected: float) -> None:
+    assert percentile([4.0, 1.0, 3.0, 2.0], percent) == expected
+    assert percentile([], percent) == 0
+
+
+def test_the_command_prints_the_same_schedule_for_the_same_seed_and_starts_nothing() -> None:
+    arguments = ["--seed", "7", "--minutes", "5", "--without", "rolling-restart", "--schedule"]
+    first, second = (CliRunner().invoke(run, arguments) for _ in range(2))
+    assert first.exit_code == 0
+    assert first.output == second.output
+    assert "rolling-restart" not in first.output
+    objects = json.loads(CliRunner().invoke(run, [*arguments, "--json"]).output)
+    assert len(objects) == len(first.output.splitlines())
+
+
+def test_a_fault_that_does_not_exist_and_none_that_is_left_are_wrong_usage() -> None:
+    unknown = CliRunner().invoke(run, ["--fault", "earthquake"])
+    assert unknown.exit_code == 2
+    assert "kill-process" in unknown.output
+    none_left = CliRunner().invoke(run, ["--fault", "kill-process", "--without", "kill-process"])
+    assert none_left.exit_code == 2
+    assert "No fault is left" in none_left.output
