@@ -16,7 +16,7 @@ QUIET_SECONDS = (6.0, 12.0)
 PAIRS = 0.45
 """Share of the groups in which two faults overlap."""
 SHORTEST_TO_OVERLAP = 1.0
-BOTH_SERVERS = 0.2
+BOTH_SERVERS = 0.15
 """Share of the chances to pair faults of both servers that are taken: without both there is no progress."""
 
 

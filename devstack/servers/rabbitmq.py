@@ -20,9 +20,10 @@ CONTROL_SECONDS = 60
 METRICS = "rabbitmq metrics"
 ADVANCED = "[{rabbit, [{quorum_tick_interval, 1000}]}].\n"
 """Milliseconds between two reports of a quorum queue's length; 5 s by default."""
+MEMORY_LIMIT, DISK_FREE_LIMIT = "2GiB", "50MB"
 LIMITS = (
-    "vm_memory_high_watermark.absolute = 2GiB\n"
-    "disk_free_limit.absolute = 50MB\n"
+    f"vm_memory_high_watermark.absolute = {MEMORY_LIMIT}\n"
+    f"disk_free_limit.absolute = {DISK_FREE_LIMIT}\n"
     # What a quorum queue was given stays in memory until the log is full: 512 MiB by default, then all is written.
     "raft.wal_max_size_bytes = 67108864\n"
 )

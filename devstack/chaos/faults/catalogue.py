@@ -1,7 +1,7 @@
 """The faults that a schedule chooses from, by name."""
 
 from devstack.chaos.fault import Fault
-from devstack.chaos.faults import processes, relays, rolling, servers
+from devstack.chaos.faults import broker, network, postgres, processes, relays, rolling, servers
 
 KINDS: tuple[type[Fault], ...] = (
     processes.KillProcess,
@@ -18,5 +18,23 @@ KINDS: tuple[type[Fault], ...] = (
     servers.StopRabbitmq,
     relays.TwoRelays,
     rolling.RollingRestart,
+    network.CutConnections,
+    network.ResetConnections,
+    network.BlackHole,
+    network.ForgetConnections,
+    network.SlowNetwork,
+    network.SplitFrames,
+    network.BreakFrames,
+    broker.SuspendQueue,
+    broker.MemoryAlarm,
+    broker.DiskAlarm,
+    broker.CloseConnections,
+    broker.LimitConnections,
+    postgres.TerminateBackends,
+    postgres.ExhaustConnections,
+    postgres.FillLockTable,
+    postgres.LockTable,
+    postgres.LongTransaction,
+    postgres.RewriteOutbox,
 )
 FAULTS: dict[str, type[Fault]] = {kind.name: kind for kind in KINDS}
