@@ -43,6 +43,13 @@ class Shard(click.ParamType[tuple[int, int]]):
 @click.option("--point", "points", multiple=True, type=click.Choice(list(POINTS)), metavar="NAME", help="Only these.")
 @click.option("--action", "actions", multiple=True, type=click.Choice(ACTIONS), help="Only these.")
 @click.option("--every-process", is_flag=True, help="Each entry in every process that passes its failpoint.")
+@click.option(
+    "--at-once",
+    type=click.IntRange(1, 5),
+    default=1,
+    show_default=True,
+    help="Entries under way together, in different processes, each with orders of its own.",
+)
 @click.option("--shard", type=Shard(), default="1/1", metavar="N/OF", help="A part of the entries, such as 1/5.")
 @click.option(
     "--directory",
@@ -56,6 +63,7 @@ def explore(
     points: tuple[str, ...],
     actions: tuple[str, ...],
     every_process: bool,
+    at_once: int,
     shard: tuple[int, int],
     directory: Path | None,
     as_json: bool,
@@ -85,7 +93,7 @@ def explore(
     console.print(f"{len(left)} of {len(entries)} entries to explore; the report is {directory / REPORT}.")
     interrupt_by_signal()
     try:
-        explored, verdicts = run(left, directory, console)
+        explored, verdicts = run(left, at_once, directory, console)
     except KeyboardInterrupt:
         console.print(f"Interrupted; everything is stopped. Continue with --directory {directory}.")
         raise SystemExit(INTERRUPTED) from None
@@ -94,7 +102,9 @@ def explore(
     raise SystemExit(0 if good else 1)
 
 
-def run(entries: Sequence[Entry], directory: Path, console: Console) -> tuple[list[Explored], list[Verdict]]:
+def run(
+    entries: Sequence[Entry], at_once: int, directory: Path, console: Console
+) -> tuple[list[Explored], list[Verdict]]:
     number = 0
 
     def say(explored: Explored) -> None:
@@ -107,7 +117,7 @@ def run(entries: Sequence[Entry], directory: Path, console: Console) -> tuple[li
         return [], []
     with explorer_stage(directory, console, os.environ) as stage:
         exploration = Exploration(stage, directory / REPORT)
-        explored = exploration.run(entries, say)
+        explored = exploration.run(entries, say, at_once)
         return explored, exploration.verdicts(console.print)
 
 

@@ -2,8 +2,9 @@
 
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from traceback import format_exception_only
@@ -13,7 +14,7 @@ from devstack.chaos.checker.recovery import recover
 from devstack.chaos.checker.settle import settle
 from devstack.chaos.explorer.mix import Mix
 from devstack.chaos.explorer.places import REBUILD
-from devstack.chaos.explorer.product import Entry
+from devstack.chaos.explorer.product import Entry, rounds
 from devstack.chaos.explorer.provocations import PROVOCATIONS
 from devstack.chaos.explorer.quiet import await_quiet, judge
 from devstack.chaos.explorer.stage import ExplorerStage
@@ -21,6 +22,7 @@ from devstack.chaos.history import read
 from devstack.chaos.verdict import Verdict
 
 REACHED_SECONDS = 40
+REFUSED_SECONDS = 0.5
 QUIET_SECONDS = 90
 """An attempt at a parked message that was killed may be made again after 60 s."""
 SETTLE_SECONDS = 120
@@ -53,35 +55,38 @@ class Exploration:
         self._explorer = explorer
         self._report = report
 
-    def run(self, entries: Sequence[Entry], say: Callable[[Explored], None]) -> list[Explored]:
+    def run(self, entries: Sequence[Entry], say: Callable[[Explored], None], at_once: int = 1) -> list[Explored]:
+        """So many entries at once, each with orders of its own, in processes of their own."""
         done = []
-        for entry in entries:
-            explored = self.explore(entry)
-            done.append(explored)
-            append(self._report, explored)
-            say(explored)
+        for each in rounds(entries, at_once):
+            for explored in self.explore(each):
+                done.append(explored)
+                append(self._report, explored)
+                say(explored)
         return done
 
-    def explore(self, entry: Entry) -> Explored:
-        explored, began = Explored(entry), time.monotonic()
-        mix = Mix(self._explorer)
-        try:
-            self._break(entry, mix, explored)
-        except Exception as error:  # noqa: BLE001 - the other entries go on
-            explored.wrong.append("".join(format_exception_only(error)).strip())
-        finally:
-            self._explorer.arming.disarm(entry)
-        try:
-            self._check(mix, explored)
-        except Exception as error:  # noqa: BLE001
-            explored.wrong.append("".join(format_exception_only(error)).strip())
-        explored.seconds = round(time.monotonic() - began, 1)
+    def explore(self, entries: Sequence[Entry]) -> list[Explored]:
+        began = time.monotonic()
+        explored = [Explored(entry) for entry in entries]
+        mixes = [Mix(self._explorer) for _ in entries]
+        self._explorer.refuse(REFUSED_SECONDS)
+        with ThreadPoolExecutor(len(entries), "entry") as threads:
+            list(threads.map(self._break, mixes, explored))
+        self._check(mixes, explored)
+        for each in explored:
+            each.seconds = round(time.monotonic() - began, 1)
         return explored
 
-    def _break(self, entry: Entry, mix: Mix, explored: Explored) -> None:
+    def _break(self, mix: Mix, explored: Explored) -> None:
+        with noted(explored):
+            try:
+                self._provoke(explored.entry, mix, explored)
+            finally:
+                self._explorer.arming.disarm(explored.entry)
+
+    def _provoke(self, entry: Entry, mix: Mix, explored: Explored) -> None:
         """The orders and the provocation, until both are over and the failpoint was reached."""
         explorer = self._explorer
-        explorer.refuse(0.5)
         explorer.arming.arm(entry)
         with ThreadPoolExecutor(1, "provocation") as thread:
             provoking = thread.submit(PROVOCATIONS[entry.provocation], explorer, entry, mix)
@@ -97,10 +102,19 @@ class Exploration:
         if entry.process != REBUILD:
             self._explorer.stage.stack.supervisor.release(entry.process)
 
-    def _check(self, mix: Mix, explored: Explored) -> None:
-        explored.wrong += await_quiet(self._explorer, mix.orders, QUIET_SECONDS)
-        mix.resolve()
-        explored.wrong += await_quiet(self._explorer, mix.orders, QUIET_SECONDS)
+    def _check(self, mixes: Sequence[Mix], explored: Sequence[Explored]) -> None:
+        """What is not quiet is wrong with every entry of the round."""
+        for resolve in (True, False):
+            missing = await_quiet(self._explorer, [order for mix in mixes for order in mix.orders], QUIET_SECONDS)
+            for mix, each in zip(mixes, explored, strict=True):
+                each.wrong += missing
+                if resolve:
+                    mix.resolve()
+        for mix, each in zip(mixes, explored, strict=True):
+            with noted(each):
+                self._judge(mix, each)
+
+    def _judge(self, mix: Mix, explored: Explored) -> None:
         explored.orders = mix.orders
         explored.wrong += [f"{offence.subject}: {offence.detail}" for offence in judge(self._explorer, mix.orders)]
         left = [operation for operation in mix.operations if operation.outcome == "indeterminate"]
@@ -112,6 +126,15 @@ class Exploration:
         recover(self._explorer.stage, self._explorer.history, SETTLE_SECONDS)
         settle(self._explorer.stage, SETTLE_SECONDS, say=say)
         return check(self._explorer.stage, read(self._explorer.history.path))
+
+
+@contextmanager
+def noted(explored: Explored) -> Iterator[None]:
+    """An error is wrong with this entry; the others go on."""
+    try:
+        yield
+    except Exception as error:  # noqa: BLE001
+        explored.wrong.append("".join(format_exception_only(error)).strip())
 
 
 def append(report: Path, explored: Explored) -> None:

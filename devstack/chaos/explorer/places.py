@@ -9,6 +9,8 @@ GROUPS = (*WORKERS, "projections-worker")
 RELAYS = ("orders-relay", "payments-relay", "inventory-relay")
 REBUILD = "rebuild"
 """No process of the stack: the command `projections rebuild`, which an entry starts."""
+REFUSING = ("refuse longer", "operate")
+"""Provocations that say for how long the product of the parked orders is refused."""
 
 
 @dataclass(frozen=True)

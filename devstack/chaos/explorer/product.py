@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from devstack.chaos.explorer.places import PLACES
+from devstack.chaos.explorer.places import PLACES, REFUSING
 from ordersaga.runtime.armed_failpoints import Action, Armed
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -46,6 +46,23 @@ def entries(every_process: bool) -> Iterator[Entry]:
             one = place.processes[(number + turn) % len(place.processes)]
             for process in place.processes if every_process else (one,):
                 yield Entry(point, action, process)
+
+
+def rounds(entries: Sequence[Entry], at_once: int) -> list[list[Entry]]:
+    """The entries in rounds of at most so many, each in a process of its own; one of a round may refuse orders."""
+    found: list[list[Entry]] = []
+    for entry in entries:
+        place = next((each for each in found if len(each) < at_once and fits(entry, each)), None)
+        if place is None:
+            found.append([entry])
+        else:
+            place.append(entry)
+    return found
+
+
+def fits(entry: Entry, others: Sequence[Entry]) -> bool:
+    refusing = sum(each.provocation in REFUSING for each in (entry, *others))
+    return entry.process not in {other.process for other in others} and refusing <= 1
 
 
 def chosen(
