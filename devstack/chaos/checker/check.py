@@ -1,6 +1,7 @@
 """The check: every verdict over one run, when nothing is under way any more."""
 
 from collections.abc import Callable, Collection, Sequence
+from traceback import format_exception_only
 
 from devstack.chaos.checker.audit import audit
 from devstack.chaos.checker.commands import commands
@@ -19,7 +20,7 @@ from devstack.chaos.checker.stock import stock
 from devstack.chaos.checker.terminal import terminal
 from devstack.chaos.history import Operation
 from devstack.chaos.stage import Stage
-from devstack.chaos.verdict import Verdict
+from devstack.chaos.verdict import Offence, Verdict
 
 VERDICTS: tuple[Callable[[Evidence], Verdict], ...] = (
     money,
@@ -48,7 +49,17 @@ def check(stage: Stage, operations: Sequence[Operation], expected_parked: Collec
         expected_parked: ids of the messages that faults have made somebody park or refuse, and of the orders that
             therefore wait for a person.
 
-    Raises psycopg.Error, requests.RequestException: a server does not answer.
+    Raises ServiceRefused, requests.RequestException: the card processor shows no ledger.
     """
     with Evidence.of(stage, operations, expected_parked) as evidence:
-        return [verdict(evidence) for verdict in VERDICTS]
+        return [given(verdict, evidence) for verdict in VERDICTS]
+
+
+def given(judge: Callable[[Evidence], Verdict], evidence: Evidence) -> Verdict:
+    """The verdict; one that cannot be given is bad, and the others are given all the same."""
+    try:
+        return judge(evidence)
+    except Exception as error:  # noqa: BLE001 - what a broken stack has written may break whoever reads it
+        reason = "".join(format_exception_only(error)).strip()
+        question = "Can this verdict be given at all?"
+        return Verdict(judge.__name__.replace("_", " "), question, {}, [Offence("checker", reason)])

@@ -156,10 +156,19 @@ def order(asked: Operation, event: DirectEvent) -> tuple[object, object]:
 
 CONTENTS: Mapping[str, Callable[[Operation, DirectEvent], tuple[object, object]]] = {
     "place_order": order,
-    "cancel": lambda asked, event: (asked.request["facts"]["order_id"], str(event.aggregate_id)),
+    "cancel": lambda asked, event: (
+        (asked.request["facts"]["order_id"], asked.request["body"]["reason"]),
+        (str(event.aggregate_id), event.content.reason),
+    ),
     "receive_stock": lambda asked, event: (asked.request["facts"]["quantity"], event.content.quantity),
-    "correct_stock": lambda asked, event: (asked.request["facts"]["quantity"], event.content.quantity),
-    "refund_part": lambda asked, event: (asked.request["facts"]["amount"], event.content.amount),
+    "correct_stock": lambda asked, event: (
+        (asked.request["facts"]["quantity"], asked.request["body"]["reason"]),
+        (event.content.quantity, event.content.reason),
+    ),
+    "refund_part": lambda asked, event: (
+        (asked.request["facts"]["amount"], asked.request["body"]["reason"]),
+        (event.content.amount, event.content.reason),
+    ),
 }
 """Kind of command -> the same thing as the command and as the event has it."""
 

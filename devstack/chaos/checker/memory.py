@@ -39,7 +39,7 @@ def judge(samples: Iterable[Sample]) -> Verdict:
     figures: dict[str, float] = {}
     offences = []
     for (name, pid), life in lives.items():
-        figure = f"MiB at most, {name}"
+        figure = f"{name} MiB"
         figures[figure] = round(max(figures.get(figure, 0), max(sample.resident for sample in life) / MIB), 1)
         if grew := growth(life):
             first, last = grew

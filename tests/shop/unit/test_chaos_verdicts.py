@@ -22,6 +22,8 @@ from devstack.chaos.checker import (
     stock,
     terminal,
 )
+from devstack.chaos.checker.check import given
+from devstack.chaos.checker.evidence import Evidence
 from devstack.chaos.checker.operators import Action
 from devstack.chaos.checker.recovery import Recovery
 from devstack.chaos.checker.refused import Refused
@@ -35,6 +37,7 @@ from inventory_service.stock import ReservedLine, StockItem, stock_item_id
 from order_service.order import Order, PricedLine
 from ordersaga.audit.findings import AuditFinding
 from ordersaga.audit.store_check import VerifyTotals
+from ordersaga.cli.app import Application
 from ordersaga.readside.rebuild.findings import RebuildFinding
 from ordersaga.reconcile.findings import ReconcileFinding
 from payment_service.payment import Payment
@@ -279,7 +282,7 @@ def test_memory_names_a_process_that_grows_on_and_on() -> None:
 
 def test_memory_is_good_for_a_process_that_fills_its_caches_and_stays() -> None:
     found = memory.judge(life([40, 60, 80, 100, 120, 140, *[150] * 60]))
-    assert (found.is_good, found.counts) == (True, {"MiB at most, orders-worker": 150})
+    assert (found.is_good, found.counts) == (True, {"orders-worker MiB": 150})
 
 
 def test_memory_does_not_judge_a_life_that_is_too_short_to_tell() -> None:
@@ -297,3 +300,14 @@ def test_text_and_json_have_every_offence_by_its_id() -> None:
     assert "order o: gone" in as_text(verdicts)
     assert "Bad: money." in as_text(verdicts)
     assert [each["good"] for each in as_objects(verdicts)] == [False, True]
+
+
+def test_a_verdict_that_cannot_be_given_is_bad_and_says_why() -> None:
+    def order_per_key(_: Evidence) -> Verdict:
+        raise LookupError("an event of no known kind")
+
+    found = given(order_per_key, Evidence(Application(tuple), (), {}))
+    assert (found.name, found.offences) == (
+        "order per key",
+        [Offence("checker", "LookupError: an event of no known kind")],
+    )
