@@ -1,7 +1,10 @@
 """`./ordersaga break`: scenarios that cause a failure of a running stack, watch it, and remove the cause.
 
-scenario.py    what a scenario is, and what it gets: the running stack with its orders
+scenario.py    what a scenario is
+scene.py       what it gets: the running stack with its orders
+scenarios/     one file each; `./ordersaga chaos` runs the same ones, see chaos/narrative
 run.py         the run of a scenario, from the cause to the verdict, as text or JSON
 frozen.py      a process that is stopped for a while
-The other files have one scenario each; command.py is the command.
+attempts.py    what a taken-over service tries
+command.py     the command
 """

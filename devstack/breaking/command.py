@@ -4,16 +4,11 @@ import json
 
 import click
 
+from devstack.breaking.scenarios.table import commands
 from ordersaga.cli.lazy_group import LazyGroup
 from ordersaga.cli.options import json_option
 
-SCENARIOS = {
-    "poison": ("devstack.breaking.poison:command", "A reaction refuses a message, which is parked"),
-    "stop-worker": ("devstack.breaking.stop_worker:command", "A worker runs and handles nothing"),
-    "slow-card": ("devstack.breaking.slow_card:command", "The card processor does not answer"),
-    "lose-broker": ("devstack.breaking.lose_broker:command", "RabbitMQ is killed, and stays away"),
-    "oversell": ("devstack.breaking.oversell:command", "200 buyers order the last 10 pieces at once"),
-}
+SCENARIOS = commands("on_running_stack")
 TABLE = {"list": ("devstack.breaking.command:list_", "List the scenarios"), **SCENARIOS}
 
 
@@ -22,7 +17,8 @@ def break_() -> None:
     """Break something of a running stack on purpose, say where to look, and watch it until it has healed.
 
     A scenario places orders of its own, of products whose names begin with `break-`, and touches only what this stack
-    has started. Ctrl-C removes the cause at once.
+    has started. Ctrl-C removes the cause at once. `./ordersaga chaos NAME` runs the same scenario on a stack of its
+    own, and tells all of it, service by service.
 
     \b
     Example: ./ordersaga up              (in another terminal)
@@ -40,4 +36,4 @@ def list_(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"scenarios": [{"name": name, "what": text} for name, (_, text) in SCENARIOS.items()]}))
     else:
-        click.echo("\n".join(f"{name:14}{text}" for name, (_, text) in SCENARIOS.items()))
+        click.echo("\n".join(f"{name:18}{text}" for name, (_, text) in SCENARIOS.items()))

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 
 import click
 
-from devstack.breaking.scenario import BreakScenario
+from devstack.breaking.scenario import FailureScenario
 from devstack.breaking.scene import Scene
 from devstack.demo.shop import ServiceRefused
 from devstack.options import state_option
@@ -18,6 +18,8 @@ from ordersaga.runtime.signals import interrupt_by_signal
 
 POLL = 0.5
 INTERRUPTED = 130
+
+Command = Callable[..., None]
 
 
 @dataclass(frozen=True)
@@ -32,7 +34,8 @@ class Observation:
 class ScenarioRun:
     """`steps` in order; `healed_after` counts from the end of the cause, in seconds."""
 
-    say: Callable[[str], None]
+    tell: Callable[[Observation], None]
+    """Called with each step."""
     began: float = field(default_factory=time.monotonic)
     steps: list[Observation] = field(default_factory=list)
     healed: bool = False
@@ -41,10 +44,11 @@ class ScenarioRun:
 
     def note(self, text: str) -> None:
         self.steps.append(Observation(round(time.monotonic() - self.began, 1), text))
-        self.say(f"{self.steps[-1].at:7.1f} s  {text}")
+        self.tell(self.steps[-1])
 
-    def perform(self, scenario: BreakScenario) -> None:
-        """Raises KeyboardInterrupt, after the end of the cause, when it is interrupted."""
+    def perform(self, scenario: FailureScenario) -> None:
+        """Call `prepare` first. Raises KeyboardInterrupt, after the end of the cause, when it is interrupted."""
+        scenario.say, self.began = self.note, time.monotonic()
         try:
             with scenario.broken():
                 self.note(scenario.begin())
@@ -64,10 +68,10 @@ class ScenarioRun:
             self.note(f"{wrong} {self.advice}")
         else:
             self.healed_after = round(time.monotonic() - ended, 1)
-            since = f", {self.healed_after} s after the end of the cause" if scenario.lasts else ""
-            self.note(f"Healed{since}: every order has ended as it must.")
+            since = f"Healed {self.healed_after} s after the end of the cause: " if scenario.lasts else ""
+            self.note(f"{since}{'e' if since else 'E'}very order has ended as it must.")
 
-    def _watch(self, scenario: BreakScenario, end: float, is_over: Callable[[], bool]) -> bool:
+    def _watch(self, scenario: FailureScenario, end: float, is_over: Callable[[], bool]) -> bool:
         """Note what is seen whenever it changes. True when it is over in time."""
         while True:
             seen = seen_of(scenario)
@@ -80,14 +84,14 @@ class ScenarioRun:
             time.sleep(min(POLL, left))
 
 
-def seen_of(scenario: BreakScenario) -> str:
+def seen_of(scenario: FailureScenario) -> str:
     try:
         return scenario.seen()
     except (ServiceRefused, OSError) as error:
         return f"No answer at the moment: {error}"
 
 
-def introduction(scenario: BreakScenario) -> str:
+def introduction(scenario: FailureScenario) -> str:
     """What is done, where to look, and what to expect."""
     pages = [f"{scenario.scene.page(path)}   (./ordersaga open {path})" for path in scenario.pages]
     commands = [f"./ordersaga {command}" for command in scenario.commands]
@@ -100,26 +104,33 @@ def wrapped(text: str) -> str:
     return click.wrap_text(text, 112, " " * 12, " " * 12).lstrip()
 
 
-def command_of(kind: type[BreakScenario]) -> click.Command:
+def seconds_option(kind: type[FailureScenario], default: float) -> Callable[[Command], Command]:
+    """`--seconds`, of a cause that lasts."""
+    return click.option(
+        "--seconds",
+        type=click.FloatRange(0, 300),
+        default=default,
+        show_default=True,
+        hidden=not kind.seconds,
+        help="How long the cause lasts.",
+    )
+
+
+def command_of(kind: type[FailureScenario]) -> click.Command:
     """The command that runs a scenario."""
 
     @click.command(help=f"{kind.does}\n\nWhat to expect: {kind.expect}\n\nHow it heals: {kind.heals}")
     @state_option
-    @click.option(
-        "--seconds",
-        type=click.FloatRange(0, 300),
-        default=kind.seconds,
-        show_default=True,
-        help="How long the cause lasts.",
-    )
+    @seconds_option(kind, kind.seconds)
     @json_option
     def command(state: State, seconds: float, as_json: bool) -> None:
         scenario = kind(Scene(state), seconds)
         scenario.check()
         interrupt_by_signal()
-        run = ScenarioRun(lambda text: click.echo(text, err=as_json))
-        run.say(introduction(scenario))
+        run = ScenarioRun(lambda step: click.echo(f"{step.at:7.1f} s  {step.text}", err=as_json))
+        click.echo(introduction(scenario), err=as_json)
         try:
+            scenario.prepare()
             run.perform(scenario)
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
@@ -133,7 +144,7 @@ def command_of(kind: type[BreakScenario]) -> click.Command:
     return command
 
 
-def as_object(run: ScenarioRun, scenario: BreakScenario) -> str:
+def as_object(run: ScenarioRun, scenario: FailureScenario) -> str:
     orders = {str(order): state for order, state in scenario.scene.orders.items()}
     steps = [asdict(step) for step in run.steps]
     found = {"healed": run.healed, "healed_after": run.healed_after, "advice": run.advice}

@@ -1,37 +1,61 @@
-"""BreakScenario: the cause of a failure, its visible effects, and how it heals."""
+"""FailureScenario: the cause of a failure, its visible effects, and how it heals."""
 
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import ClassVar
+from uuid import UUID
 
 from devstack.breaking.scene import Scene
 
 
-class BreakScenario:
-    """Call `check`, then enter `broken`, call `begin` in it, leave it, and wait until `is_healed`."""
+def unsaid(_text: str) -> None:
+    """Where nobody listens."""
 
+
+class FailureScenario:
+    """Call `prepare`, enter `broken`, call `begin` in it, leave it, and wait until `is_healed`.
+
+    `break` runs it on the running stack, `chaos` on a stack of its own, with `settings`, and tells what happened.
+    """
+
+    name: ClassVar[str]
+    """Kebab-case, as it is typed."""
+    about: ClassVar[str]
+    """What a reader who does not know the project must know to follow it."""
     does: ClassVar[str]
     """The cause, as a sentence."""
     expect: ClassVar[str]
     """What one should see meanwhile."""
     heals: ClassVar[str]
     """What ends it."""
-    pages: ClassVar[tuple[str, ...]]
+    pages: ClassVar[tuple[str, ...]] = ()
     """Of the dashboard, by their paths."""
-    commands: ClassVar[tuple[str, ...]]
+    commands: ClassVar[tuple[str, ...]] = ()
     """That show it, without `./ordersaga`."""
+    skus: ClassVar[tuple[str, ...]]
+    """The products of its orders."""
     watched: ClassVar[str] = ""
     """The process whose /readyz is shown."""
-    seconds: ClassVar[float]
-    """How long the cause lasts, unless --seconds says otherwise."""
+    seconds: ClassVar[float] = 0
+    """How long the cause lasts, unless --seconds says otherwise; 0: there is none that lasts."""
+    brief: ClassVar[float] = 0
+    """The same on a stack of its own, where nobody looks at pages meanwhile."""
     limit: ClassVar[float] = 120
     """Seconds after the end of the cause in which it must have healed."""
+    settings: ClassVar[Mapping[str, str]] = {}
+    """Environment of the processes on a stack of its own."""
 
-    def __init__(self, scene: Scene, seconds: float) -> None:
+    def __init__(self, scene: Scene, seconds: float, say: Callable[[str], None] = unsaid) -> None:
         self.scene = scene
         self.lasts = seconds
+        self.say = say
+        """Tells what has just happened, as a sentence."""
 
     def check(self) -> None:
-        """Raises CannotRunHere when the scenario would touch anything that this stack has not started."""
+        """On a running stack: raises CannotRunHere when it would touch anything that this stack has not started."""
+
+    def prepare(self) -> None:
+        """Products and stock, before anything is broken."""
 
     def broken(self) -> AbstractContextManager[None]:
         """The cause exists for as long as the block lasts, however the block ends."""
@@ -61,3 +85,15 @@ class BreakScenario:
     def advice(self) -> str:
         """What a person must do where it has not healed."""
         return "Look at ./ordersaga status and ./ordersaga doctor."
+
+    def told(self) -> Mapping[UUID, str]:
+        """The orders whose narrative is worth reading, with a title."""
+        return self.scene.told
+
+    def findings(self) -> Sequence[str]:
+        """What else was found in the stores afterwards, as sentences."""
+        return ()
+
+    def planted(self) -> Sequence[str]:
+        """Ids of what is not true on purpose: the checker must name it, and that is no fault of the stack."""
+        return ()

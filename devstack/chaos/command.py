@@ -2,6 +2,7 @@
 
 import click
 
+from devstack.breaking.scenarios.table import commands
 from ordersaga.cli.lazy_group import LazyGroup
 
 TABLE: dict[str, tuple[str, str]] = {
@@ -12,6 +13,7 @@ TABLE: dict[str, tuple[str, str]] = {
         "devstack.chaos.builds.command:command",
         "Break lines of the code on purpose: the checker has to see it",
     ),
+    **commands("on_own_stack"),
 }
 
 

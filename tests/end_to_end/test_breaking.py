@@ -5,13 +5,16 @@ import os
 import signal
 import subprocess
 import sys
+from uuid import UUID
 
 import psutil
 from click.testing import CliRunner
 
-from devstack.breaking.command import SCENARIOS, break_
-from devstack.breaking.poison import REFUSED, Poison
+from devstack.breaking.command import break_
+from devstack.breaking.scenarios.payment_fail import PaymentFail
+from devstack.breaking.scenarios.poison import REFUSED, Poison
 from devstack.breaking.scene import Scene
+from devstack.chaos.narrative.order_narrative import order_narrative
 from devstack.records import Records
 from devstack.state import IMPORT_PATH, ROOT
 from tests.shop.support.whole_stack import WholeStack
@@ -59,12 +62,24 @@ def test_an_interrupted_scenario_removes_its_cause(stack: WholeStack) -> None:
     assert psutil.Process(worker.pid).status() != psutil.STATUS_STOPPED
 
 
-def test_every_scenario_has_a_command_that_says_what_it_does() -> None:
-    for name in SCENARIOS:
-        said = CliRunner().invoke(break_, [name, "--help"])
-        assert said.exit_code == 0
-        assert "What to expect: " in said.stdout
-        assert "--seconds" in said.stdout
+def test_what_is_told_of_a_declined_order_is_read_from_the_stores_with_its_compensation(stack: WholeStack) -> None:
+    scene = Scene(stack.state)
+    scene.stock(PaymentFail.skus[0], 2)
+    order = scene.place(PaymentFail.skus[0], 2, customer="ben", card="pm_card_chargeDeclined")
+    until(lambda: compensated(stack, order), seconds=30)
+    narrative = order_narrative(stack.urls, order, "", PaymentFail.skus)
+    told = {step.service + " on " + step.why: step for step in narrative.steps}
+    assert told["orders on a request of ben"].announces == ["order_placed"]
+    assert told["inventory on order_placed"].records[0] == "stock reserved (2 of break-lamp)"
+    assert told["payments on stock_reserved"].records == ["payment declined (card_declined)"]
+    assert told["orders on payment_declined"].records == ["order cancelled (payment_declined)"]
+    (undone,) = (step for step in narrative.steps if step.compensates)
+    assert (undone.service, undone.records[0]) == ("inventory", "stock released (2 of break-lamp)")
+
+
+def compensated(stack: WholeStack, order: UUID) -> bool:
+    steps = order_narrative(stack.urls, order, "", PaymentFail.skus).steps
+    return any(step.compensates for step in steps) and any(step.why == "payment_declined" for step in steps)
 
 
 def test_without_a_stack_nothing_is_broken(tmp_path: object) -> None:

@@ -1,5 +1,6 @@
 """What clients that send or read slowly, or never finish, cannot do to an API: hold up others or its health."""
 
+import select
 import socket
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +16,7 @@ import pytest
 import requests
 
 from ordersaga.http.app import THREADS
+from ordersaga.http.request_worker import MAX_WAITING
 from tests.conftest import AnyServers
 from tests.support.api import Api, running, token
 from tests.support.counting import GROUP
@@ -103,6 +105,31 @@ def test_health_is_answered_while_requests_have_all_threads(api: Api) -> None:
         assert not any(future.done() for future in waiting)
         owner.rollback()
         assert {future.result().status_code for future in waiting} <= {202, 503}
+
+
+def test_when_as_many_requests_wait_for_a_thread_as_may_the_next_are_put_off_and_the_others_answered(api: Api) -> None:
+    blocked, over = "select 1 from pg_locks where not granted having count(*) = %s", 5
+    with psycopg.connect(api.database.owner_url) as owner, ExitStack() as stack:
+        owner.execute("lock table stored_events")
+        waiting = [stack.enter_context(connect(api, opening())) for _ in range(THREADS)]
+        until(lambda: owner.execute(blocked, [THREADS]).fetchone())
+        waiting += [stack.enter_context(connect(api, opening())) for _ in range(MAX_WAITING + over)]
+        until(lambda: len(select.select(waiting, [], [], 0)[0]) >= over)
+        refused = select.select(waiting, [], [], 0)[0]
+        answers = [connection.recv(4096) for connection in refused]
+        assert [answer.split(b"\r\n")[0] for answer in answers] == [b"HTTP/1.1 503 Service Unavailable"] * over
+        assert all(b"Retry-After: " in answer for answer in answers)
+        owner.rollback()
+        served = [connection.recv(12) for connection in waiting if connection not in refused]
+        assert served == [b"HTTP/1.1 202"] * (THREADS + MAX_WAITING)
+    assert 'http_server_requests_refused_total{reason="service unavailable"} 5.0' in api.call("GET", "/metrics").text
+
+
+def opening() -> bytes:
+    """A complete request."""
+    body = b'{"number": 1}'
+    head = f"POST /counters HTTP/1.1\r\nHost: here\r\nAuthorization: Bearer {ALICE}\r\nIdempotency-Key: {uuid4()}\r\n"
+    return f"{head}Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 def test_clients_that_do_not_read_their_response_hold_up_nobody_and_get_it_when_they_do(api: Api) -> None:

@@ -1,4 +1,4 @@
-"""`break poison`: a reaction refuses a message, which is parked."""
+"""`poison`: a reaction refuses a message, which is parked."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,8 @@ from psycopg.errors import LockNotAvailable
 from psycopg.sql import SQL, Literal
 
 from devstack.breaking.run import command_of
-from devstack.breaking.scenario import BreakScenario
+from devstack.breaking.scenario import FailureScenario
+from devstack.chaos.narrative.command import chaos_command_of
 from devstack.servers.postgres import OWNER
 from inventory_service.stock import stock_item_id
 from ordersaga.cli.errors import CannotRunHere, Failed
@@ -38,17 +39,24 @@ drop function if exists break_refuses()
 """
 
 
-class Poison(BreakScenario):
+class Poison(FailureScenario):
+    name = "poison"
+    about = (
+        "A message that its receiver cannot handle is called poisonous: delivered again and again, it blocks its "
+        "queue for everybody. Here it is put aside (parked) with its error, and retried with a growing pause. Later "
+        "messages of the same order wait behind it, so that nothing overtakes; all other orders go on."
+    )
     does = "A trigger in the database of inventory refuses every reservation of the product break-refused."
     expect = (
-        "The order of break-refused stays placed: inventory parks its message and retries it with a growing "
-        "backoff. "
+        "The order of break-refused stays placed: inventory parks its message and retries it with a growing backoff. "
         "The order of break-fine is confirmed, because a parked message keeps only its own key waiting."
     )
     heals = "The trigger is removed; the next attempt succeeds."
     pages = ("parked",)
     commands = ("parked list --messages", "logs -f inventory-worker")
+    skus = (REFUSED, FINE)
     seconds = 15
+    brief = 5
 
     refused: UUID | None = None
 
@@ -56,10 +64,12 @@ class Poison(BreakScenario):
         if self.scene.external.databases:
             raise CannotRunHere("The databases are your own: `break poison` changes only those of a private Postgres.")
 
-    @contextmanager
-    def broken(self) -> Iterator[None]:
+    def prepare(self) -> None:
         for sku in (REFUSED, FINE):
             self.scene.stock(sku, 5)
+
+    @contextmanager
+    def broken(self) -> Iterator[None]:
         item = Literal(str(stock_item_id(REFUSED)))
         end = Literal(datetime.now(UTC) + timedelta(seconds=self.lasts + self.limit))
         try:
@@ -83,7 +93,8 @@ class Poison(BreakScenario):
             raise Failed(f"The database {DATABASE} does not answer: {error}") from None
 
     def begin(self) -> str:
-        self.refused, fine = self.scene.place(REFUSED), self.scene.place(FINE)
+        self.refused = self.scene.place(REFUSED, title="alice, whose product inventory refused at first")
+        fine = self.scene.place(FINE)
         return f"Placed order {self.refused} of {REFUSED}, and {fine} of {FINE}."
 
     def parked(self) -> list[dict[str, Any]]:
@@ -109,4 +120,5 @@ def attempts(number: int) -> str:
     return "1 attempt" if number == 1 else f"{number} attempts"
 
 
-command = command_of(Poison)
+on_running_stack = command_of(Poison)
+on_own_stack = chaos_command_of(Poison)

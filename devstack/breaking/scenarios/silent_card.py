@@ -1,4 +1,4 @@
-"""`break slow-card`: the card processor does not answer."""
+"""`silent-card`: the card processor does not answer."""
 
 from contextlib import AbstractContextManager
 
@@ -6,7 +6,8 @@ import psutil
 
 from devstack.breaking.frozen import frozen
 from devstack.breaking.run import command_of
-from devstack.breaking.scenario import BreakScenario
+from devstack.breaking.scenario import FailureScenario
+from devstack.chaos.narrative.command import chaos_command_of
 from ordersaga.cli.errors import CannotRunHere
 
 SIMULATOR, WORKER = "simulator", "payments-worker"
@@ -15,7 +16,14 @@ ORDERS = 8
 """More than the failed calls in a row that open the circuit breaker."""
 
 
-class SlowCard(BreakScenario):
+class SilentCard(FailureScenario):
+    name = "silent-card"
+    about = (
+        "Whoever calls a service that answers nobody, waits; whoever goes on calling keeps waiting, and soon nothing "
+        "else is done. So after five failed calls in a row a circuit breaker opens: calls are no longer made, but "
+        "for one every five seconds that finds out whether the card processor answers again. Messages that need it "
+        "are parked and retried; what needs no card goes on."
+    )
     does = "The card processor's simulator is stopped (SIGSTOP): it accepts connections and answers no call."
     expect = (
         "The orders stay placed with their stock reserved. After about three times STRIPE_TIMEOUT_SECONDS (5) the "
@@ -25,7 +33,10 @@ class SlowCard(BreakScenario):
     pages = ("alarms", "parked")
     commands = ("parked list", "logs -f payments-worker --level warning")
     watched = WORKER
+    skus = (SKU,)
     seconds = 30
+    brief = 12
+    settings = {"STRIPE_TIMEOUT_SECONDS": "1"}
 
     def check(self) -> None:
         self.scene.process(SIMULATOR)
@@ -33,14 +44,17 @@ class SlowCard(BreakScenario):
         if calls != self.scene.url(SIMULATOR):
             raise CannotRunHere(f"Cards are charged at {calls}, not at the simulator, which alone can be stopped.")
 
-    def broken(self) -> AbstractContextManager[None]:
+    def prepare(self) -> None:
         self.scene.stock(SKU, ORDERS)
+
+    def broken(self) -> AbstractContextManager[None]:
         return frozen(self.scene.identity(SIMULATOR), self.lasts)
 
     def begin(self) -> str:
-        for _ in range(ORDERS):
-            self.scene.place(SKU)
+        for number in range(ORDERS):
+            self.scene.place(SKU, title="alice, who ordered first" if number == 0 else "")
         return f"Placed {ORDERS} orders while the simulator is stopped."
 
 
-command = command_of(SlowCard)
+on_running_stack = command_of(SilentCard)
+on_own_stack = chaos_command_of(SilentCard)

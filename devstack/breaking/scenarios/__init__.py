@@ -1,0 +1,1 @@
+"""The scenarios of `./ordersaga break` and `./ordersaga chaos`, one file each; table.py lists them."""

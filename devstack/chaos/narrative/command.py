@@ -1,0 +1,80 @@
+"""`./ordersaga chaos NAME`: the command that runs a scenario on a stack of its own and tells its narrative."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from devstack.breaking.run import INTERRUPTED, seconds_option
+from devstack.breaking.scenario import FailureScenario
+from devstack.chaos.narrative.text import Writer
+from devstack.chaos.narrative.told import Told, tell
+from devstack.chaos.stage import staged
+from devstack.demo.shop import ServiceRefused
+from ordersaga.cli.errors import CannotRunHere, Failed
+from ordersaga.cli.options import json_option
+from ordersaga.runtime.signals import interrupt_by_signal
+
+
+def chaos_command_of(kind: type[FailureScenario]) -> click.Command:
+    """The command that tells a scenario."""
+
+    @click.command(help=f"{kind.does}\n\n{kind.about}\n\nWhat to expect: {kind.expect}\n\nHow it heals: {kind.heals}")
+    @click.option(
+        "--state",
+        type=click.Path(file_okay=False, path_type=Path),
+        metavar="DIR",
+        help="Keep data, logs and history of the stack in this new directory; look at it with `up --state DIR/state`.",
+    )
+    @seconds_option(kind, kind.brief)
+    @json_option
+    def command(state: Path | None, seconds: float, as_json: bool) -> None:
+        interrupt_by_signal()
+        writer = Writer(lambda text: click.echo(text, err=as_json))
+        try:
+            told = run(kind, state, seconds, writer)
+        except KeyboardInterrupt:
+            raise SystemExit(INTERRUPTED) from None
+        except (ServiceRefused, OSError) as error:
+            raise Failed(f"The scenario could not go on, and its stack is stopped: {error}") from None
+        if as_json:
+            click.echo(json.dumps(told.as_object(kind.name), default=str))
+        else:
+            writer.say(f"\n{conclusion(told, state)}")
+        raise SystemExit(0 if told.is_good else 1)
+
+    return command
+
+
+def run(kind: type[FailureScenario], state: Path | None, seconds: float, writer: Writer) -> Told:
+    """On a stack that is started for it, and stopped afterwards."""
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
+    writer.introduction(kind.name, kind.about, kind.does, kind.expect)
+    with directory(state) as place, staged(place, console, {**os.environ, **kind.settings}) as stage:
+        return tell(kind, stage, seconds, writer)
+
+
+@contextmanager
+def directory(chosen: Path | None) -> Iterator[Path]:
+    """A new one, which is deleted afterwards unless it was chosen. Raises CannotRunHere when that is not empty."""
+    if chosen is None:
+        with tempfile.TemporaryDirectory(prefix="ordersaga-chaos-") as made:
+            yield Path(made)
+        return
+    if chosen.exists() and any(chosen.iterdir()):
+        raise CannotRunHere(f"{chosen} is not empty. A scenario wants a directory of its own: name a new one.")
+    chosen.mkdir(parents=True, exist_ok=True)
+    yield chosen.absolute()
+
+
+def conclusion(told: Told, state: Path | None) -> str:
+    kept = f" Look at it with ./ordersaga up --state {state}/state." if state else ""
+    if told.is_good:
+        return f"Everything ended as it must, and every verdict is good.{kept}"
+    return f"Something is not as it must be: see above.{kept}"
