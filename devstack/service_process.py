@@ -25,6 +25,8 @@ class ServiceProcess:
         self._environments = environments
         self.process = process
         self._running: subprocess.Popen[bytes] | None = None
+        self.exit_codes: list[int] = []
+        """Of those that were started before; negative: the number of the signal that ended it."""
 
     @property
     def port(self) -> int:
@@ -35,6 +37,8 @@ class ServiceProcess:
         return self._running.pid if self._running and self._running.poll() is None else None
 
     def launch(self) -> None:
+        if self._running and (code := self._running.poll()) is not None:
+            self.exit_codes.append(code)
         command = [*children.python(), *self._environments.arguments(self.process)]
         self._running = children.spawn(command, self._environments.of(self.process), self.log, ROOT)
         self._records.add(self.name, self._running.pid, self.port)

@@ -1,6 +1,6 @@
-"""The verdicts of the run itself: were the faults injected and healed, and how soon was everything ready again."""
+"""The verdicts of the run itself: faults injected and healed, how soon all was ready again, processes that gave up."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from statistics import median
 
 from devstack.chaos.schedule import Scheduled
@@ -42,3 +42,19 @@ def recovered(moments: Sequence[Moment]) -> Verdict:
     }
     offences = [Offence(f"healed at {at:.0f} s", f"ready after {seconds:.0f} s") for at, seconds in slow]
     return Verdict("recoveries", "Was everything ready again soon after each group of faults?", counts, offences)
+
+
+def exits(codes: Mapping[str, Sequence[int]]) -> Verdict:
+    """`codes` has the exit codes of all processes that were started again, by name."""
+    offences = [
+        Offence(f"process {name}", f"ended with exit code {code}: see its log")
+        for name, found in codes.items()
+        for code in found
+        if code > 0
+    ]
+    counts = {
+        "by a signal": sum(code < 0 for found in codes.values() for code in found),
+        "when told to stop": sum(code == 0 for found in codes.values() for code in found),
+        "with an error": len(offences),
+    }
+    return Verdict("exits", "Has no process ended itself with an error?", counts, offences)

@@ -26,17 +26,20 @@ class RollingRestart(Fault):
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name=self.name, daemon=True)
         self.restarted: list[str] = []
+        self.stuck: list[str] = []
 
     def inject(self) -> str:
         self._thread.start()
         return f"Restarts {', '.join(self.order)}."
 
     def heal(self) -> str:
-        """The process that is restarting becomes ready first."""
+        """The process that is restarting becomes ready first. Raises RuntimeError when one did not."""
         if self._stop.is_set() or self._thread.ident is None:
             return ""
         self._stop.set()
         self._thread.join()
+        if self.stuck:
+            raise RuntimeError(f"{', '.join(self.stuck)}: not ready as a new process {READY_SECONDS} s after SIGTERM.")
         return f"{len(self.restarted)} of {len(self.order)} were restarted."
 
     def _run(self) -> None:
@@ -57,3 +60,4 @@ class RollingRestart(Fault):
                 self.restarted.append(name)
                 return
             time.sleep(POLL)
+        self.stuck.append(name)

@@ -20,3 +20,12 @@ def connect(nodes: pika.URLParameters | Sequence[pika.URLParameters]) -> Blockin
         return pika.BlockingConnection(nodes)
     except AMQPConnectorException as error:
         raise AMQPConnectionError(str(error)) from error
+    except ValueError as error:
+        if not was_reset_at_once(error):
+            raise
+        raise AMQPConnectionError(str(error.__context__)) from error
+
+
+def was_reset_at_once(error: ValueError) -> bool:
+    """Whether pika says with it that a connection was reset between the connect and pika's next look at it."""
+    return isinstance(error.__context__, OSError)

@@ -13,6 +13,7 @@ from pika.exceptions import ChannelClosedByBroker, ConnectionWrongStateError
 from pika.spec import Basic
 
 from ordersaga.broker import topology as broker
+from ordersaga.broker.connecting import was_reset_at_once
 from ordersaga.envelope.message import Message
 from ordersaga.relay.confirms import Confirms, Outcome
 from ordersaga.relay.connection import BatchConnection, reason_of
@@ -127,7 +128,12 @@ class Publisher:
             on_close_callback=lambda _, error: self._fail(error),
             custom_ioloop=self._loop,
         )
-        self._run(CONNECT_SECONDS, until=lambda: self._channel is not None)
+        try:
+            self._run(CONNECT_SECONDS, until=lambda: self._channel is not None)
+        except ValueError as error:
+            if not was_reset_at_once(error):
+                raise
+            raise BrokerUnavailable(str(error.__context__)) from error
         if self._channel is None:
             raise BrokerUnavailable(f"no answer within {CONNECT_SECONDS:.0f} seconds")
 

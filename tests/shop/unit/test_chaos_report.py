@@ -22,7 +22,7 @@ from devstack.chaos.timeline import Moment, Timeline, seconds_to_ready, spans
 from devstack.chaos.torturer import Torturer
 from devstack.chaos.verdict import Offence, Verdict
 from devstack.chaos.watch import WatchSample
-from devstack.chaos.watched import injected, recovered
+from devstack.chaos.watched import exits, injected, recovered
 
 ID = "01a21f3e-1111-7000-8000-000000000001"
 FACTS = Facts(
@@ -148,6 +148,12 @@ def test_a_recovery_that_takes_longer_than_a_minute_is_an_offence() -> None:
     late = [*MOMENTS[:3], Moment(80.0, "ready", "Everything is ready again.")]
     assert recovered(MOMENTS).is_good
     assert [each.detail for each in recovered(late).offences] == ["ready after 68 s"]
+
+
+def test_a_process_that_ends_itself_with_an_error_is_an_offence_and_one_that_is_killed_is_not() -> None:
+    found = exits({"orders-relay": [-9, 0, 1], "webhooks": []})
+    assert [each.subject for each in found.offences] == ["process orders-relay"]
+    assert exits({"orders-relay": [-9, 0]}).is_good
 
 
 def test_the_report_is_one_file_that_loads_nothing_from_anywhere(tmp_path: Path) -> None:
