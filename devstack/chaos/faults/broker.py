@@ -35,7 +35,7 @@ class BrokerFault(Fault):
 class SuspendQueue(BrokerFault):
     name = "suspend-queue"
     does = "One queue of a consumer group answers nobody; the others do."
-    shortest, longest = 3, 20
+    shortest, longest = 3, 12
 
     def __init__(self, stage: Stage, chance: Random) -> None:
         super().__init__(stage, chance)
@@ -62,7 +62,7 @@ class SuspendQueue(BrokerFault):
 class Alarm(BrokerFault):
     """A resource alarm blocks every connection that publishes."""
 
-    shortest, longest = 2, 20
+    shortest, longest = 2, 10
     setting: ClassVar[str]
     strict: ClassVar[tuple[str, ...]]
     usual: ClassVar[tuple[str, ...]]
@@ -102,7 +102,7 @@ class CloseConnections(BrokerFault):
 class LimitConnections(BrokerFault):
     name = "limit-connections"
     does = "The virtual host takes no connection more, and those that are there are closed."
-    shortest, longest = 2, 12
+    shortest, longest = 2, 8
 
     def inject(self) -> str:
         self.run("set_vhost_limits", "-p", VHOST, json.dumps({"max-connections": 0}))

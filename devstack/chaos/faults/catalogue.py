@@ -1,7 +1,18 @@
 """The faults that a schedule chooses from, by name."""
 
 from devstack.chaos.fault import Fault
-from devstack.chaos.faults import broker, network, postgres, processes, relays, rolling, servers
+from devstack.chaos.faults import (
+    broker,
+    cards,
+    disk,
+    messages,
+    network,
+    postgres,
+    processes,
+    relays,
+    rolling,
+    servers,
+)
 
 KINDS: tuple[type[Fault], ...] = (
     processes.KillProcess,
@@ -36,5 +47,12 @@ KINDS: tuple[type[Fault], ...] = (
     postgres.LockTable,
     postgres.LongTransaction,
     postgres.RewriteOutbox,
+    disk.WalDiskFull,
+    messages.DuplicateMessages,
+    messages.PoisonMessages,
+    cards.FailingCharges,
+    cards.FailingRefunds,
+    cards.SilentProcessor,
+    cards.LateProcessor,
 )
 FAULTS: dict[str, type[Fault]] = {kind.name: kind for kind in KINDS}

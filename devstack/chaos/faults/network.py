@@ -68,7 +68,7 @@ class NetworkFault(Fault):
 class CutConnections(NetworkFault):
     name, kind = "cut-connections", "cut"
     does = "Connections to a server end in order (FIN), and new ones too."
-    shortest, longest = 0, 8
+    shortest, longest = 0, 6
     directions = (BOTH, UP, DOWN)
 
 
@@ -77,28 +77,28 @@ class ResetConnections(NetworkFault):
     does = (
         "Connections to a server are reset (RST), and new ones too; in one direction the other side is left half open."
     )
-    shortest, longest = 0, 8
+    shortest, longest = 0, 6
     directions = (BOTH, UP, DOWN)
 
 
 class BlackHole(NetworkFault):
     name, kind = "black-hole", "hold"
     does = "No packet arrives on the way to a server, and no end of a connection; later what was sent arrives."
-    shortest, longest = 2, 20
+    shortest, longest = 2, 12
     directions = (BOTH, UP, DOWN)
 
 
 class ForgetConnections(NetworkFault):
     name, kind = "forget-connections", "hold"
     does = "No packet arrives on the way to a server, and when the network is back it knows the connections no more."
-    shortest, longest = 2, 20
+    shortest, longest = 2, 12
     heals_by_reset = True
 
 
 class SlowNetwork(NetworkFault):
     name, kind = "slow-network", "slow"
     does = "What goes to a server and comes from it is late, and at times little fits through."
-    shortest, longest = 3, 20
+    shortest, longest = 3, 12
 
     def make_rule(self) -> Rule:
         latency = round(self.chance.uniform(0.01, 0.3), 3)
@@ -108,7 +108,7 @@ class SlowNetwork(NetworkFault):
 class SplitFrames(NetworkFault):
     name, kind = "split-frames", "split"
     does = "Connections to a server stall in the middle of a frame, and later go on."
-    shortest, longest = 1, 15
+    shortest, longest = 1, 10
     directions = (BOTH, UP, DOWN)
 
     def make_rule(self) -> Rule:

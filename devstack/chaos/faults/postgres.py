@@ -68,7 +68,7 @@ class TerminateBackends(PostgresFault):
 class ExhaustConnections(PostgresFault):
     name = "exhaust-connections"
     does = "Somebody else takes all connections of Postgres, and those of the processes are ended."
-    shortest, longest = 2, 12
+    shortest, longest = 2, 8
     ROUNDS = 10
 
     def inject(self) -> str:
@@ -90,7 +90,7 @@ class ExhaustConnections(PostgresFault):
 class FillLockTable(PostgresFault):
     name = "fill-lock-table"
     does = "Somebody else's advisory locks fill the table of locks, so that a lock which is not there yet is refused."
-    shortest, longest = 2, 10
+    shortest, longest = 2, 8
 
     def inject(self) -> str:
         session, taken = self.connect(GROUPS[0]), 0
@@ -112,7 +112,7 @@ MODES = ("share row exclusive", "access exclusive")
 class LockTable(PostgresFault):
     name = "lock-table"
     does = "A table is locked by somebody else for longer than anybody waits."
-    shortest, longest = 4, 25
+    shortest, longest = 4, 15
 
     def __init__(self, stage: Stage, chance: Random) -> None:
         super().__init__(stage, chance)
@@ -129,7 +129,7 @@ class LockTable(PostgresFault):
 class LongTransaction(PostgresFault):
     name = "long-transaction"
     does = "A transaction that has written holds a snapshot in every database, and with it the xmin horizon."
-    shortest, longest = 10, 45
+    shortest, longest = 8, 20
 
     def inject(self) -> str:
         for database in GROUPS:
