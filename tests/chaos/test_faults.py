@@ -18,7 +18,7 @@ from rich.console import Console
 
 from devstack.chaos.checker.conclude import conclude
 from devstack.chaos.fault import Fault
-from devstack.chaos.faults import broker, cards, clock, disk, messages, network, postgres
+from devstack.chaos.faults import broker, cards, clock, disk, messages, network, poison, postgres
 from devstack.chaos.faults.target import find
 from devstack.chaos.history import History
 from devstack.chaos.load import Load
@@ -228,13 +228,13 @@ def test_every_message_is_published_once_more(struck: Struck) -> None:
 
 def test_poison_is_parked_by_each_group_and_skipped_by_an_operator(struck: Struck) -> None:
     struck.confirms(struck.place())
-    with struck.under(messages.PoisonMessages) as fault:
+    with struck.under(poison.PoisonMessages) as fault:
         for group in GROUPS:
             until(partial(all_parked, fault, group), seconds=40, every=0.5)
     until(fault.is_swept, seconds=40, every=0.5)
 
 
-def all_parked(fault: messages.PoisonMessages, group: str) -> bool:
+def all_parked(fault: poison.PoisonMessages, group: str) -> bool:
     return len(fault.parked(group)) == fault.sent[group]
 
 

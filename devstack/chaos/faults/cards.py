@@ -38,6 +38,8 @@ class BadCards(Fault):
     """Customers pay with cards of which each makes the processor fail in its own way."""
 
     shortest, longest = 1, 5
+    alone = True
+    """Its orders must be accepted."""
     cards: ClassVar[tuple[str, ...]]
 
     def __init__(self, stage: Stage, chance: Random) -> None:

@@ -15,7 +15,7 @@ from devstack.processes import Process
 LIBRARY = "faketime/libfaketimeMT.so.1"
 HOUR = 3600
 STEPS = (-26 * HOUR, -2 * HOUR, -90, 90, 2 * HOUR, 26 * HOUR)
-READY_SECONDS = 30
+READY_SECONDS = 10
 POLL = 0.2
 
 

@@ -1,26 +1,18 @@
-"""Faults of messages: everything twice, and poison of every kind straight into the queues."""
+"""Fault: every message is published twice, past the relays."""
 
-import json
 import threading
-from collections.abc import Iterator
 from contextlib import suppress
 from random import Random
-from typing import Any
-from uuid import UUID, uuid4
 
 import pika
 import psycopg
-from pika import BasicProperties
 from pika.exceptions import AMQPError
 
 from devstack.chaos.fault import Fault
 from devstack.chaos.stage import Stage
-from devstack.processes import GROUPS, SERVICES
+from devstack.processes import SERVICES
 from ordersaga.broker.topology import EVENTS
-from ordersaga.envelope.limits import MAX_BODY
-from ordersaga.envelope.message import Message, from_row, to_headers, to_properties
-from ordersaga.parked import operations
-from ordersaga.parked.operator import Changed, Operator, UnknownMessage
+from ordersaga.envelope.message import from_row, to_properties
 
 AWAY = (psycopg.Error, AMQPError, OSError)
 SAID = """
@@ -31,14 +23,6 @@ from outbox where position > %s order by position limit 1000
 BACK = 100
 """Of the messages from before the fault, so many are published again too."""
 EVERY_SECONDS = 0.3
-SKIP_SECONDS = 300
-OPERATOR = Operator("chaos", "The fault `poison-messages` has injected it.")
-MARK = "chaos"
-"""A header of poisoned messages, or the beginning of their body."""
-MARKED = """
-select message_id from parked_messages
-where headers ->> %(header)s = %(mark)s or position(convert_to(%(mark)s, 'UTF8') in body) > 0
-"""
 
 
 class Publisher:
@@ -98,101 +82,3 @@ class DuplicateMessages(Fault):
                 channel.basic_publish(EVENTS, message.routing_key, message.body.encode(), to_properties(message))
                 seen[service] = position
                 self.published += 1
-
-
-class PoisonMessages(Fault):
-    """Each kind goes to one queue of each group. A sweeper skips, as an operator, what the groups have parked."""
-
-    name = "poison-messages"
-    does = "Messages that nobody can handle are put straight into the queues: garbage, forged, oversized, unknown."
-    shortest, longest = 1, 5
-
-    def __init__(self, stage: Stage, chance: Random) -> None:
-        super().__init__(stage, chance)
-        self.queues = [f"{group}.{chance.choice((0, 1))}" for group in GROUPS]
-        self.mark = f"{MARK}-{chance.getrandbits(64):016x}"
-        self.sent: dict[str, int] = dict.fromkeys(GROUPS, 0)
-        self.skipped: dict[str, set[UUID]] = {group: set() for group in GROUPS}
-        self._healed = threading.Event()
-        self._sweeper = threading.Thread(target=self._sweep, name=self.name, daemon=True)
-
-    def inject(self) -> str:
-        kinds: set[str] = set()
-        with Publisher(self.stage) as channel:
-            for queue in self.queues:
-                for kind, headers, body in poison(self.sound(), self.mark):
-                    channel.basic_publish("", queue, body, BasicProperties(headers=headers, delivery_mode=2))
-                    self.sent[queue.rpartition(".")[0]] += 1
-                    kinds.add(kind)
-        self._sweeper.start()
-        return f"{sum(self.sent.values())} messages are in {', '.join(self.queues)}: {', '.join(sorted(kinds))}."
-
-    def sound(self) -> Message:
-        """The last message that orders has announced."""
-        url = self.stage.stack.environments.owner_urls()[SERVICES[0]]
-        with psycopg.connect(url, autocommit=True, connect_timeout=5) as session:
-            row = session.execute("select max(position) from outbox").fetchone()
-            rows = session.execute(SAID, (row[0] - 1 if row and row[0] else 0,)).fetchall()
-        if not rows:
-            raise RuntimeError("no order was placed yet: there is nothing to forge")
-        return from_row(rows[0][1:])
-
-    def parked(self, group: str) -> set[UUID]:
-        """Of this fault's messages, those that a group holds for a person now."""
-        url = self.stage.stack.environments.owner_urls()[group]
-        with psycopg.connect(url, autocommit=True, connect_timeout=5) as session:
-            rows = session.execute(MARKED, {"header": MARK, "mark": self.mark}).fetchall()
-        return {row[0] for row in rows}
-
-    def heal(self) -> str:
-        if self._sweeper.ident is None or self._healed.is_set():
-            return ""
-        self._healed.set()
-        return f"An operator skips the {sum(self.sent.values())} messages as soon as they are parked."
-
-    def is_swept(self) -> bool:
-        """Whether each message was parked and then skipped."""
-        return all(len(self.skipped[group]) >= self.sent[group] for group in GROUPS)
-
-    def _sweep(self) -> None:
-        self._healed.wait()
-        for _ in range(int(SKIP_SECONDS / EVERY_SECONDS)):
-            for group in GROUPS:
-                with suppress(*AWAY):
-                    self._skip(group)
-            if self.is_swept():
-                return
-            threading.Event().wait(EVERY_SECONDS)
-
-    def _skip(self, group: str) -> None:
-        url = self.stage.stack.environments.owner_urls()[group]
-        for id_ in self.parked(group):
-            with (
-                psycopg.connect(url, autocommit=True, connect_timeout=5) as session,
-                suppress(UnknownMessage, Changed),
-            ):
-                operations.skip(session, id_, OPERATOR)
-                self.skipped[group].add(id_)
-
-
-def poison(sound: Message, mark: str) -> Iterator[tuple[str, dict[str, Any], bytes]]:
-    """Each kind with its headers and body; `sound` is a message that was announced."""
-    headers: dict[str, Any] = {**to_headers(sound), MARK: mark}
-    body = sound.body.encode()
-
-    def new(**changed: Any) -> dict[str, Any]:
-        """Under an id and a key of its own."""
-        own = {"ce-id": str(uuid4()), "ce-subject": str(uuid4())}
-        return {**headers, **own, **{f"ce-{name}": value for name, value in changed.items()}}
-
-    yield "unknown contract", new(type="nonsense.of_nobody.v1"), body
-    yield "body without content", new(), b"{}"
-    yield "body that is no JSON", new(), b"\x00\xff" + body[:20]
-    yield "body of another key", new(), body
-    yield "id of another message", {**headers, "ce-subject": str(uuid4())}, b"{}"
-    yield "hash of nothing", new(eventhash="00"), body
-    yield "sequence in words", new(sequence="first"), body
-    yield "source of another", new(source="mallory"), body
-    yield "oversized", new(), json.dumps({"x": "x" * MAX_BODY}).encode()
-    yield "no headers of ours", {MARK: mark}, body
-    yield "garbage", {}, mark.encode() + bytes(range(256))
