@@ -4,12 +4,14 @@ PEERS ?= ../shared/peers
 AGAINST ?= HEAD
 SEED ?= 0
 COUNT ?= 10000
+FILES ?=
 VENV := .venv
 BIN := $(VENV)/bin
+MUTATION := .mutation
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-containers unit lint format chaos containers simulate bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
+.PHONY: help test test-containers unit lint format chaos mutation containers simulate bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
 
 help:  ## List these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +28,18 @@ test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test bu
 	$(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers -n 3 --dist loadfile --no-loadscope-reorder \
 	  || $(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers --last-failed --last-failed-no-failures none
 
-test-containers: $(VENV)/dev-stamp  ## The same tests on the images of compose.yaml (needs a Docker engine; docs/GUARANTEES.md)
+test-$(MUTATION)/stamp: requirements-mutation.lock
+	test -x $(MUTATION)/bin/python || $(PYTHON) -m venv $(MUTATION)
+	$(MUTATION)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutation.lock
+	touch $@
+
+mutation: $(VENV)/dev-stamp $(MUTATION)/stamp  ## Change one decision of the core at a time: a test has to fail (FILES=src/ordersaga/...; docs/CHAOS.md; hours)
+	$(MUTATION)/bin/python -m tests.mutation.make $(FILES) > $(MUTATION)/mutants.jsonl
+	rm -f $(MUTATION)/results.jsonl
+	$(BIN)/python -m tests.mutation.judge $(MUTATION)/results.jsonl < $(MUTATION)/mutants.jsonl
+	$(BIN)/python -m tests.mutation.report $(MUTATION)/results.jsonl
+
+containers: $(VENV)/dev-stamp  ## The same tests on the images of compose.yaml (needs a Docker engine; docs/GUARANTEES.md)
 	TEST_SERVERS=containers $(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/dev-stamp  ## Only the tests that need no server
@@ -86,6 +99,7 @@ demo:  ## The whole saga, from nothing, with a verdict
 lock: $(VENV)/dev-stamp  ## Compile the lock files again (needs uv)
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --all-extras --group shop pyproject.toml -o requirements.lock
 	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --all-extras --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	uv pip compile -q --generate-hashes --no-emit-index-url --no-header --group mutation -o requirements-mutation.lock
 
-clean:  ## Remove the virtual environment and all state of the default stack
-	rm -rf $(VENV) .ordersaga
+clean:  ## Remove the virtual environments and all state of the default stack
+	rm -rf $(VENV) $(MUTATION) .ordersaga

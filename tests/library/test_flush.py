@@ -65,3 +65,11 @@ def test_every_table_gets_every_row_with_every_value(database: Databases, number
         "deadlines": [("completion", True, *cause, *trace)] * number,
     }
     assert found == expected
+
+
+def test_what_is_written_is_not_written_again(database: Databases) -> None:
+    fresh, written = database(), rows([uuid4(), uuid4()])
+    with fresh.connect() as connection:
+        flush.write(connection, written)
+        flush.write(connection, written)
+    assert written == Rows()

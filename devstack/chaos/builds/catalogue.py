@@ -178,6 +178,7 @@ BUILDS = (
             )
         ],
         "money",
+        harm.CHARGES_NOT_RECORDED,
     ),
     Build(
         "stock-not-released",

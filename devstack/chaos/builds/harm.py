@@ -206,6 +206,10 @@ OUTBOX_REFUSES = Harm(
     "The outbox of inventory refuses a tenth of its rows.",
     lambda stage: refuse(stage, "inventory_service", "outbox", "random() < 0.1", 3),
 )
+CHARGES_NOT_RECORDED = Harm(
+    "Payments are charged while their database refuses to record anything of it.",
+    lambda stage: refuse(stage, "payment_service", "stored_events", "true", 3),
+)
 PROJECTION_REFUSES = Harm(
     "The event log refuses placed orders.",
     lambda stage: refuse(stage, "projections", "event_log", "new.contract = 'orders.order_placed.v1'", 3),

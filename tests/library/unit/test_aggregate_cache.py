@@ -42,3 +42,11 @@ def test_the_cache_of_those_who_want_none_keeps_nothing() -> None:
     histories = used(1)
     NO_CACHE.keep(histories)
     assert NO_CACHE.take(ids(histories)) == {}
+
+
+def test_the_stored_version_of_an_aggregate_is_that_without_what_nobody_has_saved() -> None:
+    [history] = used(1)
+    assert history.stored_version == 1
+    assert isinstance(history.aggregate, Counter)
+    history.aggregate.keep(1)
+    assert (history.aggregate.version, history.stored_version) == (2, 1)

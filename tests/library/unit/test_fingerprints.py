@@ -6,15 +6,17 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from eventsourcing.domain import BaseAggregate
 
 from ordersaga.store import fingerprint as module
 from ordersaga.store.fingerprint import UNKNOWN, fingerprint
+from tests.support.counting import Counter
 
 CODE = {
-    "till/__init__.py": "",
+    "till/__init__.py": "PLACE = 1\n",
     "till/drawer.py": '''"""A drawer."""
 
-from till import rules
+from till import box, rules
 from till.base import Base
 from .money import rounded
 
@@ -31,6 +33,9 @@ class Drawer(Base):
     "till/money.py": "def rounded(coins):\n    return coins // 1\n",
     "till/rules.py": "FACTOR = 1\n",
     "till/unrelated.py": "NAME = 'x'\n",
+    "till/box/__init__.py": "from ..scale import GRAMS\nfrom . import lid\n",
+    "till/scale.py": "GRAMS = 1\n",
+    "till/box/lid.py": "from .. import drawer\nSHUT = 1\n",
 }
 Change = Callable[[str, str, str], str]
 
@@ -38,7 +43,7 @@ Change = Callable[[str, str, str], str]
 @pytest.fixture
 def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Change]:
     monkeypatch.syspath_prepend(str(tmp_path))
-    (tmp_path / "till").mkdir()
+    (tmp_path / "till" / "box").mkdir(parents=True)
 
     def forget() -> None:
         for name in [name for name in sys.modules if name.partition(".")[0] == "till"]:
@@ -68,8 +73,23 @@ def changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Change]
         ("base", "self.coins = 0", "self.coins = 1"),
         ("money", "// 1", "// 5"),
         ("rules", "1", "2"),
+        ("__init__", "1", "2"),
+        ("box/__init__", "GRAMS", "GRAMS as UNIT"),
+        ("scale", "1", "2"),
+        ("box/lid", "SHUT = 1", "SHUT = 2"),
     ],
-    ids=["mutator", "attribute", "class version", "base", "relative import", "constant of a module"],
+    ids=[
+        "mutator",
+        "attribute",
+        "class version",
+        "base",
+        "relative import",
+        "constant of a module",
+        "the package itself",
+        "a package in it",
+        "what that imports from above",
+        "a module that imports the first one again",
+    ],
 )
 def test_a_change_of_what_makes_the_state_changes_it(changed: Change, file: str, old: str, new: str) -> None:
     before = changed("till/unrelated.py", "x", "x")
@@ -99,5 +119,5 @@ def test_code_without_its_source_has_none_and_is_named(
     fingerprint.cache_clear()
     module.parsed.cache_clear()
     assert fingerprint(kind) == UNKNOWN
-    monkeypatch.setattr(module, "kinds_of_aggregates", lambda: [kind])
+    monkeypatch.setattr(module, "kinds_of_aggregates", lambda: [BaseAggregate, Counter, kind])
     assert module.without_source() == ["till.drawer.Drawer"]

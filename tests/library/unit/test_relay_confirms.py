@@ -69,6 +69,10 @@ def test_of_what_is_abandoned_nothing_is_told() -> None:
     assert confirms.outcome() == Outcome(0, ())
     confirms.acked(4, multiple=False)
     assert confirms.outcome() == Outcome(1, ())
+    confirms.sent([newest := message()])
+    assert confirms.unconfirmed == [newest]
+    confirms.nacked(5, multiple=False)
+    assert [refusal.message for refusal in confirms.outcome().refusals] == [newest]
 
 
 @given(st.permutations(range(1, 9)), st.sets(st.integers(1, 8)))

@@ -98,3 +98,59 @@ def test_each_key_is_sent_in_order_one_at_a_time_and_nothing_is_skipped(keys: st
     assert flight.advance() == (len(window) or None)
     for key in "abc":
         assert [each for each in sent if each.message.key == key] == [e for e in window if e.message.key == key]
+
+
+def test_what_is_in_hand_is_told_by_messages_rows_and_bytes_and_a_limit_may_be_reached() -> None:
+    flight = InFlight()
+    launch(flight, rows("aaab"))
+    assert (flight.count, flight.outstanding, flight.bytes) == (2, 4, 8)
+    assert not flight.exceeds(2, 4, 8)
+    assert flight.exceeds(1, 4, 8)
+    assert flight.exceeds(2, 3, 8)
+    assert flight.exceeds(2, 4, 7)
+
+
+def test_while_a_row_waits_or_is_tried_again_a_confirm_may_make_one_due() -> None:
+    flight = InFlight()
+    assert flight.has_no_waiters
+    launch(flight, rows("aa"))
+    assert not flight.has_no_waiters
+    flight = InFlight()
+    flight.admit_retries([row(7, "a")])
+    assert not flight.has_no_waiters
+
+
+def test_a_new_window_knows_nothing_of_the_one_before() -> None:
+    flight = InFlight()
+    launch(flight, rows("ab"))
+    list(confirm(flight, 2))
+    flight.begin()
+    assert (flight.read_so_far, flight.advance()) == (0, None)
+    flight.read([row(2, "c")])
+    assert (flight.read_so_far, flight.advance()) == (1, None)
+
+
+def test_a_row_and_one_that_is_tried_again_are_told_apart_and_the_second_attempt_is_the_last() -> None:
+    flight = InFlight()
+    again, [first] = row(7, "b"), rows("a")
+    flight.admit_retries([again])
+    launch(flight, [first])
+    assert flight.has("a")
+    assert flight.has("b")
+    assert not flight.has("c")
+    assert flight.finish(again) is True
+    assert flight.finish(first) is False
+    assert not flight.is_retry(again)
+    assert flight.advance() == 1
+
+
+def test_after_a_reconnect_nothing_is_with_the_broker_and_the_place_stays() -> None:
+    flight = InFlight()
+    launch(flight, rows("aab"))
+    flight.admit_retries([row(7, "c")])
+    list(confirm(flight, 1))
+    flight.clear()
+    assert (flight.count, flight.outstanding, flight.bytes) == (0, 0, 0)
+    assert flight.has_no_waiters
+    assert not any(map(flight.has, "abc"))
+    assert (flight.advance(), flight.read_so_far) == (1, 3)
