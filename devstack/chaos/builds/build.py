@@ -80,6 +80,11 @@ def imported_from(directory: Path) -> Change:
     def change(process: Process, environment: dict[str, str]) -> dict[str, str]:
         if process.name not in NAMES:
             return environment
-        return {**environment, "PYTHONPATH": f"{directory}:{directory / 'src'}"}
+        # gunicorn puts its working directory before all of these.
+        return {
+            **environment,
+            "PYTHONPATH": f"{directory}:{directory / 'src'}",
+            "GUNICORN_CMD_ARGS": f"--chdir {directory}",
+        }
 
     return change
