@@ -156,7 +156,7 @@ BUILDS = (
         "commands",
     ),
     Build(
-        "refund-forgotten",
+        "refund-left-out",
         "A captured payment counts as one of which nothing is to be refunded.",
         [
             Line(
@@ -204,7 +204,7 @@ BUILDS = (
         "stock",
     ),
     Build(
-        "deadline-forgotten",
+        "deadline-left-out",
         "An order is placed without the deadline at which it is cancelled.",
         [
             Line(

@@ -30,11 +30,11 @@ def command(names: tuple[str, ...], only_list: bool, with_control: bool, directo
     """Break a line of the code on purpose, run that, and require that the checker finds it.
 
     Each build is a copy of the source in which a few lines are exchanged: a cursor that moves before the confirm, a
-    refund that is forgotten, a hash that is not compared. It runs on a stack of its own under a small load, and under
+    refund that is left out, a hash that is not compared. It runs on a stack of its own under a small load, and under
     the harm that shows the mistake, which takes about a minute; without names all of them run.
 
     \b
-    Example: ./ordersaga chaos broken-builds refund-forgotten --control
+    Example: ./ordersaga chaos broken-builds refund-left-out --control
 
     Exit codes: 0 each is caught by the verdict that has to, 1 one is not, or a control is not clean, 2 cannot run
     here, 130 interrupted.
