@@ -13,6 +13,10 @@ TABLE: dict[str, tuple[str, str]] = {
         "devstack.chaos.builds.command:command",
         "Break lines of the code on purpose: the checker has to see it",
     ),
+    "standby-promoted": (
+        "devstack.chaos.cluster.standby_promoted:standby_promoted",
+        "A Postgres standby takes over",
+    ),
     **commands("on_own_stack"),
 }
 

@@ -49,28 +49,33 @@ def password(state: State, role: str) -> str:
     return state.secret(f"postgres {role}")
 
 
-def url(state: State, role: str, database: str) -> str:
-    """libpq URL of a database on the private server."""
+def url(state: State, role: str, database: str, server: str = "postgres") -> str:
+    """libpq URL of a database on the private server, or on another of this state directory."""
     secret = quote(password(state, role), safe="")
-    return f"postgresql://{role}:{secret}@{LOOPBACK}:{state.port('postgres')}/{database}"
+    return f"postgresql://{role}:{secret}@{LOOPBACK}:{state.port(server)}/{database}"
 
 
 class Postgres:
-    """One server process; `start` and `stop` any number of times, from a thread that stays."""
+    """One server process; `start` and `stop` any number of times, from a thread that stays.
+
+    `settings` and `sign_in` are its postgresql.conf and pg_hba.conf; `name` is that of its directory, port and log.
+    """
 
     name = "postgres"
+    settings = SETTINGS
+    sign_in = SIGN_IN
 
     def __init__(self, state: State, records: Records) -> None:
         self._state = state
         self._records = records
         self._account = Account.for_postgres()
-        self._data = state.directory / "postgres"
+        self._data = state.directory / self.name
         self._process: subprocess.Popen[bytes] | None = None
         self.log = state.log(self.name)
 
     @property
     def port(self) -> int:
-        return self._state.port("postgres")
+        return self._state.port(self.name)
 
     @property
     def pid(self) -> int | None:
@@ -80,7 +85,7 @@ class Postgres:
         return self.url(OWNER, database)
 
     def url(self, role: str, database: str) -> str:
-        return url(self._state, role, database)
+        return url(self._state, role, database, self.name)
 
     def password(self, role: str) -> str:
         return password(self._state, role)
@@ -105,14 +110,14 @@ class Postgres:
     def renew_ports(self) -> None:
         """Only before the first launch: afterwards others know the port."""
         if self._process is None:
-            self._state.renew_port("postgres")
+            self._state.renew_port(self.name)
 
     def _initialise(self) -> None:
         """initdb beside the place and then rename, so that an interrupted one leaves nothing half made."""
-        new = self._data.with_name("postgres.new")
+        new = self._data.with_name(f"{self.name}.new")
         shutil.rmtree(new, ignore_errors=True)
         new.mkdir(mode=0o700)
-        password = new.with_name("postgres.password")
+        password = new.with_name(f"{self.name}.password")
         self._state.write_text(password.name, self.password(OWNER))
         for path in (new, password):
             self._account.own(path)
@@ -130,7 +135,7 @@ class Postgres:
             raise Failed(f"initdb could not make {directory}:\n{done.stderr.strip()}")
 
     def _configure(self) -> None:
-        for name, text in (("postgresql.conf", SETTINGS), ("pg_hba.conf", SIGN_IN)):
+        for name, text in (("postgresql.conf", self.settings), ("pg_hba.conf", self.sign_in)):
             (self._data / name).write_text(text)
 
     def _prefix(self, death_signal: signal.Signals) -> list[str]:

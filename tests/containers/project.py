@@ -3,9 +3,9 @@
 import json
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, cached_property
 from secrets import token_hex
 
 import requests
@@ -100,9 +100,14 @@ class Project:
         return f"http://{LOOPBACK}:{self.variables[port]}"
 
     def shop(self) -> Shop:
-        """A client over the published ports, with one token for each person: to print one takes a container seconds."""
+        """A client over the published ports, for one thread."""
         orders, payments, inventory = map(self.url, PORTS[:3])
-        return Shop(Addresses(orders, payments, inventory, simulator=""), cache(self.token), simulator_key="")
+        return Shop(Addresses(orders, payments, inventory, simulator=""), self.kept_token, simulator_key="")
+
+    @cached_property
+    def kept_token(self) -> Callable[[str, str], str]:
+        """One token for each person: to print one takes a container seconds."""
+        return cache(self.token)
 
     def stock_of(self, sku: str) -> dict[str, int]:
         headers = {"Authorization": f"Bearer {self.token('operator', 'test')}"}

@@ -40,6 +40,16 @@ def test_a_relay_connects_to_the_next_node_after_one_that_is_away(nodes: str) ->
     publisher.close()
 
 
+def test_a_node_that_has_vanished_is_given_up_before_two_heartbeats_but_a_relay_waits_for_one_that_reads_nothing() -> (
+    None
+):
+    [node] = parameters(f"amqp://nobody:secret@{LOOPBACK}/", "a worker")
+    probes = node.tcp_options["TCP_KEEPIDLE"] + node.tcp_options["TCP_KEEPINTVL"] * node.tcp_options["TCP_KEEPCNT"]
+    assert max(probes, node.tcp_options["TCP_USER_TIMEOUT"] / 1000) < node.heartbeat
+    relay = next(Publisher(f"amqp://nobody:secret@{LOOPBACK}/", "a relay")._nodes)
+    assert "TCP_USER_TIMEOUT" not in relay.tcp_options
+
+
 def connects(publisher: Publisher) -> bool:
     try:
         publisher.connect()

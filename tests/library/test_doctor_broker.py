@@ -170,6 +170,8 @@ METRICS = b"""\
 rabbitmq_alarms_memory_used_watermark 1
 # TYPE rabbitmq_alarms_free_disk_space_watermark gauge
 rabbitmq_alarms_free_disk_space_watermark 0
+# TYPE rabbitmq_unreachable_cluster_peers_count gauge
+rabbitmq_unreachable_cluster_peers_count 1
 """
 
 
@@ -186,16 +188,18 @@ class LowOnMemory(BaseHTTPRequestHandler):
         """Nothing is logged."""
 
 
-def test_an_alarm_and_the_clock_of_the_broker_are_read_from_its_metrics() -> None:
+def test_an_alarm_a_lost_node_and_the_clock_of_the_broker_are_read_from_its_metrics() -> None:
     with HTTPServer(("127.0.0.1", 0), LowOnMemory) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         url = f"http://127.0.0.1:{server.server_port}"
-        alarm, clock = metrics(url, [service], Terms())
-        assert len(list(metrics(f"{url}  {url}/", [service], Terms()))) == 4
+        alarm, partition, clock = metrics(url, [service], Terms())
+        assert len(list(metrics(f"{url}  {url}/", [service], Terms()))) == 6
         server.shutdown()
     assert isinstance(alarm, DiagnosisFinding)
+    assert isinstance(partition, DiagnosisFinding)
     assert isinstance(clock, DiagnosisFinding)
     assert alarm.what.startswith("RabbitMQ has an alarm about its memory: it takes no messages")
+    assert partition.what == "this node of RabbitMQ does not reach 1 node of its cluster"
     assert "s behind the clock of this machine" in clock.what
     [away] = metrics(url, [service], Terms())
     assert isinstance(away, DiagnosisFinding)

@@ -58,6 +58,19 @@ def test_a_prepared_transaction_and_a_slot_that_nobody_uses_are_named_with_what_
     assert not left & {"prepared transaction", "replication slot"}
 
 
+def test_commits_that_do_not_wait_for_the_synchronous_standby_are_named(
+    server: Postgres, connection: Connection[Any]
+) -> None:
+    connection.execute("alter database postgres set synchronous_commit = local")
+    connection.execute("alter system set synchronous_standby_names = 'away'")
+    connection.execute("select pg_reload_conf()")
+    findings = {each.what for each in asked(server.superuser_url()).findings}
+    connection.execute("alter system reset synchronous_standby_names")
+    connection.execute("select pg_reload_conf()")
+    connection.execute("alter database postgres reset synchronous_commit")
+    assert "commits do not wait for the synchronous standby (away): synchronous_commit is local" in findings
+
+
 def test_a_standby_is_named(server: Postgres, connection: Connection[Any]) -> None:
     [(directory,)] = connection.execute("select current_setting('data_directory')")
     server.stop()

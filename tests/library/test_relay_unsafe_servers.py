@@ -1,17 +1,23 @@
 """The relay publishes nothing that a crash of the server could take back."""
 
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.error import URLError
 
 import psycopg
 import pytest
 
+from devstack.ports import choose
 from devstack.servers.postgres import Postgres
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
-from tests.support.relays import EVERYTHING, Relays, relays_of
+from tests.support.relays import EVERYTHING, Relays, all_published, announce, announce_many, listen, relays_of
 from tests.support.second_server import second_server
+from tests.support.stuck import ready
+from tests.support.wait import until
 
 ANYWAY = "--unsafe-durability"
 
@@ -33,6 +39,13 @@ def relays(outbox: Database, broker: TestBroker, servers: AnyServers) -> Iterato
     broker.declare(EVERYTHING)
     with relays_of(outbox, servers.amqp_url("relay")) as relays:
         yield relays
+
+
+def said(port: int) -> str:
+    """The problems and warnings of a relay; nothing before it answers."""
+    with suppress(URLError):
+        return str(ready(port))
+    return ""
 
 
 def as_owner(database: Database, *statements: str) -> None:
@@ -86,3 +99,73 @@ def test_a_standby_is_refused_whatever_is_told(server: Postgres, outbox: Databas
         server.stop()
         signal.unlink()
         server.start()
+
+
+def test_a_standby_that_a_relay_meets_after_it_has_led_is_waited_for(
+    server: Postgres, outbox: Database, relays: Relays
+) -> None:
+    [(directory,)] = outbox.rows("select current_setting('data_directory')")
+    relay = relays.start(health_port=(port := choose(set())))
+    relays.wait_for_leader(relay)
+    server.stop()
+    (Path(directory) / "standby.signal").touch()
+    server.start()
+    try:
+        until(lambda: "the server is a standby" in said(port))
+    finally:
+        as_owner(outbox, "select pg_promote()")
+    relays.wait_for_leader(relay)
+
+
+def test_a_commit_that_a_crash_has_made_visible_is_published_when_its_synchronous_standby_has_it(
+    server: Postgres, outbox: Database, relays: Relays, broker: TestBroker
+) -> None:
+    as_owner(outbox, "alter system set synchronous_standby_names = 'away'", "select pg_reload_conf()")
+    try:
+        writer = threading.Thread(target=announce_and_wait_for_the_standby, args=(outbox,))
+        writer.start()
+        waiting = "select count(*) from pg_stat_activity where wait_event = 'SyncRep'"
+        until(lambda: outbox.rows(waiting) == [(1,)])
+        server.kill()
+        writer.join()
+        server.start()
+        assert outbox.rows("select count(*) from outbox") == [(1,)]
+        relay = relays.start(health_port=(port := choose(set())))
+        until(lambda: "waits for its synchronous standby (away)" in said(port))
+        relay.terminate()
+        assert relay.wait(10) == 0
+        assert listen(broker) == []
+        relays.start()
+    finally:
+        as_owner(outbox, "alter system reset synchronous_standby_names", "select pg_reload_conf()")
+    until(lambda: len(listen(broker)) == 1)
+
+
+def announce_and_wait_for_the_standby(outbox: Database) -> None:
+    with pytest.raises(psycopg.OperationalError), outbox.connect() as connection:
+        announce(connection, "key", 1)
+
+
+def test_what_a_database_has_lost_of_the_published_messages_is_said_once_and_no_crash_is_a_loss(
+    server: Postgres, outbox: Database, relays: Relays
+) -> None:
+    relay = relays.start(health_port=(port := choose(set())))
+    relays.wait_for_leader(relay)
+    announce_many(outbox, 20)
+    until(lambda: all_published(outbox))
+    server.kill()
+    server.start()
+    relays.wait_for_leader(relay)
+    assert ready(port)[1] == []
+    announce_many(outbox, 20)
+    until(lambda: all_published(outbox))
+    as_owner(
+        outbox,
+        "delete from outbox where position in (select position from outbox order by position desc limit 5)",
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'relay'",
+    )
+    until(lambda: "has lost 5 messages" in said(port))
+    relays.wait_for_leader(relay)
+    announce_many(outbox, 5)
+    until(lambda: all_published(outbox))
+    assert relay.log().count("history was lost") == 1

@@ -7,7 +7,7 @@ from typing import Any
 
 from ordersaga.database import doorbell, locks
 from ordersaga.parked import failure_notes
-from ordersaga.relay import detached, purge, session, stall, undeliverable, window
+from ordersaga.relay import detached, memory, purge, replication, session, stall, undeliverable, window
 from ordersaga.relay.window import Cursor
 from tests.simulation.postgres import Backend, snapshot_of
 from tests.simulation.rows import DetachedRow, OutboxRow, UndeliverableRow
@@ -31,6 +31,16 @@ def begin_cursor(backend: Backend, parameters: Sequence[str]) -> Rows:
 def load_cursor(backend: Backend, _: Any) -> Rows:
     [cursor] = backend.rows("relay_cursor")
     return [(cursor.published, cursor.target, cursor.confirmed_position)]
+
+
+def no_standbys(_: Backend, __: Any) -> Rows:
+    return [("",)]
+
+
+def lost_rows(backend: Backend, parameters: Mapping[str, Any]) -> Rows:
+    kept = {(row.position, row.message.id) for row in backend.rows("outbox")}
+    published = zip(parameters["positions"], parameters["ids"], strict=True)
+    return [(message_id,) for position, message_id in published if (position, message_id) not in kept]
 
 
 def save_cursor(backend: Backend, parameters: Mapping[str, Any]) -> Rows:
@@ -262,6 +272,8 @@ STATEMENTS: dict[str | bytes, Statement] = {
     "": keep_alive,
     window.BEGIN: begin_cursor,
     window.LOAD: load_cursor,
+    replication.STANDBYS.encode(): no_standbys,
+    memory.LOST: lost_rows,
     window.LOOK: look,
     window.SAVE_AND_LOOK: save_and_look,
     window.SAVE: save_cursor,

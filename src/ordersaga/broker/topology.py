@@ -146,6 +146,10 @@ STACK_SECONDS = 15.0
 """In which a node must have answered all of the handshake."""
 
 
+VANISHED = {"TCP_KEEPIDLE": 5, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 2, "TCP_USER_TIMEOUT": 15_000}
+"""After 15 s without a word from the kernel of a node, its connection is lost; two heartbeats are missed after 60 s."""
+
+
 def parameters(amqp_url: str, name: str) -> list[pika.URLParameters]:
     """Connection parameters, to be tried in turn; the broker's own tools show the connection as `name`.
 
@@ -154,6 +158,7 @@ def parameters(amqp_url: str, name: str) -> list[pika.URLParameters]:
     nodes = [pika.URLParameters(url) for url in amqp_urls(amqp_url)]
     for node in nodes:
         node.heartbeat = 30
+        node.tcp_options = dict(VANISHED)
         node.blocked_connection_timeout = 60
         node.socket_timeout = 10
         node.stack_timeout = STACK_SECONDS

@@ -24,7 +24,7 @@ from ordersaga.diagnosis.database import (
 from ordersaga.diagnosis.findings import DiagnosisFinding, Unseen
 from ordersaga.diagnosis.named_lock import named_locks
 from ordersaga.diagnosis.questions import Answered, Answers, AskedDatabase, DatabaseQuestion, Terms
-from ordersaga.diagnosis.server import connections, durability, slots, wraparound
+from ordersaga.diagnosis.server import connections, durability, primaries, slots, wraparound
 from ordersaga.runtime.errors import UnusableDatabase
 from ordersaga.runtime.reasons import reason_of, remedy_of
 from ordersaga.runtime.sessions import DIAGNOSIS, connect
@@ -88,6 +88,8 @@ def ask_database(service: Service, url: str, terms: Terms, seen: SeenServers, an
             for question in questions(service, seen.is_new(connection)):
                 answered.asking = f"about {question.__name__.replace('_', ' ')}"
                 answered.take(answers_of(question, asked))
+            answered.asking = "about its other servers"
+            answered.take(primaries.primaries(service.database, url))
     except UnusableDatabase as error:
         what, _, remedy = str(error).partition(". ")
         answered.take([DiagnosisFinding("critical", "unusable database", service.database, what, remedy)])

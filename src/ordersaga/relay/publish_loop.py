@@ -22,6 +22,7 @@ from ordersaga.relay.dispatch import (
     DrainTimeout,
     chunks,
 )
+from ordersaga.relay.memory import Memory
 from ordersaga.relay.progress import Progress
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
@@ -46,11 +47,13 @@ class PublishLoop:
         queues: SilentQueues,
         detachments: Detachments,
         purger: Purger,
+        memory: Memory,
         stop: threading.Event,
     ) -> None:
         self._connection = connection
         self._bell = bell
         self._purger = purger
+        self._memory = memory
         self._limits = PageLimits(access.max_bytes, PAGE_BYTES)
         self._stop = stop
         self._log = log.bind(database=access.database)
@@ -184,6 +187,7 @@ class PublishLoop:
     def _send_page(self, rows: list[Outgoing]) -> bool:
         """Send rows. Returns False if stopped before the last one, or too many rows are undeliverable."""
         self._purger.purge_beside(len(rows))
+        self._memory.keep(rows)
         for chunk in chunks(rows):
             self._dispatch.settle(MAX_IN_FLIGHT - CHUNK, MAX_READ_AHEAD - CHUNK)
             if self._stop.is_set() or self._undeliverable.is_full:

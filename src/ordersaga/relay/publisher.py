@@ -96,6 +96,7 @@ class Publisher:
             # One that gives up while it is blocked has to send all again, and is blocked again; heartbeats find a dead
             # broker.
             node.blocked_connection_timeout = None
+            del node.tcp_options["TCP_USER_TIMEOUT"]  # a blocked broker reads nothing for as long as it likes
         self._nodes = cycle(nodes)
         self._loop: Any = None
         self._connection: Any = None

@@ -15,10 +15,13 @@ from ordersaga.relay.access import Access
 from ordersaga.relay.announced import Announced
 from ordersaga.relay.bell import bell_of
 from ordersaga.relay.detachments import Detachments
+from ordersaga.relay.memory import Memory
 from ordersaga.relay.publish_loop import PublishLoop
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
 from ordersaga.relay.rebase import rebase_if_foreign
+from ordersaga.relay.replication import Replication
+from ordersaga.relay.session import UnsafeServer
 from ordersaga.relay.silence import QueueSilent
 from ordersaga.runtime import failpoints
 from ordersaga.runtime.links import Link
@@ -28,6 +31,9 @@ AT_ONCE = 3
 """Detached queues that are caught up at once; each takes a session, of which the role of the relay has few."""
 STANDBY_SECONDS = 0.25
 """Seconds between two attempts of a standby to lead."""
+
+REPLICATION_SECONDS = 0.05
+"""Seconds between two looks whether a synchronous standby has confirmed."""
 
 lag_rows = Gauge("ordersaga_relay_lag_rows", "Rows of the current window that are not confirmed", ["database"])
 lag_seconds = Gauge("ordersaga_relay_lag_seconds", "Age of the moment up to which all is confirmed", ["database"])
@@ -61,6 +67,9 @@ class Relay:
         self._queues = SilentQueues(amqp_url, f"relay {database}", groups)
         self._rabbitmq = Link(f"RabbitMQ for {database}")
         self._postgres = Link(f"Postgres for {database}")
+        self._memory = Memory(database, retention_seconds)
+        self._replication = Replication(database, lambda: self._publisher.wait(REPLICATION_SECONDS), stop.is_set)
+        self._has_led = False
         self._up_to_date_at = time.monotonic()
         lag_seconds.labels(database).set_function(self.lag)
         lag_rows.labels(database).set_function(lambda: loop.unconfirmed if (loop := self.publish_loop) else 0)
@@ -71,11 +80,12 @@ class Relay:
         found = [link.problem for link in (self._postgres, self._rabbitmq) if link.problem]
         if (loop := self.publish_loop) and loop.problem:
             found.append(loop.problem)
-        return found
+        return [*found, *filter(None, [self._replication.problem])]
 
     def warnings(self) -> list[str]:
-        """The queues that it publishes around, each in a sentence."""
-        return self.publish_loop.detached if self.publish_loop else []
+        """The queues that it publishes around, each in a sentence, and what the database has lost."""
+        detached = self.publish_loop.detached if self.publish_loop else []
+        return [*detached, *filter(None, [self._memory.warning])]
 
     def lag(self) -> float:
         """Seconds since the moment up to which every committed row is known to be confirmed; 0 for a standby."""
@@ -86,7 +96,7 @@ class Relay:
         """Publish until `stop` is set.
 
         Raises:
-            UnsafeServer: publishing from this server could lose messages.
+            UnsafeServer: publishing from this server could lose messages, and this relay has not led yet.
         """
         pause = 0.0
         while not self._stop.is_set():
@@ -98,6 +108,12 @@ class Relay:
             except QueueSilent:
                 self._publisher.close(seconds=0.1)
                 pause = 0.0
+            except UnsafeServer as error:
+                # A relay that has led meets a standby while it is being promoted; a new one has the wrong address.
+                if not self._has_led:
+                    raise
+                self._postgres.down(error)
+                pause = self._postgres.pause()
             except BrokerUnavailable as error:
                 self._rabbitmq.down(error)
                 pause = self._rabbitmq.pause()
@@ -133,13 +149,25 @@ class Relay:
 
     def _lead(self, connection: Connection[Any]) -> None:
         failpoints.reach("relay.leads")
+        if not self._replication.confirm(connection):
+            return
+        self._memory.compare(connection)
         rebase_if_foreign(connection, self.database)
+        self._has_led = True
         log.info("active", database=self.database)
         purger = Purger(self.database, connection, self._access.retention_seconds)
         detachments = Detachments(connection, self._groups, self._queues, self._access)
         with closing(detachments), bell_of(connection, self._publisher) as bell:
             self.publish_loop = PublishLoop(
-                self._access, connection, self._publisher, bell, self._queues, detachments, purger, self._stop
+                self._access,
+                connection,
+                self._publisher,
+                bell,
+                self._queues,
+                detachments,
+                purger,
+                self._memory,
+                self._stop,
             )
             try:
                 self.publish_loop.run()

@@ -1,4 +1,4 @@
-"""What the broker's own metrics tell: its alarms, the queues of groups that nobody has, and its clock."""
+"""What the broker's own metrics tell: alarms, lost nodes, the queues of groups that nobody has, and its clock."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
@@ -22,6 +22,7 @@ ALARMS = {
     "rabbitmq_alarms_free_disk_space_watermark": "disk",
     "rabbitmq_alarms_file_descriptor_limit": "file descriptors",
 }
+UNREACHABLE = "rabbitmq_unreachable_cluster_peers_count"
 QUEUES = "/metrics/detailed?family=queue_coarse_metrics"
 READY = "rabbitmq_detailed_queue_messages_ready"
 NOT_SET = Unseen(
@@ -45,7 +46,9 @@ def metrics(urls: str, services: Sequence[Service], terms: Terms) -> Answers:
     queues: list[Sample] = []
     for url in (each.rstrip("/") for each in urls.split()):
         try:
-            yield from alarms(url, page(f"{url}/metrics", terms.limits.metrics).samples)
+            samples = page(f"{url}/metrics", terms.limits.metrics).samples
+            yield from alarms(url, samples)
+            yield from partitions(url, samples)
             before = terms.clock()
             found = page(url + QUEUES, terms.limits.metrics)
             queues += found.samples
@@ -87,6 +90,21 @@ def alarms(url: str, samples: Iterable[Sample]) -> Answers:
             f"RabbitMQ has an alarm about its {' and '.join(standing)}: it takes no messages from publishers",
             "free some, or empty a queue that nobody reads (rabbitmq-diagnostics alarms)",
         )
+
+
+def partitions(url: str, samples: Iterable[Sample]) -> Answers:
+    """Nodes that this one does not reach: they are down, or the network between them is."""
+    for sample in samples:
+        if sample.name == UNREACHABLE and sample.value:
+            nodes = f"{sample.value:.0f} {'node' if sample.value == 1 else 'nodes'}"
+            yield DiagnosisFinding(
+                "critical",
+                "partition",
+                f"{PLACE} {url}",
+                f"this node of RabbitMQ does not reach {nodes} of its cluster",
+                "start the node, or restore the network (rabbitmq-diagnostics cluster_status); a second one that is "
+                "lost stops every queue",
+            )
 
 
 def former_groups(samples: Iterable[Sample], services: Sequence[Service]) -> Answers:

@@ -1,0 +1,62 @@
+"""Replication: waits until a synchronous standby has everything that the database shows.
+
+A commit that waits for its standby is seen by nobody. But a server that crashes meanwhile shows it afterwards, although
+the standby may never get it, and its client was told nothing. A relay that published it would fork history when that
+standby is promoted. Nothing of the kind can become visible later, except when somebody ends the waiting session.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+from psycopg.pq import ExecStatus
+
+from ordersaga.relay import session
+
+STANDBYS = "select current_setting('synchronous_standby_names')"
+# A commit waits for the standby only if it has written something; whoever waits for it waits for all before it.
+CONFIRM = b"""
+begin; set local synchronous_commit = on; set local statement_timeout = 0;
+update relay_cursor set moved_at = moved_at;
+commit
+"""
+
+
+class Replication:
+    """Of one relay; `problem` is a sentence while it waits."""
+
+    def __init__(self, database: str, wait: Callable[[], object], is_stopping: Callable[[], bool]) -> None:
+        """`wait` is called again and again meanwhile, and takes a moment."""
+        self.problem = ""
+        self._database = database
+        self._wait = wait
+        self._is_stopping = is_stopping
+
+    def confirm(self, connection: Connection[Any]) -> bool:
+        """Whether the standbys have all that is visible; False when the relay is stopped first.
+
+        Raises psycopg.Error when the session is lost. A session that is left here must be closed.
+        """
+        names = session.fetch_one(connection, STANDBYS)
+        if not names:
+            return True
+        self.problem = f"Postgres waits for its synchronous standby ({names}) before {self._database} is published"
+        try:
+            return self._commit(connection)
+        finally:
+            self.problem = ""
+
+    def _commit(self, connection: Connection[Any]) -> bool:
+        """By hand: `execute` would not return to answer the broker's heartbeats, or to stop."""
+        pgconn = connection.pgconn
+        pgconn.send_query(CONFIRM)
+        while not self._is_stopping():
+            pgconn.consume_input()
+            while not pgconn.is_busy():
+                if (result := pgconn.get_result()) is None:
+                    return True
+                if result.status == ExecStatus.FATAL_ERROR:
+                    raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
+            self._wait()
+        return False
