@@ -69,6 +69,9 @@ class Struck:
     def place(self) -> UUID:
         return self.stage.scene.make_shop().order("chaos-faults", [(SKU, 1)], "pm_card_visa")
 
+    def pids(self) -> dict[str, int | None]:
+        return {managed.name: managed.pid for managed in self.stage.stack.processes}
+
     def state_of(self, order: UUID) -> str:
         return str(self.stage.scene.make_shop().order_of("chaos-faults", order)["state"])
 
@@ -184,9 +187,14 @@ def test_without_connections_nobody_signs_in(struck: Struck) -> None:
         struck.row("select 1")
 
 
-def test_a_full_lock_table_refuses_a_lock(struck: Struck) -> None:
-    with struck.under(postgres.FillLockTable), pytest.raises(psycopg.errors.OutOfMemory):
-        struck.row("select count(pg_advisory_lock(n)) from generate_series(1, 20000) n")
+def test_a_full_lock_table_refuses_a_lock_and_ends_no_process(struck: Struck) -> None:
+    before = struck.pids()
+    with struck.under(postgres.FillLockTable):
+        with pytest.raises(psycopg.errors.OutOfMemory):
+            struck.row("select count(pg_advisory_lock(n)) from generate_series(1, 20000) n")
+        time.sleep(5)
+    struck.confirms(struck.place())
+    assert struck.pids() == before
 
 
 TABLES = [

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from pika.exceptions import AMQPError
-from psycopg import Connection
+from psycopg import Connection, errors
 
 from ordersaga.consumer import gate, sharing
 from ordersaga.consumer.intake import Intake
@@ -35,6 +35,14 @@ GRACE_SECONDS = 10
 """Longest time to handle the messages in hand when the worker stops."""
 TRANSIENT = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT, ErrorKind.LOCKED)
 """Errors after which the worker continues: they may also hit a statement without a message, such as parking."""
+
+
+def continues_after(error: BaseException) -> bool:
+    """Whether the worker tries again; any other error ends it.
+
+    What is refused here for lack of memory takes few locks itself: other sessions have them all.
+    """
+    return classify(error) in TRANSIENT or isinstance(error, errors.OutOfMemory)
 
 
 class Stopped(Exception):
@@ -91,7 +99,7 @@ class Consumer:
                 self.database.connection()
                 return self.database.up()
             except Exception as error:
-                if classify(error) not in TRANSIENT:
+                if not continues_after(error):
                     raise
                 self.database.down(error)
             if self.stopping.wait(self.database.pause()):
@@ -103,7 +111,7 @@ class Consumer:
             try:
                 self.look(self.database.connection())
             except Exception as error:
-                if classify(error) not in TRANSIENT:
+                if not continues_after(error):
                     raise
                 self.database.down(error)
                 return False
@@ -189,7 +197,7 @@ class Consumer:
                 work(self.database.connection())
                 return self.database.up()
             except Exception as error:
-                if classify(error) not in TRANSIENT:
+                if not continues_after(error):
                     raise
                 self.database.down(error)
             self.pause(intake, self.database.pause())

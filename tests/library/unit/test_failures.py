@@ -7,6 +7,7 @@ import pytest
 from pika.exceptions import AMQPConnectionError
 from psycopg_pool import PoolTimeout
 
+from ordersaga.consumer.consumer import continues_after
 from ordersaga.envelope.message import UnreadableMessage
 from ordersaga.runtime.errors import AlreadyReceived, Conflict, ErrorKind, TooManyLocks, Unavailable, classify, describe
 from ordersaga.store.transaction import AggregateNotFound
@@ -142,3 +143,10 @@ def test_the_place_of_a_failure_is_the_same_wherever_a_deploy_installs(
     module: str, before: str, after: str, place: str
 ) -> None:
     assert raised_in(before, module) == raised_in(after, module) == f"{place}:1 count"
+
+
+def test_a_worker_goes_on_without_room_for_a_lock_which_others_have_taken_and_ends_at_a_fault_of_its_own() -> None:
+    assert continues_after(psycopg.errors.OutOfMemory())
+    assert continues_after(psycopg.OperationalError("the connection is lost"))
+    assert not continues_after(psycopg.errors.UndefinedTable())
+    assert not continues_after(KeyError("position"))
