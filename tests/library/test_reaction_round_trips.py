@@ -434,3 +434,16 @@ def test_steps_go_on_over_new_sessions_after_the_server_has_ended_all_idle_ones(
         )
         assert len(ended) >= 4
         assert sorted(ask_all()) == [0, 1, 2, 3]
+
+
+def test_a_look_tells_what_took_effect_and_whose_key_is_parked(database: Database) -> None:
+    receiver, counters = receiver_of(keep), [uuid4() for _ in range(3)]
+    taken, parked, _ = counters
+    with database.connect() as connection:
+        receive(receiver, connection, (taken, 1))
+        receiver.park(connection, earlier_message(parked), "dead", Failure("Boom", "", "", ""))
+        read = receiver.read(delivery(workers.counted(counter, 1)) for counter in counters)
+        messages = [each for each in read if isinstance(each, Received)]
+        found = look.look(connection, messages)
+    assert found.known == {messages[0].id: messages[0].message.event_hash}
+    assert found.parked == {str(parked)}

@@ -38,6 +38,7 @@ OUTSIDE = (
     f"{LIBRARY}/test_outside_operations.py",
 )
 STORE = (
+    f"{LIBRARY}/test_lazy_transaction.py",
     f"{LIBRARY}/test_flush.py",
     f"{LIBRARY}/test_announce.py",
     *REACTIONS,

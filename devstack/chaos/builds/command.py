@@ -2,7 +2,7 @@
 
 import json
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from rich.console import Console
 
 from devstack.chaos.builds.build import Build
 from devstack.chaos.builds.catalogue import BUILDS
+from devstack.chaos.builds.harm import Harm
 from devstack.chaos.builds.proof import Proof, control, prove
 from ordersaga.cli.options import json_option
 from ordersaga.runtime.signals import interrupt_by_signal
@@ -73,12 +74,17 @@ def proofs(builds: Sequence[Build], with_control: bool, directory: Path | None, 
     """One after the other; each is said as soon as it is known."""
     console = Console(stderr=True, quiet=True)
     if with_control:
-        for number, harm in enumerate(dict.fromkeys(build.harm for build in builds)):
+        for number, harm in enumerate(controlled(builds)):
             with place(directory, f"control-{number}") as chosen:
                 yield say(control(harm, chosen, console), as_json)
     for build in builds:
         with place(directory, build.name) as chosen:
             yield say(prove(build, chosen, console), as_json)
+
+
+def controlled(builds: Iterable[Build]) -> list[Harm]:
+    """The harms of these builds, each once."""
+    return list(dict.fromkeys(build.harm for build in builds))
 
 
 @contextmanager

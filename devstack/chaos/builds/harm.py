@@ -38,7 +38,7 @@ class Harm:
 
     does: str
     act: Callable[[Stage], Damage]
-    settings: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Variables of the stack's environment."""
     after_load: bool = False
     """Whether `act` is called when the load has ended and everything has settled."""

@@ -4,6 +4,7 @@ import pytest
 
 from devstack.chaos.builds.build import Build, Line
 from devstack.chaos.builds.catalogue import BUILDS
+from devstack.chaos.builds.command import controlled
 from devstack.state import ROOT
 
 
@@ -18,3 +19,7 @@ def test_a_text_that_is_gone_or_stands_twice_is_an_error() -> None:
     for source in ("", "one one"):
         with pytest.raises(LookupError, match=r"a\.py"):
             line.exchanged(source)
+
+
+def test_each_harm_is_controlled_once() -> None:
+    assert 1 < len(controlled(BUILDS)) < len(BUILDS)
