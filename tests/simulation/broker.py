@@ -102,6 +102,10 @@ class Broker:
         stranger = self.queues[STRANGER] = Queue(STRANGER)
         self.exchanges[EVENTS].append(Binding(stranger, (EVERY_CONTRACT,), frozenset(range(16))))
 
+    def bind_all(self) -> None:
+        """Bind the contracts that no queue was bound for."""
+        self.unbound.clear()
+
     def open(self, owner: str) -> Channel:
         channel = Channel(owner)
         self.channels.append(channel)

@@ -76,6 +76,10 @@ class Postgres:
         """Transactions that were committed and would be lost by a crash, in the order of their commits."""
         self._flushed_xid = self.latest_completed
 
+    def open(self, flushes: bool = True, owner: str = "") -> "Backend":
+        """Begin a session."""
+        return Backend(self, flushes, owner)
+
     def new_xid(self) -> int:
         xid = self.next_xid
         self.next_xid += 1
@@ -173,6 +177,10 @@ class Backend:
 
     def begin(self) -> None:
         self.transaction.is_explicit = True
+
+    def answered(self, query: str | bytes, parameters: Any, rows: list[Any]) -> list[Any]:
+        """What the session reads when a statement has these rows."""
+        return rows
 
     def end_statement(self) -> None:
         if not self.transaction.is_explicit:

@@ -9,7 +9,7 @@ from ordersaga.relay.relay import Relay
 from ordersaga.relay.window import Cursor
 from tests.simulation import installed, publisher
 from tests.simulation.broker import STRANGER, Broker, Channel
-from tests.simulation.postgres import Backend, Postgres, Version
+from tests.simulation.postgres import Postgres, Version
 from tests.simulation.relay_statements import has_passed
 from tests.simulation.rows import OutboxRow, message_of, outbox_row
 from tests.simulation.stand_ins import Event
@@ -32,17 +32,21 @@ class Violated(AssertionError):
 class Run:
     """The two servers, some writers and relays, and the steps that a schedule takes with them."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, postgres: Postgres, broker: Broker) -> None:
         self.world = world
-        self.postgres = Postgres()
-        self.broker = Broker(GROUPS, [UNBOUND])
+        self.postgres = postgres
+        self.broker = broker
         installed.use(self.postgres)
         publisher.use(self.broker)
-        self.writers = [Backend(self.postgres) for _ in range(WRITERS)]
+        self.writers = [self.postgres.open() for _ in range(WRITERS)]
         self._numbers = 0
         self._checked: Version | None = None
         self._arrived: set[int] = set()
         """Positions that every queue has."""
+
+    def take_step(self, step: Step) -> None:
+        getattr(self, step.name)(*step.arguments)
+        self.check_cursor()
 
     # Writers.
 
@@ -114,7 +118,7 @@ class Run:
 
     def crash(self, lost: int) -> None:
         self.postgres.crash(lost)
-        self.writers = [Backend(self.postgres) for _ in range(WRITERS)]
+        self.writers = [self.postgres.open() for _ in range(WRITERS)]
         self._checked = None
 
     def flush(self) -> None:
@@ -151,7 +155,7 @@ class Run:
         self.broker.queues[queue].is_full = False
 
     def bind(self) -> None:
-        self.broker.unbound.clear()
+        self.broker.bind_all()
 
     def sleep(self, seconds: float) -> None:
         self.world.now += seconds
@@ -279,16 +283,15 @@ def check_order(queue: str, rows: Iterable[OutboxRow]) -> None:
         last[row.message.key] = row.position
 
 
-def run(steps: Sequence[Step], seed: int) -> Run:
+def run(steps: Sequence[Step], seed: int, postgres: Postgres | None = None, broker: Broker | None = None) -> Run:
     """Run a schedule; the seed decides what the product leaves to chance. Raises Violated."""
     state = random.getstate()
     random.seed(seed)
     try:
         with begun() as world:
-            one = Run(world)
+            one = Run(world, postgres or Postgres(), broker or Broker(GROUPS, [UNBOUND]))
             for step in steps:
-                getattr(one, step.name)(*step.arguments)
-                one.check_cursor()
+                one.take_step(step)
             one.heal()
             one.drain()
             one.check_end()

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import psycopg
 
-from tests.simulation.postgres import Backend, Blocked, Postgres
+from tests.simulation.postgres import Blocked, Postgres
 from tests.simulation.relay_statements import STATEMENTS
 from tests.simulation.world import current
 
@@ -25,7 +25,7 @@ class Session:
     """One connection; the thread that uses it waits before each statement, so that all else may happen there."""
 
     def __init__(self, postgres: Postgres, flushes: bool = False) -> None:
-        self.backend = Backend(postgres, flushes, current().host)
+        self.backend = postgres.open(flushes, current().host)
         self.pgconn = self
         self._handlers: list[Callable[[Any], None]] = []
 
@@ -46,7 +46,7 @@ class Session:
                     world.pause(60.0, blocked.is_over)
                 continue
             self.backend.end_statement()
-            return Answer(rows)
+            return Answer(self.backend.answered(query, parameters, rows))
 
     def _require(self) -> None:
         if self.backend.is_lost:
