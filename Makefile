@@ -63,7 +63,7 @@ containers: $(VENV)/dev-stamp  ## compose.yaml on a Docker engine: from nothing 
 	$(BIN)/python -m pytest tests/containers -rA --timeout=1800
 
 simulate: $(VENV)/dev-stamp  ## COUNT=10000 schedules from SEED=0 on, in a simulation of the servers (docs/SIMULATION.md)
-	$(BIN)/python -m tests.simulation --seed $(SEED) --count $(COUNT)
+	$(BIN)/python -m tests.simulation --seed $(SEED) --count $(COUNT) $(if $(KIND),--kind $(KIND))
 
 bench: $(VENV)/dev-stamp  ## Every figure beside its reference of the same run (at most ten minutes; docs/BENCHMARKS.md)
 	$(BIN)/python -m benchmarks

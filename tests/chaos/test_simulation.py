@@ -15,7 +15,7 @@ from tests.simulation.installed import installed
 from tests.simulation.paired_broker import RealTopology
 from tests.simulation.paired_postgres import Differs
 from tests.simulation.pairs import run_paired
-from tests.simulation.search import search
+from tests.simulation.search import KINDS, Kind, search
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
 
@@ -44,9 +44,10 @@ def topology(broker: TestBroker) -> Iterator[RealTopology]:
 
 
 @pytest.mark.timeout(900)
-def test_no_schedule_of_two_minutes_violates_anything() -> None:
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_no_schedule_of_two_minutes_violates_anything(kind: Kind) -> None:
     end, first = time.process_time() + SEARCH_SECONDS, random.randrange(10**9)
-    ran, found = search(first, 10**7, until=lambda: time.process_time() > end)
+    ran, found = search(kind, first, 10**7, until=lambda: time.process_time() > end)
     print(f"{ran} schedules from seed {first} on")  # noqa: T201
     assert not found, found
 
@@ -54,7 +55,7 @@ def test_no_schedule_of_two_minutes_violates_anything() -> None:
 @pytest.mark.parametrize("what", BREAKS)
 def test_what_is_broken_on_purpose_is_found_from_any_seed_on(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BREAKS[what].break_it(monkeypatch)
-    ran, found = search(0, WITHIN)
+    ran, found = search(BREAKS[what].kind, 0, WITHIN)
     assert found
     print(f"{what}: found by schedule {ran}")  # noqa: T201
 
@@ -64,9 +65,14 @@ def test_hundreds_of_schedules_have_the_same_answers_from_the_models_and_from_th
     outbox: Database, topology: RealTopology
 ) -> None:
     first = random.randrange(10**9)
-    compared = sum(run_paired(seed, STEPS, outbox, topology) for seed in range(first, first + PAIRS))
+    compared = run_many(range(first, first + PAIRS), outbox, topology)
     print(f"{PAIRS} schedules from seed {first} on, {compared} answers compared")  # noqa: T201
     assert compared > 20 * PAIRS
+
+
+def run_many(seeds: range, outbox: Database, topology: RealTopology) -> int:
+    """Returns how many answers were compared."""
+    return sum(run_paired(seed, STEPS, outbox, topology) for seed in seeds)
 
 
 def _blind(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -118,5 +124,4 @@ def test_a_wrong_model_differs_from_the_servers(
     make_wrong: Callable[[pytest.MonkeyPatch], None] = WRONG_MODELS[what]
     make_wrong(monkeypatch)
     with pytest.raises(Differs):
-        for seed in range(60):
-            run_paired(seed, STEPS, outbox, topology)
+        run_many(range(60), outbox, topology)

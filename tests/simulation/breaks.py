@@ -1,18 +1,26 @@
 """What can be broken on purpose in the product, to show that the simulation sees it."""
 
 from collections.abc import Callable, Sequence
+from datetime import timedelta
 from typing import Any, NamedTuple
 
 import pytest
 
+from ordersaga.consumer import key_queues, receiver
+from ordersaga.consumer.consumer import Consumer
+from ordersaga.consumer.source import Source
+from ordersaga.inbox import reactor
+from ordersaga.parked import table
 from ordersaga.relay import catch_up, confirms, detached, dispatch, in_flight, undeliverable, window
 from ordersaga.relay.window import Cursor
-from tests.simulation import relay_statements
+from tests.simulation import consumer_statements, relay_statements
 from tests.simulation.postgres import snapshot_of
+from tests.simulation.search import CONSUMERS, RELAYS, Kind
 
 
 class Break(NamedTuple):
     break_it: Callable[[pytest.MonkeyPatch], None]
+    kind: Kind
     first: int
     """A seed soon after which a schedule finds it, for the short test."""
 
@@ -20,9 +28,9 @@ class Break(NamedTuple):
 BREAKS: dict[str, Break] = {}
 
 
-def broken(what: str, first: int) -> Callable[[Callable[[pytest.MonkeyPatch], None]], None]:
+def broken(what: str, first: int, kind: Kind = RELAYS) -> Callable[[Callable[[pytest.MonkeyPatch], None]], None]:
     def note(break_it: Callable[[pytest.MonkeyPatch], None]) -> None:
-        BREAKS[what] = Break(break_it, first)
+        BREAKS[what] = Break(break_it, kind, first)
 
     return note
 
@@ -117,3 +125,69 @@ def _(monkeypatch: pytest.MonkeyPatch) -> None:
         return relay_statements.load_cursor(backend, None) and [(str(backend.postgres.snapshot()), None, None)]
 
     monkeypatch.setitem(relay_statements.STATEMENTS, detached.CURSOR, newest)
+
+
+@broken("a message is acknowledged before its effect is committed", first=0, kind=CONSUMERS)
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    receive = Consumer.receive
+
+    def acknowledge_first(self: Consumer, intake: Any, messages: Any) -> None:
+        held = list(messages)
+        for channel in {source.channel for source in intake._sources.values()}:
+            channel.acknowledgements.extend((tag, False) for tag in channel.unacknowledged)
+        receive(self, intake, held)
+
+    monkeypatch.setattr(Consumer, "receive", acknowledge_first)
+
+
+@broken("nobody looks into the inbox", first=0, kind=CONSUMERS)
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    def without_inbox(backend: Any, parameters: Any) -> Any:
+        for id_, key, event_hash in parameters[0]:
+            backend.insert("inbox", (id_, key, event_hash))
+            backend.insert("effects", (id_, key))
+        return []
+
+    monkeypatch.setitem(consumer_statements.CONSUMER_STATEMENTS, consumer_statements.EFFECT, without_inbox)
+    monkeypatch.setitem(consumer_statements.CONSUMER_STATEMENTS, reactor.KNOWN, lambda *_: [])
+
+
+@broken("messages of a parked key do not wait", first=0, kind=CONSUMERS)
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(consumer_statements.CONSUMER_STATEMENTS, table.AMONG, lambda *_: [])
+    effect = consumer_statements.effect
+    monkeypatch.setitem(
+        consumer_statements.CONSUMER_STATEMENTS,
+        consumer_statements.EFFECT,
+        lambda backend, parameters: effect(backend, (parameters[0], True)),
+    )
+
+
+@broken("what waits behind a parked message is tried by itself", first=0, kind=CONSUMERS)
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = receiver.entry
+
+    def due_at_once(message: Any, state: str, *details: Any) -> Any:
+        wanted = entry(message, state, *details)
+        return wanted._replace(state="retrying", pause=timedelta(0)) if state == "waiting" else wanted
+
+    monkeypatch.setattr(receiver, "entry", due_at_once)
+
+
+@broken("later messages of a key do not wait for an outside step", first=0, kind=CONSUMERS)
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    add = key_queues.KeyQueues.add
+
+    def pass_by(self: key_queues.KeyQueues, messages: Any) -> Any:
+        for message in messages:
+            if self.outside.needed(message) and message.key not in self._queues:
+                yield from add(self, [message])
+            else:
+                yield message
+
+    monkeypatch.setattr(key_queues.KeyQueues, "add", pass_by)
+
+
+@broken("a queue is released while messages of it are in hand", first=130, kind=CONSUMERS)
+def _(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Source, "is_drained", True)

@@ -2,9 +2,13 @@
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
 from typing import Any
 from unittest.mock import patch
 
+from ordersaga.consumer import consumer, intake, pausing, receiver, source
+from ordersaga.inbox import forks
+from ordersaga.parked import attempts, retries
 from ordersaga.relay import (
     catch_up,
     detachments,
@@ -17,17 +21,20 @@ from ordersaga.relay import (
     stall,
     undeliverable,
 )
-from ordersaga.runtime import links
+from ordersaga.runtime import backoff, links
 from tests.simulation import publisher
+from tests.simulation.deliveries import Reading, WorkBroker, WorkerConnection
 from tests.simulation.postgres import Postgres
 from tests.simulation.session import Session
 from tests.simulation.stand_ins import Clock, Silence, Threading
 from tests.simulation.world import current
 
-TIMED = (catch_up, detachments, dispatch, publish_loop, purge, relay, undeliverable)
+RELAY = (catch_up, detachments, publish_loop, relay, undeliverable)
+CONSUMER = (consumer, receiver, retries)
+TIMED = (*RELAY, *CONSUMER, dispatch, purge, source, backoff)
 THREADED = (catch_up, relay)
-LOGGING = (catch_up, detachments, publish_loop, relay, stall, undeliverable, links)
-SIZES: dict[object, dict[str, float]] = {
+LOGGING = (*RELAY, *CONSUMER, stall, links, pausing, forks)
+SIZES: dict[object, dict[str, Any]] = {
     relay: {"STANDBY_SECONDS": 1.0},
     publish_loop: {
         "BACKSTOP_SECONDS": 0.5,
@@ -40,9 +47,13 @@ SIZES: dict[object, dict[str, float]] = {
     dispatch: {"CHUNK": 2, "CHUNK_BYTES": 4, "PAGE_BYTES": 6},
     catch_up: {"PAGE": 3, "PAGE_BYTES": 6},
     undeliverable: {"MAX_ROWS": 8},
+    intake: {"MAX_UNACKNOWLEDGED": 8},
+    consumer: {"MIN_BATCH": 2},
+    attempts: {"LEASE": timedelta(seconds=5)},
 }
 """A window of some ten rows has several pages, writes and rounds of confirms; and idle relays look less often."""
 _postgres: list[Postgres] = []
+_work: list[WorkBroker] = []
 
 
 def use(postgres: Postgres) -> None:
@@ -50,9 +61,14 @@ def use(postgres: Postgres) -> None:
     _postgres[:] = [postgres]
 
 
-def open_session(_: str, what: str = "relay") -> Session:
+def use_work(broker: WorkBroker) -> None:
+    """Workers receive from this broker from now on."""
+    _work[:] = [broker]
+
+
+def open_session(_: str, what: str = "relay", limits: object = None) -> Session:
     current().pause()
-    return Session(_postgres[0])
+    return Session(_postgres[0], flushes=limits is not None)
 
 
 def replaced() -> Iterator[tuple[object, str, Any]]:
@@ -76,6 +92,12 @@ def replaced() -> Iterator[tuple[object, str, Any]]:
     yield catch_up, "answers", publisher.answers
     yield catch_up.CatchUp, "start", lambda thread: current().spawn(thread.name, thread.run)
     yield session, "connect", open_session
+    yield intake, "connect", lambda _: WorkerConnection(_work[0])
+    yield intake, "parameters", lambda *_: None
+    yield intake, "queues_of", lambda *_: list(_work[0].queues)[:-1]
+    yield intake, "tolerate_all_properties", lambda: None
+    yield intake, "Reading", Reading
+    yield links, "connect", open_session
     yield session, "prepare", lambda *_: None
 
 

@@ -5,19 +5,25 @@ from contextlib import contextmanager
 from typing import Any, Self
 
 import psycopg
+from psycopg.pq import TransactionStatus
 
+from tests.simulation.consumer_statements import CONSUMER_STATEMENTS
 from tests.simulation.postgres import Blocked, Postgres
 from tests.simulation.relay_statements import STATEMENTS
 from tests.simulation.world import current
 
 
-class Answer(list[tuple[Any, ...]]):
+class Answer(list[Any]):
     """The rows of a statement."""
 
-    def fetchall(self) -> list[tuple[Any, ...]]:
+    @property
+    def rowcount(self) -> int:
+        return len(self)
+
+    def fetchall(self) -> list[Any]:
         return self
 
-    def fetchone(self) -> tuple[Any, ...] | None:
+    def fetchone(self) -> Any:
         return self[0] if self else None
 
 
@@ -26,7 +32,8 @@ class Session:
 
     def __init__(self, postgres: Postgres, flushes: bool = False) -> None:
         self.backend = postgres.open(flushes, current().host)
-        self.pgconn = self
+        self.pgconn = self.info = self
+        self.autocommit = True
         self._handlers: list[Callable[[Any], None]] = []
 
     @property
@@ -35,7 +42,7 @@ class Session:
 
     def execute(self, query: str | bytes, parameters: Any = None, **_: bool) -> Answer:
         world = current()
-        statement = STATEMENTS[query]
+        statement = STATEMENTS.get(query) or CONSUMER_STATEMENTS[query]
         while True:
             world.pause()
             self._require()
@@ -45,6 +52,10 @@ class Session:
                 while not blocked.is_over():
                     world.pause(60.0, blocked.is_over)
                 continue
+            except Exception:
+                if not self.backend.transaction.is_explicit:
+                    self.backend.end(commits=False)
+                raise
             self.backend.end_statement()
             return Answer(self.backend.answered(query, parameters, rows))
 
@@ -52,8 +63,17 @@ class Session:
         if self.backend.is_lost:
             raise psycopg.OperationalError("the session is lost")
 
+    @property
+    def transaction_status(self) -> TransactionStatus:
+        return TransactionStatus.INTRANS if self.backend.transaction.is_explicit else TransactionStatus.IDLE
+
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def cursor(self, **_: Any) -> Iterator[Self]:
+        """The model answers with the objects that a row factory would make."""
+        yield self
+
+    @contextmanager
+    def transaction(self, force_rollback: bool = False) -> Iterator[None]:
         self._require()
         self.backend.begin()
         try:

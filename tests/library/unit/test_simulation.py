@@ -8,10 +8,9 @@ import pytest
 from tests.simulation.breaks import BREAKS
 from tests.simulation.installed import installed
 from tests.simulation.run import run
-from tests.simulation.search import STEPS, search, shrunk, violation_of
-from tests.simulation.steps import made
+from tests.simulation.search import KINDS, RELAYS, Kind, search, shrunk
 
-SAMPLE_SECONDS = 0.4
+SAMPLE_SECONDS = 0.3
 WITHIN = 60
 """Schedules, from a seed near the first that finds the fault; tests/chaos searches from seed 0 on."""
 
@@ -22,9 +21,10 @@ def _installed() -> Iterator[None]:
         yield
 
 
-def test_a_sample_of_schedules_loses_nothing_and_keeps_each_key_in_order() -> None:
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_sample_of_schedules_loses_nothing_and_keeps_each_key_in_order(kind: Kind) -> None:
     end = time.process_time() + SAMPLE_SECONDS
-    ran, found = search(int(time.time()), 10_000, until=lambda: time.process_time() > end)
+    ran, found = search(kind, int(time.time()), 10_000, until=lambda: time.process_time() > end)
     assert not found, found
     assert ran > 20
 
@@ -32,22 +32,22 @@ def test_a_sample_of_schedules_loses_nothing_and_keeps_each_key_in_order() -> No
 @pytest.mark.parametrize("what", BREAKS)
 def test_what_is_broken_on_purpose_is_found(what: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BREAKS[what].break_it(monkeypatch)
-    ran, found = search(BREAKS[what].first, WITHIN)
+    ran, found = search(BREAKS[what].kind, BREAKS[what].first, WITHIN)
     assert found, f"nothing found by {ran} schedules"
 
 
 def test_a_schedule_that_fails_is_shortened_and_fails_again_in_the_same_way(monkeypatch: pytest.MonkeyPatch) -> None:
     BREAKS["what the broker refused counts as confirmed"].break_it(monkeypatch)
-    _, found = search(0, WITHIN)
+    _, found = search(RELAYS, 0, WITHIN)
     assert found
     short = shrunk(found)
     assert len(short.steps) < 15
-    assert violation_of(short.steps, short.seed) == short.violation
+    assert RELAYS.violation(short.steps, short.seed) == short.violation
     assert f"SEED={found.seed}" in str(short)
 
 
 def test_the_same_seed_is_the_same_run() -> None:
-    one, other = (run(made(seed=5, count=STEPS), seed=5) for _ in range(2))
+    one, other = (run(RELAYS.schedule(5), 5) for _ in range(2))
     assert [str(row.message) for row in one.outbox] == [str(row.message) for row in other.outbox]
     assert {name: queue.messages for name, queue in one.broker.queues.items()} == {
         name: queue.messages for name, queue in other.broker.queues.items()
