@@ -1,6 +1,9 @@
 """A queue that gives no answer keeps only its own messages waiting."""
 
-from collections.abc import Iterator
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -9,7 +12,14 @@ from devstack.ports import choose
 from ordersaga.broker.change import QueueChange
 from ordersaga.broker.pause_locks import ChangeFailed
 from ordersaga.broker.topology import EVENTS, Group, side_exchange_of
+from ordersaga.envelope.message import PARTITIONS
+from ordersaga.relay import detached, session, window
+from ordersaga.relay.access import Access
+from ordersaga.relay.catch_up import CatchUp
 from ordersaga.relay.status import relay_status
+from ordersaga.runtime import failpoints
+from ordersaga.runtime.armed_failpoints import mark_of
+from ordersaga.runtime.failpoints import VARIABLE
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database
@@ -77,6 +87,19 @@ def shop(outbox: Database, broker: TestBroker) -> Shop:
 
 
 @pytest.fixture
+def armed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], None]]:
+    """Arms a failpoint of this process."""
+
+    def arm(line: str) -> None:
+        (tmp_path / "armed").write_text(line)
+        failpoints.begin()
+
+    monkeypatch.setenv(VARIABLE, str(tmp_path / "armed"))
+    yield arm
+    failpoints.armed = None
+
+
+@pytest.fixture
 def relays(shop: Shop, servers: AnyServers) -> Iterator[Relays]:
     with relays_of(shop.outbox, servers.amqp_url("relay")) as relays:
         yield relays
@@ -131,3 +154,27 @@ def test_a_queue_of_another_application_that_is_stuck_stops_nobody_and_gets_its_
             until(lambda: shop.has_all("free.0") and shop.has_all("stuck.0", "stuck.1"))
         until(lambda: not shop.detached(), 60)
         until(lambda: shop.has_all("stranger"))
+
+
+def test_an_error_of_the_program_while_a_queue_catches_up_ends_only_that_attempt(
+    shop: Shop, servers: AnyServers, armed: Callable[[str], None]
+) -> None:
+    point = "catch-up.confirmed"
+    shop.announce()
+    turns = threading.Semaphore(1)
+    access = Access("counting", shop.outbox.relay_url, servers.amqp_url("relay"), 10_000, 3600, None, turns)
+    with session.connect(shop.outbox.relay_url) as relay:
+        cursor = window.load_cursor(relay)
+        detached.detach(relay, "free.0", range(PARTITIONS))
+        goal = window.open_window(relay, cursor, window.PageLimits(10_000, 1_000_000)).target
+        [row] = detached.load(relay)
+    catch_up = CatchUp(row, [CONTRACT], access)
+    armed(f"{point}=exception")
+    catch_up.start()
+    try:
+        assert catch_up.reaches(goal, 20)
+    finally:
+        catch_up.end()
+        catch_up.join(10)
+    assert shop.has_all("free.0")
+    assert mark_of(Path(os.environ[VARIABLE]), point).exists()

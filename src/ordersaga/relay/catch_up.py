@@ -43,6 +43,10 @@ class NotConfirmed(Exception):
     """The queue confirms nothing."""
 
 
+INTERRUPTIONS = (NotConfirmed, AMQPError, BrokerUnavailable, psycopg.Error, UnusableDatabase, OSError)
+"""A server is away, or the queue confirms nothing; any other error is one of the program."""
+
+
 class CatchUp(threading.Thread):
     """Works over a session and a connection of its own, so that the relay never waits for it.
 
@@ -85,10 +89,13 @@ class CatchUp(threading.Thread):
             self._has_confirmed = False
             try:
                 self._attempt()
-            except (NotConfirmed, AMQPError, BrokerUnavailable, psycopg.Error, UnusableDatabase, OSError) as error:
+            except INTERRUPTIONS as error:
                 failures = 0 if self._has_confirmed else failures + 1
                 if not self._end.is_set():
                     self._log.info("catching up is interrupted", reason=str(error) or repr(error))
+            except Exception:  # noqa: BLE001 - without this thread the queue would wait until the relay starts again
+                failures += 1
+                self._log.exception("catching up failed and is tried again")
             self._publisher.close(seconds=0.1)
             self._in_flight = InFlight()
             self._end.wait(BACKOFF.seconds(failures))
