@@ -25,7 +25,15 @@ LARGEST_SEED = 2**31 - 1
 fault_name = click.Choice(sorted(FAULTS))
 
 
-@click.command("run")
+class RunCommand(click.Command):
+    """Its help ends with the faults."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Faults"):
+            formatter.write_dl([(name, kind.does) for name, kind in sorted(FAULTS.items())])
+
+
+@click.command("run", cls=RunCommand)
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), help="Decides the schedule and the load (default: any).")
 @click.option(
     "--minutes", type=click.FloatRange(0.1, 600), default=3, show_default=True, help="How long the load lasts."

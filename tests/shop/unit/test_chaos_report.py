@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from devstack.chaos.fault import Fault
+from devstack.chaos.faults.catalogue import FAULTS
 from devstack.chaos.memory_samples import Sample
 from devstack.chaos.report.facts import Facts
 from devstack.chaos.report.latency import Ended, percentile
@@ -209,6 +210,11 @@ def test_the_command_prints_the_same_schedule_for_the_same_seed_and_starts_nothi
     assert "rolling-restart" not in first.output
     objects = json.loads(CliRunner().invoke(run, [*arguments, "--json"]).output)
     assert len(objects) == len(first.output.splitlines())
+
+
+def test_the_help_says_what_each_fault_does() -> None:
+    words = CliRunner().invoke(run, ["--help"], terminal_width=400).output.split()
+    assert set(FAULTS) <= set(words)
 
 
 def test_a_fault_that_does_not_exist_and_none_that_is_left_are_wrong_usage() -> None:
