@@ -55,6 +55,25 @@ def pump_until(intake: Intake, condition: Callable[[], bool]) -> None:
     until(holds)
 
 
+def test_a_worker_that_the_broker_does_not_count_as_a_consumer_for_some_time_connects_again(
+    counting: Counting, intake: Intake, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a node that has lost the other nodes of its cluster: the connection stays, and nothing comes."""
+    monkeypatch.setattr(intakes, "UNCOUNTED_SECONDS", 0.2)
+    until(lambda: intake.workers() == 1)
+    dead = next(source for source in intake._sources.values() if source.queue == intake._dead_letters)
+    dead.channel.basic_cancel(dead._consumer)
+    assert intake.workers() == 1
+
+    def is_refused() -> bool:
+        try:
+            return intake.workers() == 0
+        except AMQPError as error:
+            return "has counted no worker" in str(error)
+
+    until(is_refused)
+
+
 def test_a_worker_reads_no_more_than_it_may_hold_and_goes_on_where_it_was(counting: Counting, intake: Intake) -> None:
     counter = uuid4()
     counting.publish(padded(number, counter) for number in range(1, 41))

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import time
 from collections import defaultdict, deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -23,6 +24,10 @@ MAX_UNACKNOWLEDGED = 1000
 MAX_HELD_BYTES = 32 * 1024 * 1024
 """While the bodies of unhandled messages have this many bytes or more, the worker reads nothing from the broker."""
 
+UNCOUNTED_SECONDS = 10.0
+"""For which a connected worker may be no consumer to the broker. Its node has then lost the other nodes of its cluster,
+stays as it is, since RabbitMQ 4.2, and delivers nothing."""
+
 
 class Intake:
     """All queues that a group has on the broker. Only `wake` may be called from other threads."""
@@ -38,6 +43,7 @@ class Intake:
         """Bytes of handled bodies since the last collection. Reference cycles keep a message alive, and Python collects
         by the number of objects (`tune_gc`): 1,000 messages of 4 MB made 3.3 GB before it did."""
         self._asking: BlockingChannel | None = None
+        self._counted_at = time.monotonic()
         self._connection = connect(parameters(amqp_url, f"{group} worker"))
         self._reading = Reading(self._connection)
         try:
@@ -77,16 +83,24 @@ class Intake:
         """How many workers of the group are subscribed: each subscribes to the dead-letter queue.
 
         A connection of its own asks, because an answer comes behind all messages that are on their way.
+
+        Raises:
+            AMQPError: the broker is away, or has not counted this worker for some time: connect to another node.
         """
         if self._asking:
             with contextlib.suppress(AMQPError, OSError):
                 return self._ask(self._asking)
+            self._stop_asking()
         # There is none yet, or the broker ended it because nothing had been asked for a minute.
         self._asking = connect(parameters(self._amqp_url, f"asks for {self._dead_letters}")).channel()
         return self._ask(self._asking)
 
     def _ask(self, channel: BlockingChannel) -> int:
         count: int = channel.queue_declare(self._dead_letters, passive=True).method.consumer_count
+        if count:
+            self._counted_at = time.monotonic()
+        elif (seconds := time.monotonic() - self._counted_at) > UNCOUNTED_SECONDS:
+            raise AMQPError(f"the broker has counted no worker for {seconds:.0f} s, although this one is connected")
         return max(1, count)
 
     def close(self) -> None:
@@ -98,9 +112,13 @@ class Intake:
                     source.acknowledge_handled()
                     close_without_cancel(source.channel)
             self._connection.close()
+        self._stop_asking()
+
+    def _stop_asking(self) -> None:
         with contextlib.suppress(AMQPError, OSError):
             if self._asking:
                 self._asking.connection.close()
+        self._asking = None
 
     def pump(self, seconds: float) -> None:
         """Exchange data with the broker until a message arrives, `wake` is called or the time is over.
