@@ -22,7 +22,7 @@ from tests.support.databases import Database, Databases
 SEARCH_SECONDS = 120.0
 """Of CPU."""
 WITHIN = 3000
-PAIRS = 300
+PAIRS = 200
 STEPS = 40
 
 
