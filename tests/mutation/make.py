@@ -27,7 +27,7 @@ WANTED = re.compile(
     r"|ReplaceFalseWithTrue|ReplaceAndWithOr|ReplaceOrWithAnd|ReplaceBreakWithContinue|ReplaceContinueWithBreak"
     r"|ExceptionReplacer|NumberReplacer"
 )
-OBSERVED = re.compile(r"\bfailpoints\.|\blog\.|\.labels\(|\bspans?\.|_spans\.|super\(\)|__init__")
+OBSERVED = re.compile(r"TYPE_CHECKING|\bfailpoints\.|\blog\.|\.labels\(|\bspans?\.|_spans\.|super\(\)|__init__")
 """Lines on which nothing is decided: logs, counters, traces; and failpoints, and those without which nothing works."""
 COUNTS = ("comparison", "arith_expr", "term", "and_test", "or_test")
 """Where a number is part of a decision; elsewhere it is an index or an argument."""

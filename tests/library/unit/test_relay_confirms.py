@@ -110,8 +110,8 @@ def test_a_refusal_is_told_once_and_counted_from_the_outcome_before() -> None:
 def test_of_what_is_settled_nothing_is_kept_however_it_was_confirmed() -> None:
     confirms, _ = sent(9)
     confirms.acked(2, multiple=True)
-    confirms.nacked(2, multiple=True)
-    confirms.acked(2, multiple=True)
+    confirms.nacked(2, multiple=False)
+    confirms.acked(2, multiple=False)
     confirms.nacked(4, multiple=True)
     confirms.acked(6, multiple=False)
     confirms.acked(6, multiple=True)

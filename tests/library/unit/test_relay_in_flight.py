@@ -1,6 +1,6 @@
 """What a relay has in hand: one of each key with the broker, the others behind it, and no place beyond a gap."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sized
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -154,3 +154,12 @@ def test_after_a_reconnect_nothing_is_with_the_broker_and_the_place_stays() -> N
     assert flight.has_no_waiters
     assert not any(map(flight.has, "abc"))
     assert (flight.advance(), flight.read_so_far) == (1, 3)
+
+
+def test_of_windows_that_are_settled_nothing_is_kept() -> None:
+    flight = InFlight()
+    launch(flight, rows("aab"))
+    while flight.count:
+        list(confirm(flight, 1))
+    assert flight.advance() == 3
+    assert {name: kept for name, kept in vars(flight).items() if isinstance(kept, Sized) and kept} == {}
