@@ -80,11 +80,7 @@ def imported_from(directory: Path) -> Change:
     def change(process: Process, environment: dict[str, str]) -> dict[str, str]:
         if process.name not in NAMES:
             return environment
-        # gunicorn puts its working directory before all of these.
-        return {
-            **environment,
-            "PYTHONPATH": f"{directory}:{directory / 'src'}",
-            "GUNICORN_CMD_ARGS": f"--chdir {directory}",
-        }
+        # gunicorn puts its working directory before all of these, unless it is one of them.
+        return {**environment, "PYTHONPATH": f"{directory}:{directory / 'src'}:{ROOT}"}
 
     return change

@@ -73,6 +73,7 @@ def test_a_broken_message_has_the_same_id_when_it_comes_again_and_another_with_a
         return read(delivered(headers={"ce-type": "a", **headers}), CONTRACTS).id
 
     assert id_of() == id_of(tag=2, delivered_before=1) != id_of(body=b"{}")
+    assert unreadable(a=1, b=2) == unreadable(b=2, a=1)
     assert unreadable() == unreadable(**{"x-death": "of the broker"}) != unreadable(**{"ce-id": "of the publisher"})
 
 
