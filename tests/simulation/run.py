@@ -215,7 +215,8 @@ class Run:
         return all(has_passed(cursor, row) for row in self.postgres.committed("outbox"))
 
     def rest(self) -> str:
-        left = {table: list(self.postgres.committed(table)) for table in ("undeliverable", "detached_queues")}
+        refused = [(each.row.position, each.kind) for each in self.postgres.committed("undeliverable")]
+        left = {"undeliverable": refused, "detached": [row.queue for row in self.postgres.committed("detached_queues")]}
         cursor = self.cursor
         waiting = [row.position for row in self.outbox if cursor is None or not has_passed(cursor, row)]
         return f"cursor {cursor}, not passed {waiting}, {left}"
