@@ -157,18 +157,24 @@ def test_a_process_that_ends_itself_with_an_error_is_an_offence_and_one_that_is_
     assert exits({"orders-relay": [-9, 0]}).is_good
 
 
-def test_the_report_is_one_file_that_loads_nothing_from_anywhere(tmp_path: Path) -> None:
-    write(report(GOOD, BAD), tmp_path)
-    page = (tmp_path / "report.html").read_text()
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with a good verdict and a bad one; a page takes a third of a second."""
+    directory = tmp_path_factory.mktemp("report")
+    write(report(GOOD, BAD), directory)
+    return directory
+
+
+def test_the_report_is_one_file_that_loads_nothing_from_anywhere(written: Path) -> None:
+    page = (written / "report.html").read_text()
     assert not re.findall(r"<(?:script|link|img)[^>]*(?:src|href)=", page)
     assert ID in page
     assert "one unit &lt;is&gt; lost" in page
     assert "./ordersaga chaos run --seed 7" in page
 
 
-def test_the_json_has_the_seed_the_command_every_verdict_and_every_fault(tmp_path: Path) -> None:
-    write(report(GOOD, BAD), tmp_path)
-    found = json.loads((tmp_path / "report.json").read_text())
+def test_the_json_has_the_seed_the_command_every_verdict_and_every_fault(written: Path) -> None:
+    found = json.loads((written / "report.json").read_text())
     assert (found["seed"], found["command"], found["good"]) == (7, "./ordersaga chaos run --seed 7", False)
     assert [(each["name"], each["good"]) for each in found["verdicts"]] == [("money", True), ("stock", False)]
     assert [each["fault"] for each in found["faults"]] == ["kill-process"]
