@@ -7,7 +7,7 @@ from typing import Any
 
 from ordersaga.database import doorbell, locks
 from ordersaga.parked import failure_notes
-from ordersaga.relay import detached, memory, purge, replication, session, stall, undeliverable, window
+from ordersaga.relay import detached, purge, recent_rows, replication, session, stall, undeliverable, window
 from ordersaga.relay.window import Cursor
 from tests.simulation.postgres import Backend, snapshot_of
 from tests.simulation.rows import DetachedRow, OutboxRow, UndeliverableRow
@@ -273,7 +273,7 @@ STATEMENTS: dict[str | bytes, Statement] = {
     window.BEGIN: begin_cursor,
     window.LOAD: load_cursor,
     replication.STANDBYS.encode(): no_standbys,
-    memory.LOST: lost_rows,
+    recent_rows.LOST: lost_rows,
     window.LOOK: look,
     window.SAVE_AND_LOOK: save_and_look,
     window.SAVE: save_cursor,

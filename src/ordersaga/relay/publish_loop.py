@@ -22,10 +22,10 @@ from ordersaga.relay.dispatch import (
     DrainTimeout,
     chunks,
 )
-from ordersaga.relay.memory import Memory
 from ordersaga.relay.progress import Progress
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
+from ordersaga.relay.recent_rows import RecentRows
 from ordersaga.relay.silence import QueueSilent
 from ordersaga.relay.window import PAGE, Outgoing, PageLimits, Window
 from ordersaga.runtime import failpoints
@@ -47,13 +47,13 @@ class PublishLoop:
         queues: SilentQueues,
         detachments: Detachments,
         purger: Purger,
-        memory: Memory,
+        recent_rows: RecentRows,
         stop: threading.Event,
     ) -> None:
         self._connection = connection
         self._bell = bell
         self._purger = purger
-        self._memory = memory
+        self._recent_rows = recent_rows
         self._limits = PageLimits(access.max_bytes, PAGE_BYTES)
         self._stop = stop
         self._log = log.bind(database=access.database)
@@ -187,7 +187,7 @@ class PublishLoop:
     def _send_page(self, rows: list[Outgoing]) -> bool:
         """Send rows. Returns False if stopped before the last one, or too many rows are undeliverable."""
         self._purger.purge_beside(len(rows))
-        self._memory.keep(rows)
+        self._recent_rows.keep(rows)
         for chunk in chunks(rows):
             self._dispatch.settle(MAX_IN_FLIGHT - CHUNK, MAX_READ_AHEAD - CHUNK)
             if self._stop.is_set() or self._undeliverable.is_full:

@@ -15,11 +15,11 @@ from ordersaga.relay.access import Access
 from ordersaga.relay.announced import Announced
 from ordersaga.relay.bell import bell_of
 from ordersaga.relay.detachments import Detachments
-from ordersaga.relay.memory import Memory
 from ordersaga.relay.publish_loop import PublishLoop
 from ordersaga.relay.publisher import BrokerUnavailable, MessageRefused, Publisher
 from ordersaga.relay.purge import Purger
 from ordersaga.relay.rebase import rebase_if_foreign
+from ordersaga.relay.recent_rows import RecentRows
 from ordersaga.relay.replication import Replication
 from ordersaga.relay.session import UnsafeServer
 from ordersaga.relay.silence import QueueSilent
@@ -67,7 +67,7 @@ class Relay:
         self._queues = SilentQueues(amqp_url, f"relay {database}", groups)
         self._rabbitmq = Link(f"RabbitMQ for {database}")
         self._postgres = Link(f"Postgres for {database}")
-        self._memory = Memory(database, retention_seconds)
+        self._recent_rows = RecentRows(database, retention_seconds)
         self._replication = Replication(database, lambda: self._publisher.wait(REPLICATION_SECONDS), stop.is_set)
         self._has_led = False
         self._up_to_date_at = time.monotonic()
@@ -85,7 +85,7 @@ class Relay:
     def warnings(self) -> list[str]:
         """The queues that it publishes around, each in a sentence, and what the database has lost."""
         detached = self.publish_loop.detached if self.publish_loop else []
-        return [*detached, *filter(None, [self._memory.warning])]
+        return [*detached, *filter(None, [self._recent_rows.warning])]
 
     def lag(self) -> float:
         """Seconds since the moment up to which every committed row is known to be confirmed; 0 for a standby."""
@@ -151,7 +151,7 @@ class Relay:
         failpoints.reach("relay.leads")
         if not self._replication.confirm(connection):
             return
-        self._memory.compare(connection)
+        self._recent_rows.compare(connection)
         rebase_if_foreign(connection, self.database)
         self._has_led = True
         log.info("active", database=self.database)
@@ -166,7 +166,7 @@ class Relay:
                 self._queues,
                 detachments,
                 purger,
-                self._memory,
+                self._recent_rows,
                 self._stop,
             )
             try:

@@ -1,4 +1,4 @@
-"""Memory: the rows that a relay has published last, by which it notices that a database has lost them.
+"""RecentRows: the rows that a relay has published last, by which it notices that a database has lost them.
 
 A standby that lagged and was promoted, or a backup that was restored, lacks rows whose messages are out. The cursor of
 that database is as old as the rest of it, so nothing in it shows the loss.
@@ -40,7 +40,7 @@ class PublishedRow(NamedTuple):
     time: datetime
 
 
-class Memory:
+class RecentRows:
     """Of one relay process, for as long as it runs; a relay that starts after the loss does not notice it."""
 
     def __init__(self, database: str, retention_seconds: float) -> None:
