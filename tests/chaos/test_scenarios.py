@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,18 @@ import psutil
 import pytest
 
 from devstack.breaking.scenarios.table import WHAT
-from devstack.state import IMPORT_PATH, ROOT
+from devstack.records import Records
+from devstack.state import IMPORT_PATH, ROOT, State
 from tests.support.wait import until
 
-SECONDS = 400
+SECONDS, STOP_SECONDS = 600, 120
 Told = Mapping[str, Any]
 
 
-def start(name: str, *options: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
+@contextmanager
+def scenario_process(name: str, *options: str) -> Iterator[subprocess.Popen[str]]:
+    """The command; it is interrupted when the test fails before it has ended."""
+    process = subprocess.Popen(
         [sys.executable, "-P", "-m", "devstack", "chaos", name, *options],
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": IMPORT_PATH},
@@ -30,6 +33,11 @@ def start(name: str, *options: str) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+    try:
+        yield process
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=STOP_SECONDS)
 
 
 def steps_of(told: Told) -> str:
@@ -101,10 +109,11 @@ SHOWN: Mapping[str, Callable[[Told], bool]] = {
 """Scenario -> whether what is told has what it is about."""
 
 
+@pytest.mark.timeout(2 * SECONDS)
 @pytest.mark.parametrize("name", WHAT)
 def test_a_scenario_shows_what_it_is_about_heals_and_ends_with_good_verdicts_alone(name: str) -> None:
-    process = start(name, "--json")
-    said, told_to_person = process.communicate(timeout=SECONDS)
+    with scenario_process(name, "--json") as process:
+        said, told_to_person = process.communicate(timeout=SECONDS)
     assert process.returncode == 0, told_to_person
     told = json.loads(said)
     assert (told["good"], told["healed"], told["unsettled"]) == (True, True, [])
@@ -113,27 +122,24 @@ def test_a_scenario_shows_what_it_is_about_heals_and_ends_with_good_verdicts_alo
     assert SHOWN[name](told), told_to_person
 
 
-def test_an_interrupted_scenario_stops_its_stack() -> None:
-    with tempfile.TemporaryDirectory(prefix="ordersaga-interrupted-") as place:
-        process = start("stop-worker", "--seconds", "200", "--state", f"{place}/kept")
-        until(lambda: stopped(Path(place)), seconds=SECONDS, every=0.2)
+@pytest.mark.timeout(2 * SECONDS)
+def test_an_interrupted_scenario_stops_its_stack(tmp_path: Path) -> None:
+    place = tmp_path / "kept"
+    with scenario_process("stop-worker", "--seconds", "200", "--state", str(place)) as process:
+        worker = until(lambda: stopped(Records(State(place / "state"))), seconds=SECONDS, every=0.2)
+        assert worker
+        started = psutil.Process(process.pid).children(recursive=True)
+        assert worker in started
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=120)
+        process.communicate(timeout=STOP_SECONDS)
         assert process.returncode == 130
-        assert running(Path(place)) == []
+        assert [each for each in started if each.is_running()] == []
 
 
-def running(place: Path) -> list[psutil.Process]:
-    """Processes of the shop whose data is there."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if any(str(place) in text for text in (*process.cmdline(), process.cwd())) and process.pid != os.getpid():
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-def stopped(place: Path) -> bool:
-    return any(process.status() == psutil.STATUS_STOPPED for process in running(place))
+def stopped(records: Records) -> psutil.Process | None:
+    """The worker, once it is frozen."""
+    record = records.find("inventory-worker")
+    if record is None or not record.identity.is_running():
+        return None
+    process = psutil.Process(record.pid)
+    return process if process.status() == psutil.STATUS_STOPPED else None
