@@ -6,14 +6,17 @@ from pathlib import Path
 
 import pytest
 
+from devstack.breaking.command import TABLE as BREAK
 from devstack.breaking.scenarios.table import WHAT
+from devstack.chaos.command import TABLE as CHAOS
 from devstack.state import ROOT
 from tests.shop.unit.test_documents import defined
 
 PAGES = [ROOT / "docs" / name for name in ("FAILURE_SCENARIOS.md", "GUARANTEES.md")]
 TABLE = re.compile(r"^\|(?P<head>.*\| test) \|\n\|[-|]+\|\n(?P<rows>(?:\|.*\|\n)+)", re.MULTILINE)
 TEST = re.compile(r"\[`(?P<test>test_\w+)`\]\(\.\./(?P<file>tests/[^)#]+\.py)\)")
-SHOWN = re.compile(r"`\./ordersaga (?:chaos|break) (?P<name>[a-z-]+)`")
+SHOWN = re.compile(r"`\./ordersaga (?P<group>chaos|break) (?P<name>[a-z-]+)`")
+COMMANDS = {"chaos": CHAOS, "break": BREAK}
 
 
 def rows() -> Iterator[tuple[Path, str]]:
@@ -38,7 +41,7 @@ def test_every_row_names_a_test_that_exists_or_a_scenario(page: Path) -> None:
     for row in (row for of, row in ROWS if of == page):
         cell = row.removesuffix("|").rpartition(" | ")[2]
         tests = [found["test"] in defined(ROOT / found["file"]) for found in TEST.finditer(cell)]
-        shown = [found["name"] in WHAT for found in SHOWN.finditer(cell)]
+        shown = [found["name"] in COMMANDS[found["group"]] for found in SHOWN.finditer(cell)]
         if not tests + shown or not all(tests + shown):
             without.append(row)
     assert without == []
