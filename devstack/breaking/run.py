@@ -14,10 +14,9 @@ from devstack.options import state_option
 from devstack.state import State
 from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import json_option
-from ordersaga.runtime.signals import interrupt_by_signal
+from ordersaga.runtime.signals import INTERRUPTED, interrupt_by_signal
 
 POLL = 0.5
-INTERRUPTED = 130
 
 Command = Callable[..., None]
 

@@ -11,16 +11,15 @@ import click
 from rich.console import Console
 
 from devstack.chaos.faults.catalogue import FAULTS
+from devstack.chaos.own_directory import require_empty
 from devstack.chaos.progress import ChaosProgress
 from devstack.chaos.report.summary import summary
 from devstack.chaos.report.write import write
 from devstack.chaos.run import ChaosRun, Plan, keep_logs, remove_state
 from devstack.chaos.schedule import as_text
-from ordersaga.cli.errors import CannotRunHere
 from ordersaga.cli.options import json_option
-from ordersaga.runtime.signals import interrupt_by_signal
+from ordersaga.runtime.signals import INTERRUPTED, interrupt_by_signal
 
-INTERRUPTED = 130
 LARGEST_SEED = 2**31 - 1
 fault_name = click.Choice(sorted(FAULTS))
 
@@ -93,8 +92,7 @@ def run(
 
 def perform(plan: Plan, keep: bool, as_json: bool) -> int:
     """Returns the exit code."""
-    if plan.directory.exists() and any(plan.directory.iterdir()):
-        raise CannotRunHere(f"{plan.directory} is not empty. Choose another directory with --directory.")
+    require_empty(plan.directory)
     console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 120)
     progress = ChaosProgress(console)
     interrupt_by_signal()

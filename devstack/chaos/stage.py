@@ -21,6 +21,11 @@ NEVER = (*map(url_variable, GROUPS), "AMQP_URL", "BROKER_METRICS_URL", *REAL_CAR
 """Variables of the caller that name servers which are not the stage's own, so that they must not be harmed."""
 
 
+def settings_of(caller: Mapping[str, str]) -> dict[str, str]:
+    """The environment of the caller without servers of the caller's own."""
+    return {name: value for name, value in caller.items() if name not in NEVER}
+
+
 @dataclass(frozen=True)
 class Stage:
     """A stack of a chaos run's own: everything in it may be harmed."""
@@ -56,8 +61,7 @@ def staged(
     """
     state, wiring = State(directory / "state").create(), Wiring()
     prepare(state, wiring)
-    settings = {name: value for name, value in caller.items() if name not in NEVER}
     with network(state, table) as proxy:
         wiring.set("network", routes(proxy))
-        with running_stack(state, console, table=table, caller=settings, change=wiring) as stack:
+        with running_stack(state, console, table=table, caller=settings_of(caller), change=wiring) as stack:
             yield Stage(stack, Scene(state), directory, wiring, proxy)

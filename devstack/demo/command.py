@@ -16,7 +16,7 @@ from devstack.demo.verdict import as_json
 from devstack.options import state_option
 from devstack.running import running_stack
 from devstack.state import State
-from ordersaga.runtime.signals import interrupt_by_signal
+from ordersaga.runtime.signals import INTERRUPTED, interrupt_by_signal
 
 SETTINGS = {"ORDER_DEADLINE_SECONDS": str(DEADLINE_SECONDS), "STRIPE_TIMEOUT_SECONDS": "1"}
 """Short, so that an order whose card does not answer runs into its deadline during the demo; the environment wins."""
@@ -40,7 +40,7 @@ def demo(state: State, fresh: bool, docker: bool, as_object: bool) -> None:
     try:
         result = run(state, console, fresh, docker)
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     if as_object:
         print(json.dumps(result))
     else:

@@ -1,9 +1,7 @@
 """`./ordersaga chaos broken-builds`: does the checker see?"""
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
@@ -13,8 +11,9 @@ from devstack.chaos.builds.build import Build
 from devstack.chaos.builds.catalogue import BUILDS
 from devstack.chaos.builds.harm import Harm
 from devstack.chaos.builds.proof import Proof, control, prove
+from devstack.chaos.own_directory import own_directory
 from ordersaga.cli.options import json_option
-from ordersaga.runtime.signals import interrupt_by_signal
+from ordersaga.runtime.signals import INTERRUPTED, interrupt_by_signal
 
 NAMES = [build.name for build in BUILDS]
 
@@ -47,7 +46,7 @@ def command(names: tuple[str, ...], only_list: bool, with_control: bool, directo
     try:
         found = list(proofs(builds, with_control, directory, as_json))
     except KeyboardInterrupt:
-        raise SystemExit(130) from None
+        raise SystemExit(INTERRUPTED) from None
     if as_json:
         click.echo(json.dumps({"proofs": [proof.as_object() for proof in found]}))
     raise SystemExit(0 if all(is_as_expected(proof) for proof in found) else 1)
@@ -75,27 +74,16 @@ def proofs(builds: Sequence[Build], with_control: bool, directory: Path | None, 
     console = Console(stderr=True, quiet=True)
     if with_control:
         for number, harm in enumerate(controlled(builds)):
-            with place(directory, f"control-{number}") as chosen:
+            with own_directory(directory and directory / f"control-{number}") as chosen:
                 yield say(control(harm, chosen, console), as_json)
     for build in builds:
-        with place(directory, build.name) as chosen:
+        with own_directory(directory and directory / build.name) as chosen:
             yield say(prove(build, chosen, console), as_json)
 
 
 def controlled(builds: Iterable[Build]) -> list[Harm]:
     """The harms of these builds, each once."""
     return list(dict.fromkeys(build.harm for build in builds))
-
-
-@contextmanager
-def place(directory: Path | None, name: str) -> Iterator[Path]:
-    """A directory for one run, which goes with it unless it is to be kept."""
-    if directory:
-        yield directory / name
-        return
-    with tempfile.TemporaryDirectory(prefix="ordersaga-build-") as chosen:
-        Path(chosen).chmod(0o711)
-        yield Path(chosen)
 
 
 def say(proof: Proof, as_json: bool) -> Proof:

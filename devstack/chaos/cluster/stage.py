@@ -8,7 +8,7 @@ from rich.console import Console
 
 from devstack.breaking.scene import Scene
 from devstack.chaos.cluster.pair import Mode, Pair, running_node, running_pair
-from devstack.chaos.stage import NEVER, Stage
+from devstack.chaos.stage import Stage, settings_of
 from devstack.chaos.wiring import Wiring
 from devstack.processes import GROUPS, Process
 from devstack.running import running_stack
@@ -41,7 +41,6 @@ def stage_on_pair(
             return environment | urls
 
         wiring.set("pair", with_own_role)
-        settings = {name: value for name, value in caller.items() if name not in NEVER}
-        settings |= {url_variable(database): url(database, OWNER) for database in GROUPS}
+        settings = settings_of(caller) | {url_variable(database): url(database, OWNER) for database in GROUPS}
         with running_stack(state, console, caller=settings, change=wiring) as stack:
             yield Stage(stack, Scene(state), directory, wiring), pair

@@ -3,21 +3,19 @@
 import json
 import os
 import sys
-import tempfile
 from pathlib import Path
 from typing import cast
 
 import click
 from rich.console import Console
 
-from devstack.breaking.run import INTERRUPTED
 from devstack.chaos.cluster.failover import ON_PAIR, Failover
 from devstack.chaos.cluster.pair import Mode
 from devstack.chaos.cluster.stage import stage_on_pair
+from devstack.chaos.own_directory import own_directory
 from devstack.chaos.rendering import as_objects, as_text
-from ordersaga.cli.errors import CannotRunHere
 from ordersaga.cli.options import json_option
-from ordersaga.runtime.signals import interrupt_by_signal
+from ordersaga.runtime.signals import INTERRUPTED, interrupt_by_signal
 
 PROMISE = {
     "synchronous": "Every commit waits for the standby, so nothing that was acknowledged may be lost.",
@@ -56,13 +54,11 @@ def standby_promoted(mode: str, seconds: float, rate: float, seed: int, state: P
     asynchronous   the database of orders fails over to a standby that lags; the loss must be caught
     """
     interrupt_by_signal()
-    if state is not None and state.exists() and any(state.iterdir()):
-        raise CannotRunHere(f"{state} is not empty. Name a new directory.")
-    with tempfile.TemporaryDirectory(prefix="ordersaga-chaos-") as made:
-        try:
-            done = perform(cast(Mode, mode), seconds, rate, seed, (state or Path(made)).absolute(), as_json)
-        except KeyboardInterrupt:
-            raise SystemExit(INTERRUPTED) from None
+    try:
+        with own_directory(state) as directory:
+            done = perform(cast(Mode, mode), seconds, rate, seed, directory, as_json)
+    except KeyboardInterrupt:
+        raise SystemExit(INTERRUPTED) from None
     is_good = all(verdict.is_good for verdict in done.judged)
     if as_json:
         verdicts = {"verdicts": as_objects(done.judged), "seen": as_objects(done.seen)}

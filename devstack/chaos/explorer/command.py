@@ -17,9 +17,7 @@ from devstack.chaos.rendering import as_objects, as_text
 from devstack.chaos.verdict import Verdict
 from ordersaga.cli.options import json_option
 from ordersaga.runtime.failpoints import POINTS
-from ordersaga.runtime.signals import interrupt_by_signal
-
-INTERRUPTED = 130
+from ordersaga.runtime.signals import INTERRUPTED, interrupt_by_signal
 
 
 class Shard(click.ParamType[tuple[int, int]]):

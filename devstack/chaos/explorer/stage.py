@@ -17,7 +17,7 @@ from devstack.breaking.scene import Scene
 from devstack.chaos.client import RecordedClient
 from devstack.chaos.explorer.arming import Arming
 from devstack.chaos.history import History
-from devstack.chaos.stage import NEVER, Stage
+from devstack.chaos.stage import Stage, settings_of
 from devstack.chaos.wiring import Wiring
 from devstack.demo.customers import token
 from devstack.ports import LOOPBACK
@@ -93,7 +93,7 @@ def explorer_stage(directory: Path, console: Console, caller: Mapping[str, str])
     """
     state, wiring, arming = State(directory / "state").create(), Wiring(), Arming(directory / "failpoints")
     arming.wire(wiring)
-    settings = SETTINGS | {name: value for name, value in caller.items() if name not in NEVER}
+    settings = SETTINGS | settings_of(caller)
     with (
         running_stack(state, console, caller=settings, change=wiring, fresh=True) as stack,
         History(directory / "history.jsonl") as history,

@@ -3,23 +3,21 @@
 import json
 import os
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import click
 from rich.console import Console
 
-from devstack.breaking.run import INTERRUPTED, seconds_option
+from devstack.breaking.run import seconds_option
 from devstack.breaking.scenario import FailureScenario
 from devstack.chaos.narrative.text import Writer
 from devstack.chaos.narrative.told import Told, tell
+from devstack.chaos.own_directory import own_directory
 from devstack.chaos.stage import staged
 from devstack.demo.shop import ServiceRefused
-from ordersaga.cli.errors import CannotRunHere, Failed
+from ordersaga.cli.errors import Failed
 from ordersaga.cli.options import json_option
-from ordersaga.runtime.signals import interrupt_by_signal
+from ordersaga.runtime.signals import INTERRUPTED, interrupt_by_signal
 
 
 def chaos_command_of(kind: type[FailureScenario]) -> click.Command:
@@ -56,21 +54,8 @@ def run(kind: type[FailureScenario], state: Path | None, seconds: float, writer:
     """On a stack that is started for it, and stopped afterwards."""
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
     writer.introduction(kind.name, kind.about, kind.does, kind.expect)
-    with directory(state) as place, staged(place, console, {**os.environ, **kind.settings}) as stage:
+    with own_directory(state) as directory, staged(directory, console, {**os.environ, **kind.settings}) as stage:
         return tell(kind, stage, seconds, writer)
-
-
-@contextmanager
-def directory(chosen: Path | None) -> Iterator[Path]:
-    """A new one, which is deleted afterwards unless it was chosen. Raises CannotRunHere when that is not empty."""
-    if chosen is None:
-        with tempfile.TemporaryDirectory(prefix="ordersaga-chaos-") as made:
-            yield Path(made)
-        return
-    if chosen.exists() and any(chosen.iterdir()):
-        raise CannotRunHere(f"{chosen} is not empty. A scenario wants a directory of its own: name a new one.")
-    chosen.mkdir(parents=True, exist_ok=True)
-    yield chosen.absolute()
 
 
 def conclusion(told: Told, state: Path | None) -> str:

@@ -15,6 +15,7 @@ from devstack.chaos.narrative.figures import Figures, figures
 from devstack.chaos.narrative.order_narrative import OrderNarrative, order_narrative
 from devstack.chaos.narrative.recorded_shop import RecordedShop
 from devstack.chaos.narrative.text import Writer
+from devstack.chaos.rendering import as_objects
 from devstack.chaos.stage import Stage
 from devstack.chaos.verdict import Verdict
 from devstack.demo.books import read_books
@@ -55,7 +56,6 @@ class Told:
 
     def as_object(self, name: str) -> dict[str, Any]:
         """For JSON."""
-        verdicts = [{**asdict(verdict), "good": verdict.is_good} for verdict in self.verdicts]
         return {
             "scenario": name,
             "good": self.is_good,
@@ -67,7 +67,7 @@ class Told:
             "orders": [asdict(narrative) for narrative in self.orders],
             "findings": list(self.findings),
             "unsettled": list(self.unsettled),
-            "verdicts": verdicts,
+            "verdicts": as_objects(self.verdicts),
             "named": list(self.named),
         }
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from devstack.chaos.memory_samples import Sample
+from devstack.chaos.rendering import as_objects
 from devstack.chaos.report.facts import Facts
 from devstack.chaos.report.latency import Ended, percentile
 from devstack.chaos.schedule import Scheduled
@@ -74,7 +75,7 @@ class Report:
             "interrupted": self.interrupted,
             "trouble": self.trouble,
             **asdict(self.facts),
-            "verdicts": [{**asdict(verdict), "good": verdict.is_good} for verdict in self.verdicts],
+            "verdicts": as_objects(self.verdicts),
             "commands": self.commands(),
             "ends": self.ends(),
             "latency_seconds": self.latency(),

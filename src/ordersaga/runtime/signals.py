@@ -6,6 +6,9 @@ from threading import Event, Thread
 from types import FrameType
 from typing import NoReturn
 
+INTERRUPTED = 130
+"""Exit code of a command that such a signal has interrupted, as a shell has it."""
+
 
 def set_by_signal(event: Event) -> None:
     """Set the event at SIGTERM or SIGINT."""
