@@ -3,7 +3,6 @@
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
+from devstack.breaking.channel import broker_channel
 from devstack.breaking.scene import Scene
 from devstack.processes import relay_user
 from ordersaga.broker.topology import EVENTS
@@ -126,8 +126,7 @@ class Impostor:
         }
         body = json.dumps({"order_id": str(self.order), "reason": "impostor"}).encode()
         properties = pika.BasicProperties(headers=headers, content_type="application/json", delivery_mode=2)
-        with self.channel(relay_user(TAKEN_OVER)) as channel:
-            channel.confirm_delivery()
+        with broker_channel(self.scene.environments, relay_user(TAKEN_OVER)) as channel:
             channel.basic_publish(EVENTS, f"{key}.{partition}", body, properties)
         return new
 
@@ -135,12 +134,11 @@ class Impostor:
         self.publish("", CANCELLED, VICTIM, key=CANCELLED)
 
     def publish_into_queue(self) -> None:
-        with self.channel(relay_user(TAKEN_OVER)) as channel:
-            channel.confirm_delivery()
+        with broker_channel(self.scene.environments, relay_user(TAKEN_OVER)) as channel:
             channel.basic_publish("", QUEUE, b"{}")
 
     def ask(self, action: Callable[[BlockingChannel], object]) -> None:
-        with self.channel(TAKEN_OVER) as channel:
+        with broker_channel(self.scene.environments, TAKEN_OVER) as channel:
             action(channel)
 
     def listen(self, channel: BlockingChannel) -> None:
@@ -159,15 +157,6 @@ class Impostor:
         )
         if answer.status_code in (401, 403):
             raise PermissionError(f"{answer.status_code}: {answer.json()['detail']}")
-
-    @contextmanager
-    def channel(self, user: str) -> Iterator[BlockingChannel]:
-        connection = pika.BlockingConnection(pika.URLParameters(self.scene.environments.amqp_url(user)))
-        try:
-            yield connection.channel()
-        finally:
-            if connection.is_open:
-                connection.close()
 
 
 def said(refusal: Exception) -> str:

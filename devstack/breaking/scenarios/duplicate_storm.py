@@ -2,16 +2,14 @@
 
 import random
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
-from uuid import UUID
 
-import pika
 import psycopg
 import requests
-from pika.adapters.blocking_connection import BlockingChannel
 
+from devstack.breaking.channel import broker_channel
 from devstack.breaking.run import command_of
 from devstack.breaking.scenario import FailureScenario
 from devstack.chaos.narrative.command import chaos_command_of
@@ -19,16 +17,12 @@ from devstack.processes import CONTEXTS, GROUPS
 from ordersaga.broker.group_status import group_status
 from ordersaga.broker.topology import EVENTS
 from ordersaga.cli.errors import CannotRunHere
-from ordersaga.envelope.message import Cause, Message, to_properties
+from ordersaga.envelope.message import COLUMNS, Message, from_row, to_properties
 
 SKU = "break-book"
 ORDERS, DECLINED = 5, 2
 COPIES = 20
-ANNOUNCED = """
-select correlation_id, causation_id, actor, traceparent, tracestate,
-    message_id, contract, source, key, sequence, time, event_hash, body
-from outbox where key = any(%s) order by position
-"""
+ANNOUNCED = f"select {', '.join(COLUMNS)} from outbox where key = any(%s) order by position"  # noqa: S608 - constants
 EFFECTS = "select count(*) from inbox where message_id = any(%s)"
 LOGGED = "select count(*) from event_log where message_id = any(%s)"
 RECORDED = "select count(*) from stored_events where originator_id = any(%s)"
@@ -84,7 +78,7 @@ class DuplicateStorm(FailureScenario):
         messages = self.announced()
         copies = messages * COPIES
         random.shuffle(copies)
-        with self.channel() as channel:
+        with broker_channel(self.scene.environments) as channel:
             for message in copies:
                 channel.basic_publish(EVENTS, message.routing_key, message.body.encode(), to_properties(message))
         self.sent += len(copies)
@@ -94,21 +88,11 @@ class DuplicateStorm(FailureScenario):
         """Every message of these orders, as its service has announced it."""
         keys = [str(order) for order in self.scene.orders]
         rows = [row for service in CONTEXTS for row in self.rows(service, ANNOUNCED, keys)]
-        return [message_of(*row) for row in rows]
+        return [from_row(row) for row in rows]
 
     def rows(self, database: str, query: str, *parameters: object) -> list[tuple[Any, ...]]:
         with psycopg.connect(self.scene.environments.owner_urls()[database]) as connection:
             return connection.execute(query.encode(), parameters).fetchall()
-
-    @contextmanager
-    def channel(self) -> Iterator[BlockingChannel]:
-        connection = pika.BlockingConnection(pika.URLParameters(self.scene.environments.amqp_url("provisioner")))
-        try:
-            channel = connection.channel()
-            channel.confirm_delivery()
-            yield channel
-        finally:
-            connection.close()
 
     def counted(self) -> str:
         """The effects of these orders' messages, from the inboxes and the event stores."""
@@ -119,11 +103,8 @@ class DuplicateStorm(FailureScenario):
 
     def in_queues(self) -> int:
         """Messages that wait in the queues of all groups, or are being handled."""
-        connection = pika.BlockingConnection(pika.URLParameters(self.scene.environments.amqp_url("provisioner")))
-        try:
-            return sum(group_status(connection, group).ready for group in GROUPS)
-        finally:
-            connection.close()
+        with broker_channel(self.scene.environments) as channel:
+            return sum(group_status(channel.connection, group).ready for group in GROUPS)
 
     def dropped(self) -> Mapping[str, float]:
         """Copies that each worker has counted as duplicates."""
@@ -146,12 +127,6 @@ class DuplicateStorm(FailureScenario):
             f"{self.sent} copies were published. The stores have {self.counted()}.",
             f"Copies that the workers have counted as duplicates and dropped: {dropped}.",
         ]
-
-
-def message_of(correlation: UUID, causation: UUID | None, actor: str, parent: str, state: str, *rest: Any) -> Message:
-    id_, contract, source, key, sequence, time, event_hash, body = rest
-    cause = Cause(correlation, causation, actor, parent, state)
-    return Message(id_, contract, source, key, sequence, time, event_hash, cause, body)
 
 
 on_running_stack = command_of(DuplicateStorm)

@@ -13,12 +13,12 @@ import psycopg
 from pika.adapters.blocking_connection import BlockingChannel
 from psycopg.sql import SQL, Identifier
 
-from devstack.chaos.faults.target import POSTGRES, RABBITMQ, Freeze, find, send, with_children
+from devstack.breaking.channel import broker_channel
+from devstack.breaking.frozen import Freeze
+from devstack.chaos.faults.target import POSTGRES, RABBITMQ, find, send, with_children
 from devstack.chaos.stage import Stage
 from devstack.servers.postgres import OWNER
 from ordersaga.broker import topology
-from ordersaga.broker.connecting import connect
-from ordersaga.cli.app import PROVISIONER
 from ordersaga.envelope.message import COLUMNS, NAMESPACE, Message, from_row, to_properties
 from shop import services
 
@@ -134,7 +134,7 @@ def fill_queue(stage: Stage) -> Damage:
     supervisor.hold("inventory-worker")
     try:
         said = send(stage, "inventory-worker", signal.SIGKILL)
-        with as_provisioner(stage) as channel:
+        with broker_channel(stage.stack.environments) as channel:
             limited = LimitedChannel(channel)
             time.sleep(1)
             channel.queue_delete(queue)
@@ -159,15 +159,6 @@ class LimitedChannel:
         return getattr(self._channel, name)
 
 
-@contextmanager
-def as_provisioner(stage: Stage) -> Iterator[BlockingChannel]:
-    connection = connect(topology.parameters(stage.stack.environments.amqp_url(PROVISIONER), "ordersaga chaos"))
-    try:
-        yield connection.channel()
-    finally:
-        connection.close()
-
-
 PUBLISHED = (
     f"select {', '.join(COLUMNS)} from outbox where contract = 'orders.order_placed.v1' order by position limit 1"  # noqa: S608
 )
@@ -179,7 +170,7 @@ def fork(stage: Stage) -> Damage:
         row = connection.execute(PUBLISHED, binary=True).fetchone()
     assert row
     message = replace(from_row(row), event_hash=sha256(b"another history").digest())
-    with as_provisioner(stage) as channel:
+    with broker_channel(stage.stack.environments) as channel:
         channel.basic_publish(topology.EVENTS, message.routing_key, message.body.encode(), to_properties(message))
     time.sleep(3)
     return Damage(f"Message {message.id} was published with another event.", (str(fork_id(message)),))

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
-import pika
 import requests
 
+from devstack.breaking.channel import broker_channel
 from devstack.chaos.explorer.mix import Mix
 from devstack.chaos.explorer.product import Entry
 from devstack.chaos.explorer.stage import ExplorerStage
@@ -21,7 +21,6 @@ from devstack.processes import PROCESSES
 from devstack.servers.rabbitmq import RabbitMQ
 from devstack.state import IMPORT_PATH, ROOT
 from ordersaga.broker.topology import EVENTS
-from ordersaga.cli.app import PROVISIONER
 from ordersaga.runtime.failpoints import VARIABLE
 from ordersaga.runtime.settings import url_variable
 
@@ -82,9 +81,7 @@ def refused(explorer: ExplorerStage) -> bool:
 
 @contextmanager
 def full(explorer: ExplorerStage) -> Iterator[None]:
-    url = explorer.stage.stack.environments.amqp_url(PROVISIONER)
-    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
-        channel = connection.channel()
+    with broker_channel(explorer.stage.stack.environments) as channel:
         channel.queue_declare(FULL, durable=True, arguments={"x-max-length": 0, "x-overflow": "reject-publish"})
         channel.queue_bind(FULL, EVENTS, routing_key=f"{REFUSED_CONTRACT}.*")
         try:

@@ -4,42 +4,23 @@ import threading
 from contextlib import suppress
 from random import Random
 
-import pika
 import psycopg
 from pika.exceptions import AMQPError
 
+from devstack.breaking.channel import broker_channel
 from devstack.chaos.fault import Fault
 from devstack.chaos.stage import Stage
 from devstack.processes import SERVICES
 from ordersaga.broker.topology import EVENTS
-from ordersaga.envelope.message import from_row, to_properties
+from ordersaga.envelope.message import COLUMNS, from_row, to_properties
 
 AWAY = (psycopg.Error, AMQPError, OSError)
-SAID = """
-select position, message_id, contract, source, key, sequence, time, event_hash, correlation_id, causation_id, actor,
-    traceparent, tracestate, body
-from outbox where position > %s order by position limit 1000
-"""
+SAID = f"""
+select position, {", ".join(COLUMNS)} from outbox where position > %s order by position limit 1000
+"""  # noqa: S608 - constants
 BACK = 100
 """Of the messages from before the fault, so many are published again too."""
 EVERY_SECONDS = 0.3
-
-
-class Publisher:
-    """Publishes past the relays, as a user who may write everywhere; for one thread."""
-
-    def __init__(self, stage: Stage) -> None:
-        self._url = stage.stack.environments.amqp_url("provisioner")
-
-    def __enter__(self) -> pika.adapters.blocking_connection.BlockingChannel:
-        self._connection = pika.BlockingConnection(pika.URLParameters(self._url))
-        channel = self._connection.channel()
-        channel.confirm_delivery()
-        return channel
-
-    def __exit__(self, *_: object) -> None:
-        with suppress(AMQPError):
-            self._connection.close()
 
 
 class DuplicateMessages(Fault):
@@ -73,7 +54,10 @@ class DuplicateMessages(Fault):
 
     def _repeat(self, service: str, seen: dict[str, int]) -> None:
         url = self.stage.stack.environments.owner_urls()[service]
-        with psycopg.connect(url, autocommit=True, connect_timeout=5) as session, Publisher(self.stage) as channel:
+        with (
+            psycopg.connect(url, autocommit=True, connect_timeout=5) as session,
+            broker_channel(self.stage.stack.environments) as channel,
+        ):
             if service not in seen:
                 row = session.execute("select coalesce(max(position), 0) from outbox").fetchone()
                 seen[service] = max(0, row[0] - BACK) if row else 0

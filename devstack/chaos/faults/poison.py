@@ -11,8 +11,9 @@ from uuid import UUID, uuid4
 import psycopg
 from pika import BasicProperties
 
+from devstack.breaking.channel import broker_channel
 from devstack.chaos.fault import Fault
-from devstack.chaos.faults.messages import AWAY, EVERY_SECONDS, SAID, Publisher
+from devstack.chaos.faults.messages import AWAY, EVERY_SECONDS, SAID
 from devstack.chaos.stage import Stage
 from devstack.processes import GROUPS, SERVICES
 from ordersaga.envelope.limits import MAX_BODY
@@ -50,7 +51,7 @@ class PoisonMessages(Fault):
 
     def inject(self) -> str:
         kinds: set[str] = set()
-        with Publisher(self.stage) as channel:
+        with broker_channel(self.stage.stack.environments) as channel:
             for queue in self.queues:
                 for kind, headers, body in poison(self.sound(), self.mark):
                     channel.basic_publish("", queue, body, BasicProperties(headers=headers, delivery_mode=2))

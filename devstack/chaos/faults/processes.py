@@ -3,8 +3,9 @@
 import signal
 from random import Random
 
+from devstack.breaking.frozen import Freeze
 from devstack.chaos.fault import Fault
-from devstack.chaos.faults.target import NAMES, Freeze, find, send
+from devstack.chaos.faults.target import NAMES, find, send
 from devstack.chaos.network.rule import PASS, Rule
 from devstack.chaos.stage import Stage
 

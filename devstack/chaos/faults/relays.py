@@ -6,8 +6,9 @@ from dataclasses import replace
 from random import Random
 
 from devstack import children
+from devstack.breaking.frozen import Freeze
 from devstack.chaos.fault import Fault
-from devstack.chaos.faults.target import Freeze, find
+from devstack.chaos.faults.target import find
 from devstack.chaos.stage import Stage
 from devstack.managed import says_ready
 from devstack.processes import PROCESSES, RELAY_ROLE

@@ -6,8 +6,9 @@ from typing import ClassVar
 
 import psutil
 
+from devstack.breaking.frozen import Freeze
 from devstack.chaos.fault import Fault
-from devstack.chaos.faults.target import POSTGRES, RABBITMQ, Freeze, find, send, with_children
+from devstack.chaos.faults.target import POSTGRES, RABBITMQ, find, send, with_children
 from devstack.chaos.stage import Stage
 from devstack.ports import LOOPBACK
 
