@@ -17,6 +17,7 @@ from ordersaga.relay import detached, session, window
 from ordersaga.relay.access import Access
 from ordersaga.relay.catch_up import CatchUp
 from ordersaga.relay.status import relay_status
+from ordersaga.relay.window import Cursor
 from ordersaga.runtime import failpoints
 from ordersaga.runtime.armed_failpoints import mark_of
 from ordersaga.runtime.failpoints import VARIABLE
@@ -172,7 +173,7 @@ def test_an_error_of_the_program_while_a_queue_catches_up_ends_only_that_attempt
     armed(f"{point}=exception")
     catch_up.start()
     try:
-        assert catch_up.reaches(goal, 20)
+        assert catch_up.reaches(Cursor(goal), 20)
     finally:
         catch_up.end()
         catch_up.join(10)

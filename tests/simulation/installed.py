@@ -44,7 +44,7 @@ SIZES: dict[object, dict[str, Any]] = {
         "MAX_IN_FLIGHT": 4,
         "MAX_READ_AHEAD": 8,
     },
-    dispatch: {"CHUNK": 2, "CHUNK_BYTES": 4, "PAGE_BYTES": 6},
+    dispatch: {"MAX_READ_AHEAD": 8, "CHUNK": 2, "CHUNK_BYTES": 4, "PAGE_BYTES": 6},
     catch_up: {"PAGE": 3, "PAGE_BYTES": 6},
     undeliverable: {"MAX_ROWS": 8},
     intake: {"MAX_UNACKNOWLEDGED": 8},

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ordersaga.broker.topology import Group
+from ordersaga.relay import dispatch, undeliverable
 from ordersaga.relay.relay import Relay
 from ordersaga.relay.window import Cursor
 from tests.simulation import installed, publisher
@@ -237,11 +238,18 @@ class Run:
         if not versions or versions[-1] is self._checked:
             return
         self._checked, cursor = versions[-1], versions[-1].row
+        self.check_bound()
         for version in self.postgres.tables.get("outbox", ()):
             row: OutboxRow = version.row
             is_open = row.position not in self._arrived and version.xmin not in self.postgres.aborted
             if is_open and has_passed(cursor, row):
                 self.check_passed(row, cursor)
+
+    def check_bound(self) -> None:
+        """The table of undeliverable messages has a bound; what was read ahead may come on top of it."""
+        most = undeliverable.MAX_ROWS + dispatch.MAX_READ_AHEAD
+        if (count := sum(1 for _ in self.postgres.committed("undeliverable"))) > most:
+            raise Violated(f"{count} messages are undeliverable, of at most {most}")
 
     def check_passed(self, row: OutboxRow, cursor: Cursor) -> None:
         if row.xid in self.postgres.running:

@@ -50,19 +50,19 @@ INTERRUPTIONS = (NotConfirmed, AMQPError, BrokerUnavailable, psycopg.Error, Unus
 class CatchUp(threading.Thread):
     """Works over a session and a connection of its own, so that the relay never waits for it.
 
-    It publishes windows as the relay does, up to the snapshot `goal`; until the relay attaches the queue, each message
-    comes from here alone.
+    It publishes windows as the relay does, up to `goal`; until the relay attaches the queue, each message comes from
+    here alone.
     """
 
     def __init__(self, row: Detached, contracts: Sequence[str], access: Access) -> None:
         """`contracts` are those that the group of the queue receives."""
         super().__init__(name=f"catch up {row.queue}", daemon=True)
         self.row = row
-        self.goal: str | None = None
-        """A snapshot of which the relay has settled every row; None: not yet known."""
+        self.goal: Cursor | None = None
+        """The relay has settled every row up to here. None: not yet known."""
         self.is_near = False
         """Whether at most a page was lacking when it last looked."""
-        self._reached = ""
+        self._reached: Cursor | None = None
         self._progress = threading.Condition()
         self._contracts = contracts
         self._access = access
@@ -73,8 +73,8 @@ class CatchUp(threading.Thread):
         self._end = threading.Event()
         self._log = log.bind(database=access.database, queue=row.queue)
 
-    def reaches(self, goal: str, seconds: float) -> bool:
-        """Whether the audience has every row visible in this snapshot, within so many seconds."""
+    def reaches(self, goal: Cursor, seconds: float) -> bool:
+        """Whether the audience has every row up to here, within so many seconds."""
         self.goal = goal
         with self._progress:
             return self._progress.wait_for(lambda: self._reached == goal, seconds)
@@ -131,16 +131,18 @@ class CatchUp(threading.Thread):
         return False
 
     def _follow(self, connection: Connection[Any], cursor: Cursor) -> Cursor:
-        """Publish one window up to the goal, or wait a moment for another goal."""
+        """Publish one window, as far as the goal allows, or wait a moment for another goal."""
         goal = self.goal
-        if goal is None or (cursor.published == goal and not cursor.target):
+        if goal is None or cursor == goal:
             self._wait(connection, goal)
             return cursor
-        target = cursor.target or goal
-        self._publish_window(connection, Cursor(cursor.published, target, cursor.confirmed_position))
-        return self._move(connection, Cursor(target)) if not self._end.is_set() else cursor
+        begun = goal.target if cursor.published == goal.published else None
+        target = cursor.target or begun or goal.published
+        end = goal if target == goal.target else Cursor(target)
+        self._publish_window(connection, Cursor(cursor.published, target, cursor.confirmed_position), end)
+        return self._move(connection, end) if not self._end.is_set() else cursor
 
-    def _wait(self, connection: Connection[Any], reached: str | None) -> None:
+    def _wait(self, connection: Connection[Any], reached: Cursor | None) -> None:
         """Wait a moment for another goal."""
         if reached:
             with self._progress:
@@ -149,8 +151,11 @@ class CatchUp(threading.Thread):
         self._publisher.wait(WAIT_SECONDS)
         session.keep_alive(connection)
 
-    def _publish_window(self, connection: Connection[Any], cursor: Cursor) -> None:
+    def _publish_window(self, connection: Connection[Any], cursor: Cursor, end: Cursor) -> None:
+        """Publish the rest of a window, up to its end or to the position of `end` in it."""
         positions = window.open_window(connection, cursor, self._limits).positions
+        if end.confirmed_position is not None:
+            positions = positions[: bisect_right(positions, end.confirmed_position)]
         self.is_near = len(positions) <= PAGE
         read = 0
         while read < len(positions) and not self._end.is_set():

@@ -47,7 +47,8 @@ class Detachments:
         self._gauge = queues_detached.labels(access.database)
         self._log = log.bind(database=access.database)
         self._catch_ups: dict[tuple[str, str], CatchUp] = {}
-        self._first: str | None = None
+        self._inside: str | None = None
+        """Where the last window begins that a detached queue may be inside of, as the relay is."""
         self._meet_at = 0.0
         self._reachable: Groups = {}
         self._renew()
@@ -102,21 +103,28 @@ class Detachments:
         held = detached.passed(self._connection, self.rows, around) if around else set()
         return [row for row in rows if row.position not in held]
 
-    def follow(self, cursor: Cursor) -> bool:
-        """Tell how far all rows are settled. Returns whether it is time to attach a queue that has nearly caught up."""
-        self._first = self._first or cursor.published
-        if cursor.target is None or cursor.published != self._first:
+    def follow(self, cursor: Cursor, holds: bool) -> bool:
+        """Tell how far all rows are settled. Returns whether it is time to attach a queue that has nearly caught up.
+
+        `holds`: the cursor is saved, and the relay publishes nothing behind it for now. Only then the goal may lie
+        inside a window. A queue that is inside of one gets its next goal when the relay is through with it: it must
+        not pass the relay, which records the messages that wait for a refused one.
+        """
+        if holds or self._inside is None:
+            self._inside = cursor.published
+        if holds or cursor.target is None or cursor.published != self._inside:
+            goal = cursor if holds else Cursor(cursor.published)
             for catch_up in self._catch_ups.values():
-                catch_up.goal = cursor.published
+                catch_up.goal = goal
         near = any(catch_up.is_near for catch_up in self._catch_ups.values())
         return near and time.monotonic() >= self._meet_at
 
-    def attach(self, published: str) -> None:
-        """Attach the queues that have every row visible in this snapshot: no window may be open."""
+    def attach(self, cursor: Cursor) -> None:
+        """Attach the queues that have every row up to this cursor: no row behind it may be read."""
         self._meet_at = time.monotonic() + BETWEEN_MEETINGS
         end = time.monotonic() + MEET_SECONDS
         for place, catch_up in list(self._catch_ups.items()):
-            if catch_up.is_near and catch_up.reaches(published, max(0.0, end - time.monotonic())):
+            if catch_up.is_near and catch_up.reaches(cursor, max(0.0, end - time.monotonic())):
                 catch_up.end()
                 del self._catch_ups[place]
                 failpoints.reach("relay.before-attach")

@@ -124,13 +124,17 @@ class PublishLoop:
                 self._progress = self._from_cursor(self.up_to_date_at)
             self._wait()
 
-    def _attach_queues(self) -> None:
-        """Attach the detached queues that have nearly caught up, once every row is settled."""
-        if not self._detachments.rows or not self._detachments.follow(self._progress.cursor):
+    def _attach_queues(self, holds: bool = False) -> None:
+        """Attach the detached queues that have nearly caught up, once every row is settled.
+
+        `holds`: every row that was read is settled, and no other is read for now; so a queue may be attached inside a
+        window.
+        """
+        if not self._detachments.rows or not self._detachments.follow(self._progress.cursor, holds):
             return
         self._dispatch.settle(0, 0)
-        if self._progress.is_settled and self._progress.next.target is None:
-            self._detachments.attach(self._progress.next.published)
+        if holds or (self._progress.is_settled and self._progress.next.target is None):
+            self._detachments.attach(self._progress.cursor)
 
     def _make_room(self) -> None:
         """Wait until there is room for the first page of a window."""
@@ -212,7 +216,10 @@ class PublishLoop:
             self._dispatch.idle(0 if has_purged else left, self._bell.has_rung)
 
     def _wait_for_room(self) -> None:
-        """Publish nothing new until enough undeliverable messages are delivered or skipped."""
+        """Publish nothing new until enough undeliverable messages are delivered or skipped.
+
+        Queues are attached meanwhile: an undeliverable message that a detached queue has passed waits for it.
+        """
         self._save_progress()
         self._log.error(
             "too many messages are undeliverable: nothing new is published, see `parked list`",
@@ -220,5 +227,6 @@ class PublishLoop:
         )
         while not self._stop.is_set() and not self._undeliverable.has_room:
             self._dispatch.retry_due()
+            self._attach_queues(holds=True)
             self._dispatch.idle(BACKSTOP_SECONDS)
         self._log.info("enough undeliverable messages are gone: publishing again", messages=self._undeliverable.count)
