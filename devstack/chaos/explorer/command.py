@@ -12,7 +12,7 @@ from rich.console import Console
 from devstack.chaos.explorer.exploration import REPORT, Exploration, Explored, explored_before
 from devstack.chaos.explorer.places import PLACES
 from devstack.chaos.explorer.product import ACTIONS, Entry, chosen, product
-from devstack.chaos.explorer.stage import explorer_stage
+from devstack.chaos.explorer.stage import MOST_AT_ONCE, explorer_stage
 from devstack.chaos.rendering import as_objects, as_text
 from devstack.chaos.verdict import Verdict
 from ordersaga.cli.options import json_option
@@ -43,7 +43,7 @@ class Shard(click.ParamType[tuple[int, int]]):
 @click.option("--every-process", is_flag=True, help="Each entry in every process that passes its failpoint.")
 @click.option(
     "--at-once",
-    type=click.IntRange(1, 5),
+    type=click.IntRange(1, MOST_AT_ONCE),
     default=1,
     show_default=True,
     help="Entries under way together, in different processes, each with orders of its own.",

@@ -13,7 +13,7 @@ from devstack.chaos.checker.check import check
 from devstack.chaos.checker.recovery import recover
 from devstack.chaos.checker.settle import settle
 from devstack.chaos.explorer.mix import Mix
-from devstack.chaos.explorer.places import REBUILD
+from devstack.chaos.explorer.places import REBUILD, REFUSING
 from devstack.chaos.explorer.product import Entry, rounds
 from devstack.chaos.explorer.provocations import PROVOCATIONS
 from devstack.chaos.explorer.quiet import await_quiet, judge
@@ -22,7 +22,6 @@ from devstack.chaos.history import read
 from devstack.chaos.verdict import Verdict
 
 REACHED_SECONDS = 40
-REFUSED_SECONDS = 0.5
 QUIET_SECONDS = 90
 """An attempt at a parked message that was killed may be made again after 60 s."""
 SETTLE_SECONDS = 120
@@ -68,8 +67,7 @@ class Exploration:
     def explore(self, entries: Sequence[Entry]) -> list[Explored]:
         began = time.monotonic()
         explored = [Explored(entry) for entry in entries]
-        mixes = [Mix(self._explorer) for _ in entries]
-        self._explorer.refuse(REFUSED_SECONDS)
+        mixes = [Mix(self._explorer, number) for number in range(len(entries))]
         with ThreadPoolExecutor(len(entries), "entry") as threads:
             list(threads.map(self._break, mixes, explored))
         self._check(mixes, explored)
@@ -90,6 +88,10 @@ class Exploration:
         explorer.arming.arm(entry)
         with ThreadPoolExecutor(1, "provocation") as thread:
             provoking = thread.submit(PROVOCATIONS[entry.provocation], explorer, entry, mix)
+            if entry.provocation in REFUSING:
+                provoking.add_done_callback(lambda _: mix.may_accept.set())
+            else:
+                mix.may_accept.set()
             mix.begin()
             explored.reached = explorer.arming.await_reached(entry, REACHED_SECONDS)
             self._start_again(entry)

@@ -1,5 +1,6 @@
 """Mix: the orders of one entry, one for each way in which a saga goes, all at the same time."""
 
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,15 +15,24 @@ CUSTOMER = "explorer-ann"
 SLOW = "pm_sim_delay_800"
 """Charged at once and answered late: the order can be cancelled, or its deadline pass, meanwhile."""
 CONFIRMED_SECONDS = 30
+LONGEST_REFUSAL = 40
+PARKED_SECONDS = 20
 POLL_SECONDS = 0.1
+PARKED = "select message_id from parked_messages where key = %s order by position"
 PASS = "update deadlines set due_at = now() where aggregate_id = %s"
 
 
 class Mix:
     """`begin` it, `wait` for its end; then `orders` has the ids of those that were placed."""
 
-    def __init__(self, explorer: ExplorerStage) -> None:
+    def __init__(self, explorer: ExplorerStage, number: int = 0) -> None:
+        """`number` is of the mix among those that are under way together."""
         self._explorer = explorer
+        self._refused = REFUSED[number]
+        self.refused_order = ""
+        """The id of the order whose reservation is refused, once it is placed."""
+        self.may_accept = threading.Event()
+        """Set when the reservation need be refused no longer, once its message is parked."""
         self.operations: list[Operation] = []
         scenarios: tuple[Callable[[RecordedClient], None], ...] = (
             self.paid,
@@ -104,7 +114,24 @@ class Mix:
             self.operations.append(client.cancel(CUSTOMER, order))
 
     def parked(self, client: RecordedClient) -> None:
-        self._place(client, (REFUSED, 1))
+        """Refused for as long as it takes to be parked, however slow the machine is."""
+        self._explorer.refuse(self._refused, LONGEST_REFUSAL)
+        try:
+            self.refused_order = self._place(client, (self._refused, 1))
+            self._await_parked()
+            self.may_accept.wait(LONGEST_REFUSAL)
+        finally:
+            self._explorer.refuse(self._refused, 0)
+
+    def _await_parked(self) -> None:
+        end = time.monotonic() + PARKED_SECONDS
+        while self.refused_order and not self.parked_messages() and time.monotonic() < end:
+            time.sleep(POLL_SECONDS)
+
+    def parked_messages(self) -> list[str]:
+        """The ids of the messages of the refused order that are parked in inventory now."""
+        rows = self._explorer.execute("inventory_service", PARKED, self.refused_order)
+        return [str(id_) for (id_,) in rows]
 
     def restocked(self, client: RecordedClient) -> None:
         self.operations.append(client.receive(TEA, 3))

@@ -10,7 +10,7 @@ RELAYS = ("orders-relay", "payments-relay", "inventory-relay")
 REBUILD = "rebuild"
 """No process of the stack: the command `projections rebuild`, which an entry starts."""
 REFUSING = ("refuse longer", "operate")
-"""Provocations that say for how long the product of the parked orders is refused."""
+"""Provocations that end before the parked order may be accepted; with all others it may as soon as it is parked."""
 
 
 @dataclass(frozen=True)

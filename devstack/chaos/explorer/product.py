@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from devstack.chaos.explorer.places import PLACES, REFUSING
+from devstack.chaos.explorer.places import PLACES
 from ordersaga.runtime.armed_failpoints import Action, Armed
 
 ACTIONS: tuple[Action, ...] = get_args(Action)
@@ -49,7 +49,7 @@ def entries(every_process: bool) -> Iterator[Entry]:
 
 
 def rounds(entries: Sequence[Entry], at_once: int) -> list[list[Entry]]:
-    """The entries in rounds of at most so many, each in a process of its own; one of a round may refuse orders."""
+    """The entries in rounds of at most so many, each in a process of its own."""
     found: list[list[Entry]] = []
     for entry in entries:
         place = next((each for each in found if len(each) < at_once and fits(entry, each)), None)
@@ -61,8 +61,7 @@ def rounds(entries: Sequence[Entry], at_once: int) -> list[list[Entry]]:
 
 
 def fits(entry: Entry, others: Sequence[Entry]) -> bool:
-    refusing = sum(each.provocation in REFUSING for each in (entry, *others))
-    return entry.process not in {other.process for other in others} and refusing <= 1
+    return entry.process not in {other.process for other in others}
 
 
 def chosen(

@@ -40,7 +40,7 @@ def nothing(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
 
 def refuse_longer(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """The first retries of the parked message fail too."""
-    explorer.refuse(2.5)
+    until(lambda: explorer.arming.is_reached(entry))
 
 
 def restart(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
@@ -50,22 +50,25 @@ def restart(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     explorer.stage.stack.supervisor.release(entry.process)
 
 
-AGE_OUTBOX = """
-update outbox set time = time - interval '2 days' where position in (select position from outbox, relay_cursor
-    where pg_visible_in_snapshot(outbox.xid, published) and time < now() - interval '30 seconds'
-    order by position limit 300) returning 1
+OLD_ROWS = """
+insert into outbox (xid, message_id, contract, source, key, sequence, time, event_hash, correlation_id, actor,
+    traceparent, tracestate, body)
+select '3', gen_random_uuid(), contract, source, key, sequence, now() - interval '60 days', event_hash, correlation_id,
+    actor, traceparent, tracestate, body
+from outbox order by position limit 20
 """
+"""Of a transaction before all others, so that they count as published."""
 OLD_KEYS = """
 insert into idempotency_keys (caller, key, request_hash, status, headers, body, created_at)
 select 'explorer', gen_random_uuid(), ''::bytea, 200, '{}', '', now() - interval '60 days'
-from generate_series(1, 5) returning 1
+from generate_series(1, 5)
 """
 
 
 def old_rows(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """There are rows beyond their retention; a process looks for them when it starts."""
     [database] = next(process for process in PROCESSES if process.name == entry.process).databases
-    explorer.execute(database, AGE_OUTBOX if entry.process.endswith("-relay") else OLD_KEYS)
+    explorer.execute(database, OLD_ROWS if entry.process.endswith("-relay") else OLD_KEYS)
     restart(explorer, entry, mix)
 
 
@@ -114,10 +117,9 @@ def suspended(explorer: ExplorerStage) -> Iterator[None]:
 
 def operate(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """An operator holds the parked message, releases and retries it; what has no answer is done again."""
-    explorer.refuse(3)
-    message = until(lambda: explorer.execute("inventory_service", "select message_id from parked_messages limit 1"))
+    message = until(lambda: mix.parked_messages() if mix.refused_order else [])[0]
     for action in ACTIONS:
-        until(partial(acted, explorer, f"/parked/{message[0][0]}/{action}"))
+        until(partial(acted, explorer, f"/parked/{message}/{action}"))
 
 
 def acted(explorer: ExplorerStage, path: str) -> bool:

@@ -10,7 +10,6 @@ from typing import Any
 
 import psycopg
 import requests
-from psycopg.sql import SQL, Literal
 from rich.console import Console
 
 from devstack.breaking.scene import Scene
@@ -36,27 +35,31 @@ SETTINGS = {
     "ACCESS_LOG": "off",
 }
 """A session that stalls in a transaction is ended by Postgres; the environment wins."""
-TEA, CUP, REFUSED = "explorer-tea", "explorer-cup", "explorer-refused"
+TEA, CUP = "explorer-tea", "explorer-cup"
+MOST_AT_ONCE = 5
+REFUSED = tuple(f"explorer-refused-{number}" for number in range(MOST_AT_ONCE))
+"""One for each of the entries that are under way together."""
 PLENTY = 8_000
 EXPLORER = "explorer"
 """The operator who acts outside the history."""
-REFUSE = SQL("""
-create table if not exists explorer_refused (until timestamptz not null);
-delete from explorer_refused;
-insert into explorer_refused values ('-infinity');
+REFUSE = """
+create table explorer_refused (item uuid primary key, until timestamptz not null);
 grant select on explorer_refused to public;
 create or replace function explorer_refuses() returns trigger language plpgsql as $$
 begin
-    if clock_timestamp() < (select until from explorer_refused) then
-        raise exception 'the shelf of explorer-refused is locked';
+    if clock_timestamp() < (select until from explorer_refused where item = new.originator_id) then
+        raise exception 'the shelf is locked';
     end if;
     return new;
 end $$;
 create or replace trigger explorer_refuses before insert on stored_events
-    for each row when (new.originator_id = {item}) execute function explorer_refuses()
-""")
-"""Reservations of the product are refused until a moment, so that their messages are parked."""
-UNTIL = "update explorer_refused set until = clock_timestamp() + make_interval(secs => %s)"
+    for each row when (new.topic like 'stock.%') execute function explorer_refuses()
+"""
+"""Reservations of a product are refused until a moment, so that their messages are parked."""
+UNTIL = """
+insert into explorer_refused values (%s, clock_timestamp() + make_interval(secs => %s))
+on conflict (item) do update set until = excluded.until
+"""
 
 
 @dataclass(frozen=True)
@@ -71,12 +74,12 @@ class ExplorerStage:
         """Run a statement as the owner of a database. Returns its rows."""
         url = self.stage.stack.environments.owner_urls()[database]
         with psycopg.connect(url, autocommit=True) as connection:
-            cursor = connection.execute(statement.encode(), parameters)
+            cursor = connection.execute(statement.encode(), parameters or None)
             return cursor.fetchall() if cursor.description else []
 
-    def refuse(self, seconds: float) -> None:
-        """Reservations of REFUSED fail for so long."""
-        self.execute("inventory_service", UNTIL, seconds)
+    def refuse(self, sku: str, seconds: float) -> None:
+        """Reservations of this product fail for so long from now; 0: no longer."""
+        self.execute("inventory_service", UNTIL, stock_item_id(sku), seconds)
 
     def post(self, process: str, path: str, body: Mapping[str, Any]) -> requests.Response:
         """As an operator who is not in the history."""
@@ -107,13 +110,11 @@ def explorer_stage(directory: Path, console: Console, caller: Mapping[str, str])
 
 def stock(explorer: ExplorerStage) -> None:
     client = RecordedClient.of(explorer.stage, explorer.history)
-    for sku in (TEA, CUP, REFUSED):
+    for sku in (TEA, CUP, *REFUSED):
         for done in (client.price(sku, 890), client.receive(sku, PLENTY)):
             if done.outcome != "ok":
                 raise Failed(f"The exploration cannot begin: {done.kind}: {done.error}")
-    url = explorer.stage.stack.environments.owner_urls()["inventory_service"]
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute(REFUSE.format(item=Literal(str(stock_item_id(REFUSED)))))
+    explorer.execute("inventory_service", REFUSE)
 
 
 def subscribe(explorer: ExplorerStage, url: str) -> None:
