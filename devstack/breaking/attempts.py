@@ -51,7 +51,7 @@ class Forged:
 
     what: str
     id: UUID
-    """That it claims."""
+    """The id that it claims."""
     mark: UUID
     """Its correlation id, by which it is found."""
     key: UUID
@@ -64,7 +64,7 @@ class Impostor:
 
     scene: Scene
     order: UUID
-    """Of somebody else."""
+    """The order of somebody else."""
 
     def attempts(self) -> Iterator[Attempt]:
         """Those that a server refuses at once."""
@@ -109,7 +109,7 @@ class Impostor:
     def publish(
         self, what: str, contract: str, source: str = TAKEN_OVER, *, key: str = DECLINED, copies: bool = False
     ) -> Forged:
-        """Publish a message of `contract` with the routing key of another; `copies`: and in the header CC its own."""
+        """Publish a message of `contract` with the routing key of `key`; `copies` adds its own, in the header CC."""
         new, partition = Forged(what, uuid4(), uuid4(), self.order), f"{partition_of(str(self.order)):02d}"
         headers: dict[str, Any] = {
             "ce-specversion": "1.0",

@@ -8,8 +8,8 @@ from uuid import UUID
 from devstack.breaking.scene import Scene
 
 
-def unsaid(_text: str) -> None:
-    """Where nobody listens."""
+def tell_nobody(_text: str) -> None:
+    """For a scenario whose steps nobody reads."""
 
 
 class FailureScenario:
@@ -29,15 +29,15 @@ class FailureScenario:
     heals: ClassVar[str]
     """What ends it."""
     pages: ClassVar[tuple[str, ...]] = ()
-    """Of the dashboard, by their paths."""
+    """Paths of the pages of the dashboard that show it."""
     commands: ClassVar[tuple[str, ...]] = ()
-    """That show it, without `./ordersaga`."""
+    """Commands that show it, without `./ordersaga`."""
     skus: ClassVar[tuple[str, ...]]
     """The products of its orders."""
     watched: ClassVar[str] = ""
     """The process whose /readyz is shown."""
     seconds: ClassVar[float] = 0
-    """How long the cause lasts, unless --seconds says otherwise; 0: there is none that lasts."""
+    """How long the cause lasts, unless --seconds says otherwise; 0 for a cause that is over at once."""
     brief: ClassVar[float] = 0
     """The same on a stack of its own, where nobody looks at pages meanwhile."""
     limit: ClassVar[float] = 120
@@ -45,7 +45,7 @@ class FailureScenario:
     settings: ClassVar[Mapping[str, str]] = {}
     """Environment of the processes on a stack of its own."""
 
-    def __init__(self, scene: Scene, seconds: float, say: Callable[[str], None] = unsaid) -> None:
+    def __init__(self, scene: Scene, seconds: float, say: Callable[[str], None] = tell_nobody) -> None:
         self.scene = scene
         self.lasts = seconds
         self.say = say
@@ -86,9 +86,9 @@ class FailureScenario:
         """What a person must do where it has not healed."""
         return "Look at ./ordersaga status and ./ordersaga doctor."
 
-    def told(self) -> Mapping[UUID, str]:
+    def titles(self) -> Mapping[UUID, str]:
         """The orders whose narrative is worth reading, with a title."""
-        return self.scene.told
+        return self.scene.titles
 
     def findings(self) -> Sequence[str]:
         """What else was found in the stores afterwards, as sentences."""

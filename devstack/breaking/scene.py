@@ -22,6 +22,7 @@ from devstack.processes import PROCESSES
 from devstack.records import Record, Records
 from devstack.state import State
 from devstack.status import all_statuses
+from devstack.waiting import until
 from ordersaga.cli.errors import CannotRunHere, Failed, full_command
 
 CUSTOMER = "alice"
@@ -52,7 +53,7 @@ class Scene:
         self.orders: dict[UUID, str] = {}
         """Order -> its state when it was last asked for."""
         self.customers: dict[UUID, str] = {}
-        self.told: dict[UUID, str] = {}
+        self.titles: dict[UUID, str] = {}
         """Order -> the title of its narrative, of those that have one."""
         self.reasons: Counter[str] = Counter()
 
@@ -106,11 +107,7 @@ class Scene:
 
     def until(self, condition: Callable[[], object], what: str) -> None:
         """Raises Failed when it is not so within WAIT_SECONDS."""
-        end = time.monotonic() + WAIT_SECONDS
-        while not condition():
-            if time.monotonic() > end:
-                raise Failed(f"Waited {WAIT_SECONDS} s for {what}.")
-            time.sleep(0.02)
+        until(condition, what, WAIT_SECONDS, 0.02)
 
     def said_by(self, process: str) -> str:
         """What is not ready in a process, from its /readyz, or that it does not answer; empty when it is ready."""
@@ -152,7 +149,7 @@ class Scene:
         order = self.shop.order(customer, [(sku, quantity)], card)
         self.orders[order], self.customers[order] = "placed", customer
         if title:
-            self.told[order] = title
+            self.titles[order] = title
         return order
 
     def place_until_accepted(self, sku: str, customer: str) -> UUID:

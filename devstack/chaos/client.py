@@ -1,4 +1,4 @@
-"""RecordedClient: sends commands to the shop, every attempt in the open, and records their outcome in a history."""
+"""RecordedClient: sends commands to the shop, repeats those without an answer, and records outcomes in a history."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -108,9 +108,9 @@ class RecordedClient:
         return self.send("refund_part", command, key)
 
     def send(self, kind: str, command: Command, key: str = "") -> Operation:
-        """Send a command until there is an answer or the attempts are used up; it never raises an error of the way.
+        """Send a command until there is an answer or the attempts are used up. A network error is recorded, not raised.
 
-        A command of the price list takes no key: repeated, it changes nothing.
+        The price list ignores the key: repeated, its commands change nothing.
         """
         key = key or str(uuid4())
         with self.history.operation(kind, key, asdict(command)) as operation:

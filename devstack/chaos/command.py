@@ -7,10 +7,10 @@ from ordersaga.cli.lazy_group import LazyGroup
 
 TABLE: dict[str, tuple[str, str]] = {
     "run": ("devstack.chaos.run_command:run", "Faults by a seeded schedule under load, and a report"),
-    "list": ("devstack.chaos.list:list_", "List the commands with what they do"),
+    "list": ("devstack.chaos.list_command:list_", "List the commands with what they do"),
     "explore": ("devstack.chaos.explorer.command:explore", "A process dies, fails or stalls at every failpoint"),
     "broken-builds": (
-        "devstack.chaos.builds.command:command",
+        "devstack.chaos.builds.command:broken_builds",
         "Break lines of the code on purpose: the checker has to see it",
     ),
     "standby-promoted": (

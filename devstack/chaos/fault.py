@@ -7,7 +7,9 @@ from devstack.chaos.stage import Stage
 
 
 class Fault:
-    """Call `inject` once, wait `seconds`, and call `heal`, which may be called at any time and more than once.
+    """Call `inject` once, and later `heal`, which may be called at any time and more than once.
+
+    It skips, as an operator, what it has made somebody park: soon after it has healed, nothing waits for a person.
 
     All choices come from `chance`, and in the constructor, so that the same seed makes the same fault. A constructor
     reads nothing that differs from run to run, such as a pid.
@@ -23,10 +25,8 @@ class Fault:
     alone: ClassVar[bool] = False
     """Whether no other fault may overlap it."""
     server: ClassVar[str] = ""
-    """`postgres` or `rabbitmq` when it does not work meanwhile: a schedule seldom harms both at a time, and one never
-    twice."""
-    parks: ClassVar[bool] = False
-    """Whether messages may still be parked, or work be left for a person, after it has healed; see `expected`."""
+    """The server that does not work meanwhile, `postgres` or `rabbitmq`. A schedule never harms one server twice at a
+    time, and seldom both."""
 
     def __init__(self, stage: Stage, chance: Random) -> None:
         self.stage = stage
@@ -43,7 +43,3 @@ class Fault:
     def heal(self) -> str:
         """Remove the harm. Returns what was done, as a sentence; empty when there was nothing to remove."""
         return ""
-
-    def expected(self) -> list[str]:
-        """Ids of messages that this fault has made somebody park or refuse: the checker expects exactly these."""
-        return []

@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -55,7 +55,7 @@ class Operation:
 
 
 class History:
-    """Writes each operation when it has ended, from any thread; what never ends is written by `close`."""
+    """Writes each operation when it has ended, from any thread; `close` writes those that have not."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -112,6 +112,11 @@ class History:
         with self._lock:
             self._file.write(json.dumps(asdict(operation)) + "\n")
             self._file.flush()
+
+
+def placed(operations: Iterable[Operation]) -> list[str]:
+    """The ids of the orders that were acknowledged."""
+    return [each.answer["order_id"] for each in operations if each.kind == "place_order" and each.outcome == "ok"]
 
 
 def read(path: Path) -> list[Operation]:

@@ -132,7 +132,7 @@ class Shopper:
     """What one thread of a load does, step by step; `operations` gets what it has done."""
 
     def __init__(self, seed: int, number: int, name: str, operations: list[Operation]) -> None:
-        """`name` begins its idempotency keys."""
+        """`name` is the prefix of its idempotency keys."""
         self.number = number
         self.own = f"chaos-own-{number}"
         """The SKU of a product that this thread alone lists and retires."""

@@ -14,7 +14,7 @@ LINE_EVERY = 15.0
 
 
 class ChaosProgress:
-    """Use it as a context, which has the lower lines of a terminal; `note` and `show` may be called from any thread."""
+    """From any thread `note` prints a line, and `show` renews the table below, which `stop` takes away."""
 
     def __init__(self, console: Console) -> None:
         self._console = console

@@ -21,13 +21,13 @@ from devstack.chaos.memory_samples import FILE, MemorySampler
 from devstack.chaos.report.facts import Facts, server_versions
 from devstack.chaos.report.latency import Ended, ended_orders
 from devstack.chaos.report.report import Report
+from devstack.chaos.run_verdicts import exits, injected, recovered
 from devstack.chaos.schedule import Kind, Scheduled, schedule
 from devstack.chaos.stage import Stage, staged
 from devstack.chaos.timeline import Moment, Timeline
 from devstack.chaos.torturer import Torturer
 from devstack.chaos.verdict import Verdict
 from devstack.chaos.watch import Watch, WatchSample
-from devstack.chaos.watched import exits, injected, recovered
 from devstack.service_process import ServiceProcess
 
 SETTINGS = {"ORDER_DEADLINE_SECONDS": "40", "STRIPE_TIMEOUT_SECONDS": "2"}
@@ -112,7 +112,7 @@ class ChaosRun:
                 self.samples = self.watch.samples
                 try:
                     self._torture(load, torturer, show)
-                    verdicts = conclude(stage, history, load, SETTLE_SECONDS, torturer.expected(), self._say)
+                    verdicts = conclude(stage, history, load, SETTLE_SECONDS, say=self._say)
                 finally:
                     load.stop()
                     self.ended = ended_orders(stage.stack.environments.owner_urls(), self.timeline.began_at)

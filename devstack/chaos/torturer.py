@@ -69,7 +69,3 @@ class Torturer(threading.Thread):
         except Exception as error:  # noqa: BLE001
             self._timeline.note("not healed", repr(error), each.name, each.number)
         del self.active[each.number]
-
-    def expected(self) -> list[str]:
-        """Ids of messages that the faults have made somebody park or refuse."""
-        return [id_ for fault in self.faults.values() for id_ in fault.expected()]

@@ -45,7 +45,7 @@ class Oversell(FailureScenario):
         shed = f"; {self.refused} were shed, because of overload" if self.refused else ""
         return f"{BUYERS - self.refused} orders for {self.stock} pieces are placed{shed}."
 
-    def told(self) -> Mapping[UUID, str]:
+    def titles(self) -> Mapping[UUID, str]:
         """One that got a piece, and one that did not."""
         titles = {"confirmed": "somebody who got a piece", "cancelled": "somebody who came too late"}
         first = {state: order for order, state in reversed(self.scene.orders.items())}

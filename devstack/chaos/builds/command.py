@@ -1,4 +1,4 @@
-"""`./ordersaga chaos broken-builds`: does the checker see?"""
+"""`./ordersaga chaos broken-builds`: whether the checker finds what is broken on purpose."""
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -26,7 +26,9 @@ NAMES = [build.name for build in BUILDS]
     "--directory", type=click.Path(path_type=Path, file_okay=False), help="Keep what the runs leave in this directory."
 )
 @json_option
-def command(names: tuple[str, ...], only_list: bool, with_control: bool, directory: Path | None, as_json: bool) -> None:
+def broken_builds(
+    names: tuple[str, ...], only_list: bool, with_control: bool, directory: Path | None, as_json: bool
+) -> None:
     """Break a line of the code on purpose, run that, and require that the checker finds it.
 
     Each build is a copy of the source in which a few lines are exchanged: a cursor that moves before the confirm, a

@@ -1,4 +1,4 @@
-"""Conclusion: from the last heal to the verdicts, in the one sequence that is right."""
+"""Conclusion: the steps from the last heal to the verdicts, in their order."""
 
 from collections.abc import Callable, Collection
 

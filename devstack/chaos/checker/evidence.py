@@ -1,4 +1,4 @@
-"""Evidence: what the checker judges: the history, the databases, and the card processor's ledger."""
+"""Evidence: the history, the databases and the card processor's ledger, which the checker judges."""
 
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
@@ -21,10 +21,10 @@ class Evidence:
 
     Args:
         application: the shop with its servers.
-        operations: the history; of requests that it lacks nothing is known.
+        operations: the history; a request that is not in it is not judged.
         ledger: all charges and refunds of the card processor.
         expected: ids of messages that faults have made somebody park or refuse, and of orders that wait for a person.
-        directory: what the run has kept there: samples of memory, the recovery.
+        directory: where the run has kept its samples of memory and its recovery.
     """
 
     def __init__(

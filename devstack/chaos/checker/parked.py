@@ -1,4 +1,4 @@
-"""Parked: exactly the messages wait for a person, or were refused, that a fault has injected."""
+"""Parked: exactly the messages that were meant to be wait for a person, or were refused."""
 
 from collections.abc import Collection, Mapping, Sequence
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import psycopg
 
-from devstack.chaos.history import Operation
+from devstack.chaos.history import Operation, placed
 from devstack.chaos.stage import Stage
 from devstack.chaos.verdict import LOST, OK, Offence, Verdict
 from ordersaga.reconcile.findings import ReconcileFinding
@@ -20,11 +20,11 @@ KNOWN = "select distinct key from event_log where key = any(%s)"
 def caught(stage: Stage, operations: Sequence[Operation]) -> Verdict:
     """Of the database of orders. Call it when everything has settled as far as it does."""
     urls = stage.scene.application.owner_urls()
-    placed = acknowledged(operations)
-    lost = set(placed) - present(urls["order_service"], STORED, placed)
+    orders = placed(operations)
+    lost = set(orders) - present(urls["order_service"], STORED, orders)
     known = present(urls["projections"], KNOWN, lost)
     named = {finding.key for finding in findings(stage, urls)}
-    counts = {OK: len(placed) - len(lost), LOST: len(lost), "known elsewhere": len(known), "named": len(known & named)}
+    counts = {OK: len(orders) - len(lost), LOST: len(lost), "known elsewhere": len(known), "named": len(known & named)}
     return judge(counts, known - named, stage.scene.said_by(RELAY))
 
 
@@ -33,11 +33,6 @@ def judge(counts: Mapping[str, int], unnamed: Iterable[str], relay_says: str) ->
     if counts["known elsewhere"] and SAYS_LOST not in relay_says:
         offences.append(Offence(RELAY, f"does not say that history was lost; it says: {relay_says or 'nothing'}"))
     return Verdict("caught", QUESTION, counts, offences)
-
-
-def acknowledged(operations: Iterable[Operation]) -> list[str]:
-    """The orders that a customer was told of."""
-    return [each.answer["order_id"] for each in operations if each.kind == "place_order" and each.outcome == "ok"]
 
 
 def present(url: str, query: str, ids: Iterable[str]) -> set[str]:

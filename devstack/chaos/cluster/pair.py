@@ -1,7 +1,6 @@
 """Pair: a primary with one physical standby, reached by URLs that name both."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal
 from urllib.parse import quote
@@ -12,7 +11,7 @@ from devstack.records import Records
 from devstack.servers.databases import create_databases, create_roles
 from devstack.servers.postgres import OWNER
 from devstack.state import State
-from ordersaga.cli.errors import Failed
+from devstack.waiting import until
 
 Mode = Literal["synchronous", "asynchronous"]
 SECONDS = 30
@@ -39,10 +38,10 @@ class Pair:
         """Make the standby anew from the primary; in synchronous mode every commit waits for it from now on."""
         self.standby.copy_of(self.primary)
         self.standby.start()
-        wait_for(lambda: self._streams(), "the standby follows the primary")
+        until(self._streams, "the standby to follow the primary", SECONDS)
         if self.mode == "synchronous":
             self.primary.set("synchronous_standby_names", f'"{self.standby.name}"')
-            wait_for(lambda: self._streams("sync"), "commits wait for the standby")
+            until(lambda: self._streams("sync"), "commits to wait for the standby", SECONDS)
 
     def _streams(self, sync_state: str = "") -> bool:
         rows = self.primary.ask(STANDBY)
@@ -55,7 +54,7 @@ class Pair:
     def cut(self) -> None:
         """The standby gets nothing more, as when the network between both fails."""
         self.standby.set("primary_conninfo", "")
-        wait_for(lambda: not self.primary.ask(STANDBY), "the standby is cut off")
+        until(lambda: not self.primary.ask(STANDBY), "the standby to be cut off", SECONDS)
 
     def fail_over(self) -> None:
         """Kill the primary if it runs, promote the standby, and let both change places."""
@@ -100,12 +99,3 @@ def running_node(state: State) -> Iterator[Node]:
         yield node
     finally:
         node.stop()
-
-
-def wait_for(condition: Callable[[], bool], what: str, seconds: float = SECONDS) -> None:
-    """Raises Failed when it does not become true."""
-    end = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > end:
-            raise Failed(f"After {seconds:g} s it is still not so that {what}.")
-        time.sleep(0.05)

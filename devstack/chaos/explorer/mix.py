@@ -8,7 +8,7 @@ from uuid import UUID
 
 from devstack.chaos.client import RecordedClient
 from devstack.chaos.explorer.stage import CUP, REFUSED, TEA, ExplorerStage
-from devstack.chaos.history import Operation
+from devstack.chaos.history import Operation, placed
 from devstack.demo.shop import ServiceRefused
 
 CUSTOMER = "explorer-ann"
@@ -60,8 +60,7 @@ class Mix:
 
     @property
     def orders(self) -> list[str]:
-        placed = [each for each in self.operations if each.kind == "place_order" and each.outcome == "ok"]
-        return [each.answer["order_id"] for each in placed]
+        return placed(self.operations)
 
     def order_until(self, enough: Callable[[], bool], seconds: float) -> None:
         """Place ordinary orders, one after the other, beside all else. Raises TimeoutError."""

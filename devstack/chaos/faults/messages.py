@@ -15,7 +15,7 @@ from ordersaga.broker.topology import EVENTS
 from ordersaga.envelope.message import COLUMNS, from_row, to_properties
 
 AWAY = (psycopg.Error, AMQPError, OSError)
-SAID = f"""
+ANNOUNCED = f"""
 select position, {", ".join(COLUMNS)} from outbox where position > %s order by position limit 1000
 """  # noqa: S608 - constants
 BACK = 100
@@ -36,7 +36,7 @@ class DuplicateMessages(Fault):
 
     def inject(self) -> str:
         self._thread.start()
-        return f"What was said is said again: from {BACK} messages back, in each of {len(SERVICES)} outboxes."
+        return f"Every message is published again, from {BACK} messages back, in each of {len(SERVICES)} outboxes."
 
     def heal(self) -> str:
         if self._thread.ident is None or self._stop.is_set():
@@ -61,7 +61,7 @@ class DuplicateMessages(Fault):
             if service not in seen:
                 row = session.execute("select coalesce(max(position), 0) from outbox").fetchone()
                 seen[service] = max(0, row[0] - BACK) if row else 0
-            for position, *columns in session.execute(SAID, (seen[service],)).fetchall():
+            for position, *columns in session.execute(ANNOUNCED, (seen[service],)).fetchall():
                 message = from_row(columns)
                 channel.basic_publish(EVENTS, message.routing_key, message.body.encode(), to_properties(message))
                 seen[service] = position

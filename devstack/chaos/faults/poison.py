@@ -13,7 +13,7 @@ from pika import BasicProperties
 
 from devstack.breaking.channel import broker_channel
 from devstack.chaos.fault import Fault
-from devstack.chaos.faults.messages import AWAY, EVERY_SECONDS, SAID
+from devstack.chaos.faults.messages import ANNOUNCED, AWAY, EVERY_SECONDS
 from devstack.chaos.stage import Stage
 from devstack.processes import GROUPS, SERVICES
 from ordersaga.envelope.limits import MAX_BODY
@@ -65,7 +65,7 @@ class PoisonMessages(Fault):
         url = self.stage.stack.environments.owner_urls()[SERVICES[0]]
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as session:
             row = session.execute("select max(position) from outbox").fetchone()
-            rows = session.execute(SAID, (row[0] - 1 if row and row[0] else 0,)).fetchall()
+            rows = session.execute(ANNOUNCED, (row[0] - 1 if row and row[0] else 0,)).fetchall()
         if not rows:
             raise RuntimeError("no order was placed yet: there is nothing to forge")
         return from_row(rows[0][1:])

@@ -10,8 +10,8 @@ from rich.console import Console
 
 from devstack.breaking.run import seconds_option
 from devstack.breaking.scenario import FailureScenario
+from devstack.chaos.narrative.scenario_narrative import ScenarioNarrative, tell
 from devstack.chaos.narrative.text import Writer
-from devstack.chaos.narrative.told import Told, tell
 from devstack.chaos.own_directory import own_directory
 from devstack.chaos.stage import staged
 from devstack.demo.shop import ServiceRefused
@@ -36,21 +36,21 @@ def chaos_command_of(kind: type[FailureScenario]) -> click.Command:
         interrupt_by_signal()
         writer = Writer(lambda text: click.echo(text, err=as_json))
         try:
-            told = run(kind, state, seconds, writer)
+            narrative = run(kind, state, seconds, writer)
         except KeyboardInterrupt:
             raise SystemExit(INTERRUPTED) from None
         except (ServiceRefused, OSError) as error:
             raise Failed(f"The scenario could not go on, and its stack is stopped: {error}") from None
         if as_json:
-            click.echo(json.dumps(told.as_object(kind.name), default=str))
+            click.echo(json.dumps(narrative.as_object(kind.name), default=str))
         else:
-            writer.say(f"\n{conclusion(told, state)}")
-        raise SystemExit(0 if told.is_good else 1)
+            writer.say(f"\n{conclusion(narrative, state)}")
+        raise SystemExit(0 if narrative.is_good else 1)
 
     return command
 
 
-def run(kind: type[FailureScenario], state: Path | None, seconds: float, writer: Writer) -> Told:
+def run(kind: type[FailureScenario], state: Path | None, seconds: float, writer: Writer) -> ScenarioNarrative:
     """On a stack that is started for it, and stopped afterwards."""
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
     writer.introduction(kind.name, kind.about, kind.does, kind.expect)
@@ -58,8 +58,8 @@ def run(kind: type[FailureScenario], state: Path | None, seconds: float, writer:
         return tell(kind, stage, seconds, writer)
 
 
-def conclusion(told: Told, state: Path | None) -> str:
+def conclusion(narrative: ScenarioNarrative, state: Path | None) -> str:
     kept = f" Look at it with ./ordersaga up --state {state}/state." if state else ""
-    if told.is_good:
+    if narrative.is_good:
         return f"Everything ended as it must, and every verdict is good.{kept}"
     return f"Something is not as it must be: see above.{kept}"

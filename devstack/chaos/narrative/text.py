@@ -61,7 +61,7 @@ class Writer:
             self.say(wrapped("  ", text))
         self.heading("The verdicts of the checker")
         for text in unsettled:
-            self.say(wrapped("  NOT QUIET  ", text))
+            self.say(wrapped("  NOT SETTLED  ", text))
         for verdict in verdicts:
             if verdict.is_good and not any(verdict.counts.values()):
                 continue

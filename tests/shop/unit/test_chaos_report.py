@@ -17,13 +17,13 @@ from devstack.chaos.report.report import Report
 from devstack.chaos.report.summary import summary
 from devstack.chaos.report.write import write
 from devstack.chaos.run_command import run
+from devstack.chaos.run_verdicts import exits, injected, recovered
 from devstack.chaos.schedule import Scheduled
 from devstack.chaos.stage import Stage
 from devstack.chaos.timeline import Moment, Timeline, seconds_to_ready, spans
 from devstack.chaos.torturer import Torturer
 from devstack.chaos.verdict import Offence, Verdict
 from devstack.chaos.watch import WatchSample
-from devstack.chaos.watched import exits, injected, recovered
 
 ID = "01a21f3e-1111-7000-8000-000000000001"
 FACTS = Facts(

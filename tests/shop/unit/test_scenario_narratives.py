@@ -11,8 +11,8 @@ from devstack.breaking.scenarios.table import OWN_STACK_ONLY, WHAT, scenario
 from devstack.chaos.command import chaos
 from devstack.chaos.narrative.event_words import in_words
 from devstack.chaos.narrative.order_narrative import NarrativeStep
+from devstack.chaos.narrative.scenario_narrative import sort_out
 from devstack.chaos.narrative.text import told_steps
-from devstack.chaos.narrative.told import sort_out
 from devstack.chaos.verdict import Offence, Verdict
 
 START = datetime(2026, 11, 28, tzinfo=UTC)

@@ -1,4 +1,4 @@
-"""Told: the run of a scenario on a stack of its own, from an empty stack to the verdicts of the checker."""
+"""ScenarioNarrative: a scenario run on a stack of its own, from an empty stack to the verdicts of the checker."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -27,7 +27,7 @@ COMPARING = ("effects", "read side", "audit")
 
 
 @dataclass
-class Told:
+class ScenarioNarrative:
     """What was found; everything but `steps` was read from the stores."""
 
     run: ScenarioRun
@@ -72,30 +72,30 @@ class Told:
         }
 
 
-def tell(kind: type[FailureScenario], stage: Stage, seconds: float, writer: Writer) -> Told:
+def tell(kind: type[FailureScenario], stage: Stage, seconds: float, writer: Writer) -> ScenarioNarrative:
     """Run the scenario on the stage, and write its narrative. Raises KeyboardInterrupt after the end of the cause."""
     with History(stage.directory / HISTORY) as history:
         scenario = kind(Scene(stage.scene.state, partial(RecordedShop, history=history)), seconds)
-        told = Told(ScenarioRun(writer.step))
+        narrative = ScenarioNarrative(ScenarioRun(writer.step))
         scenario.prepare()
         settle(stage, SETTLE_SECONDS)
-        told.before = read_figures(scenario)
+        narrative.before = read_figures(scenario)
         writer.heading("What happened")
-        told.run.perform(scenario)
-        told.unsettled = settle(stage, SETTLE_SECONDS, say=told.under_way)
-        told.orders = [
+        narrative.run.perform(scenario)
+        narrative.unsettled = settle(stage, SETTLE_SECONDS, say=narrative.under_way)
+        narrative.orders = [
             order_narrative(scenario.scene.environments.owner_urls(), order, title, scenario.skus)
-            for order, title in scenario.told().items()
+            for order, title in scenario.titles().items()
         ]
-        writer.orders(told.orders)
-        told.after = read_figures(scenario)
-        told.findings = scenario.findings()
-        writer.figures(told.before, told.after, told.findings)
+        writer.orders(narrative.orders)
+        narrative.after = read_figures(scenario)
+        narrative.findings = scenario.findings()
+        writer.figures(narrative.before, narrative.after, narrative.findings)
         verdicts, planted = check(stage, read(history.path)), scenario.planted()
-        told.verdicts, told.named = sort_out(verdicts, planted)
-        told.is_named = bool(told.named) == bool(planted)
-        writer.verdicts(told.verdicts, told.unsettled, told.named)
-    return told
+        narrative.verdicts, narrative.named = sort_out(verdicts, planted)
+        narrative.is_named = bool(narrative.named) == bool(planted)
+        writer.verdicts(narrative.verdicts, narrative.unsettled, narrative.named)
+    return narrative
 
 
 def sort_out(verdicts: Sequence[Verdict], planted: Sequence[str]) -> tuple[list[Verdict], list[str]]:
