@@ -21,6 +21,10 @@ COMMANDS = {
             "projections.commands.audit:audit",
             "Who did what and why; proof that nothing was altered; `audit erase`",
         ),
+        "incident": (
+            "devstack.incident.command:incident",
+            "Write the history of an order as a pytest that replays it, without personal data",
+        ),
         "prometheus": ("devstack.prometheus:prometheus", "Print a configuration of Prometheus, with the alert rules"),
         "contracts": (
             "ordersaga.cli.contracts.command:contracts",
@@ -114,6 +118,8 @@ ENVIRONMENT = """
 
 OWN = "devstack."
 WITHOUT_STACK = ("ordersaga.cli.completion",)
+ON_STACK = ("devstack.incident.",)
+"""Commands of devstack that get the application, as the library's do."""
 
 
 class LauncherGroup(OperatorsGroup):
@@ -121,7 +127,8 @@ class LauncherGroup(OperatorsGroup):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)
-        if command is None or self.table[cmd_name][0].startswith((OWN, *WITHOUT_STACK)):
+        module = self.table[cmd_name][0] if command else ""
+        if command is None or (module.startswith((OWN, *WITHOUT_STACK)) and not module.startswith(ON_STACK)):
             return command
         from devstack.library_commands import on_stack
 
