@@ -1,7 +1,7 @@
 """Stage: the running stack that faults are injected into."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -48,12 +48,14 @@ def staged(
     *,
     prepare: Callable[[State, Wiring], None] = lambda _state, _wiring: None,
     table: Sequence[Process] = PROCESSES,
+    proxied: bool = True,
+    fresh: bool = False,
 ) -> Iterator[Stage]:
-    """A stack with data of its own below `directory`, ready, for as long as the block lasts; a proxy stands before
-    its servers.
+    """A stack with data of its own below `directory`, ready, for as long as the block lasts.
 
     `caller` is the environment whose settings the processes get, but for servers of the caller's own; `prepare` runs
-    before anything is started.
+    before anything is started. A proxy stands before the servers if it is `proxied`; a `fresh` one deletes the data
+    that it finds.
 
     Raises:
         Failed: something did not start; the text has the end of its log.
@@ -61,7 +63,9 @@ def staged(
     """
     state, wiring = State(directory / "state").create(), Wiring()
     prepare(state, wiring)
-    with network(state, table) as proxy:
-        wiring.set("network", routes(proxy))
-        with running_stack(state, console, table=table, caller=settings_of(caller), change=wiring) as stack:
+    with network(state, table) if proxied else nullcontext() as proxy:
+        if proxy:
+            wiring.set("network", routes(proxy))
+        settings = settings_of(caller)
+        with running_stack(state, console, fresh=fresh, table=table, caller=settings, change=wiring) as stack:
             yield Stage(stack, Scene(state), directory, wiring, proxy)

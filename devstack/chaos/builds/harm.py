@@ -15,14 +15,12 @@ from psycopg.sql import SQL, Identifier
 
 from devstack.breaking.channel import broker_channel
 from devstack.breaking.frozen import Freeze
-from devstack.chaos.faults.target import POSTGRES, RABBITMQ, find, send, with_children
+from devstack.chaos.faults.target import POSTGRES, RABBITMQ, WORKERS, find, send, with_children
 from devstack.chaos.stage import Stage
 from devstack.servers.postgres import OWNER
 from ordersaga.broker import topology
 from ordersaga.envelope.message import COLUMNS, NAMESPACE, Message, from_row, to_properties
 from shop import services
-
-WORKERS = ("orders-worker", "payments-worker", "inventory-worker", "projections-worker")
 
 
 class Damage(NamedTuple):

@@ -15,6 +15,9 @@ from devstack.chaos.stage import Stage
 from devstack.demo.books import Books, Kind, all_of, read_books
 from ordersaga.cli.app import Application
 
+NO_LEDGER: Mapping[str, Any] = {"charges": [], "refunds": []}
+"""In place of the ledger, for questions that it does not answer."""
+
 
 class Evidence:
     """Read once, when nothing is under way any more; use it as a context.

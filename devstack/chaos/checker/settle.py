@@ -8,7 +8,7 @@ import psycopg
 import requests
 
 from devstack.chaos.checker import drained, terminal
-from devstack.chaos.checker.evidence import Evidence
+from devstack.chaos.checker.evidence import NO_LEDGER, Evidence
 from devstack.chaos.stage import Stage
 from devstack.demo.shop import ServiceRefused
 from devstack.status import all_statuses
@@ -22,8 +22,8 @@ def settle(
 ) -> list[str]:
     """Wait until every process is ready and everything is drained and ended, for at most `limit` seconds.
 
-    Returns what is not, each as a sentence; an empty list when all is quiet. `say` is told what is waited for, whenever
-    that changes.
+    Returns what is not, each as a sentence; an empty list when all has settled. `say` is told what is waited for,
+    whenever that changes.
     """
     end, last = time.monotonic() + limit, ""
     while True:
@@ -37,9 +37,9 @@ def settle(
 
 
 def unsettled(stage: Stage, expected_parked: Collection[str] = ()) -> list[str]:
-    """What is not quiet; the cheap questions come first, and the later ones are asked when those have no answer."""
+    """What is not settled; the cheap questions come first, and the later ones are asked when those have no answer."""
     try:
-        with Evidence(stage.scene.application, (), {"charges": [], "refunds": []}, expected_parked) as evidence:
+        with Evidence(stage.scene.application, (), NO_LEDGER, expected_parked) as evidence:
             for question in (not_ready(stage), not_drained(evidence), not_parked(evidence)):
                 if found := list(question):
                     return found

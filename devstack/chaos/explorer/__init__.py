@@ -6,7 +6,7 @@ arming.py        arms a failpoint of a running process, and sees whether it was 
 mix.py           the orders of one entry: paid, declined, cancelled, timed out, refunded in part, parked
 provocations.py  what is done beside the orders: a restart, a rebuild, a queue that is full or silent, an operator
 stage.py         the stack of an exploration: its settings, its products, an endpoint of webhooks
-quiet.py         waits until an entry has nothing under way, and judges its orders
+settled.py       waits until an entry has nothing under way, and judges its orders
 exploration.py   the loop, and its report
 command.py       the command
 """

@@ -70,7 +70,7 @@ def explore(
 
     An entry is a failpoint, an action (kill -9, an exception, a stall of 4 s) and a process. Under way are orders that
     are paid, declined, out of stock, cancelled, timed out, refunded in part and parked. Once the process has passed the
-    failpoint, everything must become quiet and the books of these orders must balance. At the end the checker judges
+    failpoint, everything must settle, and the books of these orders must balance. At the end the checker judges
     everything. An entry whose failpoint was not reached has failed.
 
     \b

@@ -16,13 +16,13 @@ from devstack.chaos.explorer.mix import Mix
 from devstack.chaos.explorer.places import REBUILD, REFUSING
 from devstack.chaos.explorer.product import Entry, rounds
 from devstack.chaos.explorer.provocations import PROVOCATIONS
-from devstack.chaos.explorer.quiet import await_quiet, judge
+from devstack.chaos.explorer.settled import judge, settle_orders
 from devstack.chaos.explorer.stage import ExplorerStage
 from devstack.chaos.history import read
 from devstack.chaos.verdict import Verdict
 
 REACHED_SECONDS = 40
-QUIET_SECONDS = 90
+ENTRY_SECONDS = 90
 """An attempt at a parked message that was killed may be made again after 60 s."""
 SETTLE_SECONDS = 120
 REPORT = "entries.jsonl"
@@ -105,9 +105,9 @@ class Exploration:
             self._explorer.stage.stack.supervisor.release(entry.process)
 
     def _check(self, mixes: Sequence[Mix], explored: Sequence[Explored]) -> None:
-        """What is not quiet is wrong with every entry of the round."""
+        """What has not settled is wrong with every entry of the round."""
         for resolve in (True, False):
-            missing = await_quiet(self._explorer, [order for mix in mixes for order in mix.orders], QUIET_SECONDS)
+            missing = settle_orders(self._explorer, [order for mix in mixes for order in mix.orders], ENTRY_SECONDS)
             for mix, each in zip(mixes, explored, strict=True):
                 each.wrong += missing
                 if resolve:

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from devstack.chaos.faults.target import WORKERS
+
 APIS = ("orders-api", "payments-api", "inventory-api")
-WORKERS = ("orders-worker", "payments-worker", "inventory-worker")
-GROUPS = (*WORKERS, "projections-worker")
+SERVICE_WORKERS = ("orders-worker", "payments-worker", "inventory-worker")
 RELAYS = ("orders-relay", "payments-relay", "inventory-relay")
 REBUILD = "rebuild"
 """No process of the stack: the command `projections rebuild`, which an entry starts."""
@@ -30,9 +31,9 @@ def places(processes: tuple[str, ...], provocation: str, *points: str) -> dict[s
 PLACES: Mapping[str, Place] = {
     **places(APIS, "", "command.before-commit", "command.flushed", "command.after-commit"),
     **places(("inventory-api",), "operate", "operator.before-commit", "operator.after-commit"),
-    **places(GROUPS, "", "receive.before-look", "receive.before-commit", "receive.after-commit", "receive.before-ack"),
-    **places(GROUPS, "", "ack.before-send", "ack.after-send"),
-    **places(WORKERS, "", "react.before-flush"),
+    **places(WORKERS, "", "receive.before-look", "receive.before-commit", "receive.after-commit", "receive.before-ack"),
+    **places(WORKERS, "", "ack.before-send", "ack.after-send"),
+    **places(SERVICE_WORKERS, "", "react.before-flush"),
     **places(("projections-worker",), "", "project.logged"),
     **places(("payments-worker",), "", "outside.before-call", "outside.after-call"),
     **places(("orders-worker",), "", "deadline.taken", "deadline.before-commit", "deadline.after-commit"),
@@ -50,7 +51,7 @@ PLACES: Mapping[str, Place] = {
     **places((REBUILD,), "rebuild", "rebuild.frozen", "rebuild.derived", "rebuild.loaded", "rebuild.compared"),
     **places((REBUILD,), "rebuild", "rebuild.caught-up", "rebuild.locked", "rebuild.before-commit"),
     **places((REBUILD,), "rebuild", "rebuild.swapped", "rebuild.recorded"),
-    **places(WORKERS, "old rows", "housekeeping.before-purge", "housekeeping.purged"),
+    **places(SERVICE_WORKERS, "old rows", "housekeeping.before-purge", "housekeeping.purged"),
     **places(("audit-sealer",), "", "seal.before-append", "seal.appended", "seal.signed"),
     **places(("webhooks",), "", "webhook.before-commit", "webhook.collected", "webhook.before-send", "webhook.sent"),
     **places(("webhooks",), "", "webhook.before-record", "webhook.recorded"),

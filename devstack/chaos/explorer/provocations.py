@@ -4,11 +4,9 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
 
 import requests
 
@@ -16,16 +14,16 @@ from devstack.breaking.channel import broker_channel
 from devstack.chaos.explorer.mix import Mix
 from devstack.chaos.explorer.product import Entry
 from devstack.chaos.explorer.stage import ExplorerStage
+from devstack.chaos.faults.broker import process_of
 from devstack.chaos.faults.target import send
 from devstack.processes import PROCESSES
 from devstack.servers.rabbitmq import RabbitMQ
 from devstack.state import IMPORT_PATH, ROOT
+from devstack.waiting import until
 from ordersaga.broker.topology import EVENTS
 from ordersaga.runtime.failpoints import VARIABLE
 from ordersaga.runtime.settings import url_variable
 
-Found = TypeVar("Found")
-POLL_SECONDS = 0.1
 LIMIT_SECONDS = 40
 REBUILD_SECONDS = 90
 FULL = "explorer-full"
@@ -40,13 +38,13 @@ def nothing(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
 
 def refuse_longer(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """The first retries of the parked message fail too."""
-    until(lambda: explorer.arming.is_reached(entry))
+    until(lambda: explorer.arming.is_reached(entry), f"{entry} to be reached", LIMIT_SECONDS)
 
 
 def restart(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """Told to stop, the process is started again."""
     send(explorer.stage, entry.process, signal.SIGTERM)
-    until(lambda: explorer.stage.scene.records.find(entry.process) is not None)
+    until(lambda: explorer.stage.scene.records.find(entry.process), f"{entry.process} to be started", LIMIT_SECONDS)
     explorer.stage.stack.supervisor.release(entry.process)
 
 
@@ -97,7 +95,7 @@ def silent_queue(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """A quorum queue gives no answer until the relay publishes around it; then it has to catch up."""
     with suspended(explorer):
         mix.order_until(lambda: detached(explorer) or explorer.arming.is_reached(entry), LIMIT_SECONDS)
-    until(lambda: not detached(explorer))
+    until(lambda: not detached(explorer), "the queue to be attached", LIMIT_SECONDS)
 
 
 def detached(explorer: ExplorerStage) -> bool:
@@ -107,19 +105,19 @@ def detached(explorer: ExplorerStage) -> bool:
 @contextmanager
 def suspended(explorer: ExplorerStage) -> Iterator[None]:
     broker = RabbitMQ(explorer.stage.scene.state, explorer.stage.scene.records)
-    process = f'whereis(list_to_atom("ordersaga_{SILENT}"))'
-    broker.control("eval", f"sys:suspend({process}).")
+    broker.control("eval", f"sys:suspend({process_of(SILENT)}).")
     try:
         yield
     finally:
-        broker.control("eval", f"sys:resume({process}).")
+        broker.control("eval", f"sys:resume({process_of(SILENT)}).")
 
 
 def operate(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
     """An operator holds the parked message, releases and retries it; what has no answer is done again."""
-    message = until(lambda: mix.parked_messages() if mix.refused_order else [])[0]
+    parked = until(lambda: mix.parked_messages() if mix.refused_order else [], "a parked message", LIMIT_SECONDS)
     for action in ACTIONS:
-        until(partial(acted, explorer, f"/parked/{message}/{action}"))
+        path = f"/parked/{parked[0]}/{action}"
+        until(partial(acted, explorer, path), f"an answer to {path}", LIMIT_SECONDS)
 
 
 def acted(explorer: ExplorerStage, path: str) -> bool:
@@ -165,13 +163,3 @@ PROVOCATIONS: Mapping[str, Callable[[ExplorerStage, Entry, Mix], None]] = {
     "operate": operate,
     "rebuild": rebuild,
 }
-
-
-def until(ask: Callable[[], Found], seconds: float = LIMIT_SECONDS) -> Found:
-    """What `ask` returns once that is true. Raises TimeoutError."""
-    end = time.monotonic() + seconds
-    while not (found := ask()):
-        if time.monotonic() > end:
-            raise TimeoutError(f"not within {seconds:.0f} s: {ask}")
-        time.sleep(POLL_SECONDS)
-    return found

@@ -12,15 +12,13 @@ import psycopg
 import requests
 from rich.console import Console
 
-from devstack.breaking.scene import Scene
 from devstack.chaos.client import RecordedClient
 from devstack.chaos.explorer.arming import Arming
 from devstack.chaos.history import History
-from devstack.chaos.stage import Stage, settings_of
+from devstack.chaos.stage import Stage, staged
 from devstack.chaos.wiring import Wiring
 from devstack.demo.customers import token
 from devstack.ports import LOOPBACK
-from devstack.running import running_stack
 from devstack.state import State
 from inventory_service.stock import stock_item_id
 from ordersaga.cli.errors import Failed
@@ -94,15 +92,17 @@ def explorer_stage(directory: Path, console: Console, caller: Mapping[str, str])
 
     Raises Failed when something does not start or refuses.
     """
-    state, wiring, arming = State(directory / "state").create(), Wiring(), Arming(directory / "failpoints")
-    arming.wire(wiring)
-    settings = SETTINGS | settings_of(caller)
+    arming = Arming(directory / "failpoints")
+
+    def prepare(_: State, wiring: Wiring) -> None:
+        arming.wire(wiring)
+
     with (
-        running_stack(state, console, caller=settings, change=wiring, fresh=True) as stack,
+        staged(directory, console, {**SETTINGS, **caller}, prepare=prepare, proxied=False, fresh=True) as stage,
         History(directory / "history.jsonl") as history,
         endpoint() as url,
     ):
-        explorer = ExplorerStage(Stage(stack, Scene(state), directory, wiring), arming, history)
+        explorer = ExplorerStage(stage, arming, history)
         stock(explorer)
         subscribe(explorer, url)
         yield explorer

@@ -44,19 +44,20 @@ class SuspendQueue(BrokerFault):
         self.is_suspended = False
 
     def inject(self) -> str:
-        self.run("eval", f"sys:suspend({self._process}).")
+        self.run("eval", f"sys:suspend({process_of(self.queue)}).")
         self.is_suspended = True
         return f"Queue {self.queue} is suspended."
-
-    @property
-    def _process(self) -> str:
-        return f'whereis(list_to_atom("{VHOST}_{self.queue}"))'
 
     def heal(self) -> str:
         if not self.is_suspended:
             return ""
-        self.undo("eval", f"sys:resume({self._process}).")
+        self.undo("eval", f"sys:resume({process_of(self.queue)}).")
         return f"Queue {self.queue} continues."
+
+
+def process_of(queue: str) -> str:
+    """The process of a quorum queue, as an Erlang expression."""
+    return f'whereis(list_to_atom("{VHOST}_{queue}"))'
 
 
 class Alarm(BrokerFault):

@@ -9,6 +9,7 @@ from devstack.children import Identity
 from devstack.processes import PROCESSES
 
 NAMES = tuple(process.name for process in PROCESSES)
+WORKERS = tuple(name for name in NAMES if name.endswith("-worker"))
 POSTGRES, RABBITMQ = "postgres", "rabbitmq"
 
 

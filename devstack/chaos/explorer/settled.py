@@ -1,4 +1,4 @@
-"""Quiet: waits until an entry has nothing under way, and judges the orders that it placed."""
+"""Settled: waits until an entry has nothing under way, and judges the orders that it placed."""
 
 import time
 from collections.abc import Iterator, Sequence
@@ -11,7 +11,7 @@ import psycopg
 from eventsourcing.domain import BaseAggregate
 
 from devstack.chaos.checker import money, terminal
-from devstack.chaos.checker.evidence import Evidence
+from devstack.chaos.checker.evidence import NO_LEDGER, Evidence
 from devstack.chaos.checker.settle import AWAY, not_drained, not_parked, not_ready
 from devstack.chaos.explorer.stage import ExplorerStage
 from devstack.chaos.verdict import Offence
@@ -22,24 +22,23 @@ from ordersaga.store import aggregates
 from payment_service.payment import Payment
 
 POLL_SECONDS = 0.2
-NO_LEDGER: dict[str, list[Any]] = {"charges": [], "refunds": []}
 DEADLINES = "select name, aggregate_id, due_at from deadlines where aggregate_id = any(%(orders)s)"
 UNDELIVERED = "select id, subscription_id, state from webhook_deliveries where state <> 'delivered'"
 
 
-def await_quiet(explorer: ExplorerStage, orders: Sequence[str], seconds: float) -> list[str]:
+def settle_orders(explorer: ExplorerStage, orders: Sequence[str], seconds: float) -> list[str]:
     """Wait until everything is ready, drained and unparked and these orders have ended, for at most so long.
 
     Returns what is not, each as a sentence.
     """
     end = time.monotonic() + seconds
-    while (missing := unquiet(explorer, orders)) and time.monotonic() < end:
+    while (missing := unsettled(explorer, orders)) and time.monotonic() < end:
         time.sleep(POLL_SECONDS)
     return missing
 
 
-def unquiet(explorer: ExplorerStage, orders: Sequence[str]) -> list[str]:
-    """What is not quiet; the cheap questions come first, and the later ones are asked when those have no answer."""
+def unsettled(explorer: ExplorerStage, orders: Sequence[str]) -> list[str]:
+    """What is not settled; the cheap questions come first, and the later ones are asked when those have no answer."""
     try:
         with Evidence(explorer.stage.scene.application, (), NO_LEDGER) as evidence:
             found = chain(
@@ -65,7 +64,7 @@ def not_ended(evidence: Evidence, orders: Sequence[str]) -> Iterator[str]:
 
 
 def judge(explorer: ExplorerStage, orders: Sequence[str]) -> list[Offence]:
-    """What is wrong with these orders once all is quiet: their money, their stock, their ends."""
+    """What is wrong with these orders once all is settled: their money, their stock, their ends."""
     with Evidence.of(explorer.stage, ()) as evidence:
         books = books_of(evidence, orders)
         found = [*judge_terminal(evidence, orders, books), *money.judge(books).offences]
