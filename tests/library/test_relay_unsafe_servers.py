@@ -11,6 +11,9 @@ import pytest
 
 from devstack.ports import choose
 from devstack.servers.postgres import Postgres
+from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT
+from ordersaga.relay.recent_rows import RecentRows
+from ordersaga.relay.window import Cursor, PageLimits, open_window
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -101,20 +104,24 @@ def test_a_standby_is_refused_whatever_is_told(server: Postgres, outbox: Databas
         server.start()
 
 
-def test_a_standby_that_a_relay_meets_after_it_has_led_is_waited_for(
+def test_a_standby_is_waited_for_by_a_relay_that_has_led_and_by_one_that_stood_by(
     server: Postgres, outbox: Database, relays: Relays
 ) -> None:
     [(directory,)] = outbox.rows("select current_setting('data_directory')")
     relay = relays.start(health_port=(port := choose(set())))
     relays.wait_for_leader(relay)
+    second = relays.start(health_port=(second_port := choose({port})))
+    until(lambda: "standing by" in second.log())
     server.stop()
     (Path(directory) / "standby.signal").touch()
     server.start()
     try:
-        until(lambda: "the server is a standby" in said(port))
+        until(lambda: all("the server is a standby" in said(each) for each in (port, second_port)))
     finally:
         as_owner(outbox, "select pg_promote()")
-    relays.wait_for_leader(relay)
+    relay.terminate()
+    assert relay.wait(10) == 0
+    relays.wait_for_leader(second)
 
 
 def test_a_commit_that_a_crash_has_made_visible_is_published_when_its_synchronous_standby_has_it(
@@ -132,8 +139,12 @@ def test_a_commit_that_a_crash_has_made_visible_is_published_when_its_synchronou
         assert outbox.rows("select count(*) from outbox") == [(1,)]
         relay = relays.start(health_port=(port := choose(set())))
         until(lambda: "waits for its synchronous standby (away)" in said(port))
+        as_owner(outbox, "select pg_cancel_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
+        until(lambda: "canceling wait for synchronous replication" in relay.log())
+        until(lambda: outbox.rows(waiting) == [(1,)])
         relay.terminate()
         assert relay.wait(10) == 0
+        assert outbox.rows(waiting) == [(0,)]
         assert listen(broker) == []
         relays.start()
     finally:
@@ -169,3 +180,15 @@ def test_what_a_database_has_lost_of_the_published_messages_is_said_once_and_no_
     announce_many(outbox, 5)
     until(lambda: all_published(outbox))
     assert relay.log().count("history was lost") == 1
+
+
+def test_a_row_that_was_read_twice_is_lost_once(outbox: Database) -> None:
+    announce_many(outbox, 2)
+    rows = RecentRows("counting", retention_seconds=3600)
+    with outbox.connect() as connection:
+        page = open_window(connection, Cursor(EMPTY_SNAPSHOT), PageLimits(1000, 1000)).page
+        rows.keep(page)
+        rows.keep(page)
+        as_owner(outbox, "delete from outbox where position = (select min(position) from outbox)")
+        rows.compare(connection)
+    assert "has lost 1 messages" in rows.warning

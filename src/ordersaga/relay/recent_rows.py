@@ -20,9 +20,9 @@ KEPT = 1000
 OF_PAGE = 100
 """Rows that are kept of one page, its last ones: a busy relay must not copy what it publishes."""
 
-# A row whose retention is about to end may have been purged.
+# A row whose retention is about to end may have been purged; one that was read twice is remembered twice.
 LOST = """
-select message_id from unnest(%(positions)s::bigint[], %(ids)s::uuid[], %(times)s::timestamptz[])
+select distinct message_id from unnest(%(positions)s::bigint[], %(ids)s::uuid[], %(times)s::timestamptz[])
     as remembered (position, message_id, time)
 where time > now() - make_interval(secs => %(retention)s / 2)
     and not exists (select from outbox where outbox.position = remembered.position

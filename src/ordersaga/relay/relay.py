@@ -69,7 +69,7 @@ class Relay:
         self._postgres = Link(f"Postgres for {database}")
         self._recent_rows = RecentRows(database, retention_seconds)
         self._replication = Replication(database, lambda: self._publisher.wait(REPLICATION_SECONDS), stop.is_set)
-        self._has_led = False
+        self._had_safe_server = False
         self._up_to_date_at = time.monotonic()
         lag_seconds.labels(database).set_function(self.lag)
         lag_rows.labels(database).set_function(lambda: loop.unconfirmed if (loop := self.publish_loop) else 0)
@@ -96,7 +96,7 @@ class Relay:
         """Publish until `stop` is set.
 
         Raises:
-            UnsafeServer: publishing from this server could lose messages, and this relay has not led yet.
+            UnsafeServer: publishing from this server could lose messages, and no earlier one was safe.
         """
         pause = 0.0
         while not self._stop.is_set():
@@ -109,8 +109,8 @@ class Relay:
                 self._publisher.close(seconds=0.1)
                 pause = 0.0
             except UnsafeServer as error:
-                # A relay that has led meets a standby while it is being promoted; a new one has the wrong address.
-                if not self._has_led:
+                # A relay that was here before meets a standby while it is promoted; a new one has the wrong address.
+                if not self._had_safe_server:
                     raise
                 self._postgres.down(error)
                 pause = self._postgres.pause()
@@ -129,6 +129,7 @@ class Relay:
         self._rabbitmq.up()
         with session.connect(self._access.url) as connection:
             session.prepare(connection, self._unsafe_durability)
+            self._had_safe_server = True
             window.load_cursor(connection)
             self._postgres.up()
             if self._stand_by(connection):
@@ -153,7 +154,6 @@ class Relay:
             return
         self._recent_rows.compare(connection)
         rebase_if_foreign(connection, self.database)
-        self._has_led = True
         log.info("active", database=self.database)
         purger = Purger(self.database, connection, self._access.retention_seconds)
         detachments = Detachments(connection, self._groups, self._queues, self._access)

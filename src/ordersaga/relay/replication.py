@@ -2,10 +2,12 @@
 
 A commit that waits for its standby is seen by nobody. But a server that crashes meanwhile shows it afterwards, although
 the standby may never get it, and its client was told nothing. A relay that published it would fork history when that
-standby is promoted. Nothing of the kind can become visible later, except when somebody ends the waiting session.
+standby is promoted. Nothing of the kind can become visible later, except when somebody ends the waiting session of a
+writer.
 """
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -17,10 +19,11 @@ from ordersaga.relay import session
 STANDBYS = "select current_setting('synchronous_standby_names')"
 # A commit waits for the standby only if it has written something; whoever waits for it waits for all before it.
 CONFIRM = b"""
-begin; set local synchronous_commit = on; set local statement_timeout = 0;
+begin; set local synchronous_commit = on; set local statement_timeout = 0; set local client_min_messages = warning;
 update relay_cursor set moved_at = moved_at;
 commit
 """
+CANCEL_SECONDS = 1.0
 
 
 class Replication:
@@ -36,27 +39,43 @@ class Replication:
     def confirm(self, connection: Connection[Any]) -> bool:
         """Whether the standbys have all that is visible; False when the relay is stopped first.
 
-        Raises psycopg.Error when the session is lost. A session that is left here must be closed.
+        Raises psycopg.Error when the session is lost, or somebody cancels its wait. Unless confirmed, it is closed.
         """
         names = session.fetch_one(connection, STANDBYS)
         if not names:
             return True
         self.problem = f"Postgres waits for its synchronous standby ({names}) before {self._database} is published"
+        is_confirmed = False
         try:
-            return self._commit(connection)
+            is_confirmed = self._commit(connection)
         finally:
             self.problem = ""
+            if not is_confirmed:
+                end_wait(connection)
+        return is_confirmed
 
     def _commit(self, connection: Connection[Any]) -> bool:
         """By hand: `execute` would not return to answer the broker's heartbeats, or to stop."""
+        cancelled: list[str] = []
+        connection.add_notice_handler(lambda notice: cancelled.append(notice.message_primary or ""))
         pgconn = connection.pgconn
         pgconn.send_query(CONFIRM)
         while not self._is_stopping():
             pgconn.consume_input()
             while not pgconn.is_busy():
                 if (result := pgconn.get_result()) is None:
+                    # Postgres reports the commit all the same, with this warning.
+                    if cancelled:
+                        raise psycopg.OperationalError(cancelled[0])
                     return True
                 if result.status == ExecStatus.FATAL_ERROR:
                     raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
             self._wait()
         return False
+
+
+def end_wait(connection: Connection[Any]) -> None:
+    """End a session whose commit may wait: left alone, it keeps the lead of this database until the standby is back."""
+    with suppress(psycopg.Error):
+        connection.cancel_safe(timeout=CANCEL_SECONDS)
+    connection.close()
