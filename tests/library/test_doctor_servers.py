@@ -7,9 +7,11 @@ from typing import Any
 import psycopg
 import pytest
 from psycopg import Connection
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from devstack.servers.postgres import Postgres
 from ordersaga.diagnosis.limits import DiagnosisLimits
+from ordersaga.diagnosis.server.primaries import primaries
 from tests.support.doctor import asked
 from tests.support.second_server import second_server
 
@@ -69,6 +71,12 @@ def test_commits_that_do_not_wait_for_the_synchronous_standby_are_named(
     connection.execute("select pg_reload_conf()")
     connection.execute("alter database postgres reset synchronous_commit")
     assert "commits do not wait for the synchronous standby (away): synchronous_commit is local" in findings
+
+
+def test_two_addresses_of_one_server_are_no_two_primaries(server: Postgres) -> None:
+    given = conninfo_to_dict(server.superuser_url())
+    twice = {name: f"{given[name]},{given[name]}" for name in ("host", "port")}
+    assert list(primaries("shop", make_conninfo(server.superuser_url(), **twice))) == []
 
 
 def test_a_standby_is_named(server: Postgres, connection: Connection[Any]) -> None:
