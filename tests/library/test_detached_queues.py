@@ -169,7 +169,7 @@ def test_an_error_of_the_program_while_a_queue_catches_up_ends_only_that_attempt
         detached.detach(relay, "free.0", range(PARTITIONS))
         goal = window.open_window(relay, cursor, window.PageLimits(10_000, 1_000_000)).target
         [row] = detached.load(relay)
-    catch_up = CatchUp(row, [CONTRACT], access)
+    catch_up = CatchUp(row, [CONTRACT], access, set())
     armed(f"{point}=exception")
     catch_up.start()
     try:

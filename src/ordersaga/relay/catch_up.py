@@ -3,7 +3,7 @@
 import threading
 import time
 from bisect import bisect_right
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from contextlib import closing
 from typing import Any
 
@@ -54,12 +54,15 @@ class CatchUp(threading.Thread):
     here alone.
     """
 
-    def __init__(self, row: Detached, contracts: Sequence[str], access: Access) -> None:
-        """`contracts` are those that the group of the queue receives."""
+    def __init__(self, row: Detached, contracts: Sequence[str], access: Access, retried: Set[int]) -> None:
+        """`contracts` are those that the group receives, `retried` the undeliverable rows that the relay sends now."""
         super().__init__(name=f"catch up {row.queue}", daemon=True)
         self.row = row
         self.goal: Cursor | None = None
         """The relay has settled every row up to here. None: not yet known."""
+        self.passing: Set[int] = frozenset()
+        """The rows of the page that is published now: the relay retries none of them meanwhile."""
+        self._retried = retried
         self.is_near = False
         """Whether at most a page was lacking when it last looked."""
         self._reached: Cursor | None = None
@@ -97,7 +100,7 @@ class CatchUp(threading.Thread):
                 failures += 1
                 self._log.exception("catching up failed and is tried again")
             self._publisher.close(seconds=0.1)
-            self._in_flight = InFlight()
+            self._in_flight, self.passing = InFlight(), frozenset()
             self._end.wait(BACKOFF.seconds(failures))
 
     def _attempt(self) -> None:
@@ -165,6 +168,7 @@ class CatchUp(threading.Thread):
             failpoints.reach("catch-up.confirmed")
             read = bisect_right(positions, rows[-1].position) if rows else read + len(wanted)
             self._move(connection, Cursor(cursor.published, cursor.target, positions[read - 1]))
+            self.passing = frozenset()
 
     def _move(self, connection: Connection[Any], cursor: Cursor) -> Cursor:
         detached.move(connection, self.row, cursor)
@@ -175,9 +179,23 @@ class CatchUp(threading.Thread):
         """Publish the rows that the audience lacks, at most one of a key at a time, and wait for the confirms."""
         rows = [row for row in rows if self._is_lacking(row)]
         if rows:
+            self._await_retries(connection, rows)
             never = never_sent(connection, [row.position for row in rows])
             self._send(self._in_flight.admit([row for row in rows if row.position not in never]))
             self._await_confirms(connection)
+
+    def _await_retries(self, connection: Connection[Any], rows: Sequence[Outgoing]) -> None:
+        """Wait until the relay retries none of these rows, and let it begin with none until they are passed.
+
+        Such a row may be one that is never sent, and leave its table when the others have it: nobody would send it to
+        this audience any more.
+        """
+        self.passing = {row.position for row in rows}
+        while not self._retried.isdisjoint(self.passing):
+            if self._end.is_set():
+                raise NotConfirmed("the relay no longer leads")
+            self._publisher.wait(WAIT_SECONDS)
+            session.keep_alive(connection)
 
     def _is_lacking(self, row: Outgoing) -> bool:
         message = row.message

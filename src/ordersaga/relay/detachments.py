@@ -1,7 +1,7 @@
 """Detachments: the queues that a relay publishes around while it leads, and those that are being caught up."""
 
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -47,6 +47,8 @@ class Detachments:
         self._gauge = queues_detached.labels(access.database)
         self._log = log.bind(database=access.database)
         self._catch_ups: dict[tuple[str, str], CatchUp] = {}
+        self._retried: set[int] = set()
+        """Undeliverable rows that are sent again: no catch-up passes them meanwhile."""
         self._inside: str | None = None
         """Where the last window begins that a detached queue may be inside of, as the relay is."""
         self._meet_at = 0.0
@@ -62,7 +64,8 @@ class Detachments:
         for row in self.rows:
             place = (row.queue, row.audience)
             if place not in self._catch_ups and not any(row.waits_for(other) for other in self.rows):
-                self._catch_ups[place] = CatchUp(row, self._groups.get(row.group or "", ()), self._access)
+                contracts = self._groups.get(row.group or "", ())
+                self._catch_ups[place] = CatchUp(row, contracts, self._access, self._retried)
                 self._catch_ups[place].start()
 
     def _silent(self) -> list[str]:
@@ -96,12 +99,25 @@ class Detachments:
                 self._log.warning(f"{row}; everything else goes on", queue=row.queue)
 
     def deliverable(self, rows: Sequence[Outgoing]) -> list[Outgoing]:
-        """Those of these undeliverable rows that no audience would miss if the others got them now."""
+        """Those of these undeliverable rows that no audience would miss if the others got them now.
+
+        No audience passes them until they are `retried`.
+        """
         if self.routes is None:
             return list(rows)
         around = [row.position for row in rows if self.routes.is_around(row.message)]
-        held = detached.passed(self._connection, self.rows, around) if around else set()
+        if not around:
+            return list(rows)
+        # In this order: a queue either sees these rows before it passes them, or is seen while it does, or has passed.
+        self._retried.update(around)
+        held = {position for position in around if any(position in each.passing for each in self._catch_ups.values())}
+        held |= detached.passed(self._connection, self.rows, around)
+        self._retried -= held
         return [row for row in rows if row.position not in held]
+
+    def retried(self, rows: Iterable[Outgoing]) -> None:
+        """These rows are no longer in the table, or refused again."""
+        self._retried.difference_update(row.position for row in rows)
 
     def follow(self, cursor: Cursor, holds: bool) -> bool:
         """Tell how far all rows are settled. Returns whether it is time to attach a queue that has nearly caught up.

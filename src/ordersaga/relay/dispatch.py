@@ -126,7 +126,7 @@ class Dispatch:
         if rows and (routes := self._detachments.routes):
             rows, nobody = self._split(self._detachments.deliverable(rows), routes)
             if nobody:
-                self.undeliverable.delivered(nobody)
+                self._delivered(nobody)
         self.in_flight.admit_retries(rows)
         return rows
 
@@ -237,9 +237,13 @@ class Dispatch:
         due = [after for row in rows if (after := in_flight.next_of(row.message.key))]
         if retried:
             failpoints.reach("relay.retry-confirmed")
-            self.undeliverable.delivered(retried)
+            self._delivered(retried)
             due += self._due_retries()
         return due
+
+    def _delivered(self, rows: Sequence[Outgoing]) -> None:
+        self.undeliverable.delivered(rows)
+        self._detachments.retried(rows)
 
     def _refuse(self, refused: Sequence[RefusedRow]) -> list[Outgoing]:
         """Record refused rows and those that wait for them; postpone the undeliverable ones that were sent again.
@@ -253,6 +257,7 @@ class Dispatch:
             if self.in_flight.is_retry(each.row):
                 self.in_flight.finish(each.row)
                 self.undeliverable.refused_again(each)
+                self._detachments.retried([each.row])
                 due += [after for after in (self.in_flight.next_of(key),) if after]
             else:
                 new += [each, *(RefusedRow(row, "waits", BEHIND) for row in self.in_flight.pop_waiters(key))]
