@@ -1,4 +1,4 @@
-"""`./ordersaga chaos`: what can be done to a stack on purpose."""
+"""`./ordersaga chaos`: the commands that harm a stack of their own on purpose."""
 
 import click
 
@@ -6,16 +6,19 @@ from devstack.breaking.scenarios.table import commands
 from ordersaga.cli.lazy_group import LazyGroup
 
 TABLE: dict[str, tuple[str, str]] = {
-    "run": ("devstack.chaos.run_command:run", "Faults by a seeded schedule under load, and a report"),
+    "run": (
+        "devstack.chaos.run_command:run",
+        "Faults by a seeded schedule under load, the check, and a report",
+    ),
     "list": ("devstack.chaos.list_command:list_", "List the commands with what they do"),
     "explore": ("devstack.chaos.explorer.command:explore", "A process dies, fails or stalls at every failpoint"),
     "broken-builds": (
         "devstack.chaos.builds.command:broken_builds",
-        "Break lines of the code on purpose: the checker has to see it",
+        "A line of the code is broken on purpose: the checker has to see it",
     ),
     "standby-promoted": (
         "devstack.chaos.cluster.standby_promoted:standby_promoted",
-        "A Postgres standby takes over",
+        "A Postgres primary is killed, and its standby takes over",
     ),
     **commands("on_own_stack"),
 }

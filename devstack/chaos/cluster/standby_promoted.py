@@ -36,7 +36,7 @@ PROMISE = {
 )
 @click.option("--seconds", type=click.FloatRange(1, 600), default=10, show_default=True, help="Load before and after.")
 @click.option("--rate", type=click.FloatRange(0.1, 50), default=5, show_default=True, help="Orders a second.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Of the load, and of the moment of death.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Decides the load and the moment of death.")
 @click.option(
     "--state",
     type=click.Path(file_okay=False, path_type=Path),
@@ -52,6 +52,11 @@ def standby_promoted(mode: str, seconds: float, rate: float, seed: int, state: P
     \b
     synchronous    all databases fail over; every verdict must be good
     asynchronous   the database of orders fails over to a standby that lags; the loss must be caught
+
+    \b
+    Example: ./ordersaga chaos standby-promoted --mode asynchronous
+
+    Exit codes: 0 every verdict that must be good is, 1 one is not, 2 cannot run here, 130 interrupted.
     """
     interrupt_by_signal()
     try:
