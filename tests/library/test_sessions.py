@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from ordersaga.runtime import pooling
-from ordersaga.runtime.errors import Unavailable, UnusableDatabase
-from ordersaga.runtime.links import DatabaseLink
+from ordersaga.runtime.bounded_connection import BoundedConnection, NoAnswer
+from ordersaga.runtime.errors import ErrorKind, Unavailable, UnusableDatabase, classify
+from ordersaga.runtime.links import DatabaseLink, lend
 from ordersaga.runtime.sessions import API, WORKER, connect, open_pool
 from tests.conftest import AnyServers
 from tests.support.api import keys
@@ -25,6 +28,7 @@ from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
 from tests.support.pgbouncer import needs_pgbouncer, pooled
 from tests.support.wait import until
+from tests.support.wire import counted
 from tests.support.workers import ROOT
 
 FIRST, SECOND = 1, 2
@@ -81,6 +85,38 @@ def test_every_session_of_a_pool_has_the_limits_of_its_kind_and_what_the_url_say
         shown = [connection.execute(f"show {name}".encode()).fetchone() for name in names]
         assert connection.info.get_parameters()["keepalives_idle"] == "7"
     assert shown == [("1500ms",), ("10s",), ("5s",)]
+
+
+def hasty(connection: Connection[Any]) -> Connection[Any]:
+    """The same session, which waits a moment only."""
+    assert isinstance(connection, BoundedConnection)
+    assert connection.longest_wait == WORKER.statement + WORKER.unreachable
+    connection.longest_wait = 0.15
+    return connection
+
+
+def test_a_session_whose_answers_are_lost_is_given_up_and_opened_again(database: Database) -> None:
+    with counted(database.url) as (url, traffic):
+        link = DatabaseLink("database", url)
+        connection = hasty(link.connection())
+        traffic.is_silent = True
+        with pytest.raises(NoAnswer, match=r"no answer from Postgres for 0\.15 s") as lost, connection.transaction():
+            connection.execute("select 1")
+        assert classify(lost.value) is ErrorKind.UNAVAILABLE
+        traffic.is_silent = False
+        assert link.connection().execute("select 2").fetchone() == (2,)
+        link.close()
+
+
+def test_a_pool_gives_up_a_session_whose_answers_are_lost(database: Database) -> None:
+    with counted(database.url) as (url, traffic), open_pool(url, "pooled", WORKER, 1, min_size=1) as pool:
+        with lend(pool) as connection:
+            traffic.is_silent = True
+            with pytest.raises(NoAnswer):
+                hasty(connection).execute("select 1")
+        traffic.is_silent = False
+        with lend(pool) as connection:
+            assert connection.execute("select 2").fetchone() == (2,)
 
 
 @pytest.fixture

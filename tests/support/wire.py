@@ -1,4 +1,4 @@
-"""A proxy before Postgres that counts what its answers say: statements completed and round trips made."""
+"""A proxy before Postgres that counts what its answers say, statements and round trips, or loses them."""
 
 import socket
 import struct
@@ -17,6 +17,8 @@ class Traffic:
 
     statements: int = 0
     round_trips: int = 0
+    is_silent: bool = False
+    """Whether answers are lost, as behind a proxy that has lost its server: what is sent is still acknowledged."""
 
 
 @contextmanager
@@ -63,6 +65,7 @@ def answer(server: socket.socket, client: socket.socket, traffic: Traffic) -> No
             body = answers.read(struct.unpack(">xI", head)[0] - 4)
             traffic.statements += head[:1] in (COMMAND_COMPLETE, EMPTY_QUERY)
             traffic.round_trips += head[:1] == READY_FOR_QUERY
-            client.sendall(head + body)
+            if not traffic.is_silent:
+                client.sendall(head + body)
         # Closing alone would wait for the thread that reads from the client.
         client.shutdown(socket.SHUT_RDWR)

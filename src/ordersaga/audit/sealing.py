@@ -18,7 +18,7 @@ from ordersaga.audit.store_records import records_of
 from ordersaga.audit.verify import verify
 from ordersaga.runtime.links import Link
 from ordersaga.runtime.logs import log
-from ordersaga.runtime.sessions import REPORT, connect
+from ordersaga.runtime.sessions import SEALER, connect
 
 VERIFY_SECONDS = 60.0
 VERIFY_SHARE = 0.05
@@ -70,7 +70,7 @@ class SealingLoop:
     def _seal(self) -> None:
         name = f"audit sealer {self.store}"
         with (
-            connect(self._url, name, REPORT) as connection,
+            connect(self._url, name, SEALER) as connection,
             StoreSealer(self._files, self._signer, connection) as sealer,
         ):
             stopping = False
@@ -109,7 +109,7 @@ class SealingLoop:
                     verification.save_failure(self._files, found, repr(error))
 
     def _verify(self, found: list[AuditFinding]) -> VerifyTotals:
-        with connect(self._url, f"audit verify {self.store}", REPORT, autocommit=False) as connection:
+        with connect(self._url, f"audit verify {self.store}", SEALER, autocommit=False) as connection:
             records = records_of_all([self.store], lambda _: records_of(connection, self._files))
             [totals] = verify(records, self._signer.verifier, found.append)
         return totals

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
-import psycopg
 from psycopg import Connection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg_pool import ConnectionPool
 
+from ordersaga.runtime.bounded_connection import BoundedConnection
 from ordersaga.runtime.pooling import refuse_unusable
 from ordersaga.runtime.settings import Settings
 
@@ -33,10 +33,16 @@ class SessionLimits:
     idle: float = 0
     """Longest pause of a session outside a transaction; then the server ends the session."""
     unreachable: int = 20
-    """How long sent data may stay unacknowledged; then client and server give the connection up."""
+    """How long sent data may stay unacknowledged; then client and server give the connection up. An answer may come
+    so much later than the server's limit of a statement; then the client gives the connection up."""
     by_index: bool = False
     """Whether the planner avoids reading a whole table. It plans a prepared statement once: for a table that was tiny
     then it chose to read all of it, and goes on so while the table grows, until new statistics are taken."""
+
+    @property
+    def answer(self) -> float:
+        """Longest wait for the answer to one statement."""
+        return self.statement + self.unreachable if self.statement else 0
 
 
 WORKER = SessionLimits(statement=30, idle_in_transaction=5, by_index=True)
@@ -49,6 +55,8 @@ OPERATOR = SessionLimits(connect=10)
 """Commands that change rows. A statement may take as long as the person waits."""
 REPORT = SessionLimits(connect=10, idle_in_transaction=3600)
 """Readers of whole tables in one snapshot; they hold no locks that anybody waits for."""
+SEALER = SessionLimits(connect=10, statement=3600, idle_in_transaction=3600)
+"""The same for the sealer, which nobody would interrupt where an answer never comes."""
 REBUILD = SessionLimits(connect=10, lock=60, idle_in_transaction=3600)
 """Rebuilds of the read side, which lock live tables only for their swap."""
 MIGRATION = SessionLimits(connect=10, lock=60)
@@ -78,7 +86,7 @@ def connect(
         psycopg.OperationalError: the database does not answer.
         UnusableDatabase: it answers, but cannot be used.
     """
-    connection = psycopg.connect(conninfo(url, name, limits), autocommit=True)
+    connection = BoundedConnection.connect(conninfo(url, name, limits), autocommit=True)
     try:
         prepare(connection, limits, settings or {})
         connection.autocommit = autocommit
@@ -98,6 +106,7 @@ def open_pool(
     """A pool of such sessions in autocommit; `options` are those of psycopg's pool."""
     return ConnectionPool(
         conninfo(url, name, limits),
+        connection_class=BoundedConnection,
         kwargs={"autocommit": True},
         configure=partial(prepare, limits=limits),
         max_size=max_size,
@@ -124,10 +133,13 @@ def conninfo(url: str, name: str, limits: SessionLimits) -> str:
 
 
 def prepare(connection: Connection[Any], limits: SessionLimits, settings: Mapping[str, str] | None = None) -> None:
-    """Set what the server watches, in one round trip; refuse a database or a pooler that cannot be used.
+    """Bound the wait for answers. Set what the server watches, in one round trip; refuse a database or a pooler that
+    cannot be used.
 
     A startup parameter would take no round trip, but poolers refuse those that they do not know.
     """
+    assert isinstance(connection, BoundedConnection)
+    connection.longest_wait = limits.answer
     wanted = {**server_settings(limits), **(settings or {})}
     calls = ", ".join(["set_config(%s, %s, false)"] * len(wanted))
     parameters = [text for setting in wanted.items() for text in setting]
