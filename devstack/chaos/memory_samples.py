@@ -18,7 +18,7 @@ EVERY_SECONDS = 2.0
 
 
 @dataclass(frozen=True)
-class Sample:
+class MemorySample:
     """One process with its children; `at` is seconds since the first sample, `resident` bytes."""
 
     at: float
@@ -57,11 +57,11 @@ class MemorySampler:
                 self._stop.wait(self._every)
 
 
-def samples(records: Records, at: float) -> Iterator[Sample]:
+def samples(records: Records, at: float) -> Iterator[MemorySample]:
     """Of every process that runs now, the supervisor excepted: it runs the load too."""
     for record in records.all():
         if record.name != SUPERVISOR and (resident := resident_of(record.pid)):
-            yield Sample(at, record.name, record.pid, resident)
+            yield MemorySample(at, record.name, record.pid, resident)
 
 
 def resident_of(pid: int) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from devstack.chaos.checker.evidence import Evidence
-from devstack.chaos.memory_samples import FILE, Sample
+from devstack.chaos.memory_samples import FILE, MemorySample
 from devstack.chaos.verdict import Offence, Verdict
 
 QUESTION = "Does the resident memory of no process grow without bound?"
@@ -24,16 +24,16 @@ def memory(evidence: Evidence) -> Verdict:
     return judge(read(evidence.directory / FILE) if evidence.directory else ())
 
 
-def read(path: Path) -> list[Sample]:
+def read(path: Path) -> list[MemorySample]:
     """The samples of a run; none when it took none."""
     if not path.exists():
         return []
-    return [Sample(**json.loads(line)) for line in path.read_text().splitlines()]
+    return [MemorySample(**json.loads(line)) for line in path.read_text().splitlines()]
 
 
-def judge(samples: Iterable[Sample]) -> Verdict:
+def judge(samples: Iterable[MemorySample]) -> Verdict:
     """Each process is judged by itself from its start to its end; a restarted one is another."""
-    lives: Mapping[tuple[str, int], list[Sample]] = defaultdict(list)
+    lives: Mapping[tuple[str, int], list[MemorySample]] = defaultdict(list)
     for sample in samples:
         lives[sample.process, sample.pid].append(sample)
     figures: dict[str, float] = {}
@@ -48,7 +48,7 @@ def judge(samples: Iterable[Sample]) -> Verdict:
     return Verdict("memory", QUESTION, figures, offences)
 
 
-def growth(life: Sequence[Sample]) -> tuple[float, float] | None:
+def growth(life: Sequence[MemorySample]) -> tuple[float, float] | None:
     """MiB in the first and the last third after the warm-up, if that is more than the bound."""
     warm = [sample for sample in life if sample.at >= life[0].at + WARM_UP_SECONDS]
     if not warm or warm[-1].at - warm[0].at < LEAST_SECONDS:

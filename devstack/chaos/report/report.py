@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from devstack.chaos.memory_samples import Sample
+from devstack.chaos.memory_samples import MemorySample
 from devstack.chaos.rendering import as_objects
 from devstack.chaos.report.facts import Facts
 from devstack.chaos.report.latency import Ended, percentile
@@ -25,7 +25,7 @@ class Report:
     verdicts: Sequence[Verdict]
     samples: Sequence[WatchSample] = ()
     ended: Sequence[Ended] = ()
-    memory: Sequence[Sample] = ()
+    memory: Sequence[MemorySample] = ()
     operations: Sequence[tuple[str, str]] = ()
     """Kind and outcome of each command."""
     trouble: str = ""

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from devstack.chaos.fault import Fault
 from devstack.chaos.faults.catalogue import FAULTS
-from devstack.chaos.memory_samples import Sample
+from devstack.chaos.memory_samples import MemorySample
 from devstack.chaos.report.facts import Facts
 from devstack.chaos.report.latency import Ended, percentile
 from devstack.chaos.report.report import Report
@@ -43,7 +43,7 @@ def report(*verdicts: Verdict, trouble: str = "", interrupted: bool = False) -> 
     scheduled = [Scheduled(1, "kill-process", 8.0, 4.0, "7-1")]
     ended = [Ended(ID, 3.0, 0.2, "confirmed"), Ended(ID, 9.0, 6.0, "timed_out"), Ended(ID, 9.5, 1.0, "out_of_stock")]
     samples = [WatchSample(1.0, 5, 0, 0, 2, 1, []), WatchSample(2.0, 9, 1, 0, None, None, ["postgres"])]
-    memory = [Sample(0.0, "orders-api", 7, 50_000_000)]
+    memory = [MemorySample(0.0, "orders-api", 7, 50_000_000)]
     commands = [("place_order", "ok"), ("place_order", "ok"), ("cancel", "fail")]
     return Report(FACTS, scheduled, MOMENTS, verdicts, samples, ended, memory, commands, trouble, interrupted)
 

@@ -28,7 +28,7 @@ from devstack.chaos.checker.operators import Action
 from devstack.chaos.checker.recovery import Recovery
 from devstack.chaos.checker.refused import Refused
 from devstack.chaos.history import Operation
-from devstack.chaos.memory_samples import Sample
+from devstack.chaos.memory_samples import MemorySample
 from devstack.chaos.rendering import as_objects, as_text
 from devstack.chaos.verdict import Offence, Verdict
 from devstack.demo.books import Books
@@ -272,8 +272,8 @@ def test_operators_name_an_action_without_a_reason_whoever_did_it() -> None:
     assert len(operators.judge([], [RECORDED._replace(reason="")]).offences) == 1
 
 
-def life(mebibytes: Sequence[float], every: float = 10) -> list[Sample]:
-    return [Sample(n * every, "orders-worker", 7, int(size * 2**20)) for n, size in enumerate(mebibytes)]
+def life(mebibytes: Sequence[float], every: float = 10) -> list[MemorySample]:
+    return [MemorySample(n * every, "orders-worker", 7, int(size * 2**20)) for n, size in enumerate(mebibytes)]
 
 
 def test_memory_names_a_process_that_grows_on_and_on() -> None:
