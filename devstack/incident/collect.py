@@ -11,7 +11,7 @@ from contracts.payments import RefundCheckDue
 from devstack.incident import cards, rules
 from devstack.incident.foreign import anonymous
 from devstack.incident.incident import Action, Command, End, Foreign, Incident, Line, Passed, Received, Step
-from devstack.incident.records import INVENTORY, ORDERS, PAYMENTS, SERVICES, EventRow, ParkedRow, Records
+from devstack.incident.records import INVENTORY, ORDERS, PAYMENTS, SERVICES, EventRow, ParkedRow, ReceivedRow, Records
 from inventory_service.reservation import Reservation
 from inventory_service.stock import StockItem
 from order_service.commands import COMPLETION
@@ -58,6 +58,7 @@ class Collector:
         self.payment: Payment | None = folded(records.events[PAYMENTS])
         self.reservation: Reservation | None = folded(records.events[INVENTORY])
         self.of_order = {sku: list(self.moves(sku)) for sku in self.names}
+        self.received = {group: [*records.received[group], *purged(records, group)] for group in SERVICES}
         self.numbers = dict(numbered(records))
         self.made: dict[tuple[str, UUID], Moment] = {}
         self.commanded: dict[UUID | None, Moment] = {}
@@ -126,7 +127,7 @@ class Collector:
     def receipts(self) -> Iterator[tuple[Moment, Step]]:
         for group in SERVICES:
             skipped = {row.announced_id for row in self.records.parked[group] if row.state == "skipped"}
-            for row in self.records.received[group]:
+            for row in self.received[group]:
                 message = self.records.messages[row.message_id]
                 moment = self.moment(group, row.message_id)
                 outcome = "skipped" if row.message_id in skipped else "effect"
@@ -159,7 +160,7 @@ class Collector:
     def moment(self, group: str, message_id: UUID, at: datetime | None = None) -> Moment:
         """When the group received the message: not before whatever announced it, whatever their clocks say."""
         if (group, message_id) not in self.made:
-            rows = {row.message_id: row.received_at for row in self.records.received[group]}
+            rows = {row.message_id: row.received_at for row in self.received[group]}
             at = at or rows.get(message_id) or self.records.messages[message_id].time
             cause = self.records.messages[message_id].causation_id
             source = self.records.messages[message_id].source
@@ -214,7 +215,7 @@ class Collector:
     def undelivered(self) -> Iterator[str]:
         for id_, message in self.records.messages.items():
             for group, contracts in REACTING.items():
-                known_here = {row.message_id for row in self.records.received[group]}
+                known_here = {row.message_id for row in self.received[group]}
                 known_here |= {row.announced_id for row in self.records.parked[group]}
                 if receives(contracts, message.contract) and id_ not in known_here:
                     yield f"{group} has not received {message.contract}"
@@ -246,6 +247,15 @@ def folded(rows: list[EventRow]) -> Any:
     for row in rows:
         aggregate = row.event.mutate(aggregate)
     return aggregate
+
+
+def purged(records: Records, group: str) -> Iterator[ReceivedRow]:
+    """Messages that have left the inbox with time, but have caused events: received when these were recorded."""
+    left = {row.message_id for row in records.received[group]}
+    for row in records.events[group]:
+        if row.causation_id in records.messages and row.causation_id not in left:
+            left.add(row.causation_id)
+            yield ReceivedRow(row.causation_id, row.recorded_at)
 
 
 def numbered(records: Records) -> Iterator[tuple[UUID, int]]:

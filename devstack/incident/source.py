@@ -3,11 +3,13 @@
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields, is_dataclass
+from textwrap import wrap
 from typing import Any
 
 from devstack.incident.incident import Incident
 
 WIDTH = 116
+SAID_ABOVE = ("wrong", "notes")
 HEAD = '''"""An incident, written by `./ordersaga incident`: {title}.
 
 {paragraphs}
@@ -43,7 +45,7 @@ def test_it_happens_again_as_it_happened(replayed: Replayed) -> None:
     assert replayed.end == INCIDENT.end
 '''
 MUST = "Once everything has arrived: it is confirmed or cancelled, and money, stock and messages agree with that."
-FAILS = "Fails until the cause is mended: " + MUST[0].lower() + MUST[1:]
+FAILS = f"Fails until the cause is mended.\n\n    {MUST}\n    "
 AGAIN = "The recorded steps lead to the recorded end."
 UNTIL_MENDED = "The recorded steps lead to the recorded end, which is wrong: delete this test once the cause is mended."
 
@@ -53,7 +55,7 @@ def source(incident: Incident) -> str:
     wrong = bool(incident.wrong)
     return HEAD.format(
         title=title(incident),
-        paragraphs="\n".join(paragraphs(incident)),
+        paragraphs="\n".join(line for said in paragraphs(incident) for line in wrap(said, WIDTH)),
         names=imported(incident),
         literal="\n".join(literal(incident)),
         guarantee=FAILS if wrong else MUST,
@@ -86,7 +88,7 @@ def imported(incident: Incident) -> str:
 def literal(value: Any, indent: int = 0) -> Iterator[str]:
     """The lines of a value as Python, the first without its indentation; what fits on one line is on one."""
     whole = inline(value)
-    if len(whole) + indent <= WIDTH - 24 and not isinstance(value, Incident):
+    if len(whole) + indent <= (WIDTH - 24 if is_container(value) else WIDTH - 2) and not isinstance(value, Incident):
         yield whole
         return
     if not is_container(value):
@@ -111,7 +113,9 @@ def long_text(text: str, indent: int) -> Iterator[str]:
 
 
 def quoted(text: str) -> str:
-    """The text between double quotes, escaped as JSON and Python both read it."""
+    """The text between double quotes, escaped as JSON and Python both read it; between single ones if none is in it."""
+    if '"' in text and text.isprintable() and not {"'", "\\"} & set(text):
+        return f"'{text}'"
     return json.dumps(text, ensure_ascii=False)
 
 
@@ -129,7 +133,8 @@ def is_container(value: Any) -> bool:
 
 
 def broken(value: Any) -> tuple[str, list[tuple[str, Any]], str]:
-    """A container as its opening, its named parts, and its closing; what has its default is left out."""
+    """A container as its opening, its named parts, and its closing; left out is what has its default, and what the
+    docstring of the file says."""
     match value:
         case Mapping():
             return "{", [(f"{quoted(name)}: ", part) for name, part in value.items()], "}"
@@ -154,10 +159,7 @@ def leading(given: list[tuple[str, Any]], names: tuple[str, ...], order: list[st
 
 
 def is_given(value: Any, each: Any) -> bool:
-    default = each.default if each.default is not MISSING else MISSING
-    if each.default_factory is not MISSING:
-        default = each.default_factory()
-    found = getattr(value, each.name)
-    return default is MISSING or (list(found) if isinstance(default, list | tuple) else found) != (
-        list(default) if isinstance(default, list | tuple) else default
-    )
+    if each.name in SAID_ABOVE:
+        return False
+    default = each.default if each.default_factory is MISSING else each.default_factory()
+    return bool(getattr(value, each.name) != default)

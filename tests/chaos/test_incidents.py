@@ -1,5 +1,6 @@
 """An incident of a running stack is a test: it fails on the build that made it, and passes on one that is mended."""
 
+import json
 import os
 import subprocess
 import sys
@@ -77,6 +78,12 @@ def incident(stack: WholeStack, order: UUID | str, *arguments: str) -> Result:
     return said
 
 
+def erase(stack: WholeStack, customer: str) -> None:
+    command = ["audit", "erase", customer, "--yes", "--actor", "tester", "--reason", "asked for"]
+    said = CliRunner().invoke(main, [*command, "--state", str(stack.state.directory)])
+    assert said.exit_code == 0, said.output
+
+
 def written(stack: WholeStack, order: UUID, file: Path) -> str:
     said = incident(stack, order, "--out", str(file))
     assert said.exit_code == 0, said.output
@@ -151,6 +158,8 @@ def test_orders_that_ended_right_pass_and_happen_again(tmp_path: Path) -> None:
     with stack(tmp_path) as running:
         shop, tea = running.shop(), [("tea-for-grace", 2)]
         late = shop.order("grace", tea, "pm_sim_delay_5000")
+        withdrawn = shop.order("grace", tea, "pm_sim_silent")
+        under_way = json.loads(incident(running, late, "--json").stdout)
         confirmed = shop.order("grace", tea, "pm_card_visa", CONTACT)
         declined = shop.order("grace", tea, "pm_card_chargeDeclinedInsufficientFunds")
         rejected = shop.order("grace", [("tea-for-grace", 1000)], "pm_card_visa")
@@ -160,18 +169,24 @@ def test_orders_that_ended_right_pass_and_happen_again(tmp_path: Path) -> None:
         deliver_again(running, confirmed, "payment_service")
         deliver_again(running, confirmed, "inventory_service")
         shop.cancel("grace", confirmed)
-        for order, end in ((declined, "declined"), (late, "refunded"), (confirmed, "refunded")):
+        for order, end in ((declined, "declined"), (late, "refunded"), (confirmed, "refunded"), (withdrawn, "voided")):
             payment_is(running, order, end)
         ended(running, rejected, "grace", "cancelled")
         until(lambda: not running.command("reconcile")["findings"], seconds=30, every=0.5)
         for name, order in (("late", late), ("confirmed", confirmed), ("declined", declined), ("rejected", rejected)):
             written(running, order, files / f"test_{name}.py")
+        erase(running, "grace")
+        written(running, withdrawn, files / "test_withdrawn.py")
+        written(running, confirmed, files / "test_erased.py")
         unknown = incident(running, uuid4())
+    assert "The order was still under way; the replay lets it go on to its end." in under_way["notes"]
+    assert (under_way["end"]["order"], under_way["steps"][0]["action"]) == ("placed", "place")
+    assert (files / "test_erased.py").read_text() == (files / "test_confirmed.py").read_text()
     assert unknown.exit_code == 1
     assert "No order" in unknown.stderr
     found = outcomes(files)
     assert set(found.values()) == {"PASSED"}, found
-    assert len(found) == 8
+    assert len(found) == 12
 
 
 def test_an_order_that_waits_behind_a_refused_message_is_led_to_its_end(tmp_path: Path) -> None:

@@ -1,5 +1,8 @@
 """What is known of an order becomes an incident: complete, in the order of causes, and without personal data."""
 
+import subprocess
+import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +16,7 @@ from devstack.incident.foreign import NOT_JSON, ORDER, anonymous
 from devstack.incident.incident import Command, Incident, Received
 from devstack.incident.records import EventRow, MessageRow, ParkedRow, ReceivedRow, Records
 from devstack.incident.source import source
+from devstack.state import ROOT
 from inventory_service.reservation import Reservation
 from inventory_service.stock import ReservedLine, StockItem, stock_item_id
 from order_service.order import Order, PricedLine
@@ -129,11 +133,25 @@ def test_what_is_wrong_with_the_end_is_said_and_that_its_test_fails_until_it_is_
     assert "Fails until the cause is mended" in source(found)
 
 
+def test_a_message_that_has_left_the_inbox_was_received_when_its_events_were_recorded(records: Records) -> None:
+    before = collect(records).steps
+    del records.received["inventory_service"][0]
+    assert collect(records).steps == before
+
+
 def test_what_has_not_arrived_is_noted_and_the_end_not_judged_yet(records: Records) -> None:
     records.received["payment_service"].pop()
     found = collect(records)
     assert next(iter(found.notes)) == "payment_service has not received orders.order_cancelled.v1."
     assert list(found.wrong) == []
+
+
+@pytest.mark.parametrize("command", [("check", "--quiet"), ("format", "--diff")])
+def test_the_file_is_written_as_the_other_tests_are(records: Records, command: Sequence[str]) -> None:
+    text, name = source(collect(records)), ROOT / "tests" / "incidents" / "test_grace.py"
+    ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--stdin-filename", str(name), "-"]
+    done = subprocess.run(ruff, input=text, capture_output=True, text=True, cwd=ROOT, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_file_has_the_incident_that_was_collected(records: Records) -> None:
