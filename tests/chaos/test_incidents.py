@@ -22,6 +22,7 @@ from devstack.chaos.builds.catalogue import BUILDS
 from devstack.cli import main
 from devstack.demo.shop import Shop
 from devstack.environment import Change, unchanged
+from devstack.incident.incident import Passed, Received
 from devstack.running import running_stack
 from devstack.servers import rabbitmq
 from devstack.state import IMPORT_PATH, ROOT, State
@@ -158,7 +159,6 @@ def test_orders_that_ended_right_pass_and_happen_again(tmp_path: Path) -> None:
     with stack(tmp_path) as running:
         shop, tea = running.shop(), [("tea-for-grace", 2)]
         late = shop.order("grace", tea, "pm_sim_delay_5000")
-        withdrawn = shop.order("grace", tea, "pm_sim_silent")
         under_way = json.loads(incident(running, late, "--json").stdout)
         confirmed = shop.order("grace", tea, "pm_card_visa", CONTACT)
         declined = shop.order("grace", tea, "pm_card_chargeDeclinedInsufficientFunds")
@@ -169,14 +169,13 @@ def test_orders_that_ended_right_pass_and_happen_again(tmp_path: Path) -> None:
         deliver_again(running, confirmed, "payment_service")
         deliver_again(running, confirmed, "inventory_service")
         shop.cancel("grace", confirmed)
-        for order, end in ((declined, "declined"), (late, "refunded"), (confirmed, "refunded"), (withdrawn, "voided")):
+        for order, end in ((declined, "declined"), (late, "refunded"), (confirmed, "refunded")):
             payment_is(running, order, end)
         ended(running, rejected, "grace", "cancelled")
         until(lambda: not running.command("reconcile")["findings"], seconds=30, every=0.5)
         for name, order in (("late", late), ("confirmed", confirmed), ("declined", declined), ("rejected", rejected)):
             written(running, order, files / f"test_{name}.py")
         erase(running, "grace")
-        written(running, withdrawn, files / "test_withdrawn.py")
         written(running, confirmed, files / "test_erased.py")
         unknown = incident(running, uuid4())
     assert "The order was still under way; the replay lets it go on to its end." in under_way["notes"]
@@ -186,7 +185,7 @@ def test_orders_that_ended_right_pass_and_happen_again(tmp_path: Path) -> None:
     assert "No order" in unknown.stderr
     found = outcomes(files)
     assert set(found.values()) == {"PASSED"}, found
-    assert len(found) == 12
+    assert len(found) == 10
 
 
 def test_an_order_that_waits_behind_a_refused_message_is_led_to_its_end(tmp_path: Path) -> None:
@@ -234,3 +233,17 @@ def test_an_order_that_ends_wrong_does_so_again_until_the_cause_is_mended(
     with replaying(visa, servers, database) as replayed:
         assert replayed.wrong == []
         assert replayed.end.payment == "refunded"
+
+
+def test_a_charge_that_was_withdrawn_is_withdrawn_again(servers: AnyServers, database: Databases) -> None:
+    """The card processor had not answered when the order timed out."""
+    steps = [
+        *CANCELLED.steps[:2],
+        Received(0.02, "payment_service", "inventory.stock_reserved.v1", processor="silent"),
+        Passed(3.0, "order_service", "completion"),
+        Received(3.1, "inventory_service", "orders.order_cancelled.v1"),
+        Received(3.2, "payment_service", "orders.order_cancelled.v1"),
+    ]
+    with replaying(replace(CANCELLED, card="pm_card_visa", steps=steps), servers, database) as replayed:
+        assert replayed.wrong == []
+        assert replayed.end.events["payment"] == ["payment.opened", "payment.voided"]

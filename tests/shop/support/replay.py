@@ -45,6 +45,8 @@ __all__ = ["schemas"]
 AnyServers = Servers | ContainerServers
 SECONDS = 30
 """Longest wait for one step."""
+CATCH_UP_SECONDS = 10
+"""Longest wait for messages that took effect in the incident, and are parked in its replay."""
 CUSTOMER, REASON = "customer-1", "reason-1"
 SEALED = "v1.00000000-0000-0000-0000-000000000000.c2VhbGVk"
 SHOP = {service.name: service for service in services if service.name in SERVICES}
@@ -67,6 +69,7 @@ def replaying(incident: Incident, servers: AnyServers, databases: Databases, cop
     with replay:
         for step in incident.steps:
             replay.make(step)
+        replay.catch_up()
         end = replay.collected().end
         replay.settle()
         yield Replayed(end, list(replay.collected().wrong))
@@ -85,6 +88,7 @@ class Replay:
         self.till = Till()
         self.broker = TestBroker(servers.amqp_url("provisioner"))
         self.delivered: set[Settled] = set()
+        self.to_take_effect: set[Settled] = set()
         self.foreign: list[tuple[str, UUID]] = []
         self._open = ExitStack()
 
@@ -144,9 +148,40 @@ class Replay:
             case Foreign():
                 self.deliver_foreign(step)
             case Received():
-                found = [each for each in self.announced() if each.contract == step.contract]
-                if len(found) >= step.number:
-                    self.deliver(step.group, found[step.number - 1], is_skipped=step.outcome == "skipped")
+                self.receive(step)
+
+    def receive(self, step: Received) -> None:
+        message = self.message(step)
+        if message is None:
+            self.catch_up()
+            message = self.message(step)
+        if message is None:
+            return
+        self.deliver(step.group, message, is_skipped=step.outcome == "skipped")
+        if step.outcome == "effect":
+            self.to_take_effect.add((step.group, message.id))
+
+    def message(self, step: Received) -> Message | None:
+        """The message of a step, if it is announced."""
+        found = [each for each in self.announced() if each.contract == step.contract]
+        return found[step.number - 1] if len(found) >= step.number else None
+
+    def catch_up(self) -> None:
+        """Wait until what took effect in the incident has done so, if it was parked first; for a while only."""
+        self.till.away = False
+        with suppress(AssertionError):
+            until(self.has_caught_up, seconds=CATCH_UP_SECONDS, every=0.02)
+
+    HURRY = "update parked_messages set next_attempt_at = now() where state = 'retrying' and next_attempt_at > now()"
+
+    def has_caught_up(self) -> bool:
+        for group in {group for group, _ in self.to_take_effect}:
+            self.connections[group].execute(self.HURRY)
+        received = "select exists (select from inbox where message_id = %s)"
+        return all(
+            self.connections[group].execute(received, (id_,)).fetchone() == (True,)
+            for group, id_ in self.to_take_effect
+        )
 
     def command(self, step: Command) -> None:
         match step.action:
