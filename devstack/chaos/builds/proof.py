@@ -78,7 +78,10 @@ def perform(
         load = Load(stage, history, rate=RATE, seed=SEED)
         load.open()
         began = time.monotonic()
-        damage = run(stage, load, harm, limit)
+        try:
+            damage = run(stage, load, harm, limit)
+        finally:
+            load.stop()
         load.resolve(limit)
         verdicts = check(stage, read(history.path), damage.expected)
         return Proof(name, harm.does, damage.said, round(time.monotonic() - began, 1), verdicts)
