@@ -27,6 +27,8 @@ MAX_HELD_BYTES = 32 * 1024 * 1024
 UNCOUNTED_SECONDS = 10.0
 """For which a connected worker may be no consumer to the broker. Its node has then lost the other nodes of its cluster,
 stays as it is, since RabbitMQ 4.2, and delivers nothing."""
+ASKING_SECONDS = 10.0
+"""After which another connection asks, to another node: one without the others may go on counting what it knew."""
 
 
 class Intake:
@@ -44,6 +46,7 @@ class Intake:
         by the number of objects (`tune_gc`): 1,000 messages of 4 MB made 3.3 GB before it did."""
         self._asking: BlockingChannel | None = None
         self._uncounted_since: float | None = None
+        self._asking_since = time.monotonic()
         self._connection = connect(parameters(amqp_url, f"{group} worker"))
         self._reading = Reading(self._connection)
         try:
@@ -87,12 +90,15 @@ class Intake:
         Raises:
             AMQPError: the broker is away, or has not counted this worker for some time: connect to another node.
         """
+        if self._uncounted_since is None and time.monotonic() - self._asking_since > ASKING_SECONDS:
+            self._stop_asking()
         if self._asking:
             with contextlib.suppress(AMQPError, OSError):
                 return self._ask(self._asking)
             self._stop_asking()
         # There is none yet, or the broker ended it because nothing had been asked for a minute.
         self._asking = connect(parameters(self._amqp_url, f"asks for {self._dead_letters}")).channel()
+        self._asking_since = time.monotonic()
         return self._ask(self._asking)
 
     def _ask(self, channel: BlockingChannel) -> int:

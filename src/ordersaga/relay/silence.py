@@ -16,6 +16,10 @@ SUSPECT_SECONDS = 1.0
 STRANGER_SECONDS = 10.0
 """Seconds without a confirm, although all queues of the groups answer, after which another queue is the cause."""
 
+NODE_SECONDS = 20.0
+"""Seconds without a confirm, although everything that answers is published around, after which the node is left: it may
+have lost the other nodes of its cluster, and since RabbitMQ 4.2 it stays as it is then."""
+
 
 class QueueSilent(BrokerUnavailable):
     """Queues give no answer; the relay connects again and publishes around them."""
@@ -51,6 +55,10 @@ class Silence:
             self._is_asking, self._found, self.obstacle = False, None, ""
         elif self._groups and not self.obstacle and (messages := unconfirmed()):
             silent = self._cause(unconfirmed_seconds, messages)
+            if not silent and unconfirmed_seconds > NODE_SECONDS and self._found == set():
+                raise BrokerUnavailable(
+                    f"nothing is confirmed for {unconfirmed_seconds:.0f} s, and every queue answers"
+                )
             if silent and self._can_reach_the_others(messages[0].contract):
                 raise QueueSilent({queue: self._partitions(queue) for queue in silent})
 
