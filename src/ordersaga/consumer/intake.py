@@ -27,7 +27,7 @@ MAX_HELD_BYTES = 32 * 1024 * 1024
 UNCOUNTED_SECONDS = 10.0
 """For which a connected worker may be no consumer to the broker. Its node has then lost the other nodes of its cluster,
 stays as it is, since RabbitMQ 4.2, and delivers nothing."""
-ASKING_SECONDS = 10.0
+ASKING_SECONDS = 30.0
 """After which another connection asks, to another node: one without the others may go on counting what it knew."""
 
 
