@@ -35,7 +35,7 @@ class BrokerFault(Fault):
 class SuspendQueue(BrokerFault):
     name = "suspend-queue"
     does = "One queue of a consumer group answers nobody; the others do."
-    shortest, longest = 3, 12
+    shortest, longest = 3, 8
 
     def __init__(self, stage: Stage, chance: Random) -> None:
         super().__init__(stage, chance)

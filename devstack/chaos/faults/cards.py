@@ -154,4 +154,4 @@ class LateProcessor(ProcessorFault):
     directions = (DOWN,)
 
     def make_rule(self) -> Rule:
-        return Rule("slow", up=False, latency=round(self.chance.uniform(1, 3), 2))
+        return Rule("slow", up=False, latency=round(self.chance.uniform(2.2, 4), 2))

@@ -4,6 +4,7 @@ from devstack.chaos.fault import Fault
 from devstack.chaos.faults import (
     broker,
     cards,
+    clock,
     disk,
     messages,
     network,
@@ -49,6 +50,8 @@ KINDS: tuple[type[Fault], ...] = (
     postgres.LongTransaction,
     postgres.RewriteOutbox,
     disk.WalDiskFull,
+    disk.DataDiskFull,
+    clock.StepClock,
     messages.DuplicateMessages,
     poison.PoisonMessages,
     cards.FailingCharges,

@@ -15,8 +15,15 @@ from devstack.processes import Process
 LIBRARY = "faketime/libfaketimeMT.so.1"
 HOUR = 3600
 STEPS = (-26 * HOUR, -2 * HOUR, -90, 90, 2 * HOUR, 26 * HOUR)
-READY_SECONDS = 10
+READY_SECONDS = 20
 POLL = 0.2
+SLEEP = """import select
+import time
+
+time.sleep = lambda seconds: select.select([], [], [], seconds) and None
+"""
+"""For `sitecustomize`: libfaketime 0.9.10 refuses Python's own `sleep` since 3.11, an absolute time of the monotonic
+clock, with EINVAL; a process ended itself with it."""
 
 
 def libraries() -> Sequence[Path]:
@@ -28,13 +35,14 @@ class StepClock(Fault):
 
     name = "step-clock"
     does = "The clock of a process steps by up to a day forward or backward while it runs, and later back."
-    shortest, longest = 5, 12
+    shortest, longest = 3, 5
 
     def __init__(self, stage: Stage, chance: Random) -> None:
         super().__init__(stage, chance)
         self.process = chance.choice([name for name in NAMES if name != "simulator"])
         self.seconds = chance.choice(STEPS)
         self.file = stage.stack.state.directory / f"clock-{self.process}"
+        self.python = stage.stack.state.directory / "clock-python"
 
     def cannot_run(self) -> str:
         return "" if libraries() else f"It needs {LIBRARY}: install the package faketime."
@@ -43,11 +51,14 @@ class StepClock(Fault):
         if process.name != self.process:
             return environment
         own = {"LD_PRELOAD": str(libraries()[0]), "FAKETIME_TIMESTAMP_FILE": str(self.file)}
+        own["PYTHONPATH"] = f"{self.python}:{environment['PYTHONPATH']}"
         kept = dict.fromkeys(("FAKETIME_DONT_FAKE_MONOTONIC", "NO_FAKE_STAT", "FAKETIME_CACHE_DURATION"), "1")
         return {**environment, **own, **kept}
 
     def inject(self) -> str:
         self.file.write_text("+0\n")
+        self.python.mkdir(exist_ok=True)
+        (self.python / "sitecustomize.py").write_text(SLEEP)
         self.stage.wiring.set(self.name, self.change)
         old = find(self.stage, self.process)
         send(self.stage, self.process, signal.SIGTERM)

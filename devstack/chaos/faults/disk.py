@@ -30,7 +30,7 @@ class DiskFull(Fault):
     """A directory of Postgres moves to a small tmpfs while Postgres is stopped, and back when the fault heals."""
 
     server, alone = POSTGRES, True
-    shortest, longest = 3, 10
+    shortest, longest = 3, 5
     part: ClassVar[str]
     room: ClassVar[int]
     """Bytes beside what is there."""

@@ -98,7 +98,7 @@ class ForgetConnections(NetworkFault):
 class SlowNetwork(NetworkFault):
     name, kind = "slow-network", "slow"
     does = "What goes to a server and comes from it is late, and at times little fits through."
-    shortest, longest = 3, 12
+    shortest, longest = 3, 8
 
     def make_rule(self) -> Rule:
         latency = round(self.chance.uniform(0.01, 0.3), 3)

@@ -129,7 +129,7 @@ class LockTable(PostgresFault):
 class LongTransaction(PostgresFault):
     name = "long-transaction"
     does = "A transaction that has written holds a snapshot in every database, and with it the xmin horizon."
-    shortest, longest = 8, 20
+    shortest, longest = 8, 16
 
     def inject(self) -> str:
         for database in GROUPS:
