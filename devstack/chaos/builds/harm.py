@@ -38,6 +38,8 @@ class Harm:
     act: Callable[[Stage], Damage]
     settings: Mapping[str, str] = field(default_factory=dict, hash=False)
     """Variables of the stack's environment."""
+    before: Callable[[Stage], None] = lambda _: None
+    """What is done before the load begins."""
     after_load: bool = False
     """Whether `act` is called when the load has ended and everything has settled."""
 
@@ -124,24 +126,13 @@ FULL = 20
 """Messages in a queue that takes no more."""
 
 
-def fill_queue(stage: Stage) -> Damage:
-    """The worker of inventory is away, and its queue, which is made anew with a limit, refuses what is beyond it."""
+def limit_queue(stage: Stage) -> None:
+    """Make the queue of inventory anew, with a limit beyond which it refuses messages; it is empty yet."""
     group = next(service for service in services if service.name == "inventory_service")
-    queue = f"{group.group}.0"
-    supervisor = stage.stack.supervisor
-    supervisor.hold("inventory-worker")
-    try:
-        said = send(stage, "inventory-worker", signal.SIGKILL)
-        with broker_channel(stage.stack.environments) as channel:
-            limited = LimitedChannel(channel)
-            time.sleep(1)
-            channel.queue_delete(queue)
-            declared = topology.Group(group.group, tuple(group.contracts), 1)
-            topology.declare_group(limited, declared)
-        time.sleep(5)
-    finally:
-        supervisor.release("inventory-worker")
-    return Damage(f"{said} Meanwhile {queue} took {FULL} messages and refused all others.")
+    with broker_channel(stage.stack.environments) as channel:
+        channel.queue_delete(f"{group.group}.0")
+        topology.declare_group(LimitedChannel(channel), topology.Group(group.group, tuple(group.contracts), 1))
+    time.sleep(2)  # its worker subscribes again
 
 
 class LimitedChannel:
@@ -204,6 +195,9 @@ PROJECTION_REFUSES = Harm(
     lambda stage: refuse(stage, "projections", "event_log", "new.contract = 'orders.order_placed.v1'", 3),
 )
 QUEUE_FULL = Harm(
-    "The queue of inventory takes some messages and refuses the others.", fill_queue, {"QUEUES_PER_GROUP": "1"}
+    "The worker of inventory is away, and its queue takes some messages and refuses the others.",
+    lambda stage: keep_away(stage, "inventory-worker", 6),
+    {"QUEUES_PER_GROUP": "1"},
+    limit_queue,
 )
 FORKED_MESSAGE = Harm("A message comes again with another event.", fork, after_load=True)

@@ -77,12 +77,15 @@ def perform(
     with staged(directory, console, caller, prepare=prepare) as stage, History(directory / "history.jsonl") as history:
         load = Load(stage, history, rate=RATE, seed=SEED)
         load.open()
+        harm.before(stage)
         began = time.monotonic()
         try:
             damage = run(stage, load, harm, limit)
         finally:
             load.stop()
-        load.resolve(limit)
+        if load.indeterminate():
+            load.resolve(limit)
+            settle(stage, limit, damage.expected)
         verdicts = check(stage, read(history.path), damage.expected)
         return Proof(name, harm.does, damage.said, round(time.monotonic() - began, 1), verdicts)
 
