@@ -1,4 +1,4 @@
-"""A relay leaves a node that confirms nothing although every queue answers: it may have lost the rest of its cluster."""
+"""A queue that does not answer is told from a node whose queues answer and which confirms nothing."""
 
 from collections.abc import Iterable
 from uuid import UUID
