@@ -39,7 +39,7 @@ mutation: $(VENV)/dev-stamp $(MUTATION)/stamp  ## Change one decision of the cor
 	$(BIN)/python -m tests.mutation.judge $(MUTATION)/results.jsonl < $(MUTATION)/mutants.jsonl
 	$(BIN)/python -m tests.mutation.report $(MUTATION)/results.jsonl
 
-containers: $(VENV)/dev-stamp  ## The same tests on the images of compose.yaml (needs a Docker engine; docs/GUARANTEES.md)
+test-containers: $(VENV)/dev-stamp  ## The same tests on the images of compose.yaml (needs a Docker engine; docs/GUARANTEES.md)
 	TEST_SERVERS=containers $(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers -n 2 --dist loadfile --no-loadscope-reorder
 
 unit: $(VENV)/dev-stamp  ## Only the tests that need no server
