@@ -28,7 +28,7 @@ test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test bu
 	$(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers -n 3 --dist loadfile --no-loadscope-reorder \
 	  || $(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers --last-failed --last-failed-no-failures none
 
-test-$(MUTATION)/stamp: requirements-mutation.lock
+$(MUTATION)/stamp: requirements-mutation.lock
 	test -x $(MUTATION)/bin/python || $(PYTHON) -m venv $(MUTATION)
 	$(MUTATION)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-mutation.lock
 	touch $@
