@@ -18,7 +18,7 @@ from psycopg import Connection
 from psycopg.sql import SQL, Identifier
 
 from ordersaga.runtime import pooling
-from ordersaga.runtime.bounded_connection import BoundedConnection, NoAnswer
+from ordersaga.runtime.bounded_connection import AnswerOverdue, BoundedConnection
 from ordersaga.runtime.errors import ErrorKind, Unavailable, UnusableDatabase, classify
 from ordersaga.runtime.links import DatabaseLink, lend
 from ordersaga.runtime.sessions import API, WORKER, connect, open_pool
@@ -100,7 +100,10 @@ def test_a_session_whose_answers_are_lost_is_given_up_and_opened_again(database:
         link = DatabaseLink("database", url)
         connection = hasty(link.connection())
         traffic.is_silent = True
-        with pytest.raises(NoAnswer, match=r"no answer from Postgres for 0\.15 s") as lost, connection.transaction():
+        with (
+            pytest.raises(AnswerOverdue, match=r"no answer from Postgres for 0\.15 s") as lost,
+            connection.transaction(),
+        ):
             connection.execute("select 1")
         assert classify(lost.value) is ErrorKind.UNAVAILABLE
         traffic.is_silent = False
@@ -112,7 +115,7 @@ def test_a_pool_gives_up_a_session_whose_answers_are_lost(database: Database) ->
     with counted(database.url) as (url, traffic), open_pool(url, "pooled", WORKER, 1, min_size=1) as pool:
         with lend(pool) as connection:
             traffic.is_silent = True
-            with pytest.raises(NoAnswer):
+            with pytest.raises(AnswerOverdue):
                 hasty(connection).execute("select 1")
         traffic.is_silent = False
         with lend(pool) as connection:

@@ -16,12 +16,12 @@ from psycopg.waiting import Ready
 Result = TypeVar("Result")
 
 
-class NoAnswer(OperationalError):
+class AnswerOverdue(OperationalError):
     """The session is closed. Whether the statement, or a commit, took effect is unknown, as after any lost session."""
 
 
 class BoundedConnection(Connection[TupleRow]):
-    """Raises NoAnswer where `longest_wait` passes without an answer; 0 is no bound."""
+    """Raises AnswerOverdue where `longest_wait` passes without an answer; 0 is no bound."""
 
     longest_wait: float = 0
     """Seconds. It has to be more than the server's `statement_timeout`, which counts the whole statement too."""
@@ -31,7 +31,7 @@ class BoundedConnection(Connection[TupleRow]):
             gen = bounded(gen, self.longest_wait)
         try:
             return super().wait(gen, *arguments, **options)
-        except NoAnswer:
+        except AnswerOverdue:
             self.pgconn.finish()
             raise
 
@@ -46,7 +46,7 @@ def bounded(gen: PQGen[Result], seconds: float) -> Generator[Any, Any, Result]:
             if ready == Ready.NONE:
                 end = end or monotonic() + seconds
                 if monotonic() > end:
-                    raise NoAnswer(f"no answer from Postgres for {seconds:g} s: the session is given up")
+                    raise AnswerOverdue(f"no answer from Postgres for {seconds:g} s: the session is given up")
             wanted = gen.send(ready)
     except StopIteration as done:
         result: Result = done.value

@@ -6,7 +6,7 @@ import pytest
 from psycopg.waiting import Ready, Wait
 
 from ordersaga.runtime import bounded_connection
-from ordersaga.runtime.bounded_connection import NoAnswer, bounded
+from ordersaga.runtime.bounded_connection import AnswerOverdue, bounded
 
 
 @pytest.fixture
@@ -32,7 +32,7 @@ def test_without_an_answer_the_wait_ends_when_its_seconds_have_passed(clock: lis
     clock.append(105.0)
     wait.send(Ready.NONE)
     clock.append(105.1)
-    with pytest.raises(NoAnswer, match="for 5 s"):
+    with pytest.raises(AnswerOverdue, match="for 5 s"):
         wait.send(Ready.NONE)
 
 
@@ -55,5 +55,5 @@ def test_half_an_answer_ends_the_wait_too(clock: list[float]) -> None:
     wait.send(Ready.NONE)
     wait.send(Ready.R)
     clock.append(500.0)
-    with pytest.raises(NoAnswer):
+    with pytest.raises(AnswerOverdue):
         wait.send(Ready.NONE)
