@@ -10,21 +10,22 @@ from tests.simulation import installed
 from tests.simulation.deliveries import Copy, WorkBroker
 from tests.simulation.postgres import Postgres
 from tests.simulation.rows import CAUSE, HASH, NOON
-from tests.simulation.run import MOST_ROUNDS, Violated
+from tests.simulation.schedule_run import ScheduleRun, Violated, play
 from tests.simulation.steps import KEYS, Step
 from tests.simulation.worker import ASKED, GROUP, HAPPENED, SimulatedWorker, bodies
-from tests.simulation.world import World, begun
+from tests.simulation.world import World
 
 HOSTS = ("worker 0", "worker 1")
 QUEUES = (f"{GROUP}.0", f"{GROUP}.1", f"{GROUP}.dead_letters")
 
 
-class ConsumerRun:
+class ConsumerRun(ScheduleRun):
     """The servers, two workers, and the steps that a schedule takes with them."""
 
+    must_end = "not everything takes effect"
+
     def __init__(self, world: World) -> None:
-        self.world = world
-        self.postgres = Postgres()
+        super().__init__(world, Postgres())
         self.broker = WorkBroker(list(QUEUES))
         installed.use(self.postgres)
         installed.use_work(self.broker)
@@ -76,15 +77,6 @@ class ConsumerRun:
             self.workers[host] = SimulatedWorker(host, self.failures)
             self.workers[host].start()
 
-    def run(self, host: str, which: int, count: int) -> None:
-        if tasks := self.world.of_host(host):
-            task = tasks[which % len(tasks)]
-            while count and self.world.run(task):
-                count -= 1
-                self.check()
-            if task.error:
-                raise task.error
-
     def answer(self, host: str, which: int) -> None:
         if self.world.of_host(host):
             self.workers[host].outside.answer(which)
@@ -94,20 +86,8 @@ class ConsumerRun:
         if host in self.workers:
             self.workers[host].stopping.set()
 
-    def kill(self, host: str) -> None:
-        self.world.kill(host)
-        self.cut_session(host)
-        self.cut_channel(host)
-
-    def cut_session(self, host: str) -> None:
-        for session in [session for session in self.postgres.sessions if session.owner == host]:
-            session.close()
-
     def crash(self) -> None:
         self.postgres.crash(0)
-
-    def sleep(self, seconds: float) -> None:
-        self.world.now += seconds
 
     # The end.
 
@@ -117,15 +97,7 @@ class ConsumerRun:
                 self.kill(host)
         self.start(HOSTS[0])
 
-    def drain(self) -> None:
-        for _ in range(MOST_ROUNDS):
-            if not self.round():
-                if self.is_drained:
-                    return
-                self.world.now = min(task.wake_at for task in self.world.tasks)
-        raise Violated(f"not everything takes effect: {self.rest()}")
-
-    def round(self) -> bool:
+    def serve(self) -> bool:
         has_moved = False
         for queue in self.broker.queues.values():
             has_moved |= queue.deliver(100)
@@ -133,11 +105,6 @@ class ConsumerRun:
             connection.hear()
         for host, worker in self.workers.items():
             has_moved |= bool(self.world.of_host(host)) and worker.outside.answer(0)
-        for task in list(self.world.tasks):
-            has_moved |= self.world.run(task)
-            if task.error:
-                raise task.error
-        self.check()
         return has_moved
 
     @property
@@ -179,20 +146,7 @@ class ConsumerRun:
 
 def run(steps: Sequence[Step], seed: int) -> ConsumerRun:
     """Run a schedule. Raises Violated."""
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        with begun() as world:
-            one = ConsumerRun(world)
-            for step in steps:
-                getattr(one, step.name)(*step.arguments)
-                one.check()
-            one.heal()
-            one.drain()
-            one.check_end()
-            return one
-    finally:
-        random.setstate(state)
+    return play(ConsumerRun, steps, seed)
 
 
 WEIGHTS = {

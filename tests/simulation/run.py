@@ -1,6 +1,5 @@
 """Run: one schedule, from an empty outbox until all has healed and arrived, with what must hold all the while."""
 
-import random
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,29 +12,25 @@ from tests.simulation.broker import STRANGER, Broker, Channel
 from tests.simulation.postgres import Postgres, Version
 from tests.simulation.relay_statements import has_passed
 from tests.simulation.rows import OutboxRow, message_of, outbox_row
+from tests.simulation.schedule_run import ScheduleRun, Violated, play
 from tests.simulation.stand_ins import Event
 from tests.simulation.steps import RELAYS, WRITERS, Step
-from tests.simulation.world import World, begun
+from tests.simulation.world import World
 
 GROUPS = (
     Group("both", ("test.happened.v1",), 2),
     Group("one", ("test.happened.v1", "test.noted.v1", "test.unbound.v1"), 1),
 )
 UNBOUND = "test.unbound.v1"
-MOST_ROUNDS = 2000
-"""Rounds in which everything that is left must arrive."""
 
 
-class Violated(AssertionError):
-    """What must hold does not."""
-
-
-class Run:
+class Run(ScheduleRun):
     """The two servers, some writers and relays, and the steps that a schedule takes with them."""
 
+    must_end = "not everything arrives"
+
     def __init__(self, world: World, postgres: Postgres, broker: Broker) -> None:
-        self.world = world
-        self.postgres = postgres
+        super().__init__(world, postgres)
         self.broker = broker
         installed.use(self.postgres)
         publisher.use(self.broker)
@@ -44,10 +39,6 @@ class Run:
         self._checked: Version | None = None
         self._arrived: set[int] = set()
         """Positions that every queue has."""
-
-    def take_step(self, step: Step) -> None:
-        getattr(self, step.name)(*step.arguments)
-        self.check_cursor()
 
     # Writers.
 
@@ -94,26 +85,7 @@ class Run:
         relay = Relay(host, "", "amqp://simulated", stop, False, 1e9, 100, groups, None)
         self.world.spawn("relay", relay.run, host)
 
-    def run(self, host: str, which: int, count: int) -> None:
-        """Let one of its threads make so many calls, or fewer until it waits."""
-        if tasks := self.world.of_host(host):
-            task = tasks[which % len(tasks)]
-            while count and self.world.run(task):
-                count -= 1
-                self.check_cursor()
-            if task.error:
-                raise task.error
-
-    def kill(self, host: str) -> None:
-        self.world.kill(host)
-        self.cut_session(host)
-        self.cut_channel(host, 1)
-
-    def cut_session(self, host: str) -> None:
-        for session in [session for session in self.postgres.sessions if session.owner == host]:
-            session.close()
-
-    def cut_channel(self, host: str, kept: int) -> None:
+    def cut_channel(self, host: str, kept: int = 1) -> None:
         for channel in [channel for channel in self.broker.channels if channel.owner == host]:
             self.broker.lose(channel, kept)
 
@@ -158,9 +130,6 @@ class Run:
     def bind(self) -> None:
         self.broker.bind_all()
 
-    def sleep(self, seconds: float) -> None:
-        self.world.now += seconds
-
     def go_on(self, seconds: float) -> None:
         """Let everything go on for so long, but for what is broken."""
         end = self.world.now + seconds
@@ -180,17 +149,7 @@ class Run:
         self.bind()
         self.start(RELAYS[0])
 
-    def drain(self) -> None:
-        """Let everything go on until all has arrived."""
-        for _ in range(MOST_ROUNDS):
-            if not self.round():
-                if self.is_drained:
-                    return
-                self.world.now = min(task.wake_at for task in self.world.tasks)
-        raise Violated(f"not everything arrives: {self.rest()}")
-
-    def round(self) -> bool:
-        """Everybody gets a turn. Returns whether somebody had something to do."""
+    def serve(self) -> bool:
         has_moved = False
         for queue in self.broker.queues.values():
             self.broker.store(queue, len(queue.held))
@@ -199,11 +158,6 @@ class Run:
                 has_moved = True
                 self.broker.take(channel, len(channel.sent))
                 channel.confirm(channel.due(), multiple=True)
-        for task in list(self.world.tasks):
-            has_moved |= self.world.run(task)
-            if task.error:
-                raise task.error
-        self.check_cursor()
         return has_moved
 
     @property
@@ -232,7 +186,7 @@ class Run:
     def outbox(self) -> list[OutboxRow]:
         return sorted(self.postgres.committed("outbox"))
 
-    def check_cursor(self) -> None:
+    def check(self) -> None:
         """The cursor has passed no row that is not committed, nor one that some queue lacks without a record of it."""
         versions = self.postgres.tables.get("relay_cursor")
         if not versions or versions[-1] is self._checked:
@@ -294,16 +248,4 @@ def check_order(queue: str, rows: Iterable[OutboxRow]) -> None:
 
 def run(steps: Sequence[Step], seed: int, postgres: Postgres | None = None, broker: Broker | None = None) -> Run:
     """Run a schedule; the seed decides what the product leaves to chance. Raises Violated."""
-    state = random.getstate()
-    random.seed(seed)
-    try:
-        with begun() as world:
-            one = Run(world, postgres or Postgres(), broker or Broker(GROUPS, [UNBOUND]))
-            for step in steps:
-                one.take_step(step)
-            one.heal()
-            one.drain()
-            one.check_end()
-            return one
-    finally:
-        random.setstate(state)
+    return play(lambda world: Run(world, postgres or Postgres(), broker or Broker(GROUPS, [UNBOUND])), steps, seed)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from tests.simulation import consumer_run, run, steps
-from tests.simulation.run import Violated
+from tests.simulation.schedule_run import Violated
 from tests.simulation.shrinking import shortest
 from tests.simulation.steps import Step
 

@@ -9,7 +9,8 @@ from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.undeliverable import Undeliverable
 from ordersaga.relay.window import Cursor
 from tests.simulation.installed import installed
-from tests.simulation.run import Violated, run
+from tests.simulation.run import run
+from tests.simulation.schedule_run import Violated
 from tests.simulation.steps import Step
 
 HAPPENED, NOTED = "test.happened.v1", "test.noted.v1"
