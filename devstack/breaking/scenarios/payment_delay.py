@@ -50,7 +50,7 @@ class PaymentDelay(FailureScenario):
         if deadline <= LONGEST:
             return "Nobody does anything: the deadline passes, and the answer is still not there."
         self.scene.shop.cancel("ann", self.the_order)
-        return f"Nobody waits {deadline:g} s here: ann cancels, which is the same for whoever charges her card."
+        return f"This stack does not wait {deadline:g} s: ann cancels, which has the same effect on the payment."
 
     @property
     def the_order(self) -> UUID:

@@ -19,8 +19,8 @@ ORDERS = 8
 class SilentCard(FailureScenario):
     name = "silent-card"
     about = (
-        "Whoever calls a service that answers nobody, waits; whoever goes on calling keeps waiting, and soon nothing "
-        "else is done. So after five failed calls in a row a circuit breaker opens: calls are no longer made, but "
+        "A caller of a service that does not answer waits; if it calls again and again, soon it does nothing else. "
+        "So after five failed calls in a row a circuit breaker opens: calls are no longer made, but "
         "for one every five seconds that finds out whether the card processor answers again. Messages that need it "
         "are parked and retried; what needs no card goes on."
     )

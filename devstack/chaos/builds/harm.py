@@ -123,11 +123,11 @@ def as_owner(stage: Stage, database: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 FULL = 20
-"""Messages in a queue that takes no more."""
+"""Messages that a full queue holds."""
 
 
 def limit_queue(stage: Stage) -> None:
-    """Make the queue of inventory anew, with a limit beyond which it refuses messages; it is empty yet."""
+    """Replace the queue of inventory by an empty one that refuses messages beyond a limit."""
     group = next(service for service in services if service.name == "inventory_service")
     with broker_channel(stage.stack.environments) as channel:
         channel.queue_delete(f"{group.group}.0")

@@ -59,7 +59,7 @@ def given(judge: Callable[[Evidence], Verdict], evidence: Evidence) -> Verdict:
     """The verdict; one that cannot be given is bad, and the others are given all the same."""
     try:
         return judge(evidence)
-    except Exception as error:  # noqa: BLE001 - what a broken stack has written may break whoever reads it
+    except Exception as error:  # noqa: BLE001 - rows that a broken stack has written can make any reader fail
         reason = "".join(format_exception_only(error)).strip()
         question = "Can this verdict be given at all?"
         return Verdict(judge.__name__.replace("_", " "), question, {}, [Offence("checker", reason)])

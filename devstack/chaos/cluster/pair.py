@@ -35,7 +35,7 @@ class Pair:
         self.follow()
 
     def follow(self) -> None:
-        """Make the standby anew from the primary; in synchronous mode every commit waits for it from now on."""
+        """Copy the standby from the primary again; in synchronous mode every later commit waits for it."""
         self.standby.copy_of(self.primary)
         self.standby.start()
         until(self._streams, "the standby to follow the primary", SECONDS)

@@ -42,7 +42,7 @@ def refuse_longer(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
 
 
 def restart(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
-    """Told to stop, the process is started again."""
+    """SIGTERM stops the process, and the supervisor starts it again."""
     send(explorer.stage, entry.process, signal.SIGTERM)
     until(lambda: explorer.stage.scene.records.find(entry.process), f"{entry.process} to be started", LIMIT_SECONDS)
     explorer.stage.stack.supervisor.release(entry.process)

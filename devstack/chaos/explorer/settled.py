@@ -38,7 +38,7 @@ def settle_orders(explorer: ExplorerStage, orders: Sequence[str], seconds: float
 
 
 def unsettled(explorer: ExplorerStage, orders: Sequence[str]) -> list[str]:
-    """What is not settled; the cheap questions come first, and the later ones are asked when those have no answer."""
+    """What is not settled: the answers to every question, those about processes first."""
     try:
         with Evidence(explorer.stage.scene.application, (), NO_LEDGER) as evidence:
             found = chain(

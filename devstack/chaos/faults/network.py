@@ -90,7 +90,7 @@ class BlackHole(NetworkFault):
 
 class ForgetConnections(NetworkFault):
     name, kind = "forget-connections", "hold"
-    does = "No packet arrives on the way to a server, and when the network is back it knows the connections no more."
+    does = "No packet reaches a server; when the network is back, every connection through it is reset."
     shortest, longest = 2, 12
     heals_by_reset = True
 
