@@ -6,7 +6,8 @@ import time
 from random import Random
 
 from devstack.chaos.fault import Fault
-from devstack.chaos.faults.target import NAMES, POSTGRES, RABBITMQ, find
+from devstack.chaos.faults.target import NAMES, POSTGRES, RABBITMQ, find, with_children
+from devstack.chaos.faults.threads import write_threads
 from devstack.chaos.stage import Stage
 from devstack.children import Identity
 from devstack.status import status_of
@@ -39,7 +40,8 @@ class RollingRestart(Fault):
         self._stop.set()
         self._thread.join()
         if self.stuck:
-            raise RuntimeError(f"{', '.join(self.stuck)}: not ready as a new process {READY_SECONDS} s after SIGTERM.")
+            stuck = ", ".join(self.stuck)
+            raise RuntimeError(f"{stuck}: not ready as a new process {READY_SECONDS} s after SIGTERM: see stuck-*.txt.")
         return f"{len(self.restarted)} of {len(self.order)} were restarted."
 
     def _run(self) -> None:
@@ -61,3 +63,5 @@ class RollingRestart(Fault):
                 return
             time.sleep(POLL)
         self.stuck.append(name)
+        there = find(self.stage, name)
+        write_threads(with_children(there) if there else [], self.stage.directory / f"stuck-{name}.txt")
