@@ -7,7 +7,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -18,11 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from psycopg.errors import InsufficientPrivilege
 
+from ordersaga.audit import sealer as sealing_module
 from ordersaga.audit import store
 from ordersaga.audit.leaf import Leaf
 from ordersaga.audit.note import Signer
 from ordersaga.audit.sealed_log import LogDamaged, read_leaves, read_notes
-from ordersaga.audit.store import EventRow
+from ordersaga.audit.store import ClocksDiffer, EventRow
 from ordersaga.envelope.message import Cause
 from ordersaga.store.transaction import Transaction
 from tests.support.audited import Audited, count
@@ -84,6 +85,37 @@ def test_what_is_recorded_while_a_window_is_being_sealed_is_not_taken_for_insert
     assert audited.findings() == []
     audited.seal()
     assert audited.findings() == []
+
+
+class HoursAhead(datetime):
+    @classmethod
+    def now(cls, tz: Any = None) -> Any:
+        return datetime.now(tz) + timedelta(hours=26)
+
+
+def test_a_sealer_whose_clock_is_not_that_of_the_database_signs_nothing_until_it_is(
+    audited: Audited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events recorded after a checkpoint from the future would look as if they were inserted."""
+    audited.count("cup")
+    with audited.sealer() as sealer:
+        with monkeypatch.context() as stepped:
+            for module in (store, sealing_module):
+                stepped.setattr(module, "datetime", HoursAhead)
+            with pytest.raises(ClocksDiffer, match=r"^the clock of this process is 1 day, 2:00:00 ahead of that of"):
+                sealer.seal()
+            assert sealer.size == 0
+        assert sealer.seal() == 1
+    audited.count("pot")
+    audited.seal()
+    assert audited.findings() == []
+
+
+def test_a_database_that_answers_late_is_not_taken_for_a_wrong_clock() -> None:
+    noon = datetime(2026, 11, 28, 12, tzinfo=UTC)
+    store.compare_clocks(noon, noon.timestamp() + 200, noon + timedelta(seconds=300))
+    with pytest.raises(ClocksDiffer, match=r"0:05:00 behind"):
+        store.compare_clocks(noon, noon.timestamp() + 600, noon + timedelta(seconds=300))
 
 
 def write(audited: Audited, name: str) -> None:

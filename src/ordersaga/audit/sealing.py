@@ -13,6 +13,7 @@ from ordersaga.audit.note import Signer
 from ordersaga.audit.records import records_of_all
 from ordersaga.audit.sealed_log import LogDamaged, LogFiles
 from ordersaga.audit.sealer import StoreSealer
+from ordersaga.audit.store import ClocksDiffer
 from ordersaga.audit.store_check import VerifyTotals
 from ordersaga.audit.store_records import records_of
 from ordersaga.audit.verify import verify
@@ -58,7 +59,7 @@ class SealingLoop:
         while not self._stop.is_set():
             try:
                 self._seal()
-            except (psycopg.Error, LogDamaged, OSError, ValueError) as error:
+            except (psycopg.Error, LogDamaged, ClocksDiffer, OSError, ValueError) as error:
                 self._link.down(error)
                 if isinstance(error, psycopg.OperationalError):
                     self._may_verify.clear()

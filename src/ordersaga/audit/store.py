@@ -1,7 +1,7 @@
 """The audit's statements on an event store: windows between snapshots, events by position or name."""
 
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -12,6 +12,7 @@ from ordersaga.audit.checkpoint import Snapshot
 from ordersaga.audit.leaf import Leaf, microseconds
 from ordersaga.database.snapshot_window import window_of
 from ordersaga.envelope.message import Cause
+from ordersaga.runtime.errors import Unavailable
 from ordersaga.store.hash_chain import chain
 
 PAGE = 1000
@@ -53,6 +54,10 @@ class EventRow(NamedTuple):
         return chain(previous, stored, Cause(correlation, self.causation_id, self.actor))
 
 
+class ClocksDiffer(Unavailable):
+    """The clock of this process and that of the server, which times the events, differ; the message says how much."""
+
+
 class ServerMoment(NamedTuple):
     """The server's system identifier and its current snapshot."""
 
@@ -65,7 +70,12 @@ COLUMNS = """originator_id, originator_version, topic, state, position, xid::tex
     correlation_id, causation_id, actor, hash"""
 YEAR_2000 = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 """The epoch of Postgres' binary timestamps, in microseconds since 1970."""
-MOMENT = "select system_identifier::text, pg_current_snapshot()::text from pg_control_system()"
+MOMENT = """
+select system_identifier::text, pg_current_snapshot()::text, extract(epoch from clock_timestamp())::float8
+from pg_control_system()
+"""
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""A fifth of what a verification allows between the time of an event and that of a checkpoint."""
 WINDOW = window_of("stored_events")
 AT = f"select {COLUMNS} from stored_events where position = any(%s) order by position"  # noqa: S608
 NAMED = f"""
@@ -85,10 +95,26 @@ def prepare(connection: Connection[Any]) -> None:
 
 
 def moment(connection: Connection[Any]) -> ServerMoment:
-    """The server and its current snapshot."""
+    """The server and its current snapshot.
+
+    Raises ClocksDiffer: a checkpoint with such a time would make later events look as if they were inserted.
+    """
+    asked = datetime.now(UTC)
     row = connection.execute(MOMENT).fetchone()
     assert row is not None
+    compare_clocks(asked, row[2], datetime.now(UTC))
     return ServerMoment(row[0], Snapshot(row[1]))
+
+
+def compare_clocks(asked: datetime, server: float, answered: datetime) -> None:
+    """`server` is its clock, in seconds since 1970, at some time between the other two."""
+    ahead = max(asked.timestamp() - server, 0) or min(answered.timestamp() - server, 0)
+    if abs(ahead) > CLOCK_TOLERANCE.total_seconds():
+        which = "ahead of" if ahead > 0 else "behind"
+        raise ClocksDiffer(
+            f"the clock of this process is {timedelta(seconds=abs(round(ahead)))} {which} that of the database. "
+            "Set both by the same time service"
+        )
 
 
 def window(connection: Connection[Any], sealed: Snapshot) -> tuple[Snapshot, list[int]]:
