@@ -11,7 +11,7 @@ MUTATION := .mutation
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-containers unit lint format chaos mutation containers simulate bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
+.PHONY: help test test-containers unit lint format chaos chaos-report mutation containers simulate bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
 
 help:  ## List these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,9 @@ test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test bu
 	# What fails beside the others is run once more alone.
 	$(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers -n 3 --dist loadfile --no-loadscope-reorder \
 	  || $(BIN)/python -m pytest tests --ignore=tests/chaos --ignore=tests/containers --last-failed --last-failed-no-failures none
+
+chaos-report: $(VENV)/dev-stamp  ## A page of docs/chaos from the report of a chaos run (DIR=...; needs chromium)
+	$(BIN)/python -m tests.shop.support.chaos_report $(DIR)
 
 $(MUTATION)/stamp: requirements-mutation.lock
 	test -x $(MUTATION)/bin/python || $(PYTHON) -m venv $(MUTATION)

@@ -123,7 +123,8 @@ class ChaosRun:
         try:
             load.start()
             torturer.start()
-            while self.timeline.now() < self.plan.seconds:
+            # The torturer takes longer than its schedule when a server is slow to come back.
+            while self.timeline.now() < self.plan.seconds or torturer.is_alive():
                 show(self)
                 time.sleep(1)
         except KeyboardInterrupt:

@@ -21,6 +21,8 @@ class Torturer(threading.Thread):
         """By number of the schedule."""
         self.active: dict[int, Scheduled] = {}
         """Injected and not healed yet, in the order of their injection."""
+        self._late = 0.0
+        """Seconds that the agenda is behind its schedule."""
         self._scheduled = scheduled
         self._timeline = timeline
         self._finish = threading.Event()
@@ -34,8 +36,10 @@ class Torturer(threading.Thread):
     def run(self) -> None:
         try:
             for at, is_begin, each in self._agenda():
-                if self._finish.wait(max(0.0, at - self._timeline.now())):
+                if self._finish.wait(max(0.0, at + self._late - self._timeline.now())):
                     break
+                # One heal took long, such as that of a full disk: what follows lasts as long as it was to all the same.
+                self._late = max(self._late, self._timeline.now() - at)
                 if is_begin:
                     self._inject(each)
                 else:

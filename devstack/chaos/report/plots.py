@@ -22,33 +22,51 @@ BIN_SECONDS = 5
 MOST_POINTS = 20_000
 SHORTEST = 0.4
 """Seconds that a bar is long at least, to be seen."""
-LANES = 3
-"""Rows of bars, so that names of short faults do not cover one another."""
+LETTERS = 150
+"""Of a fault's name that fit beside one another on the width of a page."""
+LANE = 17
+"""Pixels."""
+PLOTS = (300, 200, 170, 170)
+"""Pixels of the plots below the faults."""
 
 
 def figure(report: Report) -> go.Figure:
+    lanes = lanes_of(report.spans)
+    heights = [LANE * (max(lanes, default=0) + 1), *PLOTS]
     titles = ("Faults", "Seconds from placed to ended", "Orders a second", "Under way", "Memory, MiB")
     made = make_subplots(
-        rows=5, cols=1, shared_xaxes=True, vertical_spacing=0.045, subplot_titles=titles,
-        row_heights=[0.16, 0.3, 0.2, 0.17, 0.17],
+        rows=5, cols=1, shared_xaxes=True, vertical_spacing=40 / (sum(heights) + 160), subplot_titles=titles,
+        row_heights=heights,
     )  # fmt: skip
-    add_faults(made, report.spans)
+    add_faults(made, report.spans, lanes)
     add_latency(made, report.ended)
     add_rates(made, report)
     add_backlog(made, report)
     add_memory(made, report)
     shade(made, report.spans)
-    style(made)
+    style(made, sum(heights) + 160 + 58)
     return made
 
 
-def add_faults(made: go.Figure, spans: Sequence[Span]) -> None:
+def lanes_of(spans: Sequence[Span]) -> list[int]:
+    """The row of each fault's bar: the first in which neither bars nor names cover one another."""
+    a_letter = max((span.ended for span in spans), default=0) / LETTERS
+    free: list[float] = []
+    found = []
+    for span in spans:
+        lane = next((number for number, since in enumerate(free) if since <= span.began), len(free))
+        free[lane : lane + 1] = [span.ended + a_letter * (len(span.fault) + 1)]
+        found.append(lane)
+    return found
+
+
+def add_faults(made: go.Figure, spans: Sequence[Span], lanes: Sequence[int]) -> None:
     """A bar for each, from its injection to its healing."""
     made.add_trace(
         go.Bar(
             base=[span.began for span in spans],
             x=[max(span.ended - span.began, SHORTEST) for span in spans],
-            y=[f"lane {number % LANES}" for number in range(len(spans))],
+            y=lanes,
             orientation="h",
             marker={"color": TIMED_OUT},
             customdata=[[span.fault, span.did, span.healed, span.began, span.ended] for span in spans],
@@ -151,9 +169,9 @@ def shade(made: go.Figure, spans: Sequence[Span]) -> None:
     )
 
 
-def style(made: go.Figure) -> None:
+def style(made: go.Figure, height: int) -> None:
     made.update_layout(
-        height=1040,
+        height=height,
         margin={"l": 44, "r": 12, "t": 28, "b": 30},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
@@ -165,5 +183,5 @@ def style(made: go.Figure) -> None:
     made.update_annotations(font={"size": 13, "color": INK}, x=0, xanchor="left")
     made.update_xaxes(gridcolor=GREY, zeroline=False, ticksuffix=" s")
     made.update_yaxes(gridcolor=GREY, zeroline=False, rangemode="tozero")
-    made.update_yaxes(row=1, col=1, showticklabels=False, showgrid=False)
+    made.update_yaxes(row=1, col=1, showticklabels=False, showgrid=False, autorange="reversed")
     made.update_yaxes(row=2, col=1, type="log", dtick=1)

@@ -2,6 +2,8 @@
 
 import json
 import re
+import time
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -13,6 +15,7 @@ from devstack.chaos.faults.catalogue import FAULTS
 from devstack.chaos.memory_samples import MemorySample
 from devstack.chaos.report.facts import Facts
 from devstack.chaos.report.latency import Ended, percentile
+from devstack.chaos.report.plots import LETTERS, lanes_of
 from devstack.chaos.report.report import Report
 from devstack.chaos.report.summary import summary
 from devstack.chaos.report.write import write
@@ -20,7 +23,7 @@ from devstack.chaos.run_command import run
 from devstack.chaos.run_verdicts import exits, injected, recovered
 from devstack.chaos.schedule import Scheduled
 from devstack.chaos.stage import Stage
-from devstack.chaos.timeline import Moment, Timeline, seconds_to_ready, spans
+from devstack.chaos.timeline import Moment, Span, Timeline, seconds_to_ready, spans
 from devstack.chaos.torturer import Torturer
 from devstack.chaos.verdict import Offence, Verdict
 from devstack.chaos.watch import WatchSample
@@ -72,10 +75,24 @@ class Missing(Odd):
         return "This machine has no such thing."
 
 
+class Slow(Odd):
+    """Its healing takes longer than the schedule knows of."""
+
+    name = "slow"
+
+    def inject(self) -> str:
+        return "Slow."
+
+    def heal(self) -> str:
+        time.sleep(0.4)
+        return "Healed."
+
+
 def tortured(directory: Path, *scheduled: Scheduled) -> tuple[Torturer, Timeline]:
     timeline = Timeline(directory / "timeline.jsonl")
     stage = Stage(None, None, directory)  # type: ignore[arg-type]
-    torturer = Torturer(stage, scheduled, {"odd": Odd, "missing": Missing}, timeline)
+    torturer = Torturer(stage, scheduled, {"odd": Odd, "missing": Missing, "slow": Slow}, timeline)
+    timeline.begin()
     torturer.start()
     torturer.join()
     timeline.close()
@@ -91,6 +108,14 @@ def test_a_fault_that_fails_halfway_is_healed_all_the_same_and_is_an_offence(tmp
     assert [moment.event for moment in timeline.moments] == ["not injected", "heal"]
     verdict = injected(scheduled, timeline.moments)
     assert [(each.subject, "nothing to harm" in each.detail) for each in verdict.offences] == [("odd (number 1)", True)]
+
+
+def test_a_fault_behind_one_that_heals_slowly_lasts_as_long_as_it_was_to(tmp_path: Path) -> None:
+    scheduled = [Scheduled(1, "slow", 0.0, 0.0, "1"), Scheduled(2, "slow", 0.1, 0.2, "2")]
+    _, timeline = tortured(tmp_path, *scheduled)
+    first, second = spans(timeline.moments)
+    assert second.began >= first.ended
+    assert second.ended - second.began >= 0.2
 
 
 def test_a_fault_that_this_machine_cannot_have_is_skipped_and_said_so(tmp_path: Path) -> None:
@@ -127,6 +152,15 @@ def test_a_span_is_as_long_as_the_fault_was_and_not_as_it_was_planned() -> None:
 
 def test_a_fault_that_was_never_healed_lasts_until_the_last_moment() -> None:
     assert [span.ended for span in spans(MOMENTS[:2])] == [9.0]
+
+
+def test_no_bar_of_a_fault_and_no_name_covers_another() -> None:
+    spans = [Span(n, "kill-process", 10.0 * n, 10.0 * n + 5, "", "") for n in range(60)]
+    lanes = lanes_of(spans)
+    for lane in set(lanes):
+        row = [span.began for span, at in zip(spans, lanes, strict=True) if at == lane]
+        assert all(later - earlier > 5 + 600 / LETTERS * len("kill-process") for earlier, later in pairwise(row))
+    assert max(lanes) < 10
 
 
 def test_recovery_is_measured_from_the_last_heal_of_a_group_until_all_is_ready() -> None:

@@ -285,6 +285,10 @@ def test_memory_is_good_for_a_process_that_fills_its_caches_and_stays() -> None:
     assert (found.is_good, found.counts) == (True, {"orders-worker MiB": 150})
 
 
+def test_memory_is_good_for_a_process_that_has_received_one_large_body() -> None:
+    assert memory.judge(life([*[43] * 30, *[102] * 30])).is_good
+
+
 def test_memory_does_not_judge_a_life_that_is_too_short_to_tell() -> None:
     assert memory.judge(life([40 + 20 * n for n in range(10)])).is_good
 
