@@ -38,12 +38,13 @@ class Torturer(threading.Thread):
             for at, is_begin, each in self._agenda():
                 if self._finish.wait(max(0.0, at + self._late - self._timeline.now())):
                     break
-                # One heal took long, such as that of a full disk: what follows lasts as long as it was to all the same.
-                self._late = max(self._late, self._timeline.now() - at)
                 if is_begin:
                     self._inject(each)
                 else:
                     self._heal(each)
+                # A step took long, as when a full disk is emptied or a process is started with another clock: what
+                # follows lasts as long as it was to all the same.
+                self._late = max(self._late, self._timeline.now() - at)
         finally:
             for each in reversed(list(self.active.values())):
                 self._heal(each)
