@@ -1,13 +1,19 @@
 """Torturer: one thread that injects the faults of a schedule and heals them."""
 
 import threading
+import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from random import Random
 
 from devstack.chaos.fault import Fault
 from devstack.chaos.schedule import Kind, Scheduled
 from devstack.chaos.stage import Stage
 from devstack.chaos.timeline import Timeline
+
+PATIENCE = 20.0
+"""Seconds for which a fault is tried again that finds its target not back from the fault before."""
+PAUSE = 0.5
 
 
 class Torturer(threading.Thread):
@@ -62,9 +68,20 @@ class Torturer(threading.Thread):
                 return
             # Before the injection: one that fails halfway is healed too.
             self.active[each.number] = each
-            self._timeline.note("inject", fault.inject(), each.name, each.number)
+            self._timeline.note("inject", self._patiently(fault), each.name, each.number)
         except Exception as error:  # noqa: BLE001
             self._timeline.note("not injected", repr(error), each.name, each.number)
+
+    def _patiently(self, fault: Fault) -> str:
+        end = time.monotonic() + PATIENCE
+        while True:
+            try:
+                return fault.inject()
+            except Exception:
+                if time.monotonic() > end or self._finish.wait(PAUSE):
+                    raise
+                with suppress(Exception):
+                    fault.heal()
 
     def _heal(self, each: Scheduled) -> None:
         if each.number not in self.active:

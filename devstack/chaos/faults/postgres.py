@@ -1,6 +1,5 @@
 """Faults that a session makes in Postgres: ended sessions, no connections, no locks, long locks, long transactions."""
 
-import time
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -21,9 +20,6 @@ where backend_type = 'client backend' and application_name <> %s and (datname = 
 """
 TAKE_LOCKS = "select count(pg_advisory_lock(2147480000, n)) from generate_series(%s::int, %s::int) n"
 LOCKS_AT_ONCE = 2000
-STARTING_SECONDS = 20
-"""Postgres may still be coming back from the fault before."""
-POLL = 0.2
 
 
 class PostgresFault(Fault):
@@ -34,14 +30,6 @@ class PostgresFault(Fault):
     def __init__(self, stage: Stage, chance: Random) -> None:
         super().__init__(stage, chance)
         self.sessions: list[psycopg.Connection[Any]] = []
-
-    def connect_when_up(self, database: str, autocommit: bool = True) -> psycopg.Connection[Any]:
-        end = time.monotonic() + STARTING_SECONDS
-        while time.monotonic() < end:
-            with suppress(psycopg.OperationalError):
-                return self.connect(database, autocommit)
-            time.sleep(POLL)
-        return self.connect(database, autocommit)
 
     def connect(self, database: str, autocommit: bool = True) -> psycopg.Connection[Any]:
         """As the owner, straight to the server."""
@@ -72,7 +60,7 @@ class TerminateBackends(PostgresFault):
         self.database = chance.choice(("", *GROUPS))
 
     def inject(self) -> str:
-        ended = terminate(self.connect_when_up(self.database or GROUPS[0]), self.database)
+        ended = terminate(self.connect(self.database or GROUPS[0]), self.database)
         self.close()
         return f"{ended} sessions of {self.database or 'all databases'} are ended."
 
@@ -85,7 +73,7 @@ class ExhaustConnections(PostgresFault):
 
     def inject(self) -> str:
         """A session that is ended leaves a place for which its process and this fault compete."""
-        first = self.connect_when_up(GROUPS[0])
+        first = self.connect(GROUPS[0])
         self.take_all()
         for _ in range(self.ROUNDS):
             if not terminate(first):
@@ -105,7 +93,7 @@ class FillLockTable(PostgresFault):
     shortest, longest = 2, 8
 
     def inject(self) -> str:
-        session, taken = self.connect_when_up(GROUPS[0]), 0
+        session, taken = self.connect(GROUPS[0]), 0
         while True:
             try:
                 session.execute(TAKE_LOCKS, (taken, taken + LOCKS_AT_ONCE - 1))
@@ -133,7 +121,7 @@ class LockTable(PostgresFault):
         self.mode = chance.choice(MODES)
 
     def inject(self) -> str:
-        session = self.connect_when_up(self.database, autocommit=False)
+        session = self.connect(self.database, autocommit=False)
         session.execute(SQL("lock table {} in {} mode").format(Identifier(self.table), SQL(self.mode)))
         return f"{self.table} of {self.database} is locked in {self.mode} mode."
 
@@ -145,7 +133,7 @@ class LongTransaction(PostgresFault):
 
     def inject(self) -> str:
         for database in GROUPS:
-            session = self.connect_when_up(database, autocommit=False)
+            session = self.connect(database, autocommit=False)
             session.execute("set transaction isolation level repeatable read")
             session.execute("select pg_current_xact_id()")
         return f"{len(GROUPS)} transactions are open."
@@ -161,7 +149,7 @@ class RewriteOutbox(PostgresFault):
         self.database = chance.choice(SERVICES)
 
     def inject(self) -> str:
-        session = self.connect_when_up(self.database)
+        session = self.connect(self.database)
         session.execute("vacuum full outbox")
         session.execute("checkpoint")
         self.close()

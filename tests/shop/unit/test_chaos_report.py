@@ -75,6 +75,15 @@ class Missing(Odd):
         return "This machine has no such thing."
 
 
+class Early(Odd):
+    """Its target is there the second time."""
+
+    name = "early"
+
+    def inject(self) -> str:
+        return "Early." if self.healed else super().inject()
+
+
 class Slow(Odd):
     """Harming and healing take longer than the schedule knows of."""
 
@@ -92,7 +101,7 @@ class Slow(Odd):
 def tortured(directory: Path, *scheduled: Scheduled) -> tuple[Torturer, Timeline]:
     timeline = Timeline(directory / "timeline.jsonl")
     stage = Stage(None, None, directory)  # type: ignore[arg-type]
-    torturer = Torturer(stage, scheduled, {"odd": Odd, "missing": Missing, "slow": Slow}, timeline)
+    torturer = Torturer(stage, scheduled, {"odd": Odd, "missing": Missing, "slow": Slow, "early": Early}, timeline)
     timeline.begin()
     torturer.start()
     torturer.join()
@@ -100,7 +109,10 @@ def tortured(directory: Path, *scheduled: Scheduled) -> tuple[Torturer, Timeline
     return torturer, timeline
 
 
-def test_a_fault_that_fails_halfway_is_healed_all_the_same_and_is_an_offence(tmp_path: Path) -> None:
+def test_a_fault_that_fails_halfway_is_healed_all_the_same_and_is_an_offence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("devstack.chaos.torturer.PATIENCE", -1)
     scheduled = [Scheduled(1, "odd", 0.0, 0.0, "1")]
     torturer, timeline = tortured(tmp_path, *scheduled)
     fault = torturer.faults[1]
@@ -109,6 +121,13 @@ def test_a_fault_that_fails_halfway_is_healed_all_the_same_and_is_an_offence(tmp
     assert [moment.event for moment in timeline.moments] == ["not injected", "heal"]
     verdict = injected(scheduled, timeline.moments)
     assert [(each.subject, "nothing to harm" in each.detail) for each in verdict.offences] == [("odd (number 1)", True)]
+
+
+def test_a_fault_that_finds_its_target_not_back_from_the_one_before_is_tried_again(tmp_path: Path) -> None:
+    torturer, timeline = tortured(tmp_path, Scheduled(1, "early", 0.0, 0.0, "1"))
+    assert isinstance(torturer.faults[1], Odd)
+    assert [moment.event for moment in timeline.moments] == ["inject", "heal"]
+    assert torturer.faults[1].healed == 2
 
 
 def test_a_fault_lasts_as_long_as_it_was_to_however_long_it_takes_to_harm_and_to_heal(tmp_path: Path) -> None:
