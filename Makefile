@@ -11,7 +11,7 @@ MUTATION := .mutation
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-containers unit lint format chaos chaos-report mutation containers simulate bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
+.PHONY: help dev test test-containers unit lint format chaos chaos-report mutation containers simulate bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean
 
 help:  ## List these tasks
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,6 +20,8 @@ $(VENV)/dev-stamp: requirements-dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
+
+dev: $(VENV)/dev-stamp  ## Only make .venv, with pytest and all that the tests and checks need
 
 test: $(VENV)/dev-stamp lint  ## Lint, types, import contracts and every test but chaos, on real servers (under ten minutes)
 	# Three files at a time, each with servers of its own (the files that share the whole stack go one after another):

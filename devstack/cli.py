@@ -141,9 +141,11 @@ class LauncherGroup(OperatorsGroup):
         for heading, text in (("Example", EXAMPLE), ("Environment", ENVIRONMENT)):
             with formatter.section(heading):
                 formatter.write(text.lstrip("\n"))
-        formatter.write("\n`./ordersaga COMMAND --help` says more of each; all but completion take --state DIR.\n")
+        formatter.write(
+            "\n`./ordersaga COMMAND --help` says more of each; all but completion and chaos take --state DIR.\n"
+        )
         formatter.write("`./ordersaga --version` prints the version, of the checkout too.\n")
-        formatter.write("Exit codes: 0 done, 1 failed, 2 cannot run here or wrong usage.\n")
+        formatter.write("Exit codes: 0 done, 1 failed, 2 cannot run here or wrong usage, 130 interrupted.\n")
 
 
 @click.group(

@@ -66,7 +66,7 @@ def run(
     Faults come singly and in pairs that overlap, with quiet gaps in which recovery can be seen. The same seed, minutes
     and faults make the same schedule. At the end all is healed, what was under way ends, and the checker gives its
     verdicts over the history of every command. The directory then has report.html, report.json, history.jsonl,
-    timeline.jsonl and samples.jsonl; when a verdict is bad, the logs and the stack's data too.
+    timeline.jsonl, samples.jsonl and memory.jsonl; when a verdict is bad, the logs and the stack's data too.
 
     Ctrl-C heals everything, drains, checks what there is, and writes the report.
 

@@ -29,6 +29,10 @@ class NoSuchOrder(LookupError):
     """No order with this id was ever placed."""
 
 
+class LostOrder(LookupError):
+    """The event store of orders lacks it, and that of another service has events of it."""
+
+
 @dataclass(frozen=True)
 class Moment:
     """When a step was made, and how many causes precede it."""
@@ -38,10 +42,11 @@ class Moment:
 
 
 def collect(records: Records) -> Incident:
-    """Raises NoSuchOrder."""
+    """Raises NoSuchOrder, LostOrder."""
     orders = records.events[ORDERS]
     if not orders or orders[0].topic != "order.placed":
-        raise NoSuchOrder(str(records.order_id))
+        others = [name for name in SERVICES if name != ORDERS and records.events[name]]
+        raise LostOrder(" and ".join(others)) if others else NoSuchOrder(str(records.order_id))
     return Collector(records).incident()
 
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ import requests
 
 from devstack.application import StackApplication
 from devstack.environment import simulator_key
-from devstack.incident.collect import NoSuchOrder, collect
+from devstack.incident.collect import LostOrder, NoSuchOrder, collect
 from devstack.incident.incident import Incident, Step
 from devstack.incident.records import read
 from devstack.incident.source import source
@@ -33,6 +34,10 @@ SECONDS = 10
 UNKNOWN = (
     "No order {} is in the event store of order_service. Take the id from the page of orders (`./ordersaga open "
     "orders`) or from the answer to POST /orders; a message of a product or of stock has no incident."
+)
+LOST = (
+    "The event store of order_service has no order {}, but {} acts on it: its history was lost, which no replay can "
+    "show. docs/runbooks/HistoryLost.md has what to do."
 )
 TESTS = ROOT / "tests"
 
@@ -60,9 +65,11 @@ def incident(application: Application, order: UUID, out: Path | None, as_json: b
 
     \b
     Example: ./ordersaga incident 3df37ad --out tests/incidents/test_lost_refund.py
+             make dev                              # once: pytest, in .venv
              .venv/bin/python -m pytest tests/incidents/test_lost_refund.py
 
-    Exit codes: 0 written, however the order ended; 1 no such order, or no stack runs; 2 wrong usage.
+    Exit codes: 0 written, however the order ended; 1 no such order, the file exists, or no stack runs; 2 wrong
+    usage.
     """
     if out and out.exists():
         raise Failed(f"{out} exists. Give another name with --out, or remove it first.")
@@ -91,6 +98,8 @@ def incident_of(application: Application, order: UUID) -> Incident:
         raise Failed(f"A database could not be read: {reason_of(error)}. {remedy_of(error)}") from error
     except NoSuchOrder:
         raise Failed(UNKNOWN.format(order)) from None
+    except LostOrder as lost:
+        raise Failed(LOST.format(order, lost)) from None
 
 
 def charges_of(application: Application, order: UUID) -> Sequence[Mapping[str, Any]] | None:
@@ -119,7 +128,8 @@ def write(out: Path, text: str) -> None:
 
 
 def as_object(found: Incident) -> dict[str, Any]:
-    return {**asdict(found), "steps": [step_object(step) for step in found.steps]}
+    lines, steps = [line._asdict() for line in found.lines], [step_object(step) for step in found.steps]
+    return {**asdict(found), "lines": lines, "steps": steps}
 
 
 def step_object(step: Step) -> dict[str, Any]:
@@ -138,6 +148,8 @@ def summary(found: Incident, out: Path | None) -> list[str]:
 
 
 def how_to_run(out: Path) -> str:
-    """Beside the tests their fixtures are found; elsewhere they have to be named."""
-    named = "" if out.resolve().is_relative_to(TESTS) else "-p tests.conftest "
-    return f".venv/bin/python -m pytest {named}{out}"
+    """Beside the tests pytest finds settings and fixtures; elsewhere they are named. `up` alone installs no pytest."""
+    first = "" if find_spec("pytest") else "make dev && "
+    if out.resolve().is_relative_to(TESTS):
+        return f"{first}.venv/bin/python -m pytest {out}"
+    return f"{first}PYTHONPATH=src .venv/bin/python -m pytest -c pyproject.toml -p tests.conftest {out}"

@@ -22,6 +22,7 @@ from devstack.chaos.builds.catalogue import BUILDS
 from devstack.cli import main
 from devstack.demo.shop import Shop
 from devstack.environment import Change, unchanged
+from devstack.incident.command import how_to_run
 from devstack.incident.incident import Passed, Received
 from devstack.running import running_stack
 from devstack.servers import rabbitmq
@@ -247,3 +248,17 @@ def test_a_charge_that_was_withdrawn_is_withdrawn_again(servers: AnyServers, dat
     with replaying(replace(CANCELLED, card="pm_card_visa", steps=steps), servers, database) as replayed:
         assert replayed.wrong == []
         assert replayed.end.events["payment"] == ["payment.opened", "payment.voided"]
+
+
+def test_the_command_that_is_printed_runs_a_file_that_is_not_among_the_tests(tmp_path: Path) -> None:
+    """With `how_to_run` as it is printed, from the root, and without what makes pytest find the packages here."""
+    file = tmp_path / "test_elsewhere.py"
+    file.write_text(
+        "from tests.shop.support.replay import replaying\n\n\ndef test_it() -> None:\n    assert replaying\n"
+    )
+    said = how_to_run(file).replace(".venv/bin/python", sys.executable)
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHONPATH", "PYTEST_"))}
+    done = subprocess.run(
+        ["/bin/sh", "-c", said], cwd=ROOT, env=clean, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr

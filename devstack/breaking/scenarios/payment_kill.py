@@ -26,7 +26,11 @@ class PaymentKill(FailureScenario):
         "payments is killed (SIGKILL) exactly there, and then again wherever it happens to be, with its relay."
     )
     does = f"{WORKER} is killed between a charge and its commit, then {KILLS} times more under orders, and {RELAY} too."
-    expect = "Every order is confirmed, and the card processor has one charge for each."
+    expect = (
+        "Every order is confirmed, and the card processor has one charge for each. ann's order may take a minute more: "
+        "its message, which killed its worker again and again as far as the broker knows, is parked and retried alone, "
+        "and an attempt that dies too is repeated when its claim ends, after 60 s."
+    )
     heals = "The supervisor starts what was killed; the broker delivers again what was not acknowledged."
     pages = ("infrastructure", "payments")
     commands = ("status", "logs -f payments-worker payments-relay")

@@ -26,8 +26,9 @@ class SilentCard(FailureScenario):
     )
     does = "The card processor's simulator is stopped (SIGSTOP): it accepts connections and answers no call."
     expect = (
-        "The orders stay placed with their stock reserved. After about three times STRIPE_TIMEOUT_SECONDS (5) the "
-        "circuit breaker of `charge` opens, and the messages are parked without calls; an alarm is raised."
+        "The orders stay placed with their stock reserved. After about three times STRIPE_TIMEOUT_SECONDS (5; 1 on a "
+        "stack of `chaos`) the circuit breaker of `charge` opens, and the messages are parked without calls; an alarm "
+        "is raised."
     )
     heals = "The simulator answers again; the call that is tried every five seconds closes the circuit breaker."
     pages = ("alarms", "parked")

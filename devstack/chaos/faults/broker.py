@@ -102,7 +102,7 @@ class CloseConnections(BrokerFault):
 
 class LimitConnections(BrokerFault):
     name = "limit-connections"
-    does = "The virtual host takes no connection more, and those that are there are closed."
+    does = "The virtual host takes no more connections, and closes those that are there."
     shortest, longest = 2, 8
 
     def inject(self) -> str:

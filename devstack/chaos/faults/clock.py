@@ -34,7 +34,7 @@ class StepClock(Fault):
     """The process is started once more, with libfaketime, which reads the step from a file every second."""
 
     name = "step-clock"
-    does = "The clock of a process steps by up to a day forward or backward while it runs, and later back."
+    does = "The clock of a process steps by up to 26 hours forward or backward while it runs, and later back."
     shortest, longest = 3, 5
 
     def __init__(self, stage: Stage, chance: Random) -> None:

@@ -19,8 +19,9 @@ def figures(books: Books, skus: Iterable[str]) -> Figures:
         found[f"{sku}: on hand"] = item.on_hand if item else 0
         found[f"{sku}: of these reserved for orders"] = item.reserved if item else 0
     states = Counter(order.state for order in books.orders)
-    for state in ("placed", "confirmed", "cancelled"):
-        found[f"orders {state}"] = states[state]
+    found["orders under way"] = states["placed"]
+    found["orders confirmed"] = states["confirmed"]
+    found["orders cancelled"] = states["cancelled"]
     charges = [charge for of_order in books.charges.values() for charge in of_order]
     found["card processor: charges made"] = len(charges)
     found["card processor: charged"] = money(sum(charge["amount"] for charge in charges))

@@ -10,8 +10,9 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from devstack.incident import cards, rules
-from devstack.incident.collect import NoSuchOrder, collect
+from devstack.incident import cards, command, rules
+from devstack.incident.collect import LostOrder, NoSuchOrder, collect
+from devstack.incident.command import as_object
 from devstack.incident.foreign import NOT_JSON, ORDER, anonymous
 from devstack.incident.incident import Command, Incident, Received
 from devstack.incident.records import EventRow, MessageRow, ParkedRow, ReceivedRow, Records
@@ -146,10 +147,10 @@ def test_what_has_not_arrived_is_noted_and_the_end_not_judged_yet(records: Recor
     assert list(found.wrong) == []
 
 
-@pytest.mark.parametrize("command", [("check", "--quiet"), ("format", "--diff")])
-def test_the_file_is_written_as_the_other_tests_are(records: Records, command: Sequence[str]) -> None:
+@pytest.mark.parametrize("ruff_does", [("check", "--quiet"), ("format", "--diff")])
+def test_the_file_is_written_as_the_other_tests_are(records: Records, ruff_does: Sequence[str]) -> None:
     text, name = source(collect(records)), ROOT / "tests" / "incidents" / "test_grace.py"
-    ruff = [sys.executable, "-m", "ruff", *command, "--no-cache", "--stdin-filename", str(name), "-"]
+    ruff = [sys.executable, "-m", "ruff", *ruff_does, "--no-cache", "--stdin-filename", str(name), "-"]
     done = subprocess.run(ruff, input=text, capture_output=True, text=True, cwd=ROOT, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -168,6 +169,26 @@ def test_an_order_that_nobody_placed_has_no_incident() -> None:
     nothing = Records(ID, events={"order_service": [], "payment_service": [], "inventory_service": []})
     with pytest.raises(NoSuchOrder):
         collect(nothing)
+
+
+def test_an_order_whose_history_is_lost_is_not_called_unknown_and_those_that_know_it_are_named(
+    records: Records,
+) -> None:
+    records.events["order_service"] = []
+    with pytest.raises(LostOrder, match=r"^payment_service and inventory_service$"):
+        collect(records)
+
+
+def test_the_lines_of_the_order_have_names_in_json(records: Records) -> None:
+    assert as_object(collect(records))["lines"] == [{"sku": "sku-1", "quantity": 2, "unit_price": 350}]
+
+
+@pytest.mark.parametrize(("pytest_is_there", "first"), [(True, ".venv/bin/python"), (False, "make dev && .venv/")])
+def test_how_to_run_it_begins_with_pytest_where_there_is_none(
+    pytest_is_there: bool, first: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(command, "find_spec", lambda _: object() if pytest_is_there else None)
+    assert command.how_to_run(ROOT / "tests" / "incidents" / "test_grace.py").startswith(first)
 
 
 def answered(*answers: str) -> list[tuple[str, Any]]:
