@@ -24,13 +24,21 @@ PATIENCE = 8
 BEFORE, DURING = 4, 3
 
 
+def detail_of(answer: requests.Response) -> str:
+    """Of a problem document its detail, of anything else the beginning."""
+    try:
+        return str(answer.json()["detail"])
+    except (ValueError, KeyError, TypeError):
+        return answer.text[:200]
+
+
 class DatabaseCrash(FailureScenario):
     name = "database-crash"
     about = (
         "Every service keeps what it knows in Postgres. What a service has acknowledged is on disk: the answer is "
-        "given after the commit. While the database is away a request gets 503 with `Retry-After` and stores "
-        "nothing; the customer repeats it with the same Idempotency-Key, and whether the first try came through or "
-        "not, there is one order. Messages stay at the broker until their effect is committed."
+        "given after the commit. While the database is away a request gets 503 with `Retry-After`. The "
+        "customer repeats it with the same Idempotency-Key, and whether the first try was stored or not, there is one "
+        "order. Messages stay at the broker until their effect is committed."
     )
     does = "Postgres is killed (SIGKILL) while orders are under way, and its next start is delayed."
     expect = (
@@ -81,7 +89,7 @@ class DatabaseCrash(FailureScenario):
             found = requests.get(url, headers=headers, timeout=PATIENCE, proxies={"http": ""})
         except OSError as error:
             return f"no answer within {PATIENCE} s ({type(error).__name__})."
-        return f"{found.status_code}, Retry-After {found.headers.get('Retry-After', 'none')}: {found.text[:200]}"
+        return f"{found.status_code}, Retry-After {found.headers.get('Retry-After', 'none')}: {detail_of(found)}"
 
     def seen(self) -> str:
         return self.scene.said_by(API) or super().seen()

@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import requests
 from click.testing import CliRunner
 
 from devstack.breaking.command import break_
+from devstack.breaking.scenarios.database_crash import detail_of
 from devstack.breaking.scenarios.table import OWN_STACK_ONLY, WHAT, scenario
 from devstack.chaos.command import chaos
 from devstack.chaos.narrative.event_words import in_words
@@ -65,3 +67,17 @@ def test_a_directory_that_is_in_use_is_no_place_for_a_scenario(tmp_path: Path) -
     said = CliRunner().invoke(chaos, ["payment-fail", "--state", str(tmp_path)])
     assert said.exit_code == 2
     assert "is not empty" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b'{"status": 503, "detail": "Send it again later."}', "Send it again later."),
+        (b"<html>", "<html>"),
+        (b"[1]", "[1]"),
+    ],
+)
+def test_of_a_problem_document_its_detail_is_told_and_not_half_of_its_json(body: bytes, said: str) -> None:
+    answer = requests.Response()
+    answer._content = body
+    assert detail_of(answer) == said
