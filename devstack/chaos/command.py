@@ -28,7 +28,8 @@ TABLE: dict[str, tuple[str, str]] = {
 def chaos() -> None:
     """Start a stack of its own, do it harm under load, heal it, and check what it did.
 
-    Every command starts private servers in a directory of its own, and ends with the verdicts of the checker.
+    Every command but `list` starts private servers in a directory of its own, and ends with the verdicts of the
+    checker.
 
     Exit codes: 0 every verdict is good, 1 one is not, 2 cannot run here, 130 interrupted.
     """
