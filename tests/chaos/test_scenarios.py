@@ -14,6 +14,8 @@ import psutil
 import pytest
 
 from devstack.breaking.scenarios.table import WHAT
+from devstack.chaos.faults.target import with_children
+from devstack.children import Identity
 from devstack.records import Records
 from devstack.state import IMPORT_PATH, ROOT, State
 from tests.support.wait import until
@@ -128,7 +130,7 @@ def test_an_interrupted_scenario_stops_its_stack(tmp_path: Path) -> None:
     with scenario_process("stop-worker", "--seconds", "200", "--state", str(place)) as process:
         worker = until(lambda: stopped(Records(State(place / "state"))), seconds=SECONDS, every=0.2)
         assert worker
-        started = psutil.Process(process.pid).children(recursive=True)
+        started = with_children(Identity.of(process.pid))
         assert worker in started
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=STOP_SECONDS)
@@ -136,10 +138,10 @@ def test_an_interrupted_scenario_stops_its_stack(tmp_path: Path) -> None:
         assert [each for each in started if each.is_running()] == []
 
 
-def stopped(records: Records) -> psutil.Process | None:
+def stopped(records: Records) -> Identity | None:
     """The worker, once it is frozen."""
     record = records.find("inventory-worker")
     if record is None or not record.identity.is_running():
         return None
-    process = psutil.Process(record.pid)
-    return process if process.status() == psutil.STATUS_STOPPED else None
+    is_stopped = psutil.Process(record.pid).status() == psutil.STATUS_STOPPED
+    return record.identity if is_stopped else None

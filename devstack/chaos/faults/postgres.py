@@ -1,5 +1,6 @@
 """Faults that a session makes in Postgres: ended sessions, no connections, no locks, long locks, long transactions."""
 
+import threading
 from contextlib import suppress
 from random import Random
 from typing import Any
@@ -20,6 +21,7 @@ where backend_type = 'client backend' and application_name <> %s and (datname = 
 """
 TAKE_LOCKS = "select count(pg_advisory_lock(2147480000, n)) from generate_series(%s::int, %s::int) n"
 LOCKS_AT_ONCE = 2000
+EVERY_SECONDS = 0.05
 
 
 class PostgresFault(Fault):
@@ -69,22 +71,38 @@ class ExhaustConnections(PostgresFault):
     name = "exhaust-connections"
     does = "Somebody else takes all connections of Postgres, and those of the processes are ended."
     shortest, longest = 2, 8
-    ROUNDS = 10
+
+    def __init__(self, stage: Stage, chance: Random) -> None:
+        super().__init__(stage, chance)
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
 
     def inject(self) -> str:
-        """A session that is ended leaves a place for which its process and this fault compete."""
+        self._stop.clear()
         first = self.connect(GROUPS[0])
         self.take_all()
-        for _ in range(self.ROUNDS):
-            if not terminate(first):
-                break
-            self.take_all()
-        return f"{len(self.sessions)} connections are taken, and the others ended."
+        ended = terminate(first)
+        self._thread = threading.Thread(target=self._keep_taking, name=self.name, daemon=True)
+        self._thread.start()
+        return f"{len(self.sessions)} connections are taken, and the {ended} others ended and taken too."
+
+    def _keep_taking(self) -> None:
+        """A session that is told to end leaves its place a while later, and its process competes for it."""
+        with suppress(psycopg.Error):
+            while not self._stop.wait(EVERY_SECONDS):
+                self.take_all()
+                terminate(self.sessions[0])
 
     def take_all(self) -> None:
         with suppress(psycopg.OperationalError):
-            while True:
+            while not self._stop.is_set():
                 self.connect(GROUPS[0])
+
+    def heal(self) -> str:
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        return super().heal()
 
 
 class FillLockTable(PostgresFault):
