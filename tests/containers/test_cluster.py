@@ -157,7 +157,7 @@ def all_confirmed(project: Project) -> float:
         buyer.start()
     for buyer in buyers:
         buyer.join()
-    assert not failed
+    assert not failed, f"{len(failed)} of {BUYERS} orders were not confirmed: {failed[0]}\n{doctor(project)}"
     return time.monotonic() - began
 
 
