@@ -225,6 +225,16 @@ def test_what_is_rolled_back_or_only_tried_leaves_no_span_of_an_announcement(
     assert recorded.names == []
 
 
+def test_in_a_transaction_of_the_caller_the_span_of_an_announcement_ends_with_the_flush(
+    connection: Connection[Any], recorded: Recorded
+) -> None:
+    with connection.transaction(), LazyTransaction(connection) as lazy:
+        transaction = Transaction(connection, announcements, Cause(uuid4()), lazy)
+        transaction.announce(CountKept(counter_id=uuid4(), number=1))
+        transaction.flush()
+        assert recorded.names == ["create test.count_kept.v1"]
+
+
 def test_a_message_that_is_announced_by_itself_begins_a_trace(connection: Connection[Any], recorded: Recorded) -> None:
     with connection.transaction():
         announced = announce(connection, CountKept(counter_id=uuid4(), number=1))

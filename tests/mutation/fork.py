@@ -105,19 +105,7 @@ def _become(tree: Path, tests: Sequence[str], output: Path, limit: float, keep_b
     """In the child: run pytest on the tree, and end."""
     code = 99
     try:
-        os.setsid()
-        file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-        os.dup2(file, 1)
-        os.dup2(file, 2)
-        os.chdir(tree)
-        for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
-            del sys.modules[name]
-        sys.path[:0] = [str(tree), str(tree / "src")]
-        os.environ |= {"PYTHONPATH": f"{tree}:{tree / 'src'}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
-        if not keep_bytecode:
-            # The time of a file in whole seconds and its size tell whether bytecode is of it.
-            os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-            sys.dont_write_bytecode = True
+        become(tree, output, keep_bytecode)
         code = int(pytest.main([*OPTIONS, f"--timeout={int(limit)}", f"--rootdir={tree}", *tests]))
     except BaseException:  # noqa: BLE001 - nothing of the child may run on in the parent's name
         traceback.print_exc()
@@ -125,3 +113,20 @@ def _become(tree: Path, tests: Sequence[str], output: Path, limit: float, keep_b
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
+
+
+def become(tree: Path, output: Path, keep_bytecode: bool) -> None:
+    """Make this process a group of its own that writes to `output` and imports ours from the tree, again."""
+    os.setsid()
+    file = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(file, 1)
+    os.dup2(file, 2)
+    os.chdir(tree)
+    for name in [name for name in sys.modules if name.partition(".")[0] in OURS]:
+        del sys.modules[name]
+    sys.path[:0] = [str(tree), str(tree / "src")]
+    os.environ |= {"PYTHONPATH": f"{tree}:{tree / 'src'}", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    if not keep_bytecode:
+        # The time of a file in whole seconds and its size tell whether bytecode is of it.
+        os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+        sys.dont_write_bytecode = True

@@ -7,12 +7,17 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import IO
 
-from tests.mutation.fork import TestRun, import_others, run_tests
+import pytest
+
+from tests.mutation.fork import OPTIONS, become, import_others, run_tests
+from tests.mutation.session import APART, TEST_LIMIT, Found, Mutant, Session
 from tests.mutation.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +34,8 @@ COPIED = [
     "src",
     "tests",
 ]
-FIRST_LIMIT = 240.0
+LIMIT = 240.0
+"""Seconds for all tests of a mutant that is judged apart."""
 FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 
 
@@ -68,54 +74,65 @@ def servers(tree: Path) -> Iterator[None]:
             process.stdin.close()
 
 
-def judge(tree: Path, mutant: dict[str, Any], limit: float) -> TestRun:
-    """The tests on the tree with this one change."""
+def judge_together(tree: Path, file: str, mutants: Sequence[Mutant], results: IO[str]) -> None:
+    """Those whose change is within functions, in forks of one process. Raises SystemExit when tests fail."""
+    said = os.fdopen(os.dup(2), "w")
+    if pid := os.fork():
+        if os.waitpid(pid, 0)[1]:
+            raise SystemExit(f"The tests of {file} did not run.")
+        return
+    code = 99
+    try:
+        become(tree, tree.parent / "output", keep_bytecode=False)
+        session = Session(tree / file, mutants, partial(tell, results, said))
+        arguments = (*OPTIONS, f"--timeout={TEST_LIMIT}", f"--rootdir={tree}", *TARGETS[file])
+        code = int(pytest.main(list(arguments), plugins=[session]))
+    finally:
+        said.write((tree.parent / "output").read_text()[-4000:] * bool(code))
+        said.flush()
+        os._exit(code)
+
+
+def judge_apart(tree: Path, mutant: Mutant) -> Found:
+    """One whose change is made when its module is imported: a default, or the body of a class."""
     path = tree / mutant["file"]
     original, times = path.read_text(), path.stat()
     path.write_text(mutant["text"])
     try:
-        return run_tests(tree, TARGETS[mutant["file"]], limit)
+        run = run_tests(tree, TARGETS[mutant["file"]], LIMIT)
     finally:
         path.write_text(original)
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
-
-
-def verdict(run: TestRun) -> dict[str, Any]:
     by = FAILED.search(run.said)
     outcome = {"passed": "survived", "failed": "killed"}.get(run.outcome, run.outcome)
-    return {"outcome": outcome, "seconds": run.seconds, "by": by[1] if by else run.said[-300:] * (outcome == "killed")}
+    said = run.said[-1000:] * (outcome == "killed")
+    return {"outcome": outcome, "seconds": run.seconds, "by": by[1] if by else "", "said": said}
 
 
-def baseline(tree: Path, file: str) -> float:
-    """Seconds that a mutant of this file may take. Raises SystemExit when a test fails without any change."""
-    for _ in range(2):
-        run = run_tests(tree, TARGETS[file], FIRST_LIMIT, keep_bytecode=True)
-        if run.outcome != "passed":
-            raise SystemExit(f"The tests of {file} fail without a mutation:\n{run.said}")
-    say(f"{file}: {run.seconds} s without a mutation")
-    return 10 + 4 * run.seconds
+def tell(results: IO[str], said: IO[str], mutant: Mutant, found: Found) -> None:
+    said.write(f"{mutant['file']}:{mutant['line']} {mutant['operator']}: {found['outcome']} ({found['seconds']} s)\n")
+    said.flush()
+    if found["outcome"] != APART:
+        results.write(json.dumps({**mutant, "text": None, **found}) + "\n")
+        results.flush()
 
 
-def say(text: str) -> None:
-    sys.stderr.write(f"{text}\n")
-    sys.stderr.flush()
+def left(mutants: Sequence[Mutant], results: Path) -> list[Mutant]:
+    done = {(each["file"], each["number"]) for each in map(json.loads, results.open())}
+    return [mutant for mutant in mutants if (mutant["file"], mutant["number"]) not in done]
 
 
 def main(results: Path) -> None:
     """Continues where an earlier run with the same results was interrupted."""
-    os.nice(19)
+    os.nice(15)
     mutants = [json.loads(line) for line in sys.stdin]
-    done = {(each["file"], each["number"]) for each in map(json.loads, results.open())} if results.exists() else set()
-    left = [mutant for mutant in mutants if (mutant["file"], mutant["number"]) not in done]
+    results.touch()
     import_others()
-    limits: dict[str, float] = {}
     with scratch() as tree, servers(tree), results.open("a") as file:
-        for mutant in left:
-            limit = limits.get(mutant["file"]) or limits.setdefault(mutant["file"], baseline(tree, mutant["file"]))
-            found = verdict(judge(tree, mutant, limit))
-            say(f"{mutant['file']}:{mutant['line']} {mutant['operator']}: {found['outcome']}")
-            file.write(json.dumps({**mutant, "text": None, **found}) + "\n")
-            file.flush()
+        for name, of_file in groupby(left(mutants, results), lambda mutant: mutant["file"]):
+            judge_together(tree, name, list(of_file), file)
+        for mutant in left(mutants, results):
+            tell(file, sys.stderr, mutant, judge_apart(tree, mutant))
 
 
 if __name__ == "__main__":

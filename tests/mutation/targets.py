@@ -7,6 +7,7 @@ LIBRARY = "tests/library"
 UNIT = f"{LIBRARY}/unit"
 RELAY = f"{LIBRARY}/test_relay.py::test_"
 UNDELIVERABLE = f"{LIBRARY}/test_undeliverable.py::test_"
+TRACES = f"{LIBRARY}/test_traces.py::test_"
 PARKED = f"{LIBRARY}/test_parked.py::test_"
 OPERATIONS = f"{LIBRARY}/test_parked_operations.py"
 
@@ -45,9 +46,17 @@ STORE = (
     f"{LIBRARY}/test_snapshots.py",
     f"{LIBRARY}/test_transaction.py",
 )
+UNITS_OF_WORK = (
+    f"{LIBRARY}/test_units_of_work.py",
+    f"{TRACES}what_a_reaction_announces_goes_on_from_its_own_span_within_that_of_the_reaction",
+    f"{TRACES}what_is_rolled_back_or_only_tried_leaves_no_span_of_an_announcement",
+    f"{TRACES}in_a_transaction_of_the_caller_the_span_of_an_announcement_ends_with_the_flush",
+)
 AGGREGATES = (f"{UNIT}/test_stored_events.py", f"{UNIT}/test_aggregate_cache.py", f"{LIBRARY}/test_recorder.py", *STORE)
 IN_FLIGHT = (f"{UNIT}/test_relay_in_flight.py", f"{UNIT}/test_relay_confirms.py", f"{UNIT}/test_relay_copies.py")
+SIMULATED = (f"{UNIT}/test_simulation_retry.py", f"{UNIT}/test_simulation_full_table.py", "tests/mutation/simulated.py")
 PUBLISHED = (
+    *SIMULATED,
     f"{RELAY}a_row_that_commits_late_is_published",
     f"{RELAY}a_row_whose_transaction_began_with_the_inbox_is_published",
     f"{RELAY}an_idle_relay_writes_nothing",
@@ -67,12 +76,15 @@ REFUSED = (
     f"{UNDELIVERABLE}what_is_taken_at_last_is_followed_by_what_waited_in_order_and_then_its_key_flows_directly",
     f"{UNDELIVERABLE}whatever_is_refused_and_whenever_the_relay_dies_nothing_is_lost_and_each_key_is_in_order",
 )
-DETACHED = (f"{UNIT}/test_relay_routes.py", f"{LIBRARY}/test_detached_queues.py")
+DETACHED = (*SIMULATED, f"{UNIT}/test_relay_routes.py", f"{LIBRARY}/test_detached_queues.py")
 
 CONSUMER_FILES: dict[str, tuple[str, ...]] = {
-    "receiver": (*REACTIONS, FORGED, ERRORS, OPERATIONS, FORKS),
-    "key_queues": (*OUTSIDE, f"{LIBRARY}/test_circuit.py", *WORKERS),
-    "gate": (f"{LIBRARY}/test_changing_queues.py::test_a_change_waits_for_what_workers_have_in_hand",),
+    "receiver": (*SIMULATED, *REACTIONS, FORGED, ERRORS, OPERATIONS, FORKS),
+    "key_queues": (*SIMULATED, *OUTSIDE, f"{LIBRARY}/test_circuit.py", *WORKERS),
+    "gate": (
+        *SIMULATED,
+        f"{LIBRARY}/test_changing_queues.py::test_a_change_waits_for_what_workers_have_in_hand",
+    ),
     "sharing": (f"{UNIT}/test_sharing.py",),
     "deadlines": (ERRORS, f"{LIBRARY}/test_consumer.py::test_a_deadline_fires_once_with_two_workers"),
 }
@@ -97,7 +109,7 @@ RELAY_FILES: dict[str, tuple[str, ...]] = {
 }
 STORE_FILES: dict[str, tuple[str, ...]] = {
     "flush": STORE,
-    "transaction": (*STORE, f"{LIBRARY}/test_http_idempotency.py", FORGED),
+    "transaction": (*UNITS_OF_WORK, *STORE, f"{LIBRARY}/test_http_idempotency.py", FORGED),
     "lazy_transaction": STORE,
     "aggregates": AGGREGATES,
     "cache": (f"{UNIT}/test_aggregate_cache.py", *REACTIONS),

@@ -1,0 +1,23 @@
+"""Schedules between models of the servers, for mutants of what the product does in processes of its own elsewhere."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.installed import installed
+from tests.simulation.search import KINDS, Kind, search
+
+SCHEDULES = 150
+
+
+@pytest.fixture(autouse=True)
+def _installed() -> Iterator[None]:
+    with installed():
+        yield
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_schedules_lose_nothing_and_keep_each_key_in_order(kind: Kind) -> None:
+    ran, found = search(kind, 0, SCHEDULES)
+    assert not found, found
+    assert ran == SCHEDULES
