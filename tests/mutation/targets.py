@@ -33,6 +33,7 @@ WORKERS = (
     f"{LIBRARY}/test_consumer.py::test_order_per_key_is_kept_by_two_consumers_of_which_one_is_killed",
 )
 OUTSIDE = (
+    f"{UNIT}/test_operations.py",
     f"{UNIT}/test_circuit_probes.py",
     f"{UNIT}/test_circuit_states.py",
     f"{UNIT}/test_pace.py",
