@@ -17,7 +17,7 @@ from typing import IO
 import pytest
 
 from tests.mutation.fork import OPTIONS, become, import_others, run_tests
-from tests.mutation.session import APART, TEST_LIMIT, Found, Mutant, Session
+from tests.mutation.session import APART, TEST_LIMIT, UNDECIDED, Found, Mutant, Session
 from tests.mutation.targets import TARGETS
 
 ROOT = Path(__file__).parents[2]
@@ -84,7 +84,8 @@ def judge_together(tree: Path, file: str, mutants: Sequence[Mutant], results: IO
     code = 99
     try:
         become(tree, tree.parent / "output", keep_bytecode=False)
-        session = Session(tree / file, mutants, partial(tell, results, said))
+        files, measured = [tree / each for each in TARGETS], tree.parent / "measured.json"
+        session = Session(tree / file, files, measured, mutants, partial(tell, results, said))
         arguments = (*OPTIONS, f"--timeout={TEST_LIMIT}", f"--rootdir={tree}", *TARGETS[file])
         code = int(pytest.main(list(arguments), plugins=[session]))
     finally:
@@ -112,7 +113,7 @@ def judge_apart(tree: Path, mutant: Mutant) -> Found:
 def tell(results: IO[str], said: IO[str], mutant: Mutant, found: Found) -> None:
     said.write(f"{mutant['file']}:{mutant['line']} {mutant['operator']}: {found['outcome']} ({found['seconds']} s)\n")
     said.flush()
-    if found["outcome"] != APART:
+    if found["outcome"] not in (APART, UNDECIDED):
         results.write(json.dumps({**mutant, "text": None, **found}) + "\n")
         results.flush()
 
@@ -131,7 +132,7 @@ def main(results: Path) -> None:
     with scratch() as tree, servers(tree), results.open("a") as file:
         for name, of_file in groupby(left(mutants, results), lambda mutant: mutant["file"]):
             judge_together(tree, name, list(of_file), file)
-        for mutant in left(mutants, results):
+        for mutant in left(mutants, results):  # those whose change is outside of functions
             tell(file, sys.stderr, mutant, judge_apart(tree, mutant))
 
 

@@ -1,9 +1,9 @@
-"""What each test reaches in the file that is mutated: its lines in this process, and whether it starts others."""
+"""What each test reaches in the files that are mutated: lines in this process, and whether it starts others."""
 
 import ast
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
@@ -15,18 +15,18 @@ STARTS = ("subprocess.Popen", "os.fork", "os.posix_spawn")
 
 @dataclass
 class Reach:
-    """`lines` in this process; with `others`, a process that it has started may reach any."""
+    """`lines` in this process, by file; with `others`, a process that it has started may reach any."""
 
-    lines: set[int] = field(default_factory=set)
+    lines: dict[str, set[int]] = field(default_factory=dict)
     others: bool = False
     seconds: float = 0.0
 
 
 class Tracer:
-    """Writes down what is reached in the file at `path`; it is of one process, for its whole life."""
+    """Writes down what is reached in these files; it is of one process, for its whole life."""
 
-    def __init__(self, path: str) -> None:
-        self._path = path
+    def __init__(self, paths: Iterable[str]) -> None:
+        self._paths = frozenset(paths)
         self._reach = Reach()
         sys.addaudithook(self._audit)
 
@@ -41,10 +41,10 @@ class Tracer:
             sys.settrace(None)
 
     def _call(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any] | None:
-        return self._line if frame.f_code.co_filename == self._path else None
+        return self._line if frame.f_code.co_filename in self._paths else None
 
     def _line(self, frame: FrameType, event: str, argument: Any) -> Callable[..., Any]:
-        self._reach.lines.add(frame.f_lineno)
+        self._reach.lines.setdefault(frame.f_code.co_filename, set()).add(frame.f_lineno)
         return self._line
 
     def _audit(self, event: str, arguments: object) -> None:

@@ -9,7 +9,7 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,10 +21,12 @@ from tests.mutation.reach import Reach, Tracer, statement_at
 from tests.mutation.swap import swap
 
 TEST_LIMIT = 20
-"""Seconds for one test."""
+"""Seconds for one test, which gets less when it took less without a mutation."""
 ALLOWANCE = 20
 """Seconds more than the tests of a mutant take without it."""
 POLL = 0.01
+MEASURE_LIMIT = 900
+UNDECIDED = "survives the tests of this process"
 APART = "differs when it is imported"
 Mutant = dict[str, Any]
 Found = dict[str, Any]
@@ -36,11 +38,15 @@ Work = Callable[[Tell], NoReturn]
 class Session:
     """A plugin of pytest: instead of all tests once, it runs those of each mutant up to the first that fails.
 
-    A test runs when it reaches the statement that is changed, or starts processes; those that have killed other
-    mutants come first, then those in this process, then by their seconds.
+    A test runs when it reaches the statement that is changed, those first that have killed other mutants, then the
+    fast ones. What survives the tests of this process is judged by those that start others, which may reach any
+    statement.
     """
 
     path: Path
+    files: Sequence[Path]
+    """All that are mutated in this run; what a test reaches in them is measured once."""
+    measured: Path
     mutants: Sequence[Mutant]
     tell: Callable[[Mutant, Found], None]
 
@@ -49,37 +55,55 @@ class Session:
         self._before = self.path.read_text()
         self._items = {item.nodeid: item for item in session.items}
         self._kills: Counter[str] = Counter()
-        measured = forked(lambda tell: self._measure(tell), 600)
-        if measured.get("outcome") != "passed":
-            raise pytest.UsageError(f"The tests of {self.path} fail without a mutation: {measured}")
-        self._reached = {
-            name: Reach(set(reach["lines"]), reach["others"], reach["seconds"])
-            for name, reach in measured["reached"].items()
-        }
-        for mutant in self.mutants:
-            self.tell(mutant, self._judge(mutant))
+        self._reached = self._measured()
+        survivors = [mutant for mutant in self.mutants if self._survives(mutant, in_this_process=True)]
+        for mutant in survivors:
+            self._survives(mutant, in_this_process=False)
         return True
 
-    def _measure(self, tell: Tell) -> NoReturn:
-        tracer = Tracer(str(self.path))
-        reached: dict[str, Reach] = {}
-        for item, next_item in pairs(list(self._items.values())):
-            began = time.monotonic()
-            with tracer.of(reached.setdefault(item.nodeid, Reach())):
+    def _measured(self) -> dict[str, Reach]:
+        """What each test reaches; the measures of an earlier file are used again."""
+        known = json.loads(self.measured.read_text()) if self.measured.exists() else {}
+        missing = [item for name, item in self._items.items() if name not in known]
+        found = forked(lambda tell: self._measure(missing, tell), MEASURE_LIMIT) if missing else {"reached": {}}
+        if "reached" not in found:
+            raise pytest.UsageError(f"The tests of {self.path} fail without a mutation: {found}")
+        known |= found["reached"]
+        self.measured.write_text(json.dumps(known))
+        return {
+            name: Reach({path: set(lines) for path, lines in reach["lines"].items()}, reach["others"], reach["seconds"])
+            for name, reach in known.items()
+        }
+
+    def _measure(self, items: Sequence[pytest.Item], tell: Tell) -> NoReturn:
+        tracer = Tracer(map(str, self.files))
+        reached: dict[str, Any] = {}
+        for item, next_item in pairs(items):
+            began, reach = time.monotonic(), Reach()
+            with tracer.of(reach):
                 failure = failure_of(item, next_item)
             if failure:
-                tell({"outcome": "failed", "by": item.nodeid, "said": failure})
-            reached[item.nodeid].seconds = time.monotonic() - began
-        tell(
-            {
-                "outcome": "passed",
-                "reached": {name: {**asdict(reach), "lines": list(reach.lines)} for name, reach in reached.items()},
-            }
-        )
+                tell({"by": item.nodeid, "said": failure})
+            reach.seconds = time.monotonic() - began
+            lines = {path: sorted(lines) for path, lines in reach.lines.items()}
+            reached[item.nodeid] = {"lines": lines, "others": reach.others, "seconds": reach.seconds}
+        tell({"reached": reached})
 
-    def _judge(self, mutant: Mutant) -> Found:
-        items = self._items_for(mutant["line"])
-        limit = ALLOWANCE + 2 * sum(self._reached[item.nodeid].seconds for item in items)
+    def _survives(self, mutant: Mutant, in_this_process: bool) -> bool:
+        """Judge it. Returns whether the others are to judge it too, or tells what was found."""
+        items = [item for item in self._items_for(mutant["line"]) if in_this_process is not self._others(item)]
+        found = self._judge(mutant, items)
+        if found["outcome"] == "survived" and in_this_process and any(map(self._others, self._items.values())):
+            self.tell(mutant, {**found, "outcome": UNDECIDED})
+            return True
+        self.tell(mutant, found)
+        return False
+
+    def _others(self, item: pytest.Item) -> bool:
+        return self._reached[item.nodeid].others
+
+    def _judge(self, mutant: Mutant, items: Sequence[pytest.Item]) -> Found:
+        limit = ALLOWANCE + sum(self._reached[item.nodeid].seconds for item in items)
         began = time.monotonic()
         times = self.path.stat()
         self.path.write_text(mutant["text"])
@@ -93,21 +117,25 @@ class Session:
         return {**found, "seconds": round(time.monotonic() - began, 2), "tests": len(items)}
 
     def _items_for(self, line: int) -> list[pytest.Item]:
-        lines = statement_at(self._before, line)
+        """Those that reach the statement, or may; all, when none does."""
+        statement = statement_at(self._before, line)
+        reached = {name: self._reached[name] for name in self._items}
         reaching = [
-            name for name, reach in self._reached.items() if reach.others or not reach.lines.isdisjoint(lines)
-        ] or list(self._reached)
-        order = {
-            name: (-self._kills[name], self._reached[name].others, self._reached[name].seconds) for name in reaching
-        }
-        return [self._items[name] for name in sorted(reaching, key=order.__getitem__)]
+            name
+            for name, reach in reached.items()
+            if reach.others or not reach.lines.get(str(self.path), set()).isdisjoint(statement)
+        ]
+        names = sorted(reaching or reached, key=lambda name: (-self._kills[name], reached[name].seconds))
+        return [self._items[name] for name in names]
 
     def _try(self, text: str, items: Sequence[pytest.Item], tell: Tell) -> NoReturn:
         if not swap(str(self.path), self._before, text):
             tell({"outcome": APART})
+        for item in items:
+            item.add_marker(pytest.mark.timeout(min(TEST_LIMIT, 5 + 5 * self._reached[item.nodeid].seconds)))
         for item, next_item in pairs(items):
             if failure := failure_of(item, next_item):
-                endless = f"Timeout (>{TEST_LIMIT:.1f}s)" in failure
+                endless = "Timeout (>" in failure
                 with suppress(BaseException):
                     item.session._setupstate.teardown_exact(None)
                 tell({"outcome": "timed out" if endless else "killed", "by": item.nodeid, "said": failure[-1000:]})

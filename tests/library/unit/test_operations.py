@@ -199,15 +199,15 @@ def test_a_parked_message_is_not_tried_while_the_circuit_is_open(unpaced: Operat
 
 
 def test_every_call_is_counted_by_how_it_ended(unpaced: Operation) -> None:
-    for error in (None, ValueError(), ConnectionError(), RateLimited("slow down", 0.0)):
+    for error in (None, ValueError(), ValueError(), ConnectionError(), RateLimited("slow down", 0.0)):
         try:
             with unpaced.call():
                 if error:
                     raise error
         except (ValueError, ConnectionError, RateLimited):
             pass
-    assert outcomes(unpaced) == {"answered": 1, "failed": 1, "unavailable": 1, "rate_limited": 1}
-    assert sample(unpaced, "call_duration_seconds_count") == 4
+    assert outcomes(unpaced) == {"answered": 1, "failed": 2, "unavailable": 1, "rate_limited": 1}
+    assert sample(unpaced, "call_duration_seconds_count") == 5
 
 
 def test_a_resource_that_asks_for_a_pause_gets_it_and_one_that_answers_pauses_briefly_again(clock: Clock) -> None:
