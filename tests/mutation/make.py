@@ -90,10 +90,9 @@ def operators() -> Iterator[tuple[str, Any]]:
 
 def is_decision(name: str, node: Any) -> bool:
     """Whether this operator changes a decision here, and another operator does not change it in the same way."""
-    if name in ("ReplaceTrueWithFalse", "ReplaceFalseWithTrue"):
-        return parso.tree.search_ancestor(node, "funcdef") is not None
-    if name == "NumberReplacer":
-        return node.parent.type in COUNTS
+    if name in ("ReplaceTrueWithFalse", "ReplaceFalseWithTrue", "NumberReplacer"):
+        is_in_function = parso.tree.search_ancestor(node, "funcdef") is not None
+        return is_in_function and (name != "NumberReplacer" or node.parent.type in COUNTS)
     if name == "AddNot":
         condition = node.children[2] if node.type == "test" else node.children[1]
         return condition.type not in ("comparison", "not_test")
