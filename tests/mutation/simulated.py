@@ -7,7 +7,7 @@ import pytest
 from tests.simulation.installed import installed
 from tests.simulation.search import KINDS, Kind, search
 
-SCHEDULES = {"relays": 400, "consumers": 150}
+SCHEDULES = {"relays": 400, "stops": 200, "consumers": 150}
 
 
 @pytest.fixture(autouse=True)

@@ -22,6 +22,7 @@ GROUPS = (
     Group("one", ("test.happened.v1", "test.noted.v1", "test.unbound.v1"), 1),
 )
 UNBOUND = "test.unbound.v1"
+STOP_SECONDS = 15.0
 
 
 class Run(ScheduleRun):
@@ -35,6 +36,7 @@ class Run(ScheduleRun):
         installed.use(self.postgres)
         publisher.use(self.broker)
         self.writers = [self.postgres.open() for _ in range(WRITERS)]
+        self._stops: dict[str, Event] = {}
         self._numbers = 0
         self._checked: Version | None = None
         self._arrived: set[int] = set()
@@ -82,8 +84,20 @@ class Run(ScheduleRun):
             return
         groups = {group.name: group.contracts for group in GROUPS}
         stop: Any = Event()
+        self._stops[host] = stop
         relay = Relay(host, "", "amqp://simulated", stop, False, 1e9, 100, groups, None)
         self.world.spawn("relay", relay.run, host)
+
+    def stop(self, host: str) -> None:
+        """SIGTERM. It ends soon, whatever the broker does."""
+        if host in self._stops:
+            self._stops[host].set()
+        end = self.world.now + STOP_SECONDS
+        while self.world.of_host(host):
+            if not self.round():
+                self.world.now = min(task.wake_at for task in self.world.tasks)
+            if self.world.now > end:
+                raise Violated(f"{host} was told to stop {STOP_SECONDS} seconds ago and works on")
 
     def cut_channel(self, host: str, kept: int = 1) -> None:
         for channel in [channel for channel in self.broker.channels if channel.owner == host]:

@@ -36,7 +36,8 @@ class Kind:
 
 RELAYS = Kind("relays", steps.made, run.run, 50)
 CONSUMERS = Kind("consumers", consumer_run.made, consumer_run.run, 60)
-KINDS = {kind.name: kind for kind in (RELAYS, CONSUMERS)}
+STOPS = Kind("stops", steps.made_with_stops, run.run, 50)
+KINDS = {kind.name: kind for kind in (RELAYS, STOPS, CONSUMERS)}
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,11 @@ def made(seed: int, count: int) -> list[Step]:
     return start + [step(choice, name) for name in choice.choices(names, weights, k=count)]
 
 
+def made_with_stops(seed: int, count: int) -> list[Step]:
+    """The same, in which relays are told to stop instead of killed."""
+    return [step._replace(name="stop") if step.name == "kill" else step for step in made(seed, count)]
+
+
 WEIGHTS = {
     "write": 16,
     "touch": 4,
