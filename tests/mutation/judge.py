@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.mutation.fork import OPTIONS, become, import_others, run_tests
 from tests.mutation.session import APART, TEST_LIMIT, UNDECIDED, Found, Mutant, Session
@@ -84,6 +85,9 @@ def judge_together(tree: Path, file: str, mutants: Sequence[Mutant], results: IO
     code = 99
     try:
         become(tree, tree.parent / "output", keep_bytecode=False)
+        # On a busy machine these tell of its load, and would kill every mutant.
+        settings.register_profile("mutation", deadline=None, suppress_health_check=list(HealthCheck))
+        settings.load_profile("mutation")
         files, measured = [tree / each for each in TARGETS], tree.parent / "measured.json"
         session = Session(tree / file, files, measured, mutants, partial(tell, results, said))
         arguments = (*OPTIONS, f"--timeout={TEST_LIMIT}", f"--rootdir={tree}", *TARGETS[file])
