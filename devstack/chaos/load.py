@@ -68,6 +68,8 @@ class Load:
 
     def __init__(self, stage: Stage, history: History, *, rate: float, seed: int, threads: int = 4) -> None:
         self.operations: list[Operation] = []
+        self.failures: list[str] = []
+        """What a thread met that no client expects, with the number of the thread."""
         self._stage = stage
         self._history = history
         self._interval = threads / rate
@@ -110,7 +112,10 @@ class Load:
         due = time.monotonic() + self._interval * shopper.number / len(self._shoppers)
         while not self._stop.wait(max(0.0, due - time.monotonic())):
             due = max(due + self._interval, time.monotonic() - 1)
-            shopper.step(client)
+            try:
+                shopper.step(client)
+            except Exception as error:  # noqa: BLE001 - an answer of no known form; the verdict on the load names it
+                self.failures.append(f"{shopper.number}: {error!r}")
 
     def resolve(self, limit: float = 60) -> list[Operation]:
         """Ask again for each indeterminate operation, for at most `limit` seconds. Returns those that remain so.

@@ -14,6 +14,7 @@ from ordersaga.parked.operator import ActionRefused, Changed, Operator, UnknownM
 
 ACTIONS = ("retry", "skip", "edit", "hold", "release", "pause", "resume")
 """Kinds of operations that the databases record."""
+CONNECT_SECONDS = 5
 REFUSALS = (UnknownMessage, Changed, ActionRefused)
 
 
@@ -41,7 +42,7 @@ class RecordedOperator:
     def _act(self, action: str, database: str, message_id: UUID, reason: str, work: Callable[..., object]) -> Operation:
         with self._recorded(action, database, str(message_id), reason) as operation:
             try:
-                with psycopg.connect(self._urls[database]) as connection:
+                with psycopg.connect(self._urls[database], connect_timeout=CONNECT_SECONDS) as connection:
                     work(connection, message_id, Operator(self._actor, reason))
                 operation.succeed()
             except REFUSALS as error:
@@ -53,7 +54,7 @@ class RecordedOperator:
     def _of_group(self, action: str, database: str, reason: str, work: Callable[..., bool]) -> Operation:
         with self._recorded(action, database, "", reason) as operation:
             try:
-                with psycopg.connect(self._urls[database]) as connection:
+                with psycopg.connect(self._urls[database], connect_timeout=CONNECT_SECONDS) as connection:
                     changed = work(connection, Operator(self._actor, reason))
                 operation.succeed() if changed else operation.refuse("it is so already")
             except psycopg.Error as error:

@@ -7,7 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from traceback import format_exc
 
@@ -104,6 +104,7 @@ class ChaosRun:
             self.operations = load.operations
             load.open()
             self.timeline.begin()
+            stage = replace(stage, history=history)
             torturer = self.torturer = Torturer(stage, self.scheduled, dict(self.plan.kinds), self.timeline)
             with (
                 MemorySampler(stage.scene.records, self.plan.directory),

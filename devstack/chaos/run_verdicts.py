@@ -1,5 +1,6 @@
 """The verdicts of the run itself: faults injected and healed, how soon all was ready again, processes that gave up."""
 
+import signal
 from collections.abc import Mapping, Sequence
 from statistics import median
 
@@ -7,6 +8,8 @@ from devstack.chaos.schedule import Scheduled
 from devstack.chaos.timeline import Moment, seconds_to_ready
 from devstack.chaos.verdict import Offence, Verdict
 
+SENT = (0, signal.SIGKILL, signal.SIGTERM)
+"""How a process ends that was harmed or told to stop: the faults send no other signal, such as that of a crash."""
 RECOVERY_SECONDS = 60.0
 """A stack that needs longer, with nothing harmed, does not recover by itself."""
 
@@ -24,9 +27,13 @@ def injected(scheduled: Sequence[Scheduled], moments: Sequence[Moment], interrup
         for event in ("not injected", "not healed"):
             if wrong := by_number.get((each.number, event)):
                 offences.append(Offence(subject, f"{event}: {wrong.text}"))
+        if begun and not by_number.keys() & {(each.number, "heal"), (each.number, "not healed")}:
+            offences.append(Offence(subject, "never healed"))
         known = any(number == each.number for number, _ in by_number)
         if not known and not interrupted:
             offences.append(Offence(subject, "never began"))
+    if not (counts["injected"] or offences or interrupted):
+        offences.append(Offence("schedule", "no fault was injected: such a run proves nothing"))
     return Verdict("faults", "Was every fault of the schedule injected, and healed?", counts, offences)
 
 
@@ -47,14 +54,20 @@ def recovered(moments: Sequence[Moment]) -> Verdict:
 def exits(codes: Mapping[str, Sequence[int]]) -> Verdict:
     """`codes` has the exit codes of all processes that were started again, by name."""
     offences = [
-        Offence(f"process {name}", f"ended with exit code {code}: see its log")
+        Offence(f"process {name}", f"ended with {f'exit code {code}' if code > 0 else signal_of(code)}: see its log")
         for name, found in codes.items()
         for code in found
-        if code > 0
+        if code > 0 or -code not in SENT
     ]
     counts = {
-        "by a signal": sum(code < 0 for found in codes.values() for code in found),
+        "by a signal": sum(code < 0 and -code in SENT for found in codes.values() for code in found),
         "when told to stop": sum(code == 0 for found in codes.values() for code in found),
         "with an error": len(offences),
     }
     return Verdict("exits", "Has no process ended itself with an error?", counts, offences)
+
+
+def signal_of(code: int) -> str:
+    """Its name, of a negative exit code."""
+    known = {int(each): each.name for each in signal.Signals}
+    return known.get(-code, f"signal {-code}")

@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from devstack.breaking.scene import Scene
+from devstack.chaos.history import History
 from devstack.chaos.network.network import Network, network
 from devstack.chaos.network.routes import routes
 from devstack.chaos.wiring import Wiring
@@ -38,6 +39,8 @@ class Stage:
     """Of the running stack only where it was given to it, as `staged` does."""
     network: Network | None = None
     """The proxy between its processes and its servers, where `staged` has made one."""
+    history: History | None = None
+    """Of the run, where there is one: what a fault does as an operator belongs there."""
 
 
 @contextmanager

@@ -82,13 +82,19 @@ class Watch:
 
     def _ask(self) -> None:
         while not self._stop.wait(READY_SECONDS):
-            statuses = all_statuses(self._stage.scene.state, self._stage.scene.records)
-            now = [line.name for line in statuses if not line.ready]
+            now = self._unready()
             if now and now != self.not_ready:
                 self._timeline.note("unready", f"Not ready: {', '.join(now)}.")
             elif self.not_ready and not now:
                 self._timeline.note("ready", "Everything is ready again.")
             self.not_ready = now
+
+    def _unready(self) -> list[str]:
+        try:
+            statuses = all_statuses(self._stage.scene.state, self._stage.scene.records)
+        except Exception as error:  # noqa: BLE001 - a watch that has ended would take every recovery for one of 0 s
+            return [f"unknown ({error!r})"]
+        return [line.name for line in statuses if not line.ready] if statuses else ["no process is known"]
 
 
 def figure(url: str, ask: Callable[[psycopg.Connection[tuple[object, ...]]], int]) -> int | None:

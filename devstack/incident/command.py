@@ -1,6 +1,7 @@
 """`./ordersaga incident`: the history of one order as a pytest."""
 
 import json
+import shlex
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
@@ -149,7 +150,7 @@ def summary(found: Incident, out: Path | None) -> list[str]:
 
 def how_to_run(out: Path) -> str:
     """Beside the tests pytest finds settings and fixtures; elsewhere they are named. `up` alone installs no pytest."""
-    first = "" if find_spec("pytest") else "make dev && "
+    first, file = "" if find_spec("pytest") else "make dev && ", shlex.quote(str(out))
     if out.resolve().is_relative_to(TESTS):
-        return f"{first}.venv/bin/python -m pytest {out}"
-    return f"{first}PYTHONPATH=src .venv/bin/python -m pytest -c pyproject.toml -p tests.conftest {out}"
+        return f"{first}.venv/bin/python -m pytest {file}"
+    return f"{first}PYTHONPATH=src .venv/bin/python -m pytest -c pyproject.toml -p tests.conftest {file}"

@@ -12,6 +12,7 @@ from rich.console import Console
 from devstack.chaos.builds.build import Build
 from devstack.chaos.builds.harm import Damage, Harm
 from devstack.chaos.checker.check import check
+from devstack.chaos.checker.placed import placed
 from devstack.chaos.checker.settle import settle
 from devstack.chaos.history import History, read
 from devstack.chaos.load import Load
@@ -86,7 +87,7 @@ def perform(
         if load.indeterminate():
             load.resolve(limit)
             settle(stage, limit, damage.expected)
-        verdicts = check(stage, read(history.path), damage.expected)
+        verdicts = [*check(stage, read(history.path), damage.expected), placed(load.operations, load.failures)]
         return Proof(name, harm.does, damage.said, round(time.monotonic() - began, 1), verdicts)
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 from eventsourcing.persistence import StoredEvent
 
 from devstack.chaos.checker.evidence import Evidence
+from devstack.chaos.checker.terminal import pieces
 from devstack.chaos.history import Operation
 from devstack.chaos.verdict import COUNTED, DUPLICATED, INDETERMINATE, LOST, OK, RECOVERED, UNEXPECTED, Offence, Verdict
 from inventory_service.stock import StockItem
@@ -20,6 +21,8 @@ from payment_service.payment import Payment
 
 Thing = TypeVar("Thing")
 Key = TypeVar("Key", bound=Hashable)
+Contents = tuple[tuple[object, ...], tuple[object, ...]]
+"""What was asked for and what is recorded."""
 QUESTION = "Has every acknowledged command its events, no refused one any, and no idempotency key two effects?"
 RECORDS = {
     "place_order": ("order_service", Order.Placed.TOPIC),
@@ -77,7 +80,7 @@ def judge(
 ) -> Verdict:
     """`keys` are those under which an answer is stored, `cancelled` the ids of cancelled orders, `retired` says of each
     product of the price list whether it is no longer sold."""
-    counts, offences = dict.fromkeys(COUNTED, 0), []
+    counts, offences, events = dict.fromkeys(COUNTED, 0), [], list(events)
     found = group_by(events, lambda event: (event.topic, event.correlation_id))
     of_record = [operation for operation in operations if operation.kind in RECORDS]
     for (kind, subject), same in group_by(of_record, lambda each: (each.kind, each.subject)).items():
@@ -89,6 +92,9 @@ def judge(
     for event in (event for group in found.values() for event in group):
         counts[UNEXPECTED] += 1
         offences.append(Offence(f"{event.topic} of {event.aggregate_id}", "no command has asked for it"))
+    for offence in other_prices(operations, events):
+        counts[UNEXPECTED] += 1
+        offences.append(offence)
     for word, offence in of_price_list(operations, retired):
         counts[word] += 1
         offences += [offence] if word == LOST else []
@@ -108,6 +114,23 @@ def of_price_list(operations: Sequence[Operation], retired: Mapping[str, bool]) 
         wanted, is_so = done[-1].request["facts"]["retired"], retired.get(sku)
         detail = f"{done[-1].kind} was acknowledged last; on the price list: {STATES[is_so]}"
         yield OK if is_so == wanted else LOST, Offence(f"product {sku}", detail)
+
+
+def other_prices(operations: Sequence[Operation], events: Iterable[DirectEvent]) -> Iterator[Offence]:
+    """Orders with a price that nobody has asked for, or a total that is not that of their lines."""
+    of_prices = (each for each in operations if each.kind == "price" and each.outcome != "fail")
+    listed = {
+        sku: {(each.request["body"]["unit_price"], each.request["body"]["currency"]) for each in same}
+        for sku, same in group_by(of_prices, product_of).items()
+    }
+    for event in (event for event in events if event.topic == Order.Placed.TOPIC):
+        placed, subject = event.content, f"order {event.aggregate_id}"
+        for line in placed.lines:
+            price = line["unit_price"], placed.currency
+            if price not in listed.get(line["sku"], {price}):
+                yield Offence(subject, f"has {line['sku']} at {price}, which nobody has listed")
+        if placed.total != (total := sum(line["quantity"] * line["unit_price"] for line in placed.lines)):
+            yield Offence(subject, f"has a total of {placed.total}, and lines of {total}")
 
 
 def product_of(operation: Operation) -> str:
@@ -144,30 +167,33 @@ def one(
 def contradiction(asked: Operation, event: DirectEvent) -> str:
     """What the event says otherwise than the command; empty when it says the same."""
     wanted, got = CONTENTS[asked.kind](asked, event)
+    wanted, got = (asked.request["caller"], *wanted), (event.actor, *got)
     return "" if wanted == got else f"{wanted} was asked for, {got} is recorded"
 
 
-def order(asked: Operation, event: DirectEvent) -> tuple[object, object]:
-    wanted = {line["sku"]: line["quantity"] for line in asked.request["body"]["lines"]}
-    got = {line["sku"]: line["quantity"] for line in event.content.lines}
-    placed = str(event.aggregate_id)
-    return (asked.answer.get("order_id", placed), wanted), (placed, got)
+def order(asked: Operation, event: DirectEvent) -> Contents:
+    body, placed, content = asked.request["body"], str(event.aggregate_id), event.content
+    wanted = asked.answer.get("order_id", placed), asked.request["caller"], body["card"], pieces(body["lines"])
+    return wanted, (placed, content.customer, content.card, pieces(content.lines))
 
 
-CONTENTS: Mapping[str, Callable[[Operation, DirectEvent], tuple[object, object]]] = {
+CONTENTS: Mapping[str, Callable[[Operation, DirectEvent], Contents]] = {
     "place_order": order,
     "cancel": lambda asked, event: (
         (asked.request["facts"]["order_id"], asked.request["body"]["reason"]),
         (str(event.aggregate_id), event.content.reason),
     ),
-    "receive_stock": lambda asked, event: (asked.request["facts"]["quantity"], event.content.quantity),
+    "receive_stock": lambda asked, event: (
+        (asked.request["facts"]["sku"], asked.request["facts"]["quantity"]),
+        (event.content.sku, event.content.quantity),
+    ),
     "correct_stock": lambda asked, event: (
-        (asked.request["facts"]["quantity"], asked.request["body"]["reason"]),
-        (event.content.quantity, event.content.reason),
+        (asked.request["facts"]["sku"], asked.request["facts"]["quantity"], asked.request["body"]["reason"]),
+        (event.content.sku, event.content.quantity, event.content.reason),
     ),
     "refund_part": lambda asked, event: (
-        (asked.request["facts"]["amount"], asked.request["body"]["reason"]),
-        (event.content.amount, event.content.reason),
+        (asked.request["facts"]["order_id"], asked.request["facts"]["amount"], asked.request["body"]["reason"]),
+        (str(event.aggregate_id), event.content.amount, event.content.reason),
     ),
 }
 """Kind of command -> the same thing as the command and as the event has it."""

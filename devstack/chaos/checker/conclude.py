@@ -3,6 +3,7 @@
 from collections.abc import Callable, Collection
 
 from devstack.chaos.checker.check import check
+from devstack.chaos.checker.placed import placed
 from devstack.chaos.checker.recovery import recover
 from devstack.chaos.checker.settle import settle
 from devstack.chaos.history import History, read
@@ -32,4 +33,4 @@ def conclude(
         load.resolve(limit)
         settle(stage, limit, expected_parked, say)
     say("Checking.")
-    return check(stage, read(history.path), expected_parked)
+    return [*check(stage, read(history.path), expected_parked), placed(load.operations, load.failures)]

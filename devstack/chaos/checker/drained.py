@@ -28,6 +28,8 @@ def judge(outboxes: Mapping[str, Sequence[Any]], queues: Mapping[str, tuple[int,
         offences += [Offence(f"queue {queue.queue}", f"is detached since {queue.since}") for queue in detached]
     if isinstance(queues, str):
         return Verdict("drained", QUESTION, {}, [*offences, Offence("broker", queues)])
+    if not queues:
+        offences.append(Offence("broker", "it has no queue"))
     for name, (ready, unacknowledged) in queues.items():
         if ready or unacknowledged:
             offences.append(Offence(f"queue {name}", f"{ready} ready, {unacknowledged} unacknowledged"))

@@ -22,7 +22,11 @@ MIB = 1024 * 1024
 
 
 def memory(evidence: Evidence) -> Verdict:
-    return judge(read(evidence.directory / FILE) if evidence.directory else ())
+    path = evidence.directory / FILE if evidence.directory else None
+    samples = read(path) if path else []
+    if path and path.exists() and not samples:
+        return Verdict("memory", QUESTION, {}, [Offence("samples", f"{path.name} is empty: the sampler has failed")])
+    return judge(samples)
 
 
 def read(path: Path) -> list[MemorySample]:

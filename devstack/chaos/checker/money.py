@@ -67,6 +67,10 @@ def wrong_record(payment: Payment, charges: Mapping[str, Mapping[str, Any]]) -> 
 def of_ledger(books: Books, orders: dict[str, Order]) -> Iterator[tuple[str, Offence]]:
     """Charges that no order explains, and payments without an order."""
     for id_, charges in books.charges.items():
+        for charge in charges:
+            if charge["amount_refunded"] > charge["amount"]:
+                detail = f"{charge['amount_refunded']} is refunded of {charge['amount']}"
+                yield UNEXPECTED, Offence(f"charge {charge['id']}", detail)
         if id_ not in orders:
             for charge in charges:
                 yield UNEXPECTED, Offence(f"charge {charge['id']}", f"{charge['amount']} for order {id_}, unknown")

@@ -35,7 +35,16 @@ def judge(books: Books, events: Sequence[Any]) -> Verdict:
         "reserved": sum(item.reserved for item in books.stock),
     }
     offences = [Offence(f"stock {found.subject}", found.detail) for found in of_stock(books)]
-    return Verdict("stock", QUESTION, figures, [*offences, *below_zero(events), *held_twice(events)])
+    offences += (*for_nobody(books), *below_zero(events), *held_twice(events))
+    return Verdict("stock", QUESTION, figures, offences)
+
+
+def for_nobody(books: Books) -> Iterator[Offence]:
+    """Reservations that hold or have shipped stock, and have no order."""
+    orders = {order.id for order in books.orders}
+    for id_, reservation in books.reservations.items():
+        if id_ not in orders and reservation.state in ("reserved", "shipped"):
+            yield Offence(f"reservation {id_}", f"is {reservation.state}, and there is no such order")
 
 
 def below_zero(events: Iterable[Any]) -> Iterator[Offence]:

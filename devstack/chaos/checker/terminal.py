@@ -8,7 +8,8 @@ from devstack.chaos.checker.evidence import Evidence
 from devstack.chaos.verdict import Offence, Verdict
 from devstack.demo.books import Books
 from devstack.demo.verdict import not_ended, unfinished_part, wrong_stock
-from order_service.order import Order
+from inventory_service.stock import ReservedLine
+from order_service.order import Order, PricedLine
 from payment_service.commands import REFUND_CHECK, REFUND_RECHECK
 
 QUESTION = "Is every saga confirmed or cancelled, without a reservation, payment, part or deadline left open?"
@@ -39,9 +40,26 @@ def judge(books: Books, deadlines: Iterable[Any], expected: frozenset[str] = fro
 
 def residue(books: Books, order: Order) -> Iterator[str]:
     """What of the order has not ended."""
-    for rule in (not_ended, unfinished_part, wrong_stock):
+    for rule in (not_ended, unfinished_part, wrong_stock, other_pieces):
         if said := rule(books, order):
             yield said
     payment = books.payments.get(order.id)
     if payment and payment.state in OPEN_PAYMENTS:
         yield f"its payment is {payment.state}"
+
+
+def other_pieces(books: Books, order: Order) -> str | None:
+    """What was shipped otherwise than it was sold."""
+    reservation = books.reservations.get(order.id)
+    if not reservation or reservation.state != "shipped":
+        return None
+    sold, sent = pieces(order.lines), pieces(reservation.lines)
+    return None if sold == sent else f"{dict(sold)} was sold, and {dict(sent)} shipped"
+
+
+def pieces(lines: Iterable[PricedLine | ReservedLine]) -> Counter[str]:
+    """By SKU."""
+    counted: Counter[str] = Counter()
+    for line in lines:
+        counted[line["sku"]] += line["quantity"]
+    return counted

@@ -14,6 +14,7 @@ from pika import BasicProperties
 from devstack.breaking.channel import broker_channel
 from devstack.chaos.fault import Fault
 from devstack.chaos.faults.messages import ANNOUNCED, AWAY, EVERY_SECONDS
+from devstack.chaos.operators import RecordedOperator
 from devstack.chaos.stage import Stage
 from devstack.processes import GROUPS, SERVICES
 from ordersaga.envelope.limits import MAX_BODY
@@ -98,8 +99,13 @@ class PoisonMessages(Fault):
             threading.Event().wait(EVERY_SECONDS)
 
     def _skip(self, group: str) -> None:
-        url = self.stage.stack.environments.owner_urls()[group]
         for id_ in self.parked(group):
+            if self.stage.history:
+                operator = RecordedOperator(self.stage.scene.application, self.stage.history, OPERATOR.actor)
+                if operator.skip(group, id_, OPERATOR.reason).outcome == "ok":
+                    self.skipped[group].add(id_)
+                continue
+            url = self.stage.stack.environments.owner_urls()[group]
             with (
                 psycopg.connect(url, autocommit=True, connect_timeout=5) as session,
                 suppress(UnknownMessage, Changed),

@@ -1,21 +1,29 @@
 """The checker over commands: what was acknowledged is there once, what was refused is not there."""
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
+
+import pytest
 
 from devstack.chaos.checker.commands import DirectEvent, judge
 from devstack.chaos.history import Operation
 from devstack.chaos.verdict import Verdict
 from inventory_service.stock import StockItem, stock_item_id
+from order_service.order import Order
+from payment_service.payment import Payment
 
 RECEIPT = StockItem.Received.TOPIC
 TEA = stock_item_id("tea")
+ORDER = UUID(int=7)
 
 
 class Received:
     """The content of a receipt."""
 
-    def __init__(self, quantity: int) -> None:
+    def __init__(self, quantity: int, sku: str = "tea") -> None:
+        self.sku = sku
         self.quantity = quantity
 
 
@@ -26,6 +34,27 @@ def receipt(key: str, outcome: Any = "ok", quantity: int = 5, resolved: float | 
 
 def recorded(key: str, quantity: int = 5, item: UUID = TEA) -> DirectEvent:
     return DirectEvent(item, RECEIPT, receipt(key).correlation_id, "ann", Received(quantity))
+
+
+def refund(order_id: UUID) -> Operation:
+    facts = {"order_id": str(order_id), "amount": 100}
+    return Operation(
+        1, "t", "refund_part", "k", {"caller": "ann", "facts": facts, "body": {"reason": "broken"}}, 0, outcome="ok"
+    )
+
+
+def order() -> list[Operation]:
+    """The price list with tea, and an order of one tea."""
+    wanted = {"lines": [{"sku": "tea", "quantity": 1}], "card": "visa"}
+    asked = Operation(2, "t", "place_order", "k", {"caller": "ann", "body": wanted}, 0, outcome="ok")
+    return [priced(1, "price"), asked]
+
+
+def placed(**otherwise: Any) -> DirectEvent:
+    content = {"customer": "ann", "card": "visa", "total": 890, "currency": "EUR"}
+    lines = [{"sku": "tea", "quantity": 1, "unit_price": 890}]
+    event = SimpleNamespace(**{**content, "lines": lines, **otherwise})
+    return DirectEvent(ORDER, Order.Placed.TOPIC, order()[1].correlation_id, "ann", event)
 
 
 def verdict(operations: list[Operation], events: list[DirectEvent], keys: tuple[str, ...] = ("k",)) -> Verdict:
@@ -95,7 +124,8 @@ def test_a_command_without_an_answer_is_recovered_when_it_is_there_and_else_inde
 
 
 def priced(number: int, kind: str, attempts: int = 1) -> Operation:
-    request = {"caller": "ann", "facts": {"sku": "tea", "retired": kind == "retire"}}
+    body = {"unit_price": 890, "currency": "EUR"}
+    request = {"caller": "op", "facts": {"sku": "tea", "retired": kind == "retire"}, "body": body}
     return Operation(number, "t", kind, f"p{number}", request, 0, attempts=attempts, outcome="ok")
 
 
@@ -107,3 +137,35 @@ def test_an_acknowledged_retirement_that_is_not_on_the_price_list_is_lost() -> N
 
 def test_a_product_with_an_attempt_that_may_take_effect_later_is_not_judged() -> None:
     assert judge([priced(1, "price", attempts=2), priced(2, "retire")], [], (), (), {"tea": False}).is_good
+
+
+def test_a_receipt_that_is_recorded_of_another_product_is_unexpected() -> None:
+    event = replace(recorded("k"), content=Received(5, "coffee"))
+    assert verdict([receipt("k")], [event]).counts["unexpected"] == 1
+
+
+def test_a_command_that_is_recorded_under_another_caller_is_unexpected() -> None:
+    assert verdict([receipt("k")], [replace(recorded("k"), actor="ben")]).counts["unexpected"] == 1
+
+
+def test_a_part_that_is_refunded_of_another_order_is_unexpected() -> None:
+    content = SimpleNamespace(amount=100, reason="broken")
+    event = DirectEvent(ORDER, Payment.PartRequested.TOPIC, refund(ORDER).correlation_id, "ann", content)
+    assert verdict([refund(ORDER)], [event]).is_good
+    assert verdict([refund(uuid4())], [event]).counts["unexpected"] == 1
+
+
+@pytest.mark.parametrize(
+    "otherwise",
+    [
+        {"customer": "ben"},
+        {"card": "another"},
+        {"total": 889},
+        {"currency": "USD"},
+        {"lines": [{"sku": "tea", "quantity": 1, "unit_price": 1}], "total": 1},
+    ],
+    ids=lambda each: next(iter(each)),
+)
+def test_an_order_that_is_recorded_with_another_content_is_unexpected(otherwise: dict[str, Any]) -> None:
+    assert judge(order(), [placed()], ("k",), (), {"tea": False}).is_good
+    assert judge(order(), [placed(**otherwise)], ("k",), (), {"tea": False}).counts["unexpected"] == 1

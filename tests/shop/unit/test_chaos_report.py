@@ -146,8 +146,22 @@ def test_a_fault_that_this_machine_cannot_have_is_skipped_and_said_so(tmp_path: 
         ("skipped", "This machine has no such thing.")
     ]
     verdict = injected(scheduled, timeline.moments)
-    assert verdict.is_good
     assert verdict.counts["skipped"] == 1
+    assert [each.subject for each in verdict.offences] == ["schedule"]
+    others = [Scheduled(2, "odd", 0.0, 0.0, "2")]
+    harmed = [Moment(1, "inject", "", "odd", 2), Moment(2, "heal", "", "odd", 2)]
+    assert injected([*scheduled, *others], [*timeline.moments, *harmed]).is_good
+
+
+def test_a_fault_that_was_never_healed_is_an_offence() -> None:
+    scheduled = [Scheduled(1, "odd", 0.0, 0.0, "1")]
+    found = injected(scheduled, [Moment(1, "inject", "", "odd", 1)])
+    assert found.offences == [Offence("odd (number 1)", "never healed")]
+
+
+def test_a_run_that_injects_nothing_is_not_good_unless_somebody_interrupted() -> None:
+    assert [each.subject for each in injected([], []).offences] == ["schedule"]
+    assert injected([], [], interrupted=True).is_good
 
 
 def test_a_fault_that_never_began_is_an_offence_unless_somebody_interrupted() -> None:
@@ -209,7 +223,12 @@ def test_a_recovery_that_takes_longer_than_a_minute_is_an_offence() -> None:
 def test_a_process_that_ends_itself_with_an_error_is_an_offence_and_one_that_is_killed_is_not() -> None:
     found = exits({"orders-relay": [-9, 0, 1], "webhooks": []})
     assert [each.subject for each in found.offences] == ["process orders-relay"]
-    assert exits({"orders-relay": [-9, 0]}).is_good
+    assert exits({"orders-relay": [-9, -15, 0]}).is_good
+
+
+def test_a_process_that_ends_by_a_signal_that_no_fault_sends_has_crashed() -> None:
+    found = exits({"orders-relay": [-11]})
+    assert [(each.subject, "SIGSEGV" in each.detail) for each in found.offences] == [("process orders-relay", True)]
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -17,6 +18,7 @@ from devstack.chaos.checker import (
     operators,
     order_per_key,
     parked,
+    placed,
     read_side,
     recovery,
     stock,
@@ -40,6 +42,7 @@ from ordersaga.audit.store_check import VerifyTotals
 from ordersaga.cli.app import Application
 from ordersaga.readside.rebuild.findings import RebuildFinding
 from ordersaga.reconcile.findings import ReconcileFinding
+from payment_service.part import new_part
 from payment_service.payment import Payment
 
 TOTAL = 890
@@ -130,6 +133,13 @@ def test_money_names_a_payment_of_an_order_that_nobody_placed(sale: Sale) -> Non
     assert offending(money.judge(sale.books)) == [f"payment {stray.id}"]
 
 
+def test_money_names_a_charge_of_which_more_was_refunded_than_captured(sale: Sale) -> None:
+    """The shop's own record agrees with the ledger."""
+    sale.payment.parts.append({**new_part(1, TOTAL + 1, "broken"), "state": "refunded"})
+    sale.books.charges[str(sale.id)][0]["amount_refunded"] = TOTAL + 1  # type: ignore[index]
+    assert offending(money.judge(sale.books)) == ["charge ch_1"]
+
+
 def test_money_does_not_judge_an_order_that_waits_for_a_person_on_purpose(sale: Sale) -> None:
     sale.cancel()
     assert money.judge(sale.books, frozenset({str(sale.id)})).is_good
@@ -147,6 +157,19 @@ def test_stock_names_the_moment_at_which_more_was_reserved_than_there_was(sale: 
     assert found.offences == [Offence("stock tea", "at version 5: 20 reserved of 9 on hand")]
 
 
+@pytest.mark.parametrize("state", ["reserved", "shipped"])
+def test_stock_names_a_reservation_of_an_order_that_nobody_placed(sale: Sale, state: str) -> None:
+    """The stock item agrees with the reservation, so that every unit is accounted for."""
+    stray = Reservation(uuid4())
+    stray.reserve([ReservedLine(sku="tea", quantity=2)], TOTAL, "EUR", "visa")
+    sale.item.reserve(stray.id, 2)
+    if state == "shipped":
+        stray.ship()
+        sale.item.ship(stray.id, 2)
+    sale.books.reservations[stray.id] = stray
+    assert offending(stock.judge(sale.books, sale.stock_events)) == [f"reservation {stray.id}"]
+
+
 def test_stock_names_an_order_that_was_shipped_twice(sale: Sale) -> None:
     sale.item._ship(sale.id, 1)
     assert f"order {sale.id}" in offending(stock.judge(sale.books, sale.stock_events))
@@ -155,6 +178,12 @@ def test_stock_names_an_order_that_was_shipped_twice(sale: Sale) -> None:
 def test_terminal_names_an_order_that_has_not_ended(sale: Sale) -> None:
     sale.books.orders = [Order.place(sale.id, "ann", sale.order.lines, "EUR", "visa")]
     assert set(offending(terminal.judge(sale.books, ()))) == {f"order {sale.id}"}
+
+
+def test_terminal_names_an_order_of_which_another_quantity_was_shipped(sale: Sale) -> None:
+    sale.reservation.lines = [ReservedLine(sku="tea", quantity=2)]
+    found = terminal.judge(sale.books, ())
+    assert found.offences == [Offence(f"order {sale.id}", "{'tea': 1} was sold, and {'tea': 2} shipped")]
 
 
 def test_terminal_names_a_reservation_a_payment_and_a_deadline_that_are_left(sale: Sale) -> None:
@@ -226,6 +255,10 @@ def test_drained_is_not_good_when_the_broker_gives_no_answer() -> None:
     assert offending(drained.judge({}, "The broker does not answer.")) == ["broker"]
 
 
+def test_drained_is_not_good_when_the_broker_has_no_queue_at_all() -> None:
+    assert offending(drained.judge({}, {})) == ["broker"]
+
+
 def test_parked_names_what_was_not_injected_and_what_was_and_is_not_there() -> None:
     found = parked.judge({"orders": [Refused("m1", "m1", "k", "dead", "")]}, {"m2"})
     assert offending(found) == ["message m1", "message m2"]
@@ -293,10 +326,29 @@ def test_memory_does_not_judge_a_life_that_is_too_short_to_tell() -> None:
     assert memory.judge(life([40 + 20 * n for n in range(10)])).is_good
 
 
+def test_memory_is_not_good_when_the_sampler_has_written_nothing(tmp_path: Path) -> None:
+    evidence = Evidence(Application(tuple), (), {}, directory=tmp_path)
+    assert memory.memory(evidence).is_good
+    (tmp_path / "memory.jsonl").touch()
+    assert offending(memory.memory(evidence)) == ["samples"]
+
+
 def test_recovery_names_the_order_that_was_not_confirmed_in_time() -> None:
     found = recovery.judge(Recovery(60, ready=3, order_id="o", lacks="order o is placed"))
     assert (offending(found), found.counts) == (["order o"], {"seconds until ready": 3})
     assert recovery.judge(Recovery(60, ready=3, confirmed=4, order_id="o")).is_good
+
+
+def test_a_load_without_an_acknowledged_order_proves_nothing() -> None:
+    refused = Operation(1, "t", "place_order", "k", {}, 0, outcome="fail")
+    assert offending(placed.placed([], [])) == offending(placed.placed([refused], [])) == ["load"]
+
+
+def test_a_client_of_the_load_that_failed_is_named_and_the_others_go_on() -> None:
+    done = Operation(1, "t", "place_order", "k", {}, 0, outcome="ok")
+    assert placed.placed([done], []).is_good
+    found = placed.placed([done], ["2: KeyError('order_id')"] * 2)
+    assert found.offences == [Offence("client", "2: KeyError('order_id') (2 times)")]
 
 
 def test_text_and_json_have_every_offence_by_its_id() -> None:

@@ -1,9 +1,11 @@
 """What is known of an order becomes an incident: complete, in the order of causes, and without personal data."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
@@ -12,7 +14,7 @@ import pytest
 
 from devstack.incident import cards, command, rules
 from devstack.incident.collect import LostOrder, NoSuchOrder, collect
-from devstack.incident.command import as_object
+from devstack.incident.command import as_object, how_to_run
 from devstack.incident.foreign import NOT_JSON, ORDER, anonymous
 from devstack.incident.incident import Command, Incident, Received
 from devstack.incident.records import EventRow, MessageRow, ParkedRow, ReceivedRow, Records
@@ -217,6 +219,22 @@ def test_a_card_becomes_the_test_card_that_answers_as_it_did(card: str, answers:
 
 def test_a_body_that_is_no_json_becomes_another_that_is_none() -> None:
     assert anonymous(b"grace, Harbour 1", ID, {}) == NOT_JSON
+
+
+def test_a_body_that_is_nested_too_deep_to_be_read_becomes_one_that_is_no_json() -> None:
+    assert anonymous(b"[" * 100_000, ID, {}) == NOT_JSON
+
+
+def test_of_a_foreign_body_only_the_numbers_of_known_fields_stay() -> None:
+    """Others may be that of a card or of a telephone."""
+    said = {"amount": 700, "lines": [{"quantity": 2}], "contact": 491701234567, "phone": 491701234567, "paid": True}
+    kept = {"amount": 700, "lines": [{"quantity": 2}], "contact": 0, "field_4": 0, "field_5": True}
+    assert json.loads(anonymous(json.dumps(said).encode(), ID, {})) == kept
+    assert anonymous(b"4111111111111111", ID, {}) == "0"
+
+
+def test_the_command_that_runs_the_test_can_be_pasted_whatever_the_name_of_the_file() -> None:
+    assert how_to_run(Path("a file.py")).endswith(" -p tests.conftest 'a file.py'")
 
 
 @pytest.mark.parametrize(("moves", "is_wrong"), [(["reserved", "released"], False), (["reserved"], True)])
