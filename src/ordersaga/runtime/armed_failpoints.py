@@ -103,18 +103,24 @@ class ArmedFailpoints:
         try:
             self._look()
         except (ValueError, OSError) as error:
+            self._armed = {}
             log.error("%s names %s, which arms nothing: %s", VARIABLE, self._file, error)
 
     def _look(self) -> None:
         """Read the file if it has changed. Raises ValueError, OSError."""
-        found = self._file.stat() if self._file.exists() else None
-        version = (found.st_mtime_ns, found.st_ino, found.st_size) if found else ()
+        found = None
+        with suppress(FileNotFoundError):
+            found = self._file.stat()
+        version = version_of(found) if found else ()
         if version == self._version:
             return
         self._version, self._armed, self._passages = version, {}, {}
         if found:
-            require_private(found)
-            self._armed = parsed(self._file.read_text())
+            # Another file may lie there by now; a FIFO is not waited for.
+            with os.fdopen(os.open(self._file, os.O_RDONLY | os.O_NONBLOCK)) as stream:
+                found = os.fstat(stream.fileno())
+                require_private(found)
+                self._version, self._armed = version_of(found), parsed(stream.read())
 
     def _claim(self, name: str) -> bool:
         """Whether no process has acted at this failpoint: it acts once, also when its process is started again."""
@@ -126,8 +132,15 @@ class ArmedFailpoints:
         return False
 
 
+def version_of(found: os.stat_result) -> tuple[int, ...]:
+    """Another one for each content of the file."""
+    return found.st_mtime_ns, found.st_ino, found.st_size
+
+
 def require_private(found: os.stat_result) -> None:
-    """Raises ValueError when anybody but the user of this process may write the file."""
+    """Raises ValueError when it is no file, or when anybody but the user of this process may write it."""
+    if not stat.S_ISREG(found.st_mode):
+        raise ValueError("it must be a file")
     if found.st_uid != os.geteuid() or found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         raise ValueError("it must belong to the user of this process, and nobody else may write it")
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ordersaga.runtime import failpoints, health
+from ordersaga.runtime import armed_failpoints, failpoints, health
 from ordersaga.runtime.armed_failpoints import Armed, mark_of, parsed
 from ordersaga.runtime.failpoints import POINTS, VARIABLE, FailpointReached, reach
 from ordersaga.runtime.settings import MissingSetting
@@ -142,6 +142,43 @@ def test_a_running_process_arms_nothing_of_a_file_that_is_wrong(file: Path) -> N
     arm(file, f"{POINT}=exception")
     begin(file)
     arm(file, f"{POINT}=exception", "nonsense")
+    reach(POINT)
+
+
+def test_what_was_armed_is_armed_no_more_when_the_file_cannot_be_looked_at(file: Path) -> None:
+    folder = file.parent / "folder"
+    folder.mkdir()
+    arm(folder / "armed", f"{POINT}=exception")
+    begin(folder / "armed")
+    (folder / "armed").unlink()
+    folder.rmdir()
+    folder.touch()
+    reach(POINT)
+
+
+@pytest.mark.timeout(10)
+def test_a_process_does_not_start_with_a_fifo_in_place_of_the_file(file: Path) -> None:
+    """To read it would wait for whoever writes."""
+    os.mkfifo(file, 0o600)
+    with pytest.raises(MissingSetting, match="must be a file"):
+        begin(file)
+
+
+def test_a_file_that_takes_the_place_of_another_while_it_is_looked_at_is_not_trusted_unseen(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = armed_failpoints.require_private
+
+    def exchanged(found: os.stat_result) -> None:
+        real(found)
+        arm(file, f"{POINT}=exception")
+        file.chmod(0o666)
+
+    begin(file)
+    arm(file, "# nothing")
+    monkeypatch.setattr(armed_failpoints, "require_private", exchanged)
+    reach(POINT)
+    monkeypatch.setattr(armed_failpoints, "require_private", real)
     reach(POINT)
 
 
