@@ -20,12 +20,22 @@ def own_directory(chosen: Path | None) -> Iterator[Path]:
             Path(made).chmod(0o711)
             yield Path(made)
         return
-    require_empty(chosen)
-    chosen.mkdir(parents=True, exist_ok=True)
+    make_empty(chosen)
     yield chosen.absolute()
 
 
-def require_empty(directory: Path) -> None:
-    """Raises CannotRunHere when there is something in it; it need not exist."""
-    if directory.exists() and any(directory.iterdir()):
+def make_empty(directory: Path) -> None:
+    """Make it, unless it is there and empty. Raises CannotRunHere when there is something in it, or it cannot be."""
+    make(directory)
+    if any(directory.iterdir()):
         raise CannotRunHere(f"{directory} is not empty. A run wants a directory of its own: name a new one.")
+
+
+def make(directory: Path) -> None:
+    """Make it, unless it is there. Raises CannotRunHere when it cannot be made or written."""
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=directory):
+            pass
+    except OSError as error:
+        raise CannotRunHere(f"{directory} cannot be used: {error.strerror}. Name another directory.") from None

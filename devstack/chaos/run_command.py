@@ -4,14 +4,16 @@ import json
 import os
 import sys
 from datetime import datetime
+from math import isnan
 from pathlib import Path
 from random import SystemRandom
+from typing import Any
 
 import click
 from rich.console import Console
 
 from devstack.chaos.faults.catalogue import FAULTS
-from devstack.chaos.own_directory import require_empty
+from devstack.chaos.own_directory import make_empty
 from devstack.chaos.progress import ChaosProgress
 from devstack.chaos.report.summary import summary
 from devstack.chaos.report.write import write
@@ -24,6 +26,16 @@ LARGEST_SEED = 2**31 - 1
 fault_name = click.Choice(sorted(FAULTS))
 
 
+class Finite(click.FloatRange):
+    """Without nan, which is neither below nor above a bound."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        found = float(super().convert(value, param, ctx))
+        if isnan(found):
+            self.fail(f"{value} is no number.", param, ctx)
+        return found
+
+
 class RunCommand(click.Command):
     """Its help ends with the faults."""
 
@@ -34,10 +46,8 @@ class RunCommand(click.Command):
 
 @click.command("run", cls=RunCommand)
 @click.option("--seed", type=click.IntRange(0, LARGEST_SEED), help="Decides the schedule and the load (default: any).")
-@click.option(
-    "--minutes", type=click.FloatRange(0.1, 600), default=3, show_default=True, help="How long the load lasts."
-)
-@click.option("--rate", type=click.FloatRange(0.1, 500), default=5, show_default=True, help="Orders a second.")
+@click.option("--minutes", type=Finite(0.1, 600), default=3, show_default=True, help="How long the load lasts.")
+@click.option("--rate", type=Finite(0.1, 500), default=5, show_default=True, help="Orders a second.")
 @click.option(
     "--directory",
     type=click.Path(file_okay=False, path_type=Path),
@@ -87,12 +97,14 @@ def run(
         scheduled = plan.schedule()
         click.echo(json.dumps([each.as_object() for each in scheduled]) if as_json else as_text(scheduled))
         return
+    if not plan.schedule():
+        raise click.UsageError(f"No fault fits into {plan.seconds:g} seconds: a run without one proves nothing.")
     raise SystemExit(perform(plan, keep, as_json))
 
 
 def perform(plan: Plan, keep: bool, as_json: bool) -> int:
     """Returns the exit code."""
-    require_empty(plan.directory)
+    make_empty(plan.directory)
     console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 120)
     progress = ChaosProgress(console)
     interrupt_by_signal()

@@ -13,11 +13,15 @@ from devstack.chaos.explorer.exploration import REPORT, Exploration, Explored, e
 from devstack.chaos.explorer.places import PLACES
 from devstack.chaos.explorer.product import ACTIONS, Entry, chosen, product
 from devstack.chaos.explorer.stage import MOST_AT_ONCE, explorer_stage
+from devstack.chaos.own_directory import make
 from devstack.chaos.rendering import as_objects, as_text
 from devstack.chaos.verdict import Verdict
 from ordersaga.cli.options import json_option
 from ordersaga.runtime.failpoints import POINTS
 from ordersaga.runtime.signals import INTERRUPTED, interrupt_by_signal
+
+VERDICTS = "verdicts.jsonl"
+"""In the directory: a line for each time that the verdicts were given."""
 
 
 class Shard(click.ParamType[tuple[int, int]]):
@@ -84,11 +88,14 @@ def explore(
         show_list(entries, as_json)
         return
     directory = (directory or Path(tempfile.mkdtemp(prefix="ordersaga-explore-"))).resolve()
-    directory.mkdir(parents=True, exist_ok=True)
+    make(directory)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     before = explored_before(directory / REPORT)
     left = [entry for entry in entries if not before.get(entry)]
     console.print(f"{len(left)} of {len(entries)} entries to explore; the report is {directory / REPORT}.")
+    if not left:
+        show([], [], as_json)
+        raise SystemExit(nothing_left(directory / VERDICTS, console))
     interrupt_by_signal()
     try:
         explored, verdicts = run(left, at_once, directory, console)
@@ -111,12 +118,25 @@ def run(
         style = "green" if explored.is_good else "bold red"
         console.print(f"{number:4}/{len(entries)}  {explored}", style=style, markup=False)
 
-    if not entries:
-        return [], []
     with explorer_stage(directory, console, os.environ) as stage:
         exploration = Exploration(stage, directory / REPORT)
         explored = exploration.run(entries, say, at_once)
-        return explored, exploration.verdicts(console.print)
+        verdicts = exploration.verdicts(console.print)
+    with (directory / VERDICTS).open("a") as file:
+        file.write(json.dumps(as_objects(verdicts)) + "\n")
+    return explored, verdicts
+
+
+def nothing_left(verdicts: Path, console: Console) -> int:
+    """The exit code when every entry is good: 1 when a verdict over them was not, or none was given."""
+    lines = verdicts.read_text().splitlines() if verdicts.exists() else []
+    bad = {verdict["name"] for line in lines for verdict in json.loads(line) if not verdict["good"]}
+    if lines and not bad:
+        console.print("Every entry is explored, and every verdict was good.")
+        return 0
+    said = f"bad are the verdicts {', '.join(sorted(bad))}" if bad else "no verdict was given"
+    console.print(f"Every entry is explored, but {said}. Explore again with another --directory.")
+    return 1
 
 
 def show_list(entries: Sequence[Entry], as_json: bool) -> None:

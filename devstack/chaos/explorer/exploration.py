@@ -145,8 +145,9 @@ def append(report: Path, explored: Explored) -> None:
 
 
 def explored_before(report: Path) -> dict[Entry, bool]:
-    """Entry -> whether it was good when it was explored last."""
+    """Entry -> whether it was good when it was explored last. A line that was not written to its end is left out."""
     if not report.exists():
         return {}
-    lines: list[Mapping[str, object]] = [json.loads(line) for line in report.read_text().splitlines()]
+    whole = (line for line in report.read_text().splitlines(keepends=True) if line.endswith("\n"))
+    lines: list[Mapping[str, object]] = [json.loads(line) for line in whole]
     return {Entry(**line["entry"]): bool(line["good"]) for line in lines}  # type: ignore[arg-type]

@@ -304,3 +304,21 @@ def test_a_fault_that_does_not_exist_and_none_that_is_left_are_wrong_usage() -> 
     none_left = CliRunner().invoke(run, ["--fault", "kill-process", "--without", "kill-process"])
     assert none_left.exit_code == 2
     assert "No fault is left" in none_left.output
+
+
+@pytest.mark.parametrize("option", ["--minutes", "--rate"])
+def test_a_run_takes_nothing_that_is_no_number(option: str) -> None:
+    done = CliRunner().invoke(run, [option, "nan", "--schedule"])
+    assert (done.exit_code, "nan is no number" in done.output) == (2, True)
+
+
+def test_a_run_into_which_no_fault_fits_does_not_start(tmp_path: Path) -> None:
+    done = CliRunner().invoke(run, ["--minutes", "0.1", "--directory", str(tmp_path / "new")])
+    assert (done.exit_code, "No fault fits" in done.output) == (2, True)
+    assert not (tmp_path / "new").exists()
+
+
+def test_a_run_cannot_have_a_directory_that_cannot_be_made(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    done = CliRunner().invoke(run, ["--directory", str(tmp_path / "file" / "below")])
+    assert (done.exit_code, "cannot be used: Not a directory" in done.output) == (2, True)

@@ -1,9 +1,12 @@
 """The product of failpoints and actions: complete, divided without loss, and each entry has a way to be reached."""
 
+import json
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from devstack.chaos.explorer.command import nothing_left
 from devstack.chaos.explorer.exploration import Explored, append, explored_before
 from devstack.chaos.explorer.places import PLACES, REBUILD
 from devstack.chaos.explorer.product import ACTIONS, Entry, chosen, product, rounds
@@ -72,3 +75,24 @@ def test_the_report_says_what_need_not_be_explored_again(tmp_path: Path) -> None
     assert explored_before(report) == {ENTRY: False}
     append(report, Explored(ENTRY, reached=True, orders=["1"], seconds=2))
     assert explored_before(report) == {ENTRY: True}
+
+
+def test_a_report_whose_last_line_was_not_written_to_its_end_can_be_continued(tmp_path: Path) -> None:
+    report = tmp_path / "entries.jsonl"
+    append(report, Explored(ENTRY, reached=True))
+    with report.open("a") as file:
+        file.write('{"entry": {"po')
+    assert explored_before(report) == {ENTRY: True}
+
+
+@pytest.mark.parametrize(
+    ("given", "code"), [([], 1), ([True], 0), ([False], 1), ([False, True], 1)], ids=["none", "good", "bad", "once bad"]
+)
+def test_with_nothing_left_to_explore_a_bad_verdict_is_not_forgotten(
+    tmp_path: Path, given: list[bool], code: int
+) -> None:
+    path = tmp_path / "verdicts.jsonl"
+    for good in given:
+        with path.open("a") as file:
+            file.write(json.dumps([{"name": "money", "good": good}]) + "\n")
+    assert nothing_left(path, Console(quiet=True)) == code
