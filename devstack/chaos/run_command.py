@@ -112,8 +112,12 @@ def perform(plan: Plan, keep: bool, as_json: bool) -> int:
     console.print(f"Seed {plan.seed}: {len(chaos.scheduled)} faults in {plan.seconds:.0f} s. Ctrl-C heals and reports.")
     try:
         chaos.perform(progress.show)
+    except KeyboardInterrupt:
+        console.print("Interrupted before the load began: everything is stopped, and there is no report.")
+        return INTERRUPTED
     finally:
         progress.stop()
+        chaos.timeline.close()
     report = chaos.report()
     write(report, plan.directory)
     if not report.is_good:

@@ -10,6 +10,7 @@ from random import Random
 import pytest
 from click.testing import CliRunner
 
+from devstack.chaos import run_command
 from devstack.chaos.fault import Fault
 from devstack.chaos.faults.catalogue import FAULTS
 from devstack.chaos.memory_samples import MemorySample
@@ -19,6 +20,7 @@ from devstack.chaos.report.plots import LETTERS, lanes_of
 from devstack.chaos.report.report import Report
 from devstack.chaos.report.summary import summary
 from devstack.chaos.report.write import write
+from devstack.chaos.run import ChaosRun
 from devstack.chaos.run_command import run
 from devstack.chaos.run_verdicts import exits, injected, recovered
 from devstack.chaos.schedule import Scheduled
@@ -322,3 +324,15 @@ def test_a_run_cannot_have_a_directory_that_cannot_be_made(tmp_path: Path) -> No
     (tmp_path / "file").touch()
     done = CliRunner().invoke(run, ["--directory", str(tmp_path / "file" / "below")])
     assert (done.exit_code, "cannot be used: Not a directory" in done.output) == (2, True)
+
+
+def test_a_run_that_is_interrupted_while_its_stack_starts_ends_with_130(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ChaosRun, "perform", interrupted)
+    monkeypatch.setattr(run_command, "interrupt_by_signal", lambda: None)
+    done = CliRunner().invoke(run, ["--directory", str(tmp_path / "new")])
+    assert (done.exit_code, "there is no report" in done.output) == (130, True)
