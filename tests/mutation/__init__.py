@@ -2,6 +2,11 @@
 
 targets.py    which files are mutated, and the tests that judge each
 make.py       the mutants of a file, by cosmic-ray; it runs in an environment of its own
-judge.py      runs the tests on each mutant, with servers that stay up, in forks of a process that has its imports
+judge.py      judges each mutant, with servers that stay up
+session.py    runs its tests in a fork of a session of pytest that has collected them
+reach.py      which tests reach the statement that is changed
+swap.py       gives functions that are imported the code of the mutant
+fork.py       runs pytest anew, for a mutant that differs when it is imported
+simulated.py  schedules of the simulation, as tests of relay and consumer
 report.py     the table, and the survivors beside what survivors.toml says of them
 """

@@ -5,6 +5,7 @@ Tests that stop a server are not among them, because all runs share the servers.
 
 LIBRARY = "tests/library"
 UNIT = f"{LIBRARY}/unit"
+BATCHES = f"{UNIT}/test_batches.py"
 RELAY = f"{LIBRARY}/test_relay.py::test_"
 UNDELIVERABLE = f"{LIBRARY}/test_undeliverable.py::test_"
 TRACES = f"{LIBRARY}/test_traces.py::test_"
@@ -80,7 +81,7 @@ REFUSED = (
 DETACHED = (*SIMULATED, f"{UNIT}/test_relay_routes.py", f"{LIBRARY}/test_detached_queues.py")
 
 CONSUMER_FILES: dict[str, tuple[str, ...]] = {
-    "receiver": (*SIMULATED, *REACTIONS, FORGED, ERRORS, OPERATIONS, FORKS),
+    "receiver": (*SIMULATED, BATCHES, *REACTIONS, FORGED, ERRORS, OPERATIONS, FORKS),
     "key_queues": (*SIMULATED, *OUTSIDE, f"{LIBRARY}/test_circuit.py", *WORKERS),
     "gate": (
         *SIMULATED,
@@ -103,7 +104,7 @@ RELAY_FILES: dict[str, tuple[str, ...]] = {
     "progress": PUBLISHED,
     "confirms": IN_FLIGHT,
     "window": PUBLISHED,
-    "dispatch": (*PUBLISHED, *REFUSED),
+    "dispatch": (BATCHES, *PUBLISHED, *REFUSED),
     "publish_loop": (*PUBLISHED, *REFUSED),
     "detached": DETACHED,
     "catch_up": DETACHED,
