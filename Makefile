@@ -9,6 +9,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 MUTATION := .mutation
 export PYTHONPATH := $(CURDIR):$(CURDIR)/src
+# With it every process of a test compiles what it imports: pytest alone takes 15 s of CPU to collect instead of 8.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .PHONY: help dev test test-containers unit lint format chaos chaos-report mutation containers simulate bench bench-quick bench-peers bench-record contracts boards screenshots demo lock clean

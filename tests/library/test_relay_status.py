@@ -1,10 +1,7 @@
 """`relay status` tells who publishes a database, how far behind it is, and how fast it goes."""
 
 import json
-import os
 import socket
-import subprocess
-import sys
 from typing import Any
 
 from ordersaga.relay import session, window
@@ -13,9 +10,9 @@ from tests.conftest import AnyServers
 from tests.library.three_services import services
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
+from tests.support.ordersaga_command import ordersaga
 from tests.support.relays import EVERYTHING, RelayProcess, all_published, announce, announce_many, relays_of
 from tests.support.wait import until
-from tests.support.workers import ROOT
 
 LIMITS = window.PageLimits(largest=1000, budget=1_000_000)
 APP = "tests.library.three_services"
@@ -27,10 +24,7 @@ def asked(outbox: Database, seconds: float = 0.1) -> RelayStatus:
 
 def status(urls: dict[str, str], *options: str) -> tuple[int, str]:
     environment = {f"{name.upper()}_DATABASE_URL": url for name, url in urls.items()}
-    command = [sys.executable, "-m", "ordersaga.cli", "--app", APP, "relay", "status", "--seconds", "0.1", *options]
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False
-    )
+    done = ordersaga("--app", APP, "relay", "status", "--seconds", "0.1", *options, **environment)
     assert done.stderr == ""
     return done.returncode, done.stdout
 

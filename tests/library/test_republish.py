@@ -1,9 +1,7 @@
 """A broker that lost its messages is refilled from the event stores, with the same messages in the same order."""
 
 import json
-import os
 import subprocess
-import sys
 from functools import partial
 from typing import Any
 from uuid import UUID, uuid4
@@ -18,9 +16,9 @@ from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import Counter, announcements
 from tests.support.databases import Database, Databases
+from tests.support.ordersaga_command import ordersaga
 from tests.support.relays import EVERYTHING, all_published, ids_in_order, listen, relays_of
 from tests.support.wait import until
-from tests.support.workers import ROOT
 
 ROWS = """
 select message_id, contract, source, key, sequence, time, event_hash, correlation_id, causation_id, actor, body
@@ -101,10 +99,8 @@ def test_a_time_and_a_key_narrow_it_down(store: Database) -> None:
 
 
 def republish_command(store: Database, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ordersaga.cli", "--app", "tests.support.counting"]
-    command += ["relay", "republish", "counting", *options]
-    environment = {**os.environ, "COUNTING_DATABASE_URL": store.url}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    command = ("--app", "tests.support.counting", "relay", "republish", "counting", *options)
+    return ordersaga(*command, COUNTING_DATABASE_URL=store.url)
 
 
 def test_an_event_that_cannot_be_read_is_named_and_the_others_are_announced_again(store: Database) -> None:

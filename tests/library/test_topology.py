@@ -1,9 +1,7 @@
 """Declaring the topology over what an older version has left."""
 
 import json
-import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from functools import partial
 from itertools import product
@@ -19,8 +17,8 @@ from ordersaga.envelope.message import PARTITIONS
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Counted, CountKept, service
+from tests.support.ordersaga_command import ordersaga
 from tests.support.wait import until
-from tests.support.workers import ROOT
 
 APP = ("--app", "tests.support.counting")
 HAPPENED = ("test.happened.v1",)
@@ -39,9 +37,8 @@ def older(broker: TestBroker) -> Iterator[TestBroker]:
 
 
 def declare(servers: AnyServers, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "ordersaga.cli", "--app", "tests.support.counting", "topology", *arguments]
-    environment = {**os.environ, "AMQP_URL": servers.amqp_url("provisioner")}
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    command = ("--app", "tests.support.counting", "topology", *arguments)
+    return ordersaga(*command, AMQP_URL=servers.amqp_url("provisioner"))
 
 
 def test_dead_letters_are_not_dropped_after_twenty_returns_as_rabbitmq_4_would(broker: TestBroker) -> None:

@@ -52,7 +52,7 @@ def changes() -> list[tuple[str, str, str]]:
 def grown(tmp_path: Path) -> Path:
     """A copy of the repository with the fourth service."""
     copy = tmp_path / "grown"
-    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", ".ordersaga", "__pycache__"))
+    shutil.copytree(ROOT, copy, ignore=shutil.ignore_patterns(".git", ".venv", ".*_cache", ".ordersaga"))
     for block in FILE.finditer(PAGE.read_text()):
         file = copy / block["path"]
         file.parent.mkdir(exist_ok=True, parents=True)

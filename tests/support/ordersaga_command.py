@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -23,17 +24,18 @@ class CommandServer:
         self._free = Lock()
         atexit.register(self._end)
 
-    def run(self, arguments: list[str], environment: dict[str, str]) -> tuple[int, str]:
-        """Exit code, and what the command has printed on stdout and then on stderr."""
+    def run(self, arguments: Sequence[str], environment: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
         with self._free, TemporaryDirectory() as directory:
             files = {name: Path(directory, name) for name in ("stdout", "stderr")}
-            line = {"arguments": arguments, "environment": environment, **{name: str(files[name]) for name in files}}
+            line = {"arguments": [*arguments], "environment": {**environment}}
+            line |= {name: str(file) for name, file in files.items()}
             assert self._process.stdin
             assert self._process.stdout
             self._process.stdin.write(json.dumps(line) + "\n")
             self._process.stdin.flush()
             exit_code = int(self._process.stdout.readline())
-            return exit_code, "".join(file.read_text() for file in files.values())
+            printed = {name: file.read_text() for name, file in files.items()}
+        return subprocess.CompletedProcess(arguments, exit_code, **printed)
 
     def _end(self) -> None:
         self._process.communicate()
@@ -60,6 +62,12 @@ class OrdersagaCommand:
     def __call__(self, *arguments: object, url: str = "", expect: int = 0) -> str:
         """Returns what it printed, on stdout and then on stderr."""
         environment = {**os.environ, **self.environment, **({self.database: url} if url else {})}
-        exit_code, printed = server().run(list(map(str, arguments)), environment)
-        assert exit_code == expect, printed
+        done = server().run(list(map(str, arguments)), environment)
+        printed = done.stdout + done.stderr
+        assert done.returncode == expect, printed
         return printed
+
+
+def ordersaga(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """With these variables more."""
+    return server().run(arguments, {**os.environ, **environment})

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -18,8 +16,8 @@ from ordersaga.database.locks import RELAY_LEAD
 from ordersaga.envelope.message import message_id
 from tests.support.broker import TestBroker
 from tests.support.databases import Database
+from tests.support.forked import Forked
 from tests.support.wait import until
-from tests.support.workers import ROOT
 
 EVERYTHING = Group("listener", ("*.*.*",), 1)
 """A group whose one queue hears every message, in the order in which the broker routed them."""
@@ -130,12 +128,12 @@ def assert_heard(heard: list[Heard], ids: list[UUID]) -> None:
         last[message.key] = place[message.id]
 
 
-class RelayProcess(subprocess.Popen[bytes]):
+class RelayProcess(Forked):
     """The relay daemon of one database."""
 
     def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
         self._log = TemporaryFile()  # noqa: SIM115 - closed by end()
-        super().__init__([sys.executable, *command], cwd=ROOT, env={**os.environ, **environment}, stderr=self._log)
+        super().__init__(command, {**os.environ, **environment}, self._log.fileno())
 
     def log(self) -> str:
         """All that it has written so far."""

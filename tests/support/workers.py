@@ -28,6 +28,7 @@ from ordersaga.store import aggregates
 from tests.support.broker import TestBroker
 from tests.support.counting import GROUP, Counted, Counter, Switches, reactions
 from tests.support.databases import Database
+from tests.support.forked import Forked
 from tests.support.wait import until
 
 ROOT = Path(__file__).parents[2]
@@ -124,9 +125,8 @@ class Counting(AbstractContextManager["Counting"]):
             "COUNTING_SWITCHES": str(self.directory),
             **self.environment,
         }
-        command = [sys.executable, "-m", "tests.support.counting"]
         with self.log.open("ab") as log:
-            process = Process(subprocess.Popen(command, env=environment, cwd=ROOT, stderr=log), port)
+            process = Process(Forked(["-m", "tests.support.counting"], environment, log.fileno()), port)
         self.processes.append(process)
         return process
 
