@@ -18,11 +18,11 @@ import requests
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from devstack.children import setpriv
 from devstack.ports import LOOPBACK, choose
 from ordersaga.http.tokens import issue
 from tests.support.counting import GROUP
 from tests.support.databases import Database, Databases
+from tests.support.forked import Forked
 from tests.support.wait import until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -110,9 +110,8 @@ def running(
     """The API of the database's service, up (by default: ready) for as long as the block lasts."""
     port, log = choose(set()), directory / f"{database.name}.log"
     with log.open("wb") as output:
-        command = [*setpriv(death_signal=signal.SIGQUIT), *gunicorn(database.role)]
         variables = {**environment(database, port), "ERASURE_LIST": str(directory / "erasures.jsonl")}
-        process = subprocess.Popen(command, env=variables | settings, cwd=ROOT, stdout=output, stderr=output)
+        process = Forked(gunicorn(database.role)[1:], variables | settings, output.fileno(), signal.SIGQUIT)
     api = Api(f"http://{LOOPBACK}:{port}", database, log, process)
     try:
         until(lambda: process.poll() is not None or (is_up or is_ready)(api), seconds=30)

@@ -59,11 +59,16 @@ def server() -> ProcessServer:
 
 
 class Forked(subprocess.Popen[bytes]):
-    """What `python -m` or `python -c` would start; stderr goes into the file of this descriptor, stdout nowhere."""
+    """What `python -m` or `python -c` would start; all that it writes goes into the file of this descriptor.
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], stderr: int) -> None:
-        log = f"/proc/{os.getpid()}/fd/{stderr}"
-        self._task = {"command": [*command], "environment": {**environment}, "log": log}
+    `death_signal` is the one that it gets when this process ends.
+    """
+
+    def __init__(
+        self, command: Sequence[str], environment: Mapping[str, str], output: int, death_signal: int = 0
+    ) -> None:
+        log = f"/proc/{os.getpid()}/fd/{output}"
+        self._task = {"command": [*command], "environment": {**environment}, "log": log, "death_signal": death_signal}
         super().__init__([sys.executable, *command])
 
     def _execute_child(self, *_: object) -> None:
