@@ -43,3 +43,7 @@ class Fault:
     def heal(self) -> str:
         """Remove the harm. Returns what was done, as a sentence; empty when there was nothing to remove."""
         return ""
+
+    def lacks(self) -> str:
+        """What should have come of it and has not when everything is drained, as a sentence; empty when all has."""
+        return ""

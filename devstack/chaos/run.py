@@ -117,6 +117,8 @@ class ChaosRun:
                 finally:
                     load.stop()
                     self.ended = ended_orders(stage.stack.environments.owner_urls(), self.timeline.began_at)
+            lacking = {number: lacks for number, fault in torturer.faults.items() if (lacks := fault.lacks())}
+            self.verdicts.append(injected(self.scheduled, self.timeline.moments, lacking, self.interrupted))
             self.verdicts += [*verdicts, recovered(self.timeline.moments), exits(exit_codes(stage))]
 
     def _torture(self, load: Load, torturer: Torturer, show: Callable[["ChaosRun"], None]) -> None:
@@ -133,7 +135,6 @@ class ChaosRun:
             self._say("Interrupted: everything is healed, drained and checked.")
         finally:
             torturer.finish()
-        self.verdicts.append(injected(self.scheduled, self.timeline.moments, self.interrupted))
 
     def _say(self, text: str) -> None:
         self.timeline.note("phase", text)

@@ -10,12 +10,15 @@ from devstack.chaos.verdict import Offence, Verdict
 
 SENT = (0, signal.SIGKILL, signal.SIGTERM)
 """How a process ends that was harmed or told to stop: the faults send no other signal, such as that of a crash."""
+QUESTION = "Was every fault of the schedule injected and healed, and has what it did come out?"
 RECOVERY_SECONDS = 60.0
 """A stack that needs longer, with nothing harmed, does not recover by itself."""
 
 
-def injected(scheduled: Sequence[Scheduled], moments: Sequence[Moment], interrupted: bool = False) -> Verdict:
-    """Interrupted, faults that were still to come are not missed."""
+def injected(
+    scheduled: Sequence[Scheduled], moments: Sequence[Moment], lacking: Mapping[int, str], interrupted: bool = False
+) -> Verdict:
+    """`lacking` has by number what should have come of a fault. Interrupted, faults still to come are not missed."""
     by_number = {(moment.number, moment.event): moment for moment in moments if moment.number}
     offences, counts = [], {"injected": 0, "healed": 0, "skipped": 0}
     for each in scheduled:
@@ -29,12 +32,14 @@ def injected(scheduled: Sequence[Scheduled], moments: Sequence[Moment], interrup
                 offences.append(Offence(subject, f"{event}: {wrong.text}"))
         if begun and not by_number.keys() & {(each.number, "heal"), (each.number, "not healed")}:
             offences.append(Offence(subject, "never healed"))
+        if lacks := lacking.get(each.number):
+            offences.append(Offence(subject, lacks))
         known = any(number == each.number for number, _ in by_number)
         if not known and not interrupted:
             offences.append(Offence(subject, "never began"))
     if not (counts["injected"] or offences or interrupted):
         offences.append(Offence("schedule", "no fault was injected: such a run proves nothing"))
-    return Verdict("faults", "Was every fault of the schedule injected, and healed?", counts, offences)
+    return Verdict("faults", QUESTION, counts, offences)
 
 
 def recovered(moments: Sequence[Moment]) -> Verdict:

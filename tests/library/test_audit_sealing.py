@@ -123,6 +123,31 @@ def write(audited: Audited, name: str) -> None:
         audited.count(f"{name}.{number}")
 
 
+LOSE = "delete from stored_events where position > 1 returning position"
+AGAIN = "select setval(pg_get_serial_sequence('stored_events', 'position'), 1)"
+
+
+@pytest.mark.parametrize("server", ["", "another/2"], ids=["the same server", "a server that was promoted"])
+def test_a_new_event_at_the_position_of_a_lost_one_is_sealed_once_and_the_lost_one_is_named(
+    audited: Audited, monkeypatch: pytest.MonkeyPatch, server: str
+) -> None:
+    for name in ("cup", "pot", "jug"):
+        audited.count(name)
+    assert audited.seal() == 3
+    audited.by_hand(LOSE)
+    audited.by_hand(AGAIN)
+    for name in ("mug", "mug"):
+        audited.count(name)
+    moment = store.moment
+    monkeypatch.setattr(
+        store, "moment", lambda connection: moment(connection)._replace(**{"server": server} if server else {})
+    )
+    assert audited.seal() == 2
+    assert audited.seal() == 0
+    assert sealed_positions(audited) == [1, 2, 3, 2, 3]
+    assert [finding.kind for finding in audited.findings()] == ["deleted", "deleted"]
+
+
 def test_the_auditor_can_change_nothing(audited: Audited) -> None:
     with psycopg.connect(audited.stores["counting"].auditor_url, autocommit=True) as connection:
         for statement in (

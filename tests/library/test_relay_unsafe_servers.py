@@ -13,6 +13,7 @@ from devstack.ports import choose
 from devstack.servers.postgres import Postgres
 from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT
 from ordersaga.relay.recent_rows import RecentRows
+from ordersaga.relay.replication import Replication
 from ordersaga.relay.window import Cursor, PageLimits, open_window
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
@@ -23,6 +24,12 @@ from tests.support.stuck import ready
 from tests.support.wait import until
 
 ANYWAY = "--unsafe-durability"
+
+
+WARNS = """
+create function warns() returns trigger language plpgsql as $$
+begin raise warning 'must be vacuumed'; return null; end $$
+"""
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +157,16 @@ def test_a_commit_that_a_crash_has_made_visible_is_published_when_its_synchronou
     finally:
         as_owner(outbox, "alter system reset synchronous_standby_names", "select pg_reload_conf()")
     until(lambda: len(listen(broker)) == 1)
+
+
+def test_a_warning_of_another_kind_does_not_keep_what_the_standby_has_from_being_published(
+    outbox: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as that of transaction ids that run out, which every statement brings."""
+    as_owner(outbox, WARNS, "create trigger warns after update on relay_cursor execute function warns()")
+    monkeypatch.setattr("ordersaga.relay.replication.session.fetch_one", lambda *_: "standby")
+    with psycopg.connect(outbox.owner_url, autocommit=True) as connection:
+        assert Replication("counting", lambda: None, lambda: False).confirm(connection)
 
 
 def announce_and_wait_for_the_standby(outbox: Database) -> None:

@@ -46,6 +46,8 @@ class PoisonMessages(Fault):
         self.queues = [f"{group}.{chance.choice((0, 1))}" for group in GROUPS]
         self.mark = f"{MARK}-{chance.getrandbits(64):016x}"
         self.sent: dict[str, int] = dict.fromkeys(GROUPS, 0)
+        self.found: dict[str, set[UUID]] = {group: set() for group in GROUPS}
+        """What was parked of them, by group."""
         self.skipped: dict[str, set[UUID]] = {group: set() for group in GROUPS}
         self._healed = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep, name=self.name, daemon=True)
@@ -76,13 +78,20 @@ class PoisonMessages(Fault):
         url = self.stage.stack.environments.owner_urls()[group]
         with psycopg.connect(url, autocommit=True, connect_timeout=5) as session:
             rows = session.execute(MARKED, {"header": MARK, "mark": self.mark}).fetchall()
-        return {row[0] for row in rows}
+        self.found[group].update(found := {row[0] for row in rows})
+        return found
 
     def heal(self) -> str:
         if self._sweeper.ident is None or self._healed.is_set():
             return ""
         self._healed.set()
         return f"An operator skips the {sum(self.sent.values())} messages as soon as they are parked."
+
+    def lacks(self) -> str:
+        lost = {group: sent - len(self.found[group]) for group, sent in self.sent.items()}
+        return ", ".join(
+            f"{number} of its messages to {group} were never parked" for group, number in lost.items() if number
+        )
 
     def is_swept(self) -> bool:
         """Whether each message was parked and then skipped."""

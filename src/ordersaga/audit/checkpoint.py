@@ -41,7 +41,7 @@ class Checkpoint:
     time: datetime
     """A moment before the snapshot was taken."""
     server: str
-    """The system identifier; a snapshot is valid on this server alone."""
+    """The system identifier and the timeline; a snapshot is valid there alone."""
     snapshot: Snapshot
 
     def __str__(self) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from psycopg import Connection, IsolationLevel
@@ -110,7 +111,9 @@ class StoreSealer:
         if last.size and last.server == now.server and last.snapshot.end <= now.snapshot.end:
             snapshot, found = store.window(self._connection, last.snapshot)
             # Rows restored from another server carry its transaction ids, which this server may assign later.
-            yield snapshot, [position for position in found if position not in self._sealed]
+            known = {position for position in found if position in self._sealed}
+            new = [position for position in found if position not in known]
+            yield snapshot, sorted(new + self._replaced(known)) if known else new
             return
         if last.size:
             log.warning("the database was restored or moved: sealing every unsealed event", store=self.store)
@@ -119,9 +122,26 @@ class StoreSealer:
             with self._connection.transaction():
                 snapshot = store.moment(self._connection).snapshot
                 found = [each for each in store.positions(self._connection) if each not in self._sealed]
-                yield snapshot, found
+                yield snapshot, sorted(found + self._replaced(self._sealed))
         finally:
             self._connection.isolation_level = None
+
+    def _replaced(self, positions: set[int] | PositionSet) -> list[int]:
+        """Of these positions, all sealed, those where an event stands now that is not: the sealed one was lost.
+
+        A server that has lost its last commits, or was restored, gives their positions again. Reads the whole log.
+        """
+        sealed, other = PositionSet(), set[int]()
+        leaves = (Leaf.parse(line) for line in read_leaves(self._files.leaves))
+        while page := list(islice(leaves, store.PAGE)):
+            names = {(leaf.originator_id, leaf.version) for leaf in page}
+            wanted = [leaf.position for leaf in page if leaf.position in positions]
+            for event in store.events_at(self._connection, wanted):
+                if (event.originator_id, event.version) in names:
+                    sealed.add(event.position)
+                else:
+                    other.add(event.position)
+        return [position for position in other if position not in sealed]
 
     def _sign(self, time: datetime, server: str, snapshot: Snapshot) -> None:
         """`time` is a moment before the snapshot: sealing a large window takes minutes, while services record."""

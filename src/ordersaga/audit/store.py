@@ -59,7 +59,10 @@ class ClocksDiffer(Unavailable):
 
 
 class ServerMoment(NamedTuple):
-    """The server's system identifier and its current snapshot."""
+    """The server's system identifier with its timeline, and its current snapshot.
+
+    A server that was promoted or restored to a moment has another timeline, and gives transaction ids again.
+    """
 
     server: str
     snapshot: Snapshot
@@ -71,7 +74,8 @@ COLUMNS = """originator_id, originator_version, topic, state, position, xid::tex
 YEAR_2000 = microseconds(datetime(2000, 1, 1, tzinfo=UTC))
 """The epoch of Postgres' binary timestamps, in microseconds since 1970."""
 MOMENT = """
-select system_identifier::text, pg_current_snapshot()::text, extract(epoch from clock_timestamp())::float8
+select system_identifier || case when pg_is_in_recovery() then '' else '/' || ltrim(left(pg_walfile_name(
+    pg_current_wal_lsn()), 8), '0') end, pg_current_snapshot()::text, extract(epoch from clock_timestamp())::float8
 from pg_control_system()
 """
 CLOCK_TOLERANCE = timedelta(minutes=1)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from pika.exceptions import AMQPError
-from psycopg import Connection, errors
+from psycopg import Connection
 
 from ordersaga.consumer import gate, sharing
 from ordersaga.consumer.intake import Intake
@@ -33,16 +33,16 @@ PAUSED_SECONDS = 0.3
 """Between two looks while the group is paused."""
 GRACE_SECONDS = 10
 """Longest time to handle the messages in hand when the worker stops."""
-TRANSIENT = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT, ErrorKind.LOCKED)
-"""Errors after which the worker continues: they may also hit a statement without a message, such as parking."""
+TRANSIENT = (ErrorKind.UNAVAILABLE, ErrorKind.CONFLICT, ErrorKind.LOCKED, ErrorKind.TOO_LARGE)
+"""Errors after which the worker continues: they may also hit a statement without a reaction, such as parking.
+
+That is never too large itself: another session has all the locks, or the machine is so busy that a time limit passes.
+"""
 
 
 def continues_after(error: BaseException) -> bool:
-    """Whether the worker tries again; any other error ends it.
-
-    What is refused here for lack of memory takes few locks itself: other sessions have them all.
-    """
-    return classify(error) in TRANSIENT or isinstance(error, errors.OutOfMemory)
+    """Whether the worker tries again; any other error ends it."""
+    return classify(error) in TRANSIENT
 
 
 class Stopped(Exception):

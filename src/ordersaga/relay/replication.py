@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
+from psycopg.errors import Diagnostic
 from psycopg.pq import ExecStatus
 
 from ordersaga.relay import session
@@ -24,6 +25,8 @@ update relay_cursor set moved_at = moved_at;
 commit
 """
 CANCEL_SECONDS = 1.0
+WAIT = "SyncRepWaitForLSN"
+"""The function of Postgres that warns of a wait that somebody has cancelled."""
 
 
 class Replication:
@@ -57,14 +60,20 @@ class Replication:
     def _commit(self, connection: Connection[Any]) -> bool:
         """By hand: `execute` would not return to answer the broker's heartbeats, or to stop."""
         cancelled: list[str] = []
-        connection.add_notice_handler(lambda notice: cancelled.append(notice.message_primary or ""))
+
+        def note(notice: Diagnostic) -> None:
+            # This one has no code. Others, as of transaction ids that run out, are no reason not to publish.
+            if notice.source_function == WAIT:
+                cancelled.append(notice.message_primary or "")
+
+        connection.add_notice_handler(note)
         pgconn = connection.pgconn
         pgconn.send_query(CONFIRM)
         while not self._is_stopping():
             pgconn.consume_input()
             while not pgconn.is_busy():
                 if (result := pgconn.get_result()) is None:
-                    # Postgres reports the commit all the same, with this warning.
+                    # Postgres reports the commit all the same, with a warning.
                     if cancelled:
                         raise psycopg.OperationalError(cancelled[0])
                     return True

@@ -145,8 +145,10 @@ def test_the_place_of_a_failure_is_the_same_wherever_a_deploy_installs(
     assert raised_in(before, module) == raised_in(after, module) == f"{place}:1 count"
 
 
-def test_a_worker_goes_on_without_room_for_a_lock_which_others_have_taken_and_ends_at_a_fault_of_its_own() -> None:
+def test_a_worker_goes_on_when_others_have_all_locks_or_the_machine_is_busy_and_ends_at_a_fault_of_its_own() -> None:
     assert continues_after(psycopg.errors.OutOfMemory())
+    assert continues_after(psycopg.errors.IdleInTransactionSessionTimeout())
+    assert continues_after(psycopg.errors.QueryCanceled())
     assert continues_after(psycopg.OperationalError("the connection is lost"))
     assert not continues_after(psycopg.errors.UndefinedTable())
     assert not continues_after(KeyError("position"))

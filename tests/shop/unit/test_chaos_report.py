@@ -121,7 +121,7 @@ def test_a_fault_that_fails_halfway_is_healed_all_the_same_and_is_an_offence(
     assert isinstance(fault, Odd)
     assert fault.healed == 1
     assert [moment.event for moment in timeline.moments] == ["not injected", "heal"]
-    verdict = injected(scheduled, timeline.moments)
+    verdict = injected(scheduled, timeline.moments, {})
     assert [(each.subject, "nothing to harm" in each.detail) for each in verdict.offences] == [("odd (number 1)", True)]
 
 
@@ -147,29 +147,36 @@ def test_a_fault_that_this_machine_cannot_have_is_skipped_and_said_so(tmp_path: 
     assert [(moment.event, moment.text) for moment in timeline.moments] == [
         ("skipped", "This machine has no such thing.")
     ]
-    verdict = injected(scheduled, timeline.moments)
+    verdict = injected(scheduled, timeline.moments, {})
     assert verdict.counts["skipped"] == 1
     assert [each.subject for each in verdict.offences] == ["schedule"]
     others = [Scheduled(2, "odd", 0.0, 0.0, "2")]
     harmed = [Moment(1, "inject", "", "odd", 2), Moment(2, "heal", "", "odd", 2)]
-    assert injected([*scheduled, *others], [*timeline.moments, *harmed]).is_good
+    assert injected([*scheduled, *others], [*timeline.moments, *harmed], {}).is_good
 
 
 def test_a_fault_that_was_never_healed_is_an_offence() -> None:
     scheduled = [Scheduled(1, "odd", 0.0, 0.0, "1")]
-    found = injected(scheduled, [Moment(1, "inject", "", "odd", 1)])
+    found = injected(scheduled, [Moment(1, "inject", "", "odd", 1)], {})
     assert found.offences == [Offence("odd (number 1)", "never healed")]
 
 
 def test_a_run_that_injects_nothing_is_not_good_unless_somebody_interrupted() -> None:
-    assert [each.subject for each in injected([], []).offences] == ["schedule"]
-    assert injected([], [], interrupted=True).is_good
+    assert [each.subject for each in injected([], [], {}).offences] == ["schedule"]
+    assert injected([], [], {}, interrupted=True).is_good
 
 
 def test_a_fault_that_never_began_is_an_offence_unless_somebody_interrupted() -> None:
     scheduled = [Scheduled(1, "kill-process", 8.0, 4.0, "7-1"), Scheduled(2, "odd", 20.0, 1.0, "7-2")]
-    assert [each.subject for each in injected(scheduled, MOMENTS).offences] == ["odd (number 2)"]
-    assert injected(scheduled, MOMENTS, interrupted=True).is_good
+    assert [each.subject for each in injected(scheduled, MOMENTS, {}).offences] == ["odd (number 2)"]
+    assert injected(scheduled, MOMENTS, {}, interrupted=True).is_good
+
+
+def test_a_fault_of_which_something_has_not_come_out_is_an_offence() -> None:
+    found = injected([Scheduled(1, "kill-process", 8.0, 4.0, "7-1")], MOMENTS, {1: "two of its messages are nowhere"})
+    assert [(each.subject, each.detail) for each in found.offences] == [
+        ("kill-process (number 1)", "two of its messages are nowhere")
+    ]
 
 
 def test_the_timeline_is_a_file_that_can_be_read_while_the_run_goes_on(tmp_path: Path) -> None:
