@@ -139,9 +139,11 @@ def test_a_new_event_at_the_position_of_a_lost_one_is_sealed_once_and_the_lost_o
     for name in ("mug", "mug"):
         audited.count(name)
     moment = store.moment
-    monkeypatch.setattr(
-        store, "moment", lambda connection: moment(connection)._replace(**{"server": server} if server else {})
-    )
+
+    def elsewhere(connection: Any) -> store.ServerMoment:
+        return (now := moment(connection))._replace(server=server or now.server)
+
+    monkeypatch.setattr(store, "moment", elsewhere)
     assert audited.seal() == 2
     assert audited.seal() == 0
     assert sealed_positions(audited) == [1, 2, 3, 2, 3]
