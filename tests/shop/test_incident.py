@@ -19,7 +19,7 @@ CANCELLED = Incident(
         Received(0.01, "inventory_service", "orders.order_placed.v1"),
         Received(0.02, "payment_service", "inventory.stock_reserved.v1"),
         Foreign(
-            0.03, "order_service", "payments.payment_captured.v1", "UnreadableMessage", '{"order_id": 7}', "skipped"
+            0.03, "order_service", "payments.payment_captured.v1", "UnreadableMessage", '{"order_id": 0}', "skipped"
         ),
         Received(0.04, "order_service", "payments.payment_captured.v1"),
         Command(1.0, "refund part", 100),
