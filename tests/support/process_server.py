@@ -1,6 +1,7 @@
 """`python -m tests.support.process_server`: starts Python processes with the library's imports already done.
 
-Such a process is forked from this one: 0.1 s of CPU instead of 0.65 s. Reads a line of JSON for each, writes its pid.
+Such a process is forked from this one; started by exec, it takes 0.65 s of CPU before it does anything. Reads a line of
+JSON for each, and writes its pid.
 """
 
 import ctypes

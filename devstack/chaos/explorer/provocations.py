@@ -49,13 +49,14 @@ def restart(explorer: ExplorerStage, entry: Entry, mix: Mix) -> None:
 
 
 OLD_ROWS = """
-insert into outbox (xid, message_id, contract, source, key, sequence, time, event_hash, correlation_id, actor,
+insert into outbox (position, xid, message_id, contract, source, key, sequence, time, event_hash, correlation_id, actor,
     traceparent, tracestate, body)
-select '3', gen_random_uuid(), contract, source, key, sequence, now() - interval '60 days', event_hash, correlation_id,
-    actor, traceparent, tracestate, body
+overriding system value
+select (select min(position) from outbox) - row_number() over (order by position), '3', gen_random_uuid(), contract,
+    source, key, sequence, now() - interval '60 days', event_hash, correlation_id, actor, traceparent, tracestate, body
 from outbox order by position limit 20
 """
-"""Of a transaction before all others, so that they count as published."""
+"""Before all others, where a relay looks for old rows, and of a transaction that counts as published."""
 OLD_KEYS = """
 insert into idempotency_keys (caller, key, request_hash, status, headers, body, created_at)
 select 'explorer', gen_random_uuid(), ''::bytea, 200, '{}', '', now() - interval '60 days'

@@ -19,6 +19,7 @@ from devstack.chaos.stage import Stage, staged
 from devstack.chaos.wiring import Wiring
 from devstack.demo.customers import token
 from devstack.ports import LOOPBACK
+from devstack.processes import SERVICES
 from devstack.state import State
 from inventory_service.stock import stock_item_id
 from ordersaga.cli.errors import Failed
@@ -33,6 +34,8 @@ SETTINGS = {
     "ACCESS_LOG": "off",
 }
 """A session that stalls in a transaction is ended by Postgres; the environment wins."""
+ROOM = "select setval(pg_get_serial_sequence('outbox', 'position'), 1000000)"
+"""Before the first row, for rows that are made old."""
 TEA, CUP = "explorer-tea", "explorer-cup"
 MOST_AT_ONCE = 5
 REFUSED = tuple(f"explorer-refused-{number}" for number in range(MOST_AT_ONCE))
@@ -103,6 +106,8 @@ def explorer_stage(directory: Path, console: Console, caller: Mapping[str, str])
         endpoint() as url,
     ):
         explorer = ExplorerStage(stage, arming, history)
+        for database in SERVICES:
+            explorer.execute(database, ROOM)
         stock(explorer)
         subscribe(explorer, url)
         yield explorer

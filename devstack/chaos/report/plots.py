@@ -39,7 +39,7 @@ def figure(report: Report) -> go.Figure:
         row_heights=heights,
     )  # fmt: skip
     add_faults(made, report.spans, lanes)
-    add_latency(made, report.ended)
+    add_latency(made, report.timed)
     add_rates(made, report)
     add_backlog(made, report)
     add_memory(made, report)
@@ -114,8 +114,8 @@ def thinned(points: Sequence[Ended]) -> list[Ended]:
 
 
 def add_rates(made: go.Figure, report: Report) -> None:
-    placed = Counter(int(each.at // BIN_SECONDS) for each in report.ended)
-    ended = Counter(int((each.at + each.seconds) // BIN_SECONDS) for each in report.ended)
+    placed = Counter(int(each.at // BIN_SECONDS) for each in report.timed)
+    ended = Counter(int((each.at + each.seconds) // BIN_SECONDS) for each in report.timed)
     last = max([*placed, *ended], default=0)
     times = [BIN_SECONDS * (number + 0.5) for number in range(last + 1)]
     for name, counted, colour in (("placed", placed, BLUE), ("ended", ended, CONFIRMED)):

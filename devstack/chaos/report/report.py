@@ -15,6 +15,8 @@ from devstack.chaos.verdict import Verdict
 from devstack.chaos.watch import WatchSample
 
 PERCENTS = (50, 90, 99)
+SLACK_SECONDS = 60.0
+"""An order may end after the last moment of the timeline."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,12 @@ class Report:
     def spans(self) -> list[Span]:
         return spans(list(self.moments))
 
+    @property
+    def timed(self) -> list[Ended]:
+        """The orders whose times are within the run: where the clock of a process had stepped, they say nothing."""
+        end = max((moment.at for moment in self.moments), default=0.0) + SLACK_SECONDS
+        return [each for each in self.ended if each.at >= 0 and 0 <= each.seconds <= end - each.at]
+
     def commands(self) -> dict[str, dict[str, int]]:
         """Kind of command -> outcome -> number."""
         counted = Counter(self.operations)
@@ -63,7 +71,7 @@ class Report:
 
     def latency(self) -> dict[str, float]:
         """Seconds from placed to ended: percentiles and the longest."""
-        seconds = [each.seconds for each in self.ended]
+        seconds = [each.seconds for each in self.timed]
         found = {f"p{percent}": round(percentile(seconds, percent), 3) for percent in PERCENTS}
         return {**found, "longest": round(max(seconds, default=0.0), 3)}
 

@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -263,6 +264,14 @@ def test_the_json_has_the_seed_the_command_every_verdict_and_every_fault(written
     assert [each["fault"] for each in found["faults"]] == ["kill-process"]
     assert found["ends"] == {"confirmed": 1, "timed_out": 1, "out_of_stock": 1}
     assert found["commands"] == {"cancel": {"fail": 1}, "place_order": {"ok": 2}}
+
+
+def test_an_order_for_which_a_clock_had_stepped_counts_as_ended_and_has_no_time() -> None:
+    found = report(GOOD)
+    stepped = [Ended(ID, 93_600.0, 0.2, "confirmed"), Ended(ID, 9.0, 93_600.0, "cancelled"), Ended(ID, 9.0, -1.0, "x")]
+    mixed = replace(found, ended=[*found.ended, *stepped])
+    assert mixed.latency() == found.latency()
+    assert sum(mixed.ends().values()) == len(found.ended) + 3
 
 
 def test_a_run_is_good_only_when_it_came_to_its_end_and_every_verdict_is() -> None:
