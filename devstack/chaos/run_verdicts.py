@@ -9,7 +9,7 @@ from devstack.chaos.timeline import Moment, seconds_to_ready
 from devstack.chaos.verdict import Offence, Verdict
 
 SENT = (0, signal.SIGKILL, signal.SIGTERM)
-"""How a process ends that was harmed or told to stop: the faults send no other signal, such as that of a crash."""
+"""Exit code and signals of a process that a fault has ended; any other signal is a crash."""
 QUESTION = "Was every fault of the schedule injected and healed, and has what it did come out?"
 RECOVERY_SECONDS = 60.0
 """A stack that needs longer, with nothing harmed, does not recover by itself."""

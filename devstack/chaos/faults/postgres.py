@@ -87,7 +87,7 @@ class ExhaustConnections(PostgresFault):
         return f"{len(self.sessions)} connections are taken, and the {ended} others ended and taken too."
 
     def _keep_taking(self) -> None:
-        """A session that is told to end leaves its place a while later, and its process competes for it."""
+        """A session that is ended frees its place some time later, and its process connects again at once."""
         with suppress(psycopg.Error):
             while not self._stop.wait(EVERY_SECONDS):
                 self.take_all()

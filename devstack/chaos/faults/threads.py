@@ -1,4 +1,4 @@
-"""Threads: what the kernel knows about each thread of a process that does not do what it was told."""
+"""Threads: what the kernel knows about each thread of a process that does not react to a signal."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress

@@ -28,14 +28,17 @@ LANE = 17
 """Pixels."""
 PLOTS = (300, 200, 170, 170)
 """Pixels of the plots below the faults."""
+GAP, TOP, BOTTOM = 40, 28, 30
+"""Pixels between two plots, above the first and below the last."""
 
 
 def figure(report: Report) -> go.Figure:
     lanes = lanes_of(report.spans)
     heights = [LANE * (max(lanes, default=0) + 1), *PLOTS]
+    height = sum(heights) + GAP * (len(heights) - 1)
     titles = ("Faults", "Seconds from placed to ended", "Orders a second", "Under way", "Memory, MiB")
     made = make_subplots(
-        rows=5, cols=1, shared_xaxes=True, vertical_spacing=40 / (sum(heights) + 160), subplot_titles=titles,
+        rows=5, cols=1, shared_xaxes=True, vertical_spacing=GAP / height, subplot_titles=titles,
         row_heights=heights,
     )  # fmt: skip
     add_faults(made, report.spans, lanes)
@@ -44,7 +47,7 @@ def figure(report: Report) -> go.Figure:
     add_backlog(made, report)
     add_memory(made, report)
     shade(made, report.spans)
-    style(made, sum(heights) + 160 + 58)
+    style(made, height + TOP + BOTTOM)
     return made
 
 
@@ -172,7 +175,7 @@ def shade(made: go.Figure, spans: Sequence[Span]) -> None:
 def style(made: go.Figure, height: int) -> None:
     made.update_layout(
         height=height,
-        margin={"l": 44, "r": 12, "t": 28, "b": 30},
+        margin={"l": 44, "r": 12, "t": TOP, "b": BOTTOM},
         paper_bgcolor="rgba(0,0,0,0)",
         plot_bgcolor="rgba(0,0,0,0)",
         font={"color": INK, "family": "system-ui, sans-serif", "size": 12},

@@ -158,7 +158,7 @@ def test_what_was_armed_is_armed_no_more_when_the_file_cannot_be_looked_at(file:
 
 @pytest.mark.timeout(10)
 def test_a_process_does_not_start_with_a_fifo_in_place_of_the_file(file: Path) -> None:
-    """To read it would wait for whoever writes."""
+    """Reading a FIFO blocks until another process writes to it."""
     os.mkfifo(file, 0o600)
     with pytest.raises(MissingSetting, match="must be a file"):
         begin(file)

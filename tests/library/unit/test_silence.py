@@ -1,4 +1,4 @@
-"""A queue that does not answer is told from a node whose queues answer and which confirms nothing."""
+"""A relay distinguishes a silent queue from a node that confirms nothing although its queues answer."""
 
 from collections.abc import Iterable
 from uuid import UUID
