@@ -1,8 +1,15 @@
 """BatchConnection: a pika connection that writes many messages at once; and the text of a connection error."""
 
+import socket
+
 import pika
 from pika.exceptions import AMQPError
 from pika.spec import FRAME_END_SIZE, FRAME_HEADER_SIZE
+
+UNANSWERED = 6
+"""Times that the kernel has sent the same again, after which the broker's host is gone: 13 s on a short way."""
+RETRANSMITS = 2
+"""The byte of Linux's `struct tcp_info` that counts them; an answer sets it back to 0."""
 
 
 class BatchConnection(pika.SelectConnection):  # type: ignore[misc]
@@ -21,6 +28,32 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]
     def write(self, frames: bytes) -> None:
         """Write frames to the socket in one piece."""
         self._output_marshaled_frames([frames])
+
+    @property
+    def is_host_gone(self) -> bool:
+        """Whether no kernel answers at the other end."""
+        return bool(self._socket and is_unanswered(self._socket))
+
+    def abandon(self) -> None:
+        """Close the socket, whatever the broker has answered."""
+        if self._socket:
+            self._socket.close()
+
+    @property
+    def _socket(self) -> socket.socket | None:
+        """While connected. `_transport` and `_sock` are private to pika 1."""
+        return self._transport._sock if self._transport else None
+
+
+def is_unanswered(connected: socket.socket) -> bool:
+    """Whether the kernel has sent the same several times without an answer from that of the other host.
+
+    It answers also for a program that reads nothing, which TCP_USER_TIMEOUT would give up too. Only Linux tells;
+    elsewhere heartbeats find a lost host later.
+    """
+    if not hasattr(socket, "TCP_INFO"):
+        return False
+    return connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, RETRANSMITS + 1)[RETRANSMITS] >= UNANSWERED
 
 
 def reason_of(error: BaseException) -> str:

@@ -96,7 +96,8 @@ class Publisher:
             # One that gives up while it is blocked has to send all again, and is blocked again; heartbeats find a dead
             # broker.
             node.blocked_connection_timeout = None
-            del node.tcp_options["TCP_USER_TIMEOUT"]  # a blocked broker reads nothing for as long as it likes
+            # A blocked broker reads nothing for as long as it likes; `is_host_gone` finds a host that has vanished.
+            del node.tcp_options["TCP_USER_TIMEOUT"]
         self._nodes = cycle(nodes)
         self._loop: Any = None
         self._connection: Any = None
@@ -144,6 +145,7 @@ class Publisher:
             with suppress(ConnectionWrongStateError):
                 self._connection.close()
             self._drive(seconds, until=lambda: self._connection.is_closed)
+            self._connection.abandon()
             self._loop.close()
         self._loop = self._connection = self._channel = self._failure = None
         self._confirms, self._copies = Confirms(), Copies()
@@ -229,6 +231,8 @@ class Publisher:
             if time.monotonic() >= end:
                 break
         self._loop.remove_timeout(timer)
+        if self._failure is None and self._connection.is_host_gone:
+            self._failure = "the kernel of the broker's host no longer answers"
 
     def _check(self) -> None:
         if self._failure is not None and (found := TOO_LARGE_REASON.search(self._failure)):
