@@ -47,8 +47,13 @@ class Cluster:
         self.project.run("up", "--detach", "--no-build", node)
 
     def wait_until_whole(self) -> None:
-        """Until every queue has a member on each node that takes part."""
+        """Until each node runs, also one that stopped by itself, and every queue has a member on it that takes part."""
+        until(lambda: all(map(self.runs, NODES)), 120, every=1)
         until(lambda: all(len(queue["online"]) == len(NODES) for queue in self.queues("rabbitmq")), 120, every=1)
+
+    def runs(self, node: str) -> bool:
+        check = self.project.compose("exec", "-T", node, "rabbitmq-diagnostics", "--quiet", "check_running")
+        return check.returncode == 0
 
 
 @pytest.fixture(scope="module")
