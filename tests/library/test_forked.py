@@ -8,6 +8,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.mutation.reach import Reach, Tracer
 from tests.support.forked import Forked
 from tests.support.wait import until
 
@@ -34,6 +35,16 @@ def test_a_module_is_run_as_the_main_one(tmp_path: Path) -> None:
     running = forked(tmp_path / "log", "-m", "ordersaga.relay.daemon", "--help")
     assert running.wait(20) == 0
     assert "python -m ordersaga.relay.daemon" in (tmp_path / "log").read_text()
+
+
+def test_each_start_is_seen_by_an_audit_as_that_of_any_process(tmp_path: Path) -> None:
+    """By it a mutation run knows which tests reach what another process runs."""
+    tracer = Tracer([])
+    for _ in range(2):
+        with tracer.of(reach := Reach()):
+            running = forked(tmp_path / "log", "-c", "")
+        assert running.wait(20) == 0
+        assert reach.others
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -73,5 +73,6 @@ class Forked(subprocess.Popen[bytes]):
 
     def _execute_child(self, *_: object) -> None:
         """Instead of fork and exec; all else of Popen needs no more than the pid of a child."""
+        sys.audit("subprocess.Popen", sys.executable, self._task["command"], None, self._task["environment"])
         self.pid = server().start(self._task)
         self._child_created = True
