@@ -34,10 +34,13 @@ class Identity:
         except ProcessLookupError:
             return False
 
-    def signal(self, number: signal.Signals) -> None:
+    def signal(self, number: signal.Signals) -> bool:
+        """Whether it got the signal: it runs."""
         if self.is_running():
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)
+                return True
+        return False
 
     def wait(self, seconds: float) -> bool:
         """True when it ended within that time."""

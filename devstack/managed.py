@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Protocol
 from urllib.request import ProxyHandler, build_opener
 
+from devstack.death import Death
 from devstack.ports import LOOPBACK
 from ordersaga.cli.errors import Failed
 
@@ -24,6 +25,10 @@ class Managed(Protocol):
     @property
     def pid(self) -> int | None:
         """None when it does not run."""
+
+    @property
+    def death(self) -> Death | None:
+        """None while it runs, and before it is launched."""
 
     @property
     def log(self) -> Path: ...

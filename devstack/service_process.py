@@ -4,6 +4,7 @@ import signal
 import subprocess
 
 from devstack import children
+from devstack.death import Death
 from devstack.environment import Environments
 from devstack.managed import says_ready
 from devstack.processes import Process
@@ -25,8 +26,6 @@ class ServiceProcess:
         self._environments = environments
         self.process = process
         self._running: subprocess.Popen[bytes] | None = None
-        self.exit_codes: list[int] = []
-        """Of those that were started before; negative: the number of the signal that ended it."""
 
     @property
     def port(self) -> int:
@@ -36,9 +35,11 @@ class ServiceProcess:
     def pid(self) -> int | None:
         return self._running.pid if self._running and self._running.poll() is None else None
 
+    @property
+    def death(self) -> Death | None:
+        return Death.of(self.name, self._running)
+
     def launch(self) -> None:
-        if self._running and (code := self._running.poll()) is not None:
-            self.exit_codes.append(code)
         command = [*children.python(), *self._environments.arguments(self.process)]
         self._running = children.spawn(command, self._environments.of(self.process), self.log, ROOT)
         self._records.add(self.name, self._running.pid, self.port)

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 
+from devstack.death import Death
 from devstack.log_rotation import rotate_all
 from devstack.managed import Managed, did_not_start
 from ordersaga.cli.errors import Failed
@@ -94,6 +95,8 @@ class Supervisor(threading.Thread):
         self.ready = threading.Event()
         self.ended = threading.Event()
         self.failure: Exception | None = None
+        self.deaths: list[Death] = []
+        """Of everything that ended before it was told to, in their order."""
 
     def run(self) -> None:
         try:
@@ -173,7 +176,7 @@ class Supervisor(threading.Thread):
             if time.monotonic() >= restarts.next_launch:
                 self._launch(managed)
         elif managed.pid is None:
-            restarts.died()
+            self._note_death(managed)
             if restarts.deaths >= ATTEMPTS:
                 raise Failed(did_not_start(managed))
         elif managed.is_ready():
@@ -190,13 +193,19 @@ class Supervisor(threading.Thread):
                 if managed.name not in self._held and time.monotonic() >= restarts.next_launch:
                     self._launch(managed)
             elif managed.pid is None:
-                wait = restarts.died()
+                wait = self._note_death(managed)
                 progress.begin("died")
                 when = "when it may" if managed.name in self._held else f"in {wait:.1f} s"
                 self._say(f"{managed.name} died; restarting it {when}. Its log: {managed.log}")
             elif progress.state != "ready" and managed.is_ready():
                 progress.done("ready")
                 self._say(f"{managed.name} is ready again")
+
+    def _note_death(self, managed: Managed) -> float:
+        """Returns the seconds until the next launch."""
+        if managed.death:
+            self.deaths.append(managed.death)
+        return self._restarts[managed.name].died()
 
     def _rotate_logs(self) -> None:
         if time.monotonic() >= self._next_rotation:

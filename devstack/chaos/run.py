@@ -28,7 +28,6 @@ from devstack.chaos.timeline import Moment, Timeline
 from devstack.chaos.torturer import Torturer
 from devstack.chaos.verdict import Verdict
 from devstack.chaos.watch import Watch, WatchSample
-from devstack.service_process import ServiceProcess
 
 SETTINGS = {"ORDER_DEADLINE_SECONDS": "40", "STRIPE_TIMEOUT_SECONDS": "2"}
 """Short, so that a fault makes orders run into their deadline; the environment wins."""
@@ -119,7 +118,8 @@ class ChaosRun:
                     self.ended = ended_orders(stage.stack.environments.owner_urls(), self.timeline.began_at)
             lacking = {number: lacks for number, fault in torturer.faults.items() if (lacks := fault.lacks())}
             self.verdicts.append(injected(self.scheduled, self.timeline.moments, lacking, self.interrupted))
-            self.verdicts += [*verdicts, recovered(self.timeline.moments), exits(exit_codes(stage))]
+            self.verdicts += [*verdicts, recovered(self.timeline.moments)]
+            self.verdicts.append(exits(stage.stack.supervisor.deaths, stage.signals, self.timeline.began_at))
 
     def _torture(self, load: Load, torturer: Torturer, show: Callable[["ChaosRun"], None]) -> None:
         """Load and faults until the time is over or somebody interrupts; then everything is healed."""
@@ -156,10 +156,6 @@ class ChaosRun:
             facts, self.scheduled, self.timeline.moments, self.verdicts, self.samples, self.ended,
             read(plan.directory / FILE), commands, self.trouble, self.interrupted,
         )  # fmt: skip
-
-
-def exit_codes(stage: Stage) -> dict[str, list[int]]:
-    return {each.name: each.exit_codes for each in stage.stack.processes if isinstance(each, ServiceProcess)}
 
 
 def command_of(plan: Plan) -> str:

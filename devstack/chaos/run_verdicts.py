@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from devstack.chaos.schedule import Scheduled
+from devstack.chaos.sent_signals import SentSignals
 from devstack.chaos.timeline import Moment, seconds_to_ready
 from devstack.chaos.verdict import Offence, Verdict
+from devstack.death import Death
 
-SENT = (0, signal.SIGKILL, signal.SIGTERM)
-"""Exit code and signals of a process that a fault has ended; any other signal is a crash."""
+TOLD_TO_STOP = {signal.SIGTERM, signal.SIGINT}
+"""Signals after which a process or server ends with exit code 0."""
+SERVERS = ("postgres", "rabbitmq")
 QUESTION = "Was every fault of the schedule injected and healed, and has what it did come out?"
 RECOVERY_SECONDS = 60.0
 """A stack that needs longer, with nothing harmed, does not recover by itself."""
@@ -56,20 +59,35 @@ def recovered(moments: Sequence[Moment]) -> Verdict:
     return Verdict("recoveries", "Was everything ready again soon after each group of faults?", counts, offences)
 
 
-def exits(codes: Mapping[str, Sequence[int]]) -> Verdict:
-    """`codes` has the exit codes of all processes that were started again, by name."""
-    offences = [
-        Offence(f"process {name}", f"ended with {f'exit code {code}' if code > 0 else signal_of(code)}: see its log")
-        for name, found in codes.items()
-        for code in found
-        if code > 0 or -code not in SENT
-    ]
-    counts = {
-        "by a signal": sum(code < 0 and -code in SENT for found in codes.values() for code in found),
-        "when told to stop": sum(code == 0 for found in codes.values() for code in found),
-        "with an error": len(offences),
-    }
-    return Verdict("exits", "Has no process ended itself with an error?", counts, offences)
+def exits(deaths: Sequence[Death], sent: SentSignals, began_at: float) -> Verdict:
+    """`deaths` are of processes that were to go on running, and `began_at` is the Unix time of the start of the load.
+
+    A death is excused by a signal that a fault sent to that very process, and by nothing else: SIGKILL comes from the
+    kernel too, when memory is short. The exit codes of servers are not judged: a full disk ends Postgres with 1.
+    """
+    offences, counts = [], {"by a signal": 0, "when told to stop": 0, "otherwise": 0}
+    for death in deaths:
+        got = sent.to(death.name, death.pid)
+        if death.code < 0 and -death.code in got:
+            counts["by a signal"] += 1
+        elif death.code == 0 and got & TOLD_TO_STOP:
+            counts["when told to stop"] += 1
+        elif death.code <= 0 or death.name not in SERVERS:
+            counts["otherwise"] += 1
+            subject = f"process {death.name} ({death.pid})"
+            offences.append(Offence(subject, f"ended {how(death)}, {death.at - began_at:.0f} s after the start"))
+    return Verdict("exits", "Did processes end only by what faults have sent them?", counts, offences)
+
+
+def how(death: Death) -> str:
+    """Why this end is none that a fault has caused, and where to look."""
+    if death.code > 0:
+        return f"with exit code {death.code}: see its log"
+    if death.code == 0:
+        return "with exit code 0, and no fault has told it to stop: see its log"
+    if -death.code == signal.SIGKILL:
+        return "by SIGKILL, which no fault has sent it: `dmesg` says whether the kernel did, because memory was short"
+    return f"by {signal_of(death.code)}, which no fault has sent it: see its log"
 
 
 def signal_of(code: int) -> str:

@@ -11,6 +11,7 @@ from devstack.breaking.scene import Scene
 from devstack.chaos.history import History
 from devstack.chaos.network.network import Network, network
 from devstack.chaos.network.routes import routes
+from devstack.chaos.sent_signals import SentSignals
 from devstack.chaos.wiring import Wiring
 from devstack.environment import REAL_CARDS
 from devstack.processes import GROUPS, PROCESSES, Process
@@ -39,6 +40,8 @@ class Stage:
     """Of the running stack only where it was given to it, as `staged` does."""
     network: Network | None = None
     """The proxy between its processes and its servers, where `staged` has made one."""
+    signals: SentSignals = field(default_factory=SentSignals)
+    """What its faults have sent."""
     history: History | None = None
     """Of the run, where there is one: what a fault does as an operator belongs there."""
 

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import psutil
 
 from devstack import children
+from devstack.death import Death
 from devstack.managed import wait_until_ready
 from devstack.ports import LOOPBACK
 from devstack.records import Records
@@ -80,6 +81,10 @@ class Postgres:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process and self._process.poll() is None else None
+
+    @property
+    def death(self) -> Death | None:
+        return Death.of(self.name, self._process)
 
     def superuser_url(self, database: str = "postgres") -> str:
         return self.url(OWNER, database)

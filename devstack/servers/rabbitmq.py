@@ -7,6 +7,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from devstack import children, ports
+from devstack.death import Death
 from devstack.managed import wait_until_ready
 from devstack.ports import LOOPBACK
 from devstack.records import Records
@@ -67,6 +68,10 @@ class RabbitMQ:
     @property
     def pid(self) -> int | None:
         return self._node.pid if self._node and self._node.poll() is None else None
+
+    @property
+    def death(self) -> Death | None:
+        return Death.of(self.name, self._node)
 
     @property
     def epmd_pid(self) -> int | None:

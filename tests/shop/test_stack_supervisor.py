@@ -89,6 +89,7 @@ def test_a_process_that_dies_is_started_again(tmp_path: Path) -> None:
         record = stack.records.find("one")
         assert record
         assert record.pid == stack.processes[0].pid
+        assert [(each.name, each.pid, each.code) for each in stack.supervisor.deaths] == [("one", first, -9)]
 
 
 def test_a_process_that_cannot_start_ends_the_start_and_the_others(tmp_path: Path) -> None:

@@ -73,9 +73,9 @@ class DiskFull(Fault):
         self.stage.stack.supervisor.hold(POSTGRES)
         running = find(self.stage, POSTGRES)
         if running:
-            running.signal(signal.SIGINT)
+            self.stage.signals.send(POSTGRES, running, signal.SIGINT)
             if not running.wait(STOP_SECONDS):
-                running.signal(signal.SIGKILL)
+                self.stage.signals.send(POSTGRES, running, signal.SIGKILL)
                 running.wait(STOP_SECONDS)
 
     def start(self) -> None:

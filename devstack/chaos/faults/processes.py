@@ -83,10 +83,10 @@ class LoseHost(Fault):
         for name in self.names:
             self.stage.stack.supervisor.hold(name)
         self._impose(Rule("hold"))
-        there = [each for each in (find(self.stage, name) for name in self.names) if each]
+        there = {name: each for name in self.names if (each := find(self.stage, name))}
         for number in (signal.SIGSTOP, signal.SIGKILL):
-            for each in there:
-                each.signal(number)
+            for name, each in there.items():
+                self.stage.signals.send(name, each, number)
         return f"The host of {', '.join(self.names)} is gone."
 
     def heal(self) -> str:

@@ -51,7 +51,7 @@ class RollingRestart(Fault):
             old = find(self.stage, name)
             if old:
                 # The fast shutdown: a smart one waits for every session.
-                old.signal(signal.SIGINT if name == POSTGRES else signal.SIGTERM)
+                self.stage.signals.send(name, old, signal.SIGINT if name == POSTGRES else signal.SIGTERM)
                 self._await(name, old)
 
     def _await(self, name: str, old: Identity) -> None:

@@ -24,7 +24,7 @@ def send(stage: Stage, name: str, number: signal.Signals) -> str:
     target = find(stage, name)
     if target is None:
         return f"{name} did not run."
-    target.signal(number)
+    stage.signals.send(name, target, number)
     # A frozen process would receive nothing but SIGKILL before it continues.
     target.signal(signal.SIGCONT)
     return f"{name} (pid {target.pid}) got {number.name}."

@@ -2,11 +2,14 @@
 
 import json
 import re
+import signal
+import subprocess
 import time
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -14,6 +17,8 @@ from click.testing import CliRunner
 from devstack.chaos import run_command
 from devstack.chaos.fault import Fault
 from devstack.chaos.faults.catalogue import FAULTS
+from devstack.chaos.faults.processes import KillProcess, LoseHost
+from devstack.chaos.faults.servers import KillPostgres, KillRabbitmq
 from devstack.chaos.memory_samples import MemorySample
 from devstack.chaos.report.facts import Facts
 from devstack.chaos.report.latency import Ended, percentile
@@ -25,11 +30,14 @@ from devstack.chaos.run import ChaosRun
 from devstack.chaos.run_command import run
 from devstack.chaos.run_verdicts import exits, injected, recovered
 from devstack.chaos.schedule import Scheduled
+from devstack.chaos.sent_signals import SentSignals
 from devstack.chaos.stage import Stage
 from devstack.chaos.timeline import Moment, Span, Timeline, seconds_to_ready, spans
 from devstack.chaos.torturer import Torturer
 from devstack.chaos.verdict import Offence, Verdict
 from devstack.chaos.watch import WatchSample
+from devstack.children import Identity
+from devstack.death import Death
 
 ID = "01a21f3e-1111-7000-8000-000000000001"
 FACTS = Facts(
@@ -230,15 +238,80 @@ def test_a_recovery_that_takes_longer_than_a_minute_is_an_offence() -> None:
     assert [each.detail for each in recovered(late).offences] == ["ready after 68 s"]
 
 
-def test_a_process_that_ends_itself_with_an_error_is_an_offence_and_one_that_is_killed_is_not() -> None:
-    found = exits({"orders-relay": [-9, 0, 1], "webhooks": []})
-    assert [each.subject for each in found.offences] == ["process orders-relay"]
-    assert exits({"orders-relay": [-9, -15, 0]}).is_good
+def sent(*signals: tuple[int, signal.Signals]) -> SentSignals:
+    """By pid of an `orders-relay`."""
+    found = SentSignals()
+    for pid, number in signals:
+        found.note("orders-relay", pid, number)
+    return found
 
 
-def test_a_process_that_ends_by_a_signal_that_no_fault_sends_has_crashed() -> None:
-    found = exits({"orders-relay": [-11]})
-    assert [(each.subject, "SIGSEGV" in each.detail) for each in found.offences] == [("process orders-relay", True)]
+def death(code: int, pid: int = 7, name: str = "orders-relay") -> Death:
+    return Death(name, pid, code, 112.0)
+
+
+def test_a_process_that_ends_itself_with_an_error_is_an_offence_also_when_a_fault_has_told_it_to_stop() -> None:
+    found = exits([death(1)], sent((7, signal.SIGTERM)), 100.0)
+    assert found.offences == [
+        Offence("process orders-relay (7)", "ended with exit code 1: see its log, 12 s after the start")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "got"),
+    [(-9, signal.SIGKILL), (-15, signal.SIGTERM), (0, signal.SIGTERM), (0, signal.SIGINT)],
+)
+def test_the_end_of_a_process_is_excused_by_the_signal_that_a_fault_sent_it(code: int, got: signal.Signals) -> None:
+    assert exits([death(code)], sent((7, got)), 100.0).is_good
+
+
+@pytest.mark.parametrize(
+    ("end", "named"),
+    [
+        (death(-9), "SIGKILL"),
+        (death(-9, pid=8), "SIGKILL"),
+        (death(-9, name="orders-worker"), "SIGKILL"),
+        (death(-9, name="postgres"), "SIGKILL"),
+        (death(-11), "SIGSEGV"),
+        (death(0), "exit code 0"),
+    ],
+    ids=str,
+)
+def test_an_end_that_no_fault_has_caused_is_an_offence_whatever_faults_sent_to_others(end: Death, named: str) -> None:
+    """As by the kernel when memory is short; pid 8 is the one that was started after pid 7."""
+    others = sent((7, signal.SIGSTOP), (6, signal.SIGKILL), (6, signal.SIGTERM))
+    [offence] = exits([end], others, 100.0).offences
+    assert (offence.subject, named in offence.detail) == (f"process {end.name} ({end.pid})", True)
+
+
+def test_a_server_that_a_full_disk_ends_with_an_error_is_none_of_this_verdict() -> None:
+    assert exits([death(1, name="postgres")], SentSignals(), 100.0).is_good
+
+
+def test_a_signal_to_a_process_that_has_ended_already_excuses_nothing() -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        target, signals = Identity.of(process.pid), SentSignals()
+        process.kill()
+        process.wait()
+        signals.send("orders-relay", target, signal.SIGKILL)
+        assert not signals.to("orders-relay", process.pid)
+
+
+@pytest.mark.parametrize("kind", [KillProcess, LoseHost, KillPostgres, KillRabbitmq])
+def test_what_a_fault_kills_is_excused(kind: type[Fault], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every fault that sends SIGKILL to something that is started again."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        target = Identity.of(process.pid)
+        monkeypatch.setattr("devstack.chaos.faults.processes.find", lambda *_: target)
+        monkeypatch.setattr("devstack.chaos.faults.target.find", lambda *_: target)
+        held: list[str] = []
+        supervisor = SimpleNamespace(hold=held.append)
+        stage = Stage(SimpleNamespace(supervisor=supervisor), None, Path())  # type: ignore[arg-type]
+        kind(stage, Random(1)).inject()
+        process.wait()
+        ends = [Death.of(name, process) for name in held]
+        assert held
+        assert exits([end for end in ends if end], stage.signals, 0.0).is_good
 
 
 @pytest.fixture(scope="module")

@@ -38,10 +38,8 @@ def test_a_process_that_stays_leaves_the_state_and_the_signals_of_its_threads(
     state = State(tmp_path / "state").create()
     records = Records(state)
     records.add(NAME, stopped.pid)
-    stage = SimpleNamespace(
-        stack=SimpleNamespace(state=state), scene=SimpleNamespace(records=records), directory=tmp_path
-    )
-    fault = RollingRestart(cast("Stage", cast("Any", stage)), Random(1))
+    stack, scene = SimpleNamespace(state=state), SimpleNamespace(records=records)
+    fault = RollingRestart(Stage(cast("Any", stack), cast("Any", scene), tmp_path), Random(1))
     fault.order = [NAME]
     fault.inject()
     until(lambda: bool(fault.stuck), seconds=5)
