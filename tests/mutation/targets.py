@@ -104,7 +104,7 @@ RELAY_FILES: dict[str, tuple[str, ...]] = {
     "progress": PUBLISHED,
     "confirms": IN_FLIGHT,
     "window": PUBLISHED,
-    "dispatch": (BATCHES, *PUBLISHED, *REFUSED),
+    "dispatch": (f"{UNIT}/test_dispatch.py", BATCHES, *PUBLISHED, *REFUSED),
     "publish_loop": (*PUBLISHED, *REFUSED),
     "detached": DETACHED,
     "catch_up": DETACHED,
