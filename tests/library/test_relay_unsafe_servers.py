@@ -12,6 +12,7 @@ import pytest
 from devstack.ports import choose
 from devstack.servers.postgres import Postgres
 from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT
+from ordersaga.relay import replication, session, window
 from ordersaga.relay.recent_rows import RecentRows
 from ordersaga.relay.replication import Replication
 from ordersaga.relay.window import Cursor, PageLimits, open_window
@@ -22,6 +23,7 @@ from tests.support.relays import EVERYTHING, Relays, all_published, announce, an
 from tests.support.second_server import second_server
 from tests.support.stuck import ready
 from tests.support.wait import until
+from tests.support.wire import counted
 
 ANYWAY = "--unsafe-durability"
 
@@ -166,7 +168,35 @@ def test_a_warning_of_another_kind_does_not_keep_what_the_standby_has_from_being
     as_owner(outbox, WARNS, "create trigger warns after update on relay_cursor execute function warns()")
     monkeypatch.setattr("ordersaga.relay.replication.session.fetch_one", lambda *_: "standby")
     with psycopg.connect(outbox.owner_url, autocommit=True) as connection:
-        assert Replication("counting", lambda: None, lambda: False).confirm(connection)
+        assert Replication("counting", outbox.relay_url, lambda: None, lambda: False).confirm(connection)
+
+
+def test_a_wait_for_the_standby_ends_with_its_session_and_not_with_the_patience_of_the_relay(
+    outbox: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a proxy that has lost the server nothing but a look over another session tells the two apart."""
+    monkeypatch.setattr(replication, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(replication, "CANCEL_SECONDS", 0.1)
+    looks = 0
+
+    def wait() -> None:
+        nonlocal looks
+        looks += 1
+        assert looks < 40, "it waits for ever"
+        if looks == 10:
+            traffic.is_silent = True
+            as_owner(outbox, "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
+
+    try:
+        with counted(outbox.relay_url) as (url, traffic), session.connect(url) as connection:
+            window.load_cursor(connection)
+            as_owner(outbox, "alter system set synchronous_standby_names = 'away'", "select pg_reload_conf()")
+            until(lambda: session.fetch_one(connection, replication.STANDBYS) == "away")
+            with pytest.raises(psycopg.OperationalError, match="waited for the synchronous standby is gone"):
+                Replication("counting", outbox.relay_url, wait, lambda: False).confirm(connection)
+    finally:
+        as_owner(outbox, "alter system reset synchronous_standby_names", "select pg_reload_conf()")
+    assert looks >= 10
 
 
 def announce_and_wait_for_the_standby(outbox: Database) -> None:

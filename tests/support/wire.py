@@ -18,7 +18,8 @@ class Traffic:
     statements: int = 0
     round_trips: int = 0
     is_silent: bool = False
-    """Whether answers are lost, as behind a proxy that has lost its server: what is sent is still acknowledged."""
+    """Whether answers are lost, and the end of a session, as behind a proxy that has lost its server: what is sent is
+    still acknowledged."""
 
 
 @contextmanager
@@ -67,5 +68,6 @@ def answer(server: socket.socket, client: socket.socket, traffic: Traffic) -> No
             traffic.round_trips += head[:1] == READY_FOR_QUERY
             if not traffic.is_silent:
                 client.sendall(head + body)
-        # Closing alone would wait for the thread that reads from the client.
-        client.shutdown(socket.SHUT_RDWR)
+        if not traffic.is_silent:
+            # Closing alone would wait for the thread that reads from the client.
+            client.shutdown(socket.SHUT_RDWR)

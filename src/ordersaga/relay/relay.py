@@ -3,6 +3,7 @@
 import threading
 import time
 from contextlib import closing
+from functools import partial
 from typing import Any
 
 import psycopg
@@ -68,7 +69,8 @@ class Relay:
         self._rabbitmq = Link(f"RabbitMQ for {database}")
         self._postgres = Link(f"Postgres for {database}")
         self._recent_rows = RecentRows(database, retention_seconds)
-        self._replication = Replication(database, lambda: self._publisher.wait(REPLICATION_SECONDS), stop.is_set)
+        wait = partial(self._publisher.wait, REPLICATION_SECONDS)
+        self._replication = Replication(database, database_url, wait, stop.is_set)
         self._had_safe_server = False
         self._up_to_date_at = time.monotonic()
         lag_seconds.labels(database).set_function(self.lag)

@@ -8,6 +8,7 @@ writer.
 
 from collections.abc import Callable
 from contextlib import suppress
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -16,6 +17,7 @@ from psycopg.errors import Diagnostic
 from psycopg.pq import ExecStatus
 
 from ordersaga.relay import session
+from ordersaga.runtime import sessions
 
 STANDBYS = "select current_setting('synchronous_standby_names')"
 # A commit waits for the standby only if it has written something; whoever waits for it waits for all before it.
@@ -24,7 +26,11 @@ begin; set local synchronous_commit = on; set local statement_timeout = 0; set l
 update relay_cursor set moved_at = moved_at;
 commit
 """
+THIS = "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()"
+EXISTS = "select from pg_stat_activity where (pid, backend_start) = (%s, %s)"
 CANCEL_SECONDS = 1.0
+LOOK_SECONDS = 30.0
+"""Seconds between two looks whether the session that waits still exists."""
 WAIT = "SyncRepWaitForLSN"
 """The function of Postgres that warns of a wait that somebody has cancelled."""
 
@@ -32,10 +38,11 @@ WAIT = "SyncRepWaitForLSN"
 class Replication:
     """Of one relay; `problem` is a sentence while it waits."""
 
-    def __init__(self, database: str, wait: Callable[[], object], is_stopping: Callable[[], bool]) -> None:
+    def __init__(self, database: str, url: str, wait: Callable[[], object], is_stopping: Callable[[], bool]) -> None:
         """`wait` is called again and again meanwhile, and takes a moment."""
         self.problem = ""
         self._database = database
+        self._url = url
         self._wait = wait
         self._is_stopping = is_stopping
 
@@ -60,6 +67,7 @@ class Replication:
     def _commit(self, connection: Connection[Any]) -> bool:
         """By hand: `execute` would not return to answer the broker's heartbeats, or to stop."""
         cancelled: list[str] = []
+        this, look_at = connection.execute(THIS).fetchone(), monotonic() + LOOK_SECONDS
 
         def note(notice: Diagnostic) -> None:
             # This one has no code. Others, as of transaction ids that run out, are no reason not to publish.
@@ -80,7 +88,22 @@ class Replication:
                 if result.status == ExecStatus.FATAL_ERROR:
                     raise psycopg.OperationalError(result.error_message.decode(errors="replace"))
             self._wait()
+            if monotonic() > look_at:
+                self._look(this)
+                look_at = monotonic() + LOOK_SECONDS
         return False
+
+    def _look(self, waiting: Any) -> None:
+        """Raises psycopg.OperationalError when the session, a row of `THIS`, is gone, or the server does not answer.
+
+        A standby may be away for as long as it likes, so no clock ends the wait; but behind a proxy that has lost the
+        server no answer ever comes, and the kernel sees nothing wrong. The server ends such a session once its commit
+        is through, as an idle one.
+        """
+        name = sessions.of_this_process("relay look")
+        with sessions.connect(self._url, name, sessions.DIAGNOSIS) as other:
+            if other.execute(EXISTS, waiting).fetchone() is None:
+                raise psycopg.OperationalError("the session that waited for the synchronous standby is gone")
 
 
 def end_wait(connection: Connection[Any]) -> None:
