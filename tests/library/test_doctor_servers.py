@@ -1,6 +1,7 @@
 """`ordersaga doctor` names what is wrong with a Postgres server itself: caused on one that may be made unsafe."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from devstack.servers.postgres import Postgres
 from ordersaga.diagnosis.limits import DiagnosisLimits
-from ordersaga.diagnosis.server.primaries import primaries
+from ordersaga.diagnosis.server.primaries import answering, primaries
 from tests.support.doctor import asked
 from tests.support.second_server import second_server
 
@@ -77,6 +78,31 @@ def test_two_addresses_of_one_server_are_no_two_primaries(server: Postgres) -> N
     given = conninfo_to_dict(server.superuser_url())
     twice = {name: f"{given[name]},{given[name]}" for name in ("host", "port")}
     assert list(primaries("shop", make_conninfo(server.superuser_url(), **twice))) == []
+
+
+def test_each_server_of_a_url_with_addresses_beside_or_in_place_of_names_is_asked(server: Postgres) -> None:
+    """Libpq connects to `hostaddr`; `host` is then a name that is not looked up."""
+    given: dict[str, Any] = conninfo_to_dict(server.superuser_url())
+    port = given.pop("port")
+    del given["host"]
+    named = make_conninfo(**{**given, "host": "one,two", "hostaddr": "127.0.0.1,127.0.0.1", "port": port})
+    nameless = make_conninfo(**{**given, "hostaddr": "127.0.0.1,::1,127.0.0.1", "port": f"{port},1,{port}"})
+    assert [each.address for each in answering(named)] == [f"one:{port}", f"two:{port}"]
+    assert [each.address for each in answering(nameless)] == [f"127.0.0.1:{port}"] * 2
+
+
+def test_a_url_with_an_address_beside_a_name_is_asked_everything_and_named_by_its_name(server: Postgres) -> None:
+    given = conninfo_to_dict(server.superuser_url())
+    url = make_conninfo(server.superuser_url(), host="somename", hostaddr="127.0.0.1")
+    plain, answered = asked(server.superuser_url()), asked(url)
+    by_name = "postgres somename:", f"postgres {given['host']}:"
+    assert [(each.kind, each.place.replace(*by_name)) for each in answered.findings] == [
+        (each.kind, each.place) for each in plain.findings
+    ]
+    assert answered.unseen == plain.unseen
+    ahead = asked(url, clock=lambda: datetime.now(UTC) - timedelta(hours=1)).findings
+    assert [each.place for each in ahead if each.kind == "clock"] == [f"postgres somename:{given['port']}"]
+    assert str(given["password"]) not in str([answered, ahead])
 
 
 def test_a_standby_is_named(server: Postgres, connection: Connection[Any]) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime
-from itertools import zip_longest
 from typing import Any, NamedTuple
 
 import psycopg
@@ -18,6 +17,8 @@ PRIMARY = """
 select pg_postmaster_start_time(), ('x' || left(pg_walfile_name(pg_current_wal_insert_lsn()), 8))::bit(32)::int
 where not pg_is_in_recovery()
 """
+
+PLACE = ("host", "hostaddr", "port")
 
 
 class Primary(NamedTuple):
@@ -47,13 +48,21 @@ def primaries(place: str, url: str) -> Answers:
 
 def answering(url: str) -> Iterator[Primary]:
     """The primaries that answer. A URL of one server is not asked again."""
-    given = conninfo_to_dict(url)
-    hosts, ports = (str(given.get(name) or "").split(",") for name in ("host", "port"))
-    for host, port in zip_longest(hosts, ports, fillvalue=ports[0]) if len(hosts) > 1 else ():
-        parameters: dict[str, Any] = {**given, "host": host, "port": port, "target_session_attrs": "any"}
+    servers = servers_of(url)
+    for server in servers if len(servers) > 1 else ():
         with (
             suppress(psycopg.Error, UnusableDatabase),
-            connect(make_conninfo(**parameters), "ordersaga doctor", DIAGNOSIS) as connection,
+            connect(make_conninfo(url, **server), "ordersaga doctor", DIAGNOSIS) as connection,
         ):
             for started, timeline in connection.execute(PRIMARY).fetchall():
-                yield Primary(started, timeline, f"{host}:{port}")
+                address = f"{server['host'] or server['hostaddr']}:{connection.info.port}"
+                yield Primary(started, timeline, address)
+
+
+def servers_of(url: str) -> list[dict[str, Any]]:
+    """What tells each server of a URL from the others; libpq connects to `hostaddr` and only names it by `host`."""
+    given = conninfo_to_dict(url)
+    lists = [str(given.get(name) or "").split(",") for name in PLACE]
+    number = max(map(len, lists))
+    whole = [each if len(each) > 1 else each * number for each in lists]
+    return [{**dict(zip(PLACE, each, strict=True)), "target_session_attrs": "any"} for each in zip(*whole, strict=True)]
