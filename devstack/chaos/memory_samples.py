@@ -15,6 +15,8 @@ from devstack.records import SUPERVISOR, Records
 
 FILE = "memory.jsonl"
 EVERY_SECONDS = 2.0
+STALE_SECONDS = 60.0
+"""A sampler that has written nothing for so long stands still."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,8 @@ class MemorySampler:
         self._path = directory / FILE
         self._every = every
         self._stop = threading.Event()
+        self._failure = ""
+        self._wrote_at = time.monotonic()
         self._thread = threading.Thread(target=self._run, name="memory sampler", daemon=True)
 
     def __enter__(self) -> Self:
@@ -47,13 +51,27 @@ class MemorySampler:
         self._stop.set()
         self._thread.join()
 
+    def lacks(self) -> str:
+        """Why the samples do not reach until now, as a sentence; empty when they do."""
+        if self._failure:
+            return f"The sampler has failed: {self._failure}"
+        silent = time.monotonic() - self._wrote_at
+        return f"The sampler has written nothing for {silent:.0f} s." if silent > STALE_SECONDS else ""
+
     def _run(self) -> None:
+        try:
+            self._sample()
+        except Exception as error:  # noqa: BLE001 - the verdict names it
+            self._failure = repr(error)
+
+    def _sample(self) -> None:
         began = time.monotonic()
         with self._path.open("w") as file:
             while not self._stop.is_set():
                 for sample in samples(self._records, round(time.monotonic() - began, 1)):
                     file.write(json.dumps(asdict(sample)) + "\n")
                 file.flush()
+                self._wrote_at = time.monotonic()
                 self._stop.wait(self._every)
 
 

@@ -103,12 +103,10 @@ class ChaosRun:
             self.operations = load.operations
             load.open()
             self.timeline.begin()
-            stage = replace(stage, history=history)
+            sampler = MemorySampler(stage.scene.records, self.plan.directory)
+            stage = replace(stage, history=history, sampler=sampler)
             torturer = self.torturer = Torturer(stage, self.scheduled, dict(self.plan.kinds), self.timeline)
-            with (
-                MemorySampler(stage.scene.records, self.plan.directory),
-                Watch(stage, self.timeline, self.counts) as self.watch,
-            ):
+            with sampler, Watch(stage, self.timeline, self.counts) as self.watch:
                 self.samples = self.watch.samples
                 try:
                     self._torture(load, torturer, show)

@@ -9,6 +9,7 @@ from rich.console import Console
 
 from devstack.breaking.scene import Scene
 from devstack.chaos.history import History
+from devstack.chaos.memory_samples import MemorySampler
 from devstack.chaos.network.network import Network, network
 from devstack.chaos.network.routes import routes
 from devstack.chaos.sent_signals import SentSignals
@@ -44,6 +45,8 @@ class Stage:
     """What its faults have sent."""
     history: History | None = None
     """Of the run, where there is one: what a fault does as an operator belongs there."""
+    sampler: MemorySampler | None = None
+    """Of the run's memory, where there is one."""
 
 
 @contextmanager

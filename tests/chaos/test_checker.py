@@ -4,7 +4,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -113,8 +113,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         Path(os.devnull).open("w") as nowhere,
         staged(directory, Console(file=nowhere), {**os.environ, **SETTINGS}) as stage,
         History(directory / "history.jsonl") as history,
-        MemorySampler(stage.scene.records, directory),
+        MemorySampler(stage.scene.records, directory) as sampler,
     ):
+        stage = replace(stage, sampler=sampler)
         load = Load(stage, history, rate=12, seed=1)
         load.open()
         load.start()

@@ -11,6 +11,7 @@ from psycopg.rows import namedtuple_row
 
 from devstack.chaos.checker.refused import PARKED, UNDELIVERABLE, Refused, keys_of
 from devstack.chaos.history import Operation
+from devstack.chaos.memory_samples import MemorySampler
 from devstack.chaos.stage import Stage
 from devstack.demo.books import Books, Kind, all_of, read_books
 from ordersaga.cli.app import Application
@@ -28,6 +29,7 @@ class Evidence:
         ledger: all charges and refunds of the card processor.
         expected: ids of messages that faults have made somebody park or refuse, and of orders that wait for a person.
         directory: where the run has kept its samples of memory and its recovery.
+        sampler: of memory, where one runs.
     """
 
     def __init__(
@@ -37,18 +39,21 @@ class Evidence:
         ledger: Mapping[str, Any],
         expected: Collection[str] = (),
         directory: Path | None = None,
+        sampler: MemorySampler | None = None,
     ) -> None:
         self.application = application
         self.operations = operations
         self.ledger = ledger
         self.expected = frozenset(map(str, expected))
         self.directory = directory
+        self.sampler = sampler
         self._open = ExitStack()
         self._connections: dict[str, psycopg.Connection[Any]] = {}
 
     @classmethod
     def of(cls, stage: Stage, operations: Sequence[Operation], expected: Collection[str] = ()) -> Self:
-        return cls(stage.scene.application, operations, stage.scene.make_shop().ledger(), expected, stage.directory)
+        ledger = stage.scene.make_shop().ledger()
+        return cls(stage.scene.application, operations, ledger, expected, stage.directory, stage.sampler)
 
     def __enter__(self) -> Self:
         return self

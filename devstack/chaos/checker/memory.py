@@ -3,6 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
@@ -22,18 +23,22 @@ MIB = 1024 * 1024
 
 
 def memory(evidence: Evidence) -> Verdict:
+    """Good without a sampler, as where a stack runs for a minute; not with one whose samples end before the run."""
     path = evidence.directory / FILE if evidence.directory else None
     samples = read(path) if path else []
+    found = judge(samples)
+    lacks = evidence.sampler.lacks() if evidence.sampler else ""
     if path and path.exists() and not samples:
-        return Verdict("memory", QUESTION, {}, [Offence("samples", f"{path.name} is empty: the sampler has failed")])
-    return judge(samples)
+        lacks = lacks or f"{path.name} is empty: the sampler has failed"
+    return replace(found, offences=[*found.offences, Offence("samples", lacks)]) if lacks else found
 
 
 def read(path: Path) -> list[MemorySample]:
-    """The samples of a run; none when it took none."""
+    """The samples of a run; none when it took none. The last line may have been cut off by a full disk."""
     if not path.exists():
         return []
-    return [MemorySample(**json.loads(line)) for line in path.read_text().splitlines()]
+    whole, _, _ = path.read_text().rpartition("\n")
+    return [MemorySample(**json.loads(line)) for line in whole.splitlines()]
 
 
 def judge(samples: Iterable[MemorySample]) -> Verdict:
