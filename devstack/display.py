@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
@@ -15,10 +16,13 @@ REFRESH = 0.1
 
 
 def say_and_log(console: Console, log: Path) -> Callable[[str], None]:
-    """A function that prints a line and appends it to the supervisor's log; a closed terminal is no error."""
+    """A function that prints a line and appends it to the supervisor's log.
+
+    A closed terminal and a full disk are no errors: whoever stops a stack says so first.
+    """
 
     def say(text: str) -> None:
-        with log.open("a") as file:
+        with suppress(OSError), log.open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n")
         try:
             console.print(text, highlight=False, markup=False, soft_wrap=True)

@@ -1,6 +1,7 @@
 """Rotation of the logs of a stack: a log over its size is copied to `<name>.log.1` and emptied."""
 
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from shutil import copyfile
 
@@ -24,7 +25,11 @@ def rotate(log: Path, most: int = MAX_BYTES) -> bool:
 
 
 def rotate_all(directories: Iterable[Path], most: int = MAX_BYTES) -> None:
-    """Rotate every log in these directories, also those of steps and of the supervisor."""
+    """Rotate every log in these directories, also those of steps and of the supervisor.
+
+    A log that cannot be copied, as on a full disk, stays as it is until it can.
+    """
     for directory in directories:
         for log in directory.glob("*.log"):
-            rotate(log, most)
+            with suppress(OSError):
+                rotate(log, most)

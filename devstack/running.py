@@ -76,7 +76,15 @@ def running_stack(
         finally:
             say("Stopping")
             stack.supervisor.shut_down()
-            records.end()
+            end_records(records, say)
+
+
+def end_records(records: Records, say: Callable[[str], None]) -> None:
+    """A full disk must not hide what ended the stack; records of processes that are gone mislead nobody."""
+    try:
+        records.end()
+    except OSError as error:
+        say(f"The records of the processes cannot be written: {error}. Everything is stopped.")
 
 
 def clear_state(state: State, in_docker: bool) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import click
-from rich.console import Console
 
+from devstack import terminal
 from devstack.demo.customers import open_shop, shop, token
 from devstack.demo.traffic import Traffic
 from devstack.options import state_option
@@ -41,7 +41,7 @@ def up(state: State, fresh: bool, docker: bool, traffic: float, workers: int) ->
 
     Exit codes: 0 after Ctrl-C, 1 something did not start, 2 this machine lacks something.
     """
-    console = Console(stderr=True)
+    console = terminal.console(stderr=True)
     interrupt_by_signal()
     try:
         with running_stack(state, console, fresh=fresh, in_docker=docker, table=with_workers(workers)) as stack:

@@ -14,7 +14,10 @@ LINE_EVERY = 15.0
 
 
 class ChaosProgress:
-    """From any thread `note` prints a line, and `show` renews the table below, which `stop` takes away."""
+    """From any thread `note` prints a line, and `show` renews the table below, which `stop` takes away.
+
+    The console must not raise: see `devstack.terminal`.
+    """
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -24,10 +27,7 @@ class ChaosProgress:
     def note(self, moment: Moment) -> None:
         what = f"{moment.event} {moment.fault}".strip()
         text = f"{moment.at:7.1f} s  {what}: {moment.text}"
-        try:
-            self._console.print(text, highlight=False, markup=False, soft_wrap=True)
-        except OSError:
-            self._console.quiet = True
+        self._console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     def show(self, run: ChaosRun) -> None:
         if self._console.is_terminal:

@@ -2,7 +2,6 @@
 
 import shlex
 import shutil
-import tarfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -21,13 +20,14 @@ from devstack.chaos.memory_samples import FILE, MemorySampler
 from devstack.chaos.report.facts import Facts, server_versions
 from devstack.chaos.report.latency import Ended, ended_orders
 from devstack.chaos.report.report import Report
-from devstack.chaos.run_verdicts import exits, injected, recovered
+from devstack.chaos.run_verdicts import exits, injected, recorded, recovered
 from devstack.chaos.schedule import Kind, Scheduled, schedule
 from devstack.chaos.stage import Stage, staged
 from devstack.chaos.timeline import Moment, Timeline
 from devstack.chaos.torturer import Torturer
 from devstack.chaos.verdict import Verdict
 from devstack.chaos.watch import Watch, WatchSample
+from ordersaga.cli.errors import Failed
 
 SETTINGS = {"ORDER_DEADLINE_SECONDS": "40", "STRIPE_TIMEOUT_SECONDS": "2"}
 """Short, so that a fault makes orders run into their deadline; the environment wins."""
@@ -109,7 +109,7 @@ class ChaosRun:
             with sampler, Watch(stage, self.timeline, self.counts) as self.watch:
                 self.samples = self.watch.samples
                 try:
-                    self._torture(load, torturer, show)
+                    self.torture(stage, load, torturer, show)
                     verdicts = conclude(stage, history, load, SETTLE_SECONDS, say=self._say)
                 finally:
                     load.stop()
@@ -117,15 +117,22 @@ class ChaosRun:
             lacking = {number: lacks for number, fault in torturer.faults.items() if (lacks := fault.lacks())}
             self.verdicts.append(injected(self.scheduled, self.timeline.moments, lacking, self.interrupted))
             self.verdicts += [*verdicts, recovered(self.timeline.moments)]
+            self.verdicts.append(recorded(self.timeline.lacks(), self.watch.lacks()))
             self.verdicts.append(exits(stage.stack.supervisor.deaths, stage.signals, self.timeline.began_at))
 
-    def _torture(self, load: Load, torturer: Torturer, show: Callable[["ChaosRun"], None]) -> None:
-        """Load and faults until the time is over or somebody interrupts; then everything is healed."""
+    def torture(self, stage: Stage, load: Load, torturer: Torturer, show: Callable[["ChaosRun"], None]) -> None:
+        """Load and faults until the time is over or somebody interrupts; then everything is healed.
+
+        Raises Failed when nobody starts the processes of the stack again any more, as when their records cannot be
+        written.
+        """
         try:
             load.start()
             torturer.start()
             # The torturer takes longer than its schedule when a server is slow to come back.
             while self.timeline.now() < self.plan.seconds or torturer.is_alive():
+                if stage.stack.supervisor.ended.is_set():
+                    raise Failed(f"The stack has ended: {stage.stack.supervisor.failure!r}")
                 show(self)
                 time.sleep(1)
         except KeyboardInterrupt:
@@ -167,14 +174,6 @@ def command_of(plan: Plan) -> str:
         for name in plan.kinds if only else left_out:
             words += ["--fault" if only else "--without", name]
     return shlex.join(words)
-
-
-def keep_logs(directory: Path) -> Path:
-    """The logs of the stack, compressed, beside the report."""
-    path = directory / "logs.tar.gz"
-    with tarfile.open(path, "w:gz") as archive:
-        archive.add(directory / "state" / "logs", "logs")
-    return path
 
 
 def remove_state(directory: Path) -> None:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import sys
 from datetime import datetime
 from math import isnan
 from pathlib import Path
@@ -10,14 +9,15 @@ from random import SystemRandom
 from typing import Any
 
 import click
-from rich.console import Console
 
+from devstack import terminal
 from devstack.chaos.faults.catalogue import FAULTS
-from devstack.chaos.own_directory import make_empty
+from devstack.chaos.own_directory import claimed
 from devstack.chaos.progress import ChaosProgress
+from devstack.chaos.report.report import Report
 from devstack.chaos.report.summary import summary
-from devstack.chaos.report.write import write
-from devstack.chaos.run import ChaosRun, Plan, keep_logs, remove_state
+from devstack.chaos.report.write import keep_logs, write
+from devstack.chaos.run import ChaosRun, Plan, remove_state
 from devstack.chaos.schedule import as_text
 from ordersaga.cli.options import json_option
 from ordersaga.runtime.signals import INTERRUPTED, interrupt_by_signal
@@ -85,7 +85,8 @@ def run(
              ./ordersaga chaos run --fault kill-postgres --fault stop-rabbitmq
              ./ordersaga chaos run --seed 7 --minutes 10 --schedule
 
-    Exit codes: 0 every verdict is good, 1 one is not, 2 cannot run here, 130 interrupted.
+    Exit codes: 0 every verdict is good, 1 one is not or the report cannot be written, 2 cannot run here, 130
+    interrupted.
     """
     kinds = {name: kind for name, kind in FAULTS.items() if (not only or name in only) and name not in without}
     if not kinds:
@@ -103,9 +104,13 @@ def run(
 
 
 def perform(plan: Plan, keep: bool, as_json: bool) -> int:
-    """Returns the exit code."""
-    make_empty(plan.directory)
-    console = Console(stderr=as_json, width=None if sys.stdout.isatty() else 120)
+    """Returns the exit code. Raises Failed, CannotRunHere."""
+    with claimed(plan.directory):
+        return perform_in_own_directory(plan, keep, as_json)
+
+
+def perform_in_own_directory(plan: Plan, keep: bool, as_json: bool) -> int:
+    console = terminal.console(stderr=as_json)
     progress = ChaosProgress(console)
     interrupt_by_signal()
     chaos = ChaosRun(plan, console, os.environ, progress.note)
@@ -119,15 +124,22 @@ def perform(plan: Plan, keep: bool, as_json: bool) -> int:
         progress.stop()
         chaos.timeline.close()
     report = chaos.report()
-    write(report, plan.directory)
-    if not report.is_good:
-        keep_logs(plan.directory)
-    elif not keep:
-        remove_state(plan.directory)
-    if as_json:
-        click.echo(json.dumps(report.as_object()))
-    else:
-        console.print(summary(report, plan.directory), markup=False, highlight=False, soft_wrap=True)
+    try:
+        keep_report(report, plan.directory, keep)
+    finally:
+        if as_json:
+            click.echo(json.dumps(report.as_object()))
+        else:
+            console.print(summary(report, plan.directory), markup=False, highlight=False, soft_wrap=True)
     if chaos.interrupted:
         return INTERRUPTED
     return 0 if report.is_good else 1
+
+
+def keep_report(report: Report, directory: Path, keep: bool) -> None:
+    """Raises Failed when it cannot be written; then the stack's data stay."""
+    write(report, directory)
+    if not report.is_good:
+        keep_logs(directory)
+    elif not keep:
+        remove_state(directory)

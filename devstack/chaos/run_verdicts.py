@@ -79,6 +79,12 @@ def exits(deaths: Sequence[Death], sent: SentSignals, began_at: float) -> Verdic
     return Verdict("exits", "Did processes end only by what faults have sent them?", counts, offences)
 
 
+def recorded(*lacks: str) -> Verdict:
+    """`lacks` has a sentence for each file of the run that is not whole, and an empty one for each that is."""
+    offences = [Offence("file", lack) for lack in lacks if lack]
+    return Verdict("records", "Is everything that the run saw in its files?", {}, offences)
+
+
 def how(death: Death) -> str:
     """Why this end is none that a fault has caused, and where to look."""
     if death.code > 0:

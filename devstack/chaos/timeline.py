@@ -3,7 +3,8 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,7 +24,10 @@ class Moment:
 
 
 class Timeline:
-    """Written from any thread; `said` is called with each moment."""
+    """Written from any thread; `said` is called with each moment.
+
+    A moment that cannot be written is in `moments` all the same: whoever heals a fault must not fail at it.
+    """
 
     def __init__(self, path: Path, said: Callable[[Moment], None] = lambda _: None) -> None:
         self.moments: list[Moment] = []
@@ -32,7 +36,9 @@ class Timeline:
         self._began = time.monotonic()
         self._said = said
         self._lock = threading.Lock()
+        self._path = path
         self._file = path.open("w")
+        self._failure = ""
 
     def begin(self) -> None:
         """The load starts now."""
@@ -46,15 +52,27 @@ class Timeline:
         with self._lock:
             moment = Moment(self.now(), event, text, fault, number)
             self.moments.append(moment)
-            if not self._file.closed:
-                self._file.write(json.dumps(asdict(moment)) + "\n")
-                self._file.flush()
+            with self._remembered():
+                if not self._file.closed:
+                    self._file.write(json.dumps(asdict(moment)) + "\n")
+                    self._file.flush()
         self._said(moment)
         return moment
 
     def close(self) -> None:
-        with self._lock:
+        with self._lock, self._remembered():
             self._file.close()
+
+    def lacks(self) -> str:
+        """Why the file does not hold every moment, as a sentence; empty when it does."""
+        return f"{self._path} cannot be written: {self._failure}" if self._failure else ""
+
+    @contextmanager
+    def _remembered(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            self._failure = self._failure or repr(error)
 
 
 @dataclass(frozen=True)

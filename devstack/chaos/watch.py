@@ -52,6 +52,7 @@ class Watch:
         self._timeline = timeline
         self._counts = counts
         self._stop = threading.Event()
+        self._failure = ""
         self._path = stage.directory / "samples.jsonl"
         self._threads = [threading.Thread(target=each, daemon=True) for each in (self._sample, self._ask)]
 
@@ -65,7 +66,17 @@ class Watch:
         for thread in self._threads:
             thread.join()
 
+    def lacks(self) -> str:
+        """Why the file does not hold every sample, as a sentence; empty when it does."""
+        return f"{self._path} has no more samples: {self._failure}" if self._failure else ""
+
     def _sample(self) -> None:
+        try:
+            self._write_samples()
+        except Exception as error:  # noqa: BLE001 - the verdict names it
+            self._failure = repr(error)
+
+    def _write_samples(self) -> None:
         with self._path.open("w") as file:
             while not self._stop.wait(SECONDS):
                 sample = self._look()

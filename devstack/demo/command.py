@@ -2,13 +2,13 @@
 
 import json
 import os
-import sys
 import time
 
 import click
 from rich.console import Console
 from rich.live import Live
 
+from devstack import terminal
 from devstack.demo.customers import shop
 from devstack.demo.run import Demo, DemoProgress, summary
 from devstack.demo.scenarios import DEADLINE_SECONDS
@@ -35,7 +35,7 @@ def demo(state: State, fresh: bool, docker: bool, as_object: bool) -> None:
     is lost. Checked over the event stores, the card processor's ledger and the stock. Exit code 0 if all of that
     holds, 1 with each finding named. The data stays for the next demo; --fresh deletes it.
     """
-    console = Console(stderr=as_object, width=None if sys.stdout.isatty() else 120)
+    console = terminal.console(stderr=as_object)
     interrupt_by_signal()
     try:
         result = run(state, console, fresh, docker)

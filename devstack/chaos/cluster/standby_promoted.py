@@ -2,13 +2,12 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 from typing import cast
 
 import click
-from rich.console import Console
 
+from devstack import terminal
 from devstack.chaos.cluster.failover import ON_PAIR, Failover
 from devstack.chaos.cluster.pair import Mode
 from devstack.chaos.cluster.stage import stage_on_pair
@@ -83,7 +82,7 @@ def perform(mode: Mode, seconds: float, rate: float, seed: int, directory: Path,
         click.echo(text, err=as_json)
 
     say(f"{PROMISE[mode]}\n")
-    console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
+    console = terminal.console(stderr=True)
     with stage_on_pair(directory, console, os.environ, mode, ON_PAIR[mode]) as (stage, pair):
         done = Failover(stage, pair, say)
         done.run(seconds=seconds, rate=rate, seed=seed)

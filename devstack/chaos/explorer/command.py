@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from devstack import terminal
 from devstack.chaos.explorer.exploration import REPORT, Exploration, Explored, explored_before
 from devstack.chaos.explorer.places import PLACES
 from devstack.chaos.explorer.product import ACTIONS, Entry, chosen, product
@@ -89,7 +90,7 @@ def explore(
         return
     directory = (directory or Path(tempfile.mkdtemp(prefix="ordersaga-explore-"))).resolve()
     make(directory)
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
+    console = terminal.console(stderr=True, highlight=False, soft_wrap=True)
     before = explored_before(directory / REPORT)
     left = [entry for entry in entries if not before.get(entry)]
     console.print(f"{len(left)} of {len(entries)} entries to explore; the report is {directory / REPORT}.")

@@ -2,12 +2,11 @@
 
 import json
 import os
-import sys
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from devstack import terminal
 from devstack.breaking.run import seconds_option
 from devstack.breaking.scenario import FailureScenario
 from devstack.chaos.narrative.scenario_narrative import ScenarioNarrative, tell
@@ -52,7 +51,7 @@ def chaos_command_of(kind: type[FailureScenario]) -> click.Command:
 
 def run(kind: type[FailureScenario], state: Path | None, seconds: float, writer: Writer) -> ScenarioNarrative:
     """On a stack that is started for it, and stopped afterwards."""
-    console = Console(stderr=True, width=None if sys.stderr.isatty() else 120)
+    console = terminal.console(stderr=True)
     writer.introduction(kind.name, kind.about, kind.does, kind.expect)
     with own_directory(state) as directory, staged(directory, console, {**os.environ, **kind.settings}) as stage:
         return tell(kind, stage, seconds, writer)

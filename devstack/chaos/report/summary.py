@@ -24,7 +24,8 @@ def lines(report: Report, directory: Path) -> Iterator[str]:
     yield f"  Orders   {ends or 'none ended'}"
     seconds = ", ".join(f"{name} {value:.2f} s" for name, value in report.latency().items())
     yield f"  Latency  {seconds}, from placed to ended"
-    yield f"  Report   {directory / 'report.html'}"
+    page = directory / "report.html"
+    yield f"  Report   {page if page.exists() else 'none'}"
     yield f"  Again    {report.facts.command}"
     yield ""
     yield report.result

@@ -360,6 +360,7 @@ def test_a_run_that_broke_before_its_check_has_a_report_too(tmp_path: Path) -> N
 
 
 def test_the_summary_names_what_is_bad_the_report_and_how_to_repeat_it(tmp_path: Path) -> None:
+    (tmp_path / "report.html").touch()
     text = summary(report(GOOD, BAD), tmp_path)
     assert "1 of 2 verdicts are bad: stock." in text
     assert str(tmp_path / "report.html") in text

@@ -29,3 +29,11 @@ def test_every_log_of_a_stack_is_rotated_whoever_writes_it(tmp_path: Path) -> No
     rotate_all([tmp_path], most=5)
     assert {path.name for path in tmp_path.glob("*.log.1")} == {f"{name}.log.1" for name in names}
     assert all(path.stat().st_size == 0 for path in tmp_path.glob("*.log"))
+
+
+def test_a_log_that_a_full_disk_cannot_copy_stays_and_the_others_are_rotated(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / f"{name}.log").write_text("said before\n")
+    (tmp_path / "one.log.1").symlink_to("/dev/full")
+    rotate_all([tmp_path], most=5)
+    assert [(tmp_path / f"{name}.log").read_text() for name in ("one", "two")] == ["said before\n", ""]
