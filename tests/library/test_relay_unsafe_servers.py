@@ -4,18 +4,21 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.error import URLError
 
 import psycopg
 import pytest
+from psycopg import Connection
 
 from devstack.ports import choose
 from devstack.servers.postgres import Postgres
 from ordersaga.database.snapshot_window import EMPTY_SNAPSHOT
 from ordersaga.relay import replication, session, window
+from ordersaga.relay.purge import purge
 from ordersaga.relay.recent_rows import RecentRows
 from ordersaga.relay.replication import Replication
-from ordersaga.relay.window import Cursor, PageLimits, open_window
+from ordersaga.relay.window import Cursor, PageLimits, Window, open_window, save_cursor
 from tests.conftest import AnyServers
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
@@ -229,13 +232,51 @@ def test_what_a_database_has_lost_of_the_published_messages_is_said_once_and_no_
     assert relay.log().count("history was lost") == 1
 
 
-def test_a_row_that_was_read_twice_is_lost_once(outbox: Database) -> None:
-    announce_many(outbox, 2)
-    rows = RecentRows("counting", retention_seconds=3600)
-    with outbox.connect() as connection:
-        page = open_window(connection, Cursor(EMPTY_SNAPSHOT), PageLimits(1000, 1000)).page
-        rows.keep(page)
-        rows.keep(page)
-        as_owner(outbox, "delete from outbox where position = (select min(position) from outbox)")
-        rows.compare(connection)
+@pytest.fixture
+def led(outbox: Database) -> Iterator[tuple[Connection[Any], Window]]:
+    """The session of a relay, and the window of ten rows that it has published."""
+    announce_many(outbox, 10)
+    with session.connect(outbox.relay_url) as connection:
+        yield connection, open_window(connection, window.load_cursor(connection), PageLimits(1000, 1000))
+
+
+def test_a_row_that_was_read_twice_is_lost_once(outbox: Database, led: tuple[Connection[Any], Window]) -> None:
+    connection, opened = led
+    rows = remembered(opened)
+    rows.keep(opened.page, opened.target)
+    as_owner(outbox, "delete from outbox where position = (select min(position) from outbox)")
+    rows.compare(connection)
     assert "has lost 1 messages" in rows.warning
+
+
+def test_rows_that_another_relay_has_purged_after_a_shorter_retention_are_not_lost(
+    led: tuple[Connection[Any], Window],
+) -> None:
+    connection, opened = led
+    rows = remembered(opened)
+    save_cursor(connection, Cursor(opened.target))
+    assert purge(connection, retention_seconds=0)[0] == 10
+    rows.compare(connection)
+    assert rows.warning == ""
+
+
+def test_rows_are_lost_where_older_ones_are_left_or_the_cursor_is_as_old_as_the_rest(
+    outbox: Database, led: tuple[Connection[Any], Window]
+) -> None:
+    connection, opened = led
+    rows = remembered(opened)
+    save_cursor(connection, Cursor(opened.target))
+    as_owner(outbox, "delete from outbox where position > (select min(position) from outbox)")
+    rows.compare(connection)
+    assert "has lost 9 messages" in rows.warning
+    rows = remembered(opened)
+    save_cursor(connection, Cursor(EMPTY_SNAPSHOT))
+    as_owner(outbox, "delete from outbox")
+    rows.compare(connection)
+    assert "has lost 10 messages" in rows.warning
+
+
+def remembered(published: Window) -> RecentRows:
+    rows = RecentRows("counting", retention_seconds=3600)
+    rows.keep(published.page, published.target)
+    return rows

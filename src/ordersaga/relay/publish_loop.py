@@ -191,7 +191,7 @@ class PublishLoop:
     def _send_page(self, rows: list[Outgoing]) -> bool:
         """Send rows. Returns False if stopped before the last one, or too many rows are undeliverable."""
         self._purger.purge_beside(len(rows))
-        self._recent_rows.keep(rows)
+        self._recent_rows.keep(rows, self._progress.next.published)
         for chunk in chunks(rows):
             self._dispatch.settle(MAX_IN_FLIGHT - CHUNK, MAX_READ_AHEAD - CHUNK)
             if self._stop.is_set() or self._undeliverable.is_full:

@@ -20,13 +20,17 @@ KEPT = 1000
 OF_PAGE = 100
 """Rows that are kept of one page, its last ones: a busy relay must not copy what it publishes."""
 
-# A row whose retention is about to end may have been purged; one that was read twice is remembered twice.
+# A row whose retention is about to end may have been purged; one that was read twice is remembered twice. Another relay
+# may have led meanwhile and purged after a shorter retention: only what its cursor has passed, and the oldest first.
 LOST = """
-select distinct message_id from unnest(%(positions)s::bigint[], %(ids)s::uuid[], %(times)s::timestamptz[])
-    as remembered (position, message_id, time)
+select distinct message_id
+from unnest(%(positions)s::bigint[], %(ids)s::uuid[], %(times)s::timestamptz[], %(windows)s::pg_snapshot[])
+    as remembered (position, message_id, time, window_end), relay_cursor
 where time > now() - make_interval(secs => %(retention)s / 2)
     and not exists (select from outbox where outbox.position = remembered.position
         and outbox.message_id = remembered.message_id)
+    and (pg_snapshot_xmax(published) < pg_snapshot_xmax(window_end)
+        or exists (select from outbox where outbox.position < remembered.position and outbox.time <= remembered.time))
 """
 
 lost_messages = Gauge(
@@ -38,6 +42,8 @@ class PublishedRow(NamedTuple):
     position: int
     message_id: UUID
     time: datetime
+    window: str
+    """The snapshot at the end of its window."""
 
 
 class RecentRows:
@@ -50,17 +56,17 @@ class RecentRows:
         self._lost = 0
         lost_messages.labels(database).set_function(lambda: self._lost)
 
-    def keep(self, rows: Sequence[Outgoing]) -> None:
-        """Remember rows that are published: each was committed when it was read."""
+    def keep(self, rows: Sequence[Outgoing], window: str) -> None:
+        """Remember rows that are published: each was committed when it was read. `window` is the end of theirs."""
         for row in rows[-OF_PAGE:]:
-            self._rows.append(PublishedRow(row.position, row.message.id, row.message.time))
+            self._rows.append(PublishedRow(row.position, row.message.id, row.message.time, window))
 
     def compare(self, connection: Connection[Any]) -> None:
         """Note what the database no longer has, and forget all rows; call it when a session begins to lead."""
         if not self._rows:
             return
-        positions, ids, times = map(list, zip(*self._rows, strict=True))
-        parameters = {"positions": positions, "ids": ids, "times": times, "retention": self._retention_seconds}
+        columns = zip(("positions", "ids", "times", "windows"), map(list, zip(*self._rows, strict=True)), strict=True)
+        parameters = {**dict(columns), "retention": self._retention_seconds}
         lost = [id_ for (id_,) in connection.execute(LOST, parameters)]
         self._rows.clear()
         if lost:
