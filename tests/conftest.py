@@ -1,4 +1,4 @@
-"""Real servers for every test that wants them: the stack's own private ones, or containers."""
+"""Real servers for every test that wants them: the stack's own private ones, or containers; or their models."""
 
 import os
 import tempfile
@@ -44,6 +44,15 @@ class LoadUnits(LoadFileScheduling):  # type: ignore[misc]
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadUnits | None:
     return LoadUnits(config, log) if config.getvalue("dist") == "loadfile" else None
+
+
+@pytest.fixture
+def in_simulation() -> Iterator[None]:
+    """The product runs between models of its clock, its threads and its servers."""
+    from tests.simulation.installed import installed
+
+    with installed():
+        yield
 
 
 @pytest.fixture(scope="session")

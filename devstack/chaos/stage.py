@@ -48,6 +48,13 @@ class Stage:
     sampler: MemorySampler | None = None
     """Of the run's memory, where there is one."""
 
+    @property
+    def recorded(self) -> History:
+        """The history, for a fault that acts as an operator. Raises RuntimeError when there is none."""
+        if self.history is None:
+            raise RuntimeError("The stage has no history, and what an operator does must be in one.")
+        return self.history
+
 
 @contextmanager
 def staged(

@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from email.utils import parsedate_to_datetime
 from functools import partial
 from random import Random
@@ -98,6 +98,7 @@ def struck(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Struck]:
         staged(directory, Console(quiet=True), {**os.environ, **SETTINGS}) as stage,
         History(directory / "history.jsonl") as history,
     ):
+        stage = replace(stage, history=history)
         load = Load(stage, history, rate=3, seed=1)
         load.open()
         stage.scene.make_shop().stock(SKU, SKU, 300, 1000)

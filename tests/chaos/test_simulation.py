@@ -11,7 +11,6 @@ import pytest
 from tests.simulation import postgres, relay_statements
 from tests.simulation.breaks import BREAKS
 from tests.simulation.broker import Broker
-from tests.simulation.installed import installed
 from tests.simulation.paired_broker import RealTopology
 from tests.simulation.paired_postgres import Differs
 from tests.simulation.pairs import run_paired
@@ -19,17 +18,12 @@ from tests.simulation.search import KINDS, Kind, search
 from tests.support.broker import TestBroker
 from tests.support.databases import Database, Databases
 
+pytestmark = pytest.mark.usefixtures("in_simulation")
 SEARCH_SECONDS = 120.0
 """Of CPU."""
 WITHIN = 3000
 PAIRS = 200
 STEPS = 40
-
-
-@pytest.fixture(autouse=True)
-def _installed() -> Iterator[None]:
-    with installed():
-        yield
 
 
 @pytest.fixture

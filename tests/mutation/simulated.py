@@ -1,19 +1,11 @@
 """Schedules between models of the servers, for mutants of what the product does in processes of its own elsewhere."""
 
-from collections.abc import Iterator
-
 import pytest
 
-from tests.simulation.installed import installed
 from tests.simulation.search import KINDS, Kind, search
 
+pytestmark = pytest.mark.usefixtures("in_simulation")
 SCHEDULES = {"relays": 400, "stops": 200, "consumers": 150}
-
-
-@pytest.fixture(autouse=True)
-def _installed() -> Iterator[None]:
-    with installed():
-        yield
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

@@ -19,11 +19,9 @@ from devstack.chaos.stage import Stage
 from devstack.processes import GROUPS, SERVICES
 from ordersaga.envelope.limits import MAX_BODY
 from ordersaga.envelope.message import Message, from_row, to_headers
-from ordersaga.parked import operations
-from ordersaga.parked.operator import Changed, Operator, UnknownMessage
 
 SKIP_SECONDS = 300
-OPERATOR = Operator("chaos", "The fault `poison-messages` has injected it.")
+ACTOR, REASON = "chaos", "The fault `poison-messages` has injected it."
 MARK = "chaos"
 """A header of poisoned messages, or the beginning of their body."""
 MARKED = """
@@ -49,10 +47,13 @@ class PoisonMessages(Fault):
         self.found: dict[str, set[UUID]] = {group: set() for group in GROUPS}
         """What was parked of them, by group."""
         self.skipped: dict[str, set[UUID]] = {group: set() for group in GROUPS}
+        self._operator: RecordedOperator | None = None
         self._healed = threading.Event()
         self._sweeper = threading.Thread(target=self._sweep, name=self.name, daemon=True)
 
     def inject(self) -> str:
+        """Raises RuntimeError on a stage without a history, in which the operator's actions belong."""
+        self._operator = RecordedOperator(self.stage.scene.application, self.stage.recorded, ACTOR)
         kinds: set[str] = set()
         with broker_channel(self.stage.stack.environments) as channel:
             for queue in self.queues:
@@ -108,18 +109,9 @@ class PoisonMessages(Fault):
             threading.Event().wait(EVERY_SECONDS)
 
     def _skip(self, group: str) -> None:
+        assert self._operator
         for id_ in self.parked(group):
-            if self.stage.history:
-                operator = RecordedOperator(self.stage.scene.application, self.stage.history, OPERATOR.actor)
-                if operator.skip(group, id_, OPERATOR.reason).outcome == "ok":
-                    self.skipped[group].add(id_)
-                continue
-            url = self.stage.stack.environments.owner_urls()[group]
-            with (
-                psycopg.connect(url, autocommit=True, connect_timeout=5) as session,
-                suppress(UnknownMessage, Changed),
-            ):
-                operations.skip(session, id_, OPERATOR)
+            if self._operator.skip(group, id_, REASON).outcome == "ok":
                 self.skipped[group].add(id_)
 
 

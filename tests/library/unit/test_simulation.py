@@ -1,24 +1,17 @@
 """The product's decisions between models of its servers: what must hold does, and what is broken is found."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from tests.simulation.breaks import BREAKS
-from tests.simulation.installed import installed
 from tests.simulation.run import run
 from tests.simulation.search import KINDS, RELAYS, Kind, search, shrunk
 
+pytestmark = pytest.mark.usefixtures("in_simulation")
 SAMPLE_SECONDS = 0.3
 WITHIN = 60
 """Schedules, from a seed near the first that finds the fault; tests/chaos searches from seed 0 on."""
-
-
-@pytest.fixture(autouse=True)
-def _installed() -> Iterator[None]:
-    with installed():
-        yield
 
 
 @pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)

@@ -1,18 +1,16 @@
 """A relay that holds because too much is undeliverable goes on by itself, also while queues are detached."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from ordersaga.relay import dispatch
 from ordersaga.relay.detachments import Detachments
 from ordersaga.relay.undeliverable import Undeliverable
 from ordersaga.relay.window import Cursor
-from tests.simulation.installed import installed
 from tests.simulation.run import run
 from tests.simulation.schedule_run import Violated
 from tests.simulation.steps import Step
 
+pytestmark = pytest.mark.usefixtures("in_simulation")
 HAPPENED, NOTED = "test.happened.v1", "test.noted.v1"
 SEED = 900_512
 """Of the search that found it."""
@@ -29,12 +27,6 @@ STANDSTILL = [
 ]
 """Two queues are detached, and the third refuses: the table is full inside of the next window, when all has healed."""
 MUCH = [step for _ in range(6) for step in (Step("write", (1, "dccab", HAPPENED)), Step("commit", (1, True)))]
-
-
-@pytest.fixture(autouse=True)
-def _installed() -> Iterator[None]:
-    with installed():
-        yield
 
 
 @pytest.fixture
