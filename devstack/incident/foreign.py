@@ -1,4 +1,4 @@
-"""Bodies of messages that no service announced, without what they may say of a person."""
+"""Messages that no service announced, without what they may say of a person."""
 
 import json
 from collections.abc import Mapping
@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from contracts import CONTRACTS
+from shop import services
 
 ORDER = UUID("01890000-0000-7000-8000-000000000001")
 """The id of the order in every replay."""
@@ -26,6 +27,12 @@ def anonymous(body: bytes, order_id: UUID, skus: Mapping[str, str]) -> str:
         return json.dumps(without_texts(json.loads(body), {str(order_id): str(ORDER), **skus}))
     except (ValueError, RecursionError):
         return NOT_JSON
+
+
+def known_contract(contract: str | None) -> str:
+    """The contract, unless it is none of the shop's: its name may say anything."""
+    every = {name for service in services for name in service.reactions.by_contract}
+    return contract if contract in every else "unknown.contract.v1"
 
 
 def without_texts(value: Any, known: Mapping[str, str], field: str = "") -> Any:

@@ -104,6 +104,13 @@ class Records:
     """How often people edited a message of the order."""
     charges: Sequence[Mapping[str, Any]] | None = None
 
+    def foreign(self, group: str) -> list[ParkedRow]:
+        """What the group has parked or skipped that nobody has announced."""
+        return [row for row in self.parked.get(group, ()) if row.announced_id not in self.messages]
+
+    def still_parked(self, group: str) -> list[ParkedRow]:
+        return [row for row in self.parked.get(group, ()) if row.state != "skipped"]
+
 
 def read(connections: Mapping[str, Connection[Any]], order_id: UUID) -> Records:
     """Everything but the charges. `connections` are to the three services and, if there is one, the read side."""

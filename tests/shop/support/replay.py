@@ -15,9 +15,10 @@ from uuid import UUID, uuid4
 from pika.adapters.blocking_connection import BlockingChannel
 
 from contracts import CONTRACTS
-from devstack.incident.collect import REACTING, Collector
+from devstack.incident.collect import collect
 from devstack.incident.foreign import ORDER
 from devstack.incident.incident import Command, End, Foreign, Incident, Passed, Received, Step
+from devstack.incident.receptions import REACTING
 from devstack.incident.records import INVENTORY, ORDERS, PAYMENTS, SERVICES, read
 from devstack.servers.private import Servers
 from inventory_service.commands import receive_stock
@@ -341,4 +342,4 @@ class Replay:
         charged = sum(self.till.charges(ORDER).values())
         back = charged - self.till.kept(ORDER)
         records.charges = [{"amount": charged, "amount_refunded": back, "status": "succeeded"}] if charged else []
-        return Collector(records).incident()
+        return collect(records)
