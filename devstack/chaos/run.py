@@ -15,6 +15,7 @@ from rich.console import Console
 from devstack.chaos.checker.conclude import conclude
 from devstack.chaos.checker.memory import read
 from devstack.chaos.history import History, Operation
+from devstack.chaos.killed_children import killed_children
 from devstack.chaos.load import Load
 from devstack.chaos.memory_samples import FILE, MemorySampler
 from devstack.chaos.report.facts import Facts, server_versions
@@ -118,7 +119,8 @@ class ChaosRun:
             self.verdicts.append(injected(self.scheduled, self.timeline.moments, lacking, self.interrupted))
             self.verdicts += [*verdicts, recovered(self.timeline.moments)]
             self.verdicts.append(recorded(self.timeline.lacks(), self.watch.lacks()))
-            self.verdicts.append(exits(stage.stack.supervisor.deaths, stage.signals, self.timeline.began_at))
+            children = killed_children(stage.stack.state.logs)
+            self.verdicts.append(exits(stage.stack.supervisor.deaths, stage.signals, self.timeline.began_at, children))
 
     def torture(self, stage: Stage, load: Load, torturer: Torturer, show: Callable[["ChaosRun"], None]) -> None:
         """Load and faults until the time is over or somebody interrupts; then everything is healed.

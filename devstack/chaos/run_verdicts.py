@@ -1,9 +1,10 @@
 """The verdicts of the run itself: faults injected and healed, how soon all was ready again, processes that gave up."""
 
 import signal
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
+from devstack.chaos.killed_children import KilledChild
 from devstack.chaos.schedule import Scheduled
 from devstack.chaos.sent_signals import SentSignals
 from devstack.chaos.timeline import Moment, seconds_to_ready
@@ -13,6 +14,7 @@ from devstack.death import Death
 TOLD_TO_STOP = {signal.SIGTERM, signal.SIGINT}
 """Signals after which a process or server ends with exit code 0."""
 SERVERS = ("postgres", "rabbitmq")
+KERNEL = "`dmesg` says whether the kernel did, because memory was short"
 QUESTION = "Was every fault of the schedule injected and healed, and has what it did come out?"
 RECOVERY_SECONDS = 60.0
 """A stack that needs longer, with nothing harmed, does not recover by itself."""
@@ -59,7 +61,7 @@ def recovered(moments: Sequence[Moment]) -> Verdict:
     return Verdict("recoveries", "Was everything ready again soon after each group of faults?", counts, offences)
 
 
-def exits(deaths: Sequence[Death], sent: SentSignals, began_at: float) -> Verdict:
+def exits(deaths: Sequence[Death], sent: SentSignals, began_at: float, children: Iterable[KilledChild] = ()) -> Verdict:
     """`deaths` are of processes that were to go on running, and `began_at` is the Unix time of the start of the load.
 
     A death is excused by a signal that a fault sent to that very process, and by nothing else: SIGKILL comes from the
@@ -76,6 +78,11 @@ def exits(deaths: Sequence[Death], sent: SentSignals, began_at: float) -> Verdic
             counts["otherwise"] += 1
             subject = f"process {death.name} ({death.pid})"
             offences.append(Offence(subject, f"ended {how(death)}, {death.at - began_at:.0f} s after the start"))
+    for child in children:
+        if child.number not in sent.to(child.parent, child.pid):
+            counts["otherwise"] += 1
+            detail = f"ended by {child.number.name}, which no fault has sent it: {KERNEL}"
+            offences.append(Offence(f"child {child.pid} of {child.parent}", detail))
     return Verdict("exits", "Did processes end only by what faults have sent them?", counts, offences)
 
 
@@ -92,7 +99,7 @@ def how(death: Death) -> str:
     if death.code == 0:
         return "with exit code 0, and no fault has told it to stop: see its log"
     if -death.code == signal.SIGKILL:
-        return "by SIGKILL, which no fault has sent it: `dmesg` says whether the kernel did, because memory was short"
+        return f"by SIGKILL, which no fault has sent it: {KERNEL}"
     return f"by {signal_of(death.code)}, which no fault has sent it: see its log"
 
 

@@ -110,7 +110,7 @@ class KillBackend(Fault):
         if not sessions:
             return "Postgres had no session."
         killed = sessions[int(self._which * len(sessions))]
-        killed.signal(signal.SIGKILL)
+        self.stage.signals.send(POSTGRES, killed, signal.SIGKILL)
         return f"Session {killed.pid} of {len(sessions)} is killed."
 
 

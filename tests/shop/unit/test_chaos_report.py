@@ -18,7 +18,8 @@ from devstack.chaos import run_command
 from devstack.chaos.fault import Fault
 from devstack.chaos.faults.catalogue import FAULTS
 from devstack.chaos.faults.processes import KillProcess, LoseHost
-from devstack.chaos.faults.servers import KillPostgres, KillRabbitmq
+from devstack.chaos.faults.servers import KillBackend, KillPostgres, KillRabbitmq
+from devstack.chaos.killed_children import KilledChild, killed_children
 from devstack.chaos.memory_samples import MemorySample
 from devstack.chaos.report.facts import Facts
 from devstack.chaos.report.latency import Ended, percentile
@@ -295,6 +296,34 @@ def test_a_signal_to_a_process_that_has_ended_already_excuses_nothing() -> None:
         process.wait()
         signals.send("orders-relay", target, signal.SIGKILL)
         assert not signals.to("orders-relay", process.pid)
+
+
+def test_a_child_that_no_fault_has_killed_is_an_offence_although_its_parent_goes_on(tmp_path: Path) -> None:
+    """The lines are those of gunicorn and of Postgres."""
+    (tmp_path / "orders-api.log").write_text("ERROR Worker (pid:7) was sent SIGKILL! Perhaps out of memory?\n")
+    (tmp_path / "postgres.log.1").write_text(
+        "[5] LOG:  client backend (PID 8) was terminated by signal 9: Killed\n"
+        "[5] LOG:  client backend (PID 9) was terminated by signal 9: Killed\n"
+        "[5] LOG:  client backend (PID 10) was terminated by signal 6: Aborted\n"
+    )
+    signals = SentSignals()
+    signals.note("postgres", 9, signal.SIGKILL)
+    found = exits([], signals, 0.0, killed_children(tmp_path))
+    assert [(each.subject, "SIGKILL" in each.detail) for each in found.offences] == [
+        ("child 7 of orders-api", True),
+        ("child 8 of postgres", True),
+    ]
+
+
+def test_the_session_that_kill_backend_kills_is_excused(monkeypatch: pytest.MonkeyPatch) -> None:
+    with subprocess.Popen(["sleep", "60"]) as process:
+        target = Identity.of(process.pid)
+        monkeypatch.setattr("devstack.chaos.faults.servers.find", lambda *_: target)
+        monkeypatch.setattr("devstack.chaos.faults.servers.is_session", lambda _: True)
+        stage = Stage(None, None, Path())  # type: ignore[arg-type]
+        KillBackend(stage, Random(1)).inject()
+        process.wait()
+    assert exits([], stage.signals, 0.0, [KilledChild("postgres", process.pid, signal.SIGKILL)]).is_good
 
 
 @pytest.mark.parametrize("kind", [KillProcess, LoseHost, KillPostgres, KillRabbitmq])
