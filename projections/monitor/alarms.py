@@ -1,8 +1,9 @@
 """What is wrong now, derived without side effects from the processes, the read side and the audit's verification."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from ordersaga.audit.verification import Verification, is_late
 from projections.monitor.alarm import Alarm
@@ -31,6 +32,8 @@ class Observed:
     snapshot: Snapshot
     overdue: int = 0
     """Overdue orders."""
+    lost: Sequence[UUID] = ()
+    """Orders of which nobody knows that they were placed, without a note."""
     verifications: Mapping[str, Verification | None] = field(default_factory=dict)
 
 
@@ -46,6 +49,7 @@ def derive(seen: Observed, expected: Expected, limits: AlarmLimits) -> list[Alar
         *queue_alarms(seen.snapshot, limits),
         *webhook_alarms(seen.snapshot),
         *order_alarms(seen.overdue),
+        *lost_alarms(seen.lost),
         *audit_alarms(seen.verifications),
     ]
     return sorted(found, key=rank)
@@ -62,6 +66,17 @@ def order_alarms(overdue: int) -> Iterator[Alarm]:
         what = "1 order is overdue" if overdue == 1 else f"{overdue:,} orders are overdue"
         text = f"{what}: neither confirmed nor cancelled in time. Open one to see what it waits for."
         yield Alarm("orders_overdue", "", "warning", text, "orders?overdue=yes")
+
+
+def lost_alarms(lost: Sequence[UUID]) -> Iterator[Alarm]:
+    """Of orders that others act on although the service of orders does not know them."""
+    if lost:
+        what = "1 order is lost" if len(lost) == 1 else f"{len(lost):,} orders are lost"
+        text = (
+            f"{what}: other services act on it, and nobody knows that it was placed, such as {lost[0]}. Follow the "
+            "runbook OrdersLost, then add a note to each."
+        )
+        yield Alarm("orders_lost", "", "warning", text, f"orders/{lost[0]}")
 
 
 def audit_alarms(stores: Mapping[str, Verification | None]) -> Iterator[Alarm]:

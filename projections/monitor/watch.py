@@ -3,9 +3,10 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
+from uuid import UUID
 
 import psycopg
 from prometheus_client import Gauge
@@ -42,7 +43,8 @@ class Watch:
         self._minutes = Minutes()
         self._recorder = Recorder(self._database)
         self._settled_at: float | None = time.monotonic() + SETTLE_SECONDS
-        self._overdue_orders = 0
+        self._overdue: int = 0
+        self._lost: Sequence[UUID] = ()
         self._verified_at = float("-inf")
         self._verifications: Mapping[str, Verification | None] = {}
         self._stopping = threading.Event()
@@ -79,7 +81,8 @@ class Watch:
         self._minutes.take(snapshot)
         if not self._is_settled(snapshot):
             return
-        observed = Observed(snapshot, self._overdue(), self._verified())
+        self._look_at_orders()
+        observed = Observed(snapshot, self._overdue, self._lost, self._verified())
         self._standing.update(derive(observed, self.expected, self._limits), datetime.now(UTC))
         serve(self._standing.alarms)
         if self._standing.is_unsure:
@@ -92,11 +95,10 @@ class Watch:
             self._settled_at = None
         return self._settled_at is None
 
-    def _overdue(self) -> int:
-        """As it was when the database answered last."""
+    def _look_at_orders(self) -> None:
+        """They stay as they were when the database answered last."""
         with suppress(psycopg.Error), self._database.connection(timeout=1) as connection:
-            self._overdue_orders = queries.overdue(connection)
-        return self._overdue_orders
+            self._overdue, self._lost = queries.overdue(connection), queries.lost(connection)
 
     def _verified(self) -> Mapping[str, Verification | None]:
         if time.monotonic() - self._verified_at > VERIFICATION_SECONDS:

@@ -112,3 +112,18 @@ def overdue(connection: Connection[Any]) -> int:
     """Overdue orders, 1,000 at most."""
     [(number,)] = connection.execute(OVERDUE).fetchall()
     return int(number)
+
+
+# A note that is older than the last message was written before somebody acted on the order again.
+LOST = SQL("""
+select order_id from saga_view
+where placed_at is null and last_at < now() - interval '15 minutes'
+    and not exists (select from order_notes
+        where order_notes.order_id = saga_view.order_id and noted_at > last_at)
+order by order_id limit 1000
+""")
+
+
+def lost(connection: Connection[Any]) -> list[UUID]:
+    """Orders that others act on and whose placing has not come for 15 minutes, without a note since; 1,000 at most."""
+    return [order_id for (order_id,) in connection.execute(LOST)]

@@ -12,8 +12,9 @@ from psycopg import Connection
 
 from ordersaga.readside import events, short_ids
 from ordersaga.readside.events import EventFilter
+from projections.dashboard.components.orders import shown_state
 from projections.monitor.minutes import NAMES
-from projections.queries import alarms, figures, history, payments, product, sagas, search, stock, timeline
+from projections.queries import alarms, figures, history, notes, payments, product, sagas, search, stock, timeline
 from projections.queries.sagas import Saga, SagaFilter
 from tests.shop.support.read_side import fill, filled
 from tests.support.databases import Database, Databases
@@ -132,6 +133,23 @@ def test_an_overdue_order_is_found_and_marked(databases: Databases) -> None:
         connection.execute("update saga_view set complete_by = now() where order_id = %s", [late.order_id])
         found = sagas.page(connection, SagaFilter(overdue=True))
     assert [(saga.order_id, saga.overdue) for saga in found] == [(late.order_id, True)]
+
+
+def test_a_lost_order_is_found_until_a_person_notes_what_was_done_about_it(databases: Databases) -> None:
+    """After a rebuild nothing but the effects of others is left of an order whose history was lost."""
+    with psycopg.connect(databases("projections").owner_url, autocommit=True) as connection:
+        insert = "insert into saga_view (order_id, reserved_at, last_at, messages) values (%s, {0}, {0}, 1)"
+        for number, ago in ((1, "now() - interval '1 hour'"), (2, "now()")):
+            connection.execute(insert.format(ago).encode(), [order(number)])
+        connection.execute(COMES_IN)
+        assert alarms.lost(connection) == [order(1)]
+        saga = sagas.fetch_one(connection, order(1))
+        assert saga
+        assert shown_state(saga)[:2] == ("Placed, not known to orders", "bad")
+        notes.add(connection, order(1), "ada", "The customer has the money back.")
+        assert alarms.lost(connection) == []
+        connection.execute("update order_notes set noted_at = noted_at - interval '2 hours'")
+        assert alarms.lost(connection) == [order(1)], "somebody has acted on it since the note"
 
 
 def test_unfinished_orders_come_oldest_waiting_first_with_what_is_usual(connection: Connection[Any]) -> None:
@@ -322,6 +340,7 @@ def all_queries(connection: Connection[Any]) -> None:
     history.summarise(connection, NAMES)
     history.trim(connection, NAMES)
     alarms.overdue(connection)
+    alarms.lost(connection)
     alarms.standing(connection)
     alarms.ended(connection, behind=alarms.AlarmCursor(saga.placed_at, 1))
     alarms.ended(connection)

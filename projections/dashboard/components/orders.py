@@ -35,6 +35,8 @@ def shown_state(saga: Saga) -> tuple[str, Tone, str]:
         return ("Cancelled, refund failed", "bad", "warning")
     if saga.state == "cancelled":
         return ("Cancelled, compensating", "warn", "clock") if saga.waits_for else ("Cancelled", "warn", "back")
+    if saga.placed_at is None:
+        return "Placed, not known to orders", "bad", "warning"
     return ("Placed, overdue", "bad", "warning") if saga.overdue else ("Placed", "info", "clock")
 
 

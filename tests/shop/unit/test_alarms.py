@@ -4,6 +4,7 @@ import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -110,6 +111,7 @@ KINDS: list[tuple[dict[str, Any], list[tuple[str, str, str, str]], str]] = [
         "1 webhook is disabled",
     ),
     ({"overdue": 1}, [("orders_overdue", "", "warning", "orders?overdue=yes")], "1 order is overdue"),
+    ({"lost": [UUID(int=7)]}, [("orders_lost", "", "warning", f"orders/{UUID(int=7)}")], f"such as {UUID(int=7)}"),
     (
         {"verifications": {"orders": {**VERIFIED, "findings": 3}}},
         [("audit_findings", "orders", "critical", "audit")],
