@@ -21,7 +21,7 @@ from ordersaga.runtime import pooling
 from ordersaga.runtime.bounded_connection import AnswerOverdue, BoundedConnection
 from ordersaga.runtime.errors import ErrorKind, Unavailable, UnusableDatabase, classify
 from ordersaga.runtime.links import DatabaseLink, lend
-from ordersaga.runtime.sessions import API, WORKER, connect, open_pool
+from ordersaga.runtime.sessions import API, MIGRATION, OPERATOR, REBUILD, REPORT, WORKER, connect, open_pool
 from tests.conftest import AnyServers
 from tests.support.api import keys
 from tests.support.broker import TestBroker
@@ -120,6 +120,19 @@ def test_a_pool_gives_up_a_session_whose_answers_are_lost(database: Database) ->
         traffic.is_silent = False
         with lend(pool) as connection:
             assert connection.execute("select 2").fetchone() == (2,)
+
+
+def test_a_stream_that_goes_on_is_not_given_up_and_readers_of_whole_tables_have_no_bound(database: Database) -> None:
+    """Each piece of a COPY and each batch of a cursor is an answer of its own."""
+    rows = "select repeat('x', 9000), pg_sleep(0.06) from generate_series(1, 5)"
+    with connect(database.url, "stream", WORKER) as connection, connection.transaction():
+        hasty(connection)
+        with connection.cursor() as cursor, cursor.copy(f"copy ({rows}) to stdout".encode()) as copy:
+            assert len(list(copy.rows())) == 5
+        with connection.cursor("stream") as cursor:
+            cursor.itersize = 1
+            assert len(list(cursor.execute(rows.encode()))) == 5
+    assert [each.answer for each in (OPERATOR, REPORT, REBUILD, MIGRATION)] == [0, 0, 0, 0]
 
 
 @pytest.fixture
