@@ -246,3 +246,14 @@ def payment_of(saga: Saga) -> Payment:
     payment = saga.parties["payment_service"].find(Payment, ORDER)
     assert payment is not None
     return payment
+
+
+def test_a_refund_that_is_pending_when_nothing_is_on_its_way_is_settled_too() -> None:
+    saga = new_saga()
+    saga.receive_stock("cup", 1)
+    saga.place([UnpricedLine("cup", 1)], "pm_sim_refund_pending")
+    saga.settle()
+    saga.refund_part(ORDER, 50)
+    saga.react(saga.arrive(next(iter(saga.pipes))))
+    saga.settle()
+    check_end(saga)

@@ -245,11 +245,13 @@ class Saga:
 
     def settle(self) -> None:
         """Everything that is still on its way arrives and is handled, and every refund ends."""
-        while self.pipes or self.lines:
-            for pipe in list(self.pipes):
-                self.arrive(pipe)
-            for line in list(self.lines):
-                self.react(line)
-            if not self.pipes and not self.lines:
-                for order_id in filter(self.has_news, self.orders):
-                    self.check_refund(order_id)
+        while True:
+            while self.pipes or self.lines:
+                for pipe in list(self.pipes):
+                    self.arrive(pipe)
+                for line in list(self.lines):
+                    self.react(line)
+            for order_id in filter(self.has_news, self.orders):
+                self.check_refund(order_id)
+            if not self.pipes:
+                return
