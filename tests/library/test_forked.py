@@ -9,6 +9,7 @@ import psutil
 import pytest
 
 from tests.mutation.reach import Reach, Tracer
+from tests.mutation.session import with_shared_processes
 from tests.support.forked import Forked
 from tests.support.wait import until
 
@@ -45,6 +46,11 @@ def test_each_start_is_seen_by_an_audit_as_that_of_any_process(tmp_path: Path) -
             running = forked(tmp_path / "log", "-c", "")
         assert running.wait(20) == 0
         assert reach.others
+
+
+def test_a_process_of_one_test_may_serve_the_others_of_its_file() -> None:
+    reached = with_shared_processes({"a.py::one": Reach(), "a.py::two": Reach(others=True), "b.py::one": Reach()})
+    assert [name for name, reach in reached.items() if reach.others] == ["a.py::one", "a.py::two"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])

@@ -9,8 +9,8 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, replace
+from itertools import count, zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -26,6 +26,7 @@ ALLOWANCE = 20
 """Seconds more than the tests of a mutant take without it."""
 POLL = 0.01
 MEASURE_LIMIT = 900
+BROKEN = "the judge failed"
 UNDECIDED = "survives the tests of this process"
 APART = "differs when it is imported"
 Mutant = dict[str, Any]
@@ -70,10 +71,14 @@ class Session:
             raise pytest.UsageError(f"The tests of {self.path} fail without a mutation: {found}")
         known |= found["reached"]
         self.measured.write_text(json.dumps(known))
-        return {
-            name: Reach({path: set(lines) for path, lines in reach["lines"].items()}, reach["others"], reach["seconds"])
-            for name, reach in known.items()
-        }
+        return with_shared_processes(
+            {
+                name: Reach(
+                    {path: set(lines) for path, lines in reach["lines"].items()}, reach["others"], reach["seconds"]
+                )
+                for name, reach in known.items()
+            }
+        )
 
     def _measure(self, items: Sequence[pytest.Item], tell: Tell) -> NoReturn:
         tracer = Tracer(map(str, self.files))
@@ -112,6 +117,8 @@ class Session:
         finally:
             self.path.write_text(self._before)
             os.utime(self.path, ns=(times.st_atime_ns, times.st_mtime_ns))
+        if found["outcome"] == BROKEN:
+            raise pytest.UsageError(f"{mutant['file']}:{mutant['line']} is not judged: {found['said']}")
         if found["outcome"] == "killed":
             self._kills[found["by"]] += 1
         return {**found, "seconds": round(time.monotonic() - began, 2), "tests": len(items)}
@@ -142,6 +149,14 @@ class Session:
         tell({"outcome": "survived", "by": ""})
 
 
+def with_shared_processes(reached: dict[str, Reach]) -> dict[str, Reach]:
+    """A process that a fixture has started for one test may serve every test of its file."""
+    files = {name.partition("::")[0] for name, reach in reached.items() if reach.others}
+    return {
+        name: replace(reach, others=reach.others or name.partition("::")[0] in files) for name, reach in reached.items()
+    }
+
+
 def is_simulated(name: str) -> bool:
     """Whether it runs schedules: tracing them would take minutes, and other schedules reach other lines."""
     return name.startswith("tests/mutation/simulated.py")
@@ -149,7 +164,7 @@ def is_simulated(name: str) -> bool:
 
 def pairs(items: Sequence[pytest.Item]) -> Iterable[tuple[pytest.Item, pytest.Item | None]]:
     """Each with the one that follows it, whose fixtures are kept."""
-    return zip(items, [*items[1:], None], strict=True)
+    return zip_longest(items, items[1:])
 
 
 def failure_of(item: pytest.Item, next_item: pytest.Item | None) -> str:
@@ -197,6 +212,6 @@ def _become(work: Work, told: Path, directory: str) -> NoReturn:
         tempfile.tempdir = os.environ["TMPDIR"] = directory
         work(tell)
     except BaseException:  # noqa: BLE001 - nothing of the child may run on in the parent's name
-        tell({"outcome": "killed", "by": "", "said": traceback.format_exc()[-1000:]})
+        tell({"outcome": BROKEN, "by": "", "said": traceback.format_exc()[-1000:]})
     finally:
         os._exit(99)

@@ -110,7 +110,7 @@ RELAY_FILES: dict[str, tuple[str, ...]] = {
     "catch_up": DETACHED,
 }
 STORE_FILES: dict[str, tuple[str, ...]] = {
-    "flush": STORE,
+    "flush": (*STORE, f"{LIBRARY}/test_http_idempotency.py"),
     "transaction": (*UNITS_OF_WORK, *STORE, f"{LIBRARY}/test_http_idempotency.py", FORGED),
     "lazy_transaction": STORE,
     "aggregates": AGGREGATES,
