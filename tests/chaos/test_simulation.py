@@ -85,8 +85,8 @@ def _reuses_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(postgres.Backend, "end", give_back)
 
 
-def _sees_uncommitted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(postgres.Postgres, "is_committed", lambda self, xid: xid not in self.aborted)
+def _sees_rolled_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres.Postgres, "is_committed", lambda self, xid: xid not in self.running)
 
 
 def _newest_first(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,7 +105,7 @@ def _takes_what_nobody_is_bound_for(monkeypatch: pytest.MonkeyPatch) -> None:
 WRONG_MODELS = {
     "a snapshot sees what was open": _blind,
     "a rolled-back number comes again": _reuses_numbers,
-    "uncommitted rows are visible": _sees_uncommitted,
+    "rolled-back rows are visible": _sees_rolled_back,
     "a page has no budget": _newest_first,
     "an unbound message is taken": _takes_what_nobody_is_bound_for,
 }
