@@ -114,8 +114,9 @@ def mutants_of(file: str) -> Iterator[dict[str, Any]]:
     for number, (start, name, occurrence, operator) in enumerate(sorted(found, key=lambda each: each[:3]), 1):
         try:
             text = mutate_code(source, operator, occurrence)
-        except AttributeError:
-            continue  # cosmic-ray cannot replace an exception with a dotted name
+            compile(text, file, "exec")
+        except (AttributeError, SyntaxError):
+            continue  # it cannot replace an exception with a dotted name, and `not` with `:=` is no Python
         diff = changed(source, text)
         yield {"file": file, "number": number, "line": start[0], "operator": name, "diff": diff, "text": text}
 
