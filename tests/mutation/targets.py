@@ -107,7 +107,7 @@ RELAY_FILES: dict[str, tuple[str, ...]] = {
     "dispatch": (f"{UNIT}/test_dispatch.py", BATCHES, *PUBLISHED, *REFUSED),
     "publish_loop": (*PUBLISHED, *REFUSED),
     "detached": DETACHED,
-    "catch_up": DETACHED,
+    "catch_up": (f"{UNIT}/test_catch_up.py", f"{UNIT}/test_catch_up_confirms.py", *DETACHED),
 }
 STORE_FILES: dict[str, tuple[str, ...]] = {
     "flush": (*STORE, f"{LIBRARY}/test_http_idempotency.py"),

@@ -89,7 +89,6 @@ class CatchUp(threading.Thread):
     def run(self) -> None:
         failures = 0
         while not self._end.is_set():
-            self._has_confirmed = False
             try:
                 self._attempt()
             except INTERRUPTIONS as error:
@@ -100,7 +99,7 @@ class CatchUp(threading.Thread):
                 failures += 1
                 self._log.exception("catching up failed and is tried again")
             self._publisher.close(seconds=0.1)
-            self._in_flight, self.passing = InFlight(), frozenset()
+            self._in_flight, self.passing, self._has_confirmed = InFlight(), frozenset(), False
             self._end.wait(BACKOFF.seconds(failures))
 
     def _attempt(self) -> None:
@@ -222,7 +221,7 @@ class CatchUp(threading.Thread):
             if outcome.settled:
                 confirmed_at, self._has_confirmed = time.monotonic(), True
             elif self._end.is_set() or time.monotonic() - confirmed_at > self._patience:
-                raise NotConfirmed("the relay no longer leads" if self._end.is_set() else "no confirm")
+                raise NotConfirmed("no confirm")
             for refusal in outcome.refusals:
                 self._refused(refusal.message, refusal.kind, refusal.reason)
             settled = in_flight.pop_settled(outcome.settled)
