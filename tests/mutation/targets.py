@@ -105,7 +105,7 @@ RELAY_FILES: dict[str, tuple[str, ...]] = {
     "confirms": IN_FLIGHT,
     "window": PUBLISHED,
     "dispatch": (f"{UNIT}/test_dispatch.py", BATCHES, *PUBLISHED, *REFUSED),
-    "publish_loop": (*PUBLISHED, *REFUSED),
+    "publish_loop": (f"{UNIT}/test_publish_loop.py", *PUBLISHED, *REFUSED),
     "detached": DETACHED,
     "catch_up": (f"{UNIT}/test_catch_up.py", f"{UNIT}/test_catch_up_confirms.py", *DETACHED),
 }
