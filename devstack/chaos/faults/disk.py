@@ -1,5 +1,6 @@
 """Faults of Postgres' disk: a small file system of its own is full, of the write-ahead log or of the data."""
 
+import errno
 import os
 import shutil
 import signal
@@ -50,9 +51,7 @@ class DiskFull(Fault):
         self.stop()
         self.move_to_small()
         self.start()
-        free = os.statvfs(self.small).f_bavail * os.statvfs(self.small).f_frsize
-        with (self.small / "ballast").open("wb") as ballast:
-            os.posix_fallocate(ballast.fileno(), 0, free)
+        free = fill(self.small / "ballast")
         self.use()
         return f"{self.part} is on a file system of its own, and {free // MEGABYTE} MB of ballast have filled it."
 
@@ -134,6 +133,22 @@ class Running(Postgres):
         """It is started again whenever it dies, so that waiting goes on."""
         found = find(self._stage, POSTGRES)
         return found.pid if found else os.getpid()
+
+
+def fill(ballast: Path) -> int:
+    """Take all the room of its file system, in which Postgres goes on writing. Returns how many bytes that were."""
+    with ballast.open("wb") as file:
+        while True:
+            free = os.statvfs(ballast).f_bavail * os.statvfs(ballast).f_frsize
+            try:
+                os.posix_fallocate(file.fileno(), 0, max(free, 1))
+            except OSError as error:
+                if error.errno != errno.ENOSPC:
+                    raise
+                if not free:
+                    return 0
+            else:
+                return free
 
 
 def copy(source: Path, target: Path) -> None:
