@@ -1,6 +1,7 @@
 """A transaction that begins when something needs it ends as one that began at once, and rings when it has announced."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -62,3 +63,32 @@ def test_nothing_begins_before_it_is_needed_and_what_has_begun_ends_with_the_blo
         assert has_begun(session)
         lazy.begin_with("create temporary table dropped ()")
     assert session.execute("select to_regclass('dropped') is null").fetchone() == (True,)
+
+
+def test_what_was_begun_is_rolled_back_after_an_error_and_a_callers_work_is_left_as_it_is(
+    session: Connection[Any],
+) -> None:
+    def create(lazy: LazyTransaction, name: str, begin: str) -> None:
+        statement = f"create temporary table {name} ()".encode()
+        if begin == "with":
+            lazy.begin_with(statement.decode())
+        else:
+            lazy.begin()
+            session.execute(statement)
+
+    def fail(name: str, begin: str) -> None:
+        with suppress(ZeroDivisionError), LazyTransaction(session) as lazy:
+            create(lazy, name, begin)
+            raise ZeroDivisionError
+
+    def exist(*names: str) -> list[bool]:
+        return [session.execute("select to_regclass(%s) is not null", (name,)).fetchone() == (True,) for name in names]
+
+    fail("one", "with")
+    assert not has_begun(session)
+    fail("two", "alone")
+    assert exist("one", "two") == [False, False]
+    with session.transaction():
+        fail("three", "with")
+        fail("four", "alone")
+        assert exist("three", "four") == [True, True]

@@ -81,20 +81,35 @@ REFUSED = (
 DETACHED = (*SIMULATED, f"{UNIT}/test_relay_routes.py", f"{LIBRARY}/test_detached_queues.py")
 
 CONSUMER_FILES: dict[str, tuple[str, ...]] = {
-    "receiver": (*SIMULATED, BATCHES, *REACTIONS, FORGED, ERRORS, OPERATIONS, FORKS),
-    "key_queues": (*SIMULATED, *OUTSIDE, f"{LIBRARY}/test_circuit.py", *WORKERS),
+    "receiver": (
+        f"{UNIT}/test_receiving.py",
+        f"{UNIT}/test_halving.py",
+        *SIMULATED,
+        BATCHES,
+        *REACTIONS,
+        FORGED,
+        ERRORS,
+        OPERATIONS,
+        FORKS,
+    ),
+    "key_queues": (f"{UNIT}/test_key_queues.py", *SIMULATED, *OUTSIDE, f"{LIBRARY}/test_circuit.py", *WORKERS),
     "gate": (
+        f"{LIBRARY}/test_gate.py",
         *SIMULATED,
         f"{LIBRARY}/test_changing_queues.py::test_a_change_waits_for_what_workers_have_in_hand",
     ),
     "sharing": (f"{UNIT}/test_sharing.py",),
-    "deadlines": (ERRORS, f"{LIBRARY}/test_consumer.py::test_a_deadline_fires_once_with_two_workers"),
+    "deadlines": (
+        f"{UNIT}/test_firing_deadlines.py",
+        ERRORS,
+        f"{LIBRARY}/test_consumer.py::test_a_deadline_fires_once_with_two_workers",
+    ),
 }
 INBOX_FILES: dict[str, tuple[str, ...]] = {
     "forks": (FORGED, f"{LIBRARY}/test_receive_without_events.py", FORKS),
     "delivery": (f"{UNIT}/test_reading_deliveries.py", f"{UNIT}/test_delivery_properties.py", FORGED),
     "look": (*REACTIONS, FORGED),
-    "reactor": (*REACTIONS, f"{LIBRARY}/test_outside_operations.py"),
+    "reactor": (f"{UNIT}/test_reacting.py", *REACTIONS, f"{LIBRARY}/test_outside_operations.py"),
     "operation": OUTSIDE,
     "pace": OUTSIDE,
     "circuit": OUTSIDE,

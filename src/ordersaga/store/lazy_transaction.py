@@ -76,7 +76,7 @@ class LazyTransaction:
                 self._ring()
 
     def _end(self, error: BaseException | None) -> None:
-        if error is None and not self._force_rollback:
+        if error is None:
             self.connection.commit()
             return
         with suppress(psycopg.Error):  # the error that led here says more
