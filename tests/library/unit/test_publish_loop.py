@@ -189,12 +189,13 @@ def test_there_is_room_for_a_page_before_a_window_is_opened_and_each_step_is_sav
     again(relay)
     relay.loop.run()
     opened = [index for index, did in enumerate(relay.did) if did[0] == "open"][1]
-    assert relay.did[opened - 5 : opened] == [
+    assert relay.did[opened - 5 : opened + 1] == [
         ("settle", MAX_IN_FLIGHT, 15, READ_AHEAD_BYTES),
         ("save", Cursor(BEGIN, FIRST, 10)),
         ("settle", MAX_IN_FLIGHT, 5, READ_AHEAD_BYTES),
         ("save", Cursor(BEGIN, FIRST, 20)),
         ("settle", MAX_IN_FLIGHT, PAGE, READ_AHEAD_BYTES - PAGE_BYTES),
+        ("open", Cursor(FIRST), None),
     ]
 
 
