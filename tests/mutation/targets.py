@@ -116,7 +116,7 @@ INBOX_FILES: dict[str, tuple[str, ...]] = {
 }
 RELAY_FILES: dict[str, tuple[str, ...]] = {
     "in_flight": IN_FLIGHT,
-    "progress": PUBLISHED,
+    "progress": (f"{UNIT}/test_progress.py", *PUBLISHED),
     "confirms": IN_FLIGHT,
     "window": PUBLISHED,
     "dispatch": (f"{UNIT}/test_dispatch.py", BATCHES, *PUBLISHED, *REFUSED),

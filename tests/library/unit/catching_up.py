@@ -8,11 +8,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from ordersaga.envelope.message import Cause, Message
+from ordersaga.envelope.message import Message
 from ordersaga.relay import catch_up, detached, session
 from ordersaga.relay.access import Access
 from ordersaga.relay.catch_up import CatchUp
@@ -20,22 +19,15 @@ from ordersaga.relay.confirms import Outcome
 from ordersaga.relay.detached import ALL, Detached
 from ordersaga.relay.window import Cursor, Outgoing, Window
 from ordersaga.runtime.backoff import Backoff
+from tests.library.unit.outgoing import CONTRACT
 
 QUEUE = Detached("one.1", "queue", ALL, datetime.now(UTC))
 OTHERS = Detached("one.1", "others", ALL, datetime.now(UTC))
-CONTRACT = "a.happened.v1"
 MAX_BYTES = 1000
 NOTHING = Outcome(0, ())
 FROM, TO, LATER = Cursor("10:10:"), Cursor("20:20:"), Cursor("30:30:")
 INSIDE = Cursor("10:10:", "20:20:", 2)
 """In the window from FROM to TO."""
-
-
-def row(position: int, key: str = "", size: int = 10, contract: str = CONTRACT) -> Outgoing:
-    """With a key of its own, unless one is given."""
-    key = key or f"key {position}"
-    message = Message(uuid4(), contract, "a", key, position, datetime.now(UTC), bytes(32), Cause(uuid4()), "{}")
-    return Outgoing(position, message, size)
 
 
 class Rounds(threading.Event):

@@ -3,28 +3,20 @@
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from ordersaga.envelope.message import Cause, Message
 from ordersaga.relay import dispatch, publish_loop
 from ordersaga.relay.dispatch import READ_AHEAD_BYTES
 from ordersaga.relay.in_flight import InFlight
 from ordersaga.relay.publish_loop import PublishLoop
 from ordersaga.relay.window import Cursor, Outgoing, Window
+from tests.library.unit.outgoing import row
 
 BEGIN, FIRST, SECOND = "10:10:", "20:20:", "30:30:"
 PAGE, CHUNK = 10, 4
-
-
-def row(position: int) -> Outgoing:
-    key = f"key {position}"
-    message = Message(uuid4(), "a.happened.v1", "a", key, position, datetime.now(UTC), b"", Cause(uuid4()), "{}")
-    return Outgoing(position, message, 10)
 
 
 @dataclass

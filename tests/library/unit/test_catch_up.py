@@ -10,7 +10,8 @@ from ordersaga.relay.catch_up import ASK_SECONDS
 from ordersaga.relay.confirms import Outcome
 from ordersaga.relay.publisher import BrokerUnavailable
 from ordersaga.relay.window import Cursor
-from tests.library.unit.catching_up import FROM, INSIDE, LATER, OTHERS, TO, Rounds, StandIns, install, row, runs
+from tests.library.unit.catching_up import FROM, INSIDE, LATER, OTHERS, TO, Rounds, StandIns, install, runs
+from tests.library.unit.outgoing import row
 
 
 @pytest.fixture

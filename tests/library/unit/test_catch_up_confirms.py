@@ -9,7 +9,8 @@ from ordersaga.relay.confirms import Outcome, Refusal
 from ordersaga.relay.detached import Detached
 from ordersaga.relay.publisher import BrokerUnavailable
 from ordersaga.relay.window import Cursor, Outgoing
-from tests.library.unit.catching_up import FROM, MAX_BYTES, NOTHING, OTHERS, QUEUE, TO, StandIns, install, row, runs
+from tests.library.unit.catching_up import FROM, MAX_BYTES, NOTHING, OTHERS, QUEUE, TO, StandIns, install, runs
+from tests.library.unit.outgoing import row
 
 
 @pytest.fixture

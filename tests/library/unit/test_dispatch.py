@@ -3,32 +3,24 @@
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from prometheus_client import REGISTRY
 
-from ordersaga.envelope.message import Cause, Message
+from ordersaga.envelope.message import Message
 from ordersaga.relay import dispatch
 from ordersaga.relay.confirms import Outcome, Refusal
 from ordersaga.relay.dispatch import Dispatch, DrainTimeout
 from ordersaga.relay.publisher import MessageTooLarge, never
 from ordersaga.relay.undeliverable import RefusedRow
 from ordersaga.relay.window import Outgoing
+from tests.library.unit.outgoing import row
 
 DATABASE = "dispatched"
 MAX_BYTES = 1000
 NOTHING = Outcome(0, ())
-
-
-def row(position: int, key: str = "", size: int = 10) -> Outgoing:
-    """With a key of its own, unless one is given."""
-    key = key or f"key {position}"
-    message = Message(uuid4(), "a.happened.v1", "a", key, position, datetime.now(UTC), b"", Cause(uuid4()), "{}")
-    return Outgoing(position, message, size)
 
 
 @dataclass

@@ -7,6 +7,7 @@ from typing import Any, Self
 from uuid import UUID, uuid4
 
 import pytest
+from psycopg.errors import LockNotAvailable
 
 from ordersaga.consumer import deadlines
 from ordersaga.consumer.deadlines import BATCH, IDLE_SECONDS, POSTPONED, Deadlines, Due
@@ -192,3 +193,21 @@ def test_what_a_deadline_causes_is_caused_by_its_span_which_ends_after_the_commi
     step(fired, due)
     assert [cause.traceparent for cause in due.causes] == [OF_THE_SPAN] * 2
     assert ended == [0, 0]
+
+
+@pytest.mark.parametrize("asked", [1, 2], ids=["together", "one by one"])
+def test_no_deadline_is_postponed_while_somebody_holds_a_whole_table(
+    due: DueRows, fired: Deadlines, monkeypatch: pytest.MonkeyPatch, asked: int
+) -> None:
+    questions = iter(range(1, 3))
+
+    def refuse(connection: object, error: Exception) -> None:
+        if next(questions) == asked:
+            raise Unavailable from error
+
+    monkeypatch.setattr(deadlines, "refuse_locked_tables", refuse)
+    due.fill(1)
+    due.error = lambda _: LockNotAvailable()
+    with pytest.raises(Unavailable):
+        fired.step(due)  # type: ignore[arg-type]
+    assert due.postponed == []
