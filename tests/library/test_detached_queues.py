@@ -179,3 +179,12 @@ def test_an_error_of_the_program_while_a_queue_catches_up_ends_only_that_attempt
         catch_up.join(10)
     assert shop.has_all("free.0")
     assert mark_of(Path(os.environ[VARIABLE]), point).exists()
+
+
+def test_a_catch_up_that_begins_again_begins_where_the_last_one_stood(outbox: Database) -> None:
+    with session.connect(outbox.relay_url) as relay:
+        window.load_cursor(relay)
+        detached.detach(relay, "stuck.0", range(PARTITIONS))
+        [row] = detached.load(relay)
+        detached.move(relay, row, there := Cursor("5:5:", "9:9:", 3))
+        assert detached.cursor_of(relay, row) == there
