@@ -8,6 +8,7 @@ from ordersaga.relay.publish_loop import BACKSTOP_SECONDS
 from ordersaga.relay.publisher import BrokerUnavailable, MessageTooLarge
 from ordersaga.relay.silence import QueueSilent
 from ordersaga.relay.window import Cursor, Outgoing
+from ordersaga.runtime import failpoints
 from tests.library.unit.publishing import BEGIN, CHUNK, FIRST, PAGE, SECOND, Standing, again, install
 
 
@@ -25,6 +26,22 @@ def test_a_window_is_kept_and_sent_in_chunks_and_its_end_is_saved_with_the_next_
     assert relay.of("send") == [[[1, 2, 3, 4]], [[5, 6]]]
     assert relay.of("open") == [[Cursor(BEGIN), None], [Cursor(FIRST), Cursor(FIRST)]]
     assert relay.of("save") == []
+
+
+def test_a_relay_may_be_killed_where_rows_were_found_and_where_its_cursor_is_saved_and_only_there(
+    relay: Standing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`chaos explore` arms these failpoints, and counts those that are reached."""
+    reached: list[str] = []
+    monkeypatch.setattr(failpoints, "reach", reached.append)
+    again(relay)
+    relay.loop.run()
+    assert reached == []
+    relay.stop.clear()
+    relay.windows = [(FIRST, 1, 3)]
+    again(relay)
+    relay.loop.run()
+    assert reached == ["relay.window-opened", "relay.before-cursor", "relay.cursor-moved"]
 
 
 def test_each_round_begins_with_retries_and_the_first_without_what_was_in_flight_before(relay: Standing) -> None:
