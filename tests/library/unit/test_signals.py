@@ -43,8 +43,10 @@ def test_a_signal_is_heard_when_the_kernel_delivers_it_to_another_thread_than_th
 
 @pytest.fixture
 def handlers() -> Iterator[None]:
-    """The handlers of before come back."""
+    """Those of a shell, also where the tests run under `nohup`; those of before come back."""
     before = [(number, signal.getsignal(number)) for number in NUMBERS]
+    for number in NUMBERS:
+        signal.signal(number, signal.SIG_DFL)
     yield
     for number, handler in before:
         signal.signal(number, handler)
