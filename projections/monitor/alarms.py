@@ -71,10 +71,11 @@ def order_alarms(overdue: int) -> Iterator[Alarm]:
 def lost_alarms(lost: Sequence[UUID]) -> Iterator[Alarm]:
     """Of orders that others act on although the service of orders does not know them."""
     if lost:
-        what = "1 order is lost" if len(lost) == 1 else f"{len(lost):,} orders are lost"
+        one = f"The order {lost[0]} is lost", "it"
+        what, them = one if len(lost) == 1 else (f"{len(lost):,} orders are lost, such as {lost[0]}", "them")
         text = (
-            f"{what}: other services act on it, and nobody knows that it was placed, such as {lost[0]}. Follow the "
-            "runbook OrdersLost, then add a note to each."
+            f"{what}: other services act on {them}, and nothing says who placed {them}. Follow the runbook OrdersLost, "
+            "then add a note to each that says what was done."
         )
         yield Alarm("orders_lost", "", "warning", text, f"orders/{lost[0]}")
 

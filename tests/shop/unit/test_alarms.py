@@ -111,7 +111,16 @@ KINDS: list[tuple[dict[str, Any], list[tuple[str, str, str, str]], str]] = [
         "1 webhook is disabled",
     ),
     ({"overdue": 1}, [("orders_overdue", "", "warning", "orders?overdue=yes")], "1 order is overdue"),
-    ({"lost": [UUID(int=7)]}, [("orders_lost", "", "warning", f"orders/{UUID(int=7)}")], f"such as {UUID(int=7)}"),
+    (
+        {"lost": [UUID(int=7)]},
+        [("orders_lost", "", "warning", f"orders/{UUID(int=7)}")],
+        f"The order {UUID(int=7)} is lost: other services act on it,",
+    ),
+    (
+        {"lost": [UUID(int=7), UUID(int=8)]},
+        [("orders_lost", "", "warning", f"orders/{UUID(int=7)}")],
+        f"2 orders are lost, such as {UUID(int=7)}: other services act on them,",
+    ),
     (
         {"verifications": {"orders": {**VERIFIED, "findings": 3}}},
         [("audit_findings", "orders", "critical", "audit")],
