@@ -174,19 +174,19 @@ def test_a_warning_of_another_kind_does_not_keep_what_the_standby_has_from_being
         assert Replication("counting", outbox.relay_url, lambda: None, lambda: False).confirm(connection)
 
 
-def test_a_wait_for_the_standby_ends_with_its_session_and_not_with_the_patience_of_the_relay(
+def test_a_wait_for_the_standby_has_no_timeout_and_ends_with_its_session(
     outbox: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Behind a proxy that has lost the server nothing but a look over another session tells the two apart."""
     monkeypatch.setattr(replication, "LOOK_SECONDS", 0.0)
     monkeypatch.setattr(replication, "CANCEL_SECONDS", 0.1)
-    looks = 0
+    waits = 0
 
     def wait() -> None:
-        nonlocal looks
-        looks += 1
-        assert looks < 40, "it waits for ever"
-        if looks == 10:
+        nonlocal waits
+        waits += 1
+        assert waits < 40, "it waits for ever"
+        if waits == 10:
             traffic.is_silent = True
             as_owner(outbox, "select pg_terminate_backend(pid) from pg_stat_activity where wait_event = 'SyncRep'")
 
@@ -199,7 +199,7 @@ def test_a_wait_for_the_standby_ends_with_its_session_and_not_with_the_patience_
                 Replication("counting", outbox.relay_url, wait, lambda: False).confirm(connection)
     finally:
         as_owner(outbox, "alter system reset synchronous_standby_names", "select pg_reload_conf()")
-    assert looks >= 10
+    assert waits >= 10
 
 
 def announce_and_wait_for_the_standby(outbox: Database) -> None:

@@ -7,9 +7,9 @@ from pika.exceptions import AMQPError
 from pika.spec import FRAME_END_SIZE, FRAME_HEADER_SIZE
 
 UNANSWERED = 6
-"""Times that the kernel has sent the same again, after which the broker's host is gone: 13 s on a short way."""
+"""Retransmissions without an answer, after which the broker's host counts as gone: 13 s where a round trip is short."""
 RETRANSMITS = 2
-"""The byte of Linux's `struct tcp_info` that counts them; an answer sets it back to 0."""
+"""The byte of Linux's `struct tcp_info` that counts retransmissions; an answer sets it back to 0."""
 
 
 class BatchConnection(pika.SelectConnection):  # type: ignore[misc]
@@ -31,25 +31,25 @@ class BatchConnection(pika.SelectConnection):  # type: ignore[misc]
 
     @property
     def is_host_gone(self) -> bool:
-        """Whether no kernel answers at the other end."""
+        """Whether the kernel of the broker's host no longer answers."""
         return bool(self._socket and is_unanswered(self._socket))
 
     def abandon(self) -> None:
-        """Close the socket, whatever the broker has answered."""
+        """Close the socket without waiting for the broker."""
         if self._socket:
             self._socket.close()
 
     @property
     def _socket(self) -> socket.socket | None:
-        """While connected. `_transport` and `_sock` are private to pika 1."""
+        """None unless connected. `_transport` and `_sock` are private to pika 1."""
         return self._transport._sock if self._transport else None
 
 
 def is_unanswered(connected: socket.socket) -> bool:
-    """Whether the kernel has sent the same several times without an answer from that of the other host.
+    """Whether this kernel has retransmitted several times and the kernel of the other host has not answered.
 
-    It answers also for a program that reads nothing, which TCP_USER_TIMEOUT would give up too. Only Linux tells;
-    elsewhere heartbeats find a lost host later.
+    A kernel answers also for a program that reads nothing, so a blocked broker is not unanswered; TCP_USER_TIMEOUT
+    would end its connection too. Only Linux counts; elsewhere heartbeats find a lost host later.
     """
     if not hasattr(socket, "TCP_INFO"):
         return False

@@ -21,7 +21,8 @@ OF_PAGE = 100
 """Rows that are kept of one page, its last ones: a busy relay must not copy what it publishes."""
 
 # A row whose retention is about to end may have been purged; one that was read twice is remembered twice. Another relay
-# may have led meanwhile and purged after a shorter retention: only what its cursor has passed, and the oldest first.
+# may have led meanwhile and purged after a shorter retention; a purge takes only rows that the cursor has passed, the
+# oldest first.
 LOST = """
 select distinct message_id
 from unnest(%(positions)s::bigint[], %(ids)s::uuid[], %(times)s::timestamptz[], %(windows)s::pg_snapshot[])
@@ -42,7 +43,7 @@ class PublishedRow(NamedTuple):
     position: int
     message_id: UUID
     time: datetime
-    window: str
+    window_end: str
     """The snapshot at the end of its window."""
 
 
@@ -56,10 +57,10 @@ class RecentRows:
         self._lost = 0
         lost_messages.labels(database).set_function(lambda: self._lost)
 
-    def keep(self, rows: Sequence[Outgoing], window: str) -> None:
-        """Remember rows that are published: each was committed when it was read. `window` is the end of theirs."""
+    def keep(self, rows: Sequence[Outgoing], window_end: str) -> None:
+        """Remember rows of one window that are published: each was committed when it was read."""
         for row in rows[-OF_PAGE:]:
-            self._rows.append(PublishedRow(row.position, row.message.id, row.message.time, window))
+            self._rows.append(PublishedRow(row.position, row.message.id, row.message.time, window_end))
 
     def compare(self, connection: Connection[Any]) -> None:
         """Note what the database no longer has, and forget all rows; call it when a session begins to lead."""

@@ -26,8 +26,8 @@ begin; set local synchronous_commit = on; set local statement_timeout = 0; set l
 update relay_cursor set moved_at = moved_at;
 commit
 """
-THIS = "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()"
-EXISTS = "select from pg_stat_activity where (pid, backend_start) = (%s, %s)"
+THIS_SESSION = "select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()"
+SESSION_EXISTS = "select from pg_stat_activity where (pid, backend_start) = (%s, %s)"
 CANCEL_SECONDS = 1.0
 LOOK_SECONDS = 30.0
 """Seconds between two looks whether the session that waits still exists."""
@@ -39,7 +39,7 @@ class Replication:
     """Of one relay; `problem` is a sentence while it waits."""
 
     def __init__(self, database: str, url: str, wait: Callable[[], object], is_stopping: Callable[[], bool]) -> None:
-        """`wait` is called again and again meanwhile, and takes a moment."""
+        """`wait` is called again and again meanwhile, and takes a moment; `url` is that of the same database."""
         self.problem = ""
         self._database = database
         self._url = url
@@ -67,7 +67,7 @@ class Replication:
     def _commit(self, connection: Connection[Any]) -> bool:
         """By hand: `execute` would not return to answer the broker's heartbeats, or to stop."""
         cancelled: list[str] = []
-        this, look_at = connection.execute(THIS).fetchone(), monotonic() + LOOK_SECONDS
+        this, look_at = connection.execute(THIS_SESSION).fetchone(), monotonic() + LOOK_SECONDS
 
         def note(notice: Diagnostic) -> None:
             # This one has no code. Others, as of transaction ids that run out, are no reason not to publish.
@@ -94,15 +94,16 @@ class Replication:
         return False
 
     def _look(self, waiting: Any) -> None:
-        """Raises psycopg.OperationalError when the session, a row of `THIS`, is gone, or the server does not answer.
+        """`waiting` is the session as THIS_SESSION has it. Raises psycopg.OperationalError when it is gone, or the
+        server does not answer.
 
         A standby may be away for as long as it likes, so no clock ends the wait; but behind a proxy that has lost the
-        server no answer ever comes, and the kernel sees nothing wrong. The server ends such a session once its commit
-        is through, as an idle one.
+        server no answer ever comes, and the kernel sees nothing wrong. Postgres ends such a session as an idle one once
+        the commit is through.
         """
         name = sessions.of_this_process("relay look")
         with sessions.connect(self._url, name, sessions.DIAGNOSIS) as other:
-            if other.execute(EXISTS, waiting).fetchone() is None:
+            if other.execute(SESSION_EXISTS, waiting).fetchone() is None:
                 raise psycopg.OperationalError("the session that waited for the synchronous standby is gone")
 
 

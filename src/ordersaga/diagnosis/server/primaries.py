@@ -18,7 +18,8 @@ select pg_postmaster_start_time(), ('x' || left(pg_walfile_name(pg_current_wal_i
 where not pg_is_in_recovery()
 """
 
-PLACE = ("host", "hostaddr", "port")
+ADDRESS = ("host", "hostaddr", "port")
+"""The parameters of libpq that may be lists, with an entry for each server."""
 
 
 class Primary(NamedTuple):
@@ -60,9 +61,10 @@ def answering(url: str) -> Iterator[Primary]:
 
 
 def servers_of(url: str) -> list[dict[str, Any]]:
-    """What tells each server of a URL from the others; libpq connects to `hostaddr` and only names it by `host`."""
+    """The parameters that lead to each server of a URL. Where there is a `hostaddr`, `host` is only its name."""
     given = conninfo_to_dict(url)
-    lists = [str(given.get(name) or "").split(",") for name in PLACE]
-    number = max(map(len, lists))
-    whole = [each if len(each) > 1 else each * number for each in lists]
-    return [{**dict(zip(PLACE, each, strict=True)), "target_session_attrs": "any"} for each in zip(*whole, strict=True)]
+    lists = [str(given.get(name) or "").split(",") for name in ADDRESS]
+    servers = max(map(len, lists))
+    columns = [each if len(each) > 1 else each * servers for each in lists]
+    rows = zip(*columns, strict=True)
+    return [{**dict(zip(ADDRESS, row, strict=True)), "target_session_attrs": "any"} for row in rows]
