@@ -10,17 +10,16 @@ import pytest
 
 from ordersaga.consumer.key_queues import KeyQueues
 from ordersaga.inbox.circuit import MAX_FAILURES
-from ordersaga.inbox.delivery import Received, read
+from ordersaga.inbox.delivery import Received
 from ordersaga.inbox.limits import ResourceLimits
 from ordersaga.inbox.operation import CALLS, Step
 from ordersaga.inbox.outside import OutsideSteps
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.runtime.errors import CircuitOpen, NotCalled, RateLimited, ResourceUnavailable
 from ordersaga.store.transaction import Transaction
-from tests.support import workers
+from tests.support import parking, workers
 from tests.support.counting import GROUP, Asked, Counted, announcements, keep
 from tests.support.databases import Database, Databases
-from tests.support.parking import delivery
 from tests.support.wait import until
 
 BANK = "bank"
@@ -91,9 +90,7 @@ def steps(bank: Bank, database: Database) -> Iterator[OutsideSteps]:
 
 
 def received(number: int, contract: type[Counted] = Counted, key: UUID | None = None) -> Received:
-    message = read(delivery(workers.counted(key or uuid4(), number, contract)), {contract.NAME: contract})
-    assert isinstance(message, Received)
-    return message
+    return parking.received(workers.counted(key or uuid4(), number, contract))
 
 
 def pay(steps: OutsideSteps, bank: Bank, number: int) -> list[Step]:

@@ -7,7 +7,7 @@ from psycopg import Connection
 
 from ordersaga.consumer.receiver import Receiver
 from ordersaga.envelope.message import Message, to_properties
-from ordersaga.inbox.delivery import Delivery, read
+from ordersaga.inbox.delivery import Delivery, Received, read
 from ordersaga.inbox.reactor import Reactor
 from ordersaga.parked.operator import Operator
 from ordersaga.store import aggregates
@@ -22,6 +22,13 @@ handler = Reactor(reactions, announcements)
 def delivery(message: Message, body: bytes | None = None) -> Delivery:
     headers: dict[str, Any] = to_properties(message).headers
     return Delivery(1, message.routing_key, headers, message.body.encode() if body is None else body)
+
+
+def received(message: Message, delivered_before: int = 0) -> Received:
+    """The message as a worker of the counting service reads it."""
+    found = read(delivery(message)._replace(delivered_before=delivered_before), handler.contracts)
+    assert isinstance(found, Received)
+    return found
 
 
 def receive(connection: Connection[Any], *messages: Message, body: bytes | None = None) -> None:

@@ -1,4 +1,4 @@
-"""StandIns: the outbox, the detached queue and the broker of a catch-up that runs in the thread of its test."""
+"""CatchUpStandIns: the outbox, the detached queue and the broker of a CatchUp, which runs in the thread of its test."""
 
 import threading
 from bisect import bisect_right
@@ -24,7 +24,6 @@ from tests.library.unit.outgoing import CONTRACT
 QUEUE = Detached("one.1", "queue", ALL, datetime.now(UTC))
 OTHERS = Detached("one.1", "others", ALL, datetime.now(UTC))
 MAX_BYTES = 1000
-NOTHING = Outcome(0, ())
 FROM, TO, LATER = Cursor("10:10:"), Cursor("20:20:"), Cursor("30:30:")
 INSIDE = Cursor("10:10:", "20:20:", 2)
 """In the window from FROM to TO."""
@@ -47,7 +46,7 @@ class Rounds(threading.Event):
 
 
 @dataclass
-class StandIns:
+class CatchUpStandIns:
     """What a catch-up finds, and what it has done."""
 
     windows: dict[tuple[str, str], list[int]] = field(default_factory=dict)
@@ -82,7 +81,7 @@ class StandIns:
     def __post_init__(self) -> None:
         self.asking = SimpleNamespace(sleep=self.sleep, close=lambda: None)
 
-    def of(self, row: Detached = QUEUE, rounds: int = 1, retried: set[int] | None = None) -> CatchUp:
+    def make(self, row: Detached = QUEUE, rounds: int = 1, retried: set[int] | None = None) -> CatchUp:
         """A catch-up of the row."""
         access = Access("outside", "url", "amqp://localhost", MAX_BYTES, 60, None, threading.Semaphore(1))
         thread = CatchUp(row, [CONTRACT], access, set() if retried is None else retried)
@@ -167,12 +166,12 @@ class StandIns:
         return self.now
 
 
-def install(monkeypatch: pytest.MonkeyPatch) -> StandIns:
-    """In place of what `catch_up` stands on, until the test ends."""
-    found = StandIns()
+def install(monkeypatch: pytest.MonkeyPatch) -> CatchUpStandIns:
+    """In place of what `catch_up` calls, until the test ends."""
+    found = CatchUpStandIns()
 
     @contextmanager
-    def connect(url: str, what: str) -> Iterator[StandIns]:
+    def connect(url: str, what: str) -> Iterator[CatchUpStandIns]:
         yield found
 
     given: dict[str, Any] = {
@@ -192,7 +191,7 @@ def install(monkeypatch: pytest.MonkeyPatch) -> StandIns:
     return found
 
 
-def runs(outside: StandIns, goal: Cursor | None = TO) -> None:
-    """The catch-up until its end, in this thread."""
+def run_to_end(outside: CatchUpStandIns, goal: Cursor | None = TO) -> None:
+    """Run the catch-up in this thread until it ends."""
     outside.thread.goal = goal
     outside.thread.run()

@@ -1,12 +1,14 @@
-"""Rows of an outbox that nobody has stored."""
+"""Rows of an outbox that nobody has stored, and the outcome when the broker has said nothing."""
 
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from ordersaga.envelope.message import Cause, Message
+from ordersaga.relay.confirms import Outcome
 from ordersaga.relay.window import Outgoing
 
 CONTRACT = "a.happened.v1"
+NOTHING = Outcome(0, ())
 
 
 def row(position: int, key: str = "", size: int = 10, contract: str = CONTRACT) -> Outgoing:

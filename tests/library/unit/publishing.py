@@ -1,4 +1,4 @@
-"""Standing: the session, the broker and the other parts of a relay whose PublishLoop runs in the thread of its test."""
+"""LoopStandIns: all parts of a relay but its PublishLoop, which runs in the thread of its test."""
 
 import threading
 from collections.abc import Callable, Sequence
@@ -20,8 +20,8 @@ PAGE, CHUNK = 10, 4
 
 
 @dataclass
-class Standing:
-    """What a PublishLoop stands on, and what it did, in order."""
+class LoopStandIns:
+    """What a PublishLoop calls, and what it did, in order."""
 
     did: list[tuple[Any, ...]] = field(default_factory=list)
     now: float = 100.0
@@ -148,26 +148,26 @@ class Standing:
     def purge_idle(self) -> bool:
         return self.purged.pop(0) if self.purged else False
 
-    def keep(self, rows: list[Outgoing], window: str) -> None:
-        self.note("keep", [each.position for each in rows], window)
+    def keep(self, rows: list[Outgoing], window_end: str) -> None:
+        self.note("keep", [each.position for each in rows], window_end)
 
     def monotonic(self) -> float:
         return self.now
 
 
-def install(monkeypatch: pytest.MonkeyPatch) -> Standing:
-    """In place of what `publish_loop` stands on, until the test ends."""
-    found: Any = Standing()
+def install(monkeypatch: pytest.MonkeyPatch) -> LoopStandIns:
+    """In place of what `publish_loop` calls, until the test ends."""
+    found: Any = LoopStandIns()
     for name, value in {"window": found, "time": found, "PAGE": PAGE, "CHUNK": CHUNK}.items():
         monkeypatch.setattr(publish_loop, name, value)
     monkeypatch.setattr(publish_loop, "Dispatch", lambda *_: found)
     monkeypatch.setattr(dispatch, "CHUNK", CHUNK)
     access: Any = SimpleNamespace(database="published", max_bytes=1000)
     found.loop = PublishLoop(access, found, found, found, found, found, found, found, found.stop)
-    standing: Standing = found
-    return standing
+    stand_ins: LoopStandIns = found
+    return stand_ins
 
 
-def again(relay: Standing, rounds: int = 1) -> None:
-    """It looks so many times more before it is stopped."""
+def look_again(relay: LoopStandIns, rounds: int = 1) -> None:
+    """The loop looks so many times more before it is stopped."""
     relay.steps += [lambda: None] * rounds

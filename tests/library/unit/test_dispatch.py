@@ -1,149 +1,27 @@
-"""What a relay sends, settles, records and asks, without servers: one order of one key at a time, within its bounds."""
+"""What a relay sends, settles, records and asks, without servers: one message of a key at a time, within its bounds."""
 
-import threading
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
-from ordersaga.envelope.message import Message
 from ordersaga.relay import dispatch
 from ordersaga.relay.confirms import Outcome, Refusal
-from ordersaga.relay.dispatch import Dispatch, DrainTimeout
+from ordersaga.relay.dispatch import DrainTimeout
 from ordersaga.relay.publisher import MessageTooLarge, never
-from ordersaga.relay.undeliverable import RefusedRow
-from ordersaga.relay.window import Outgoing
-from tests.library.unit.outgoing import row
-
-DATABASE = "dispatched"
-MAX_BYTES = 1000
-NOTHING = Outcome(0, ())
-
-
-@dataclass
-class SetClock:
-    now: float = 100.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@dataclass
-class AnsweringBroker:
-    """What was sent, what was waited for, and what it answers next."""
-
-    sent: list[Message] = field(default_factory=list)
-    waits: list[tuple[int, float]] = field(default_factory=list)
-    idle: list[float] = field(default_factory=list)
-    answers: list[Outcome] = field(default_factory=list)
-    dropped: int = 0
-
-    def send(self, messages: Sequence[Message], exchanges_of: object = None) -> None:
-        self.sent += messages
-
-    def settle(self, at_most: int, seconds: float, woken: Callable[[], bool] = never) -> Outcome:
-        self.waits.append((at_most, seconds))
-        return self.answers.pop(0) if self.answers else NOTHING
-
-    def wait(self, seconds: float, woken: Callable[[], bool] = never) -> None:
-        self.idle.append(seconds)
-
-    def drop_in_flight(self) -> None:
-        self.dropped += 1
-
-
-@dataclass
-class UndeliverableRows:
-    """The undeliverable messages: those that are due, and what became of them."""
-
-    keys: set[str] = field(default_factory=set)
-    ready: list[Outgoing] = field(default_factory=list)
-    asked: int = 0
-    recorded: list[RefusedRow] = field(default_factory=list)
-    again: list[RefusedRow] = field(default_factory=list)
-    done: list[Outgoing] = field(default_factory=list)
-
-    def due(self, *_: object) -> list[Outgoing]:
-        self.asked += 1
-        found, self.ready = self.ready, []
-        return found
-
-    def record(self, refused: Sequence[RefusedRow]) -> None:
-        self.recorded += refused
-
-    def refused_again(self, refused: RefusedRow) -> None:
-        self.again.append(refused)
-
-    def delivered(self, rows: Sequence[Outgoing]) -> None:
-        self.done += rows
-
-
-@dataclass
-class DetachedQueues:
-    """The detached ones: without `routes`, there is none."""
-
-    routes: Any = None
-    silence: Any = None
-    tried: list[Outgoing] = field(default_factory=list)
-
-    def deliverable(self, rows: Sequence[Outgoing]) -> list[Outgoing]:
-        return list(rows)
-
-    def retried(self, rows: Iterable[Outgoing]) -> None:
-        self.tried += rows
-
-
-@dataclass
-class CountedSession:
-    statements: int = 0
-
-    def execute(self, statement: str) -> None:
-        self.statements += 1
-
-
-@dataclass
-class Alone:
-    """A Dispatch with all that it stands on."""
-
-    clock: SetClock
-    broker: AnsweringBroker = field(default_factory=AnsweringBroker)
-    table: UndeliverableRows = field(default_factory=UndeliverableRows)
-    queues: DetachedQueues = field(default_factory=DetachedQueues)
-    session: CountedSession = field(default_factory=CountedSession)
-    stop: threading.Event = field(default_factory=threading.Event)
-    checked: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        access: Any = SimpleNamespace(
-            database=DATABASE, announced=None, refusal_of=lambda message: None, max_bytes=MAX_BYTES
-        )
-        found: Any = self
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(dispatch, "Undeliverable", lambda database, connection: self.table)
-            patch.setattr(dispatch, "Stall", lambda *_: SimpleNamespace(check=self.checked.append))
-            self.dispatch = Dispatch(access, found.session, found.broker, found.queues, found.queues, self.stop)
-
-    def retry(self, *rows: Outgoing) -> None:
-        """These undeliverable ones are due."""
-        self.table.keys |= {each.message.key for each in rows}
-        self.table.ready += rows
-
-    @property
-    def positions(self) -> list[int]:
-        return [message.sequence for message in self.broker.sent]
+from tests.library.unit.dispatching import DATABASE, MAX_BYTES, DispatchStandIns, SetClock
+from tests.library.unit.outgoing import NOTHING, row
 
 
 @pytest.fixture
-def relay(monkeypatch: pytest.MonkeyPatch) -> Alone:
+def relay(monkeypatch: pytest.MonkeyPatch) -> DispatchStandIns:
     clock = SetClock()
     monkeypatch.setattr(dispatch, "time", clock)
-    return Alone(clock)
+    return DispatchStandIns(clock)
 
 
-def test_confirms_are_read_after_each_chunk_while_a_row_waits_for_one(relay: Alone) -> None:
+def test_confirms_are_read_after_each_chunk_while_a_row_waits_for_one(relay: DispatchStandIns) -> None:
     relay.dispatch.send([row(1)])
     assert relay.broker.waits == []
     relay.dispatch.send([row(2, "a"), row(3, "a")])
@@ -151,7 +29,7 @@ def test_confirms_are_read_after_each_chunk_while_a_row_waits_for_one(relay: Alo
     assert relay.positions == [1, 2]
 
 
-def test_a_row_that_waited_is_sent_when_the_one_before_it_is_confirmed(relay: Alone) -> None:
+def test_a_row_that_waited_is_sent_when_the_one_before_it_is_confirmed(relay: DispatchStandIns) -> None:
     relay.broker.answers = [Outcome(1, ())]
     before = REGISTRY.get_sample_value("ordersaga_relay_messages_published_total", {"database": DATABASE}) or 0
     relay.dispatch.send([row(1, "a"), row(2, "a")])
@@ -161,7 +39,7 @@ def test_a_row_that_waited_is_sent_when_the_one_before_it_is_confirmed(relay: Al
 
 
 def test_undeliverable_rows_are_looked_for_when_there_are_any_there_is_room_and_the_relay_goes_on(
-    relay: Alone,
+    relay: DispatchStandIns,
 ) -> None:
     relay.dispatch.retry_due()
     assert relay.table.asked == 0
@@ -179,7 +57,7 @@ def test_undeliverable_rows_are_looked_for_when_there_are_any_there_is_room_and_
 
 
 def test_an_undeliverable_row_that_only_detached_queues_get_is_delivered_and_not_sent(
-    relay: Alone,
+    relay: DispatchStandIns,
 ) -> None:
     relay.queues.routes = SimpleNamespace(of=lambda message: message.sequence == 1)
     relay.retry(row(1), row(2))
@@ -191,7 +69,7 @@ def test_an_undeliverable_row_that_only_detached_queues_get_is_delivered_and_not
     assert len(relay.table.done) == 1
 
 
-def test_a_relay_that_stops_sends_no_row_that_waited(relay: Alone) -> None:
+def test_a_relay_that_stops_sends_no_row_that_waited(relay: DispatchStandIns) -> None:
     relay.dispatch.send([row(1, "a"), row(2, "a"), row(3, "a")])
     relay.stop.set()
     relay.broker.answers = [Outcome(1, ())]
@@ -199,7 +77,7 @@ def test_a_relay_that_stops_sends_no_row_that_waited(relay: Alone) -> None:
     assert relay.positions == [1]
 
 
-def test_a_relay_that_stops_settles_what_is_in_flight(relay: Alone) -> None:
+def test_a_relay_that_stops_settles_what_is_in_flight(relay: DispatchStandIns) -> None:
     relay.dispatch.send([row(1), row(2)])
     relay.stop.set()
     relay.broker.answers = [NOTHING, Outcome(1, ()), Outcome(1, ())]
@@ -207,7 +85,7 @@ def test_a_relay_that_stops_settles_what_is_in_flight(relay: Alone) -> None:
     assert relay.dispatch.in_flight.count == 0
 
 
-def test_a_relay_that_stops_gives_up_a_second_before_the_end_of_its_time(relay: Alone) -> None:
+def test_a_relay_that_stops_gives_up_a_second_before_the_end_of_its_time(relay: DispatchStandIns) -> None:
     last = dispatch.DRAIN_SECONDS - dispatch.KEEP_ALIVE_SECONDS
     relay.dispatch.send([row(1)])
     relay.clock.now += 100
@@ -225,7 +103,7 @@ class GoesOn(Exception):
     """The loop went on."""
 
 
-def settles_within(relay: Alone, rounds: int) -> bool:
+def settles_within(relay: DispatchStandIns, rounds: int) -> bool:
     """Whether `settle` ends in so many rounds without an answer."""
     left = iter(range(rounds))
 
@@ -243,7 +121,7 @@ def settles_within(relay: Alone, rounds: int) -> bool:
     return True
 
 
-def test_undeliverable_rows_are_sent_while_others_are_settled(relay: Alone) -> None:
+def test_undeliverable_rows_are_sent_while_others_are_settled(relay: DispatchStandIns) -> None:
     relay.dispatch.send([row(1)])
     relay.retry(row(2))
     relay.broker.answers = [Outcome(2, ())]
@@ -255,7 +133,7 @@ def test_undeliverable_rows_are_sent_while_others_are_settled(relay: Alone) -> N
 
 @pytest.mark.parametrize(("max_bytes", "at_most"), [(20, 0), (19, 1)])
 def test_many_confirms_are_awaited_at_once_and_each_by_itself_where_bytes_are_too_many(
-    relay: Alone, max_bytes: int, at_most: int
+    relay: DispatchStandIns, max_bytes: int, at_most: int
 ) -> None:
     relay.dispatch.send([row(1), row(2)])
     relay.broker.answers = [Outcome(2, ())]
@@ -263,7 +141,7 @@ def test_many_confirms_are_awaited_at_once_and_each_by_itself_where_bytes_are_to
     assert relay.broker.waits == [(at_most, dispatch.KEEP_ALIVE_SECONDS)]
 
 
-def test_each_confirm_is_awaited_by_itself_while_a_row_waits_for_one(relay: Alone) -> None:
+def test_each_confirm_is_awaited_by_itself_while_a_row_waits_for_one(relay: DispatchStandIns) -> None:
     relay.dispatch.send([row(1, "a"), row(2, "a"), row(3)])
     relay.broker.waits.clear()
     relay.broker.answers = [Outcome(2, ()), Outcome(1, ())]
@@ -271,7 +149,7 @@ def test_each_confirm_is_awaited_by_itself_while_a_row_waits_for_one(relay: Alon
     assert relay.broker.waits == [(1, dispatch.KEEP_ALIVE_SECONDS), (0, dispatch.KEEP_ALIVE_SECONDS)]
 
 
-def test_a_quiet_relay_returns_in_time_to_keep_its_session(relay: Alone) -> None:
+def test_a_quiet_relay_returns_in_time_to_keep_its_session(relay: DispatchStandIns) -> None:
     relay.dispatch.idle(10)
     assert relay.broker.idle == [dispatch.KEEP_ALIVE_SECONDS / 2]
     relay.dispatch.send([row(1), row(2)])
@@ -281,7 +159,7 @@ def test_a_quiet_relay_returns_in_time_to_keep_its_session(relay: Alone) -> None
 
 
 @pytest.mark.parametrize("act", ["idle", "send", "settle"])
-def test_a_session_gets_a_statement_twice_a_second_whatever_the_relay_does(relay: Alone, act: str) -> None:
+def test_a_session_gets_a_statement_twice_a_second_whatever_the_relay_does(relay: DispatchStandIns, act: str) -> None:
     def do(position: int) -> None:
         if act == "idle":
             relay.dispatch.idle(1)
@@ -304,7 +182,7 @@ def test_a_session_gets_a_statement_twice_a_second_whatever_the_relay_does(relay
 
 
 def test_what_is_unconfirmed_counts_from_the_first_message_after_everything_was_confirmed(
-    relay: Alone,
+    relay: DispatchStandIns,
 ) -> None:
     relay.clock.now += 50
     assert relay.dispatch.unconfirmed_seconds == 0
@@ -316,14 +194,14 @@ def test_what_is_unconfirmed_counts_from_the_first_message_after_everything_was_
 
 
 def test_a_body_of_the_limit_is_sent_and_a_larger_one_is_recorded_while_its_neighbours_are_sent(
-    relay: Alone,
+    relay: DispatchStandIns,
 ) -> None:
     relay.dispatch.send([row(1), row(2, size=MAX_BYTES), row(3, size=MAX_BYTES + 1), row(4)])
     assert relay.positions == [1, 2, 4]
     assert [(each.row.position, each.kind) for each in relay.table.recorded] == [(3, "too_large")]
 
 
-def test_what_waits_behind_a_row_that_is_refused_again_is_sent_when_that_has_ended(relay: Alone) -> None:
+def test_what_waits_behind_a_row_that_is_refused_again_is_sent_when_that_has_ended(relay: DispatchStandIns) -> None:
     """A person has lowered the limit meanwhile, or skipped the refused one."""
     relay.retry(refused := row(1, "a", MAX_BYTES + 1))
     relay.dispatch.in_flight.admit([row(5, "b")])
@@ -337,28 +215,30 @@ def test_what_waits_behind_a_row_that_is_refused_again_is_sent_when_that_has_end
     assert relay.table.recorded == []
 
 
-def test_rows_of_a_key_with_an_undeliverable_message_are_recorded_behind_it_and_others_are_sent(relay: Alone) -> None:
+def test_rows_of_a_key_with_an_undeliverable_message_are_recorded_behind_it_and_others_are_sent(
+    relay: DispatchStandIns,
+) -> None:
     relay.table.keys = {"refused"}
     relay.dispatch.send([row(1), row(2, "refused"), row(3)])
     assert relay.positions == [1, 3]
     assert [(each.row.position, each.kind) for each in relay.table.recorded] == [(2, "waits")]
 
 
-def test_a_row_that_only_detached_queues_get_is_settled_without_being_sent(relay: Alone) -> None:
+def test_a_row_that_only_detached_queues_get_is_settled_without_being_sent(relay: DispatchStandIns) -> None:
     relay.queues.routes = SimpleNamespace(of=lambda message: message.sequence != 1)
     relay.dispatch.send([row(1), row(2)])
     assert relay.positions == [2]
     assert relay.dispatch.in_flight.advance() == 1
 
 
-def test_a_row_that_closed_the_channel_is_recorded_with_those_of_its_key(relay: Alone) -> None:
+def test_a_row_that_closed_the_channel_is_recorded_with_those_of_its_key(relay: DispatchStandIns) -> None:
     relay.dispatch.send([row(1), row(2, "a", 900), row(3, "a")])
     assert relay.dispatch.record_refused(MessageTooLarge(500, "too large")) is True
     assert [(each.row.position, each.kind) for each in relay.table.recorded] == [(2, "too_large"), (3, "waits")]
     assert relay.dispatch.record_refused(MessageTooLarge(5000, "too large")) is False
 
 
-def test_after_a_lost_connection_nothing_is_in_flight(relay: Alone) -> None:
+def test_after_a_lost_connection_nothing_is_in_flight(relay: DispatchStandIns) -> None:
     relay.dispatch.send([row(1, "a"), row(2, "a")])
     relay.dispatch.drop_in_flight()
     assert relay.broker.dropped == 1
@@ -368,7 +248,7 @@ def test_after_a_lost_connection_nothing_is_in_flight(relay: Alone) -> None:
 
 
 def test_a_refused_row_is_recorded_with_its_reason_and_the_confirmed_ones_are_settled(
-    relay: Alone,
+    relay: DispatchStandIns,
 ) -> None:
     relay.dispatch.send([row(1), row(2), row(3)])
     refusal = Refusal(1, relay.broker.sent[1], "nacked", "no")

@@ -55,7 +55,7 @@ class DueRows:
         return [row.aggregate_id for row in self.rows]
 
 
-class ToldLazily:
+class DeletingTransaction:
     """A transaction that deletes what was reacted to when it ends without an error."""
 
     def __init__(self, connection: DueRows, ring: object) -> None:
@@ -82,7 +82,7 @@ class ToldLazily:
             work()
 
 
-class ToldUnit:
+class NotedUnitOfWork:
     """The unit of work of a batch of deadlines."""
 
     def __init__(self, connection: DueRows, announcements: object, cause: Cause, lazy: object) -> None:
@@ -100,8 +100,8 @@ class ToldUnit:
 def due(monkeypatch: pytest.MonkeyPatch) -> DueRows:
     due = DueRows()
     monkeypatch.setattr(deadlines, "take", due.take)
-    monkeypatch.setattr(deadlines, "LazyTransaction", ToldLazily)
-    monkeypatch.setattr(deadlines, "Transaction", ToldUnit)
+    monkeypatch.setattr(deadlines, "LazyTransaction", DeletingTransaction)
+    monkeypatch.setattr(deadlines, "Transaction", NotedUnitOfWork)
     return due
 
 

@@ -11,12 +11,12 @@ import pytest
 
 from ordersaga.consumer import receiver
 from ordersaga.consumer.receiver import Receiver
-from ordersaga.inbox.delivery import Received, read
+from ordersaga.inbox.delivery import Received
 from ordersaga.runtime import backoff
 from ordersaga.runtime.backoff import CONFLICT_RETRIES
 from ordersaga.runtime.errors import Conflict, Unavailable
 from tests.support.counting import GROUP
-from tests.support.parking import delivery, handler
+from tests.support.parking import handler, received
 from tests.support.workers import counted
 
 
@@ -64,10 +64,8 @@ def tried(one: Receiver, monkeypatch: pytest.MonkeyPatch) -> TriedBatches:
     return tried
 
 
-def received() -> Received:
-    message = read(delivery(counted(uuid4(), 1)), handler.contracts)
-    assert isinstance(message, Received)
-    return message
+def one_message() -> Received:
+    return received(counted(uuid4(), 1))
 
 
 def receive(one: Receiver, session: EndedSession, *messages: Received) -> None:
@@ -79,7 +77,7 @@ def receive(one: Receiver, session: EndedSession, *messages: Received) -> None:
 def test_a_conflict_of_one_message_is_tried_ten_times_more_and_that_of_several_once(
     one: Receiver, session: EndedSession, tried: TriedBatches, number: int
 ) -> None:
-    messages = [received() for _ in range(number)]
+    messages = [one_message() for _ in range(number)]
     tried.errors = {message.id: Conflict() for message in messages}
     receive(one, session, *messages)
     sizes = [size for size, _ in tried.tried]
@@ -91,7 +89,7 @@ def test_a_conflict_of_one_message_is_tried_ten_times_more_and_that_of_several_o
 def test_after_an_outage_amid_a_batch_the_next_is_half_as_large(
     one: Receiver, session: EndedSession, tried: TriedBatches
 ) -> None:
-    messages = [received() for _ in range(6)]
+    messages = [one_message() for _ in range(6)]
     tried.errors = {messages[5].id: Unavailable("away")}
     with pytest.raises(Unavailable):
         receive(one, session, *messages)
@@ -101,7 +99,7 @@ def test_after_an_outage_amid_a_batch_the_next_is_half_as_large(
 def test_after_an_error_that_ends_its_session_the_next_batch_is_half_as_large_and_a_single_message_is_parked(
     one: Receiver, session: EndedSession, tried: TriedBatches
 ) -> None:
-    messages = [received() for _ in range(6)]
+    messages = [one_message() for _ in range(6)]
     error = tried.errors[messages[5].id] = psycopg.errors.IdleInTransactionSessionTimeout()
     session.closed = True
     with pytest.raises(Unavailable):
@@ -118,7 +116,7 @@ def test_after_an_error_that_ends_its_session_the_next_batch_is_half_as_large_an
 def test_after_a_lock_timeout_the_halves_wait_briefly_and_after_another_error_they_do_not(
     one: Receiver, session: EndedSession, tried: TriedBatches
 ) -> None:
-    messages = [received() for _ in range(4)]
+    messages = [one_message() for _ in range(4)]
     tried.errors = {messages[0].id: psycopg.errors.LockNotAvailable()}
     receive(one, session, *messages)
     assert tried.tried == [(4, False), (2, True), (1, True), (1, True), (2, True)]
@@ -131,7 +129,7 @@ def test_after_a_lock_timeout_the_halves_wait_briefly_and_after_another_error_th
 def test_the_halves_of_what_waits_briefly_do_too_whatever_fails_there(
     one: Receiver, session: EndedSession, tried: TriedBatches, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    messages = [received() for _ in range(4)]
+    messages = [one_message() for _ in range(4)]
     tried.errors = {messages[0].id: ValueError("no"), messages[2].id: psycopg.errors.LockNotAvailable()}
     errors = iter([messages[2], messages[0]])
 

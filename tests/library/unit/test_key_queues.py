@@ -11,11 +11,10 @@ import pytest
 from ordersaga.consumer.key_queues import KeyQueues
 from ordersaga.inbox.delivery import Broken, Received, read
 from tests.support.counting import Asked, Counted
-from tests.support.parking import delivery
+from tests.support.parking import delivery, handler, received
 from tests.support.workers import counted
 
 KEY = uuid4()
-CONTRACTS = {Asked.NAME: Asked, Counted.NAME: Counted}
 
 
 @dataclass
@@ -36,18 +35,17 @@ class StartedSteps:
         self.again.append(step)
 
 
-def asked(number: int, key: UUID = KEY) -> Received:
-    return received(number, key, Asked)
+def asked(number: int) -> Received:
+    return received(counted(KEY, number, Asked))
 
 
-def received(number: int, key: UUID = KEY, contract: type[Counted] = Counted) -> Received:
-    message = read(delivery(counted(key, number, contract)), CONTRACTS)
-    assert isinstance(message, Received)
-    return message
+def plain(number: int) -> Received:
+    """A message that needs no step."""
+    return received(counted(KEY, number))
 
 
 def broken(number: int) -> Broken:
-    message = read(delivery(counted(KEY, number), b"{"), CONTRACTS)
+    message = read(delivery(counted(KEY, number), b"{"), handler.contracts)
     assert isinstance(message, Broken)
     assert message.key == str(KEY)
     return message
@@ -88,7 +86,7 @@ def test_the_first_of_a_key_knows_the_readable_messages_behind_it_and_is_decided
     first = asked(1)
     assert list(queues.add([first])) == []
     queues.start()
-    assert list(queues.add([received(2), broken(3)])) == []
+    assert list(queues.add([plain(2), broken(3)])) == []
     assert first.behind == [Counted.NAME]
     assert steps.again == [steps.steps[first.id]]
 
@@ -96,8 +94,8 @@ def test_the_first_of_a_key_knows_the_readable_messages_behind_it_and_is_decided
 def test_what_needs_no_step_goes_on_with_the_one_before_it_and_the_next_step_knows_what_is_behind_it(
     queues: KeyQueues, steps: StartedSteps
 ) -> None:
-    first, second, third = asked(1), received(2), asked(3)
-    assert list(queues.add([first, second, third, broken(4), received(5), asked(6)])) == []
+    first, second, third = asked(1), plain(2), asked(3)
+    assert list(queues.add([first, second, third, broken(4), plain(5), asked(6)])) == []
     queues.start()
     steps.steps[first.id].set_result(None)
     assert list(queues.completed()) == [first, second]
@@ -119,7 +117,7 @@ def test_a_step_waits_for_nothing_once_its_messages_are_dropped_and_what_comes_a
     assert running.done(), "a step that is under way ends before its message is given back"
     assert not queues
     again = asked(1)
-    assert list(queues.add([received(1)])) != [], "no message waits behind one that was dropped"
+    assert list(queues.add([plain(1)])) != [], "no message waits behind one that was dropped"
     assert list(queues.add([again])) == []
     queues.start()
     steps.steps[again.id].set_result("in time")

@@ -9,22 +9,21 @@ from uuid import UUID, uuid4
 import pytest
 
 from ordersaga.inbox import reactor
-from ordersaga.inbox.delivery import NoAnswer, Received, read
+from ordersaga.inbox.delivery import NoAnswer, Received
 from ordersaga.inbox.look import Look
 from ordersaga.inbox.reactions import Reactions
 from ordersaga.inbox.reactor import LOCKING_SECONDS, MAX_OPTIMISTIC, Reactor
 from ordersaga.runtime.errors import Conflict, TooManyLocks
 from ordersaga.store.cache import AggregateCache
 from tests.support.counting import Asked, Counted, announcements
-from tests.support.parking import delivery
+from tests.support.parking import received
 from tests.support.workers import counted
 
 SHARED = [UUID(int=number) for number in range(1, 4)]
-CONTRACTS = {Asked.NAME: Asked, Counted.NAME: Counted}
 
 
 @dataclass
-class ToldTransaction:
+class NotedTransaction:
     """What the reactor asks of a transaction, in order."""
 
     said: list[tuple[Any, ...]] = field(default_factory=list)
@@ -49,10 +48,8 @@ class ToldTransaction:
         self.said.append(("flush",))
 
 
-def received(number: int, contract: type[Counted] = Counted) -> Received:
-    message = read(delivery(counted(uuid4(), number, contract)), CONTRACTS)
-    assert isinstance(message, Received)
-    return message
+def numbered(number: int, contract: type[Counted] = Counted) -> Received:
+    return received(counted(uuid4(), number, contract))
 
 
 def locking(number: int) -> Reactor:
@@ -67,8 +64,8 @@ def locking(number: int) -> Reactor:
 
 
 def react(reactor: Reactor, messages: int) -> list[tuple[Any, ...]]:
-    told: Any = ToldTransaction()
-    reactor.react(told, reactor.pairs([received(number) for number in range(1, messages + 1)]), False)
+    told: Any = NotedTransaction()
+    reactor.react(told, reactor.pairs([numbered(number) for number in range(1, messages + 1)]), False)
     return list(told.said)
 
 
@@ -116,7 +113,7 @@ def test_a_reactor_locks_first_for_a_minute_after_a_conflict(monkeypatch: pytest
     assert not one.locks_first(1)
     lazy: Any = SimpleNamespace(connection=None)
     with pytest.raises(Conflict):
-        one.handle(lazy, [received(1)], Look())
+        one.handle(lazy, [numbered(1)], Look())
     assert one.locks_first(1)
     now[0] += LOCKING_SECONDS - 1
     assert one.locks_first(1)
@@ -132,8 +129,8 @@ def test_a_reaction_with_an_outside_step_gets_its_answer_and_none_without_one() 
         got.append((message.number, answer))
 
     reactions.to(Asked, outside=lambda *_: "")(when_asked_keep_the_answer)
-    one, told = Reactor(reactions, announcements), ToldTransaction()
-    answered, unasked, left_out = (received(number, Asked) for number in (1, 2, 3))
+    one, told = Reactor(reactions, announcements), NotedTransaction()
+    answered, unasked, left_out = (numbered(number, Asked) for number in (1, 2, 3))
     answered.answer, unasked.answer = "yes", None
     transaction: Any = told
     one.react(transaction, one.pairs([answered, unasked]), False)
@@ -158,7 +155,7 @@ def test_what_messages_share_is_looked_for_with_all_else_and_what_memory_has_of_
     cache, histories = AggregateCache(), [remembered(id_) for id_ in SHARED[:1]]
     cache.keep(histories)
     connection: Any = None
-    locking(2).look(connection, [received(1)], cache)
+    locking(2).look(connection, [numbered(1)], cache)
     assert asked == [(SHARED[:2], set(SHARED[:1]))]
     assert cache.take(SHARED[:1]) == {}, "a reaction may change it, and it comes back after the commit alone"
 

@@ -19,7 +19,7 @@ from ordersaga.parked import failure_notes, table
 from ordersaga.parked.table import NewlyParked
 from ordersaga.runtime.errors import CircuitOpen
 from tests.support.counting import Counted
-from tests.support.parking import delivery
+from tests.support.parking import delivery, received
 from tests.support.workers import counted
 
 GROUP = "received_alone"
@@ -57,7 +57,7 @@ class ParkedRows:
 
 
 @dataclass
-class ToldHandler:
+class NotedHandler:
     """What was handled, and what took effect before."""
 
     contracts: dict[str, Any] = field(default_factory=lambda: {Counted.NAME: Counted})
@@ -76,7 +76,7 @@ class ToldHandler:
         self.handled += messages
 
 
-class ToldBlock:
+class NotedBlock:
     """The transaction of a batch."""
 
     def __init__(self, connection: ParkedRows, ring: object) -> None:
@@ -100,7 +100,7 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> ParkedRows:
     rows = ParkedRows()
     for name in ("lock", "parked_among", "hashes", "append", "let_first_decide"):
         monkeypatch.setattr(table, name, getattr(rows, name))
-    monkeypatch.setattr(receiver, "LazyTransaction", ToldBlock)
+    monkeypatch.setattr(receiver, "LazyTransaction", NotedBlock)
     monkeypatch.setattr(failure_notes, "seen", lambda _, *failure: rows.said.append(("seen", *failure)))
     told = SimpleNamespace(warning=lambda what, **about: rows.said.append((what, about["state"], about["error"])))
     monkeypatch.setattr(receiver, "log", told)
@@ -108,28 +108,23 @@ def rows(monkeypatch: pytest.MonkeyPatch) -> ParkedRows:
 
 
 @pytest.fixture
-def handler() -> ToldHandler:
-    return ToldHandler()
+def handler() -> NotedHandler:
+    return NotedHandler()
 
 
 @pytest.fixture
-def one(handler: ToldHandler) -> Receiver:
+def one(handler: NotedHandler) -> Receiver:
     told: Any = handler
     return Receiver(GROUP, told)
 
 
-def received(number: int = 1, counter: UUID | None = None, delivered_before: int = 0) -> Received:
-    arrived = delivery(counted(counter or uuid4(), number))._replace(delivered_before=delivered_before)
-    message = read(arrived, {Counted.NAME: Counted})
-    assert isinstance(message, Received)
-    return message
+def numbered(number: int = 1, counter: UUID | None = None, delivered_before: int = 0) -> Received:
+    return received(counted(counter or uuid4(), number), delivered_before)
 
 
 def forged(message: Received) -> Received:
     """Another event under the same id."""
-    found = read(delivery(replace(message.message, event_hash=b"\1" * 32)), {Counted.NAME: Counted})
-    assert isinstance(found, Received)
-    return found
+    return received(replace(message.message, event_hash=b"\1" * 32))
 
 
 def receive(one: Receiver, rows: ParkedRows, *messages: Received | Broken) -> None:
@@ -154,18 +149,18 @@ def appended(rows: ParkedRows) -> list[tuple[Any, ...]]:
 @pytest.mark.parametrize("brief", [False, True])
 def test_a_batch_that_waits_briefly_says_so_before_it_looks(one: Receiver, rows: ParkedRows, brief: bool) -> None:
     connection: Any = rows
-    one.react_at_once(connection, [received()], brief)
+    one.react_at_once(connection, [numbered()], brief)
     assert rows.said == [*([("begin with", WAIT_BRIEFLY)] if brief else []), ("look",), ("end",)]
 
 
 def test_what_waits_behind_a_parked_message_is_appended_under_the_lock_of_its_key_and_may_spare_it_its_call(
-    one: Receiver, rows: ParkedRows, handler: ToldHandler
+    one: Receiver, rows: ParkedRows, handler: NotedHandler
 ) -> None:
     counter = uuid4()
-    receive(one, rows, received(1, counter, delivered_before=2))
+    receive(one, rows, numbered(1, counter, delivered_before=2))
     rows.said.clear()
     handler.parked = {str(counter)}
-    behind, other = received(2, counter), received()
+    behind, other = numbered(2, counter), numbered()
     receive(one, rows, behind, other)
     key = str(counter)
     assert rows.said == [
@@ -180,11 +175,11 @@ def test_what_waits_behind_a_parked_message_is_appended_under_the_lock_of_its_ke
 
 
 def test_the_spans_of_a_batch_end_with_it_when_spans_are_recorded(
-    one: Receiver, rows: ParkedRows, handler: ToldHandler, monkeypatch: pytest.MonkeyPatch
+    one: Receiver, rows: ParkedRows, handler: NotedHandler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ended: list[tuple[int, int, int, int]] = []
     monkeypatch.setattr(spans, "end", lambda *found: ended.append((*map(len, found[:3]), found[3])))
-    before, new = received(), received()
+    before, new = numbered(), numbered()
     handler.effects[before.id] = before.message.event_hash
     duplicates = DUPLICATES.labels(GROUP)._value.get()
     receive(one, rows, before, new)
@@ -196,9 +191,9 @@ def test_the_spans_of_a_batch_end_with_it_when_spans_are_recorded(
 
 
 def test_a_message_that_may_have_killed_the_process_is_parked_and_not_handled(
-    one: Receiver, rows: ParkedRows, handler: ToldHandler
+    one: Receiver, rows: ParkedRows, handler: NotedHandler
 ) -> None:
-    receive(one, rows, received(delivered_before=2))
+    receive(one, rows, numbered(delivered_before=2))
     [parked] = rows.rows
     assert (parked.state, parked.failure.error) == ("retrying", table.SUSPECT)
     assert (parked.attempts, parked.pause) == (1, table.BASE)
@@ -206,8 +201,8 @@ def test_a_message_that_may_have_killed_the_process_is_parked_and_not_handled(
 
 
 def test_an_attempt_that_made_no_call_does_not_count_and_another_does(one: Receiver, rows: ParkedRows) -> None:
-    park(one, rows, received(), CircuitOpen("away"))
-    park(one, rows, received(), ValueError("no"))
+    park(one, rows, numbered(), CircuitOpen("away"))
+    park(one, rows, numbered(), ValueError("no"))
     assert [(row.state, row.failure.error, row.attempts) for row in rows.rows] == [
         ("retrying", "CircuitOpen", 0),
         ("retrying", "ValueError", 1),
@@ -215,7 +210,7 @@ def test_an_attempt_that_made_no_call_does_not_count_and_another_does(one: Recei
 
 
 def test_a_message_is_counted_noted_and_logged_once_it_is_parked(one: Receiver, rows: ParkedRows) -> None:
-    message, (before, forks) = received(), counts()
+    message, (before, forks) = numbered(), counts()
     park(one, rows, message, ValueError("no"))
     assert [said[0] for said in rows.said] == ["begin", "lock", "append", "commit", "seen", "message parked"]
     assert rows.said[-2][1:3] == ("ValueError", Counted.NAME)
@@ -224,9 +219,9 @@ def test_a_message_is_counted_noted_and_logged_once_it_is_parked(one: Receiver, 
 
 
 def test_a_message_that_took_effect_or_is_parked_is_not_parked_again(
-    one: Receiver, rows: ParkedRows, handler: ToldHandler
+    one: Receiver, rows: ParkedRows, handler: NotedHandler
 ) -> None:
-    took_effect, parked, before = received(), received(), counts()
+    took_effect, parked, before = numbered(), numbered(), counts()
     handler.effects[took_effect.id] = took_effect.message.event_hash
     park(one, rows, parked, ValueError("no"))
     rows.said.clear()
@@ -241,9 +236,9 @@ def test_a_message_that_fails_behind_a_parked_one_waits_there_without_a_failure_
 ) -> None:
     counter, before = uuid4(), counts()
     key = str(counter)
-    park(one, rows, received(1, counter), ValueError("no"))
+    park(one, rows, numbered(1, counter), ValueError("no"))
     rows.said.clear()
-    park(one, rows, received(2, counter), ValueError("no"))
+    park(one, rows, numbered(2, counter), ValueError("no"))
     assert rows.said == [
         ("begin",),
         ("lock", key),
@@ -255,9 +250,9 @@ def test_a_message_that_fails_behind_a_parked_one_waits_there_without_a_failure_
 
 
 def test_a_fork_is_quarantined_under_the_lock_of_its_key_and_is_reported_in_place_of_a_failure(
-    one: Receiver, rows: ParkedRows, handler: ToldHandler
+    one: Receiver, rows: ParkedRows, handler: NotedHandler
 ) -> None:
-    real, before = received(), counts()
+    real, before = numbered(), counts()
     handler.effects[real.id] = real.message.event_hash
     fork = forged(real)
     park(one, rows, fork, ValueError("no"))
@@ -267,9 +262,9 @@ def test_a_fork_is_quarantined_under_the_lock_of_its_key_and_is_reported_in_plac
 
 
 def test_a_fork_that_was_skipped_is_neither_parked_nor_reported_again(
-    one: Receiver, rows: ParkedRows, handler: ToldHandler
+    one: Receiver, rows: ParkedRows, handler: NotedHandler
 ) -> None:
-    real, before = received(), counts()
+    real, before = numbered(), counts()
     fork = forged(real)
     handler.effects = {real.id: real.message.event_hash, fork_id(fork): b""}
     park(one, rows, fork, ValueError("no"))
