@@ -201,8 +201,8 @@ def test_what_is_said_is_shown_although_the_log_cannot_be_written() -> None:
 
 
 @contextmanager
-def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Standard output is a terminal; it is closed by closing this file descriptor."""
+def on_terminal(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Standard output is a terminal; to close the file descriptor is to close its window."""
     window, inside = os.openpty()
     with os.fdopen(inside, "w") as stream:
         monkeypatch.setattr(sys, "stdout", stream)
@@ -210,10 +210,10 @@ def window(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 
 def test_a_console_takes_what_is_said_after_its_terminal_was_closed(monkeypatch: pytest.MonkeyPatch) -> None:
-    with window(monkeypatch) as open_window:
+    with on_terminal(monkeypatch) as window:
         console = terminal.console()
         assert console.is_terminal
-        os.close(open_window)
+        os.close(window)
         for _ in range(2):
             console.print("Nobody reads this.")
         sys.stdout.write("Nor this, which Python would write when it ends.")
@@ -225,13 +225,13 @@ def test_a_run_whose_terminal_is_closed_writes_its_report_and_ends_as_after_ctrl
 ) -> None:
     def hang_up(chaos: ChaosRun, show: Show) -> None:
         show(chaos)
-        os.close(open_window)
+        os.close(window)
         chaos.interrupted = True
         chaos.timeline.note("phase", "Interrupted: everything is healed, drained and checked.")
         show(chaos)
 
     performs(monkeypatch, hang_up)
-    with window(monkeypatch) as open_window:
+    with on_terminal(monkeypatch) as window:
         assert run_command.perform(Plan(7, 3, 5, FAULTS, directory), keep=False, as_json=False) == 130
     assert json.loads((directory / "report.json").read_text())["interrupted"]
     assert (directory / "report.html").exists()

@@ -1,22 +1,17 @@
 """The verdicts of the checker: each names what was made wrong on purpose, and nothing when all is right."""
 
-import json
-from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
 
-from devstack.chaos import memory_samples
 from devstack.chaos.checker import (
     audit,
     drained,
     effects,
-    memory,
     money,
     operators,
     order_per_key,
@@ -33,12 +28,9 @@ from devstack.chaos.checker.operators import Action
 from devstack.chaos.checker.recovery import Recovery
 from devstack.chaos.checker.refused import Refused
 from devstack.chaos.history import Operation
-from devstack.chaos.memory_samples import MemorySample, MemorySampler
 from devstack.chaos.rendering import as_objects, as_text
 from devstack.chaos.verdict import Offence, Verdict
 from devstack.demo.books import Books
-from devstack.records import Records
-from devstack.state import State
 from inventory_service.reservation import Reservation
 from inventory_service.stock import ReservedLine, StockItem, stock_item_id
 from order_service.order import Order, PricedLine
@@ -49,7 +41,6 @@ from ordersaga.readside.rebuild.findings import RebuildFinding
 from ordersaga.reconcile.findings import ReconcileFinding
 from payment_service.part import new_part
 from payment_service.payment import Payment
-from tests.support.wait import until
 
 TOTAL = 890
 
@@ -309,69 +300,6 @@ def test_operators_name_actions_that_are_not_recorded_as_they_were_done(
 
 def test_operators_name_an_action_without_a_reason_whoever_did_it() -> None:
     assert len(operators.judge([], [RECORDED._replace(reason="")]).offences) == 1
-
-
-def life(mebibytes: Sequence[float], every: float = 10) -> list[MemorySample]:
-    return [MemorySample(n * every, "orders-worker", 7, int(size * 2**20)) for n, size in enumerate(mebibytes)]
-
-
-def test_memory_names_a_process_that_grows_on_and_on() -> None:
-    assert offending(memory.judge(life([40 + 5 * n for n in range(60)]))) == ["process orders-worker (7)"]
-
-
-def test_memory_is_good_for_a_process_that_fills_its_caches_and_stays() -> None:
-    found = memory.judge(life([40, 60, 80, 100, 120, 140, *[150] * 60]))
-    assert (found.is_good, found.counts) == (True, {"orders-worker MiB": 150})
-
-
-def test_memory_is_good_for_a_process_that_has_received_one_large_body() -> None:
-    assert memory.judge(life([*[43] * 30, *[102] * 30])).is_good
-
-
-def test_memory_does_not_judge_a_life_that_is_too_short_to_tell() -> None:
-    assert memory.judge(life([40 + 20 * n for n in range(10)])).is_good
-
-
-def test_memory_is_not_good_when_the_sampler_has_written_nothing(tmp_path: Path) -> None:
-    evidence = Evidence(Application(tuple), (), {}, directory=tmp_path)
-    assert memory.memory(evidence).is_good
-    (tmp_path / "memory.jsonl").touch()
-    assert offending(memory.memory(evidence)) == ["samples"]
-
-
-def test_memory_is_not_good_when_the_sampler_has_died_before_the_end_and_says_why(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def dies(*_: object) -> Iterator[MemorySample]:
-        yield MemorySample(0.0, "orders-worker", 7, 2**20)
-        raise OSError("No space left on device")
-
-    monkeypatch.setattr(memory_samples, "samples", dies)
-    with MemorySampler(Records(State(tmp_path)), tmp_path) as sampler:
-        until(lambda: bool(sampler.lacks()), seconds=5)
-        found = memory.memory(Evidence(Application(tuple), (), {}, directory=tmp_path, sampler=sampler))
-    assert [(each.subject, "No space left on device" in each.detail) for each in found.offences] == [("samples", True)]
-
-
-def test_memory_is_not_good_when_the_sampler_cannot_even_begin(tmp_path: Path) -> None:
-    gone = tmp_path / "gone"
-    with MemorySampler(Records(State(tmp_path)), gone) as sampler:
-        until(lambda: bool(sampler.lacks()), seconds=5)
-        found = memory.memory(Evidence(Application(tuple), (), {}, directory=gone, sampler=sampler))
-    assert [each.subject for each in found.offences] == ["samples"]
-
-
-def test_memory_is_not_good_when_the_sampler_stands_still(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    sampler = MemorySampler(Records(State(tmp_path)), tmp_path)
-    assert not sampler.lacks()
-    monkeypatch.setattr(memory_samples, "STALE_SECONDS", -1.0)
-    assert "has written nothing for" in sampler.lacks()
-
-
-def test_a_sample_that_a_full_disk_has_cut_off_is_left_out(tmp_path: Path) -> None:
-    whole = MemorySample(0.0, "orders-worker", 7, 2**20)
-    (tmp_path / "memory.jsonl").write_text(json.dumps(asdict(whole)) + '\n{"at": 2.0, "proc')
-    assert memory.read(tmp_path / "memory.jsonl") == [whole]
 
 
 def test_recovery_names_the_order_that_was_not_confirmed_in_time() -> None:
