@@ -35,7 +35,7 @@ class Identity:
             return False
 
     def signal(self, number: signal.Signals) -> bool:
-        """Whether it got the signal: it runs."""
+        """Send it. Returns False when the process has ended already."""
         if self.is_running():
             with suppress(ProcessLookupError):
                 os.kill(self.pid, number)

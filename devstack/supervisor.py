@@ -96,7 +96,7 @@ class Supervisor(threading.Thread):
         self.ended = threading.Event()
         self.failure: Exception | None = None
         self.deaths: list[Death] = []
-        """Of everything that ended before it was told to, in their order."""
+        """Of everything that ended before the supervisor stopped it, in the order in which it was seen."""
 
     def run(self) -> None:
         try:

@@ -22,7 +22,7 @@ def console(*, stderr: bool = False, **options: Any) -> Console:
 
 
 class ForgivingStream:
-    """A stream of text; at the first error its file descriptor is led to /dev/null.
+    """A stream of text; from the first error on, its file descriptor is that of /dev/null.
 
     Otherwise Python would try again to write what is left when it ends, and exit with 120.
     """

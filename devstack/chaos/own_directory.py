@@ -65,6 +65,7 @@ def make(directory: Path) -> None:
 
 @contextmanager
 def usable(directory: Path) -> Iterator[None]:
+    """Turns an OSError of the block into CannotRunHere, which names the directory."""
     try:
         yield
     except OSError as error:

@@ -110,6 +110,7 @@ def perform(plan: Plan, keep: bool, as_json: bool) -> int:
 
 
 def perform_in_own_directory(plan: Plan, keep: bool, as_json: bool) -> int:
+    """`perform` in a directory that no other run has."""
     console = terminal.console(stderr=as_json)
     progress = ChaosProgress(console)
     interrupt_by_signal()

@@ -93,7 +93,7 @@ def recorded(*lacks: str) -> Verdict:
 
 
 def how(death: Death) -> str:
-    """Why this end is none that a fault has caused, and where to look."""
+    """The end of a process that no fault has caused, in words, and where to look."""
     if death.code > 0:
         return f"with exit code {death.code}: see its log"
     if death.code == 0:

@@ -22,7 +22,7 @@ class Moment:
 
 
 class Receptions:
-    """`numbers` says of each message which it is of its contract."""
+    """Of the records of one order; `numbers` has message id -> 1 for the first message of its contract, and so on."""
 
     def __init__(self, records: Records) -> None:
         self.records = records

@@ -136,7 +136,7 @@ class Running(Postgres):
 
 
 def fill(ballast: Path) -> int:
-    """Take all the room of its file system, in which Postgres goes on writing. Returns how many bytes that were."""
+    """Fill the file system, to which Postgres may be writing meanwhile. Returns the bytes that were free."""
     with ballast.open("wb") as file:
         while True:
             free = os.statvfs(ballast).f_bavail * os.statvfs(ballast).f_frsize
