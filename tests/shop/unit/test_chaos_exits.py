@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from random import Random
 from types import SimpleNamespace
@@ -110,15 +111,22 @@ def test_the_session_that_kill_backend_kills_is_excused(monkeypatch: pytest.Monk
 @pytest.mark.parametrize("kind", [KillProcess, LoseHost, KillPostgres, KillRabbitmq])
 def test_what_a_fault_kills_is_excused(kind: type[Fault], monkeypatch: pytest.MonkeyPatch) -> None:
     """Every fault that sends SIGKILL to something that is started again."""
-    with subprocess.Popen(["sleep", "60"]) as process:
-        target = Identity.of(process.pid)
-        monkeypatch.setattr("devstack.chaos.faults.processes.find", lambda *_: target)
-        monkeypatch.setattr("devstack.chaos.faults.target.find", lambda *_: target)
+    with ExitStack() as stack:
+        running: dict[str, subprocess.Popen[bytes]] = {}
+
+        def find(_: Stage, name: str) -> Identity:
+            if name not in running:
+                running[name] = stack.enter_context(subprocess.Popen(["sleep", "60"]))
+            return Identity.of(running[name].pid)
+
+        monkeypatch.setattr("devstack.chaos.faults.processes.find", find)
+        monkeypatch.setattr("devstack.chaos.faults.target.find", find)
         held: list[str] = []
         supervisor = SimpleNamespace(hold=held.append)
         stage = Stage(SimpleNamespace(supervisor=supervisor), None, Path())  # type: ignore[arg-type]
         kind(stage, Random(1)).inject()
-        process.wait()
-        ends = [Death.of(name, process) for name in held]
+        for process in running.values():
+            process.wait()
+        ends = [Death.of(name, running[name]) for name in held]
         assert held
         assert exits([end for end in ends if end], stage.signals, 0.0).is_good
