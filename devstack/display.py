@@ -18,16 +18,14 @@ REFRESH = 0.1
 def say_and_log(console: Console, log: Path) -> Callable[[str], None]:
     """A function that prints a line and appends it to the supervisor's log.
 
-    A closed terminal and a full disk are no errors: whoever stops a stack says so first.
+    It raises nothing on a full disk, because a line is said before a stack is stopped. The console must not raise
+    either: see `devstack.terminal`.
     """
 
     def say(text: str) -> None:
         with suppress(OSError), log.open("a") as file:
             file.write(f"{time.strftime('%Y-%m-%dT%H:%M:%S%z')} {text}\n")
-        try:
-            console.print(text, highlight=False, markup=False, soft_wrap=True)
-        except OSError:
-            console.quiet = True
+        console.print(text, highlight=False, markup=False, soft_wrap=True)
 
     return say
 

@@ -203,8 +203,8 @@ class Supervisor(threading.Thread):
 
     def _note_death(self, managed: Managed) -> float:
         """Returns the seconds until the next launch."""
-        if managed.death:
-            self.deaths.append(managed.death)
+        if death := managed.death:
+            self.deaths.append(death)
         return self._restarts[managed.name].died()
 
     def _rotate_logs(self) -> None:

@@ -4,6 +4,7 @@ import signal
 from collections.abc import Iterable, Mapping, Sequence
 from statistics import median
 
+from devstack.chaos.faults.target import POSTGRES, RABBITMQ
 from devstack.chaos.killed_children import KilledChild
 from devstack.chaos.schedule import Scheduled
 from devstack.chaos.sent_signals import SentSignals
@@ -13,7 +14,7 @@ from devstack.death import Death
 
 TOLD_TO_STOP = {signal.SIGTERM, signal.SIGINT}
 """Signals after which a process or server ends with exit code 0."""
-SERVERS = ("postgres", "rabbitmq")
+SERVERS = (POSTGRES, RABBITMQ)
 KERNEL = "`dmesg` says whether the kernel did, because memory was short"
 QUESTION = "Was every fault of the schedule injected and healed, and has what it did come out?"
 RECOVERY_SECONDS = 60.0

@@ -26,7 +26,8 @@ class Moment:
 class Timeline:
     """Written from any thread; `said` is called with each moment.
 
-    A moment that cannot be written is in `moments` all the same: whoever heals a fault must not fail at it.
+    `note` keeps a moment in `moments` also when it cannot write it, and raises nothing, so that faults are still
+    healed.
     """
 
     def __init__(self, path: Path, said: Callable[[Moment], None] = lambda _: None) -> None:

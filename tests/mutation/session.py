@@ -71,14 +71,11 @@ class Session:
             raise pytest.UsageError(f"The tests of {self.path} fail without a mutation: {found}")
         known |= found["reached"]
         self.measured.write_text(json.dumps(known))
-        return with_shared_processes(
-            {
-                name: Reach(
-                    {path: set(lines) for path, lines in reach["lines"].items()}, reach["others"], reach["seconds"]
-                )
-                for name, reach in known.items()
-            }
-        )
+        reached = {
+            name: Reach({path: set(lines) for path, lines in reach["lines"].items()}, reach["others"], reach["seconds"])
+            for name, reach in known.items()
+        }
+        return with_shared_processes(reached)
 
     def _measure(self, items: Sequence[pytest.Item], tell: Tell) -> NoReturn:
         tracer = Tracer(map(str, self.files))
@@ -152,9 +149,7 @@ class Session:
 def with_shared_processes(reached: dict[str, Reach]) -> dict[str, Reach]:
     """A process that a fixture has started for one test may serve every test of its file."""
     files = {name.partition("::")[0] for name, reach in reached.items() if reach.others}
-    return {
-        name: replace(reach, others=reach.others or name.partition("::")[0] in files) for name, reach in reached.items()
-    }
+    return {name: replace(reach, others=name.partition("::")[0] in files) for name, reach in reached.items()}
 
 
 def is_simulated(name: str) -> bool:

@@ -54,7 +54,7 @@ def interrupt_by_signal() -> None:
     """Make SIGTERM, SIGHUP and SIGINT raise KeyboardInterrupt; after the first signal, ignore all of them.
 
     This includes a SIGINT that was ignored at the start, as in the background of a script, where Python leaves it
-    ignored; a SIGHUP that was ignored stays so: `nohup` is a wish to go on when the terminal is closed.
+    ignored. A SIGHUP that was ignored at the start, as by `nohup`, stays ignored.
     """
 
     def interrupt(_number: int, _frame: FrameType | None) -> NoReturn:

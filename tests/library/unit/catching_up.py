@@ -70,7 +70,7 @@ class CatchUpStandIns:
     connections: int = 0
     closed: int = 0
     steps: list[Callable[[], object]] = field(default_factory=list)
-    """Each happens while the catch-up waits; behind the last one it is told to end."""
+    """Each is called while the catch-up waits; after the last one, the catch-up is ended."""
     waited: int = 0
 
     answers: list[bool] = field(default_factory=list)

@@ -1,4 +1,4 @@
-"""How far a catch-up publishes, in which pages, and when: what one audience lacks, once, and no more. No servers."""
+"""A catch-up publishes each row that its audience lacks once, page by page, up to its goal; without servers."""
 
 import threading
 
