@@ -4,12 +4,12 @@ import argparse
 import gc
 import json
 import logging
-import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import structlog
 from rich.console import Console
@@ -17,6 +17,7 @@ from rich.table import Table
 
 import tests.shop.support.schemas  # noqa: F401 - makes the shop's databases known
 from benchmarks import append, backlog, consume, costs, growth, latency, read_side, rebuild, relay, saga, traces
+from benchmarks.pace import Pace, sentence
 from benchmarks.place import FULL, QUICK, Place
 from benchmarks.rows import REACH, Row, reached
 from devstack.servers.private import private_servers
@@ -43,17 +44,19 @@ STEPS: dict[str, tuple[str, Callable[[Place], list[Row]]]] = {
 }
 
 
-def run(place: Place, chosen: Sequence[str]) -> Iterator[Row]:
+def run(place: Place, chosen: Sequence[str], pace: Pace) -> Iterator[Row]:
     for number, (what, measure) in enumerate((STEPS[name] for name in chosen), 1):
         began = time.monotonic()
         print(f"{number}/{len(chosen)} {what} ...", end=" ", file=sys.stderr, flush=True)
         yield from measure(place)
+        pace.look()
         print(f"{time.monotonic() - began:.0f} s", file=sys.stderr)
 
 
-def to_json(rows: Iterable[Row]) -> str:
+def to_json(rows: Iterable[Row], about: Mapping[str, Any] | None = None) -> str:
+    """`about` is of the machine, in the run of all rows."""
     made = [{name: value for name, value in row._asdict().items() if name != "beside" or value} for row in rows]
-    return json.dumps({"rows": made}, indent=2) + "\n"
+    return json.dumps({**({"about": about} if about else {}), "rows": made}, indent=2) + "\n"
 
 
 def from_json(text: str) -> dict[str, Row]:
@@ -90,10 +93,12 @@ def goal(row: Row) -> str:
     return f"{of} {sign} {bound}: {'reached' if reached(row) else 'MISSED'}"
 
 
-def keep(rows: list[Row], path: Path, beside_others: bool) -> None:
-    """Write the rows, or put them in the place of those of the same names."""
-    before = from_json(path.read_text()) if beside_others and path.exists() else {}
-    path.write_text(to_json({**before, **{row.name: row for row in rows}}.values()))
+def keep(rows: list[Row], path: Path, beside_others: bool, about: Mapping[str, Any] | None) -> None:
+    """Write the rows, or put them in the place of those of the same names; the others keep what was said of them."""
+    before: dict[str, Row] = {}
+    if beside_others and path.exists():
+        before, about = from_json(path.read_text()), json.loads(path.read_text()).get("about")
+    path.write_text(to_json({**before, **{row.name: row for row in rows}}.values(), about))
 
 
 def main(arguments: list[str]) -> int:
@@ -114,15 +119,15 @@ def main(arguments: list[str]) -> int:
     baseline = from_json(BASELINE.read_text()) if BASELINE.exists() else {}
     # As every daemon does: the relay here would look through the modules of all steps for garbage.
     gc.freeze()
-    began, load = time.monotonic(), os.getloadavg()[0]
+    began, pace = time.monotonic(), Pace()
     with tempfile.TemporaryDirectory(prefix="benchmarks-") as directory, private_servers(directory, [GROUP]) as servers:
         place = Place(servers, Databases(servers.postgres), QUICK if options.quick else FULL)
-        rows = list(run(place, options.only))
+        rows = list(run(place, options.only, pace))
     for path in (LATEST, *([BASELINE] if options.baseline else [])):
-        keep(rows, path, options.only != list(STEPS))
+        keep(rows, path, options.only != list(STEPS), pace.about())
     Console(width=None if sys.stdout.isatty() else 150).print(table(rows, baseline))
     print("Beside the loads:", *loads(rows), sep="\n")
-    print(f"{time.monotonic() - began:.0f} s; load average before {load:.1f}, after {os.getloadavg()[0]:.1f}")
+    print(f"{time.monotonic() - began:.0f} s; {sentence(pace.about())}")
     print(f"written to {LATEST}")
     return 0
 

@@ -105,8 +105,9 @@ class RawPublisher:
         self.sent = self.settled = 0
         self.outstanding: set[int] = set()
         self.start = self.end = 0.0
+        [node] = broker.parameters(amqp_url, "raw publisher")
         self.connection = pika.SelectConnection(
-            broker.parameters(amqp_url, "raw publisher"),
+            node,
             on_open_callback=lambda connection: connection.channel(on_open_callback=self.on_channel),
             on_close_callback=lambda connection, _: connection.ioloop.stop(),
         )
@@ -114,6 +115,7 @@ class RawPublisher:
     def rate(self) -> float:
         """Messages per second, from the first publish to the last confirm."""
         self.connection.ioloop.start()
+        self.connection.ioloop.close()
         return len(self.prepared) / (self.end - self.start)
 
     def on_channel(self, channel: Any) -> None:

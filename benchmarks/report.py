@@ -10,6 +10,7 @@ from typing import Any
 from benchmarks import plots
 from benchmarks.goals import goals_table
 from benchmarks.kept import kept
+from benchmarks.pace import sentence
 from benchmarks.peers.side_by_side import Peer, markdown
 from benchmarks.rows import REACH, Row, reached
 from devstack.state import ROOT
@@ -26,8 +27,12 @@ STEP_ROWS = (
 )
 
 
+def kept_baseline() -> dict[str, Any]:
+    return dict(json.loads((ROOT / "benchmarks" / "baseline.json").read_text()))
+
+
 def baseline() -> list[Row]:
-    return [Row(**row) for row in json.loads((ROOT / "benchmarks" / "baseline.json").read_text())["rows"]]
+    return [Row(**row) for row in kept_baseline()["rows"]]
 
 
 def spelled(figure: float | None) -> str:
@@ -35,6 +40,8 @@ def spelled(figure: float | None) -> str:
 
 
 def baseline_table() -> Iterator[str]:
+    if about := kept_baseline().get("about"):
+        yield from (sentence(about), "")
     yield "| name | value | unit | reference | ratio | to reach |"
     yield "|---|---|---|---|---|---|"
     for row in baseline():
@@ -80,7 +87,8 @@ def peers_table() -> Iterator[str]:
         return
     runs = "once" if found["quick"] else "three times, medians"
     servers = ", ".join(f"{name} {value}" for name, value in found["servers"].items())
-    yield f"{found['at']}, {found['cpus']} cores, load average before {found['load_before']}; each measured {runs}."
+    machine = sentence(found) if "loop_ms" in found else f"{found['cpus']} cores, load {found['load_before']} before."
+    yield f"{found['at']}; each measured {runs}. {machine}"
     yield f"One RabbitMQ and one Postgres for all: {servers}."
     yield ""
     yield from markdown(Peer(**each) for each in found["peers"])
@@ -90,7 +98,7 @@ def steady_lines() -> Iterator[str]:
     found = kept("steady")
     yield from beside_lines(found, "python -m benchmarks.steady --keep")
     if found:
-        yield from ("", shown("steady"))
+        yield from ("", *([sentence(found["about"]), ""] if "about" in found else []), shown("steady"))
 
 
 def overload_lines() -> Iterator[str]:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from benchmarks import crowd, spent, stack
 from benchmarks.kept import file_of
 from benchmarks.load import MOST, OpenLoad, Sample, due_times
+from benchmarks.pace import Pace, sentence
 from benchmarks.rows import Row, shortened
 from benchmarks.under_load import WAIT_SECONDS, Load, behind, percentile, wait_compensated
 from devstack.running import Stack
@@ -148,18 +149,21 @@ def main() -> int:
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the windows there too")
     parser.add_argument("--keep", action="store_true", help="write them where `python -m benchmarks.report` reads them")
     options = parser.parse_args()
+    pace = Pace()
     with tempfile.TemporaryDirectory(prefix="steady-") as directory, stack.shop(Path(directory)) as running:
         carried = crowd.of_waiting(running, 10).per_s  # also warms the stack up
         rate = options.rate or options.share * carried
         found = steady(running, rate, 60 * options.minutes)
+    pace.look()
     report(found)
+    print(sentence(pace.about()))
     for path in filter(None, (options.json, KEPT if options.keep else None)):
-        path.write_text(to_json(found))
+        path.write_text(to_json(found, pace.about()))
     return 0
 
 
-def to_json(found: Steady) -> str:
-    made = {"rows": [row(found, None)._asdict()], "windows": [each._asdict() for each in found.windows]}
+def to_json(found: Steady, about: dict[str, Any]) -> str:
+    made = {"about": about, "rows": [row(found, None)._asdict()], "windows": [each._asdict() for each in found.windows]}
     return json.dumps(made, indent=2) + "\n"
 
 

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.kept import file_of
+from benchmarks.pace import Pace, sentence
 from benchmarks.peers.cases_of import FULL, QUICK, SECTIONS, Size
 from benchmarks.peers.harness import Failed, Harness, NoHarness
 from benchmarks.peers.side_by_side import HEAD, Peer, cells, side_by_side, to_json
@@ -68,7 +68,7 @@ def main(arguments: list[str]) -> int:
     servers: dict[str, str] = {}
     try:
         harness = Harness.at(options.peers, options.work)
-        began, load = time.monotonic(), os.getloadavg()[0]
+        began, pace = time.monotonic(), Pace()
         print(f"installing the peers in {harness.work} ...", file=sys.stderr)
         harness.install()
         for line in lines(harness, sections, options.only, size):
@@ -84,11 +84,11 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     peers = side_by_side(found)
+    pace.look()
     about = {
         "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-        "load_before": round(load, 1),
         "quick": options.quick,
-        "cpus": os.cpu_count(),
+        **pace.about(),
         "servers": servers,
     }
     for path in (LATEST, *([KEPT] if options.keep else [])):
@@ -97,7 +97,7 @@ def main(arguments: list[str]) -> int:
         print(to_json(peers, about), end="")
     else:
         Console(width=None if sys.stdout.isatty() else 150).print(table(peers))
-        print(f"{time.monotonic() - began:.0f} s; load average before {load:.1f}, after {os.getloadavg()[0]:.1f}")
+        print(f"{time.monotonic() - began:.0f} s; {sentence(pace.about())}")
         print("All on the Postgres and the RabbitMQ of the harness. `ours` is the whole stack, read side included.")
     return 0 if all(each.ok for each in peers) else 1
 
