@@ -44,6 +44,11 @@ class End(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        # Not now: Python 3.11.2, that of Debian 12, begins to read afterwards although reading was paused here.
+        asyncio.get_running_loop().call_soon(self.begin)
+
+    def begin(self) -> None:
+        """Connect at the server, or let both ends obey, before anything is read from this one."""
         if self.is_client:
             self.connection.begin()
         elif self.peer.is_gone:
