@@ -120,7 +120,11 @@ def placed(operations: Iterable[Operation]) -> list[str]:
 
 
 def read(path: Path) -> list[Operation]:
-    """The operations of a history in the order in which they began."""
-    lines = path.read_text().splitlines()
+    """The operations of a history in the order in which they began.
+
+    A last line without its end, which a full disk has cut off, is left out: what its command has done then stands
+    without a command.
+    """
+    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
     operations = {operation.number: operation for operation in (Operation(**json.loads(line)) for line in lines)}
     return [operations[number] for number in sorted(operations)]
