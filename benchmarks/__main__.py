@@ -54,7 +54,7 @@ def run(place: Place, chosen: Sequence[str], pace: Pace) -> Iterator[Row]:
 
 
 def to_json(rows: Iterable[Row], about: Mapping[str, Any] | None = None) -> str:
-    """`about` is of the machine, in the run of all rows."""
+    """`about`: interpreter, cores, load average and loop times (ms) of the run of all rows."""
     made = [{name: value for name, value in row._asdict().items() if name != "beside" or value} for row in rows]
     return json.dumps({**({"about": about} if about else {}), "rows": made}, indent=2) + "\n"
 
@@ -93,12 +93,10 @@ def goal(row: Row) -> str:
     return f"{of} {sign} {bound}: {'reached' if reached(row) else 'MISSED'}"
 
 
-def keep(rows: list[Row], path: Path, beside_others: bool, about: Mapping[str, Any] | None) -> None:
-    """Write the rows, or put them in the place of those of the same names; the others keep what was said of them."""
-    before: dict[str, Row] = {}
-    if beside_others and path.exists():
-        before, about = from_json(path.read_text()), json.loads(path.read_text()).get("about")
-    path.write_text(to_json({**before, **{row.name: row for row in rows}}.values(), about))
+def keep(rows: list[Row], path: Path, beside_others: bool, about: Mapping[str, Any]) -> None:
+    """Write the rows, or put them in the place of those of the same names; `about` then describes no longer all."""
+    before = from_json(path.read_text()) if beside_others and path.exists() else {}
+    path.write_text(to_json({**before, **{row.name: row for row in rows}}.values(), None if before else about))
 
 
 def main(arguments: list[str]) -> int:

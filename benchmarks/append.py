@@ -55,7 +55,8 @@ WITHOUT_LIST = "alter table stored_events disable trigger stored_events_list_ord
 
 
 def without_list(database: Database) -> Database:
-    """The list of orders is the shop's own, and takes a row more for an order: the library's recorder has none."""
+    """The trigger of the shop's list of orders is off: it reads a time that events made by hand lack, and takes a row
+    more for an order, which the library's recorder does not write."""
     with psycopg.connect(database.owner_url, autocommit=True) as owner:
         owner.execute(WITHOUT_LIST)
     return database
@@ -138,13 +139,13 @@ def rate(way: Callable[[], AbstractContextManager[Append]], commands: int) -> fl
 
     with ThreadPoolExecutor(THREADS) as threads:
         working = [threads.submit(work) for _ in range(THREADS)]
-    # The others have a BrokenBarrierError, which says nothing.
-    for error in sorted(filter(None, (each.exception() for each in working)), key=is_broken_barrier):
-        raise error
+    if errors := [error for each in working if (error := each.exception())]:
+        raise min(errors, key=is_broken_barrier)
     return THREADS * commands / (time.perf_counter() - began[0])
 
 
 def is_broken_barrier(error: BaseException) -> bool:
+    """Whether it only says that another thread has failed."""
     return isinstance(error, threading.BrokenBarrierError)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 ADDITIONS = 1_000_000
 LOOPS = 3
+"""At each look, a tenth of a second together."""
 
 
 def loop_ms() -> float:

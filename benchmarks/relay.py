@@ -105,9 +105,8 @@ class RawPublisher:
         self.sent = self.settled = 0
         self.outstanding: set[int] = set()
         self.start = self.end = 0.0
-        [node] = broker.parameters(amqp_url, "raw publisher")
         self.connection = pika.SelectConnection(
-            node,
+            broker.parameters(amqp_url, "raw publisher")[0],
             on_open_callback=lambda connection: connection.channel(on_open_callback=self.on_channel),
             on_close_callback=lambda connection, _: connection.ioloop.stop(),
         )

@@ -40,7 +40,7 @@ def spelled(figure: float | None) -> str:
 
 
 def baseline_table() -> Iterator[str]:
-    if about := kept_baseline().get("about"):
+    if about := kept_baseline().get("about"):  # not after `--only`
         yield from (sentence(about), "")
     yield "| name | value | unit | reference | ratio | to reach |"
     yield "|---|---|---|---|---|---|"
@@ -70,7 +70,7 @@ def steps_table() -> Iterator[str]:
     yield f"| | {' | '.join(step['step'] for step in steps)} |"
     yield f"|---|{'---|' * len(steps)}"
     yield f"| commit | {' | '.join(step['commit'] for step in steps)} |"
-    yield f"| load average | {' | '.join(str(step['load']) for step in steps)} |"
+    yield f"| load average after, the benchmark's own included | {' | '.join(str(step['load']) for step in steps)} |"
     for name in STEP_ROWS:
         yield f"| `{name}` | {' | '.join(spelled(plots.row(step, name)) for step in steps)} |"
     yield from ("", *map(shown, ("steps", "cpu", "curves")))
@@ -87,8 +87,7 @@ def peers_table() -> Iterator[str]:
         return
     runs = "once" if found["quick"] else "three times, medians"
     servers = ", ".join(f"{name} {value}" for name, value in found["servers"].items())
-    machine = sentence(found) if "loop_ms" in found else f"{found['cpus']} cores, load {found['load_before']} before."
-    yield f"{found['at']}; each measured {runs}. {machine}"
+    yield f"{found['at']}; each measured {runs}. {sentence(found)}"
     yield f"One RabbitMQ and one Postgres for all: {servers}."
     yield ""
     yield from markdown(Peer(**each) for each in found["peers"])
@@ -98,7 +97,7 @@ def steady_lines() -> Iterator[str]:
     found = kept("steady")
     yield from beside_lines(found, "python -m benchmarks.steady --keep")
     if found:
-        yield from ("", *([sentence(found["about"]), ""] if "about" in found else []), shown("steady"))
+        yield from ("", f"Before and after: {sentence(found['about'])}", "", shown("steady"))
 
 
 def overload_lines() -> Iterator[str]:
@@ -130,7 +129,7 @@ PARTS: Parts = {
 README_ROWS = (
     ("append a command: key, events and outbox", "append_vs_psycopg", "{}/s", "{}/s: hand-written psycopg"),
     ("publish from the outbox, confirmed", "relay_vs_raw_publish", "{}/s", "{}/s: pika publishing from memory"),
-    ("the same with a million rows retained", "relay_at_1m_vs_20k", "{}/s", "{}/s: with 20,000"),
+    ("the same with a million rows waiting", "relay_at_1m_vs_20k", "{}/s", "{}/s: with 20,000"),
     ("from commit to the consumer, 20 messages/s, median", "commit_to_consumer_p50_ms", "{} ms", "{} ms: published"),
     ("the same, 99th percentile", "commit_to_consumer_p99_ms", "{} ms", "{} ms: published"),
     ("a consumer whose reactions write events and announce", "consume_per_s", "{}/s", ""),

@@ -77,6 +77,7 @@ def main(arguments: list[str]) -> int:
                 servers = {name: line["servers"][name] for name in SHOWN if name in line["servers"]}
             else:
                 found.append(line)
+                pace.look()
     except NoHarness as error:
         print(error, file=sys.stderr)
         return 2
@@ -84,7 +85,6 @@ def main(arguments: list[str]) -> int:
         print(error, file=sys.stderr)
         return 1
     peers = side_by_side(found)
-    pace.look()
     about = {
         "at": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
         "quick": options.quick,
