@@ -28,8 +28,7 @@ def lines(verdict: Verdict) -> Iterator[str]:
 
 def summary(verdicts: Sequence[Verdict]) -> str:
     bad = [verdict.name for verdict in verdicts if not verdict.is_good]
-    good = "The verdict is good." if len(verdicts) == 1 else f"All {len(verdicts)} verdicts are good."
-    return f"Bad: {', '.join(bad)}." if bad else good
+    return f"Bad: {', '.join(bad)}." if bad else f"All {len(verdicts)} verdicts are good."
 
 
 def as_objects(verdicts: Sequence[Verdict]) -> list[dict[str, Any]]:

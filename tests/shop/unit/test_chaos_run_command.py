@@ -101,7 +101,7 @@ def test_a_report_that_finds_the_disk_full_names_its_file_and_the_verdicts_are_s
     assert done.exit_code == 1
     assert f"Error: {directory}/report.html cannot be written: No space left on device." in done.output
     assert "everything is stopped. Make room, or name another place with --directory" in done.output
-    assert "The verdict is good." in done.output
+    assert "All 1 verdicts are good." in done.output
     assert "report.html\n" not in done.output
     assert json.loads((directory / "report.json").read_text())["good"]
     assert not list(directory.glob("report.html*"))
