@@ -11,6 +11,8 @@ from types import TracebackType
 from typing import Any, Literal, Self
 from uuid import UUID, uuid5
 
+from devstack.chaos.json_lines import read_whole_lines
+
 Outcome = Literal["ok", "fail", "indeterminate"]
 
 CORRELATIONS = UUID("4f6d2f1e-6a59-5d0c-9d0e-0b1b5f1c7a13")
@@ -122,9 +124,8 @@ def placed(operations: Iterable[Operation]) -> list[str]:
 def read(path: Path) -> list[Operation]:
     """The operations of a history in the order in which they began.
 
-    A last line without its end, which a full disk has cut off, is left out: what its command has done then stands
-    without a command.
+    A last line that was cut off is left out: what its command has done may then stand without a command.
     """
-    lines = [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
-    operations = {operation.number: operation for operation in (Operation(**json.loads(line)) for line in lines)}
+    found = (Operation(**line) for line in read_whole_lines(path))
+    operations = {operation.number: operation for operation in found}
     return [operations[number] for number in sorted(operations)]

@@ -34,7 +34,7 @@ def test_a_saga_reads_as_few_pages_among_many_events_as_among_few(database: Data
 
 
 def test_the_read_side_plans_each_fold_once(database: Databases) -> None:
-    """Left to itself, the server plans the first five executions of a statement anew, and of a long log all of them."""
+    """By default Postgres makes a plan for each of the first five executions, and for every one with a long log."""
     of_views = "select sum(generic_plans), sum(custom_plans) from pg_prepared_statements where statement like '%_view%'"
     with closing(shop(database)) as one:
         one.sagas(FEW)

@@ -1,6 +1,5 @@
 """Memory: what the samples of a run say of each process; growth beyond the bound is an offence."""
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -8,6 +7,7 @@ from pathlib import Path
 from statistics import median
 
 from devstack.chaos.checker.evidence import Evidence
+from devstack.chaos.json_lines import read_whole_lines
 from devstack.chaos.memory_samples import FILE, MemorySample
 from devstack.chaos.verdict import Offence, Verdict
 
@@ -34,11 +34,8 @@ def memory(evidence: Evidence) -> Verdict:
 
 
 def read(path: Path) -> list[MemorySample]:
-    """The samples of a run; none when it took none. The last line may have been cut off by a full disk."""
-    if not path.exists():
-        return []
-    whole, _, _ = path.read_text().rpartition("\n")
-    return [MemorySample(**json.loads(line)) for line in whole.splitlines()]
+    """The samples of a run; none when it took none."""
+    return [MemorySample(**line) for line in read_whole_lines(path)] if path.exists() else []
 
 
 def judge(samples: Iterable[MemorySample]) -> Verdict:

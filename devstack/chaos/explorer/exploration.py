@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -19,6 +19,7 @@ from devstack.chaos.explorer.provocations import PROVOCATIONS
 from devstack.chaos.explorer.settled import judge, settle_orders
 from devstack.chaos.explorer.stage import ExplorerStage
 from devstack.chaos.history import read
+from devstack.chaos.json_lines import read_whole_lines
 from devstack.chaos.verdict import Verdict
 
 REACHED_SECONDS = 40
@@ -148,6 +149,4 @@ def explored_before(report: Path) -> dict[Entry, bool]:
     """Entry -> whether it was good when it was explored last. A line that was not written to its end is left out."""
     if not report.exists():
         return {}
-    whole = (line for line in report.read_text().splitlines(keepends=True) if line.endswith("\n"))
-    lines: list[Mapping[str, object]] = [json.loads(line) for line in whole]
-    return {Entry(**line["entry"]): bool(line["good"]) for line in lines}  # type: ignore[arg-type]
+    return {Entry(**line["entry"]): bool(line["good"]) for line in read_whole_lines(report)}

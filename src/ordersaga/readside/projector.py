@@ -22,9 +22,9 @@ union all select message_id, event_hash from inbox where message_id = any(%(ids)
 """The inbox of a read side holds only skipped messages."""
 
 PLAN_ONCE = "set local plan_cache_mode = force_generic_plan; set local jit = off"
-"""One plan serves every range: it reads the log by position. Left to itself, the server plans the folds of a long log
-anew for every batch, because it takes an unknown range for a share of the log; for the same reason it would compile
-the plan."""
+"""One plan serves every range: it reads the log by position. By default Postgres plans the folds of a long log again
+for every batch, because it estimates that an unknown range is a share of the log, which looks dear; for the same reason
+it would compile the plan."""
 
 
 class Projector:

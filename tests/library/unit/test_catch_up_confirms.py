@@ -124,7 +124,7 @@ def test_each_confirm_gives_the_others_their_time_again_and_the_session_is_kept(
 
 
 def run_and_end_at_the_first_confirm(outside: CatchUpStandIns) -> None:
-    """The thread is told to end while it waits for the first confirm."""
+    """Run the catch-up, and end its thread while it waits for the first confirm."""
     settle = outside.settle
 
     def end(at_most: int, seconds: float) -> Outcome:

@@ -64,9 +64,9 @@ def locking(number: int) -> Reactor:
 
 
 def react(reactor: Reactor, messages: int) -> list[tuple[Any, ...]]:
-    told: Any = NotedTransaction()
-    reactor.react(told, reactor.pairs([numbered(number) for number in range(1, messages + 1)]), False)
-    return list(told.said)
+    transaction: Any = NotedTransaction()
+    reactor.react(transaction, reactor.pairs([numbered(number) for number in range(1, messages + 1)]), False)
+    return list(transaction.said)
 
 
 @pytest.mark.parametrize(("messages", "locks", "refused"), [(1, 3, False), (2, 2, False), (2, 3, True), (3, 3, True)])
@@ -129,10 +129,10 @@ def test_a_reaction_with_an_outside_step_gets_its_answer_and_none_without_one() 
         got.append((message.number, answer))
 
     reactions.to(Asked, outside=lambda *_: "")(when_asked_keep_the_answer)
-    one, told = Reactor(reactions, announcements), NotedTransaction()
+    one = Reactor(reactions, announcements)
+    transaction: Any = NotedTransaction()
     answered, unasked, left_out = (numbered(number, Asked) for number in (1, 2, 3))
     answered.answer, unasked.answer = "yes", None
-    transaction: Any = told
     one.react(transaction, one.pairs([answered, unasked]), False)
     assert got == [(1, "yes"), (2, None)]
     with pytest.raises(NoAnswer):
